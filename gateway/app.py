@@ -196,37 +196,32 @@ class App:
         store = await Store.open(folder / STORE_FILE, home=self.home, now=early.now(), contained=self._contained)
         try:
             if phones_left:  # they are the former household's, as after a hand-over
-                await store.handover.leave(TASK_RENEW_LINKS, "new")
+                await store.handover.set_task(TASK_RENEW_LINKS, "new")
             may_tell = await finish_handover(self.home, store)
             links = link_key(folder / "key")
             phones = _owner_phones(self.home, links) if may_tell else ()
             self._clock = Clock(
-                self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall_clock
+                self.home.clock,
+                floor=store.box.time_floor(),
+                keep_floor=store.box.post_time_floor,
+                wall=self._wall_clock,
             )
             crashes = await self._record_start(store)
-            line, known = succession.read_key_history(folder / "key"), store.doubts.known()
-            proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.kin(key.public))
-            doubt = lost or find_doubt(folder / MARK_FILE, store, known, key.public, line, proofs)
-            others = foreign_visits(proofs, store, known.strange)
-            message = await self._record_doubt(store, key, doubt, others)
+            doubt, message = await self._check_store(store, key, lost)
             marks = MarkWriter(
-                folder, box=self.home.box, key=key, held=lambda: store.doubts.unstored, reached=self._crash_point
+                folder, box=self.home.box, key=key, held=lambda: store.rollback.is_unstored, reached=self._crash_point
             )
-            store.mark_with(marks.write)
+            store.box.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
-                await store.mark(self._clock.now())
+                await store.box.mark(self._clock.now())
             self._pocket = NotificationQueue(
                 self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
             )
             await self._pocket.enlist()
             self._phonebook = Contacts(
-                self.home,
-                pocket=self._pocket,
-                store=store,
-                clock=self._clock,
-                key=links,
+                self.home, pocket=self._pocket, store=store, clock=self._clock, key=links,
                 scratch=folder / SCRATCH_FOLDER,
-            )
+            )  # fmt: skip
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
             if doubt is not None and message is not None:
                 told = c.NotifyOwner(saying=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
@@ -238,28 +233,37 @@ class App:
                 for name, running in self._entrances.items():  # an entrance that cannot decide ends the process
                     group.create_task(running.run(), name=f"entrance {name}")
             with contextlib.suppress(StoreFailed):  # then the next start counts this end as a crash
-                await store.clean_shutdown(self._clock.now())
+                await store.box.record_shutdown(self._clock.now())
         finally:
             await store.close()
 
-    async def _record_doubt(
-        self, store: Store, key: BoxKey, doubt: StoreDoubt | None, strangers: tuple[str, ...]
-    ) -> int | None:
-        """Record doubts about the store; return the number of the message about a doubt."""
+    async def _check_store(
+        self, store: Store, key: BoxKey, lost: StoreDoubt | None
+    ) -> tuple[StoreDoubt | None, int | None]:
+        """Find out whether this is the store that the box used last, and record a doubt about it.
+
+        Return the doubt and the number of the message about it. `lost`: the box's key was lost.
+        """
+        folder = self.home.storage.folder
+        line, known = succession.read_key_history(folder / "key"), store.rollback.condition()
+        proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.kin(key.public))
+        doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
+        strangers = foreign_visits(proofs, store.log.hash_at, known.strange)
         try:
             if doubt is None:
-                await store.doubts.sign_as(key.public.text)
-                return None
+                await store.rollback.set_signer(key.public.text)
+                return None, None
             log.error("store_in_doubt", why=doubt.value, todo="`perron doctor` says what to do")
             with contextlib.suppress(StoreFailed):  # then none is accepted all the same, and it is tried again
-                await store.browsers.forget()  # a hub could replay their later orders
+                await store.browsers.end_all()  # a hub could replay their later orders
             first = next(iter(self.home.entrances), None)
-            return await store.doubts.begin(
+            message = await store.rollback.begin_doubt(
                 doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, strange=strangers
             )
         except StoreFailed as failure:  # the mark that showed a doubt stays until the disk stores it
             log.error("start_not_noted", why=str(failure))
-            return None
+            message = None
+        return doubt, message
 
     async def _record_start(self, store: Store) -> int:
         """Record the start and return the number of recent crashes.
@@ -270,7 +274,7 @@ class App:
         received while nothing could be stored was lost with its last process.
         """
         try:
-            return await store.booted(self._clock.now())
+            return await store.box.record_start(self._clock.now())
         except StoreFailed as failure:
             log.error("start_not_noted", why=str(failure))
             return CRASHES_BEFORE_SAFE_MODE
@@ -327,7 +331,7 @@ class App:
         self._mqtt = MqttClient(
             broker=home.broker,
             subscriptions=self._topics.subscriptions,
-            session_number=store.next_session,
+            session_number=store.box.next_session_number,
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,
@@ -351,7 +355,7 @@ class App:
             contained=self._contained,
             marks=marks,
         )
-        in_doubt = store.doubts.known().in_doubt
+        in_doubt = store.rollback.condition().in_doubt
         for name in home.entrances:
             self._load_entrance(name, store, safe_mode=safe_mode or name in in_doubt)
         self._diary = Scheduler(
@@ -455,8 +459,8 @@ class App:
                 self.home,
                 rewriting=self._rewriting,
                 reread=self.reread,
-                permitted=lambda: {name for one in store.permissions() for name in one.terms.entrances},
-                note=store.note,
+                permitted=lambda: {name for one in store.brands.permissions() for name in one.terms.entrances},
+                note=store.log.append,
                 reached=self._crash_point,
             ),
             uplink=self._uplink,
@@ -498,13 +502,13 @@ class App:
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
         """Load one entrance from the store."""
         section = self.home.entrances[name]
-        stop, household = store.stopped(name), store.home(name)
+        stop, household = store.entrances.stop_state(name), store.entrances.presence(name)
         state = replace(
-            store.entrance(name) or Entrance(id=name),
+            store.entrances.state(name) or Entrance(id=name),
             rules=entrance_rules(self.home, name),
             stopped=stop.stopped,
             stop_epoch=stop.epoch,
-            pauses=store.pauses(name),
+            pauses=store.pauses.of_entrance(name),
             somebody_home=household.somebody_home,
             away=household.away,
         )
@@ -521,7 +525,13 @@ class App:
             reached=self._crash_point,
         )
         running = EntranceActor(
-            state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._crash_point
+            state,
+            home=self.home,
+            commit=store.commit,
+            matches=store.deliveries.matches,
+            clock=self._clock,
+            hands=hands,
+            reached=self._crash_point,
         )
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
@@ -658,7 +668,7 @@ def _has_door_answered(state: Entrance) -> bool:
 
 def may_survey(store: Store, person: str | None) -> bool:
     """Return whether the person who started a survey still may: not without access, nor in another household."""
-    found = None if person is None else store.register.person(person)
+    found = None if person is None else store.accounts.person(person)
     return found is not None and found.removed is None and has_right(Role(found.role), UserRight.DEVICES)
 
 

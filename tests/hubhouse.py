@@ -75,7 +75,9 @@ class HubHouse:
         """The same brand says it on the house's own broker."""
         now = self.made.clock.now()
         token = sign_claims(make_claims(said, now=now))
-        await self.made.store.accept(token, verify(token, enrolled_keys(), box=self.made.home.box, now=now), now)
+        await self.made.store.deliveries.accept(
+            token, verify(token, enrolled_keys(), box=self.made.home.box, now=now), now
+        )
 
     async def until(self, delivery: str, fits: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - JSON
         async with asyncio.timeout(20):
@@ -120,14 +122,14 @@ class HubHouse:
     async def begins(self, said: DeliveryBody) -> str:
         """The courier is let in: an opening is reserved. The visit's id."""
         now, visit = self.made.clock.now(), f"v-{said.id}"
-        under = self.made.store.facts(f"shop.{said.id}", now)
+        under = self.made.store.deliveries.facts(f"shop.{said.id}", now)
         assert under is not None
         await self.made.store.commit(reserve_step(under, visit=visit, now=now))
         return visit
 
     async def ends(self, said: DeliveryBody, visit: str, outcome: Outcome, house: Left, missing: int = 0) -> None:
         now = self.made.clock.now()
-        under = self.made.store.facts(f"shop.{said.id}", now)
+        under = self.made.store.deliveries.facts(f"shop.{said.id}", now)
         assert under is not None
         parcels = ReportParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
         left = ReportDoorResult(visit=visit, delivery=under.id, house=house)

@@ -173,12 +173,12 @@ class Archive:
             gaps=tuple((hole.start, hole.end) for hole in holes),
         )
         try:
-            await self._store.clip_closed(clip, self._clock.now())
+            await self._store.recordings.add_clip(clip, self._clock.now())
         except StoreFailed as failure:
             log.error("clip_not_noted", path=facts.path, why=str(failure))
 
     def _part(self, visit: str, number: int) -> Part | None:
-        return next((part for part in self._store.films(visit=visit) if part.part == number), None)
+        return next((part for part in self._store.recordings.films(visit=visit) if part.part == number), None)
 
     def _entrance_of(self, visit: str) -> str | None:
         """Which entrance works on this visit or incident now."""
@@ -191,10 +191,10 @@ class Archive:
             log.error("part_unknown", visit=visit, part=number)
             return False
         draft = self._draft(part, result)
-        seqs = self._store.entries_of(visit)
-        first = min(seqs, default=self._store.head().seq + 1) - 1
-        after = ChainHead(seq=first, hash=(self._store.hash_at(first) or GENESIS) if first else GENESIS)
-        entries = hide_bodies(self._store.entries(after=first), but=frozenset(seqs))
+        seqs = self._store.log.seqs_of_visit(visit)
+        first = min(seqs, default=self._store.log.head().seq + 1) - 1
+        after = ChainHead(seq=first, hash=(self._store.log.hash_at(first) or GENESIS) if first else GENESIS)
+        entries = hide_bodies(self._store.log.entries(after=first), but=frozenset(seqs))
         folder = self._home.storage.folder / visit_folder(visit)
         now = self._clock.now()
         try:
@@ -208,7 +208,7 @@ class Archive:
                 earlier = await self._seal(visit, proof.part, _VisitResult(visit=result.visit))
                 return earlier and await self._seal(visit, number, result)
             await self._copy_key_history(folder)
-            await self._store.visit_sealed(visit, number, proof.sealed.manifest_sha256, now)
+            await self._store.recordings.mark_sealed(visit, number, proof.sealed.manifest_sha256, now)
         except (OSError, StoreFailed) as failure:
             log.error("not_sealed", visit=visit, part=number, why=str(failure))
             self._unsealed[visit, number] = result
@@ -231,8 +231,8 @@ class Archive:
         What follows from such a copy is on the disk first: until then the next start has to know of it too.
         """
         try:
-            await self._store.browsers.ended()
-            await self._store.doubts.settle(self._clock.now())
+            await self._store.browsers.finish_ending()
+            await self._store.rollback.store_pending(self._clock.now())
             await asyncio.to_thread(self._marks.keep, signed)
         except (OSError, StoreFailed) as failure:  # the one before stands and is true; the phone gets this all the same
             log.error("checkpoint_not_kept", why=str(failure))
@@ -253,12 +253,12 @@ class Archive:
         while True:
             self._tidy_requested.clear()
             now, days = self._clock.now(), self._retention_days
-            if self._store.handover.pending(TASK_ERASE_FILMS) is not None:
+            if self._store.handover.pending_task(TASK_ERASE_FILMS) is not None:
                 await self._attempt(self._erase_history())
             for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
                 await self._attempt(self._erase(visit, why="retention", who="retention"))
             await self._attempt(self._sweep(now, days))
-            for film in self._store.films():
+            for film in self._store.recordings.films():
                 running = film.entrance not in self._home.entrances or film.visit in self._running_visits()
                 if film.erased is not None and film.clips:
                     await self._attempt(self._finish_erasure(film.visit))
@@ -275,7 +275,7 @@ class Archive:
     @property
     def _retention_days(self) -> int:
         """For how many days films are kept: as an owner chose on a page, else as the house file says."""
-        return self._store.keeping.retention_days() or self._home.storage.retention_days
+        return self._store.privacy.chosen_retention_days() or self._home.storage.retention_days
 
     async def _erase_history(self) -> None:
         """The house has another owner: what is left of the former household's visits goes, their statements too.
@@ -286,16 +286,18 @@ class Archive:
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
         async with self._folder_lock:
             for folder in folders:
-                erased = all(part.erased is not None for part in self._store.films(visit=folder.name))
+                erased = all(part.erased is not None for part in self._store.recordings.films(visit=folder.name))
                 if erased and folder.is_dir() and folder.name not in self._running_visits():
                     await self._erase_files(folder.name, why="request", who="owner")
             await self._store.handover.forget_history(self._clock.now())
-            await self._store.handover.leave(TASK_ERASE_FILMS, None)
+            await self._store.handover.set_task(TASK_ERASE_FILMS, None)
 
     async def _sweep(self, now: Now, days: int) -> None:
         """Films that the store knows nothing of have their time too."""
         known = {
-            film.visit for film in self._store.films() if film.held is not None or (film.clips and not film.erased)
+            film.visit
+            for film in self._store.recordings.films()
+            if film.held is not None or (film.clips and not film.erased)
         }
         known |= self._running_visits()
         films = self._home.storage.folder / VISITS_FOLDER
@@ -314,8 +316,8 @@ class Archive:
     async def _finish_erasure(self, visit: str) -> None:
         """The store says that it is erased, its files are still there: the log knows who asked for it."""
         who = "owner"
-        for seq in self._store.entries_of(visit):
-            for entry in self._store.entries(after=seq - 1, upto=seq):
+        for seq in self._store.log.seqs_of_visit(visit):
+            for entry in self._store.log.entries(after=seq - 1, upto=seq):
                 said = json.loads(entry.body) if isinstance(entry.body, bytes) else {}
                 who = said.get("by", said["why"]) if said.get("kind") == "erased" else who
         async with self._folder_lock:
@@ -332,12 +334,12 @@ class Archive:
             raise LookupError(f"{visit} is not erased: {refused.why} {refused.reason}".strip())
         async with self._folder_lock:
             said = who if by is None else "owner"  # in the log; there `by` names the person
-            if not await self._store.erase(visit, said, self._clock.now(), by=by):
+            if not await self._store.recordings.mark_erased(visit, said, self._clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
             await self._erase_files(visit, why=why, who=who)
 
     async def _erase_files(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
-        parts = self._store.films(visit=visit)
+        parts = self._store.recordings.films(visit=visit)
         stone = sign_tombstone(
             box=self._home.box,
             visit=visit,
@@ -359,7 +361,7 @@ class Archive:
                 await self._copy_key_history(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
-        await self._store.clips_deleted(visit)
+        await self._store.recordings.delete_clips(visit)
 
     def _running_visits(self) -> set[str]:
         """Visits and incidents that an entrance still works on, or that may go on as a next part."""
@@ -369,7 +371,7 @@ class Archive:
         """Visits with films; one that an entrance still works on has not ended."""
         running = self._running_visits()
         found: dict[str, FilmedVisit] = {}
-        for film in self._store.films():
+        for film in self._store.recordings.films():
             if not film.clips or film.erased is not None:
                 continue
             ended = None if film.visit in running else max(clip.end for clip in film.clips)
@@ -392,7 +394,7 @@ class Archive:
             parcels=tuple(sorted(shown_ending(code) for code in running.parcels)),
             outcome=running.outcome,
             came=part.began,
-            left=(self._store.locked_at(part.entrance) or now.utc) if locked else None,
+            left=(self._store.entrances.locked_at(part.entrance) or now.utc) if locked else None,
             key=self._key,
         )
         await asyncio.to_thread(write_whole, folder / "receipt.json", issued.to_json())
@@ -402,7 +404,7 @@ class Archive:
         running = result.visit
         delivery = None if running is None else running.delivery
         if delivery is None and part.delivery is not None:
-            delivery = self._store.facts(part.delivery, self._clock.now())
+            delivery = self._store.deliveries.facts(part.delivery, self._clock.now())
         filmed = max((clip.end for clip in part.clips), default=self._clock.now().utc)
         end = max(self._film_ends.get(key, filmed), part.began)
         cameras = self._home.entrances[part.entrance].cameras

@@ -106,12 +106,12 @@ def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str,
     yield "box.pub.pem", iter((key.pem,))
     yield "people.json", _to_json([
         {"id": one.id, "name": one.name, "role": one.role, "added": one.added.isoformat()}
-        for one in store.register.people()
+        for one in store.accounts.all_people()
     ])  # fmt: skip
     yield "permissions.json", _to_json([
         {"brand": one.brand, "version": one.version, "standing": one.standing.value,
          "terms": json.loads(TERMS_ADAPTER.dump_json(one.terms))}
-        for one in store.permissions()
+        for one in store.brands.permissions()
     ])  # fmt: skip
     yield "log.jsonl", _log_lines(store)
 
@@ -123,7 +123,7 @@ def _to_json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
 def _log_lines(store: Store) -> Iterator[bytes]:
     """The hash chain: of an entry whose words were erased the digest is left."""
     lines: list[str] = []
-    for entry in store.entries(upto=store.head().seq):
+    for entry in store.log.entries(upto=store.log.head().seq):
         said: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}
         if isinstance(entry.body, HiddenBody):
             said["digest"] = entry.body.digest.hex()

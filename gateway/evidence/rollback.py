@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -29,7 +28,7 @@ from gateway.evidence.manifest import Manifest
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside
-from gateway.storage.doubts import StoreCondition, doubt_at, open_read_only
+from gateway.storage.doubts import HashAt, StoreCondition, doubt_at, open_read_only
 from gateway.system.atomic_file import read_regular, write_whole
 
 MARK_FILE = "last-checkpoint.json"
@@ -87,22 +86,14 @@ def _newest_manifests(visits: Path) -> list[Path]:
     return [path for _, path in sorted(changed, reverse=True)[:MAX_COMPARED_PROOFS]]
 
 
-def foreign_visits(proofs: Sequence[SealedProof], store: "LogReader", acknowledged: Collection[str]) -> tuple[str, ...]:
+def foreign_visits(proofs: Sequence[SealedProof], hash_at: HashAt, acknowledged: Collection[str]) -> tuple[str, ...]:
     """Return the visits whose proofs name a log entry that the store lacks, except the `acknowledged` ones."""
     return tuple(
         sorted({
             one.visit for one in proofs
-            if one.visit not in acknowledged and store.hash_at(one.head.seq) != one.head.hash
+            if one.visit not in acknowledged and hash_at(one.head.seq) != one.head.hash
         })
     )  # fmt: skip
-
-
-class LogReader(Protocol):
-    """The part of the store that is compared with the mark."""
-
-    def hash_at(self, seq: int) -> bytes | None:
-        """Return the chain's hash at an entry; None: there is none."""
-        ...
 
 
 class MarkWriter:
@@ -190,7 +181,7 @@ def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
 
 def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
     file: Path,
-    store: LogReader,
+    hash_at: HashAt,
     found: StoreCondition,
     key: PublicKey,
     line: KeyHistory,
@@ -207,7 +198,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
         last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
         intact = last.is_signed_by(PublicKey.from_text(last.key))
     except FileNotFoundError:
-        if foreign_visits(proofs, store, found.strange):
+        if foreign_visits(proofs, hash_at, found.strange):
             return StoreDoubt.ROLLED_BACK
         return StoreDoubt.MARK_MISSING if found.mark_due else None
     except (OSError, ValueError):
@@ -216,8 +207,8 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
         return StoreDoubt.MARK_DAMAGED
     if not any(last.is_signed_by(one) for one in kin):
         return StoreDoubt.MARK_FOREIGN
-    there = GENESIS if last.seq == 0 else store.hash_at(last.seq)
-    if there == last.head.hash and not foreign_visits(proofs, store, found.strange):
+    there = GENESIS if last.seq == 0 else hash_at(last.seq)
+    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):
         return None
     return StoreDoubt.ROLLED_BACK
 
@@ -245,6 +236,6 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
     with open_read_only(folder / STORE_FILE) as seen:
         if seen is None:
             return None  # an older program's: the next start brings it up to date
-        known, log_of_it = seen
-        doubt = find_doubt(folder / MARK_FILE, log_of_it, known, key, line, read_sealed_proofs(folder, line.kin(key)))
+        known, hash_at = seen
+        doubt = find_doubt(folder / MARK_FILE, hash_at, known, key, line, read_sealed_proofs(folder, line.kin(key)))
         return doubt_at(known, entrances) if doubt is None else doubt

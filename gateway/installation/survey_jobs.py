@@ -178,7 +178,7 @@ class SurveyRunner:
             except SurveyTaken:
                 return SurveyError.TERMINAL
             try:
-                await self._store.note("survey_begun", {"by": person}, now, entrance=name)
+                await self._store.log.append("survey_begun", {"by": person}, now, entrance=name)
             except StoreFailed:
                 await asyncio.to_thread(notes.survey_file(self._folder, name).unlink, missing_ok=True)
                 raise
@@ -197,7 +197,7 @@ class SurveyRunner:
             return SurveyError.TERMINAL
         if not await self._end(name, SurveyEndReason.ASKED, by=by):
             return SurveyError.NONE_RUNS
-        await self._store.note("survey_ended", {"by": person}, self._clock.now(), entrance=name)
+        await self._store.log.append("survey_ended", {"by": person}, self._clock.now(), entrance=name)
         return None
 
     async def _end(self, name: str, why: SurveyEndReason, *, by: str | None = None) -> bool:

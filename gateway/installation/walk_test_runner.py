@@ -369,7 +369,7 @@ class WalkTestRunner:
             self._add_test_key(walk)
         if not goes_on:
             with contextlib.suppress(StoreFailed):
-                await self._store.take_back(WALK_TEST_BRAND, now)
+                await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
 
     async def _manage_delivery(self, walk: WalkTest) -> None:
         """Promise the test's delivery when its cameras are to run; end it with the test, and write the report."""
@@ -424,7 +424,7 @@ class WalkTestRunner:
             ask_each_time=walk.asks_owner or now.utc - walk.begun >= TEST_WINDOW,
             expires=promised.until + timedelta(minutes=1),
         )  # fmt: skip
-        await self._store.lend(WALK_TEST_BRAND, terms, now, by=walk.person)
+        await self._store.brands.grant_test_brand(WALK_TEST_BRAND, terms, now, by=walk.person)
         walk = self._walks[name].model_copy(update={"promised": promised})
         self._update(walk)
         self._add_test_key(walk)
@@ -468,7 +468,7 @@ class WalkTestRunner:
         promised, now = walk.promised, self._clock.now()
         if promised is None:
             return
-        await self._store.take_back(WALK_TEST_BRAND, now)
+        await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
         self._inbox.take_back(promised.id)
 
     async def _save(self) -> None:

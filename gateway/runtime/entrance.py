@@ -12,9 +12,9 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
@@ -68,24 +68,11 @@ COMMANDS_WITHOUT_STORE = (
 )
 
 
-class Journal(Protocol):
-    """The part of the store that an entrance needs."""
-
-    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
-        """Store one step durably, or return newer facts that overtook it.
-
-        Raises:
-            StoreFailed: nothing was stored; this is certain.
-        """
-        ...
-
-    def matches(self, code: str, *, now: Now) -> tuple[e.CodeMatch, ...]:
-        """Return the deliveries that contain this normalised code."""
-        ...
-
-
 class EntranceActor:
     """Feeds one entrance's events to `decide`, one at a time, and performs the resulting commands.
+
+    `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
+    disk stored nothing. `matches` returns the deliveries that have a normalised code.
 
     `reached` is called with the name of each point of a step at which a test may end the process.
     """
@@ -95,7 +82,8 @@ class EntranceActor:
         state: Entrance,
         *,
         home: Home,
-        journal: Journal,
+        commit: Callable[[StoredDecision], Awaitable[CommitResult | CommitConflict]],
+        matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
         clock: Clock,
         hands: CommandExecutor,
         reached: Callable[[str], None],
@@ -104,7 +92,7 @@ class EntranceActor:
         self._home = home
         self._section = home.entrances[state.id]
         self._is_garage = garage.is_garage(home, self._section)
-        self._journal = journal
+        self._commit, self._matches = commit, matches
         self._clock = clock
         self._executor = hands
         self._crash_point = reached
@@ -442,7 +430,7 @@ class EntranceActor:
         while True:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
-                event = replace(event, matches=self._journal.matches(event.code, now=now))
+                event = replace(event, matches=self._matches(event.code, now))
                 await self._store_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
@@ -468,7 +456,7 @@ class EntranceActor:
                 self._clock.mark(now)  # the time floor never lies behind an intent
                 self._crash_point("before-commit")
             try:
-                outcome = await self._journal.commit(step)
+                outcome = await self._commit(step)
             except StoreFailed as failure:
                 self._continue_without_store(step, failure, intent=intent)
                 return
@@ -480,7 +468,7 @@ class EntranceActor:
             if not outcome.marked:
                 self._hold_back_unlock(commands)
             self._execute(step, commands, outcome.messages)
-            log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a log entry
+            log.info("decision", entry=outcome.seq, row=json.loads(outcome.row))  # no unlock waits for a log entry
             return
 
     async def _store_readings(self, places: Collection[str], now: Now) -> None:
@@ -500,7 +488,7 @@ class EntranceActor:
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
         """Store an entry that changes nothing; if the disk fails, it is lost."""
         try:
-            await self._journal.commit(
+            await self._commit(
                 StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
             )
         except StoreFailed as failure:

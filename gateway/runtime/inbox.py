@@ -122,7 +122,7 @@ class Inbox:
         now = self._clock.now()
         verified = verify(token, self._store.brands.keys, box=self._home.box, now=now)
         try:
-            answer = await self._store.accept(token, verified, now)
+            answer = await self._store.deliveries.accept(token, verified, now)
         except StoreFailed as failure:
             log.error("offer_not_stored", why=str(failure))  # no answer: the retailer sends it again
             return
@@ -161,9 +161,9 @@ class Inbox:
         if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
             return JobOutcome.LATER
         withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
-        if self._store.uplinks.full() and not withdraws:  # each answer is one more event
+        if self._store.hub_journal.is_full() and not withdraws:  # each answer is one more event
             return JobOutcome.LATER
-        answer = await self._store.uplinks.accept(token, verified, now)
+        answer = await self._store.hub_journal.accept(token, verified, now)
         if answer is None:
             return JobOutcome.NEVER
         self._notify_affected(answer)
@@ -178,7 +178,7 @@ class Inbox:
     def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
         """Notify the owner that a brand asks for permission; the message is stored already."""
         now, (key,) = self._clock.now(), answer.changed
-        facts = self._store.facts(key, now)
+        facts = self._store.deliveries.facts(key, now)
         if facts is not None:
             tell = c.NotifyOwner(saying=c.Notification.BRAND_ASKS, delivery=key)
             self._outbox.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
@@ -193,22 +193,22 @@ class Inbox:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
         now = self._clock.now()
         for key in deliveries:
-            facts = self._store.facts(key, now)
+            facts = self._store.deliveries.facts(key, now)
             if facts is None:
                 continue
             for name, running in self._entrances.items():
                 if name == facts.entrance or key in _tracked_deliveries(running.state):
-                    stop = self._store.stopped(name)
+                    stop = self._store.entrances.stop_state(name)
                     running.put(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self._refresh_agenda(name)
 
     def lend(self, kid: str, key: EnrolledKey) -> None:
         """Accept a key that no brand of the house file has, a walk test's own, until `take_back`."""
-        self._store.brands.lend(kid, key)
+        self._store.brands.add_test_key(kid, key)
 
     def take_back(self, kid: str) -> None:
         """Stop accepting a lent key; deliveries that it signed are refused from now on."""
-        self._store.brands.take_back(kid)
+        self._store.brands.remove_test_key(kid)
         for name in self._entrances:
             self._refresh_agenda(name)
 
@@ -271,7 +271,7 @@ class Inbox:
         """
         now = self._clock.now()
         new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
-        return self._update_pauses(await self._store.plan_pause(new, now))
+        return self._update_pauses(await self._store.pauses.plan(new, now))
 
     async def end_pause(self, pause: str, by: str | None) -> PlannedPause | PauseRefusal:
         """End a pause, or withdraw one that has not begun.
@@ -279,13 +279,13 @@ class Inbox:
         Raises:
             StoreFailed: the change could not be stored, so the pause remains.
         """
-        return self._update_pauses(await self._store.end_pause(pause, self._clock.now(), by=by))
+        return self._update_pauses(await self._store.pauses.end(pause, self._clock.now(), by=by))
 
     def _update_pauses(self, outcome: PlannedPause | PauseRefusal) -> PlannedPause | PauseRefusal:
         """Send each affected entrance all its pauses as they are in the store now."""
         for name, running in self._entrances.items():
             if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
-                running.put(e.PausesChanged(pauses=self._store.pauses(name)))
+                running.put(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))
         return outcome
 
     async def distrust(self, x: str, by: str) -> str | None:
@@ -294,10 +294,10 @@ class Inbox:
         Raises:
             LookupError: no brand has this key.
         """
-        brand = self._store.brand_of_key(x)
+        brand = self._store.brand_keys.brand_of(x)
         self._unstored_distrusts[x] = by
         try:
-            await self._store.distrust(x, self._clock.now(), by=by)
+            await self._store.brand_keys.distrust(x, self._clock.now(), by=by)
         except StoreFailed as failure:
             return f"it holds, but is not stored yet: {failure}"
         finally:
@@ -311,10 +311,10 @@ class Inbox:
         Raises:
             LookupError: no brand has this key.
         """
-        brand = self._store.brand_of_key(x)
+        brand = self._store.brand_keys.brand_of(x)
         owed = self._unstored_distrusts.pop(x, None)
         try:
-            await self._store.trust(x, self._clock.now(), by=by)
+            await self._store.brand_keys.trust(x, self._clock.now(), by=by)
         except StoreFailed as failure:
             if owed is not None:
                 self._unstored_distrusts[x] = owed
@@ -349,7 +349,7 @@ class Inbox:
             case owner_requests.OwnerStopRequest(do="stop"):
                 above = self._highest_epoch(entrance)
                 try:
-                    epoch = await self._store.stop(entrance, now, on=True, above=above, by=by)
+                    epoch = await self._store.entrances.set_stop(entrance, now, on=True, above=above, by=by)
                 except StoreFailed:
                     self._unstored_epochs[entrance] = above + 1
                     self._unstored_stops.add(entrance)
@@ -369,7 +369,7 @@ class Inbox:
                 running.put(e.LockoutCleared(scanner=wish.scanner))
             case owner_requests.OwnerPresenceRequest():
                 household = Household(somebody_home=wish.do == "home", away=wish.do == "away")
-                await self._store.set_home(entrance, household, now, by=by)
+                await self._store.entrances.set_presence(entrance, household, now, by=by)
                 running.put(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
             case owner_requests.OwnerPauseRequest():
                 where = None if wish.everywhere else entrance
@@ -380,16 +380,16 @@ class Inbox:
                 running.put(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.OwnerPermitRequest():
                 decided = {
-                    "permit": self._store.permit,
-                    "refuse_brand": self._store.refuse,
-                    "revoke": self._store.revoke,
+                    "permit": self._store.brands.permit,
+                    "refuse_brand": self._store.brands.refuse,
+                    "revoke": self._store.brands.revoke,
                 }
                 await decided[wish.do](wish.brand, now, by=by)
                 self._on_brand_change(wish.brand)
             case owner_requests.OwnerHoldRequest(do="erase"):
                 await self._erase(wish.visit, by)
             case owner_requests.OwnerHoldRequest():
-                await self._store.hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
+                await self._store.recordings.set_hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
             case _:
                 assert_never(wish)
 
@@ -399,7 +399,7 @@ class Inbox:
         self._unstored_stops.discard(entrance)
         try:
             above = self._highest_epoch(entrance)
-            return await self._store.stop(entrance, self._clock.now(), on=False, above=above, by=by)
+            return await self._store.entrances.set_stop(entrance, self._clock.now(), on=False, above=above, by=by)
         except StoreFailed:
             if owed:
                 self._unstored_stops.add(entrance)
@@ -412,11 +412,11 @@ class Inbox:
             for entrance in tuple(self._unstored_stops):
                 above = self._unstored_epochs[entrance] - 1
                 with contextlib.suppress(StoreFailed):
-                    await self._store.stop(entrance, self._clock.now(), on=True, above=above)
+                    await self._store.entrances.set_stop(entrance, self._clock.now(), on=True, above=above)
                     self._unstored_stops.discard(entrance)
             for x, by in tuple(self._unstored_distrusts.items()):
                 with contextlib.suppress(StoreFailed):
-                    await self._store.distrust(x, self._clock.now(), by=by)
+                    await self._store.brand_keys.distrust(x, self._clock.now(), by=by)
                     self._unstored_distrusts.pop(x, None)
 
     def _highest_epoch(self, entrance: str) -> int:

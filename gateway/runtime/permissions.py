@@ -105,11 +105,11 @@ class PermissionService:
         asking, now = parse_consent(token), self._clock.now()
         if not now.trusted:
             return REASON_NOT_YET_VALID
-        recognised = None if asking is None else self._store.brands.recognised(asking.brand, now)
+        recognised = None if asking is None else self._store.brands.recognised_keys(asking.brand, now)
         heard = verify_consent(asking, home=home, hub=hub, recognised=recognised, utc=now.utc)
         if isinstance(heard, str):
             return heard
-        noted = await self._store.brands.asked(heard, now)
+        noted = await self._store.brands.store_message(heard, now)
         if heard.withdrawn:
             self._on_change(heard.brand)
         if noted.message is not None:

@@ -93,11 +93,14 @@ class Scheduler:
             return
         timing = self._home.entrances[name].timing
         read = build_agenda(
-            [ExpectedDelivery(delivery=u.delivery, checked=u.checked) for u in self._store.upcoming(name, now)],
+            [
+                ExpectedDelivery(delivery=u.delivery, checked=u.checked)
+                for u in self._store.deliveries.upcoming(name, now)
+            ],
             now=now,
             near=timedelta(seconds=timing.near),
             after=timedelta(seconds=timing.after),
-            locked_at=self._store.locked_at(name),
+            locked_at=self._store.entrances.locked_at(name),
         )
         soonest = now.utc + AGENDA_REFRESH_INTERVAL
         self._next_refresh[name] = soonest if read.next is None else min(read.next, soonest)

@@ -1,6 +1,6 @@
 """The store, the only user of SQLite: it commits before effects and answers queries."""
 
-from gateway.storage.accounts import AccountStore, RecoveryCodeUse
+from gateway.storage.accounts import AccountStore
 from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import (
@@ -18,6 +18,7 @@ from gateway.storage.models import (
     MessageAnswer,
     NewAccount,
     PhoneStatus,
+    RecoveryCodeUse,
     RecoveryResult,
     Session,
     SharedVisit,

@@ -11,9 +11,11 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
 from gateway.storage.log_names import field_of, kind_of
+from gateway.storage.part import StorePart, reads
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,6 +31,11 @@ def to_micros(instant: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """The stored instant, in UTC."""
     return _EPOCH + micros * _MICROSECOND
+
+
+def optional_instant(micros: int | None) -> datetime | None:
+    """Return the stored instant; None where the column is NULL."""
+    return None if micros is None else from_micros(micros)
 
 
 def rfc3339(instant: datetime) -> str:
@@ -112,41 +119,35 @@ def log_encoder(connection: sqlite3.Connection) -> LogEncoder:
 
 
 def head(connection: sqlite3.Connection) -> ChainHead:
-    """How far the chain has come."""
+    """Return the number and hash of the newest entry."""
     row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
     return ChainHead() if row is None else ChainHead(seq=row[0], hash=row[1])
+
+
+def hash_at(connection: sqlite3.Connection, seq: int) -> bytes | None:
+    """Return the chain's hash at an entry; None: the log has no such entry, so the store may be an older copy."""
+    row = connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def append(  # noqa: PLR0913 - one argument a column
     connection: sqlite3.Connection,
     kind: str,
-    said: Mapping[str, Json],
+    facts: Mapping[str, Json],
     *,
     utc: datetime,
     entrance: str | None = None,
     visit: str | None = None,
-) -> int:
-    """Add an entry to the chain, in the caller's transaction, and return its number."""
-    return append_returning_body(connection, kind, said, utc=utc, entrance=entrance, visit=visit)[0]
-
-
-def actor_field(by: str | None) -> dict[str, Json]:
-    """Who asked for it, by the person's id; None (the command line, MQTT, the box itself) is not written at all."""
-    return {} if by is None else {"by": by}
-
-
-def append_returning_body(  # noqa: PLR0913 - one argument a column
-    connection: sqlite3.Connection,
-    kind: str,
-    said: Mapping[str, Json],
-    *,
-    utc: datetime,
-    entrance: str | None,
-    visit: str | None,
+    by: str | None = None,
 ) -> tuple[int, bytes]:
-    """Add an entry as `append` does; return its number and its body as it is stored."""
+    """Add an entry to the chain, in the caller's transaction; return its number and its body as it is stored.
+
+    `by` is the id of the person who requested it. The body has no such field for None: a request of the command line,
+    of MQTT or of the box itself.
+    """
     last = head(connection)
-    body = canonical_json({**said, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
+    actor: dict[str, Json] = {} if by is None else {"by": by}
+    body = canonical_json({**facts, **actor, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
     seq = last.seq + 1
     connection.execute(
         "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -155,8 +156,11 @@ def append_returning_body(  # noqa: PLR0913 - one argument a column
     return seq, body
 
 
-def entries(connection: sqlite3.Connection, *, after: int, upto: int | None) -> Iterator[ChainEntry]:
-    """Read the chain in its order, a page at a time: an open cursor would keep the WAL from being cleared."""
+def entries(connection: sqlite3.Connection, *, after: int = 0, upto: int | None = None) -> Iterator[ChainEntry]:
+    """Read the entries after `after` up to and with `upto`, in their order.
+
+    It reads a page at a time: an open cursor would keep SQLite from clearing the WAL.
+    """
     query = "SELECT seq, body, digest, hash FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
     while page := connection.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall():
         for seq, body, digest, hashed in page:
@@ -165,19 +169,19 @@ def entries(connection: sqlite3.Connection, *, after: int, upto: int | None) -> 
 
 
 def seqs_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[int, ...]:
-    """The numbers of one visit's entries."""
+    """Return the numbers of the log entries of a visit."""
     rows = connection.execute("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,))
     return tuple(seq for (seq,) in rows)
 
 
 def bodies_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[Mapping[str, Any], ...]:
-    """The bodies of one visit's entries that were not erased."""
+    """Return the entries of a visit as JSON objects, in their order; erased ones are left out."""
     query = "SELECT body FROM entry WHERE visit = ? AND body IS NOT NULL ORDER BY seq"
     return tuple(json.loads(body) for (body,) in connection.execute(query, (visit,)))
 
 
 def bodies_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str, Any], ...]:
-    """The bodies of the entries of one kind that were not erased, in their order."""
+    """Return the entries of one kind as JSON objects, oldest first; erased ones are left out."""
     query = "SELECT body FROM entry WHERE kind = ? AND body IS NOT NULL ORDER BY seq"
     return tuple(json.loads(body) for (body,) in connection.execute(query, (kind,)))
 
@@ -185,16 +189,41 @@ def bodies_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[s
 def newest_bodies(
     connection: sqlite3.Connection, kinds: Sequence[str], *, at_most: int
 ) -> tuple[Mapping[str, Any], ...]:
-    """The newest bodies of the entries of these kinds that were not erased, the newest first."""
+    """Return the newest entries of these kinds as JSON objects, newest first; erased ones are left out."""
     places = ", ".join("?" * len(kinds))
     query = f"SELECT body FROM entry WHERE kind IN ({places}) AND body IS NOT NULL ORDER BY seq DESC LIMIT ?"  # noqa: S608 - only question marks are put in
     return tuple(json.loads(body) for (body,) in connection.execute(query, (*kinds, at_most)))
 
 
 def erase_bodies(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:
-    """Erase these entries' bodies; the chain still holds."""
+    """Erase the bodies of these entries. The chain stays valid: each body leaves its digest."""
     for seq in seqs:
         row = connection.execute("SELECT body FROM entry WHERE seq = ?", (seq,)).fetchone()
         if row is not None and row[0] is not None:
             digest = sha256(row[0]).digest()
             connection.execute("UPDATE entry SET body = NULL, digest = ? WHERE seq = ?", (digest, seq))
+
+
+class AuditLog(StorePart):
+    """The log: `Store.log`."""
+
+    head = reads(head)
+    hash_at = reads(hash_at)
+    entries = reads(entries)
+    seqs_of_visit = reads(seqs_of_visit)
+    bodies_of_visit = reads(bodies_of_visit)
+    bodies_of_kind = reads(bodies_of_kind)
+    newest_bodies = reads(newest_bodies)
+
+    async def append(
+        self,
+        kind: str,
+        facts: Mapping[str, Json],
+        now: Now,
+        *,
+        entrance: str | None = None,
+        visit: str | None = None,
+    ) -> int:
+        """Add an entry of another part of the gateway; return its number."""
+        seq, _ = await self.writer.do(lambda db: append(db, kind, facts, utc=now.utc, entrance=entrance, visit=visit))
+        return seq

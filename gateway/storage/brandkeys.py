@@ -1,13 +1,17 @@
 """Stores the brands' signing keys: trusted since, last used, distrusted."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
+from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
 from gateway.storage.models import StoredBrandKey
+from gateway.storage.part import StorePart, reads
+from gateway.storage.rows import mark_brand_for_check
+from gateway.storage.writer import Writer
 
 
 def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection], now: Now) -> None:
@@ -31,12 +35,12 @@ def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
             kid=kid,
             brand=brand,
             since=from_micros(since),
-            used=None if used is None else from_micros(used),
-            distrusted=None if distrusted is None else from_micros(distrusted),
+            used=optional_instant(used),
+            distrusted=optional_instant(distrusted),
             by=by,
             came=came,
             standing=standing,
-            withdrawn=None if withdrawn is None else from_micros(withdrawn),
+            withdrawn=optional_instant(withdrawn),
         )
         for x, kid, brand, since, used, distrusted, by, came, standing, withdrawn in rows
     )
@@ -92,8 +96,8 @@ def decide_key(  # noqa: PLR0913 - which key, how, and who says so
     ).fetchone()
     if row is None:
         raise LookupError(f"no key {kid} of {brand} waits for an answer")
-    body: dict[str, Json] = {"brand": brand, "kid": kid, "x": row[0], **actor_field(by)}
-    append(connection, f"key_{standing}", body, utc=now.utc)
+    body: dict[str, Json] = {"brand": brand, "kid": kid, "x": row[0]}
+    append(connection, f"key_{standing}", body, utc=now.utc, by=by)
 
 
 def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
@@ -135,10 +139,58 @@ def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | Non
 def _log_key_change(connection: sqlite3.Connection, kind: str, x: str, now: Now, by: str | None) -> None:
     """Log it, and have what stands on the key told anew to its retailer."""
     kid, brand = connection.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
-    append(connection, kind, {"brand": brand, "kid": kid, "x": x, **actor_field(by)}, utc=now.utc)
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, to_micros(now.utc)))
+    append(connection, kind, {"brand": brand, "kid": kid, "x": x}, utc=now.utc, by=by)
+    mark_brand_for_check(connection, brand, now)
 
 
 def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
     """The public halves by `kid`, as the configuration has them."""
     return {key.kid: key.x for brand in brands for key in brand.keys}
+
+
+class BrandKeys(StorePart):
+    """The brands' signing keys: `Store.brand_keys`.
+
+    `distrusted` has each public key that is not trusted, with its brand; it changes in place.
+    """
+
+    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection], distrusted: dict[str, str]) -> None:
+        super().__init__(writer, reader)
+        self._distrusted = distrusted
+        self._distrust_counts: Counter[str] = Counter()
+
+    all = reads(all_keys)
+
+    def brand_of(self, x: str) -> str:
+        """Return the brand of a public key.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        found = next((key.brand for key in self.all() if key.x == x), None)
+        if found is None:
+            raise LookupError("no brand has this key")
+        return found
+
+    async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Trust a public key no longer. This takes effect at once, also if the disk does not store it.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        brand = self.brand_of(x)
+        self._distrust_counts[x] += 1
+        self._distrusted[x] = brand
+        await self.writer.do_marked(lambda db: distrust_key(db, x, now, by=by), now)
+
+    async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Trust a public key again, once that is stored.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        self.brand_of(x)
+        before = self._distrust_counts[x]
+        await self.writer.do(lambda db: trust_key(db, x, now, by=by))
+        if self._distrust_counts[x] == before:  # else it was distrusted anew meanwhile
+            self._distrusted.pop(x, None)

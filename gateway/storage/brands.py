@@ -16,9 +16,11 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
-from gateway.storage import brandkeys, consent_requests, household
+from gateway.storage import brandkeys, consent_requests, permissions
 from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
 from gateway.storage.models import StoredBrandKey
+from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
 
@@ -26,8 +28,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class BrandRegistry:
-    """Reached as `Store.brands`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`.
+class BrandRegistry(StorePart):
+    """The brands and the owner's decisions on them: `Store.brands`.
 
     `keys` (by `kid`) and `publics` (`kid` to public key) are what counts now; they change in place.
     """
@@ -35,23 +37,24 @@ class BrandRegistry:
     def __init__(
         self, writer: Writer, reader: Callable[[], sqlite3.Connection], home: HomeFile, distrusted: dict[str, str]
     ) -> None:
-        self._writer, self._reader, self._home, self._distrusted = writer, reader, home, distrusted
+        super().__init__(writer, reader)
+        self._home, self._distrusted = home, distrusted
         self._brands: Mapping[str, BrandSection] = home.brands
         self._test_keys: dict[str, EnrolledKey] = {}
         self.keys = EnrolledKeys.of(home.brand_keys)
-        self.publics = brandkeys.public_keys_by_kid(home.brands.values())
+        self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
 
     def prepare(self, connection: sqlite3.Connection, seeds: Iterable[Permission], now: Now) -> None:
         """Take in what the configuration says now, in the transaction that opens the store."""
         for seed in seeds:
             consent_requests.adopt_guest(connection, seed, now)
-            household.seed_permission(connection, seed, now)
+            permissions.seed_permission(connection, seed, now)
         brandkeys.enrol_keys(connection, self._home.brands, now)
 
     def refresh(self) -> None:
         """Read anew what counts; called after the store was opened and after each change."""
         known = dict(self._home.brands)
-        connection = self._reader()
+        connection = self.reader()
         for guest, name in consent_requests.guests(connection):
             known.setdefault(guest, BrandSection(name=name, keys=()))
         taken = {key.kid for brand in self._home.brands.values() for key in brand.keys}
@@ -65,7 +68,7 @@ class BrandRegistry:
         self._brands = MappingProxyType(known)
         counting = {key.kid: EnrolledKey(id_, public_key(key.x)) for id_, brand in known.items() for key in brand.keys}
         _replace_items(self.keys, {**counting, **self._test_keys})
-        _replace_items(self.publics, brandkeys.public_keys_by_kid(known.values()))
+        _replace_items(self.public_keys, brandkeys.public_keys_by_kid(known.values()))
 
     # -- what is known
 
@@ -73,44 +76,44 @@ class BrandRegistry:
         """Every brand of this house with the keys that count; a guest from its first question on, let in or not."""
         return self._brands
 
-    def guest(self, brand: str) -> bool:
+    def is_guest(self, brand: str) -> bool:
         """Whether the house file does not know it."""
         return brand not in self._home.brands
 
-    def ask(self, brand: str) -> StoredConsentRequest | None:
+    def request_of(self, brand: str) -> StoredConsentRequest | None:
         """The newest question of a brand; None: it never asked by a hub."""
-        return consent_requests.request_of(self._reader(), brand)
+        return consent_requests.request_of(self.reader(), brand)
 
-    def asks(self, now: Now) -> tuple[StoredConsentRequest, ...]:
+    def open_requests(self, now: Now) -> tuple[StoredConsentRequest, ...]:
         """The questions that wait for the owner, oldest first."""
-        return tuple(one for one in consent_requests.all_requests(self._reader()) if self.open(one, now))
+        return tuple(one for one in consent_requests.all_requests(self.reader()) if self.is_open(one, now))
 
-    def open(self, ask: StoredConsentRequest, now: Now) -> bool:
+    def is_open(self, ask: StoredConsentRequest, now: Now) -> bool:
         """Whether the owner may still answer it with yes."""
-        permission = permission_of(self._reader(), ask.brand)
+        permission = permission_of(self.reader(), ask.brand)
         return permission is not None and permission.standing is PermissionStatus.PENDING and not ask.over(now)
 
-    def new_keys(self) -> tuple[StoredBrandKey, ...]:
+    def waiting_keys(self) -> tuple[StoredBrandKey, ...]:
         """The keys of brands that are let in, for which an earlier key vouches, and which wait for the owner."""
         return tuple(
             key
-            for key in brandkeys.all_keys(self._reader())
+            for key in brandkeys.all_keys(self.reader())
             if key.came == "next" and key.standing == "waits" and key.brand in self._brands and key.distrusted is None
         )
 
-    def recognised(self, brand: str, now: Now) -> Mapping[str, str] | None:
+    def recognised_keys(self, brand: str, now: Now) -> Mapping[str, str] | None:
         """The public keys by `kid` by which a brand is known here; None: it is nobody's name that counts.
 
         Of a guest that waits for its answer they are those of its question.
         """
         if brand not in self._brands:
             return None
-        ask = self.ask(brand)
-        if self.guest(brand) and (ask is None or ask.over(now)):
+        ask = self.request_of(brand)
+        if self.is_guest(brand) and (ask is None or ask.over(now)):
             return None
         own = {
             key.kid: key.x
-            for key in brandkeys.all_keys(self._reader())
+            for key in brandkeys.all_keys(self.reader())
             if key.brand == brand and key.distrusted is None and self._is_recognised(key)
         }
         return MappingProxyType(own)
@@ -120,21 +123,24 @@ class BrandRegistry:
             return any(one.x == key.x for one in self._brands[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
+    permission = reads(permission_of)
+    permissions = reads(all_permissions)
+
     # -- what is asked, and answered
 
-    async def asked(self, heard: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
+    async def store_message(self, heard: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
         """Keep what a brand said by the hub; see `questions.take_in`."""
         for x in heard.withdrawn:
             if self._is_key_of(x, heard.brand):
                 self._distrusted[x] = heard.brand  # it holds at once, also where it cannot be stored
         try:
-            return await self._writer.do(lambda db: consent_requests.store_message(db, heard, self._home, now))
+            return await self.writer.do(lambda db: consent_requests.store_message(db, heard, self._home, now))
         finally:
             self.refresh()
 
     def _is_key_of(self, x: str, brand: str) -> bool:
         return any(
-            key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.all_keys(self._reader())
+            key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.all_keys(self.reader())
         )
 
     async def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
@@ -153,7 +159,7 @@ class BrandRegistry:
         `version`: of the permission that he saw.
         """
         try:
-            decided, _ = await self._writer.do_marked(
+            decided, _ = await self.writer.do_marked(
                 lambda db: consent_requests.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version),
                 now,
             )
@@ -161,10 +167,24 @@ class BrandRegistry:
         finally:
             self.refresh()
 
+    async def permit(
+        self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
+    ) -> Permission:
+        """Let a brand in, under these terms or those that stand. LookupError: unknown brand."""
+        return await self.decide(brand, PermissionStatus.GRANTED, terms, now, by=by)
+
+    async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
+        """Do not let a brand in. LookupError: unknown brand."""
+        return await self.decide(brand, PermissionStatus.REFUSED, None, now, by=by)
+
+    async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
+        """Let a brand in no longer. LookupError: unknown brand."""
+        return await self.decide(brand, PermissionStatus.REVOKED, None, now, by=by)
+
     async def forget(self, brand: str, now: Now, *, by: str) -> None:
         """Forget a guest and its keys. LookupError: it is none, waits for its answer, or is let in."""
         try:
-            await self._writer.do(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
+            await self.writer.do(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
         finally:
             self.refresh()
 
@@ -178,17 +198,20 @@ class BrandRegistry:
 
     async def _decide_key(self, brand: str, kid: str, standing: str, now: Now, by: str) -> None:
         try:
-            await self._writer.do(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
+            await self.writer.do(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
         finally:
             self.refresh()
 
-    # -- a walk test's key
+    # -- a walk test's brand and key
 
-    def lend(self, kid: str, key: EnrolledKey) -> None:
+    grant_test_brand = writes(grant_test_brand)
+    revoke_test_brand = writes(revoke_test_brand)
+
+    def add_test_key(self, kid: str, key: EnrolledKey) -> None:
         """Let a key count that is no brand's of this house, until it is taken back."""
         self._test_keys[kid] = self.keys[kid] = key
 
-    def take_back(self, kid: str) -> None:
+    def remove_test_key(self, kid: str) -> None:
         """Let a lent key count no more."""
         self._test_keys.pop(kid, None)
         self.keys.pop(kid, None)

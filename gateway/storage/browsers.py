@@ -4,7 +4,7 @@ A browser belongs to a known device, and ends with it; so it ends with its perso
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -14,7 +14,7 @@ from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, from_micros, to_micros
 from gateway.storage.models import AccountHolder
-from gateway.storage.writer import Writer
+from gateway.storage.part import StorePart, reads, writes
 
 MAX_ORDERS_PER_BROWSER = 50  # orders of one browser
 
@@ -61,78 +61,6 @@ _SELECT_BROWSER = (
 _SELECT_ORDER = "SELECT browser, number, signed, state, why, at FROM browser_order"
 
 
-class BrowserStore:
-    """Reached as `Store.browsers`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
-
-    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
-        self._writer, self._reader = writer, reader
-        self.ending = False  # all are to end, and the disk has not taken it yet: until then none counts
-
-    async def enrol(self, new: EnrolledBrowser, now: Now) -> bool:
-        """Keep a browser's keys; what was enrolled on its device before ends. False: the device is known no more."""
-        await self.ended()
-        return await self._writer.do(lambda db: _enrol(db, new, now))
-
-    async def forget(self) -> None:
-        """End all of them, for what they ordered last is not known any more.
-
-        None counts from now on, also where the disk does not take it: that is `ending` until `ended` has it there.
-        """
-        self.ending = True
-        await self.ended()
-
-    async def ended(self) -> None:
-        """Have it on the disk that all were to end; nothing else is done."""
-        if self.ending:
-            await self._writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
-            self.ending = False
-
-    async def end(self, ident: str, now: Now, *, by: str) -> bool:
-        """End a browser; False: there is none of this id."""
-        return await self._writer.do(lambda db: _end(db, ident, now, by=by))
-
-    def browser(self, ident: str) -> EnrolledBrowser | None:
-        """One browser; None: there is none, or it has ended."""
-        if self.ending:
-            return None
-        row = self._reader().execute(f"{_SELECT_BROWSER} AND b.id = ?", (ident,)).fetchone()
-        return None if row is None else _browser(row)
-
-    def browsers(self, person: str | None = None) -> tuple[EnrolledBrowser, ...]:
-        """Those of one person or (None) of all, the newest last."""
-        if self.ending:
-            return ()
-        query = f"{_SELECT_BROWSER} AND (? IS NULL OR p.id = ?) ORDER BY b.since, b.id"
-        return tuple(map(_browser, self._reader().execute(query, (person, person))))
-
-    async def keep(self, browser: str, number: int, signed: bytes, now: Now) -> StoredOrder | None:
-        """Keep an order that was found good, and take its number; the same again changes nothing.
-
-        None: its number was taken by another, or a later one was; or the browser has ended meanwhile.
-        """
-        return await self._writer.do(lambda db: _add_order(db, browser, number, signed, now))
-
-    async def became(self, order: StoredOrder, why: str | None, now: Now) -> None:
-        """An order was done, or (`why`) failed."""
-        await self._writer.do(lambda db: _finish_order(db, order, why, now))
-
-    def order(self, browser: str, number: int) -> StoredOrder | None:
-        """One order."""
-        row = self._reader().execute(f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number)).fetchone()
-        return None if row is None else _order(row)
-
-    def orders(self, browser: str, *, at_most: int) -> tuple[StoredOrder, ...]:
-        """The newest orders of a browser, the newest first."""
-        query = f"{_SELECT_ORDER} WHERE browser = ? ORDER BY number DESC LIMIT ?"
-        return tuple(map(_order, self._reader().execute(query, (browser, at_most))))
-
-    def to_do(self) -> tuple[StoredOrder, ...]:
-        """What was kept and not done: the process ended between the two. As they were given."""
-        return tuple(
-            map(_order, self._reader().execute(f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number"))
-        )
-
-
 def _browser(row: tuple[Any, ...]) -> EnrolledBrowser:
     ident, device, home, label, sign, agree, own, farewell, since, number, person, name, role, added = row
     return EnrolledBrowser(
@@ -155,7 +83,8 @@ def _order(row: tuple[Any, ...]) -> StoredOrder:
     return StoredOrder(browser=browser, number=number, signed=signed, state=state, why=why, at=from_micros(when))
 
 
-def _enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
+def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
+    """Store a browser's keys in place of those of its device; False: the box does not know the device any more."""
     known = db.execute("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)).fetchone()
     if known is None:
         return False
@@ -170,7 +99,8 @@ def _enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
     return True
 
 
-def _end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
+def end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
+    """End a browser; False: there is none of this id."""
     row = db.execute(f"{_SELECT_BROWSER} AND b.id = ?", (ident,)).fetchone()
     if row is None:
         return False
@@ -181,7 +111,11 @@ def _end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
     return True
 
 
-def _add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, now: Now) -> StoredOrder | None:
+def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, now: Now) -> StoredOrder | None:
+    """Store an order that is valid, and use its number; the same order again changes nothing.
+
+    None: another order used this number or a later one, or the browser has ended meanwhile.
+    """
     name = sha256(signed).digest()
     before = db.execute(
         f"{_SELECT_ORDER} WHERE browser = ? AND number = ? AND sha256 = ?", (browser, number, name)
@@ -208,7 +142,8 @@ def _add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes,
     )
 
 
-def _finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, now: Now) -> None:
+def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, now: Now) -> None:
+    """Store that an order was done, or (`why`) failed."""
     state = "done" if why is None else "failed"
     changed = db.execute(
         "UPDATE browser_order SET state = ?, why = ? WHERE browser = ? AND number = ? AND state = 'kept'",
@@ -217,3 +152,66 @@ def _finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, n
     if changed.rowcount:
         said: Mapping[str, Json] = {"browser": order.browser, "number": order.number, "why": why}
         append(db, "order_ended", said, utc=now.utc)
+
+
+def order(db: sqlite3.Connection, browser: str, number: int) -> StoredOrder | None:
+    """Return one order."""
+    row = db.execute(f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number)).fetchone()
+    return None if row is None else _order(row)
+
+
+def orders(db: sqlite3.Connection, browser: str, *, at_most: int) -> tuple[StoredOrder, ...]:
+    """Return the newest orders of a browser, newest first."""
+    query = f"{_SELECT_ORDER} WHERE browser = ? ORDER BY number DESC LIMIT ?"
+    return tuple(map(_order, db.execute(query, (browser, at_most))))
+
+
+def unfinished_orders(db: sqlite3.Connection) -> tuple[StoredOrder, ...]:
+    """Return the orders that were stored and not done, because the process ended between the two; oldest first."""
+    return tuple(map(_order, db.execute(f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")))
+
+
+class BrowserStore(StorePart):
+    """The household's enrolled browsers and their orders: `Store.browsers`."""
+
+    is_ending = False  # all are to end, and the disk has not stored it yet: until then none counts
+
+    end = writes(end)
+    add_order = writes(add_order)
+    finish_order = writes(finish_order)
+    order = reads(order)
+    orders = reads(orders)
+    unfinished_orders = reads(unfinished_orders)
+
+    async def enrol(self, new: EnrolledBrowser, now: Now) -> bool:
+        """As the function `enrol`, after an unfinished `end_all`."""
+        await self.finish_ending()
+        return await self.writer.do(lambda db: enrol(db, new, now))
+
+    async def end_all(self) -> None:
+        """End all browsers: the box does not know any more what they ordered last.
+
+        None counts from now on, even if the disk does not store it. Then `is_ending` is true until `finish_ending`.
+        """
+        self.is_ending = True
+        await self.finish_ending()
+
+    async def finish_ending(self) -> None:
+        """Store what an `end_all` could not; otherwise do nothing."""
+        if self.is_ending:
+            await self.writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
+            self.is_ending = False
+
+    def browser(self, ident: str) -> EnrolledBrowser | None:
+        """Return one browser; None: there is none, or it has ended."""
+        if self.is_ending:
+            return None
+        row = self.reader().execute(f"{_SELECT_BROWSER} AND b.id = ?", (ident,)).fetchone()
+        return None if row is None else _browser(row)
+
+    def browsers(self, person: str | None = None) -> tuple[EnrolledBrowser, ...]:
+        """Return the browsers of one person or (None) of all, the newest last."""
+        if self.is_ending:
+            return ()
+        query = f"{_SELECT_BROWSER} AND (? IS NULL OR p.id = ?) ORDER BY b.since, b.id"
+        return tuple(map(_browser, self.reader().execute(query, (person, person))))

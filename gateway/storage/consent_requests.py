@@ -16,8 +16,8 @@ from gateway.domain.visit.state import WALK_TEST
 from gateway.protocol.consent_request import AskedTerms, RequestedKey
 from gateway.protocol.consent_verification import REASON_UNSIGNED, ConsentRequest, VerifiedConsentMessage
 from gateway.protocol.hash_chain import Json
-from gateway.storage import brandkeys, household, recordings
-from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
+from gateway.storage import brandkeys, outbox, permissions
+from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
 from gateway.storage.models import StoredBrandKey
 from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
@@ -259,7 +259,7 @@ def _queue_message(
     if entrance is None:
         return ConsentIntakeResult()  # there is nothing to come in by
     tell = {"command": "Tell", "saying": saying.value, "delivery": about}
-    number = recordings.queue_message(connection, entrance, None, json.dumps(tell).encode(), now)
+    number = outbox.queue_message(connection, entrance, None, json.dumps(tell).encode(), now)
     return ConsentIntakeResult(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
@@ -298,7 +298,7 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     yes = standing is PermissionStatus.GRANTED
     if yes and question is not None and question.over(now):
         raise LookupError("its question has expired or was withdrawn: it has to ask again")
-    permission = household.decide_brand(connection, brand, standing, terms, now, by=by)
+    permission = permissions.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
         return permission
     connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (to_micros(now.utc), brand))
@@ -309,8 +309,8 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
             (to_micros(now.utc), by, brand),
         ).fetchall()
         for kid, x in approved:
-            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x, **actor_field(by)}
-            append(connection, "key_approved", body, utc=now.utc)
+            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x}
+            append(connection, "key_approved", body, utc=now.utc, by=by)
     return permission
 
 
@@ -322,7 +322,7 @@ def adopt_guest(connection: sqlite3.Connection, seed: Permission, now: Now) -> N
     connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
     connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (brand,))
     connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
-    household.replace_permission(connection, seed, now)
+    permissions.replace_permission(connection, seed, now)
     append(connection, "brand_adopted", {"brand": brand}, utc=now.utc)
 
 
@@ -338,7 +338,7 @@ def forget_guest(connection: sqlite3.Connection, brand: str, now: Now, *, by: st
         raise LookupError("refuse it, or let it in no longer, before it is forgotten")
     connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
     brandkeys.forget_keys(connection, brand)
-    append(connection, "brand_forgotten", {"brand": brand, **actor_field(by)}, utc=now.utc)
+    append(connection, "brand_forgotten", {"brand": brand}, utc=now.utc, by=by)
 
 
 def forget_guests(connection: sqlite3.Connection) -> None:
@@ -403,7 +403,7 @@ def _select_requests(
         yield StoredConsentRequest(
             brand=brand, name=name, hub=hub, connection=connection_, asked=AskedTerms.model_validate_json(asked),
             digest=digest, signed=bool(signed), at=from_micros(asked_at), expires=from_micros(expires),
-            answered=None if answered is None else from_micros(answered), guest=bool(guest),
-            ended=None if ended is None else from_micros(ended), end_signed=bool(end_signed),
+            answered=optional_instant(answered), guest=bool(guest),
+            ended=optional_instant(ended), end_signed=bool(end_signed),
             keys=tuple(key for key in keys if key.brand == brand),
         )  # fmt: skip

@@ -9,8 +9,8 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
-from gateway.storage import doubts, entrance_state, pauses, recordings
-from gateway.storage.audit_log import LogEncoder, append_returning_body, to_micros
+from gateway.storage import doubts, entrance_state, outbox, pauses, recordings
+from gateway.storage.audit_log import LogEncoder, append, to_micros
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import AbortWork
@@ -37,7 +37,7 @@ def store_decision(
     for command in step.commands:
         _apply_command(connection, command, step)
     messages = tuple(
-        recordings.queue_message(
+        outbox.queue_message(
             connection, step.entrance, _visit_of(step), json.dumps(words.plain(command, "command")).encode(), step.now
         )
         for command in step.commands
@@ -54,7 +54,7 @@ def store_decision(
         for key in {before[1], None if running is None else running.delivery.id} - {None}:
             mark_for_check(connection, key)
     phase = _phase_of(step.state)
-    seq, row = append_returning_body(
+    seq, row = append(
         connection,
         "step",
         {
@@ -68,7 +68,7 @@ def store_decision(
         entrance=step.entrance,
         visit=_visit_of(step),
     )
-    return CommitResult(first=seq, last=seq, messages=messages, row=row)
+    return CommitResult(seq=seq, messages=messages, row=row)
 
 
 def _reserve(

@@ -7,16 +7,20 @@ safe mode until its owner acknowledges, and retailers must announce each deliver
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, bodies_of_kind, to_micros
-from gateway.storage.recordings import queue_message
-from gateway.storage.writer import Writer
+from gateway.storage.audit_log import append, bodies_of_kind, hash_at, to_micros
+from gateway.storage.outbox import queue_message
+from gateway.storage.part import StorePart
+from gateway.storage.schema import connect_read_only
+
+HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this number, as `audit_log.hash_at`
 
 MIN_SCHEMA_VERSION = 10  # the version of the store from which on it knows of its mark
 
@@ -43,28 +47,26 @@ class _PendingDoubt:
     strange: tuple[str, ...]
 
 
-class RollbackRecord:
-    """Reached as `Store.doubts`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
+class RollbackRecord(StorePart):
+    """Whether this is the store that the box used last: `Store.rollback`."""
 
-    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
-        self._writer, self._reader = writer, reader
-        self._pending: _PendingDoubt | None = None
+    _pending: _PendingDoubt | None = None
 
     @property
-    def unstored(self) -> bool:
+    def is_unstored(self) -> bool:
         """Whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
         return self._pending is not None
 
-    def known(self) -> StoreCondition:
-        """What is stored."""
-        return read_condition(self._reader())
+    def condition(self) -> StoreCondition:
+        """Read what the store contains about itself."""
+        return read_condition(self.reader())
 
-    async def sign_as(self, signer: str) -> None:
+    async def set_signer(self, signer: str) -> None:
         """Note under which public key the box signs from now on."""
-        if self.known().signer != signer:
-            await self._writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
+        if self.condition().signer != signer:
+            await self.writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
 
-    async def begin(
+    async def begin_doubt(
         self, why: str, now: Now, *, signer: str, tell_at: str | None, strange: tuple[str, ...] = ()
     ) -> int | None:
         """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
@@ -72,40 +74,29 @@ class RollbackRecord:
         If the write fails, the doubt is `unstored` until `settle` succeeds.
         """
         self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, strange=strange)
-        return await self.settle(now)
+        return await self.store_pending(now)
 
-    async def settle(self, now: Now) -> int | None:
+    async def store_pending(self, now: Now) -> int | None:
         """Store a doubt whose write failed before, if there is one."""
         begun = self._pending
         if begun is None:
             return None
-        message = await self._writer.do(lambda db: _store_doubt(db, begun, now))
+        message = await self.writer.do(lambda db: _store_doubt(db, begun, now))
         self._pending = None
         return message
 
 
-class _ReadOnlyLog:
-    """The log of a store that is only read."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def hash_at(self, seq: int) -> bytes | None:
-        row = self._connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-
 @contextmanager
-def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, _ReadOnlyLog] | None]:
-    """Read what a store says of itself, and its log, beside a running gateway; None: an older program's store.
+def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, HashAt] | None]:
+    """Read the condition of a store, and its log, beside a running gateway; None: an older program's store.
 
     Raises:
         OSError: it cannot be read.
     """
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with connect_read_only(path) as connection:
             older = connection.execute("PRAGMA user_version").fetchone()[0] < MIN_SCHEMA_VERSION
-            yield None if older else (read_condition(connection), _ReadOnlyLog(connection))
+            yield None if older else (read_condition(connection), partial(hash_at, connection))
     except sqlite3.Error as error:
         raise OSError(f"{path.name}: {error}") from error
 

@@ -5,20 +5,19 @@ Whatever gives the former household access ends in the one transaction that make
 """
 
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage import people, sessions
-from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, to_micros
+from gateway.storage import people
+from gateway.storage.audit_log import append, erase_bodies, from_micros, to_micros
 from gateway.storage.consent_requests import forget_guests
-from gateway.storage.household import decide_brand
 from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
+from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.permissions import decide_brand
 from gateway.storage.recordings import mark_erased
-from gateway.storage.sessions import SignInEntry
-from gateway.storage.writer import Writer
+from gateway.storage.sessions import SignInEntry, sign_in
 
 TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
 TASK_LEAVE_HUB, TASK_HUB_LEFT = (
@@ -27,77 +26,27 @@ TASK_LEAVE_HUB, TASK_HUB_LEFT = (
 )  # the former household's home at a hub: to be left, and left
 
 
-class Handover:
-    """Reached as `Store.handover`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
-
-    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
-        self._writer = writer
-        self._reader = reader
-
-    # -- the link
-
-    async def offer(self, offer: HouseOffer, now: Now) -> None:
-        """Keep the offer; the one before it is void."""
-        await self._writer.do(lambda db: _offer(db, offer, now))
-
-    def offered(self, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
-        """The offer that can still be taken: no older than it `lives`, from somebody who still is an owner."""
-        row = self._reader().execute(
-            "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
-            " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
-            (to_micros(reckoned - lives),),
-        ).fetchone()  # fmt: skip
-        if row is None:
-            return None
-        return HouseOffer(
-            id=row[0],
-            secret=row[1],
-            by=row[2],
-            made=from_micros(row[3]),
-            leaves_films=bool(row[4]),
-            held_too=bool(row[5]),
-        )
-
-    async def withdraw(self, now: Now, *, by: str) -> AccountChangeResult:
-        """Take the offer back: `DONE` or `UNKNOWN`."""
-        return await self._writer.do(lambda db: _withdraw_offer(db, now, by=by))
-
-    async def take(self, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now) -> AccountChangeResult:
-        """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
-
-        def work(connection: sqlite3.Connection) -> AccountChangeResult:
-            outcome = _accept_offer(connection, offer, new, now)
-            if outcome is AccountChangeResult.DONE:
-                sessions.sign_in(connection, new.person.id, new.password, entry)
-            return outcome
-
-        return await self._writer.do(work)
-
-    # -- what is left to do
-
-    def pending(self, name: str) -> str | None:
-        """What a hand-over left to do under this name; None: nothing."""
-        row = self._reader().execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    async def leave(self, name: str, value: str | None) -> None:
-        """Note what is left to do under this name; None: it is done."""
-        await self._writer.do(lambda db: _set_task(db, name, value))
-
-    async def leave_hub(self, home: str, now: Now, *, by: str) -> int:
-        """Note that the house leaves its hub, and cancel what came by it and may still come; returns how many."""
-        return await self._writer.do(lambda db: _leave_hub(db, home, now, by=by))
-
-    async def forget_history(self, now: Now) -> None:
-        """The former household's films are gone: forget that they were, and what was delivered."""
-        await self._writer.do(lambda db: _forget_history(db, now))
-
-    async def cancel_open(self, now: Now, *, by: str | None) -> int:
-        """Cancel every delivery that may still come, so that its retailer is told; returns how many."""
-        return await self._writer.do(lambda db: _cancel_open_deliveries(db, now, by=by))
+def open_offer(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
+    """Return the offer that can still be accepted: at most `lives` old, and made by somebody who still is an owner."""
+    row = connection.execute(
+        "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
+        " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
+        (to_micros(reckoned - lives),),
+    ).fetchone()
+    if row is None:
+        return None
+    return HouseOffer(
+        id=row[0],
+        secret=row[1],
+        by=row[2],
+        made=from_micros(row[3]),
+        leaves_films=bool(row[4]),
+        held_too=bool(row[5]),
+    )
 
 
-def _offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
+def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
+    """Store the offer in place of the one before it."""
     connection.execute(
         "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
         " VALUES (1, ?, ?, ?, ?, ?, ?)",
@@ -107,7 +56,8 @@ def _offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
     append(connection, "house_offered", said, utc=now.utc)
 
 
-def _withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> AccountChangeResult:
+def withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> AccountChangeResult:
+    """Withdraw the offer: `DONE` or `UNKNOWN`."""
     row = connection.execute("DELETE FROM house_offer RETURNING id").fetchone()
     if row is None:
         return AccountChangeResult.UNKNOWN
@@ -115,7 +65,10 @@ def _withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> Acc
     return AccountChangeResult.DONE
 
 
-def _accept_offer(connection: sqlite3.Connection, offer: HouseOffer, new: NewAccount, now: Now) -> AccountChangeResult:
+def accept_offer(
+    connection: sqlite3.Connection, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now
+) -> AccountChangeResult:
+    """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
     giver = people.person(connection, offer.by)
     if giver is None or giver.removed is not None or giver.role != "owner":
         return AccountChangeResult.UNKNOWN
@@ -124,7 +77,7 @@ def _accept_offer(connection: sqlite3.Connection, offer: HouseOffer, new: NewAcc
     if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
         return AccountChangeResult.UNKNOWN
     gone = len(people.all_people(connection))
-    cancelled = _cancel_open_deliveries(connection, now, by=None)
+    cancelled = cancel_open_deliveries(connection, now, by=None)
     for (brand,) in connection.execute("SELECT brand FROM permission").fetchall():
         decide_brand(connection, brand, PermissionStatus.REVOKED, None, now, by=None)
     if not offer.leaves_films and offer.held_too:
@@ -134,15 +87,16 @@ def _accept_offer(connection: sqlite3.Connection, offer: HouseOffer, new: NewAcc
     if not offer.leaves_films:
         for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
             mark_erased(connection, visit, "owner", now, by=None)  # but for one that is held
-        _set_task(connection, TASK_ERASE_FILMS, "erase")
-    _set_task(connection, TASK_RENEW_LINKS, "new")
+        set_task(connection, TASK_ERASE_FILMS, "erase")
+    set_task(connection, TASK_RENEW_LINKS, "new")
     (home,) = connection.execute("SELECT home FROM uplink").fetchone()
     if home is not None:
-        _set_task(connection, TASK_LEAVE_HUB, home)
+        set_task(connection, TASK_LEAVE_HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
     people.add_account(connection, new, how, now)
     said: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
-    append(connection, "house_taken_over", said | actor_field(new.person.id), utc=now.utc)
+    append(connection, "house_taken_over", said, utc=now.utc, by=new.person.id)
+    sign_in(connection, new.person.id, new.password, entry)
     return AccountChangeResult.DONE
 
 
@@ -162,20 +116,29 @@ def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
     erase_bodies(connection, tuple(seq for (seq,) in old))
 
 
-def _set_task(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+def pending_task(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return the value of a task that a hand-over left to do; None: there is no such task."""
+    row = connection.execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_task(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+    """Store a task that is left to do; None: it is done."""
     if value is None:
         connection.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
         connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
 
 
-def _leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
-    _set_task(connection, TASK_LEAVE_HUB, home)
-    append(connection, "hub_leaving", {"home": home, **actor_field(by)}, utc=now.utc)
-    return _cancel_open_deliveries(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
+def leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
+    """Store that the house leaves its hub, and cancel the open deliveries that came by it; return their number."""
+    set_task(connection, TASK_LEAVE_HUB, home)
+    append(connection, "hub_leaving", {"home": home}, utc=now.utc, by=by)
+    return cancel_open_deliveries(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
 
 
-def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
+def forget_history(connection: sqlite3.Connection, now: Now) -> None:
+    """Delete what is known of erased films and of ended deliveries. Their files must be gone already."""
     gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
     connection.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
     old = connection.execute(
@@ -193,11 +156,26 @@ def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
     )
 
 
-def _cancel_open_deliveries(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
+def cancel_open_deliveries(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
+    """Cancel every delivery that may still come, so that its retailer receives that; return their number."""
     cancelled = connection.execute(
         f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
         " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
         (to_micros(now.utc),),
     ).rowcount
-    append(connection, "deliveries_cancelled", {"deliveries": cancelled, **actor_field(by)}, utc=now.utc)
+    append(connection, "deliveries_cancelled", {"deliveries": cancelled}, utc=now.utc, by=by)
     return cancelled
+
+
+class Handover(StorePart):
+    """The hand-over of the house to its next owner: `Store.handover`."""
+
+    set_offer = writes(set_offer)
+    open_offer = reads(open_offer)
+    withdraw_offer = writes(withdraw_offer)
+    accept_offer = writes(accept_offer)
+    pending_task = reads(pending_task)
+    set_task = writes(set_task)
+    leave_hub = writes(leave_hub)
+    forget_history = writes(forget_history)
+    cancel_open_deliveries = writes(cancel_open_deliveries)

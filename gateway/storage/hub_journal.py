@@ -33,9 +33,10 @@ from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
-from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.audit_log import append, optional_instant, to_micros
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
+from gateway.storage.part import StorePart
 from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
@@ -99,8 +100,8 @@ class _EventChain:
     acknowledged: int
 
 
-class HubJournal:
-    """The part of the store that belongs to the line to a hub. Call `begin` before what signs."""
+class HubJournal(StorePart):
+    """The journal of events for a hub: `Store.hub_journal`. Call `set_signer` before a method that signs."""
 
     def __init__(
         self,
@@ -111,18 +112,18 @@ class HubJournal:
         house: DeliveryContext,
         box: str,
     ) -> None:
-        self._writer, self._reader = writer, reader
+        super().__init__(writer, reader)
         self._offers, self._house, self._box = offers, house, box
         self._signer: EventSigner | None = None
 
-    async def begin(self, signer: EventSigner, now: Now) -> None:
+    async def set_signer(self, signer: EventSigner, now: Now) -> None:
         """Sign for this home from now on.
 
         What belonged to another home is forgotten. What was signed by a key that was replaced and is not acknowledged
         is signed anew.
         """
         self._signer = signer
-        await self._writer.do(lambda db: _set_signer(db, signer, now))
+        await self.writer.do(lambda db: _set_signer(db, signer, now))
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer | None:
         """Answer one signed message that came by the hub, and write the answer as an event, or neither.
@@ -136,20 +137,20 @@ class HubJournal:
             return self._accept_message(connection, signer, token, verified, now)
 
         if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
-            return (await self._writer.do_marked(work, now))[0]
-        return await self._writer.do(work)
+            return (await self.writer.do_marked(work, now))[0]
+        return await self.writer.do(work)
 
-    async def asked(self, brand: str) -> None:
+    async def mark_decision_due(self, brand: str) -> None:
         """A brand of this house asked by the hub: the owner's word on it is told, whatever was told before."""
         ask = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        await self._writer.do(lambda db: _execute(db, ask, brand))
+        await self.writer.do(lambda db: _execute(db, ask, brand))
 
-    async def tell(self, now: Now) -> int:
+    async def write_due_events(self, now: Now) -> int:
         """Write what the hub is owed: deliveries and decisions that stand otherwise than it was told; how many."""
         signer = self._required_signer
-        return await self._writer.do(lambda db: self._write_due_events(db, signer, now))
+        return await self.writer.do(lambda db: self._write_due_events(db, signer, now))
 
-    async def tell_each(self, now: Now, contained: Containment) -> None:
+    async def write_due_events_singly(self, now: Now, contained: Containment) -> None:
         """Write what the hub is owed piece by piece; for where `tell` raised an unforeseen error.
 
         What raises one is put off for an hour (a delivery) or counts as told (a decision, a browser), so that the hub
@@ -161,21 +162,21 @@ class HubJournal:
         signer = self._required_signer
         for what, key in self._due_items(now):
             with contained.piece("hub events", f"{what} {key}", foreseen=(StoreFailed,)) as piece:
-                await self._writer.do(partial(self._write_item, signer=signer, now=now, what=what, key=key))
+                await self.writer.do(partial(self._write_item, signer=signer, now=now, what=what, key=key))
             if piece.fault is not None:
-                await self._writer.do(partial(_postpone, now=now, what=what, key=key))
+                await self.writer.do(partial(_postpone, now=now, what=what, key=key))
 
     def _due_items(self, now: Now) -> list[tuple[_ItemKind, str]]:
         utc = to_micros(now.utc) if now.trusted else 0
-        found = self._reader().execute(f"{_DUE_DELIVERIES} LIMIT ?", (utc, MAX_ITEMS_PER_TRANSACTION)).fetchall()
+        found = self.reader().execute(f"{_DUE_DELIVERIES} LIMIT ?", (utc, MAX_ITEMS_PER_TRANSACTION)).fetchall()
         due: list[tuple[_ItemKind, str]] = [("delivery", key) for key, _ in found]
         due += [
             ("browser", row[0])
-            for row in self._reader().execute(_UNREPORTED_BROWSERS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
+            for row in self.reader().execute(_UNREPORTED_BROWSERS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
         ]
         due += [
             ("decision", row[0])
-            for row in self._reader().execute(_UNREPORTED_DECISIONS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
+            for row in self.reader().execute(_UNREPORTED_DECISIONS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
         ]
         return due
 
@@ -193,35 +194,35 @@ class HubJournal:
             case _:
                 assert_never(what)
 
-    async def acknowledged(self, ack: Ack, now: Now) -> bool:
+    async def acknowledge(self, ack: Ack, now: Now) -> bool:
         """The hub keeps all up to here. False: it has another chain than ours, so ours goes on behind its."""
         signer = self._required_signer
-        return await self._writer.do(lambda db: _acknowledge(db, signer, ack, now))
+        return await self.writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
-    def waiting(self, after: int, most: int) -> tuple[PendingEvent, ...]:
+    def unacknowledged(self, after: int, most: int) -> tuple[PendingEvent, ...]:
         """What is not acknowledged, after one number, in order."""
-        row = self._reader().execute("SELECT acknowledged FROM uplink").fetchone()
+        row = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
-        found = self._reader().execute(query, (max(after, row[0]), most))
+        found = self.reader().execute(query, (max(after, row[0]), most))
         return tuple(PendingEvent(seq=seq, token=token) for seq, token in found)
 
-    def made(self) -> int:
+    def last_seq(self) -> int:
         """How many events there ever were."""
         row: tuple[int] = (
-            self._reader()
+            self.reader()
             .execute("SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))")
             .fetchone()
         )
         return row[0]
 
-    def kept(self) -> int:
+    def acknowledged_seq(self) -> int:
         """Up to which one the hub keeps them."""
-        row: tuple[int] = self._reader().execute("SELECT acknowledged FROM uplink").fetchone()
+        row: tuple[int] = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
         return row[0]
 
-    def open(self, now: Now) -> tuple[OpenDelivery, ...]:
+    def open_deliveries(self, now: Now) -> tuple[OpenDelivery, ...]:
         """The deliveries that came by the hub and may still come, at most some hundred."""
-        found = self._reader().execute(
+        found = self.reader().execute(
             "SELECT d.brand, d.id, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
             " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?",
             (to_micros(now.utc), MAX_OPEN_DELIVERIES),
@@ -230,29 +231,29 @@ class HubJournal:
 
     def next_change(self) -> datetime | None:
         """When the hub may have to be told something, at the earliest; None: never by time alone."""
-        row = self._reader().execute("SELECT min(look_at) FROM uplink_delivery WHERE look_at IS NOT NULL").fetchone()
-        return None if row[0] is None else from_micros(row[0])
+        row = self.reader().execute("SELECT min(look_at) FROM uplink_delivery WHERE look_at IS NOT NULL").fetchone()
+        return optional_instant(row[0])
 
-    def owes(self, now: Now) -> bool:
+    def has_due_events(self, now: Now) -> bool:
         """Whether `tell` may find something."""
         change = self.next_change()
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
         return due or any(
-            self._reader().execute(f"{query} LIMIT 1").fetchone()
+            self.reader().execute(f"{query} LIMIT 1").fetchone()
             for query in (_UNREPORTED_DECISIONS, _UNREPORTED_BROWSERS)
         )
 
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether so many events wait that no more is taken from a hub that keeps none of them."""
-        return self.made() - self.kept() >= MAX_WAITING_EVENTS
+        return self.last_seq() - self.acknowledged_seq() >= MAX_WAITING_EVENTS
 
-    def follows(self, ack: Ack) -> bool:
+    def is_same_chain(self, ack: Ack) -> bool:
         """Whether what the hub has is our own chain."""
-        return _head_at(self._reader(), _chain(self._reader()), ack.seq) == ack.head
+        return _head_at(self.reader(), _chain(self.reader()), ack.seq) == ack.head
 
     async def forget(self) -> None:
         """Forget all of it: the house is another household's."""
-        await self._writer.do(lambda db: _forget(db, None))
+        await self.writer.do(lambda db: _forget(db, None))
 
     @property
     def _required_signer(self) -> EventSigner:

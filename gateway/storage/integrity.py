@@ -2,8 +2,9 @@
 
 import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
+
+from gateway.storage.schema import connect_read_only
 
 _DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -15,9 +16,7 @@ def find_damage(path: Path, *, within: float) -> str | None:
     changed and that still reads as a row is not found: SQLite keeps no checksums.
     """
     try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=within, check_same_thread=False)
-        ) as database:
+        with connect_read_only(path, timeout_s=within) as database:
             late = threading.Timer(within, database.interrupt)
             late.start()
             try:

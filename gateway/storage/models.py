@@ -33,13 +33,12 @@ class StoredDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitResult:
-    """The step is on disk; `first` and `last` are its log entries' numbers, `row` is the last one's stored body (JSON).
+    """The decision is on disk; `seq` is the number of its log entry, `row` the stored body of it (JSON).
 
-    `messages` number the step's messages to the owner (`Tell`, `Alarm`), in their order: they wait until `sent`.
+    `messages` are the numbers of the decision's messages to the owner, in their order.
     """
 
-    first: int
-    last: int
+    seq: int
     messages: tuple[int, ...] = ()
     marked: bool = True  # of an intent: whether the mark outside the store could be written; else nothing may open
     row: bytes = field(default=b"", compare=False)
@@ -249,6 +248,16 @@ class AccountChangeResult(StrEnum):
     NAME_TAKEN = auto()
     LAST_OWNER = auto()  # the house would be left without one
     BUSY = auto()  # not while a visit runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodeUse:
+    """The code of a recovery (its SHA-256), which stays used until `keep`; and the body of the message about it."""
+
+    code: bytes
+    keep: datetime
+    entrance: str
+    message: bytes
 
 
 class RecoveryResult(StrEnum):

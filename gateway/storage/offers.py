@@ -27,7 +27,7 @@ from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.jws import MAX_CLOCK_SKEW_S, RejectedMessage, RejectionCode, kid_of
-from gateway.storage import brandkeys, recordings
+from gateway.storage import brandkeys, outbox
 from gateway.storage.audit_log import append, to_micros
 from gateway.storage.models import MessageAnswer
 from gateway.storage.results import store_reported
@@ -352,7 +352,7 @@ def _request_permission(
         return None
     append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
     tell = {"command": "Tell", "saying": Notification.BRAND_ASKS.value, "delivery": name}
-    return recordings.queue_message(connection, said.entrance, None, json.dumps(tell).encode(), now)
+    return outbox.queue_message(connection, said.entrance, None, json.dumps(tell).encode(), now)
 
 
 def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:

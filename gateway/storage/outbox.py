@@ -1,16 +1,49 @@
-"""Stores the pending messages of each phone, and the used one-time links."""
+"""Stores the owner's messages, those that each phone must still receive, and the used one-time links."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, to_micros
+from gateway.storage.audit_log import from_micros, optional_instant, to_micros
 from gateway.storage.models import PhoneStatus, StoredMessage
+from gateway.storage.part import StorePart, reads, writes
 
 MAX_MESSAGES_PER_CALL = (
     200  # messages looked at in one call: the newest, so that what happens now never waits behind the past
 )
+
+
+def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | None, body: bytes, now: Now) -> int:
+    """Store a message to the owner before it is sent, and owe it to every phone; return its number."""
+    row: tuple[int] = connection.execute(
+        "INSERT INTO message (at, entrance, visit, body) VALUES (?, ?, ?, ?) RETURNING id",
+        (to_micros(now.utc), entrance, visit, body),
+    ).fetchone()
+    connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", row)
+    return row[0]
+
+
+def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
+    """The broker has the message; what phones are owed is another matter (`outbox`)."""
+    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (to_micros(now.utc), message))
+
+
+def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
+    """Messages that were stored and not sent, oldest first."""
+    found = connection.execute("SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id")
+    return tuple(map(_message, found))
+
+
+def messages_after(connection: sqlite3.Connection, after: int, *, at_most: int) -> tuple[StoredMessage, ...]:
+    """Return the messages whose number is higher than `after`, newest first."""
+    query = "SELECT id, at, entrance, visit, body FROM message WHERE id > ? ORDER BY id DESC LIMIT ?"
+    return tuple(map(_message, connection.execute(query, (after, at_most))))
+
+
+def _message(row: tuple[int, int, str, str | None, bytes]) -> StoredMessage:
+    number, micros, entrance, visit, body = row
+    return StoredMessage(id=number, at=from_micros(micros), entrance=entrance, visit=visit, body=body)
 
 
 def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: Now) -> None:
@@ -39,9 +72,9 @@ def phone_statuses(connection: sqlite3.Connection) -> tuple[PhoneStatus, ...]:
         PhoneStatus(
             name=name,
             language=language,
-            tried=None if tried is None else from_micros(tried),
+            tried=optional_instant(tried),
             heard=heard,
-            reached=None if reached is None else from_micros(reached),
+            reached=optional_instant(reached),
             waiting=waiting,
         )
         for name, language, tried, heard, reached, waiting in rows
@@ -62,13 +95,8 @@ def set_language(connection: sqlite3.Connection, phone: str, language: str | Non
         raise LookupError("no such phone")
 
 
-def enqueue(connection: sqlite3.Connection, message: int) -> None:
-    """Owe a message to every phone, in the transaction that stores it."""
-    connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", (message,))
-
-
 def pending_messages(
-    connection: sqlite3.Connection, phone: str, now: Now, until: datetime
+    connection: sqlite3.Connection, phone: str, now: Now, *, until: datetime
 ) -> tuple[StoredMessage, ...]:
     """What a phone is owed and nobody is trying, oldest first; of more than 200 the newest.
 
@@ -79,14 +107,11 @@ def pending_messages(
         " WHERE o.phone = ? AND (o.held <= ? OR o.held > ?) ORDER BY o.message DESC LIMIT ?",
         (phone, to_micros(now.utc), to_micros(until), MAX_MESSAGES_PER_CALL),
     ).fetchall()
-    return tuple(
-        StoredMessage(id=number, at=from_micros(micros), entrance=entrance, visit=visit, body=body)
-        for number, micros, entrance, visit, body in reversed(found)
-    )
+    return tuple(map(_message, reversed(found)))
 
 
 def claim_messages(
-    connection: sqlite3.Connection, phone: str, messages: Iterable[int], now: Now, until: datetime
+    connection: sqlite3.Connection, phone: str, messages: Iterable[int], now: Now, *, until: datetime
 ) -> frozenset[int]:
     """Take these messages to try them, until an instant; return those that nobody else had taken or told."""
     return frozenset(
@@ -134,3 +159,24 @@ def is_link_used(connection: sqlite3.Connection, nonce: bytes) -> bool:
 def expire_links(connection: sqlite3.Connection, utc: datetime) -> None:
     """Forget used links that have expired by then."""
     connection.execute("DELETE FROM used_link WHERE expires < ?", (to_micros(utc),))
+
+
+class Messages(StorePart):
+    """The owner's messages: `Store.messages`."""
+
+    unsent = reads(unsent_messages)
+    mark_sent = writes(mark_sent)
+    after = reads(messages_after)
+
+
+class Phones(StorePart):
+    """The owner's phones and what each must still receive: `Store.phones`."""
+
+    set_recipients = writes(set_recipients)
+    statuses = reads(phone_statuses)
+    set_language = writes(set_language)
+    record_attempt = writes(record_attempt)
+    pending = reads(pending_messages)
+    claim = writes(claim_messages)
+    release = writes(release_messages)
+    mark_delivered = writes(mark_delivered)

@@ -9,11 +9,12 @@ from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause, pause_refusal
 from gateway.domain.visit.state import PausePeriod
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import actor_field, append, from_micros, rfc3339, to_micros
+from gateway.storage.audit_log import append, from_micros, rfc3339, to_micros
+from gateway.storage.part import StorePart, reads, writes
 
 
 def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
-    """Store a pause, or say why it is none. One that should have begun already begins now."""
+    """Store a pause and return it, or return why it cannot be. One that should have begun already begins now."""
     if now.trusted:
         expire_pauses(connection, now.utc)
     if new.start < now.utc < new.end:
@@ -25,33 +26,49 @@ def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> P
         "INSERT INTO pause (id, entrance, starts, ends, by) VALUES (?, ?, ?, ?, ?)",
         (new.id, new.entrance, to_micros(new.start), to_micros(new.end), new.by),
     )
-    said: dict[str, Json] = {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)}
-    append(connection, "pause", said | actor_field(new.by), utc=now.utc, entrance=new.entrance)
+    facts: dict[str, Json] = {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)}
+    append(connection, "pause", facts, utc=now.utc, by=new.by, entrance=new.entrance)
     return new
 
 
-def end_pause(connection: sqlite3.Connection, ident: str, now: Now, *, by: str | None) -> PlannedPause | PauseRefusal:
-    """End a pause, or withdraw one that has not begun."""
+def end_pause(
+    connection: sqlite3.Connection, ident: str, now: Now, *, by: str | None = None
+) -> PlannedPause | PauseRefusal:
+    """End a pause, or withdraw one that has not begun; return it, or `UNKNOWN`."""
     ended = next((one for one in planned_pauses(connection) if one.id == ident), None)
     if ended is None:
         return PauseRefusal.UNKNOWN
     connection.execute("DELETE FROM pause WHERE id = ?", (ident,))
-    append(connection, "pause_ended", {"id": ident, **actor_field(by)}, utc=now.utc, entrance=ended.entrance)
+    append(connection, "pause_ended", {"id": ident}, utc=now.utc, by=by, entrance=ended.entrance)
     return ended
 
 
 def planned_pauses(connection: sqlite3.Connection) -> Iterator[PlannedPause]:
-    """All pauses that were not forgotten yet, the soonest first."""
+    """Read the pauses that are still stored, soonest first."""
     query = "SELECT id, entrance, starts, ends, by FROM pause ORDER BY starts, id"
     for ident, entrance, starts, ends, by in connection.execute(query).fetchall():
         yield PlannedPause(id=ident, entrance=entrance, start=from_micros(starts), end=from_micros(ends), by=by)
 
 
 def pauses_of(connection: sqlite3.Connection, entrance: str) -> tuple[PausePeriod, ...]:
-    """The pauses of one entrance, as the decision knows them."""
+    """Return the pauses of one entrance, as `decide` takes them; some may be over."""
     return tuple(one.pause for one in planned_pauses(connection) if one.holds_at(entrance))
 
 
 def expire_pauses(connection: sqlite3.Connection, utc: datetime) -> None:
-    """Forget what `utc` (trusted) has outlived."""
+    """Delete the pauses that are over at `utc`, a trusted time."""
     connection.execute("DELETE FROM pause WHERE ends <= ?", (to_micros(utc),))
+
+
+def current_pauses(connection: sqlite3.Connection, now: Now) -> tuple[PlannedPause, ...]:
+    """Return the household's pauses that are not over, soonest first."""
+    return tuple(one for one in planned_pauses(connection) if not now.trusted or now.utc < one.end)
+
+
+class Pauses(StorePart):
+    """The household's pauses: `Store.pauses`."""
+
+    plan = writes(plan_pause)
+    end = writes(end_pause)
+    planned = reads(current_pauses)
+    of_entrance = reads(pauses_of)

@@ -10,16 +10,18 @@ from datetime import datetime, timedelta
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
 from gateway.storage.models import (
     AccountChangeResult,
     AccountHolder,
     ClaimResult,
     Invitation,
     NewAccount,
+    RecoveryCodeUse,
     RecoveryResult,
 )
-from gateway.storage.outbox import use_link
+from gateway.storage.outbox import queue_message, use_link
+from gateway.storage.sessions import SignInEntry, sign_in
 
 MAX_CLAIM_TRIES = 5  # wrong codes; then the code is void
 MAX_NOTED_BURSTS_PER_DAY = 10  # of wrong passwords for one account that are noted
@@ -69,12 +71,15 @@ def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) ->
     return ClaimResult.VOID
 
 
-def claim_box(connection: sqlite3.Connection, secret: bytes, owner: NewAccount, now: Now) -> ClaimResult:
-    """Make the first owner and end the code, both or nothing. Of two claims at once one is told `TAKEN`."""
+def claim_box(
+    connection: sqlite3.Connection, secret: bytes, owner: NewAccount, entry: SignInEntry, now: Now
+) -> ClaimResult:
+    """Make the first owner, signed in, and end the code: all of it or nothing. Of two claims at once one is `TAKEN`."""
     tried = check_claim_code(connection, secret, now)
     if tried is ClaimResult.DONE:
         connection.execute("DELETE FROM claim")
         add_account(connection, owner, {"how": "claim"}, now)
+        sign_in(connection, owner.person.id, owner.password, entry)
     return tried
 
 
@@ -82,7 +87,7 @@ def claim_box(connection: sqlite3.Connection, secret: bytes, owner: NewAccount, 
 
 
 def add_account(connection: sqlite3.Connection, new: NewAccount, how: dict[str, Json], now: Now) -> None:
-    """Give somebody an account; `how` he came to it stands in the log."""
+    """Make an account. The log contains `how` its person got it."""
     person = new.person
     connection.execute(
         "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
@@ -99,7 +104,7 @@ def _person(row: tuple[str, str, str, int, int | None]) -> AccountHolder:
         name=name,
         role=role,
         added=from_micros(added),
-        removed=None if removed is None else from_micros(removed),
+        removed=optional_instant(removed),
     )
 
 
@@ -185,24 +190,26 @@ def set_password(
     return AccountChangeResult.DONE
 
 
-def recover_account(  # noqa: PLR0913 - whose password, by which code, and when
-    connection: sqlite3.Connection, ident: str, password: str, now: Now, *, code: bytes, keep: datetime
-) -> RecoveryResult:
-    """Set an owner's new password by a code that was made on the box, once; all his sessions and devices end.
+def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, and when
+    connection: sqlite3.Connection, ident: str, password: str, entry: SignInEntry, now: Now, code: RecoveryCodeUse
+) -> tuple[RecoveryResult, int]:
+    """Set an owner's new password by a code that was made on the box, and sign him in: all of it or nothing.
 
-    `code` is its SHA-256; that it was used is remembered until `keep`.
+    All his other sessions end, the box forgets all his devices, and every phone receives the message about it, whose
+    number is returned (0: not done). The box remembers the code as used until `code.keep`.
     """
     known = person(connection, ident)
     if known is None or known.removed is not None or known.role != _OWNER_ROLE:
-        return RecoveryResult.GONE
-    if not use_link(connection, code, keep, now):
-        return RecoveryResult.USED
+        return RecoveryResult.GONE, 0
+    if not use_link(connection, code.code, code.keep, now):
+        return RecoveryResult.USED, 0
     connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
     connection.execute("DELETE FROM share WHERE by = ?", (ident,))  # whoever has to come back cannot vouch for them
     _void_invitations_and_offers(connection, ident, now)
     append(connection, "password_recovered", {"person": ident}, utc=now.utc)
-    return RecoveryResult.DONE
+    sign_in(connection, ident, password, entry)
+    return RecoveryResult.DONE, queue_message(connection, code.entrance, None, code.message, now)
 
 
 def _void_invitations_and_offers(connection: sqlite3.Connection, ident: str, now: Now) -> None:
@@ -268,9 +275,12 @@ def withdraw_invitation(connection: sqlite3.Connection, ident: str, now: Now, *,
 
 
 def redeem_invitation(
-    connection: sqlite3.Connection, invitation: Invitation, new: NewAccount, now: Now
+    connection: sqlite3.Connection, invitation: Invitation, new: NewAccount, entry: SignInEntry, now: Now
 ) -> AccountChangeResult:
-    """Make somebody of an invitation and end it, both or nothing. Of two at once one is told `UNKNOWN`."""
+    """Make the account of an invitation, signed in, and end the invitation: all of it or nothing.
+
+    `DONE`, `UNKNOWN` (also for the later of two at once) or `NAME_TAKEN`.
+    """
     owner = connection.execute(
         "SELECT 1 FROM person WHERE id = ? AND removed IS NULL AND role = ?", (invitation.by, _OWNER_ROLE)
     ).fetchone()
@@ -282,6 +292,7 @@ def redeem_invitation(
         return AccountChangeResult.UNKNOWN
     how: dict[str, Json] = {"how": "invitation", "invitation": invitation.id, "by": invitation.by}
     add_account(connection, new, how, now)
+    sign_in(connection, new.person.id, new.password, entry)
     return AccountChangeResult.DONE
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.storage import people
 from gateway.storage.models import AccountHolder, StoreFailed
 from gateway.storage.privacy import chosen_retention_days
+from gateway.storage.schema import connect_read_only
 
 
 def owners(file: Path) -> tuple[AccountHolder, ...]:
@@ -47,10 +48,7 @@ def _open(file: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
-        try:
+        with connect_read_only(file) as connection:
             yield connection
-        finally:
-            connection.close()
     except sqlite3.Error as failure:
         raise StoreFailed(str(failure)) from failure

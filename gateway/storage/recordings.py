@@ -1,4 +1,4 @@
-"""Stores films and the owner's messages: which clips prove which visit, what is sealed, held or erased."""
+"""Stores films: which clips belong to which visit, what is sealed, held or erased."""
 
 import json
 import sqlite3
@@ -7,9 +7,9 @@ from datetime import datetime
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage import outbox
-from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, seqs_of_visit, to_micros
-from gateway.storage.models import FilmRecord, StoredClip, StoredMessage
+from gateway.storage.audit_log import append, erase_bodies, from_micros, optional_instant, seqs_of_visit, to_micros
+from gateway.storage.models import FilmRecord, StoredClip
+from gateway.storage.part import StorePart, reads, writes
 
 
 def begin_film(  # noqa: PLR0913 - one argument a column
@@ -70,15 +70,15 @@ def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_
     append(connection, "sealed", {"part": part, "manifest": manifest_sha256}, utc=now.utc, visit=visit)
 
 
-def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None) -> None:
+def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
     """Keep a visit's films from being deleted, or (None) no longer. LookupError: no film of it."""
     changed = connection.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
     if not changed.rowcount:
         raise LookupError(f"no film of {visit}")
-    append(connection, "hold", {"why": why, **actor_field(by)}, utc=now.utc, visit=visit)
+    append(connection, "hold", {"why": why}, utc=now.utc, by=by, visit=visit)
 
 
-def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None) -> bool:
+def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
     """Mark a visit's films erased and hide its log entries' bodies; False: held, or erased before.
 
     Call it before the files are deleted; an erased film whose clips still stand is finished at the next start.
@@ -92,7 +92,7 @@ def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, 
         return False
     erase_bodies(connection, seqs_of_visit(connection, visit))
     connection.execute("DELETE FROM share WHERE visit = ?", (visit,))
-    append(connection, "erased", {"why": why, **actor_field(by)}, utc=now.utc, visit=visit)
+    append(connection, "erased", {"why": why}, utc=now.utc, by=by, visit=visit)
     return True
 
 
@@ -105,29 +105,31 @@ def delete_clips(connection: sqlite3.Connection, visit: str) -> None:
     )
 
 
-def films_of(connection: sqlite3.Connection, *, visit: str | None, before: datetime | None) -> Iterator[FilmRecord]:
-    """Films, oldest first: of one visit, or begun before an instant, or all."""
-    parts = connection.execute(
-        "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
-        " WHERE visit = ? ORDER BY part"
-        if visit is not None
-        else "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
-        " WHERE began < ? ORDER BY began, visit, part",
-        (visit if visit is not None else 2**62 if before is None else to_micros(before),),
-    ).fetchall()
-    for name, part, entrance, delivery, begun, manifest, seal, held, erased in parts:
-        yield FilmRecord(
+def films_of(
+    connection: sqlite3.Connection, *, visit: str | None = None, before: datetime | None = None
+) -> tuple[FilmRecord, ...]:
+    """Return films with their clips, oldest first: of one visit, or begun before an instant, or all."""
+    which = "visit = ? ORDER BY part" if visit is not None else "began < ? ORDER BY began, visit, part"
+    latest = 2**62 if before is None else to_micros(before)
+    query = f"""
+        SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film WHERE {which}
+    """  # noqa: S608 - one of two texts of our own
+    parts = connection.execute(query, (latest if visit is None else visit,)).fetchall()
+    return tuple(
+        FilmRecord(
             visit=name,
             part=part,
             entrance=entrance,
             delivery=delivery,
             began=from_micros(begun),
             manifest_sha256=manifest,
-            sealed=None if seal is None else from_micros(seal),
+            sealed=optional_instant(seal),
             held=held,
-            erased=None if erased is None else from_micros(erased),
+            erased=optional_instant(erased),
             clips=tuple(_clips(connection, entrance, name, part)),
         )
+        for name, part, entrance, delivery, begun, manifest, seal, held, erased in parts
+    )
 
 
 def _clips(connection: sqlite3.Connection, entrance: str, visit: str, part: int) -> Iterator[StoredClip]:
@@ -152,30 +154,6 @@ def _clips(connection: sqlite3.Connection, entrance: str, visit: str, part: int)
         )
 
 
-def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | None, body: bytes, now: Now) -> int:
-    """Store a message to the owner before it is sent, and owe it to every phone; return its number."""
-    row: tuple[int] = connection.execute(
-        "INSERT INTO message (at, entrance, visit, body) VALUES (?, ?, ?, ?) RETURNING id",
-        (to_micros(now.utc), entrance, visit, body),
-    ).fetchone()
-    outbox.enqueue(connection, row[0])
-    return row[0]
-
-
-def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
-    """The broker has the message; what phones are owed is another matter (`outbox`)."""
-    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (to_micros(now.utc), message))
-
-
-def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
-    """Messages that were stored and not sent, oldest first."""
-    found = connection.execute("SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id")
-    return tuple(
-        StoredMessage(id=number, at=from_micros(micros), entrance=entrance, visit=visit, body=body)
-        for number, micros, entrance, visit, body in found
-    )
-
-
 def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:
     """The visit or incident that began last at this entrance; of one in which nobody came in no film is left."""
     row = connection.execute(
@@ -184,3 +162,15 @@ def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:
         (entrance,),
     ).fetchone()
     return None if row is None else str(row[0])
+
+
+class Recordings(StorePart):
+    """The films: `Store.recordings`."""
+
+    add_clip = writes(add_clip)
+    mark_sealed = writes(mark_sealed)
+    films = reads(films_of)
+    set_hold = writes(set_hold)
+    mark_erased = writes(mark_erased)
+    delete_clips = writes(delete_clips)
+    last_visit = reads(last_visit)

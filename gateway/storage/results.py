@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, to_micros
+from gateway.storage.audit_log import optional_instant, to_micros
 from gateway.storage.rows import SELECT_DUE, DeliveryRow, read_each, row_of
 from gateway.system.containment import Containment
 
@@ -47,7 +47,7 @@ def reschedule_known(
 def next_change(connection: sqlite3.Connection) -> datetime | None:
     """When a retailer may have to be told something, at the earliest (1970: now)."""
     row = connection.execute("SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL").fetchone()
-    return None if row[0] is None else from_micros(row[0])
+    return optional_instant(row[0])
 
 
 def mark_reported(

@@ -7,7 +7,7 @@ from gateway.storage.audit_log import erase_bodies, to_micros
 from gateway.storage.consent_requests import forget_unanswered
 from gateway.storage.hub_journal import forget_before
 from gateway.storage.outbox import expire_links
-from gateway.storage.pauses import expire_pauses as forget_pauses
+from gateway.storage.pauses import expire_pauses
 from gateway.storage.people import delete_removed_people
 
 
@@ -20,7 +20,7 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     """
     cut = to_micros(before)
     expire_links(connection, utc)
-    forget_pauses(connection, utc)
+    expire_pauses(connection, utc)
     connection.execute("DELETE FROM answer WHERE expires < ?", (to_micros(utc),))
     connection.execute("DELETE FROM tombstone WHERE at < ?", (cut,))
     connection.execute("DELETE FROM message WHERE at < ?", (cut,))

@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, to_micros
+from gateway.storage.audit_log import from_micros, optional_instant, to_micros
 from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
@@ -129,6 +129,11 @@ def mark_for_check(connection: sqlite3.Connection, key: str) -> None:
     connection.execute("UPDATE delivery SET look_at = 0 WHERE key = ?", (key,))
 
 
+def mark_brand_for_check(connection: sqlite3.Connection, brand: str, now: Now) -> None:
+    """Compare what the retailer knows of the brand's open deliveries with what is so now, as soon as possible."""
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, to_micros(now.utc)))
+
+
 def permission_of(connection: sqlite3.Connection, brand: str) -> Permission | None:
     """The owner's word on a brand."""
     row = connection.execute("SELECT version, standing, terms FROM permission WHERE brand = ?", (brand,)).fetchone()
@@ -175,7 +180,7 @@ def _row(row: sqlite3.Row) -> DeliveryRow:
             house=next((DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
         ),
         lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
-        checked=None if row["checked"] is None else from_micros(row["checked"]),
+        checked=optional_instant(row["checked"]),
         told=row["told"],
         code_kind=row["code_kind"] if "code_kind" in row.keys() else None,  # noqa: SIM118 - a Row's `in` looks at values
     )

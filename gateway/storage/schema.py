@@ -2,7 +2,8 @@
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+@contextmanager
+def connect_read_only(path: Path, *, timeout_s: float = 5.0) -> Iterator[sqlite3.Connection]:
+    """Open a connection that cannot write, also beside a running box, and close it at the end.
+
+    It may be interrupted from another thread. `timeout_s`: how long a read waits for a lock.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(
+        sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        yield connection
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
-from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
 from gateway.storage.models import AccountHolder, KnownDevice, Session
 
 MAX_DEVICES_PER_PERSON = 20  # of one person; the one that signed in longest ago is forgotten
@@ -79,7 +79,7 @@ def session(connection: sqlite3.Connection, ident: str) -> Session | None:
     return None if row is None else _session(row)
 
 
-def sessions(connection: sqlite3.Connection, person: str) -> tuple[Session, ...]:
+def sessions_of(connection: sqlite3.Connection, person: str) -> tuple[Session, ...]:
     """All sessions of a person, the one that began first first."""
     return tuple(map(_session, connection.execute(f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))))
 
@@ -95,7 +95,7 @@ def end_session(connection: sqlite3.Connection, ident: str) -> None:
     connection.execute("DELETE FROM session WHERE id = ?", (ident,))
 
 
-def end_sessions(connection: sqlite3.Connection, person: str, *, but: str | None) -> None:
+def end_sessions(connection: sqlite3.Connection, person: str, *, but: str | None = None) -> None:
     """End all sessions of a person, but for one; his other devices speak no longer through a hub."""
     connection.execute(
         "DELETE FROM browser WHERE device IN (SELECT id FROM device WHERE person = ?)"
@@ -123,7 +123,7 @@ def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:
         "SELECT max(t) FROM (SELECT max(seen) t FROM session UNION ALL SELECT max(seen) FROM device"
         " UNION ALL SELECT max(made) FROM invitation UNION ALL SELECT max(made) FROM house_offer)"
     ).fetchone()
-    return None if row[0] is None else from_micros(row[0])
+    return optional_instant(row[0])
 
 
 # ---- devices and wrong passwords

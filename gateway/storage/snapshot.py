@@ -8,8 +8,6 @@ done to the copy and not when it is put back: whoever unpacks one by hand has th
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import audit_log, entrance_state, people, recordings
-from gateway.storage.household import decide_brand
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
-from gateway.storage.schema import connect, migrate, migration_scripts
+from gateway.storage.permissions import decide_brand
+from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
 
 SESSION_NUMBER_GAP = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
 
@@ -44,7 +42,7 @@ def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
         DatabaseRefused: the source is another program's, or a newer version's.
     """
     try:
-        with _open_read_only(source) as original:
+        with connect_read_only(source) as original:
             original.execute("VACUUM INTO ?", (str(target),))  # one read transaction; what was erased is not in it
         database = connect(target, writes=True)
         try:
@@ -58,15 +56,6 @@ def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
     except sqlite3.Error as failure:
         raise StoreFailed(str(failure)) from failure
     return copied
-
-
-@contextmanager
-def _open_read_only(source: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
@@ -89,7 +78,7 @@ def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
         (secrets.token_hex(16), SESSION_NUMBER_GAP),
     )
     audit_log.append(connection, "copied", {"trusted": now.trusted}, utc=now.utc)
-    filmed = recordings.films_of(connection, visit=None, before=None)
+    filmed = recordings.films_of(connection)
     return SnapshotContents(
         head=audit_log.head(connection),
         running=frozenset(running),

@@ -88,7 +88,9 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     begin = time.perf_counter()
     code = normalise(read)
     assert not isinstance(code, InvalidBarcode)
-    scan = Scanned(id="scan", scanner="scanner-0", code=code.value, matches=store.matches(code.value, now=now))
+    scan = Scanned(
+        id="scan", scanner="scanner-0", code=code.value, matches=store.deliveries.matches(code.value, now=now)
+    )
     _, commands = decide(proven, scan, now=now)
     seconds = time.perf_counter() - begin
     assert any(isinstance(command, c.RingBell) for command in commands), commands

@@ -84,7 +84,7 @@ async def add_delivery(store: Store, entrance: int, number: int, now: Now) -> No
         id=name.lower(), entrance=entrance_id(entrance), parcels=(name,), courier_sha256=None, window=window
     )
     message = make_claims(said, now=now)
-    answer = await store.accept(sign_claims(message), message, now)
+    answer = await store.deliveries.accept(sign_claims(message), message, now)
     assert answer.result.accepted, answer.result.why
 
 

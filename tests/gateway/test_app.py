@@ -29,6 +29,8 @@ from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import FolderInUse
 from gateway.storage import Store, StoreFailed
+from gateway.storage.box import BoxState
+from gateway.storage.entrances import Entrances
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
@@ -282,9 +284,9 @@ async def test_a_gateway_that_is_told_to_end_has_not_crashed(tmp_path: Path) -> 
             await wait_until(lambda: World.video.rings)
     store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     try:
-        bodies = [json.loads(one.body) for one in store.entries() if isinstance(one.body, bytes)]
+        bodies = [json.loads(one.body) for one in store.log.entries() if isinstance(one.body, bytes)]
         assert [one["crashes"] for one in bodies if "crashes" in one] == [0, 0, 0, 0]
-        stored = store.entrance("front")
+        stored = store.entrances.state("front")
         assert stored is not None
         assert not stored.safe_mode
     finally:
@@ -295,7 +297,7 @@ async def test_three_crashes_within_a_minute_are_safe_mode(tmp_path: Path) -> No
     store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _utc: None).now()
     for _ in range(3):
-        await store.booted(now)
+        await store.box.record_start(now)
     await store.close()
     async with gateway(tmp_path):
         World.broker.on_up(1)
@@ -310,8 +312,13 @@ async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_
 
     async with gateway(tmp_path):
         pass
-    for work in ("booted", "commit", "stop", "clean_shutdown"):
-        monkeypatch.setattr(Store, work, full)
+    for part, work in (
+        (Store, "commit"),
+        (BoxState, "record_start"),
+        (BoxState, "record_shutdown"),
+        (Entrances, "set_stop"),
+    ):
+        monkeypatch.setattr(part, work, full)
     async with gateway(tmp_path):
         World.broker.on_up(1)
         await wait_until(lambda: state().get("safe_mode") and queries())
@@ -320,7 +327,7 @@ async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_
     monkeypatch.undo()
     store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     try:
-        assert store.entrance("front") is not None  # as the first start left it
+        assert store.entrances.state("front") is not None  # as the first start left it
     finally:
         await store.close()
 

@@ -153,7 +153,7 @@ async def test_a_retailer_s_message_that_cannot_be_worked_keeps_no_other_from_it
         for number in range(len(ARBITRARY_EXCEPTIONS)):
             made.reception.offer(sign_claims(make_claims(make_offer(id=f"poison-{number}"))))
         made.reception.offer(sign_claims(make_claims(make_offer(id="good"))))
-        await wait_until(lambda: made.store.promise("shop.good") is not None)
+        await wait_until(lambda: made.store.deliveries.order("shop.good") is not None)
         assert raising.raised == len(ARBITRARY_EXCEPTIONS)
 
 
@@ -166,7 +166,7 @@ async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_n
         raising.now()
 
     async with made_box(tmp_path) as made, run_box(made):
-        monkeypatch.setattr(made.store, "permit", poisoned)
+        monkeypatch.setattr(made.store.brands, "permit", poisoned)
         for number, kind in enumerate(ARBITRARY_EXCEPTIONS):
             wish = json.dumps({"id": f"w{number}", "do": "permit", "brand": "shop"}).encode()
             made.reception.asked("front", incoming(wish))
@@ -206,13 +206,13 @@ async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_
         for id_ in ("poison", "good"):
             said = make_offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
             token = sign_claims(make_claims(said))
-            await store.accept(token, verify(token, enrolled_keys(), box=house.box, now=NOW), NOW)
+            await store.deliveries.accept(token, verify(token, enrolled_keys(), box=house.box, now=NOW), NOW)
         monkeypatch.setattr(rows, "_row", poisoned)
         for _ in ARBITRARY_EXCEPTIONS:
-            assert store.matches("PARCEL-poison", now=NOW) == ()
-            assert [one.delivery.id for one in store.matches("PARCEL-good", now=NOW)] == ["shop.good"]
-            assert [one.delivery.id for one in store.upcoming("front", NOW)] == ["shop.good"]
-            assert [one.delivery for one in store.changed(NOW)] in (["good"], [])
+            assert store.deliveries.matches("PARCEL-poison", now=NOW) == ()
+            assert [one.delivery.id for one in store.deliveries.matches("PARCEL-good", now=NOW)] == ["shop.good"]
+            assert [one.delivery.id for one in store.deliveries.upcoming("front", NOW)] == ["shop.good"]
+            assert [one.delivery for one in store.deliveries.changed_results(NOW)] in (["good"], [])
         assert set(faulty) == {"deliveries"}
     finally:
         await store.close()
@@ -226,14 +226,14 @@ async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_
         looked = {name: list[e.Event]() for name in made.entrances}
         for name, running_entrance in made.entrances.items():
             monkeypatch.setattr(running_entrance, "put", looked[name].append)
-        ups = made.store.upcoming
+        ups = made.store.deliveries.upcoming
 
         def poisoned(name: str, now: Any) -> Any:  # noqa: ANN401 - its own arguments
             if name == "front":
                 raising.now()
             return ups(name, now)
 
-        monkeypatch.setattr(made.store, "upcoming", poisoned)
+        monkeypatch.setattr(made.store.deliveries, "upcoming", poisoned)
         monkeypatch.setattr(windows, "POLL_INTERVAL_S", 0.01)
         faulty = list[str]()
         diary = Scheduler(
@@ -278,8 +278,10 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                     id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64
                 )
                 token = sign_claims(make_claims(said))
-                await made.store.accept(token, verify(token, enrolled_keys(), box=made.home.box, now=NOW), NOW)
-            await made.store.revoke("shop", made.clock.now(), by=None)
+                await made.store.deliveries.accept(
+                    token, verify(token, enrolled_keys(), box=made.home.box, now=NOW), NOW
+                )
+            await made.store.brands.revoke("shop", made.clock.now(), by=None)
             made.office.owed()
             for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
                 tell = c.NotifyOwner(saying=about)
@@ -362,7 +364,7 @@ async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told
             said = make_offer(id=id_, parcels=(f"PARCEL{number}",), courier_sha256=f"{number:064x}")
             await there.receipt(there.offers(said))
         monkeypatch.setattr(HubJournal, "_write_delivery", poisoned)
-        await made.store.revoke("shop", made.clock.now(), by=None)
+        await made.store.brands.revoke("shop", made.clock.now(), by=None)
         await made.store._writer.do(lambda db: db.execute("UPDATE uplink_delivery SET look_at = 0").rowcount)  # noqa: SLF001 - their time has come
         await wait_until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
         await asyncio.sleep(1.2)
@@ -378,14 +380,14 @@ async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
         monkeypatch.setattr("gateway.integrations.hub_client.session.STORE_RETRY_DELAY_S", 0.02)
         async with at_work(uplink(made, section(broker, tmp_path))) as task:
             await wait_until(lambda: there.hellos)
-            follows = made.store.uplinks.follows
+            follows = made.store.hub_journal.is_same_chain
 
             def poisoned(ack: Ack) -> bool:
                 if raising.raised < len(ARBITRARY_EXCEPTIONS):
                     raising.now()
                 return follows(ack)
 
-            monkeypatch.setattr(made.store.uplinks, "follows", poisoned)
+            monkeypatch.setattr(made.store.hub_journal, "is_same_chain", poisoned)
             deadline = time.monotonic() + 20
             while raising.raised < len(ARBITRARY_EXCEPTIONS):
                 assert time.monotonic() < deadline
@@ -415,7 +417,7 @@ async def test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_d
             assert await here.orders("lock", entrance="front") is None
             became = await here.became()
             assert (became.state, became.why) == ("failed", FAILED)
-        assert here.made.store.browsers.to_do() == (), "no start does it again"
+        assert here.made.store.browsers.unfinished_orders() == (), "no start does it again"
         assert await here.orders("stop") is None
         await wait_until(here.made.front.stopped)
     assert raising.raised == len(ARBITRARY_EXCEPTIONS)

@@ -52,30 +52,30 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
 async def heard(store: Store, token: bytes) -> str | None:
     """What it is answered: None: it counts, else the code."""
     key = {hub_signed.key_id(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
-    answer = await store.accept(token, hub_signed.verify_hub_signed(token, key, box=HOME, now=NOW), NOW)
+    answer = await store.deliveries.accept(token, hub_signed.verify_hub_signed(token, key, box=HOME, now=NOW), NOW)
     return answer.result.code
 
 
 async def test_by_default_no_brand_comes_by_the_hub_s_signature(store: Store) -> None:
     for said in (make_offer(), make_cancel()):
         assert await heard(store, passed_on(said)) == NOT_PERMITTED
-    assert store.promise("shop.d1") is None
+    assert store.deliveries.order("shop.d1") is None
     assert (await receive(store, make_offer())).result.accepted, (
         "nor does the hub's cancel keep the brand's own word out"
     )
 
 
 async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(store: Store) -> None:
-    await store.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.permit("shop", NOW, terms=ALLOWED)
     assert await heard(store, passed_on(make_offer())) is None
     assert await heard(store, passed_on(make_update())) is None
-    found = store.promise("shop.d1")
+    found = store.deliveries.order("shop.d1")
     assert found is not None
     assert found.by_hub
     assert visit_delivery(store).refusal is None
-    await store.permit("shop", NOW, terms=PLAIN)
+    await store.brands.permit("shop", NOW, terms=PLAIN)
     assert visit_delivery(store).refusal is Refusal.HUB_SIGNED_NOT_PERMITTED, "at the door too, at once"
-    result = store.result("shop.d1", NOW)
+    result = store.deliveries.result("shop.d1", NOW)
     assert result is not None
     assert (result.state, result.reason) == ("refused", NOT_PERMITTED)
     assert (await receive(store, make_update(version=3))).result.accepted, "the brand itself may promise it anew"
@@ -83,7 +83,7 @@ async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(st
 
 
 async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> None:
-    await store.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.permit("shop", NOW, terms=ALLOWED)
     await receive(store, make_offer())
     for said in (make_update(), make_cancel()):
         assert await heard(store, passed_on(said)) == NOT_PERMITTED
@@ -100,9 +100,9 @@ async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> N
     ],
 )
 async def test_another_s_signature_is_not_the_hub_s(store: Store, token: bytes, code: str) -> None:
-    await store.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.permit("shop", NOW, terms=ALLOWED)
     assert await heard(store, token) == code
-    assert store.promise("shop.d1") is None
+    assert store.deliveries.order("shop.d1") is None
 
 
 async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_for_brands_that_it_knows(
@@ -111,7 +111,7 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
                         vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
-        await made.store.uplinks.begin(signer, made.clock.now())
+        await made.store.hub_journal.set_signer(signer, made.clock.now())
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
             reception = made.reception
@@ -125,9 +125,9 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
             assert receipt.state == state
         nobody = passed_on(make_offer(), brand="nobody")
         assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.YES
-        told_of = [one.token for one in made.store.uplinks.waiting(0, 5)]
+        told_of = [one.token for one in made.store.hub_journal.unacknowledged(0, 5)]
         assert len(told_of) == 2
-        assert made.store.facts("nobody.d1", made.clock.now()) is None
+        assert made.store.deliveries.facts("nobody.d1", made.clock.now()) is None
 
 
 async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
@@ -138,7 +138,7 @@ async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
                         vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
-        await made.store.uplinks.begin(signer, made.clock.now())
+        await made.store.hub_journal.set_signer(signer, made.clock.now())
         reception, passed = made.reception, [0.0]
         taker = job_handlers(
             HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.letting,

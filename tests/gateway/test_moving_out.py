@@ -249,7 +249,7 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
         factory_reset.mark_for_wipe(house.storage.folder)
     else:
         store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
-        await store.handover.leave("new_house.links", "new")
+        await store.handover.set_task("new_house.links", "new")
         await store.close()
     for _ in range(2):
         async with begun(house):

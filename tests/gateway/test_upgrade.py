@@ -84,20 +84,25 @@ async def test_an_old_box_opens_with_its_log_its_proofs_and_what_was_promised(tm
     assert verify_proof(old["cdiscount.sealed"], public_key=public(folder)).ok
     store = await Store.open(folder / "perron.sqlite3", home=house, now=now)
     try:
-        assert find_break(store.entries()) is None
-        known = store.doubts.known()
+        assert find_break(store.log.entries()) is None
+        known = store.rollback.condition()
         assert known.mark_due, "it has sealed: from now on it never goes without a mark"
-        assert find_doubt(folder / "last-checkpoint.json", store, known, public(folder), KeyHistory()) is None
-        coming, sealed = store.facts("cdiscount.coming", now), store.facts("cdiscount.sealed", now)
+        assert (
+            find_doubt(folder / "last-checkpoint.json", store.log.hash_at, known, public(folder), KeyHistory()) is None
+        )
+        coming, sealed = (
+            store.deliveries.facts("cdiscount.coming", now),
+            store.deliveries.facts("cdiscount.sealed", now),
+        )
         assert coming is not None
         assert sealed is not None
         assert (coming.refusal, coming.openings_left) == (None, 1)
         assert sealed.refusal is Refusal.ALREADY_USED
-        front = store.entrance("front")
+        front = store.entrances.state("front")
         assert front is not None
         assert front.visit is not None
         assert (front.visit.delivery.id, front.visit.phase) == ("cdiscount.inside", Phase.INSIDE)
-        inside = store.facts("cdiscount.inside", now)
+        inside = store.deliveries.facts("cdiscount.inside", now)
         assert inside is not None
         assert inside.refusal is Refusal.ALREADY_USED, "the courier who is inside has used it"
         assert isinstance(await store.commit(reserve_step(coming, visit="v-new", now=now)), CommitResult), "it goes on"
@@ -195,8 +200,8 @@ async def test_killed_while_a_migration_is_written_it_is_whole_at_the_next_start
     now = of_its_day(folder)
     store = await Store.open(file, home=its_house(folder), now=now)
     try:
-        assert find_break(store.entries()) is None
-        assert store.facts("cdiscount.coming", now) is not None
+        assert find_break(store.log.entries()) is None
+        assert store.deliveries.facts("cdiscount.coming", now) is not None
     finally:
         await store.close()
 

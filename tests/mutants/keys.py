@@ -31,16 +31,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="on a full disk a stolen key is believed on",
-        file="gateway/storage/store.py",
-        old="        self._distrusted[x] = brand\n        await self._writer.do_marked(",
-        new="        await self._writer.do_marked(",
+        file="gateway/storage/brandkeys.py",
+        old="        self._distrusted[x] = brand\n        await self.writer.do_marked(",
+        new="        await self.writer.do_marked(",
         tests=(f"{KEYRING}::test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_once_there_is_room",),
     ),
     Mutant(
         name="the configuration enrols a key again that was trusted no longer",
         file="gateway/storage/brandkeys.py",
         old=" SET kid = excluded.kid, brand = excluded.brand",
-        new=" SET kid = excluded.kid, brand = excluded.brand, distrusted_keys = NULL",
+        new=" SET kid = excluded.kid, brand = excluded.brand, distrusted = NULL",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(

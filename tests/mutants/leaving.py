@@ -76,7 +76,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code lets in twice",
         file="gateway/storage/people.py",
-        old=("    if not use_link(connection, code, keep, now):\n        return RecoveryResult.USED\n"),
+        old=("    if not use_link(connection, code.code, code.keep, now):\n        return RecoveryResult.USED, 0\n"),
         new="",
         tests=(f"{WAY_IN}::test_of_two_at_the_same_moment_one_comes_in",),
     ),
@@ -90,8 +90,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a family is watched at home",
         file="gateway/web/server/context.py",
-        old="        if not self.is_inside(camera) or self.store.keeping.inside_always():\n",
-        new="        if self.is_inside(camera) or self.store.keeping.inside_always():\n",
+        old="        if not self.is_inside(camera) or self.store.privacy.inside_always():\n",
+        new="        if self.is_inside(camera) or self.store.privacy.inside_always():\n",
         tests=(f"{PRIVACY}::test_a_camera_inside_is_not_shown_while_nothing_is_filmed",),
     ),
     Mutant(

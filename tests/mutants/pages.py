@@ -90,8 +90,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share shows other visits' films",
         file=f"{WEB}pages/history.py",
-        old="clips = _film_clips(self._services.store.films(visit=share.visit))",
-        new="clips = _film_clips(self._services.store.films())",
+        old="clips = _film_clips(self._services.store.recordings.films(visit=share.visit))",
+        new="clips = _film_clips(self._services.store.recordings.films())",
         tests=(f"{PAST}::test_a_share_ends_at_its_own_visit_whatever_the_path_says",),
     ),
     Mutant(

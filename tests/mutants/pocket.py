@@ -11,8 +11,8 @@ NOTICE = "tests/gateway/runtime/notifications/test_batching.py"
 MUTANTS = (
     Mutant(
         name="a message is owed to no phone",
-        file="gateway/storage/recordings.py",
-        old=("    outbox.enqueue(connection, row[0])\n"),
+        file="gateway/storage/outbox.py",
+        old='    connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", row)\n',
         new="",
         tests=(f"{OUTBOX}::test_each_phone_is_owed_each_message_until_it_has_it_over_restarts",),
     ),

@@ -57,12 +57,12 @@ MUTANTS = (
         file="gateway/web/remote/orders.py",
         old=(
             "stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None\n"
-            "        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
+            "        kept = await self._browsers.add_order(one.id, said.number, sealed.text, self._clock.now())\n"
         ),
         new=(
-            "kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
-            "        stopping = self._executor.stop(said.order, one.person.id) if "
-            "isinstance(said.order, StopOrder) else None\n"
+            "kept = await self._browsers.add_order(one.id, said.number, sealed.text, self._clock.now())\n"
+            "        stopping = self._executor.stop(said.order, one.person.id)"
+            " if isinstance(said.order, StopOrder) else None\n"
         ),
         tests=("tests/gateway/web/remote/test_orders.py::test_a_stop_holds_also_where_nothing_can_be_stored",),
     ),

@@ -95,9 +95,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a stop that is rolled back does not show",
-        file="gateway/storage/store.py",
-        old="return (await self._writer.do_marked(work, now))[0]\n\n    def stopped",
-        new="return await self._writer.do(work)\n\n    def stopped",
+        file="gateway/storage/entrances.py",
+        old="do_marked(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by), now)",
+        new="do(lambda db: (set_stop(db, entrance, now, on=on, above=above, by=by), None))",
         tests=(f"{BACK}::test_what_takes_access_away_is_marked_too",),
     ),
     Mutant(
@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an older store with its older mark is taken for the newest",
         file="gateway/evidence/rollback.py",
-        old="if there == last.head.hash and not foreign_visits(proofs, store, found.strange):",
+        old="if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):",
         new="if there == last.head.hash:",
         tests=(
             f"{BACK}::test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since",

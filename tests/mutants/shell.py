@@ -23,12 +23,12 @@ MUTANTS = (
         name="performed before the commit",
         file="gateway/runtime/entrance.py",
         old="""            try:
-                outcome = await self._journal.commit(step)
+                outcome = await self._commit(step)
 """,
         new=(
             "            try:\n"
             "                self._execute(step, commands, ())\n"
-            "                outcome = await self._journal.commit(step)\n"
+            "                outcome = await self._commit(step)\n"
         ),
         tests=(f"{GATEWAY}runtime/test_entrance.py::test_the_intent_is_on_disk_before_the_unlock_leaves",),
     ),
@@ -318,7 +318,7 @@ MUTANTS = (
     Mutant(
         name="browsers count as long as a full disk does not take their end",
         file="gateway/storage/browsers.py",
-        old="        self.ending = True\n",
+        old="        self.is_ending = True\n",
         new="",
         tests=(
             (
@@ -330,8 +330,8 @@ MUTANTS = (
     Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/evidence/rollback.py",
-        old="    if there == last.head.hash and not foreign_visits(proofs, store, found.strange):",
-        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, store, found.strange):",
+        old="    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):",
+        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, hash_at, found.strange):",
         tests=(f"{GATEWAY}evidence/test_rollback.py",),
     ),
     Mutant(

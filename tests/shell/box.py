@@ -62,9 +62,6 @@ class RecordingJournal:
             self.steps.append(step)
         return outcome
 
-    def matches(self, code: str, *, now: Now) -> tuple[e.CodeMatch, ...]:
-        return self._store.matches(code, now=now)
-
 
 class RecordingExecutor(CommandExecutor):
     """Hands that note what they do."""
@@ -143,9 +140,10 @@ class ShellBox:
             reached=lambda point: self.order.append(f"reached {point}"),
         )
         hands.order = self.order
-        state = self.store.entrance(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
+        state = self.store.entrances.state(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
         return EntranceActor(
-            state, home=self.home, journal=self.journal, clock=self.clock, hands=hands,
+            state, home=self.home, commit=self.journal.commit, matches=self.store.deliveries.matches,
+            clock=self.clock, hands=hands,
             reached=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
 

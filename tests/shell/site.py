@@ -73,8 +73,8 @@ def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: C
     """What waits to come into this box's house file."""
     rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reread=reread)
     return Proposals(
-        made.home, rewriting=rewriting, reread=reread, note=made.store.note,
-        permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
+        made.home, rewriting=rewriting, reread=reread, note=made.store.log.append,
+        permitted=lambda: {name for one in made.store.brands.permissions() for name in one.terms.entrances},
     )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ class HomeAssistantBridge:
             entrance, no = await self._refusals.get()
             try:
                 said = {"asked": no.asked, "why": no.why, "by": REQUESTER}
-                await self._store.note("wish_refused", said, self._clock.now(), entrance=entrance)
+                await self._store.log.append("wish_refused", said, self._clock.now(), entrance=entrance)
             except StoreFailed as failure:
                 log.warning("refusal_not_noted", entrance=entrance, why=str(failure))
 
@@ -267,7 +267,7 @@ class HomeAssistantBridge:
         for entrance, picture in tuple(self._pictures.items()):
             running = self._entrances[entrance].state
             of = {visit.id for visit in (running.visit, running.grace_visit) if visit is not None}
-            erased = all(film.erased is not None for film in self._store.films(visit=picture.visit))
+            erased = all(film.erased is not None for film in self._store.recordings.films(visit=picture.visit))
             erased = erased and picture.visit not in of  # its films begin a moment after the visit
             if erased or mono - picture.mono > PICTURE_LIFETIME_S:
                 del self._pictures[entrance]

@@ -112,7 +112,7 @@ def build_uplink(  # noqa: PLR0913 - what the line needs, named one by one
     section = home.hub
     if section is None:
         return None
-    left = store.handover.pending(TASK_HUB_LEFT) == section.home
+    left = store.handover.pending_task(TASK_HUB_LEFT) == section.home
     if not has_identity(home, section) or (left and not is_enrolled_by_claim(home, section)):
         log.warning("hub_left", home=section.home, todo="the box is this home no longer: join the hub anew")
         return None
@@ -120,6 +120,6 @@ def build_uplink(  # noqa: PLR0913 - what the line needs, named one by one
         home, section, store=store, clock=clock, key=key, keys=succession.read_key_history(home.storage.folder / "key"),
         takers=job_handlers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
         monotonic=monotonic,
-        reached=reached, leaving=store.handover.pending(TASK_LEAVE_HUB) == section.home,
+        reached=reached, leaving=store.handover.pending_task(TASK_LEAVE_HUB) == section.home,
         farewell=Unenrolment(home, section, store=store, rewriting=rewriting), contained=contained,
     )  # fmt: skip

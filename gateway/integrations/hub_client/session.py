@@ -159,9 +159,9 @@ class Uplink:
     @property
     def standing(self) -> LinkStatus:
         """Return the current state of the uplink."""
-        uplinks, found = self._store.uplinks, self._status
+        uplinks, found = self._store.hub_journal, self._status
         why = None if found.up else self._mqtt.failure or found.why
-        waiting = max(0, uplinks.made() - uplinks.kept())
+        waiting = max(0, uplinks.last_seq() - uplinks.acknowledged_seq())
         return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
 
     def leave(self, *, at_once: bool) -> None:
@@ -182,7 +182,7 @@ class Uplink:
         )  # fmt: skip
         while True:
             with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its uplink waits
-                await self._store.uplinks.begin(signer, self._clock.now())
+                await self._store.hub_journal.set_signer(signer, self._clock.now())
                 break
             await asyncio.sleep(STORE_RETRY_DELAY_S)
         async with asyncio.TaskGroup() as self._task_group:
@@ -383,18 +383,18 @@ class Uplink:
             self._log_error("support_code_not_kept", why=str(failure))
 
     def _is_all_sent(self) -> bool:
-        uplinks = self._store.uplinks
-        all_kept = self._sending.acknowledged and uplinks.kept() == uplinks.made()
-        return all_kept and not uplinks.owes(self._clock.now())
+        uplinks = self._store.hub_journal
+        all_kept = self._sending.acknowledged and uplinks.acknowledged_seq() == uplinks.last_seq()
+        return all_kept and not uplinks.has_due_events(self._clock.now())
 
     async def _send_round(self) -> None:
         """Send the hello if due, process the acknowledgement, and send events that the hub lacks."""
-        uplinks = self._store.uplinks
-        if uplinks.owes(self._clock.now()):
+        uplinks = self._store.hub_journal
+        if uplinks.has_due_events(self._clock.now()):
             with self._containment.piece("hub events", foreseen=(StoreFailed,)) as piece:
-                await uplinks.tell(self._clock.now())
+                await uplinks.write_due_events(self._clock.now())
             if piece.fault is not None:
-                await uplinks.tell_each(self._clock.now(), self._containment)
+                await uplinks.write_due_events_singly(self._clock.now(), self._containment)
         if not self._is_up:
             return
         mono = self._monotonic()
@@ -406,7 +406,9 @@ class Uplink:
             await self._store_support_code(ack.support)
         if ack is not None and not self._hello_due:
             await self._on_ack(ack)
-        elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
+        elif mono >= self._sending.again and (
+            not self._sending.acknowledged or uplinks.last_seq() > uplinks.acknowledged_seq()
+        ):
             if self._sending.silent():
                 self._reconnect.set()
             self._hello_due = True  # a hub that has lost its state, or another one: it gets everything anew
@@ -423,8 +425,8 @@ class Uplink:
         hello = Hello(
             boot=self._boot,
             keys=tuple(step.to_json().decode() for step in self._key_succession.steps[-MAX_KEY_CHANGES_SENT:]),
-            events=self._store.uplinks.made(),
-            open=self._store.uplinks.open(now),
+            events=self._store.hub_journal.last_seq(),
+            open=self._store.hub_journal.open_deliveries(now),
             entrances=tuple(
                 EntranceDescription(id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof)
                 for id_, one in list(self._home.entrances.items())[:MAX_ENTRANCES_SENT]
@@ -440,26 +442,28 @@ class Uplink:
             self._sending.began(self._monotonic() + spread_s)
 
     async def _on_ack(self, ack: Ack) -> None:
-        uplinks = self._store.uplinks
-        back = self._sending.acknowledged and ack.seq < uplinks.kept()  # it had more, according to this session
-        if uplinks.follows(ack) and (back or ack.seq == uplinks.kept()):
-            self._sending.heard(uplinks.kept(), self._monotonic())  # nothing new: the disk is not written
+        uplinks = self._store.hub_journal
+        back = (
+            self._sending.acknowledged and ack.seq < uplinks.acknowledged_seq()
+        )  # it had more, according to this session
+        if uplinks.is_same_chain(ack) and (back or ack.seq == uplinks.acknowledged_seq()):
+            self._sending.heard(uplinks.acknowledged_seq(), self._monotonic())  # nothing new: the disk is not written
             return
-        if self._renumbered and not uplinks.follows(ack):
+        if self._renumbered and not uplinks.is_same_chain(ack):
             return  # an answer to an earlier state
-        if not await uplinks.acknowledged(ack, self._clock.now()):
+        if not await uplinks.acknowledge(ack, self._clock.now()):
             self._renumbered = True
             log.warning("events_renumbered", after=ack.seq, why="the hub's chain of our events is another than ours")
             self._sending.sent = 0
             self._work_pending.set()
-        self._sending.heard(uplinks.kept(), self._monotonic())
+        self._sending.heard(uplinks.acknowledged_seq(), self._monotonic())
 
     def _send_waiting(self) -> None:
         if not self._sending.acknowledged:
             return  # first it reports what it has
-        uplinks = self._store.uplinks
-        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent - uplinks.kept())
-        for event in uplinks.waiting(self._sending.sent, max(0, room)):
+        uplinks = self._store.hub_journal
+        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent - uplinks.acknowledged_seq())
+        for event in uplinks.unacknowledged(self._sending.sent, max(0, room)):
             if not isinstance(self._mqtt.publish(self._topic["evt"], event.token, expiry=MESSAGE_EXPIRY_S), Sent):
                 break
             self._sending.sent = event.seq

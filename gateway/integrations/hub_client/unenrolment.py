@@ -120,9 +120,9 @@ async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting
     """
     if is_enrolled_by_claim(home, section):
         await asyncio.to_thread(shutil.rmtree, home.storage.folder / HUB_FOLDER, ignore_errors=True)
-    await store.uplinks.forget()
-    await store.handover.leave(TASK_HUB_LEFT, section.home)
-    await store.handover.leave(TASK_LEAVE_HUB, None)
+    await store.hub_journal.forget()
+    await store.handover.set_task(TASK_HUB_LEFT, section.home)
+    await store.handover.set_task(TASK_LEAVE_HUB, None)
     try:
         await rewriting.write(lambda text, file: text_without_membership(text, file, section.home))
     except (EditRejected, OSError) as error:
@@ -134,17 +134,17 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
     section = home.hub
     if section is None:
         return
-    marks = {store.handover.pending(TASK_LEAVE_HUB), store.handover.pending(TASK_HUB_LEFT)}
+    marks = {store.handover.pending_task(TASK_LEAVE_HUB), store.handover.pending_task(TASK_HUB_LEFT)}
     if section.home not in marks:
         return
     try:
         if (
             is_enrolled_by_claim(home, section)
             and has_identity(home, section)
-            and store.handover.pending(TASK_HUB_LEFT) == section.home
+            and store.handover.pending_task(TASK_HUB_LEFT) == section.home
         ):
-            await store.handover.leave(TASK_HUB_LEFT, None)  # it has joined anew under its former name
-        elif not has_identity(home, section) or store.handover.pending(TASK_HUB_LEFT) == section.home:
+            await store.handover.set_task(TASK_HUB_LEFT, None)  # it has joined anew under its former name
+        elif not has_identity(home, section) or store.handover.pending_task(TASK_HUB_LEFT) == section.home:
             await forget_hub(home, section, store=store, rewriting=rewriting)
     except StoreFailed as failure:  # at the next start
         log.error("hub_not_forgotten", why=str(failure))

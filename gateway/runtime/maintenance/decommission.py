@@ -69,7 +69,7 @@ class Decommissioning:
 
     def held(self) -> int:
         """Return the number of visits whose films are held."""
-        return self._store.keeping.tally().held
+        return self._store.privacy.counts().held
 
     def visits(self) -> tuple[WipeObstacle, ...]:
         """Return the obstacles from running visits at the doors."""
@@ -90,7 +90,7 @@ class Decommissioning:
             if state.broker_session is None or not locked(state) or not closed(state):
                 found.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
-            coming = (one.delivery for one in self._store.upcoming(name, now))
+            coming = (one.delivery for one in self._store.deliveries.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
                 found.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
         if self.held() and not held_too:
@@ -127,8 +127,8 @@ class Decommissioning:
     async def _cancel_deliveries(self, by: str) -> None:
         """Cancel open deliveries, and send retailers the results as far as the broker accepts them."""
         with suppress(StoreFailed, TimeoutError):
-            await self._store.handover.cancel_open(self._clock.now(), by=by)
+            await self._store.handover.cancel_open_deliveries(self._clock.now(), by=by)
             self._schedule_results()
             async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
-                while self._store.changed(self._clock.now()):  # noqa: ASYNC110 - the store says it, and tells nobody
+                while self._store.deliveries.changed_results(self._clock.now()):  # noqa: ASYNC110 - the store says it, and tells nobody
                     await asyncio.sleep(POLL_INTERVAL_S)

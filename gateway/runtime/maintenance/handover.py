@@ -27,24 +27,24 @@ async def finish_handover(home: Home, store: Store) -> bool:
         OSError: the folder of the key or of proposals cannot be written.
     """
     file = home.phones_file
-    if store.handover.pending(TASK_RENEW_LINKS) is not None:
+    if store.handover.pending_task(TASK_RENEW_LINKS) is not None:
         await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
         proposed = home.storage.folder / "proposals"  # addressed to the former owner, with passwords of his cameras
         if proposed.exists():
             await asyncio.to_thread(shutil.rmtree, proposed)
         left = None if factory_reset.truncate(file) else file_digest(file)
         with suppress(StoreFailed):  # then all of it is done again at the next start
-            await store.handover.leave(TASK_FORGET_PHONES, left)
-            await store.handover.leave(TASK_RENEW_LINKS, None)
+            await store.handover.set_task(TASK_FORGET_PHONES, left)
+            await store.handover.set_task(TASK_RENEW_LINKS, None)
         if left is not None:
             log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
             return False
-    left = store.handover.pending(TASK_FORGET_PHONES)
+    left = store.handover.pending_task(TASK_FORGET_PHONES)
     if left is None:
         return True
     if file_digest(file) == left and not factory_reset.truncate(file):
         log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
         return False
     with suppress(StoreFailed):
-        await store.handover.leave(TASK_FORGET_PHONES, None)
+        await store.handover.set_task(TASK_FORGET_PHONES, None)
     return True

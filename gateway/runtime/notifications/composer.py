@@ -66,7 +66,7 @@ class MessageComposer:
 
     def _requested_terms(self, brand: str) -> MessageFacts:
         """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
-        home, permission = self._home, self._store.permission(brand)
+        home, permission = self._home, self._store.brands.permission(brand)
         known = self._store.brands.known().get(brand)
         name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
@@ -88,7 +88,7 @@ class MessageComposer:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
-        facts = None if delivery is None else self._store.facts(delivery, now)
+        facts = None if delivery is None else self._store.deliveries.facts(delivery, now)
         said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at))
         return replace(said, visit=stored.visit, number=stored.id)
 

@@ -133,7 +133,7 @@ class Contacts:
 
     def listed(self) -> tuple[ListedPhone, ...]:
         """Return the phones that the running box notifies, in the file's order."""
-        standings = {one.name: one for one in self._store.phones()}
+        standings = {one.name: one for one in self._store.phones.statuses()}
         return tuple(
             ListedPhone(
                 name=phone.name,
@@ -162,7 +162,7 @@ class Contacts:
                 return unfit
             await self._reload()
             scheme = url.partition("://")[0].lower()
-            await self._store.note("phone_added", {"scheme": scheme, "by": by}, self._clock.now())
+            await self._store.log.append("phone_added", {"scheme": scheme, "by": by}, self._clock.now())
         return None
 
     async def remove(self, name: str, by: str) -> RemovedPhone:
@@ -180,7 +180,7 @@ class Contacts:
             await asyncio.to_thread(self._remove_line, name)
             self._tests.pop(name, None)
             await self._reload()
-            await self._store.note("phone_removed", {"scheme": found.scheme, "by": by}, self._clock.now())
+            await self._store.log.append("phone_removed", {"scheme": found.scheme, "by": by}, self._clock.now())
         return RemovedPhone(waiting=found.standing.waiting, others=bool(self._queue.phones))
 
     async def speak(self, name: str, language: Language | None) -> None:
@@ -190,7 +190,7 @@ class Contacts:
             LookupError: no phone has this name.
             StoreFailed: the setting cannot be stored.
         """
-        await self._store.phone_speaks(name, language)
+        await self._store.phones.set_language(name, language)
         self._queue.speak(name, language)
 
     def try_out(self, name: str) -> bool:

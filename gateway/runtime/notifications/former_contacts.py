@@ -10,9 +10,9 @@ from gateway.system.regular_file import read_bytes
 
 def is_former_file(file: Path, store: Store) -> bool:
     """Return whether the phones' file is still the former household's, so that nobody in it may be notified."""
-    if store.handover.pending(TASK_RENEW_LINKS) is not None:  # even that could not be recorded
+    if store.handover.pending_task(TASK_RENEW_LINKS) is not None:  # even that could not be recorded
         return True
-    left = store.handover.pending(TASK_FORGET_PHONES)
+    left = store.handover.pending_task(TASK_FORGET_PHONES)
     return left is not None and file_digest(file) == left
 
 

@@ -79,13 +79,13 @@ class Outbox:
         if isinstance(command, c.NotifyOwner) and command.delivery is not None:
             visit = command.visit  # perhaps a visit that has just ended, or none
             if delivery is None or delivery.id != command.delivery:
-                delivery = self._store.facts(command.delivery, now)
+                delivery = self._store.deliveries.facts(command.delivery, now)
         said = replace(self._composer.of(command, state.id, delivery, now), visit=visit, number=message)
         self._enqueue(state.id, said, message, picture, late=False)
 
     def connected(self) -> None:
         """Start a new broker session: publish what could not be published before, with the time of its event."""
-        for waiting in self._store.unsent():
+        for waiting in self._store.messages.unsent():
             if waiting.id in self._in_flight:
                 continue
             said = self._composer.again(waiting, self._clock.now())
@@ -174,7 +174,7 @@ class Outbox:
 
     async def _store_sent(self, number: int) -> None:
         """Record that the broker has it; if that fails, the message is not published again before the next start."""
-        if await self._try_store(self._store.sent(number, self._clock.now())):
+        if await self._try_store(self._store.messages.mark_sent(number, self._clock.now())):
             self._in_flight.discard(number)
 
     # ---- retailers --------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Outbox:
             await self._results_due.wait()
             self._results_due.clear()
             with self._containment.piece("results to retailers"):
-                for result in self._store.changed(self._clock.now()):
+                for result in self._store.deliveries.changed_results(self._clock.now()):
                     with self._containment.piece("results to retailers", f"{result.brand} {result.delivery}"):
                         await self._publish_result(result)
 
@@ -196,7 +196,7 @@ class Outbox:
         body = result.model_dump_json(exclude_none=True).encode()
         outcomes = [self._publisher.publish(topic, body) for topic in result_topics(result.brand)]
         if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
-            await self._try_store(self._store.told(result, self._clock.now()))
+            await self._try_store(self._store.deliveries.mark_reported(result, self._clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:
         """Publish a signed end of the log to the owner's phone.

@@ -127,7 +127,7 @@ class NotificationQueue:
             await self._store_recipients()
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
-        spoken = {one.name: one.language for one in self._store.phones()}
+        spoken = {one.name: one.language for one in self._store.phones.statuses()}
         for carrier in self._senders:
             carrier.language = _parse_language(spoken.get(carrier.phone.name))
 
@@ -165,7 +165,9 @@ class NotificationQueue:
     async def note_try(self, name: str, heard: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
         with contextlib.suppress(StoreFailed):
-            await self._store.phone_tried(name, heard.value, self._clock.now(), reached=heard is SendResult.TAKEN)
+            await self._store.phones.record_attempt(
+                name, heard.value, self._clock.now(), reached=heard is SendResult.TAKEN
+            )
         self.changed()
 
     def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
@@ -203,7 +205,7 @@ class NotificationQueue:
                 )
 
     async def _store_recipients(self) -> None:
-        await self._store.enlist([carrier.phone.name for carrier in self._senders], self._clock.now())
+        await self._store.phones.set_recipients([carrier.phone.name for carrier in self._senders], self._clock.now())
 
     async def tell(self, message: ComposedMessage) -> None:
         """Queue the message and return at once. An unstored message is due only from this process."""
@@ -297,12 +299,14 @@ class _NotificationWriter:
             return entrance
         if purpose in {LinkPurpose.APPROVE, LinkPurpose.VETO}:
             return None if message.visit is None else f"{entrance}.{message.visit}"
-        permission = None if message.delivery is None else self._store.permission(message.delivery.partition(".")[0])
+        permission = (
+            None if message.delivery is None else self._store.brands.permission(message.delivery.partition(".")[0])
+        )
         if permission is None or permission.standing is not PermissionStatus.PENDING:
             return None
         terms = permission.terms
         if purpose is LinkPurpose.PERMIT and (
-            not terms.let_in or terms.hub_signed or self._store.brands.guest(permission.brand)
+            not terms.let_in or terms.hub_signed or self._store.brands.is_guest(permission.brand)
         ):
             return None  # its terms must be seen, and an unknown brand examined, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
@@ -373,7 +377,7 @@ class _PhoneSender:
         """Send the phone one group of due messages; return False if none is to be sent now."""
         await self._store_delivered()
         known: dict[int, ComposedMessage | Stored] = dict(self._unstored_messages)
-        for stored in self._store.owed(self.phone.name, now, until=now.utc + SEND_LEASE):
+        for stored in self._store.phones.pending(self.phone.name, now, until=now.utc + SEND_LEASE):
             if stored.id not in self._delivered and self._writer.ready(stored, now):
                 known[stored.id] = stored
         waiting = [
@@ -403,7 +407,7 @@ class _PhoneSender:
         ours = frozenset(stored)
         if stored:
             with contextlib.suppress(StoreFailed):
-                ours = await self._store.take_up(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
+                ours = await self._store.phones.claim(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
         return tuple(one for one in group if one.number < 0 or one.number in ours)
 
     async def _deliver(self, group: tuple[PendingMessage, ...], notice: PhoneNotification) -> None:
@@ -433,7 +437,7 @@ class _PhoneSender:
         log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=heard.value,
                     failures=self.failures, again_in=round(wait, 1))  # fmt: skip
         with contextlib.suppress(StoreFailed):  # then it is free when its time is over
-            await self._store.put_back(self.phone.name, tuple(number for number in numbers if number > 0))
+            await self._store.phones.release(self.phone.name, tuple(number for number in numbers if number > 0))
         await self._on_result(self.phone.name, heard)
 
     async def _store_delivered(self) -> None:
@@ -441,5 +445,5 @@ class _PhoneSender:
         if self._delivered:
             noted = frozenset(self._delivered)
             with contextlib.suppress(StoreFailed):
-                await self._store.phone_has(self.phone.name, tuple(noted))
+                await self._store.phones.mark_delivered(self.phone.name, tuple(noted))
                 self._delivered -= noted

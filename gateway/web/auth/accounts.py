@@ -109,10 +109,10 @@ class UserAccounts:
     """One for the running gateway; `now` is the beginning of this run, `passwords` are cheaper ones in tests."""
 
     def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
-        self._register = store.register
+        self._register = store.accounts
         self._passwords = passwords or PasswordHashing()
-        self.throttle = LoginThrottle(store.register, now)
-        floors = (EARLIEST_TIME, store.floor(), store.register.newest())
+        self.throttle = LoginThrottle(store.accounts, now)
+        floors = (EARLIEST_TIME, store.box.time_floor(), store.accounts.latest_timestamp())
         self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
         # that it counts longer, and after a restart it is asked for again.
@@ -122,14 +122,14 @@ class UserAccounts:
 
     def is_claimed(self) -> bool:
         """Whether the box has an owner."""
-        return self._register.owned()
+        return self._register.has_owner()
 
     async def make_claim_code(self, now: Now) -> str | AccountError:
         """Make the claim code, to be shown on the box and nowhere else; the one before it is void. Or `CLAIMED`."""
         code = new_claim_code()
         digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - what was just written can be read
-        match await self._register.set_claim(digest, now):
+        match await self._register.set_claim_code(digest, now):
             case ClaimResult.TAKEN:
                 return AccountError.CLAIMED
             case _:
@@ -143,7 +143,7 @@ class UserAccounts:
         What cannot be a code (a character too few) does not count; name and password are looked at before the code, so
         that a typing mistake spends no try. Owner, session and the code's end are stored together.
         """
-        if self._register.owned():
+        if self._register.has_owner():
             return AccountError.CLAIMED
         bad = credential_error(name, password)
         if bad is not None:
@@ -151,7 +151,7 @@ class UserAccounts:
         digest = claim_code_digest(code)
         if digest is None:
             return AccountError.CODE_WRONG
-        refused = _claim_error(await self._register.try_claim(digest, now))
+        refused = _claim_error(await self._register.check_claim_code(digest, now))
         if refused is not None:
             return refused
         owner = await self.new_account(name, password, Role.OWNER, now)
@@ -170,7 +170,7 @@ class UserAccounts:
         Who has the cookie of a device in which he signed in before is never kept waiting by what others try.
         """
         key = name_key(name)
-        found = self._register.named(key)
+        found = self._register.find_by_name(key)
         token = self._known_device(device, None if found is None else found[0], now)
         attempt = LoginAttempt(device=token.id) if token is not None else self.throttle.stranger_attempt(key, address)
         wait = self._retry_after(attempt, now)
@@ -184,14 +184,14 @@ class UserAccounts:
             self._log_wrong_password(None if found is None else found[0].id, tries, now)
             return AccountError.WRONG
         person, session, token = found[0], SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
-        await self._register.forget(
+        await self._register.expire_sessions(
             self._clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
         )
-        if not await self._register.enter(person.id, stored, self.sign_in_entry(session, token, now, browser)):
+        if not await self._register.sign_in(person.id, stored, self.sign_in_entry(session, token, now, browser)):
             return AccountError.WRONG
         await self.throttle.record_success(attempt, now)
         if self._passwords.needs_rehash(stored):
-            await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
+            await self._register.rehash_password(person.id, stored, await self._passwords.hash(password))
         return self.session_secrets(person, session, token, now)
 
     async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
@@ -206,7 +206,7 @@ class UserAccounts:
         if wait is not None:
             return wait
         tries = await self.throttle.count_attempt(attempt, now)
-        if not await self._passwords.matches(password, self._register.password_of(user.person), stranger=False):
+        if not await self._passwords.matches(password, self._register.password_hash_of(user.person), stranger=False):
             self._log_wrong_password(user.person, tries, now)
             return AccountError.PASSWORD_WRONG
         await self.throttle.record_success(attempt, now)
@@ -238,7 +238,7 @@ class UserAccounts:
             return None
         reckoned = self._clock.read(now)
         if reckoned - row.seen >= _LAST_USE_INTERVAL:
-            self._register.seen(row.id, reckoned)
+            self._register.touch_session(row.id, reckoned)
         return _user_of(row)
 
     def refusal(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
@@ -266,11 +266,11 @@ class UserAccounts:
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
         """The running sessions of a person, the one that began first first."""
-        return tuple(one for one in self._register.sessions(person) if not self._is_over(one, now))
+        return tuple(one for one in self._register.sessions_of(person) if not self._is_over(one, now))
 
     async def sign_out(self, user: CurrentUser) -> None:
         """End this session. The device stays known."""
-        await self._register.end(user.session)
+        await self._register.end_session(user.session)
 
     async def end_session(self, user: CurrentUser, session: str, now: Now) -> AccountError | None:
         """End one session by its id: one's own, or with the right `PEOPLE` anybody's."""
@@ -279,14 +279,14 @@ class UserAccounts:
             return AccountError.UNKNOWN
         refused = self._person_error(user, row.person.id, now)
         if refused is None:
-            await self._register.end(session)
+            await self._register.end_session(session)
         return refused
 
     async def end_sessions(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End all sessions of a person but the one that asks: one's own, or with the right `PEOPLE` anybody's."""
         refused = self._person_error(user, person, now)
         if refused is None:
-            await self._register.end_all(person, but=user.session)
+            await self._register.end_sessions(person, but=user.session)
         return refused
 
     # ---- other people
@@ -298,12 +298,12 @@ class UserAccounts:
             return refused or AccountError.NOT_ALLOWED
         token, made = SecretToken.new(LINK_BYTES), self._clock.read(now)
         invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=made)
-        await self._register.invite(invitation, now, lives=INVITATION_LIFETIME)
+        await self._register.add_invitation(invitation, now, lives=INVITATION_LIFETIME)
         return NewInvitation(id=token.id, token=token.text, role=role, until=made + INVITATION_LIFETIME)
 
     def invitations(self, now: Now) -> tuple[Invitation, ...]:
         """The invitations that can still be taken, oldest first."""
-        return self._register.invitations(self._clock.read(now), lives=INVITATION_LIFETIME)
+        return self._register.open_invitations(self._clock.read(now), lives=INVITATION_LIFETIME)
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """The invitation that somebody holds; None: it cannot be taken (any more)."""
@@ -316,7 +316,9 @@ class UserAccounts:
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Take an invitation back, by its id."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
-        return refused or account_change_error(await self._register.withdraw(invitation, now, by=user.person))
+        return refused or account_change_error(
+            await self._register.withdraw_invitation(invitation, now, by=user.person)
+        )
 
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -330,7 +332,9 @@ class UserAccounts:
             return bad
         new = await self.new_account(name, password, Role(invitation.role), now)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        match await self._register.redeem(invitation, new, self.sign_in_entry(session, device, now, browser), now):
+        match await self._register.redeem_invitation(
+            invitation, new, self.sign_in_entry(session, device, now, browser), now
+        ):
             case AccountChangeResult.DONE:
                 return self.session_secrets(new.person, session, device, now)
             case AccountChangeResult.NAME_TAKEN:
@@ -348,7 +352,7 @@ class UserAccounts:
     async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
-        return refused or account_change_error(await self._register.remove(person, now, by=user.person))
+        return refused or account_change_error(await self._register.remove_account(person, now, by=user.person))
 
     async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
         """The installation is done: every installer's account and invitation ends; returns whose account did.
@@ -356,7 +360,7 @@ class UserAccounts:
         Who is invited back makes a new account: a password from back then opens nothing.
         """
         refused = self.refusal(user, UserRight.HAND_OVER, now)
-        return refused or await self._register.hand_over(now, by=user.person)
+        return refused or await self._register.remove_installers(now, by=user.person)
 
     # ---- within
 
@@ -397,7 +401,7 @@ class UserAccounts:
         """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
         burst, rest = divmod(tries, WRONG_PASSWORDS_BEFORE_REPORT)
         if person is not None and burst and not rest and not burst & (burst - 1):
-            self._register.wrong(person, tries, now)
+            self._register.record_failed_sign_ins(person, tries, now)
 
     # ---- for whoever comes in another way (`gateway.web.auth.recovery`)
 

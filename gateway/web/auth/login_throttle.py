@@ -43,22 +43,22 @@ class LoginThrottle:
 
     def __init__(self, register: AccountStore, now: Now) -> None:
         self._register = register
-        self._names = AttemptBackoff(NAME_POLICY, register.failures("name"), mono=now.mono)
-        self._pairs = AttemptBackoff(PAIR_POLICY, register.failures("pair"), mono=now.mono)
-        self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failures(), mono=now.mono)
+        self._names = AttemptBackoff(NAME_POLICY, register.failure_counts("name"), mono=now.mono)
+        self._pairs = AttemptBackoff(PAIR_POLICY, register.failure_counts("pair"), mono=now.mono)
+        self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failure_counts(), mono=now.mono)
 
     def stranger_attempt(self, folded: str, address: str) -> LoginAttempt:
         """A try of a name from an address, by a device that is not known."""
         pair = f"pair\0{folded}\0{client_network(address)}"
         return LoginAttempt(
             device=None,
-            name=self._register.slot(f"name\0{folded}", of=NAME_SLOTS),
-            pair=self._register.slot(pair, of=PAIR_SLOTS),
+            name=self._register.backoff_slot(f"name\0{folded}", of=NAME_SLOTS),
+            pair=self._register.backoff_slot(pair, of=PAIR_SLOTS),
         )
 
     def address_attempt(self, address: str) -> LoginAttempt:
         """A try that names nobody, from an address: a code that was made on the box."""
-        pair = self._register.slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
+        pair = self._register.backoff_slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
         return LoginAttempt(device=None, name=None, pair=pair)
 
     def wait_s(self, attempt: LoginAttempt, now: Now) -> float:
@@ -72,24 +72,24 @@ class LoginThrottle:
         """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
         if attempt.device is not None:
             count = self._devices.count(attempt.device, now.mono)
-            await self._register.set_device_failures(attempt.device, count)
+            await self._register.set_device_failure_count(attempt.device, count)
             return count
         pair = self._pairs.count(attempt.pair, now.mono)
         if attempt.name is None:
-            await self._register.set_failures({("pair", attempt.pair): pair})
+            await self._register.set_failure_counts({("pair", attempt.pair): pair})
             return pair
         name = self._names.count(attempt.name, now.mono)
-        await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
+        await self._register.set_failure_counts({("name", attempt.name): name, ("pair", attempt.pair): pair})
         return name
 
     async def record_success(self, attempt: LoginAttempt, now: Now) -> None:
         """It was the right password. Of the name's count only this try is taken back: the others were not his."""
         if attempt.device is not None:
-            await self._register.set_device_failures(attempt.device, self._devices.clear(attempt.device))
+            await self._register.set_device_failure_count(attempt.device, self._devices.clear(attempt.device))
             return
         pair = self._pairs.clear(attempt.pair)
         if attempt.name is None:
-            await self._register.set_failures({("pair", attempt.pair): pair})
+            await self._register.set_failure_counts({("pair", attempt.pair): pair})
             return
         name = self._names.give_back(attempt.name, now.mono)
-        await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
+        await self._register.set_failure_counts({("name", attempt.name): name, ("pair", attempt.pair): pair})

@@ -55,7 +55,7 @@ class OwnerSuccession:
 
     def __init__(self, accounts: UserAccounts, store: Store, *, entrance: str) -> None:
         self._accounts = accounts
-        self._register, self._handover = store.register, store.handover
+        self._register, self._handover = store.accounts, store.handover
         self._entrance = entrance
 
     # ---- the way back in
@@ -83,7 +83,7 @@ class OwnerSuccession:
         if found is None:
             return await self._count_wrong_code(address, now)
         made, standing = found
-        if self._register.code_used(digest):
+        if self._register.is_link_used(digest):
             return AccountError.CODE_USED
         if standing is not recovery_codes.RecoveryCodeState.GOOD:
             return AccountError.CODE_OLD
@@ -103,7 +103,7 @@ class OwnerSuccession:
             message=_NOTIFICATION_ADAPTER.dump_json(told),
         )
         entry = self._accounts.sign_in_entry(session, device, now, browser)
-        outcome, message = await self._register.recover(person.id, stored, entry, now, by)
+        outcome, message = await self._register.recover_account(person.id, stored, entry, now, by)
         match outcome:
             case RecoveryResult.DONE:
                 signed_in = self._accounts.session_secrets(person, session, device, now)
@@ -132,7 +132,7 @@ class OwnerSuccession:
         if refused is not None:
             return refused
         token, made = SecretToken.new(LINK_BYTES), self._accounts.earliest_time(now)
-        await self._handover.offer(
+        await self._handover.set_offer(
             HouseOffer(
                 id=token.id,
                 secret=token.digest,
@@ -147,7 +147,7 @@ class OwnerSuccession:
 
     def current_offer(self, now: Now) -> HouseOffer | None:
         """The offer that can still be taken."""
-        return self._handover.offered(self._accounts.earliest_time(now), lives=OFFER_LIFETIME)
+        return self._handover.open_offer(self._accounts.earliest_time(now), lives=OFFER_LIFETIME)
 
     def find_offer(self, token: str, now: Now) -> HouseOffer | None:
         """The offer that somebody holds; None: it cannot be taken (any more)."""
@@ -159,7 +159,7 @@ class OwnerSuccession:
     async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
         """Take the offer back."""
         refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
-        return refused or account_change_error(await self._handover.withdraw(now, by=user.person))
+        return refused or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -174,7 +174,7 @@ class OwnerSuccession:
         new = await self._accounts.new_account(name, password, Role.OWNER, now)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         entry = self._accounts.sign_in_entry(session, device, now, browser)
-        refused = account_change_error(await self._handover.take(offer, new, entry, now))
+        refused = account_change_error(await self._handover.accept_offer(offer, new, entry, now))
         if refused is AccountError.UNKNOWN:
             return AccountError.INVITATION_GONE
         return refused or self._accounts.session_secrets(new.person, session, device, now)

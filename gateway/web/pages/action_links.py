@@ -45,7 +45,7 @@ class ActionLinkPage:
             return self._render(request, why=action_links.LinkError.EXPIRED)
         if not self._is_current(errand):
             return self._already_decided(request, link)
-        if not await self._authorizer.services.store.use_link(link.nonce, link.expires, now):
+        if not await self._authorizer.services.store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, why=action_links.LinkError.USED)
         why = await self._authorizer.services.submit_request(errand.entrance, errand.wish, None)
         return self._render(
@@ -56,7 +56,7 @@ class ActionLinkPage:
         """Whether what was asked still stands so: a link from before a revocation must not permit again."""
         if link_request.permission_version is None:
             return True
-        permission = self._authorizer.services.store.permission(getattr(link_request.wish, "brand", ""))
+        permission = self._authorizer.services.store.brands.permission(getattr(link_request.wish, "brand", ""))
         return permission is not None and permission.version == link_request.permission_version
 
     def _already_decided(self, request: web.Request, link: action_links.ActionLink) -> web.Response:
@@ -68,7 +68,7 @@ class ActionLinkPage:
     def _brand_standing(self, request: web.Request, link_request: action_links.LinkRequest) -> str | None:
         """How the brand that a link is about stands now, in words; None: it is about none."""
         brand = getattr(link_request.wish, "brand", None)
-        permission = None if brand is None else self._authorizer.services.store.permission(brand)
+        permission = None if brand is None else self._authorizer.services.store.brands.permission(brand)
         if permission is None:
             return None
         return self._authorizer.translate(
@@ -82,7 +82,7 @@ class ActionLinkPage:
     def _question_facts(self, request: web.Request, link: action_links.ActionLink) -> Mapping[str, Any] | None:
         """What a yes to this link would let in, all of it; None where it is about no brand."""
         brand = getattr(action_links.link_request(link).wish, "brand", None)
-        permission = None if brand is None else self._authorizer.services.store.permission(brand)
+        permission = None if brand is None else self._authorizer.services.store.brands.permission(brand)
         if permission is None:
             return None
         language = self._authorizer.language(request)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.storage import AccountStore
+from gateway.storage import AccountStore, Store
 from gateway.system.i18n import Language, _
 from gateway.system.text import sanitized
 from gateway.web.auth.roles import Role
@@ -31,20 +31,20 @@ class ActivityLine:
     is_suspicious: bool
 
 
-def activity_lines(register: AccountStore, language: Language, *, person: str | None) -> tuple[ActivityLine, ...]:
+def activity_lines(store: Store, language: Language, *, person: str | None) -> tuple[ActivityLine, ...]:
     """Tell what a person did and what was done with his account, or (None) all of it; the newest first."""
-    return tuple(_all_lines(register, language, person))[:MAX_LINES_SHOWN]
+    return tuple(_all_lines(store, language, person))[:MAX_LINES_SHOWN]
 
 
-def _all_lines(register: AccountStore, language: Language, person: str | None) -> Iterator[ActivityLine]:
+def _all_lines(store: Store, language: Language, person: str | None) -> Iterator[ActivityLine]:
     names: dict[str | None, str | None] = {}
 
     def named(ident: str | None) -> str:
         if ident not in names:
-            names[ident] = person_name(register, ident)
+            names[ident] = person_name(store.accounts, ident)
         return names[ident] or _("somebody").to(language)
 
-    for row in register.doings(ACTIVITY_KINDS, at_most=MAX_ROWS_READ):
+    for row in store.log.newest_bodies(ACTIVITY_KINDS, at_most=MAX_ROWS_READ):
         if person is not None and person not in (row.get("person"), row.get("by")):
             continue
         kind = row["kind"]

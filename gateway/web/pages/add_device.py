@@ -92,7 +92,7 @@ class AddDevicePage:
     def _proposal_facts(
         self, request: web.Request, seen: ProposalView, user: CurrentUser, measured: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        one, register = seen.proposal, self._services.store.register
+        one, register = seen.proposal, self._services.store.accounts
         accepted = None if one.accepted is None else person_name(register, one.accepted.by)
         return {
             "id": one.id,

@@ -51,7 +51,7 @@ class DecommissionPage:
     def _render(
         self, request: web.Request, *, status: int = 200, why: tuple[str, ...] = (), link: str | None = None
     ) -> web.Response:
-        removal, tally = self._services.decommissioning, self._services.store.keeping.tally()
+        removal, tally = self._services.decommissioning, self._services.store.privacy.counts()
         held = removal.held()
         ways = () if why else tuple(self._obstacle_text(request, way) for way in removal.in_the_way(held_too=True))
         return self._authorizer.render_page(
@@ -110,7 +110,7 @@ class DecommissionPage:
             for state in states
             if state.grace_visit is not None and self._is_unsealed(state.grace_visit.id)
         }
-        self._services.store.keeping.looked("copy", "", user.person, now)
+        self._services.store.privacy.record_view("copy", "", user.person, now)
         name = export_name(self._services.home, now.utc)
         answer = web.StreamResponse(
             headers={"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{name}.zip"'}
@@ -148,7 +148,7 @@ class DecommissionPage:
 
     def _is_unsealed(self, visit: str) -> bool:
         """Whether a part of a visit is not sealed yet. After one that is, another may begin for 15 minutes."""
-        return any(part.sealed is None for part in self._services.store.films(visit=visit))
+        return any(part.sealed is None for part in self._services.store.recordings.films(visit=visit))
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class HistoryPages:
         asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         first = [
             film
-            for film in reversed(self._services.store.films())
+            for film in reversed(self._services.store.recordings.films())
             if film.part == 1 and self._matches_filter(film, asked)
         ]
         brands = {name: brand.name for name, brand in self._services.store.brands.known().items()}
@@ -90,7 +90,7 @@ class HistoryPages:
         }  # fmt: skip
 
     def _brand_of(self, film: FilmRecord) -> str | None:
-        promise = None if film.delivery is None else self._services.store.promise(film.delivery)
+        promise = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
         if promise is None:
             return None
         brand = self._services.store.brands.known().get(promise.brand)
@@ -106,10 +106,10 @@ class HistoryPages:
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
     def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
-        parts = self._services.store.films(visit=visit)
+        parts = self._services.store.recordings.films(visit=visit)
         if not parts:
             raise web.HTTPNotFound
-        rows = self._services.store.rows_of(visit)
+        rows = self._services.store.log.bodies_of_visit(visit)
         first, clips = parts[0], _film_clips(parts)
         told = read_timeline(rows, visit=visit)
         return self._authorizer.render_page(
@@ -123,7 +123,7 @@ class HistoryPages:
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The two pages for an insurer. Drawing takes seconds: in a thread, one at a time, no door waits for it."""
         visit = request.match_info["visit"]
-        parts = self._services.store.films(visit=visit)
+        parts = self._services.store.recordings.films(visit=visit)
         if not parts or parts[0].sealed is None or parts[0].erased is not None:
             raise web.HTTPNotFound
         if self._pending_reports >= MAX_REPORTS:
@@ -151,7 +151,7 @@ class HistoryPages:
         path = request.match_info["path"]
         visit = path.split("/")[-2] if path.count("/") else ""
         film = self._file_response(
-            clip for clip in _film_clips(self._services.store.films(visit=visit)) if clip.path == path
+            clip for clip in _film_clips(self._services.store.recordings.films(visit=visit)) if clip.path == path
         )
         self._log_view("film", visit, user)
         return film
@@ -165,7 +165,7 @@ class HistoryPages:
         if len(self._view_logged_mono) >= MAX_LOGGED_VIEWS:
             self._view_logged_mono.clear()
         self._view_logged_mono[kind, visit, person] = now.mono
-        self._services.store.keeping.looked(kind, visit, person, now)
+        self._services.store.privacy.record_view(kind, visit, person, now)
 
     def _file_response(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - an iterator of clips
         clip: StoredClip | None = next(iter(found), None)
@@ -186,7 +186,7 @@ class HistoryPages:
             until=now.utc + timedelta(days=int(days)),
         )  # fmt: skip
         try:
-            await self._services.store.register.share(share, now)
+            await self._services.store.accounts.add_share(share, now)
         except LookupError as gone:
             raise web.HTTPNotFound from gone
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
@@ -196,7 +196,7 @@ class HistoryPages:
 
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await request.post()
-        if not await self._services.store.register.end_share(
+        if not await self._services.store.accounts.end_share(
             str(fields.get("id", "")), self._authorizer.now, by=user.person
         ):
             raise web.HTTPNotFound
@@ -204,8 +204,8 @@ class HistoryPages:
 
     def _active_shares(self) -> Iterator[SharedVisit]:
         """What is shown now. It ends with its maker's right to show it."""
-        register = self._services.store.register
-        for share in register.shares(self._authorizer.now.utc):
+        register = self._services.store.accounts
+        for share in register.active_shares(self._authorizer.now.utc):
             maker = register.person(share.by)
             if maker is not None and maker.removed is None and has_right(Role(maker.role), UserRight.SHARE_FILM):
                 yield share
@@ -214,8 +214,8 @@ class HistoryPages:
         """The live links, as they are shown to who may end them."""
         found: list[Mapping[str, Any]] = []
         for share in self._active_shares():
-            films = self._services.store.films(visit=share.visit)
-            who = person_name(self._services.store.register, share.by)
+            films = self._services.store.recordings.films(visit=share.visit)
+            who = person_name(self._services.store.accounts, share.by)
             found.append({"id": share.id, "visit": share.visit, "who": who, "until": share.until,
                           "began": films[0].began, "entrance": self._entrance_of(films[0])})  # fmt: skip
         return found
@@ -233,7 +233,7 @@ class HistoryPages:
 
     async def _serve_shared_film(self, request: web.Request) -> web.FileResponse:
         share, name = self._share_of(request), request.match_info["file"]
-        clips = _film_clips(self._services.store.films(visit=share.visit))
+        clips = _film_clips(self._services.store.recordings.films(visit=share.visit))
         film = self._file_response(clip for clip in clips if clip.path.rpartition("/")[2] == name)
         self._log_view("film", share.visit, None)
         return film

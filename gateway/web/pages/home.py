@@ -64,7 +64,7 @@ class HomePages:
             name: (section.cameras.outside, *section.cameras.inside)
             for name, section in self._services.home.entrances.items()
         }
-        always = self._services.store.keeping.inside_always()
+        always = self._services.store.privacy.inside_always()
         private = set() if always else {name for name in self._services.home.devices if self._services.is_inside(name)}
         return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
 
@@ -97,7 +97,7 @@ class HomePages:
 
     def _log_view(self, user: CurrentUser, camera: str) -> None:
         """Note who watches, when it begins and when it ends."""
-        self._services.store.keeping.looked("live", camera, user.person, self._authorizer.now)
+        self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
 
     def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]
@@ -112,7 +112,7 @@ class HomePages:
 
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._authorizer.language(request), self._services.store.brands
-        shown = [self._brand_facts(permission, language) for permission in self._services.store.permissions()]
+        shown = [self._brand_facts(permission, language) for permission in self._services.store.brands.permissions()]
         keys = [
             {
                 "brand": key.brand,
@@ -120,7 +120,7 @@ class HomePages:
                 "name": brands.known()[key.brand].name,
                 "fingerprint": _fingerprint(key),
             }
-            for key in brands.new_keys()
+            for key in brands.waiting_keys()
         ]
         return self._authorizer.render_page(
             request, "brands", brands=[one for one in shown if one is not None], keys=keys
@@ -128,7 +128,7 @@ class HomePages:
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._services.home, permission.terms, self._services.store.brands
-        brand, ask = brands.known().get(permission.brand), brands.ask(permission.brand)
+        brand, ask = brands.known().get(permission.brand), brands.request_of(permission.brand)
         if brand is None or (ask is not None and ask.over(self._authorizer.now)):
             return None
         places = _place_names(home)
@@ -141,9 +141,9 @@ class HomePages:
             "last_day": None
             if terms.expires is None
             else (terms.expires - _SHORTEST_TIME).astimezone(self._services.zone).date(),
-            "guest": brands.guest(permission.brand),
+            "guest": brands.is_guest(permission.brand),
             "ask": ask,
-            "open": ask is not None and brands.open(ask, self._authorizer.now),
+            "open": ask is not None and brands.is_open(ask, self._authorizer.now),
             "asked": None if ask is None else question_facts(ask, home, language),
             "fingerprints": () if ask is None else tuple(map(_fingerprint, ask.keys)),
             "day_bounds": (FIRST_DAY, latest_day(self._authorizer.now.utc.astimezone(self._services.zone).date())),
@@ -161,9 +161,9 @@ class HomePages:
 
     def _last_decision(self, brand: str) -> Mapping[str, Any] | None:
         """Who decided on a brand last, and when; None where nobody did on a page, or the log has forgotten."""
-        for row in reversed(self._services.store.decisions()):
+        for row in reversed(self._services.store.log.bodies_of_kind("permission")):
             if row["brand"] == brand and row.get("by") is not None:
-                person = self._services.store.register.person(row["by"])
+                person = self._services.store.accounts.person(row["by"])
                 return {"at": datetime.fromisoformat(row["at"]), "who": "?" if person is None else person.name}
         return None
 
@@ -185,8 +185,9 @@ class HomePages:
     async def _brand_request(self, request: web.Request) -> web.Response:
         fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
         who = self._authorizer.require(request, _required_right(fields))
-        ask = self._services.store.brands.ask(fields["brand"])
-        if fields["do"] == "permit" and ask is not None and self._services.store.brands.open(ask, self._authorizer.now):
+        brands = self._services.store.brands
+        ask = brands.request_of(fields["brand"])
+        if fields["do"] == "permit" and ask is not None and brands.is_open(ask, self._authorizer.now):
             raise self._authorizer.conflict(
                 request, _("Look at what it asks for first, and choose the terms.")
             )  # what he saw is what he permits
@@ -216,7 +217,7 @@ class HomePages:
             raise web.HTTPConflict(text=text) from error
         except ValueError as error:
             raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(error)) from error
-        asks = await self._password_form(request, user, terms, self._services.store.permission(brand))
+        asks = await self._password_form(request, user, terms, self._services.store.brands.permission(brand))
         if asks is not None:
             return asks
         ask = str(fields["ask"]) if fields.get("ask") else None
@@ -265,7 +266,7 @@ class HomePages:
         except ValidationError as error:
             raise web.HTTPBadRequest from error
         if isinstance(wish, OwnerPermitRequest) and wish.do == "permit":
-            permission = self._services.store.permission(wish.brand)
+            permission = self._services.store.brands.permission(wish.brand)
             asks = await self._password_form(
                 request, user, None if permission is None else permission.terms, permission
             )

@@ -46,12 +46,12 @@ class HouseholdPage:
         gone = desk.now.utc - timedelta(days=PASSWORD_RESET_SHOWN_DAYS)
         recovered = [
             {"at": at, "who": person}
-            for row in desk.services.store.register.recovered()
+            for row in desk.services.store.log.bodies_of_kind("password_recovered")
             if (at := datetime.fromisoformat(row["at"])) >= gone
-            and (person := desk.services.store.register.person(row["person"])) is not None
+            and (person := desk.services.store.accounts.person(row["person"])) is not None
             and person.id != user.person
         ]
-        people = [person for person in desk.services.store.register.people() if person.removed is None]
+        people = [person for person in desk.services.store.accounts.all_people() if person.removed is None]
         link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
         return desk.render_page(
             request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
@@ -124,7 +124,7 @@ class HouseholdPage:
         """Everybody sees what happened with his own account, and who answers for the people all of it."""
         everything = has_right(user.role, UserRight.PEOPLE)
         told = activity_lines(
-            self._authorizer.services.store.register,
+            self._authorizer.services.store,
             self._authorizer.language(request),
             person=None if everything else user.person,
         )

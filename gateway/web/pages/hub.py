@@ -160,7 +160,7 @@ class HubPage:
                 enrolment.join_hub, code, box.public_key, self._folder, enrolment.http_request
             )
             told = {"url": member.url, "home": member.home, "by": user.person}
-            await box.store.note("hub_joined", told, self._authorizer.now)
+            await box.store.log.append("hub_joined", told, self._authorizer.now)
             await self._write(member)
             await asyncio.to_thread(enrolment.finish_join, self._folder)
         except WrongHub:

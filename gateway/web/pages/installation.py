@@ -163,7 +163,7 @@ class InstallationPage:
             ) from error
         camera = None if walk is None else walk.steps[number].camera
         if camera is not None:
-            self._services.store.keeping.looked("live", camera, user.person, self._authorizer.now)
+            self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     async def _report(self, request: web.Request, _user: CurrentUser) -> web.Response:

@@ -61,7 +61,7 @@ class KeysPage:
         pages, certificate = self._services.home.pages, self._served_certificate.certificate
         language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
-        brands = [self._key_facts(language, key) for key in self._services.store.brand_keys() if key.x in enrolled]
+        brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
         return self._authorizer.render_page(
             request, "keys", said=said, why=why, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH, brands=brands,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
@@ -74,7 +74,7 @@ class KeysPage:
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
             "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
-            "who": person_name(self._services.store.register, key.by) or _("somebody").to(language),
+            "who": person_name(self._services.store.accounts, key.by) or _("somebody").to(language),
         }  # fmt: skip
 
     async def _public_key(self, _request: web.Request, _user: CurrentUser) -> web.Response:

@@ -22,7 +22,7 @@ class PrivacyPage:
         self._authorizer, self._services, self._keeping = (
             authorizer,
             authorizer.services,
-            authorizer.services.store.keeping,
+            authorizer.services.store.privacy,
         )
 
     def routes(self) -> list[web.RouteDef]:
@@ -35,7 +35,7 @@ class PrivacyPage:
         ]
 
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        tally, hub = self._keeping.tally(), self._services.home.hub
+        tally, hub = self._keeping.counts(), self._services.home.hub
         return self._authorizer.render_page(
             request,
             "privacy",
@@ -47,7 +47,7 @@ class PrivacyPage:
             always=self._keeping.inside_always(),
             folder=str(self._services.films_folder),
             insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
-            looks=[self._view_facts(one) for one in self._keeping.looks(at_most=MAX_LINES_SHOWN)],
+            looks=[self._view_facts(one) for one in self._keeping.views(at_most=MAX_LINES_SHOWN)],
             erasures=[self._erasure_facts(one) for one in self._keeping.erasures(at_most=MAX_LINES_SHOWN)],
         )
 
@@ -58,7 +58,7 @@ class PrivacyPage:
         return {"one": one, "who": self._person_name(one.by)}
 
     def _person_name(self, person: str | None) -> str | None:
-        known = None if person is None else self._services.store.register.person(person)
+        known = None if person is None else self._services.store.accounts.person(person)
         return None if known is None else known.name
 
     async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:

@@ -53,7 +53,7 @@ class RemoteBrowsersPage:
         why = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
         if why is not None:
             return _error_response(why)
-        person = self._services.store.register.person(user.person)
+        person = self._services.store.accounts.person(user.person)
         assert person is not None  # noqa: S101 - he is signed in
         own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
         new = EnrolledBrowser(

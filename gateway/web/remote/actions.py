@@ -125,7 +125,7 @@ class OrderExecutor:
     async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:
         """Let a brand in, if what was shown is what stands: nothing that was decided since is undone."""
         store = self._services.store
-        permission, question = store.permission(order.brand), store.brands.ask(order.brand)
+        permission, question = store.brands.permission(order.brand), store.brands.request_of(order.brand)
         if permission is None:
             return NOT_FOUND
         if question_digest(permission, question) != order.ask:
@@ -142,7 +142,7 @@ class OrderExecutor:
         self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
     ) -> str | None:
         """Say of a key that waits whether it counts: of that key, whatever it is called."""
-        waiting = self._services.store.brands.new_keys()
+        waiting = self._services.store.brands.waiting_keys()
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND

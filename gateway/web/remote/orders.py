@@ -72,7 +72,7 @@ class OrderQueue:
 
     async def run(self) -> None:
         """Do what is kept until cancelled, first what a process that was killed did not. No stop waits for the rest."""
-        for order in self._browsers.to_do():
+        for order in self._browsers.unfinished_orders():
             self._enqueue(order)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._wait_stops(), name="orders: stop")
@@ -106,7 +106,7 @@ class OrderQueue:
     async def _store_finished(self, order: StoredOrder, why: str | None) -> None:
         while True:
             try:
-                await self._browsers.became(order, why, self._clock.now())
+                await self._browsers.finish_order(order, why, self._clock.now())
                 self._queued_orders.discard((order.browser, order.number))
             except StoreFailed as failure:
                 log.warning("order_not_noted", why=str(failure))
@@ -146,7 +146,7 @@ class OrderQueue:
             return why
         # A stop counts from this instant, as one that is pressed at home does: before it is stored, and if it never is.
         stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None
-        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())
+        kept = await self._browsers.add_order(one.id, said.number, sealed.text, self._clock.now())
         if kept is None:
             return OVERTAKEN
         self._crash_point("order-kept")

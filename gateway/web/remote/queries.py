@@ -222,9 +222,9 @@ class QueryService:
     def _brands(self) -> list[dict[str, Any]]:
         """The brands, those first that wait for an answer; a question that is over is no question any more."""
         store, now, found = self._services.store, self._services.clock.now(), []
-        keys = store.brands.new_keys()
-        for one in store.permissions():
-            brand, ask = store.brands.known().get(one.brand), store.brands.ask(one.brand)
+        keys = store.brands.waiting_keys()
+        for one in store.brands.permissions():
+            brand, ask = store.brands.known().get(one.brand), store.brands.request_of(one.brand)
             if brand is None or (ask is not None and ask.over(now)):
                 continue
             terms = json.loads(TERMS_ADAPTER.dump_json(one.terms))
@@ -233,7 +233,7 @@ class QueryService:
                 "terms": {name: sorted(part) if isinstance(part, list) else part for name, part in terms.items()},
                 "asked": None if ask is None else ask.asked.model_dump(mode="json"),
                 "hub": None if ask is None else ask.hub,
-                "open": ask is not None and store.brands.open(ask, now),
+                "open": ask is not None and store.brands.is_open(ask, now),
                 "fingerprints": [] if ask is None else [_fingerprint(key.x) for key in ask.keys],
                 "keys": [{"key": key.x, "kid": key.kid, "fingerprint": _fingerprint(key.x)}
                          for key in keys if key.brand == one.brand],
@@ -251,7 +251,7 @@ class QueryService:
 
     def _newest_message(self) -> int:
         """The number of the newest message: whoever has read up to it has read all."""
-        newest = self._services.store.keeping.messages(after=0, at_most=1)
+        newest = self._services.store.messages.after(0, at_most=1)
         return newest[0].id if newest else 0
 
     # ---- what was ---------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class QueryService:
         """What the house told its people, in the reader's language; an older page does not name it: in the house's."""
         self._require(browser, UserRight.SEE_HISTORY)
         now, found = self._services.clock.now(), []
-        for stored in self._services.store.keeping.messages(after=query.after, at_most=MAX_ITEMS_SHOWN):
+        for stored in self._services.store.messages.after(query.after, at_most=MAX_ITEMS_SHOWN):
             said = self._composer.again(stored, now)
             if said is not None:
                 found.append({
@@ -273,7 +273,7 @@ class QueryService:
     def _visits(self, browser: EnrolledBrowser) -> Mapping[str, Any]:
         self._require(browser, UserRight.SEE_HISTORY)
         found: dict[str, dict[str, Any]] = {}
-        for film in reversed(self._services.store.films()):
+        for film in reversed(self._services.store.recordings.films()):
             if film.erased is not None or (film.visit not in found and len(found) >= MAX_ITEMS_SHOWN):
                 continue
             brand = None if film.delivery is None else film.delivery.partition(".")[0]
@@ -320,7 +320,7 @@ class QueryService:
     def _clip(self, browser: EnrolledBrowser, path: str) -> StoredClip:
         self._require(browser, UserRight.SEE_HISTORY)
         visit = path.split("/")[-2] if path.count("/") else ""
-        films = [film for film in self._services.store.films(visit=visit) if film.erased is None]
+        films = [film for film in self._services.store.recordings.films(visit=visit) if film.erased is None]
         clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
         if clip is None:
             raise QueryRefused("not_here")
@@ -356,7 +356,7 @@ class QueryService:
             key: at for key, at in self._view_logged_mono.items() if now.mono - at < VIEW_LOG_INTERVAL_S
         }
         self._view_logged_mono[name] = now.mono
-        self._services.store.keeping.looked(kind, what, browser.person.id, now)
+        self._services.store.privacy.record_view(kind, what, browser.person.id, now)
 
 
 def _state_version(state: Mapping[str, Any]) -> str:

@@ -55,9 +55,9 @@ class RemoteSessions:
     async def _store_ended_browsers(self) -> None:
         """Where all browsers are to end, have it on the disk; none of them counts meanwhile."""
         told = False
-        while self._browsers.ending:
+        while self._browsers.is_ending:
             try:
-                await self._browsers.ended()
+                await self._browsers.finish_ending()
             except StoreFailed as failure:
                 if not told:
                     log.error("browsers_not_ended", why=str(failure), todo="make room: until then none is enrolled")

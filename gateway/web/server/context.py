@@ -72,7 +72,7 @@ class GatewayServices:
     @property
     def retention_days(self) -> int:
         """For how many days films are kept: as an owner chose on a page, else as the house file says."""
-        return self.store.keeping.retention_days() or self.home.storage.retention_days
+        return self.store.privacy.chosen_retention_days() or self.home.storage.retention_days
 
     def is_inside(self, camera: str) -> bool:
         """Whether a camera sees the inside of the home, at one entrance or another."""
@@ -84,7 +84,7 @@ class GatewayServices:
         That is during a visit, and while a door that was opened without an order is filmed; unless the owner chose
         that it may always be.
         """
-        if not self.is_inside(camera) or self.store.keeping.inside_always():
+        if not self.is_inside(camera) or self.store.privacy.inside_always():
             return True
         return any(
             camera in self.home.entrances[state.id].cameras.inside

@@ -54,7 +54,7 @@ def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDeli
     """Return the delivery whose courier's code has this SHA-256 (hex)."""
     if not _DIGEST_PATTERN.fullmatch(digest):
         return None
-    matches = services.store.matches(courier_token_value(digest), now=now)
+    matches = services.store.deliveries.matches(courier_token_value(digest), now=now)
     return matches[0].delivery if matches else None
 
 
@@ -81,7 +81,7 @@ def _courier_step(
         return _step_in_phase(running.phase)
     if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
         return CourierStep.OTHER, Timer.HALF
-    result = services.store.result(delivery.id, now)
+    result = services.store.deliveries.result(delivery.id, now)
     match None if result is None else result.state:
         case State.SCHEDULED if now.utc < delivery.start:
             return CourierStep.EARLY, None
@@ -119,7 +119,7 @@ def _step_in_phase(phase: Phase) -> tuple[CourierStep, Timer | None]:
 
 def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
     """Return the signed receipt of a delivery's visit; None before its proof is sealed."""
-    for film in services.store.films():
+    for film in services.store.recordings.films():
         if film.delivery == delivery and film.sealed is not None:
             file = services.films_folder / "visits" / film.visit / "receipt.json"
             if file.is_file():

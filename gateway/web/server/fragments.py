@@ -135,7 +135,7 @@ def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
 
 def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     _, now = services.entrance_state(entrance)
-    planned = [one for one in services.store.planned(now) if one.holds_at(entrance)]
+    planned = [one for one in services.store.pauses.planned(now) if one.holds_at(entrance)]
     return {
         "pauses": [
             {"planned": one, "holds": one.start <= now.utc, "who": _person_name(services, one.by)} for one in planned
@@ -145,7 +145,7 @@ def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
 
 def _person_name(services: GatewayServices, person: str | None) -> str | None:
     """Who a person is called; None for what was not asked by an account."""
-    known = None if person is None else services.store.register.person(person)
+    known = None if person is None else services.store.accounts.person(person)
     return person if known is None else known.name
 
 
@@ -166,7 +166,9 @@ def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
 
 def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, now = services.entrance_state(entrance)
-    coming = [one.delivery for one in services.store.upcoming(entrance, now) if one.delivery.openings_left > 0]
+    coming = [
+        one.delivery for one in services.store.deliveries.upcoming(entrance, now) if one.delivery.openings_left > 0
+    ]
     coming.sort(key=lambda delivery: delivery.start)
     first = coming[0] if coming else None
     lacking = next((p.lacking for p in state.preflights if first is not None and p.delivery.id == first.id), None)
@@ -183,10 +185,10 @@ def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewe
 def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, _ = services.entrance_state(entrance)
     running = state.visit or state.grace_visit
-    visit = running.id if running is not None else state.incident or services.store.last_visit(entrance)
+    visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
     lines: tuple[StoryLine, ...] = ()
     if visit is not None:
-        lines = story_lines(services.store.rows_of(visit), language=viewer.language, zone=services.zone)[
+        lines = story_lines(services.store.log.bodies_of_visit(visit), language=viewer.language, zone=services.zone)[
             -MAX_TIMELINE_LINES:
         ]
     return {"visit": visit, "lines": lines, "zone": services.zone}

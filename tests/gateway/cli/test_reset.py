@@ -43,8 +43,8 @@ async def store_of(house: Home) -> AsyncIterator[Store]:
 
 
 async def claimed(store: Store) -> None:
-    await store.register.set_claim(digest("code"), NOW)
-    await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+    await store.accounts.set_claim_code(digest("code"), NOW)
+    await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
 
 
 # ---- wipe ------------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ async def test_a_box_that_runs_is_not_wiped_behind_its_back(house: Home) -> None
 async def test_what_is_held_as_evidence_is_only_wiped_where_that_is_said(house: Home) -> None:
     async with store_of(house) as store:
         await store.commit(make_step(Entrance(id="front", incident="v1"), c.StartRecording(visit="v1")))
-        await store.hold("v1", "a dispute", NOW)
+        await store.recordings.set_hold("v1", "a dispute", NOW)
     with pytest.raises(Failure, match="1 visits are held"):
         wipe_box(house, held_too=False, typed=lambda: "Home")
     assert wipe_box(house, held_too=True, typed=lambda: "Home")[0]
@@ -143,8 +143,10 @@ async def test_a_code_is_made_for_an_owner_while_the_box_runs(house: Home) -> No
 async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None:
     async with store_of(house) as store:
         await claimed(store)
-        await store.register.invite(invitation("bob"), NOW, lives=NOW.utc - NOW.utc.replace(year=2025))
-        await store.register.redeem(invitation("bob"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
+        await store.accounts.add_invitation(invitation("bob"), NOW, lives=NOW.utc - NOW.utc.replace(year=2025))
+        await store.accounts.redeem_invitation(
+            invitation("bob"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW
+        )
         for name in ("Bob", "Nobody"):
             with pytest.raises(Failure, match=f"No owner is called '{name}'") as caught:
                 create_recovery_code(house, name)
@@ -182,6 +184,6 @@ async def test_the_notice_at_the_door_tells_the_days_that_were_chosen_on_the_pag
     )
     monkeypatch.setattr("gateway.cli.paper.door_notice", lambda *_given, **_named: b"%PDF")
     async with store_of(house) as store:
-        await store.keeping.set_retention(9, 30, NOW, by="p-anna")
+        await store.privacy.set_retention(9, 30, NOW, by="p-anna")
         write_notice(house, "front", tmp_path / "n.pdf", language="en", contact="Anna", pages=None)
     assert told == [9]

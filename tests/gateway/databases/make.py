@@ -25,22 +25,22 @@ async def fill(folder: Path) -> None:
             await receive(store, make_offer(id=name, parcels=(name,), courier_sha256=letter * 64))
         await commit_reservation(store, "shop.spent")
         await store.commit(make_step(entrance_state(), c.ConsumeOpening(visit="v1", delivery="shop.spent")))
-        await store.stop("front", NOW, on=True)
+        await store.entrances.set_stop("front", NOW, on=True)
         for _ in range(7):
-            await store.next_session()
+            await store.box.next_session_number()
         await fill_people(store)
 
 
 async def fill_people(store: Store) -> None:
     """Anna claimed the box and is signed in, Bob was removed, somebody is invited; a stranger tried passwords."""
-    register = store.register
-    await register.set_claim(digest("code"), NOW)
+    register = store.accounts
+    await register.set_claim_code(digest("code"), NOW)
     await register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
     for name in ("bob", "carol"):
-        await register.invite(invitation(name), NOW, lives=DAY)
-    await register.redeem(invitation("bob"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
-    await register.remove("p-bob", NOW, by="p-anna")
-    await register.set_failures({("name", 7): 3, ("pair", 9): 2})
+        await register.add_invitation(invitation(name), NOW, lives=DAY)
+    await register.redeem_invitation(invitation("bob"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
+    await register.remove_account("p-bob", NOW, by="p-anna")
+    await register.set_failure_counts({("name", 7): 3, ("pair", 9): 2})
 
 
 if __name__ == "__main__":

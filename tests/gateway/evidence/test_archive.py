@@ -127,7 +127,7 @@ async def test_a_sealed_visit_verifies(made: ShellBox) -> None:
     (part,) = verdict.parts
     assert (part.outcome, part.house, part.films, part.gaps) == ("delivered", "locked_again", 2, ())
     assert e.FilmClosed(visit=VISIT, part=1) in heard(made)
-    (film,) = made.store.films(visit=VISIT)
+    (film,) = made.store.recordings.films(visit=VISIT)
     assert film.sealed is not None
     assert [clip.size > 0 for clip in film.clips] == [True, True]
 
@@ -194,20 +194,20 @@ async def test_the_second_part_names_the_first(made: ShellBox) -> None:
     assert verdict.ok, (verdict.problem, verdict.where)
     assert [part.part for part in verdict.parts] == [1, 2]
     manifest = json.loads((folder / "manifest-2.json").read_bytes())
-    assert manifest["previous_sha256"] == made.store.films(visit=VISIT)[0].manifest_sha256
+    assert manifest["previous_sha256"] == made.store.recordings.films(visit=VISIT)[0].manifest_sha256
 
 
 async def test_a_part_whose_earlier_one_is_not_sealed_seals_it_first(made: ShellBox) -> None:
     made.archive.closed(await filmed(made, part=1))
     folder = await sealed(made, part=2)
     assert judged(made, folder).ok
-    assert all(film.sealed for film in made.store.films(visit=VISIT))
+    assert all(film.sealed for film in made.store.recordings.films(visit=VISIT))
 
 
 async def test_an_incident_is_sealed_without_a_delivery(made: ShellBox) -> None:
     nobody = replace(over(made), visit=None)
     made.archive.closed(await filmed(made, "incident-1", state=nobody))
-    await wait_until(lambda: made.store.films(visit="incident-1")[0].sealed)
+    await wait_until(lambda: made.store.recordings.films(visit="incident-1")[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder("incident-1"))
     assert verdict.ok, (verdict.problem, verdict.where)
     assert verdict.parts[0].brand is None
@@ -217,7 +217,7 @@ async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to
     closed = await filmed(made)
     made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
     made.archive.closed(closed)
-    await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
+    await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
 
@@ -234,12 +234,12 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
             made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
             await asyncio.sleep(0.3)
             assert not any(isinstance(event, e.ProofSealed) for event in heard(made))
-            assert made.store.films(visit=VISIT)[0].sealed is None
+            assert made.store.recordings.films(visit=VISIT)[0].sealed is None
             assert made.checkpoints == []
         (folder / "manifest.json").rmdir()
         made.front.state = replace(made.front.state, visit=None)  # over, with the alarm that its proof is incomplete
         async with run_tasks(made.archive.run()):  # the next tidying
-            await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
+            await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
         verdict = judged(made, folder)
         assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
 
@@ -250,8 +250,8 @@ async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running
     made.front.state = replace(made.front.state, incident="other-2")
     moved = unknown.model_copy(update={"clip": ClipKey(visit="other-2", part=1)})
     made.archive.closed(moved)
-    await wait_until(lambda: made.store.films(visit="other-2"))
-    assert made.store.films(visit="other-2")[0].entrance == "front"
+    await wait_until(lambda: made.store.recordings.films(visit="other-2"))
+    assert made.store.recordings.films(visit="other-2")[0].entrance == "front"
 
 
 async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: ShellBox) -> None:
@@ -265,7 +265,7 @@ async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: ShellBo
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert verdict.ok
     assert any("film_lost" in str(gap) for gap in verdict.parts[0].gaps)
-    assert made.store.films(visit="nobody") == ()
+    assert made.store.recordings.films(visit="nobody") == ()
 
 
 async def test_a_long_named_delivery_and_a_short_code_can_be_sealed(made: ShellBox) -> None:
@@ -304,7 +304,7 @@ async def test_an_erasure_on_request_leaves_a_tombstone_and_verify_says_so(made:
     with pytest.raises(LookupError):
         await made.archive.erase(VISIT, None)
     told_of_it = [
-        one.body for one in made.store.entries() if isinstance(one.body, bytes) and VISIT.encode() in one.body
+        one.body for one in made.store.log.entries() if isinstance(one.body, bytes) and VISIT.encode() in one.body
     ]
     assert [json.loads(body)["kind"] for body in told_of_it] == ["erased"]
 
@@ -320,7 +320,7 @@ async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(
     assert stone is not None
     assert (stone.why, stone.who) == ("request", "ab12cd34")
     assert "on request of ab12cd34" in (judged(made, folder).erased or "")
-    (row,) = (row for row in made.store.rows_of(VISIT) if row["kind"] == "erased")
+    (row,) = (row for row in made.store.log.bodies_of_visit(VISIT) if row["kind"] == "erased")
     assert (row["by"], row["why"]) == ("ab12cd34", "owner")
 
 
@@ -344,7 +344,7 @@ async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
     await asyncio.wait({erasing}, timeout=0.3)
     go.set()
     await erasing
-    await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
+    await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
     folder = made.home.storage.folder / visit_folder(VISIT)
     assert [path.name for path in folder.iterdir()] == ["erased.json"]
     assert judged(made, folder).erased
@@ -358,7 +358,7 @@ async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(mad
     await made.archive.erase(VISIT, None)
     made.archive.closed(closed)
     await asyncio.sleep(0.1)
-    (film,) = made.store.films(visit=VISIT)
+    (film,) = made.store.recordings.films(visit=VISIT)
     assert film.clips == ()
     assert judged(made, made.home.storage.folder / visit_folder(VISIT)).erased
 
@@ -375,14 +375,14 @@ async def test_a_visit_that_is_not_over_is_not_erased(made: ShellBox, *, watched
 async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: ShellBox) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
-    await made.store.hold(VISIT, "dispute", NOW)
+    await made.store.recordings.set_hold(VISIT, "dispute", NOW)
     with pytest.raises(LookupError, match="held dispute"):
         await made.archive.erase(VISIT, None)
     made.time.mono += timedelta(days=40).total_seconds()
     async with run_tasks(made.archive.run()):
         await asyncio.sleep(0.2)
     assert (folder / "manifest.json").exists()
-    assert made.store.films(visit=VISIT)[0].clips
+    assert made.store.recordings.films(visit=VISIT)[0].clips
 
 
 @pytest.mark.parametrize(("days", "gone"), [(29.9, False), (30.1, True)])
@@ -409,7 +409,7 @@ async def test_films_that_a_full_disk_kept_out_of_the_store_have_their_time_too(
     if held:  # its row is there, its clips could not be noted
         await sealed(made)
         made.front.state = replace(made.front.state, visit=None)
-        await made.store.hold(VISIT, "dispute", NOW)
+        await made.store.recordings.set_hold(VISIT, "dispute", NOW)
     folder.mkdir(parents=True, exist_ok=True)
     films = {"cam-1-1.mp4", "cam-1-1.jsonl"}
     for name in films:
@@ -440,10 +440,10 @@ async def test_an_erasure_that_a_crash_cut_short_ends_as_it_began(
 ) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
-    assert await made.store.erase(VISIT, who, NOW, by=by)  # and then the power went
+    assert await made.store.recordings.mark_erased(VISIT, who, NOW, by=by)  # and then the power went
     made.time.mono += timedelta(days=60).total_seconds()  # and came back after the film's time
     async with run_tasks(made.archive.run()):
-        await wait_until(lambda: not made.store.films(visit=VISIT)[0].clips)
+        await wait_until(lambda: not made.store.recordings.films(visit=VISIT)[0].clips)
     names = {path.name for path in folder.iterdir()}
     assert names == left or (left is None and "manifest.json" in names and "cam-1-1.mp4" not in names)
     stone = read_tombstone(folder)
@@ -457,10 +457,10 @@ async def test_one_visit_that_cannot_be_erased_keeps_no_other_from_it(made: Shel
     (folder / "strange").mkdir()
     nobody = replace(over(made), visit=None)
     made.archive.closed(await filmed(made, "incident-1", state=nobody, at=NOON + timedelta(minutes=1)))
-    await wait_until(lambda: made.store.films(visit="incident-1")[0].sealed)
+    await wait_until(lambda: made.store.recordings.films(visit="incident-1")[0].sealed)
     made.time.mono += timedelta(days=31).total_seconds()
     async with run_tasks(made.archive.run()):
-        await wait_until(lambda: not made.store.films(visit="incident-1")[0].clips)
+        await wait_until(lambda: not made.store.recordings.films(visit="incident-1")[0].clips)
 
 
 # ---- an older copy ---------------------------------------------------------------------------------------------------
@@ -470,7 +470,9 @@ async def test_a_store_put_back_from_an_older_copy_is_noticed_at_the_start(tmp_p
     house, file, database = make_home(tmp_path), tmp_path / MARK_FILE, tmp_path / "perron.sqlite3"
 
     def doubt(store: Store) -> StoreDoubt | None:
-        return find_doubt(file, store, store.doubts.known(), BoxKey.load(tmp_path / "key").public, KeyHistory())
+        return find_doubt(
+            file, store.log.hash_at, store.rollback.condition(), BoxKey.load(tmp_path / "key").public, KeyHistory()
+        )
 
     async with box(tmp_path) as made:
         assert doubt(made.store) is None  # a new box
@@ -495,15 +497,15 @@ async def test_an_older_copy_stays_known_until_the_browsers_that_end_by_it_have_
         raise StoreFailed("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(BrowserStore, "ended", full)
+        patch.setattr(BrowserStore, "finish_ending", full)
         with pytest.raises(StoreFailed):
-            await made.store.browsers.forget()
+            await made.store.browsers.end_all()
         await sealed(made)
         await wait_until(lambda: len(made.checkpoints) == 1)
         assert not (made.home.storage.folder / MARK_FILE).exists()
     await sealed(made, part=2)
     await wait_until((made.home.storage.folder / MARK_FILE).exists)
-    assert not made.store.browsers.ending
+    assert not made.store.browsers.is_ending
 
 
 def test_a_checkpoint_can_be_read_again() -> None:

@@ -45,16 +45,16 @@ async def box(folder: Path) -> AsyncIterator[Store]:
     key, line, lost = load_own_key(folder)
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     try:
-        proofs, known = read_sealed_proofs(folder, line.kin(key.public)), store.doubts.known()
-        doubt = lost or find_doubt(folder / MARK_FILE, store, known, key.public, line, proofs)
+        proofs, known = read_sealed_proofs(folder, line.kin(key.public)), store.rollback.condition()
+        doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
         if doubt is None:
-            await store.doubts.sign_as(key.public.text)
+            await store.rollback.set_signer(key.public.text)
         else:
-            others = foreign_visits(proofs, store, known.strange)
-            await store.doubts.begin(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
-        store.mark_with(MarkWriter(folder, box="box-1", key=key, held=lambda: store.doubts.unstored).write)
-        await store.booted(NOW)
-        assert await store.mark(NOW)
+            others = foreign_visits(proofs, store.log.hash_at, known.strange)
+            await store.rollback.begin_doubt(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
+        store.box.mark_with(MarkWriter(folder, box="box-1", key=key, held=lambda: store.rollback.is_unstored).write)
+        await store.box.record_start(NOW)
+        assert await store.box.mark(NOW)
         yield store
     finally:
         await store.close()
@@ -68,7 +68,9 @@ async def found(folder: Path) -> StoreDoubt | None:
     store = await Store.open(copy / STORE_FILE, home=make_home(), now=NOW)
     try:
         proofs = read_sealed_proofs(copy, line.kin(key.public))
-        return lost or find_doubt(copy / MARK_FILE, store, store.doubts.known(), key.public, line, proofs)
+        return lost or find_doubt(
+            copy / MARK_FILE, store.log.hash_at, store.rollback.condition(), key.public, line, proofs
+        )
     finally:
         await store.close()
 
@@ -112,8 +114,8 @@ async def test_a_store_put_back_between_two_seals_is_in_doubt(used: Path) -> Non
 async def test_a_store_put_back_is_in_doubt_also_when_it_has_grown_longer_than_the_lost_one(used: Path) -> None:
     put_back(used.with_name("older"), used)
     store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
-    while store.head().seq < 50:
-        await store.note("another life", {}, NOW)
+    while store.log.head().seq < 50:
+        await store.log.append("another life", {}, NOW)
     await store.close()
     assert await found(used) is StoreDoubt.ROLLED_BACK
 
@@ -166,13 +168,13 @@ async def test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is(used: Path
     key, line, _ = load_own_key(used)
     store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
     try:
-        known = store.doubts.known()
-        assert find_doubt(file, store, known, key.public, line) is None
+        known = store.rollback.condition()
+        assert find_doubt(file, store.log.hash_at, known, key.public, line) is None
         for bit in range(len(whole) * 8):
             hurt = bytearray(whole)
             hurt[bit // 8] ^= 1 << bit % 8
             file.write_bytes(hurt)
-            assert find_doubt(file, store, known, key.public, line) is not None, f"bit {bit}"
+            assert find_doubt(file, store.log.hash_at, known, key.public, line) is not None, f"bit {bit}"
     finally:
         await store.close()
 
@@ -204,7 +206,7 @@ async def test_a_key_that_follows_the_old_one_by_its_own_word_is_no_doubt(used: 
     assert finish_key_change(used / "key", box="box-1", now=NOW) is not None
     assert await found(used) is None, "the mark is signed by the key before"
     async with box(used) as store:
-        assert store.doubts.known().signer == BoxKey.load(used / "key").public.text
+        assert store.rollback.condition().signer == BoxKey.load(used / "key").public.text
     assert await found(used) is None
 
 
@@ -222,24 +224,24 @@ async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no
     folder.mkdir()
     for _ in range(2):
         async with box(folder) as store:
-            assert store.doubts.known().in_doubt == frozenset()
-            assert store.doubts.known().mark_due
+            assert store.rollback.condition().in_doubt == frozenset()
+            assert store.rollback.condition().mark_due
     upgraded = tmp_path / "upgraded"
     upgraded.mkdir()
     shutil.copy(ROOT / "tests" / "gateway" / "databases" / "0009.sqlite", upgraded / STORE_FILE)
     BoxKey.at(upgraded / "key")
     assert await found(upgraded) is None
     async with box(upgraded) as store:
-        assert store.doubts.known().mark_due, "from now on one is due"
+        assert store.rollback.condition().mark_due, "from now on one is due"
     (upgraded / MARK_FILE).unlink()
     assert await found(upgraded) is StoreDoubt.MARK_MISSING
 
 
 async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
     deeds: tuple[Callable[[Store], Awaitable[object]], ...] = (
-        lambda store: store.stop("front", NOW, on=True),
-        lambda store: store.revoke("shop", NOW),
-        lambda store: store.distrust(store.brand_keys()[0].x, NOW),
+        lambda store: store.entrances.set_stop("front", NOW, on=True),
+        lambda store: store.brands.revoke("shop", NOW),
+        lambda store: store.brand_keys.distrust(store.brand_keys.all()[0].x, NOW),
     )
     for number, deed in enumerate(deeds):
         older = kept(used, used.with_name(f"older-{number}"))
@@ -247,7 +249,7 @@ async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
             await store.close()  # what a later start adds must not be what shows it
         key, _, _ = load_own_key(used)
         store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
-        store.mark_with(MarkWriter(used, box="box-1", key=key).write)
+        store.box.mark_with(MarkWriter(used, box="box-1", key=key).write)
         before = kept(used, used.with_name(f"before-{number}"))
         await deed(store)
         await store.close()
@@ -264,16 +266,16 @@ async def test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_own
 ) -> None:
     put_back(used.with_name("older"), used)
     async with box(used) as store:
-        known = store.doubts.known()
+        known = store.rollback.condition()
         assert known.doubt == StoreDoubt.ROLLED_BACK
         assert known.in_doubt == {"front", "garage"}
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
-        (said,) = store.unsent()
+        (said,) = store.messages.unsent()
         assert (said.entrance, Notification.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)
     async with box(used) as store:
-        assert store.doubts.known().in_doubt == {"front", "garage"}, "it outlives a start, though the mark is new"
+        assert store.rollback.condition().in_doubt == {"front", "garage"}, "it outlives a start, though the mark is new"
         await store.commit(make_step(entrance_state(), event=OwnerAcknowledged(visit=None)))
-        assert store.doubts.known().in_doubt == {"garage"}
+        assert store.rollback.condition().in_doubt == {"garage"}
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN, (
             "what was used before is not open again after his yes"
         )
@@ -315,7 +317,7 @@ def replaced(self, target):
 async def main():
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     key, _, _ = load_own_key(folder)
-    store.mark_with(MarkWriter(folder, box="box-1", key=key, reached=reached).write)
+    store.box.mark_with(MarkWriter(folder, box="box-1", key=key, reached=reached).write)
     os.fsync, Path.replace = fsync, replaced
     reached("before-commit")
     outcome = await commit_reservation(store)
@@ -376,7 +378,7 @@ def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
     """Seal a proof as the box does after a visit: signed, and ending with the log's newest entry."""
     proof = folder / "visits" / visit
     proof.mkdir(parents=True)
-    head = store.head()
+    head = store.log.head()
     at = LogPosition(seq=head.seq, hash=head.hash.hex())
     manifest = Manifest(
         box="box-1",
@@ -409,14 +411,14 @@ async def test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_b
     kept(used, older)
     shutil.copy(used / MARK_FILE, older)
     async with box(used) as store:
-        await store.booted(NOW)
+        await store.box.record_start(NOW)
         prove(used, store, load_own_key(used)[0])
-        assert await store.mark(NOW)
+        assert await store.box.mark(NOW)
     assert await found(used) is None
     put_back(older, used)
     assert await found(used) is StoreDoubt.ROLLED_BACK
     async with box(used) as store:
-        assert store.doubts.known().strange == {"v1"}
+        assert store.rollback.condition().strange == {"v1"}
     assert await found(used) is None, "a doubt that was told is not begun anew by the same proofs"
 
 

@@ -93,13 +93,13 @@ def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN
         await here.stands(
             await here.offers(new_offer()), State.SCHEDULED
         )  # of a brand that never came it tells nothing
-        before = here.made.store.permission("shop")
+        before = here.made.store.brands.permission("shop")
         assert before is not None
         wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})
-        await here.made.store.permit("shop", here.made.clock.now(), terms=wider)
+        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=wider)
         await here.knows(**{part: sorted(getattr(wider, part))})
         await here.stands(await here.offers(new_offer(**changes)), State.REFUSED, reason)
-        await here.made.store.permit("shop", here.made.clock.now(), terms=before.terms)
+        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=before.terms)
         await here.knows(**{part: sorted(getattr(before.terms, part))})
 
     return way
@@ -147,12 +147,12 @@ def _anew(said: DeliveryBody, version: int) -> DeliveryBody:
 
 
 async def inside_hours(here: HubHouse) -> None:
-    terms = here.made.store.permission("shop")
+    terms = here.made.store.brands.permission("shop")
     assert terms is not None
     narrow = replace(terms.terms, hours="06:00-07:00")
-    await here.made.store.permit("shop", here.made.clock.now(), terms=narrow)
+    await here.made.store.brands.permit("shop", here.made.clock.now(), terms=narrow)
     await here.stands(await here.offers(new_offer()), State.REFUSED, "outside_window")
-    await here.made.store.permit("shop", here.made.clock.now(), terms=terms.terms)
+    await here.made.store.brands.permit("shop", here.made.clock.now(), terms=terms.terms)
 
 
 def visited(outcome: Outcome, left: Left, state: State, reason: str | None = None, missing: int = 0) -> Way:
@@ -231,7 +231,7 @@ async def no_longer_let_in(folder: Path) -> None:
     async with hub_house(folder) as here:
         made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
-        await here.made.store.revoke("shop", here.made.clock.now())
+        await here.made.store.brands.revoke("shop", here.made.clock.now())
         await here.stands(made, State.REFUSED, "brand_not_permitted")
 
 
@@ -242,10 +242,10 @@ async def permitted_less_while_the_line_was_down(folder: Path) -> None:
             await here.stands(await here.offers(new_offer()), State.SCHEDULED)
             await here.knows(carriers=[carrier])
         await here.gone()
-        before = here.made.store.permission("shop")
+        before = here.made.store.brands.permission("shop")
         assert before is not None
         other = replace(before.terms, carriers=frozenset({"Other"}))
-        await here.made.store.permit("shop", here.made.clock.now(), terms=other)
+        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=other)
         made = await here.offers(new_offer())
         second = await here.offers(new_offer(carrier="Other"))
         async with run_uplink(here):
@@ -261,7 +261,7 @@ async def key_of_no_trust(folder: Path) -> None:
     async with hub_house(folder) as here:
         made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
-        await here.made.store.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
+        await here.made.store.brand_keys.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
         await here.stands(made, State.REFUSED, "key_distrusted")
 
 

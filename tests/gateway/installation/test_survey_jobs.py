@@ -190,15 +190,15 @@ async def test_one_that_was_ended_stays_ended_and_who_did_what_is_in_the_log(sit
 async def test_whoever_began_it_and_may_no_longer_has_it_end(site: ServedSite, how: str) -> None:
     assert (await post(site, BEGIN, role="installer", name="Ida"))[0] == 303
     assert "A survey of cameras and radio runs, begun by Ida" in await page(site, "/")
-    register, now, anna = site.box.store.register, site.box.clock.now(), site.owner.user.person
-    (ida,) = (one for one in register.people() if one.name == "Ida")
+    register, now, anna = site.box.store.accounts, site.box.clock.now(), site.owner.user.person
+    (ida,) = (one for one in register.all_people() if one.name == "Ida")
     match how:
         case "removed":
-            assert await register.remove(ida.id, now, by=anna) is AccountChangeResult.DONE
+            assert await register.remove_account(ida.id, now, by=anna) is AccountChangeResult.DONE
         case "household":
             assert await register.set_role(ida.id, Role.HOUSEHOLD, now, by=anna) is AccountChangeResult.DONE
         case _:
-            assert await register.hand_over(now, by=anna) == (ida.id,)
+            assert await register.remove_installers(now, by=anna) == (ida.id,)
     async with run_tasks(surveys(site).run()):
         assert (await ended(site)).why is SurveyEndReason.NOT_ALLOWED
     assert not surveys(site).view("front").ours
@@ -281,11 +281,11 @@ async def test_surveys_that_are_begun_and_ended_without_end_neither_fill_the_log
     for _ in range(MAX_SURVEYS_PER_HOUR):
         assert await surveys(site).begin("front", 1, by="Anna", person=person) is None
         assert await surveys(site).end("front", by="Anna", person=person) is None
-    before = sum(1 for _ in site.box.store.entries())
+    before = sum(1 for _ in site.box.store.log.entries())
     for _ in range(5):
         last = await surveys(site).begin("front", 1, by="Anna", person=person)
     assert last is SurveyError.OFTEN
-    assert sum(1 for _ in site.box.store.entries()) == before
+    assert sum(1 for _ in site.box.store.log.entries()) == before
     status, text = await post(site, BEGIN)
     assert (status, "begun many within an hour" in text) == (409, True)
     assert await surveys(site).begin("front", 1, by="Ines", person="ines") is None, "another person may"

@@ -106,20 +106,20 @@ async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: ShellBox) -> No
     await wait_until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
     assert ready.commands(c.ReleaseOpening)[0].withdrawal  # opening and withdrawal come back
-    facts = ready.store.facts("shop.d1", ready.clock.now())
+    facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
 
 async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
-    ready.store.mark_with(lambda _head, _now: False)
+    ready.store.box.mark_with(lambda _head, _now: False)
     await ready.commits(visit)
     await wait_until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
     assert ready.commands(c.ReleaseOpening)[0].withdrawal
     assert not ready.front.state.disk_ok, "the disk is not affirmatively good"
-    facts = ready.store.facts("shop.d1", ready.clock.now())
+    facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
@@ -132,7 +132,7 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: ShellBo
         nonlocal again
         if any(isinstance(one, c.ReserveOpening) for one in step.commands) and not again:
             again = True
-            await ready.store.permit("shop", ready.clock.now())  # the same terms under a new version
+            await ready.store.brands.permit("shop", ready.clock.now())  # the same terms under a new version
 
     ready.journal.before = the_owner_says_yes_once_more
     ready.order.clear()
@@ -169,7 +169,7 @@ async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: ShellBox) 
 
     async def the_owner_is_quicker(step: StoredDecision) -> None:
         if any(isinstance(one, c.ReserveOpening) for one in step.commands):
-            await ready.store.revoke("shop", ready.clock.now())
+            await ready.store.brands.revoke("shop", ready.clock.now())
 
     ready.journal.before = the_owner_is_quicker
     await ready.commits(visit)
@@ -198,7 +198,7 @@ async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: ShellBox)
     assert "perform Unlock" not in ready.order
     assert "perform ReserveOpening" not in ready.order
     assert not ready.front.state.disk_ok
-    facts = ready.store.facts("shop.d1", ready.clock.now())
+    facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert facts.openings_left == 1
 
@@ -380,7 +380,8 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
         clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _utc: None)
         front = EntranceActor(
             Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
-            home=made.home, journal=made.journal, clock=clock, hands=made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
+            home=made.home, commit=made.journal.commit, matches=made.store.deliveries.matches,
+            clock=clock, hands=made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
         due = front.state.timers[Timer.SIGNAL]
         async with run_tasks(front.run()):
@@ -476,7 +477,7 @@ async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: S
     decisions = [line for line in lines if line["event"] == "decision"]
     assert decisions
     for line in decisions:
-        (entry,) = ready.store.entries(after=line["entry"] - 1, upto=line["entry"])
+        (entry,) = ready.store.log.entries(after=line["entry"] - 1, upto=line["entry"])
         assert isinstance(entry.body, bytes)
         assert line["row"] == json.loads(entry.body)
     assert "SECRET" not in repr(lines)

@@ -70,7 +70,7 @@ async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from
     sign_, now = made.key.sign, made.clock.now()
     signer = EventSigner(home="home-1", key=made.key.public.text, seal=lambda one: sign_event(one, sign_),
                     vouch=lambda one: sign_statement(one, sign_))  # fmt: skip
-    await made.store.uplinks.begin(signer, now)
+    await made.store.hub_journal.set_signer(signer, now)
 
     async def heard(token: bytes) -> JobOutcome:
         return await made.reception.by_hub(token, "home-1")
@@ -80,8 +80,8 @@ async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from
     assert [await heard(one) for one in nobody] == [JobOutcome.YES] * 2 + [JobOutcome.LATER] * 3
     assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.LATER
     assert await heard(sign_claims(make_claims(make_cancel()))) is JobOutcome.YES, "access is taken away at any time"
-    made_, head = made.store.uplinks.made(), token_digest(made.store.uplinks.waiting(0, 9)[-1].token)
-    await made.store.uplinks.acknowledged(Ack(seq=made_, head=head), now)
+    made_, head = made.store.hub_journal.last_seq(), token_digest(made.store.hub_journal.unacknowledged(0, 9)[-1].token)
+    await made.store.hub_journal.acknowledge(Ack(seq=made_, head=head), now)
     assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.YES
 
 
@@ -92,7 +92,7 @@ async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: ShellBo
     (answer,) = answers(made)
     assert (answer["answers"], answer["accepted"], answer["state"]) == (message.jti, True, "scheduled")
     assert made.touched == ["front"]
-    assert made.store.promise("shop.d1") is not None
+    assert made.store.deliveries.order("shop.d1") is not None
 
 
 async def test_the_first_offer_of_a_brand_without_a_permission_tells_the_owner_once(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_forged_offer_is_refused_and_touches_nothing(made: ShellBox) -> 
     await wait_until(lambda: answers(made))
     assert (answers(made)[0]["accepted"], answers(made)[0]["code"]) == (False, "wrong_signature")
     assert made.touched == []
-    assert made.store.promise("shop.d1") is None
+    assert made.store.deliveries.order("shop.d1") is None
 
 
 async def test_the_same_bytes_get_the_same_answer(made: ShellBox) -> None:
@@ -170,7 +170,7 @@ async def test_an_answer_that_could_not_be_stored_is_not_given(made: ShellBox, m
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(made.store, "accept", full)
+        patch.setattr(made.store.deliveries, "accept", full)
         offered(made, sign_claims(make_claims(make_offer())))
         await asyncio.sleep(0.05)
     assert answers(made) == []
@@ -216,7 +216,7 @@ async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox
 
 
 async def test_a_revocation_ends_the_readiness_that_is_watched(ready: ShellBox) -> None:
-    facts = ready.store.facts("shop.d1", ready.clock.now())
+    facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None
     ready.front.put(e.PreflightDue(delivery=facts))
     await wait_until(lambda: ready.front.state.preflights)
@@ -228,9 +228,9 @@ async def test_a_stop_counts_from_its_receipt_before_anything_is_stored(made: Sh
     asked(made, {"id": "w1", "do": "stop"})
     assert made.front.stopped()
     assert not made.entrances["garage"].stopped()
-    assert not made.store.stopped("front").stopped
+    assert not made.store.entrances.stop_state("front").stopped
     await wait_until(lambda: replies(made))
-    assert made.store.stopped("front").stopped
+    assert made.store.entrances.stop_state("front").stopped
     assert replies(made) == [("w1", True, None)]
 
 
@@ -241,7 +241,7 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ready.store, "stop", full)
+        patch.setattr(ready.store.entrances, "set_stop", full)
         asked(ready, {"id": "w1", "do": "stop"})
         asked(ready, {"id": "w2", "do": "stop"})
         await wait_until(lambda: len(replies(ready)) == 2)
@@ -251,7 +251,9 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
     assert ready.front.stopped()
     asked(ready, {"id": "w3", "do": "lift"})
     await wait_until(lambda: not ready.front.stopped())
-    assert ready.front.state.stop_epoch == ready.store.stopped("front").epoch  # an intent can stand on it again
+    assert (
+        ready.front.state.stop_epoch == ready.store.entrances.stop_state("front").epoch
+    )  # an intent can stand on it again
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: ready.commands(c.ReserveOpening))
     await ready.quiet()
@@ -268,21 +270,21 @@ async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_tak
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(made.store, "stop", full)
+        patch.setattr(made.store.entrances, "set_stop", full)
         for number in range(3):
             asked(made, {"id": f"w{number}", "do": "stop"})
         await wait_until(lambda: len(replies(made)) == 3)
         asked(made, {"id": "w4", "do": "lift"})
         await wait_until(lambda: len(replies(made)) == 4)
-        assert not made.store.stopped("front").stopped
-    await wait_until(lambda: made.store.stopped("front").stopped)
-    stored = made.store.stopped("front")
+        assert not made.store.entrances.stop_state("front").stopped
+    await wait_until(lambda: made.store.entrances.stop_state("front").stopped)
+    stored = made.store.entrances.stop_state("front")
     asked(made, {"id": "w5", "do": "lift"})
     await wait_until(lambda: len(replies(made)) == 5)
     await asyncio.sleep(0.05)
     assert replies(made)[-1] == ("w5", True, None)
-    assert not made.store.stopped("front").stopped  # and it is not stored again after that
-    assert made.store.stopped("front").epoch > stored.epoch
+    assert not made.store.entrances.stop_state("front").stopped  # and it is not stored again after that
+    assert made.store.entrances.stop_state("front").epoch > stored.epoch
 
 
 async def test_the_owner_s_flood_fills_no_memory_and_its_last_stop_holds(made: ShellBox) -> None:
@@ -307,7 +309,7 @@ async def test_a_stop_waits_behind_no_other_wish(made: ShellBox, monkeypatch: py
     async def slow(*_: object, **__: object) -> None:
         await never.wait()
 
-    monkeypatch.setattr(made.store, "hold", slow)
+    monkeypatch.setattr(made.store.recordings, "set_hold", slow)
     asked(made, {"id": "w1", "do": "hold", "visit": "v1"})
     asked(made, {"id": "w2", "do": "stop"})
     await wait_until(lambda: replies(made))
@@ -395,7 +397,7 @@ async def test_each_wish_becomes_its_event(
 async def test_what_the_household_says_is_stored(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "home"})
     await wait_until(lambda: replies(made))
-    assert made.store.home("front").somebody_home
+    assert made.store.entrances.presence("front").somebody_home
 
 
 # ---- pauses ----------------------------------------------------------------------------------------------------------
@@ -421,7 +423,7 @@ async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: ShellBox) -> N
 
     def replying(_topic: str, payload: bytes) -> None:
         if b'"kind":"wish"' in payload:
-            stored.append(len(made.store.planned(made.clock.now())))
+            stored.append(len(made.store.pauses.planned(made.clock.now())))
 
     made.line.refuses = replying
     asked(made, {"id": "w1", "do": "pause", "end": hours(made, 1)})
@@ -436,7 +438,7 @@ async def test_a_pause_that_the_disk_does_not_take_is_not_called_done(
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ready.store, "plan_pause", full)
+        patch.setattr(ready.store.pauses, "plan", full)
         asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
         await wait_until(lambda: replies(ready))
     assert replies(ready) == [("w1", False, "not stored: full")]
@@ -485,7 +487,7 @@ async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: Shell
 async def test_the_log_names_who_asked_to_lock(ready: ShellBox) -> None:
     assert await ready.reception.wished("front", owner_requests.OwnerLockRequest(id="w1", do="lock"), "anna") is None
     await wait_until(lambda: any(isinstance(step.event, e.LockRequested) for step in ready.journal.steps))
-    bodies = [json.loads(one.body) for one in ready.store.entries() if isinstance(one.body, bytes)]
+    bodies = [json.loads(one.body) for one in ready.store.log.entries() if isinstance(one.body, bytes)]
     (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]
     assert row["event"]["by"] == "anna"
     assert row["commands"] == [{"command": "Note", "what": "lockup_proven"}]

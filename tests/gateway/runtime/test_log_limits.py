@@ -78,7 +78,7 @@ async def test_a_reading_that_changes_nothing_makes_no_entry(ready: ShellBox) ->
 
 
 async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(ready: ShellBox) -> None:
-    place = next(iter(ready.store.matches(PARCEL, now=ready.clock.now()))).delivery.place
+    place = next(iter(ready.store.deliveries.matches(PARCEL, now=ready.clock.now()))).delivery.place
     for number in range(100):
         await step(ready, reading(number / 10, place))
     visit = await ready.ring(PARCEL)

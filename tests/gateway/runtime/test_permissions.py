@@ -58,15 +58,15 @@ class House:
         """What is said to a delivery: None: it counts, else the code."""
         now = self.time.clock().now()
         verified = verify(token, self.store.brands.keys, box=BOX, also=HOME, now=now)
-        answer = await self.store.accept(token, verified, now)
+        answer = await self.store.deliveries.accept(token, verified, now)
         return answer.result.code
 
     def standing(self, brand: str = "lune") -> PermissionStatus | None:
-        permission = self.store.permission(brand)
+        permission = self.store.brands.permission(brand)
         return None if permission is None else permission.standing
 
     def digest(self, brand: str = "lune") -> str:
-        ask = self.store.brands.ask(brand)
+        ask = self.store.brands.request_of(brand)
         assert ask is not None
         return ask.digest
 
@@ -86,14 +86,14 @@ async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_
     assert await house.hears(lune.asking()) is None
     assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
-    (ask,) = house.store.brands.asks(NOW)
+    (ask,) = house.store.brands.open_requests(NOW)
     assert (ask.name, ask.hub, ask.signed, ask.guest) == ("Maison Lune", HUB, True, True)
     assert [key.x for key in ask.keys] == [lune.x()]
     assert await house.letting.permit("lune", ALL, "anna", ask=ask.digest) is None
     assert house.changed == ["lune"]
     assert await house.takes(lune.delivers(in_garage())) is None
-    assert house.store.brands.asks(NOW) == ()
-    found = house.store.facts("lune.d1", NOW)
+    assert house.store.brands.open_requests(NOW) == ()
+    found = house.store.deliveries.facts("lune.d1", NOW)
     assert found is not None
     assert found.refusal is None
 
@@ -105,7 +105,7 @@ async def test_the_owner_is_told_once_of_each_brand_that_begins_to_wait(house: H
         await house.hears(token)
     await house.hears(lune.asking(connection="con-2"))
     assert [(one.entrance, one.delivery) for one in house.told] == [("garage", "lune.con-1")]
-    assert [one.body for one in house.store.unsent()] == [
+    assert [one.body for one in house.store.messages.unsent()] == [
         b'{"command": "Tell", "saying": "brand_asks", "delivery": "lune.con-1"}'
     ]
 
@@ -142,11 +142,11 @@ async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again
         "refuse": house.letting.refuse, "revoke": house.letting.revoke,
     }  # fmt: skip
     assert await answers[no]("lune", "anna") is None
-    before = house.store.permission("lune")
+    before = house.store.brands.permission("lune")
     for again in (token, lune.asking(connection="con-9"), lune.asking(signed=None)):
         assert await house.hears(again) is None, "it is told what stands, and no more"
-        assert house.store.permission("lune") == before
-        assert house.store.brands.asks(NOW) == ()
+        assert house.store.brands.permission("lune") == before
+        assert house.store.brands.open_requests(NOW) == ()
     assert len(house.told) == 1
     assert await house.takes(lune.delivers(in_garage())) in {"unknown_key", "brand_not_permitted"}
     assert await house.letting.permit("lune", ALL, "anna") is None, "the owner may always think again"
@@ -158,7 +158,7 @@ async def test_silence_is_no(house: House) -> None:
     seen = house.digest()
     house.time.mono += 7 * 24 * 3600
     now = house.time.clock().now()
-    assert house.store.brands.asks(now) == ()
+    assert house.store.brands.open_requests(now) == ()
     why = await house.letting.permit("lune", ALL, "anna", ask=seen)
     assert why is not None
     assert "expired" in why
@@ -166,7 +166,7 @@ async def test_silence_is_no(house: House) -> None:
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     again = replace(lune, now=now.utc)
     assert await house.hears(again.asking(connection="con-2")) is None
-    assert [one.connection for one in house.store.brands.asks(now)] == ["con-2"]
+    assert [one.connection for one in house.store.brands.open_requests(now)] == ["con-2"]
     assert len(house.told) == 2
     await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
     assert house.standing() is None, "what nobody answered is forgotten"
@@ -209,7 +209,7 @@ async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house:
     heard = [await house.hears(one.asking()) for one in rest]
     assert heard[:MAX_OPEN_REQUESTS] == [None] * MAX_OPEN_REQUESTS
     assert set(heard[MAX_OPEN_REQUESTS:]) == {REASON_TOO_MANY_REQUESTS}
-    assert len(house.store.brands.asks(NOW)) == MAX_OPEN_REQUESTS
+    assert len(house.store.brands.open_requests(NOW)) == MAX_OPEN_REQUESTS
     assert len(house.told) == MAX_OPEN_REQUESTS + 1
     asked = [await house.hears(first.asking(connection=f"con-{at}")) for at in range(MAX_REQUESTS_PER_DAY)]
     assert asked.count(None) == MAX_REQUESTS_PER_DAY - MAX_OPEN_REQUESTS - 1, "nor does one brand fill the disk"
@@ -222,7 +222,7 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     second = lune.grows()
     assert await house.hears(lune.asking(lune.shown(), lune.vouches(second), connection=None)) is None
-    assert [(key.brand, key.kid, key.x) for key in house.store.brands.new_keys()] == [("lune", "lune-2", lune.x(2))]
+    assert [(key.brand, key.kid, key.x) for key in house.store.brands.waiting_keys()] == [("lune", "lune-2", lune.x(2))]
     assert (house.told[-1].saying, house.told[-1].delivery) == (Notification.NEW_KEY, "lune.lune-2")
     assert await house.takes(lune.delivers(in_garage(id="a"), by=2)) == "unknown_key"
     assert await house.letting.approve_key("lune", "lune-2", "anna") is None
@@ -230,7 +230,7 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
     assert await house.takes(lune.delivers(in_garage(id="c", parcels=("C1",)), by=1)) is None
     assert await house.hears(lune.asking(lune.vouches(second), connection=None, withdrawn=(lune.x(),))) is None
     assert await house.takes(lune.delivers(in_garage(id="d", parcels=("D1",)), by=1)) == "key_distrusted"
-    found = house.store.facts("lune.c", NOW)
+    found = house.store.deliveries.facts("lune.c", NOW)
     assert found is not None
     assert found.refusal is Refusal.KEY_DISTRUSTED, "what the withdrawn key announced opens nothing either"
     assert await house.takes(lune.delivers(in_garage(id="e", parcels=("E1",)), by=2)) is None
@@ -243,18 +243,18 @@ async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: 
     lune.grows(), forger.grows()
     await house.hears(lune.asking(lune.shown(), lune.shown(2), connection=None))
     await house.hears(lune.asking(lune.shown(), forger.vouches(2), connection=None))
-    assert house.store.brands.new_keys() == ()
+    assert house.store.brands.waiting_keys() == ()
     vouched = lune.asking(lune.shown(), lune.vouches(2), connection=None)
     await house.hears(vouched)
     assert await house.letting.refuse_key("lune", "lune-2", "anna") is None
     await house.hears(vouched)
-    assert house.store.brands.new_keys() == ()
+    assert house.store.brands.waiting_keys() == ()
     assert await house.letting.approve_key("lune", "lune-2", "anna") is not None
     assert await house.takes(lune.delivers(in_garage(), by=2)) == "unknown_key"
     for _ in range(MAX_WAITING_KEYS + 5):
         number = lune.grows()
         await house.hears(lune.asking(lune.shown(), lune.vouches(number), connection=None))
-    assert len(house.store.brands.new_keys()) == MAX_WAITING_KEYS
+    assert len(house.store.brands.waiting_keys()) == MAX_WAITING_KEYS
 
 
 @pytest.mark.parametrize("forgotten", ["by the owner", "in time"])
@@ -264,13 +264,13 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
     thief, front = UnknownBrand(), UnknownBrand()  # of one name: the thief has the key that was stolen
     await house.hears(thief.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
-    await house.store.distrust(thief.x(), NOW, by="anna")
+    await house.store.brand_keys.distrust(thief.x(), NOW, by="anna")
     assert await house.letting.revoke("lune", "anna") is None
     assert await house.letting.forget("lune", "anna") is None
     front.grows()
     fresh = front.asking(front.shown(2), signed=front.asks(by=2))
     assert await house.hears(fresh) is None
-    ask = house.store.brands.ask("lune")
+    ask = house.store.brands.request_of("lune")
     assert ask is not None
     assert [key.x for key in ask.keys] == [front.x(2)], "what is shown to the owner is what it came with"
     if forgotten == "by the owner":
@@ -278,7 +278,7 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
         assert await house.letting.forget("lune", "anna") is None
     else:
         await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
-        assert house.store.brands.ask("lune") is None
+        assert house.store.brands.request_of("lune") is None
     assert await house.hears(thief.asking(signed=thief.asks(openings=2), connection="con-3")) == REASON_ID_TAKEN
 
 
@@ -293,7 +293,7 @@ async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Pa
         assert await other.hears(shop.asking(signed=None)) is None
         assert await other.hears(shop.asking()) is None
         assert [one.delivery for one in other.told] == ["shop.con-1"], "it waits, and the owner is told once"
-        assert [one.guest for one in store.brands.asks(NOW)] == [False]
+        assert [one.guest for one in store.brands.open_requests(NOW)] == [False]
         assert await other.letting.permit("shop", ALL, "anna", ask=other.digest("shop")) is None
         shop.grows()
         await other.hears(shop.asking(shop.shown(), shop.vouches(2), connection=None))
@@ -321,7 +321,7 @@ async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over
         house = House(store, ManualTime())
         assert store.brands.known()["lune"] == named
         assert house.standing() is PermissionStatus.PENDING, "as the house file says"
-        found = store.facts("lune.d1", NOW)
+        found = store.deliveries.facts("lune.d1", NOW)
         assert found is not None
         assert found.refusal is Refusal.ANNOUNCE_AGAIN
         assert await house.takes(lune.delivers(in_garage(id="f"))) == "wrong_signature"
@@ -350,9 +350,9 @@ async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(hou
     assert await house.hears(lune.asking(signed=None, asked=AskedTerms(carriers=("Colissimo",)))) == REASON_UNKNOWN_KEY
     asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
     assert await house.hears(lune.asking(signed=None, asked=asked)) is None
-    (ask,) = house.store.brands.asks(NOW)
+    (ask,) = house.store.brands.open_requests(NOW)
     assert (ask.signed, ask.keys) == (False, ())
-    permission = house.store.permission("lune")
+    permission = house.store.brands.permission("lune")
     assert permission is not None
     assert not permission.terms.hub_signed, "a plain yes never gives that"
 
@@ -365,14 +365,14 @@ async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> No
         seal=lambda one: one.model_dump_json().encode(),
         vouch=lambda one: one.model_dump_json(),
     )
-    await house.store.uplinks.begin(signer, NOW)
+    await house.store.hub_journal.set_signer(signer, NOW)
     await house.hears(lune.asking())
-    await house.store.uplinks.tell(NOW)
+    await house.store.hub_journal.write_due_events(NOW)
     await house.letting.permit("lune", replace(ALL, hub_signed=True), "anna", ask=house.digest())
-    await house.store.uplinks.tell(NOW)
+    await house.store.hub_journal.write_due_events(NOW)
     await house.letting.revoke("lune", "anna")
-    await house.store.uplinks.tell(NOW)
-    told = [one.token for one in house.store.uplinks.waiting(0, 10)]
+    await house.store.hub_journal.write_due_events(NOW)
+    told = [one.token for one in house.store.hub_journal.unacknowledged(0, 10)]
     assert [b'"pending"' in one for one in told] == [True, False, False]
     assert [b'"granted"' in one and b'"hub_signed":true' in one for one in told] == [False, True, False]
     assert [b'"revoked"' in one for one in told] == [False, False, True]
@@ -387,7 +387,7 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
     back = lune.asking(connection=None, withdrawn=(lune.x(),))
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="a"))) == "key_distrusted"
-    await house.store.trust(lune.x(), NOW, by="anna")
+    await house.store.brand_keys.trust(lune.x(), NOW, by="anna")
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="b"))) is None
     other = UnknownBrand(id="soleil", name="Soleil")
@@ -395,7 +395,7 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
     shop = make_home().brands["shop"].keys[0]
     foreign = lune.asking(connection=None, withdrawn=(shop.x,))
     assert await house.hears(foreign) is None
-    assert not any(key.distrusted for key in house.store.brand_keys() if key.x == shop.x), "of its own keys alone"
+    assert not any(key.distrusted for key in house.store.brand_keys.all() if key.x == shop.x), "of its own keys alone"
 
 
 async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later(
@@ -410,7 +410,7 @@ async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_
         house = House(store, ManualTime())
         assert await house.hears(later.asking()) is None
         assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
-        found = store.facts("lune.d1", NOW)
+        found = store.deliveries.facts("lune.d1", NOW)
         assert found is not None
         assert found.refusal is Refusal.ANNOUNCE_AGAIN
 
@@ -436,12 +436,12 @@ async def test_the_next_household_begins_with_nobody_that_the_former_let_in(hous
     token = lune.asking()
     await house.hears(token)
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
-    await house.store.register.set_claim(digest("code"), NOW)
-    await house.store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+    await house.store.accounts.set_claim_code(digest("code"), NOW)
+    await house.store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
     offered = HouseOffer(id="offer", secret=digest("offer"), by="p-anna", made=NOW.utc, leaves_films=False)
-    await house.store.handover.offer(offered, NOW)
+    await house.store.handover.set_offer(offered, NOW)
     assert (
-        await house.store.handover.take(offered, newcomer("Clara"), sign_in_entry("clara"), NOW)
+        await house.store.handover.accept_offer(offered, newcomer("Clara"), sign_in_entry("clara"), NOW)
         is AccountChangeResult.DONE
     )
     house.store.brands.refresh()

@@ -54,27 +54,27 @@ class House:
                     assert self.used(name)[1] == 0, "a cancel after a reservation was taken"
                     self.cancelled.add(name)
             case "look":
-                self.looked[name] = store.facts(f"shop.{name}", IN_WINDOW)
+                self.looked[name] = store.deliveries.facts(f"shop.{name}", IN_WINDOW)
                 self.looked_epoch = self.epoch
             case "reserve":
                 await self.reserve(store, name)
             case "spend" | "give back" | "not sent":
                 await self.settle(store, action, name)
             case "revoke":
-                await store.revoke("shop", IN_WINDOW)
+                await store.brands.revoke("shop", IN_WINDOW)
                 self.revoked = True
             case "permit":
-                await store.permit("shop", IN_WINDOW)
+                await store.brands.permit("shop", IN_WINDOW)
                 self.revoked = False
             case "stop" | "lift":
-                self.epoch = await store.stop("garage", IN_WINDOW, on=action == "stop")
+                self.epoch = await store.entrances.set_stop("garage", IN_WINDOW, on=action == "stop")
                 self.stopped = action == "stop"
             case _:
                 raise AssertionError(action)
 
     async def reserve(self, store: Store, name: str) -> None:
         """On facts as old as they are: the store must find out."""
-        under = self.looked.get(name) or store.facts(f"shop.{name}", IN_WINDOW)
+        under = self.looked.get(name) or store.deliveries.facts(f"shop.{name}", IN_WINDOW)
         if under is None:
             return
         visit = f"{name}-{len(self.intents[name])}-{self.version}"
@@ -104,7 +104,7 @@ class House:
             used, withdrawn = self.used(name)
             assert used <= self.openings, "more openings than allowed"
             assert withdrawn <= 2 * self.openings, "more withdrawals than allowed"
-            facts = store.facts(f"shop.{name}", IN_WINDOW)
+            facts = store.deliveries.facts(f"shop.{name}", IN_WINDOW)
             if facts is not None:
                 assert (facts.openings_left, facts.withdrawals_left) == (
                     self.openings - used,
@@ -127,7 +127,7 @@ async def play(script: list[tuple[str, str]], openings: int, folder: Path) -> No
                     break
                 await house.act(store, action, name)
                 house.agree(store)
-            assert find_break(store.entries()) is None
+            assert find_break(store.log.entries()) is None
 
 
 @pytest.mark.slow

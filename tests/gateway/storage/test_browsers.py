@@ -37,13 +37,13 @@ def browser(number: int = 1, *, device: str = "anna", person: str = "Anna", home
 async def inhabited(folder: Path) -> AsyncIterator[Store]:
     """Anna owns the house, signed in on two devices; Bob lives there too. One of her browsers is enrolled, and his."""
     async with open_store(folder) as store:
-        register = store.register
-        await register.set_claim(digest("code"), NOW)
+        register = store.accounts
+        await register.set_claim_code(digest("code"), NOW)
         await register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
-        await register.enter("p-anna", newcomer("Anna").password, sign_in_entry("anna-2"))
-        await register.invite(invitation("i"), NOW, lives=noon_plus(days=2).utc - NOON)
-        await register.redeem(invitation("i"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
-        await store.uplinks.begin(signer(), NOW)
+        await register.sign_in("p-anna", newcomer("Anna").password, sign_in_entry("anna-2"))
+        await register.add_invitation(invitation("i"), NOW, lives=noon_plus(days=2).utc - NOON)
+        await register.redeem_invitation(invitation("i"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         assert await store.browsers.enrol(browser(1), NOW)
         assert await store.browsers.enrol(browser(2, device="bob", person="Bob"), NOW)
         yield store
@@ -65,7 +65,7 @@ async def test_a_browser_is_kept_with_its_person_as_he_is_now_and_the_hub_is_tol
         kept = store.browsers.browser(browser(1).id)
         assert kept is not None
         assert (kept.person.name, kept.own, kept.number) == ("Anna", private_scalar(OWN), 0)
-        await store.register.set_role("p-bob", "owner", NOW, by="p-anna")
+        await store.accounts.set_role("p-bob", "owner", NOW, by="p-anna")
         assert [one.person.role for one in store.browsers.browsers()] == ["owner", "owner"]
         assert [one.id for one in store.browsers.browsers("p-bob")] == [browser(2).id]
     said = [one.browser for one in hub.events if one.browser is not None]
@@ -92,24 +92,24 @@ async def ended(store: Store) -> None:
 
 
 async def signed_out(store: Store) -> None:
-    await store.register.end("s-anna")
+    await store.accounts.end_session("s-anna")
 
 
 async def signed_out_from_elsewhere(store: Store) -> None:
-    await store.register.end_all("p-anna", but="s-anna-2")
+    await store.accounts.end_sessions("p-anna", but="s-anna-2")
 
 
 async def password_changed(store: Store) -> None:
-    await store.register.set_password("p-anna", "$argon2id$other", NOW, device="anna-2")
+    await store.accounts.set_password("p-anna", "$argon2id$other", NOW, device="anna-2")
 
 
 async def removed(store: Store) -> None:
-    await store.register.set_role("p-bob", "owner", NOW, by="p-anna")
-    await store.register.remove("p-anna", NOW, by="p-bob")
+    await store.accounts.set_role("p-bob", "owner", NOW, by="p-anna")
+    await store.accounts.remove_account("p-anna", NOW, by="p-bob")
 
 
 async def forgotten(store: Store) -> None:
-    await store.register.forget(
+    await store.accounts.expire_sessions(
         noon_plus(days=401).utc, idle=noon_plus(days=1).utc - NOON, oldest=noon_plus(days=1).utc - NOON,
         known=noon_plus(days=400).utc - NOON,
     )  # fmt: skip
@@ -117,8 +117,8 @@ async def forgotten(store: Store) -> None:
 
 async def handed_over(store: Store) -> None:
     offer = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=True)
-    await store.handover.offer(offer, NOW)
-    await store.handover.take(offer, newcomer("Clara"), sign_in_entry("clara"), NOW)
+    await store.handover.set_offer(offer, NOW)
+    await store.handover.accept_offer(offer, newcomer("Clara"), sign_in_entry("clara"), NOW)
 
 
 @pytest.mark.parametrize("end", [
@@ -130,12 +130,12 @@ async def test_a_browser_ends_with_what_it_rested_on_and_the_hub_is_told(
     hub = Hub()
     async with inhabited(tmp_path) as store:
         await synced(store, hub)
-        assert await store.browsers.keep(browser(1).id, 1, b"order", NOW) is not None
+        assert await store.browsers.add_order(browser(1).id, 1, b"order", NOW) is not None
         await end(store)
         assert store.browsers.browser(browser(1).id) is None
-        assert store.browsers.to_do() == (), "what it had ordered is not done any more"
-        assert await store.browsers.keep(browser(1).id, 2, b"another", NOW) is None
-        assert store.uplinks.owes(NOW)
+        assert store.browsers.unfinished_orders() == (), "what it had ordered is not done any more"
+        assert await store.browsers.add_order(browser(1).id, 2, b"another", NOW) is None
+        assert store.hub_journal.has_due_events(NOW)
         await synced(store, hub)
     everybody = end in (handed_over, forgotten)
     assert heard(hub) == {"1": False, "2": not everybody}
@@ -143,17 +143,17 @@ async def test_a_browser_ends_with_what_it_rested_on_and_the_hub_is_told(
 
 async def test_what_leaves_the_other_browsers_alone(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        await store.register.end_all("p-anna", but="s-anna")
-        await store.register.set_password("p-anna", "$argon2id$other", NOW, device="anna")
-        await store.register.remove("p-bob", NOW, by="p-anna")
+        await store.accounts.end_sessions("p-anna", but="s-anna")
+        await store.accounts.set_password("p-anna", "$argon2id$other", NOW, device="anna")
+        await store.accounts.remove_account("p-bob", NOW, by="p-anna")
         assert [one.id for one in store.browsers.browsers()] == [browser(1).id]
 
 
 async def test_another_home_at_a_hub_is_another_house_no_browser_of_the_old_one_counts(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        await store.uplinks.begin(signer(name="home-2"), NOW)
+        await store.hub_journal.set_signer(signer(name="home-2"), NOW)
         assert store.browsers.browsers() == ()
-        assert not store.uplinks.owes(NOW)
+        assert not store.hub_journal.has_due_events(NOW)
 
 
 async def test_a_hub_that_was_put_back_is_told_again_who_counts_and_who_has_ended(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_a_hub_that_was_put_back_is_told_again_who_counts_and_who_has_ende
         del hub.tokens[before:]  # it has forgotten the end
         assert heard(hub) == {"1": True, "2": True}
         for later in (NOW, noon_plus(minutes=1)):
-            await store.uplinks.acknowledged(hub.ack, later)
+            await store.hub_journal.acknowledge(hub.ack, later)
             await synced(store, hub, later)
     assert heard(hub) == {"1": False, "2": True}
 
@@ -176,14 +176,16 @@ async def test_a_hub_that_was_put_back_is_told_again_who_counts_and_who_has_ende
 
 async def test_each_number_is_taken_once_and_rises(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        first = await store.browsers.keep(browser(1).id, 5, b"five", NOW)
+        first = await store.browsers.add_order(browser(1).id, 5, b"five", NOW)
         assert first is not None
         assert (first.state, first.signed) == ("kept", b"five")
-        assert await store.browsers.keep(browser(1).id, 5, b"five", noon_plus(minutes=1)) == first, "sent again"
-        assert await store.browsers.keep(browser(1).id, 5, b"other", NOW) is None
-        assert await store.browsers.keep(browser(1).id, 4, b"four", NOW) is None
-        assert await store.browsers.keep(browser(2).id, 4, b"four", NOW) is not None, "another browser counts by itself"
-        assert await store.browsers.keep(browser(1).id, 9, b"nine", NOW) is not None
+        assert await store.browsers.add_order(browser(1).id, 5, b"five", noon_plus(minutes=1)) == first, "sent again"
+        assert await store.browsers.add_order(browser(1).id, 5, b"other", NOW) is None
+        assert await store.browsers.add_order(browser(1).id, 4, b"four", NOW) is None
+        assert await store.browsers.add_order(browser(2).id, 4, b"four", NOW) is not None, (
+            "another browser counts by itself"
+        )
+        assert await store.browsers.add_order(browser(1).id, 9, b"nine", NOW) is not None
         kept = store.browsers.browser(browser(1).id)
         assert kept is not None
         assert kept.number == 9
@@ -191,28 +193,28 @@ async def test_each_number_is_taken_once_and_rises(tmp_path: Path) -> None:
 
 async def test_an_order_is_in_the_log_as_it_was_signed_and_so_is_what_became_of_it(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        one = await store.browsers.keep(browser(1).id, 1, b"a.b.c", NOW)
+        one = await store.browsers.add_order(browser(1).id, 1, b"a.b.c", NOW)
         assert one is not None
-        assert store.browsers.to_do() == (one,)
-        await store.browsers.became(one, "not_here", NOW)
-        await store.browsers.became(one, None, NOW)  # it had ended: nothing changes
-        assert store.browsers.to_do() == ()
+        assert store.browsers.unfinished_orders() == (one,)
+        await store.browsers.finish_order(one, "not_here", NOW)
+        await store.browsers.finish_order(one, None, NOW)  # it had ended: nothing changes
+        assert store.browsers.unfinished_orders() == ()
         (shown,) = store.browsers.orders(browser(1).id, at_most=20)
         assert (shown.state, shown.why) == ("failed", "not_here")
         assert store.browsers.order(browser(1).id, 1) == replace(one, state="failed", why="not_here")
-        bodies = [entry.body for entry in store.entries() if isinstance(entry.body, bytes)]
+        bodies = [entry.body for entry in store.log.entries() if isinstance(entry.body, bytes)]
         assert sum(b'"signed":"a.b.c"' in body for body in bodies) == 1
         assert sum(b'"kind":"order_ended"' in body for body in bodies) == 1
 
 
 async def test_only_the_newest_orders_are_remembered_but_what_is_to_be_done_stays(tmp_path: Path) -> None:
     async with inhabited(tmp_path) as store:
-        waits = await store.browsers.keep(browser(1).id, 1, b"1", NOW)
+        waits = await store.browsers.add_order(browser(1).id, 1, b"1", NOW)
         for number in range(2, 120):
-            one = await store.browsers.keep(browser(1).id, number, b"%d" % number, NOW)
+            one = await store.browsers.add_order(browser(1).id, number, b"%d" % number, NOW)
             assert one is not None
-            await store.browsers.became(one, None, NOW)
-        assert store.browsers.to_do() == (waits,)
+            await store.browsers.finish_order(one, None, NOW)
+        assert store.browsers.unfinished_orders() == (waits,)
         assert len(store.browsers.orders(browser(1).id, at_most=1000)) == 51
 
 
@@ -225,7 +227,7 @@ async def test_whatever_comes_in_whatever_order_no_number_is_taken_twice_and_non
         for _ in range(200):
             number, text = chance.randrange(1, 60), b"%d" % chance.randrange(3)
             top = max((one.number for one in taken), default=0)
-            one = await store.browsers.keep(browser(1).id, number, text, NOW)
+            one = await store.browsers.add_order(browser(1).id, number, text, NOW)
             if one is not None and one not in taken:
                 assert number > top
                 taken.append(one)
@@ -238,7 +240,7 @@ async def test_a_box_whose_store_was_rolled_back_forgets_its_browsers_and_the_hu
     hub = Hub()
     async with inhabited(tmp_path) as store:
         await synced(store, hub)
-        await store.browsers.forget()
+        await store.browsers.end_all()
         assert store.browsers.browsers() == ()
         await synced(store, hub)
     assert heard(hub) == {"1": False, "2": False}
@@ -251,14 +253,14 @@ async def test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it
             await synced(store, hub)
             ballast = fill(disk)
             with pytest.raises(StoreFailed):
-                await store.browsers.forget()
+                await store.browsers.end_all()
             assert (store.browsers.browser(browser(1).id), store.browsers.browsers()) == (None, ())
             with pytest.raises(StoreFailed):
                 await store.browsers.enrol(browser(3), NOW)
             ballast.unlink()
             assert await store.browsers.enrol(browser(3), NOW), "what is enrolled now ends the others first"
             assert [one.id for one in store.browsers.browsers()] == [browser(3).id]
-            await store.browsers.ended()
+            await store.browsers.finish_ending()
             assert [one.id for one in store.browsers.browsers()] == [browser(3).id]
             await synced(store, hub)
     assert heard(hub) == {"1": False, "2": False, "3": True}
@@ -273,4 +275,4 @@ async def test_a_box_that_is_put_back_from_a_backup_has_no_browsers(tmp_path: Pa
     (tmp_path / "copy.sqlite").rename(tmp_path / "later" / "perron.sqlite")
     async with open_store(tmp_path / "later") as store:
         assert store.browsers.browsers() == ()
-        assert store.browsers.to_do() == ()
+        assert store.browsers.unfinished_orders() == ()

@@ -121,7 +121,7 @@ def account(hub: Hub) -> tuple[DeliveryRecord, Statement]:
 async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_household(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer(place="fridge", max_celsius=6.0))
         await walked(store)
         await synced(store, hub, at(100))
@@ -146,7 +146,7 @@ async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_
 async def test_what_need_not_be_cold_has_no_temperatures(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer(place="fridge"))
         await walked(store)
         await synced(store, hub, at(100))
@@ -156,7 +156,7 @@ async def test_what_need_not_be_cold_has_no_temperatures(tmp_path: Path) -> None
 async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await store.commit(reserve_step(visit_delivery(store)))
         ended = ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
@@ -178,11 +178,11 @@ async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tm
 async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await walked(store)
         await synced(store, hub, at(100))
-        (found, statement), entries = account(hub), list(store.entries())
+        (found, statement), entries = account(hub), list(store.log.entries())
     (place,) = [number for number, entry in enumerate(entries) if entry.hash.hex() == statement.entry]
     body = entries[place].body
     assert isinstance(body, bytes)
@@ -201,13 +201,13 @@ async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tm
 async def test_a_new_key_signs_an_account_that_the_hub_does_not_have_anew(tmp_path: Path) -> None:
     new, hub = BoxKey.fresh(), Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
         await walked(store)
-        await store.uplinks.tell(at(100))
+        await store.hub_journal.write_due_events(at(100))
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(new), at(100))
+        await store.hub_journal.set_signer(signer(new), at(100))
         hub.key = new.public
         await synced(store, hub, at(100))
     assert account(hub)[1].state is State.DELIVERED
@@ -219,7 +219,7 @@ async def test_a_door_that_flaps_without_end_still_fits_into_an_event_and_says_t
     hub = Hub()
     name = "d" * 64
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await accepted(store, make_offer(id=name, parcels=("OTHER",), courier_sha256="cd" * 32))
         await walked(store, flaps=200)
@@ -235,14 +235,14 @@ async def test_a_door_that_flaps_without_end_still_fits_into_an_event_and_says_t
 async def test_what_was_erased_is_in_no_account_and_nothing_falls(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await walked(store)
     with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite")) as database:
         database.execute("UPDATE entry SET body = NULL, digest = zeroblob(32) WHERE visit = 'v1' OR visit IS NULL")
         database.commit()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await synced(store, hub, at(100))
     found, statement = account(hub)
     assert (found.lines, statement.state) == ((), State.DELIVERED)
@@ -251,7 +251,7 @@ async def test_what_was_erased_is_in_no_account_and_nothing_falls(tmp_path: Path
 async def test_it_names_the_bytes_of_the_message_that_was_taken_last(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         taken = await accepted(store, make_update())
         refused = await accepted(store, make_update())
@@ -267,7 +267,7 @@ async def test_it_names_the_bytes_of_the_message_that_was_taken_last(tmp_path: P
 async def test_of_what_was_promised_before_bytes_were_noted_it_names_none(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await store._writer.do(lambda db: db.execute("UPDATE delivery SET message = NULL"))  # noqa: SLF001 - as a database from before
         await walked(store)
@@ -278,7 +278,7 @@ async def test_of_what_was_promised_before_bytes_were_noted_it_names_none(tmp_pa
 async def test_an_answer_to_a_late_cancel_carries_the_account_too(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
         await walked(store)

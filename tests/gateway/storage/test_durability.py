@@ -67,13 +67,15 @@ def wal_only(folder: Path) -> tuple[str, ...]:
 async def found(folder: Path) -> set[int]:
     """What the next process finds reserved; its log must be whole."""
     async with open_store(folder) as store:
-        assert find_break(store.entries()) is None
+        assert find_break(store.log.entries()) is None
         stored = {
             number
             for number in range(HOW_MANY)
             if visit_delivery(store, f"shop.{delivery_name(number)}").refusal is Refusal.ALREADY_USED
         }
-        assert stored == {n for n in range(HOW_MANY) if store.entries_of(f"visit-{n}")}, "an intent without its entry"
+        assert stored == {n for n in range(HOW_MANY) if store.log.seqs_of_visit(f"visit-{n}")}, (
+            "an intent without its entry"
+        )
         return stored
 
 
@@ -154,28 +156,28 @@ async def test_a_full_disk_fails_steps_and_when_there_is_room_again_they_are_sto
 async def test_a_full_database_fails_the_step_and_changes_nothing(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        head = store.head()
+        head = store.log.head()
         await writer_of(store).do(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
         failed = 0
         while not failed:
             try:
-                await store.note("filler", {"text": "x" * 3000}, NOW)
-                head = store.head()
+                await store.log.append("filler", {"text": "x" * 3000}, NOW)
+                head = store.log.head()
             except StoreFailed:
                 failed += 1
-        assert store.head() == head
+        assert store.log.head() == head
         assert isinstance(await commit_reservation(store), CommitResult)  # a new connection, without the limit
-        assert find_break(store.entries()) is None
+        assert find_break(store.log.entries()) is None
 
 
 async def test_all_of_a_commit_that_failed_are_told_so(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await writer_of(store).do(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
-        much = [store.note("filler", {"text": "x" * 100_000}, NOW) for _ in range(3)]
+        much = [store.log.append("filler", {"text": "x" * 100_000}, NOW) for _ in range(3)]
         outcomes = await asyncio.gather(*much, return_exceptions=True)
         assert all(isinstance(outcome, StoreFailed) for outcome in outcomes)
-        store.keep_floor(NOON)  # what may be lost does not make noise
-        assert await store.next_session() == 1
+        store.box.post_time_floor(NOON)  # what may be lost does not make noise
+        assert await store.box.next_session_number() == 1
 
 
 @pytest.mark.slow
@@ -183,7 +185,7 @@ async def test_the_wal_does_not_grow_for_ever(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         for _ in range(6):
             for _ in range(100):
-                await store.note("filler", {"text": "x" * 2000}, NOW)
+                await store.log.append("filler", {"text": "x" * 2000}, NOW)
             await asyncio.sleep(0.05)
         assert (tmp_path / "perron.sqlite-wal").stat().st_size < 8_000_000
         assert (tmp_path / "perron.sqlite").stat().st_size > 300_000

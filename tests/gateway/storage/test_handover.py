@@ -20,28 +20,28 @@ OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_fi
 
 async def offered(store: Store) -> None:
     """Anna owns the house and offers it."""
-    await store.register.set_claim(digest("code"), NOW)
-    await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
-    await store.handover.offer(OFFER, NOW)
+    await store.accounts.set_claim_code(digest("code"), NOW)
+    await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+    await store.handover.set_offer(OFFER, NOW)
 
 
 async def take(store: Store, what: HouseOffer = OFFER) -> AccountChangeResult:
-    return await store.handover.take(what, newcomer("Clara"), sign_in_entry("clara"), NOW)
+    return await store.handover.accept_offer(what, newcomer("Clara"), sign_in_entry("clara"), NOW)
 
 
 async def test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await offered(store)
-        assert await store.handover.withdraw(NOW, by="p-anna") is AccountChangeResult.DONE
+        assert await store.handover.withdraw_offer(NOW, by="p-anna") is AccountChangeResult.DONE
         assert await take(store) is AccountChangeResult.UNKNOWN
-        assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
-        assert [one.name for one in store.register.people()] == ["Anna"]
+        assert store.accounts.open_invitations(NOON, lives=timedelta(days=1)) == ()
+        assert [one.name for one in store.accounts.all_people()] == ["Anna"]
 
 
 async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await offered(store)
-        await store.handover.offer(replace(OFFER, id="newer"), NOW)
+        await store.handover.set_offer(replace(OFFER, id="newer"), NOW)
         assert await take(store) is AccountChangeResult.UNKNOWN
         assert await take(store, replace(OFFER, id="newer")) is AccountChangeResult.DONE
 
@@ -51,18 +51,18 @@ async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path:
     """A thief of the password who offered himself the house does not keep the key to it."""
     async with open_store(tmp_path) as store:
         await offered(store)
-        await store.register.invite(invitation("thief", "owner"), NOW, lives=timedelta(days=1))
+        await store.accounts.add_invitation(invitation("thief", "owner"), NOW, lives=timedelta(days=1))
         if how == "changed":
-            assert await store.register.set_password("p-anna", "new", NOW, device="d-anna") is AccountChangeResult.DONE
+            assert await store.accounts.set_password("p-anna", "new", NOW, device="d-anna") is AccountChangeResult.DONE
         else:
             by = RecoveryCodeUse(code=digest("way in"), keep=NOON + timedelta(days=1), entrance="front", message=b"{}")
-            assert (await store.register.recover("p-anna", "new", sign_in_entry("again"), NOW, by))[
+            assert (await store.accounts.recover_account("p-anna", "new", sign_in_entry("again"), NOW, by))[
                 0
             ] is RecoveryResult.DONE
-        assert store.handover.offered(NOON, lives=timedelta(days=7)) is None
+        assert store.handover.open_offer(NOON, lives=timedelta(days=7)) is None
         assert await take(store) is AccountChangeResult.UNKNOWN
-        assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
-        assert [one.name for one in store.register.people()] == ["Anna"]
+        assert store.accounts.open_invitations(NOON, lives=timedelta(days=1)) == ()
+        assert [one.name for one in store.accounts.all_people()] == ["Anna"]
 
 
 async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> No
         await receive(store, make_offer())
         await commit_reservation(store)
         assert await take(store) is AccountChangeResult.BUSY
-        assert store.register.person("p-anna") is not None
-        assert store.promise("shop.d1") is not None
+        assert store.accounts.person("p-anna") is not None
+        assert store.deliveries.order("shop.d1") is not None
 
 
 async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_offered(tmp_path: Path) -> None:
@@ -81,28 +81,30 @@ async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_off
         async with open_store(tmp_path / str(number)) as store:
             await offered(store)
             what = replace(OFFER, id="newer", held_too=held_too)
-            await store.handover.offer(what, NOW)
+            await store.handover.set_offer(what, NOW)
             for visit in ("v1", "v2"):
                 await store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
                 await store.commit(make_step(Entrance(id="front")))
-            await store.hold("v1", "a dispute", NOW)  # after the house was offered
+            await store.recordings.set_hold("v1", "a dispute", NOW)  # after the house was offered
             assert await take(store, what) is AccountChangeResult.DONE
-            left = {film.visit: film.erased is None for film in store.films()}
+            left = {film.visit: film.erased is None for film in store.recordings.films()}
             assert left == {"v1": not held_too, "v2": False}
-            assert (len(store.rows_of("v1")) > 1) is not held_too, "its story stays with it"
+            assert (len(store.log.bodies_of_visit("v1")) > 1) is not held_too, "its story stays with it"
 
 
 async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await offered(store)
         await receive(store, make_offer())
-        head = store.head()
+        head = store.log.head()
         assert await take(store) is AccountChangeResult.DONE
-        assert find_break(store.entries()) is None
-        assert store.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
-        kinds = [kind for one in store.entries(after=head.seq) if isinstance(one.body, bytes) for kind in [one.body]]
+        assert find_break(store.log.entries()) is None
+        assert store.log.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
+        kinds = [
+            kind for one in store.log.entries(after=head.seq) if isinstance(one.body, bytes) for kind in [one.body]
+        ]
         assert any(b"house_taken_over" in body for body in kinds)
-        assert not any(isinstance(one.body, bytes) for one in store.entries(upto=head.seq))
+        assert not any(isinstance(one.body, bytes) for one in store.log.entries(upto=head.seq))
 
 
 async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tmp_path: Path) -> None:
@@ -110,8 +112,8 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
         for name, letter in (("used", "a"), ("coming", "b")):
             await receive(store, make_offer(id=name, parcels=(name,), courier_sha256=letter * 64))
         await commit_reservation(store, "shop.used")
-        assert await store.handover.cancel_open(IN_WINDOW, by=None) == 1
-        promises = {name: store.promise(f"shop.{name}") for name in ("used", "coming")}
+        assert await store.handover.cancel_open_deliveries(IN_WINDOW, by=None) == 1
+        promises = {name: store.deliveries.order(f"shop.{name}") for name in ("used", "coming")}
         assert {name: one.cancelled for name, one in promises.items() if one is not None} == {
             "used": False,
             "coming": True,
@@ -124,15 +126,15 @@ async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_pat
             home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode(),
             vouch=lambda one: one.model_dump_json(),
         )  # fmt: skip
-        await store.uplinks.begin(signer, NOW)
+        await store.hub_journal.set_signer(signer, NOW)
         message = make_claims(make_offer())
-        assert await store.uplinks.accept(sign_claims(message), message, NOW) is not None
+        assert await store.hub_journal.accept(sign_claims(message), message, NOW) is not None
         await offered(store)
         assert await take(store) is AccountChangeResult.DONE
-        assert store.handover.pending(TASK_LEAVE_HUB) == "home-1"
-        assert store.uplinks.owes(NOW), "what was promised is withdrawn, and the hub is owed that"
+        assert store.handover.pending_task(TASK_LEAVE_HUB) == "home-1"
+        assert store.hub_journal.has_due_events(NOW), "what was promised is withdrawn, and the hub is owed that"
     (tmp_path / "without").mkdir()
     async with open_store(tmp_path / "without") as store:
         await offered(store)
         assert await take(store) is AccountChangeResult.DONE
-        assert store.handover.pending(TASK_LEAVE_HUB) is None
+        assert store.handover.pending_task(TASK_LEAVE_HUB) is None

@@ -91,16 +91,16 @@ async def accepted(
 
 async def heard(store: Store, token: bytes, now: Now = NOW) -> MessageAnswer | None:
     verified: Claims | RejectedMessage = verify(token, enrolled_keys(), box="box-1", also=HOME, now=now)
-    return await store.uplinks.accept(token, verified, now)
+    return await store.hub_journal.accept(token, verified, now)
 
 
 async def synced(store: Store, hub: Hub, now: Now = NOW) -> None:
     """Tell all there is, until the hub has it."""
     for _ in range(10):
-        await store.uplinks.tell(now)
-        await store.uplinks.acknowledged(hub.ack, now)
-        waiting = store.uplinks.waiting(0, 1000)
-        if not waiting and not store.uplinks.owes(now):
+        await store.hub_journal.write_due_events(now)
+        await store.hub_journal.acknowledge(hub.ack, now)
+        waiting = store.hub_journal.unacknowledged(0, 1000)
+        if not waiting and not store.hub_journal.has_due_events(now):
             return
         for one in waiting:
             hub.hears(one.token)
@@ -116,19 +116,19 @@ async def test_a_brand_that_announces_without_end_makes_no_events_without_end(
 ) -> None:
     monkeypatch.setattr("gateway.storage.offers.MAX_MESSAGES_PER_ENTRANCE", 3)  # of an entrance, and this house has two
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         answers = [
             await accepted(store, make_offer(id=f"d{number}", parcels=(f"P{number}",), courier_sha256=f"{number:064}"))
             for number in range(9)
         ]
         assert [answer is None for answer in answers] == [False] * 6 + [True] * 3
-        assert store.uplinks.made() == 6
+        assert store.hub_journal.last_seq() == 6
 
 
 async def test_an_answered_message_is_one_event_however_often_it_comes(tmp_path: Path) -> None:
     hub, token = Hub(), sign_claims(make_claims(make_offer()))
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         for _ in range(3):
             answer = await heard(store, token)
             assert answer is not None
@@ -136,12 +136,12 @@ async def test_an_answered_message_is_one_event_however_often_it_comes(tmp_path:
         await synced(store, hub)
         (result,) = results(hub)
         assert (result.delivery, result.accepted, result.state) == ("d1", True, State.SCHEDULED)
-        assert store.uplinks.open(NOW) == (OpenDelivery(brand="shop", delivery="d1", version=1),)
+        assert store.hub_journal.open_deliveries(NOW) == (OpenDelivery(brand="shop", delivery="d1", version=1),)
 
 
 async def test_a_message_for_the_home_s_name_at_the_hub_is_meant_for_this_box(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         ours = await heard(store, sign_claims(make_claims(make_offer(), aud=HOME)))
         other = await heard(store, sign_claims(make_claims(make_offer(id="d2"), aud="home-2")))
     assert ours is not None
@@ -153,7 +153,7 @@ async def test_a_message_for_the_home_s_name_at_the_hub_is_meant_for_this_box(tm
 async def test_what_is_not_believed_is_told_and_a_flood_of_it_is_not(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         forged = sign(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
         await heard(store, forged)
         await synced(store, hub)
@@ -168,10 +168,10 @@ async def test_what_is_not_believed_is_told_and_a_flood_of_it_is_not(tmp_path: P
 @pytest.mark.parametrize(
     ("change", "state", "now"),
     [
-        (lambda store: store.revoke("shop", NOW), State.REFUSED, NOW),
+        (lambda store: store.brands.revoke("shop", NOW), State.REFUSED, NOW),
         (lambda _store: asyncio.sleep(0), State.WINDOW_OPEN, noon_plus(hours=2)),
         (lambda _store: asyncio.sleep(0), State.EXPIRED, noon_plus(hours=4)),
-        (lambda store: store.accept(*_both(make_cancel()), NOW), State.CANCELLED, NOW),
+        (lambda store: store.deliveries.accept(*_both(make_cancel()), NOW), State.CANCELLED, NOW),
     ],
 )
 async def test_whatever_changes_a_delivery_is_told_once(
@@ -179,7 +179,7 @@ async def test_whatever_changes_a_delivery_is_told_once(
 ) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
         await change(store)  # type: ignore[misc]  # each is one of the store's coroutines
@@ -196,9 +196,9 @@ def _both(said: DeliveryBody | Cancel) -> tuple[bytes, Claims]:
 async def test_a_change_that_came_by_the_house_s_own_broker_is_told_too(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.accept(*_both(make_update()), NOW)
+        await store.deliveries.accept(*_both(make_update()), NOW)
         await synced(store, hub)
         assert [one.version for one in results(hub)] == [1, 2]
 
@@ -206,10 +206,10 @@ async def test_a_change_that_came_by_the_house_s_own_broker_is_told_too(tmp_path
 async def test_of_what_never_came_by_the_hub_it_is_told_nothing(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         message = make_claims(make_offer(), brand="farm")
-        await store.accept(sign_claims(message), message, NOW)
-        await store.revoke("farm", NOW)
+        await store.deliveries.accept(sign_claims(message), message, NOW)
+        await store.brands.revoke("farm", NOW)
         await synced(store, hub, noon_plus(hours=4))
         assert hub.tokens == []
 
@@ -217,10 +217,10 @@ async def test_of_what_never_came_by_the_hub_it_is_told_nothing(tmp_path: Path) 
 async def test_the_owner_s_decisions_on_a_brand_that_came_by_the_hub_are_told(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
-        await store.revoke("shop", NOW)
+        await store.brands.revoke("shop", NOW)
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert [(one.brand, one.standing) for one in decided] == [("shop", "granted"), ("shop", "revoked")]
@@ -235,9 +235,9 @@ async def test_the_widest_permission_still_fits_into_an_event(tmp_path: Path) ->
     )  # fmt: skip
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.permit("shop", NOW, terms=terms)
+        await store.brands.permit("shop", NOW, terms=terms)
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert (decided[-1].standing, decided[-1].expires) == ("granted", terms.expires)
@@ -250,15 +250,15 @@ async def test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still
 ) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), expires=NOW.utc))
+        await store.brands.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), expires=NOW.utc))
     with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite", autocommit=True)) as db:
         (terms,) = db.execute("SELECT terms FROM permission WHERE brand = 'shop'").fetchone()
         changed = json.dumps(json.loads(terms) | {"expires": kept})
         db.execute("UPDATE permission SET terms = ? WHERE brand = 'shop'", (changed,))
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert decided[-1].standing == "granted"
@@ -269,10 +269,10 @@ async def test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still
 async def test_a_carrier_that_no_message_can_name_is_not_told_and_the_decision_is(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         carriers = frozenset({"Colissimo", "La\u00a0Poste", "DHL "})  # as a house file may have them
-        await store.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), carriers=carriers))
+        await store.brands.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), carriers=carriers))
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert decided[-1].carriers == ("Colissimo",)
@@ -281,7 +281,7 @@ async def test_a_carrier_that_no_message_can_name_is_not_told_and_the_decision_i
 async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
         under = visit_delivery(store, "shop.d1")
@@ -289,11 +289,11 @@ async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> No
             make_step(Entrance(id="front"), ReportReadiness(delivery=under.id, lacking=("lock", "camera")))
         )
         await synced(store, hub)
-        found = store.result("shop.d1", NOW)
+        found = store.deliveries.result("shop.d1", NOW)
         assert found is not None
         assert found.lacking == ("lock", "camera"), "the retailer on the house's own broker is told"
         assert len(results(hub)) == 1, "the hub is not, and nothing has changed for it"
-        await store.revoke("shop", NOW)
+        await store.brands.revoke("shop", NOW)
         await synced(store, hub)
         assert [one.lacking for one in results(hub)] == [None, None], "nor when it is told something else"
 
@@ -304,18 +304,18 @@ async def test_what_is_acknowledged_is_not_sent_again_and_old_events_go(
     monkeypatch.setattr(hub_journal, "MAX_KEPT_ACKNOWLEDGED_EVENTS", 2)
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         for number in range(6):
             await accepted(store, make_offer(id=f"d{number}", parcels=(f"p{number}",), courier_sha256=f"{number:064x}"))
             await synced(store, hub)
-        assert store.uplinks.waiting(0, 10) == ()
-        made = store.uplinks.made()
-        assert (store.uplinks.kept(), made) == (len(hub.tokens), len(hub.tokens))
+        assert store.hub_journal.unacknowledged(0, 10) == ()
+        made = store.hub_journal.last_seq()
+        assert (store.hub_journal.acknowledged_seq(), made) == (len(hub.tokens), len(hub.tokens))
     with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite")) as database:
         assert database.execute("SELECT count(*) FROM uplink_event").fetchone() == (2,)
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
-        assert store.uplinks.made() == made, "a restart goes on where it was"
+        await store.hub_journal.set_signer(signer(), NOW)
+        assert store.hub_journal.last_seq() == made, "a restart goes on where it was"
 
 
 async def test_more_than_may_wait_is_told_as_its_last_state_when_there_is_room(
@@ -324,12 +324,12 @@ async def test_more_than_may_wait_is_told_as_its_last_state_when_there_is_room(
     monkeypatch.setattr(hub_journal, "MAX_WAITING_EVENTS", 3)
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         for number in range(3):
             await accepted(store, make_offer(id=f"d{number}", parcels=(f"p{number}",), courier_sha256=f"{number:064x}"))
         for hours in (2, 4):
-            assert await store.uplinks.tell(noon_plus(hours=hours)) == 0
-        assert store.uplinks.made() == 3
+            assert await store.hub_journal.write_due_events(noon_plus(hours=hours)) == 0
+        assert store.hub_journal.last_seq() == 3
         await synced(store, hub, noon_plus(hours=4))
         assert {hub.knows(f"d{number}") for number in range(3)} == {State.EXPIRED}
 
@@ -337,9 +337,9 @@ async def test_more_than_may_wait_is_told_as_its_last_state_when_there_is_room(
 async def test_a_hub_that_says_a_number_no_box_reaches_changes_nothing(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.uplinks.acknowledged(Ack(seq=2**53 - 1, head="f" * 64), NOW)
+        await store.hub_journal.acknowledge(Ack(seq=2**53 - 1, head="f" * 64), NOW)
         await synced(store, hub)
         assert hub.knows("d1") is State.SCHEDULED
 
@@ -353,14 +353,14 @@ def noted(folder: Path) -> int:
 async def test_a_hub_that_has_another_chain_each_time_does_not_fill_the_house_s_log(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         for number in range(30):
-            assert not await store.uplinks.acknowledged(Ack(seq=100 + number, head=f"{number:064}"), NOW)
+            assert not await store.hub_journal.acknowledge(Ack(seq=100 + number, head=f"{number:064}"), NOW)
         assert noted(tmp_path) == 1
-        assert not await store.uplinks.acknowledged(Ack(seq=7, head="f" * 64), noon_plus(hours=2))
+        assert not await store.hub_journal.acknowledge(Ack(seq=7, head="f" * 64), noon_plus(hours=2))
         assert noted(tmp_path) == 2
-        await store.uplinks.acknowledged(hub.ack, noon_plus(hours=2))
+        await store.hub_journal.acknowledge(hub.ack, noon_plus(hours=2))
         await synced(store, hub)
         assert hub.knows("d1") is State.SCHEDULED, "and nothing of it is lost"
 
@@ -368,15 +368,15 @@ async def test_a_hub_that_has_another_chain_each_time_does_not_fill_the_house_s_
 async def test_a_new_key_signs_what_is_not_acknowledged_anew(tmp_path: Path) -> None:
     new, hub = BoxKey.fresh(), Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
-        await store.revoke("shop", NOW)
-        await store.uplinks.tell(NOW)
+        await store.brands.revoke("shop", NOW)
+        await store.hub_journal.write_due_events(NOW)
     before = list(hub.tokens)
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(new), NOW)
-        assert store.uplinks.made() > len(before)
+        await store.hub_journal.set_signer(signer(new), NOW)
+        assert store.hub_journal.last_seq() > len(before)
         hub.key = new.public  # it followed the change, which the old key had signed
         await synced(store, hub)
         assert hub.tokens[: len(before)] == before
@@ -386,11 +386,11 @@ async def test_a_new_key_signs_what_is_not_acknowledged_anew(tmp_path: Path) -> 
 
 async def test_what_belonged_to_another_home_is_forgotten(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.uplinks.begin(signer(name="home-2"), NOW)
-        assert (store.uplinks.made(), store.uplinks.open(NOW)) == (0, ())
-        assert not store.uplinks.owes(noon_plus(hours=4))
+        await store.hub_journal.set_signer(signer(name="home-2"), NOW)
+        assert (store.hub_journal.last_seq(), store.hub_journal.open_deliveries(NOW)) == (0, ())
+        assert not store.hub_journal.has_due_events(noon_plus(hours=4))
 
 
 def put_back(folder: Path) -> None:
@@ -403,7 +403,7 @@ def put_back(folder: Path) -> None:
 async def test_a_copy_of_the_store_goes_on_behind_what_the_hub_has(tmp_path: Path) -> None:
     hub = Hub()
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
         await asyncio.to_thread(write_snapshot, tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
@@ -412,11 +412,11 @@ async def test_a_copy_of_the_store_goes_on_behind_what_the_hub_has(tmp_path: Pat
     put_back(tmp_path)
     had = len(hub.tokens)
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), NOW)
+        await store.hub_journal.set_signer(signer(), NOW)
         await synced(store, hub, noon_plus(hours=1))
         assert len(hub.tokens) > had
         assert [one.seq for one in hub.events] == list(range(1, len(hub.tokens) + 1))
-        found = store.result("shop.d1", noon_plus(hours=1))
+        found = store.deliveries.result("shop.d1", noon_plus(hours=1))
         assert found is not None
         assert hub.knows("d1") is found.state
 
@@ -427,7 +427,7 @@ async def test_whatever_is_lost_or_put_back_the_hub_ends_with_what_the_box_knows
     file, older, kept = tmp_path / "perron.sqlite", tmp_path / "older.sqlite", list[bytes]()
     for _ in range(4):
         async with open_store(tmp_path) as store:
-            await store.uplinks.begin(signer(), now)
+            await store.hub_journal.set_signer(signer(), now)
             for _ in range(10):
                 match lot.randrange(7):
                     case 0 | 1:
@@ -437,16 +437,16 @@ async def test_whatever_is_lost_or_put_back_the_hub_ends_with_what_the_box_knows
                     case 2:
                         await accepted(store, make_cancel(id=f"d{lot.randint(1, names + 1)}"), now=now)
                     case 3:
-                        await (store.revoke if lot.random() < 0.5 else store.permit)("shop", now)
+                        await (store.brands.revoke if lot.random() < 0.5 else store.brands.permit)("shop", now)
                     case 4:
-                        await store.uplinks.tell(now)
+                        await store.hub_journal.write_due_events(now)
                     case 5:
-                        for one in store.uplinks.waiting(0, 20):
+                        for one in store.hub_journal.unacknowledged(0, 20):
                             if lot.random() < 0.8:
                                 hub.hears(one.token)
                     case _:
                         if lot.random() < 0.7:
-                            await store.uplinks.acknowledged(hub.ack, now)
+                            await store.hub_journal.acknowledge(hub.ack, now)
         match lot.randrange(4):
             case 0:
                 copyfile(file, older)
@@ -457,11 +457,11 @@ async def test_whatever_is_lost_or_put_back_the_hub_ends_with_what_the_box_knows
             case _:
                 hub.tokens = list(kept) if lot.random() < 0.5 else hub.tokens
     async with open_store(tmp_path) as store:
-        await store.uplinks.begin(signer(), now)
+        await store.hub_journal.set_signer(signer(), now)
         await synced(store, hub, now)
-        for told in store.uplinks.open(now):
-            found = store.result(f"shop.{told.delivery}", now)
+        for told in store.hub_journal.open_deliveries(now):
+            found = store.deliveries.result(f"shop.{told.delivery}", now)
             assert found is not None
             assert hub.knows(told.delivery) is found.state
         assert [one.seq for one in hub.events] == list(range(1, len(hub.tokens) + 1))
-        assert store.uplinks.kept() == len(hub.tokens)
+        assert store.hub_journal.acknowledged_seq() == len(hub.tokens)

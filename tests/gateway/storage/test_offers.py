@@ -52,12 +52,12 @@ def words(answer: MessageAnswer) -> tuple[bool | None, str | None, State | None]
 async def test_an_offer_is_answered_with_its_number_and_its_state(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         message = make_claims(make_offer())
-        answer = await store.accept(sign_claims(message), message, NOW)
+        answer = await store.deliveries.accept(sign_claims(message), message, NOW)
         assert words(answer) == (True, None, State.SCHEDULED)
         assert (answer.result.answers, answer.result.brand, answer.result.delivery) == (message.jti, "shop", "d1")
         assert answer.changed == ("shop.d1",)
-        assert store.changed(NOW) == ()  # it was told just now
-        found = store.promise("shop.d1")
+        assert store.deliveries.changed_results(NOW) == ()  # it was told just now
+        found = store.deliveries.order("shop.d1")
         assert found is not None
         assert found.parcels == {PARCEL}
 
@@ -65,7 +65,7 @@ async def test_an_offer_is_answered_with_its_number_and_its_state(tmp_path: Path
 async def test_a_brand_without_a_permission_asks_once_however_often_it_announces_something(tmp_path: Path) -> None:
     asking = make_home(shop={"state": "pending"})
     async with open_store(tmp_path, asking) as store:
-        await store.enlist(["phone"], NOW)
+        await store.phones.set_recipients(["phone"], NOW)
         first = await receive(store, make_offer())
         assert first.asks is not None
         assert first.result.state is State.AWAITING_PERMISSION
@@ -78,9 +78,9 @@ async def test_a_brand_without_a_permission_asks_once_however_often_it_announces
         assert [answer.result.accepted for answer in flood] == [True] * 31
     async with open_store(tmp_path, asking) as store:  # a restart is no reason to ask again
         assert (await receive(store, make_offer(id="later", parcels=("later",), courier_sha256="c" * 64))).asks is None
-        owed = store.owed("phone", NOW, until=noon_plus(minutes=1).utc)
+        owed = store.phones.pending("phone", NOW, until=noon_plus(minutes=1).utc)
         assert [one.id for one in owed] == [first.asks]
-        assert store.matches("8L20524752032", now=NOW)[0].delivery.refusal is Refusal.AWAITING_PERMISSION
+        assert store.deliveries.matches("8L20524752032", now=NOW)[0].delivery.refusal is Refusal.AWAITING_PERMISSION
 
 
 async def test_a_brand_that_was_decided_on_and_one_whose_offer_does_not_count_ask_nothing(tmp_path: Path) -> None:
@@ -93,18 +93,18 @@ async def test_a_brand_that_was_decided_on_and_one_whose_offer_does_not_count_as
 async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_path: Path) -> None:
     x = make_home().brands["shop"].keys[0].x
     async with open_store(tmp_path) as store:
-        assert [(one.kid, one.used, one.distrusted) for one in store.brand_keys()] == [
+        assert [(one.kid, one.used, one.distrusted) for one in store.brand_keys.all()] == [
             ("farm-1", None, None), ("shop-1", None, None)
         ]  # fmt: skip
         await receive(store, make_offer())
         await receive(store, make_offer(id="farms", parcels=("farms",), courier_sha256="f" * 64), brand="farm")
-        assert store.brand_keys()[1].used == NOW.utc
+        assert store.brand_keys.all()[1].used == NOW.utc
         message = make_claims(make_offer(id="d2", parcels=("d2",), courier_sha256="d" * 64))
         scheduled = visit_delivery(store)
-        await store.distrust(x, noon_plus(minutes=1), by="p-anna")
+        await store.brand_keys.distrust(x, noon_plus(minutes=1), by="p-anna")
         with pytest.raises(LookupError):
-            await store.distrust("nobody's", NOW, by="p-anna")
-        refused = await store.accept(sign_claims(message), message, noon_plus(minutes=2))
+            await store.brand_keys.distrust("nobody's", NOW, by="p-anna")
+        refused = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=2))
         assert (refused.result.accepted, refused.result.code) == (False, "key_distrusted")
         assert "sign with another one" in (refused.result.why or "")
         assert isinstance(await store.commit(reserve_step(scheduled)), CommitConflict)
@@ -113,17 +113,17 @@ async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_
     ) as store:  # it holds over a restart, and the file's own word does not enrol it again
         assert visit_delivery(store).refusal is Refusal.KEY_DISTRUSTED
         assert visit_delivery(store, "farm.farms").refusal is None
-        assert [(one.delivery, one.reason) for one in store.changed(noon_plus(minutes=2)) if one.reason] == [
-            ("d1", "key_distrusted")
-        ]
-        distrusted = store.brand_keys()[1]
+        assert [
+            (one.delivery, one.reason) for one in store.deliveries.changed_results(noon_plus(minutes=2)) if one.reason
+        ] == [("d1", "key_distrusted")]
+        distrusted = store.brand_keys.all()[1]
         assert (distrusted.distrusted, distrusted.by) == (noon_plus(minutes=1).utc, "p-anna")
-        await store.trust(x, noon_plus(minutes=3), by="p-anna")
+        await store.brand_keys.trust(x, noon_plus(minutes=3), by="p-anna")
         assert visit_delivery(store).refusal is None
-        assert (await store.accept(sign_claims(message), message, noon_plus(minutes=3))).result.accepted, (
+        assert (await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=3))).result.accepted, (
             "nothing was used up"
         )
-        assert store.brand_keys()[1].since == noon_plus(minutes=3).utc
+        assert store.brand_keys.all()[1].since == noon_plus(minutes=3).utc
 
 
 async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Pa
         await store._writer.do(  # noqa: SLF001 - as a database from before
             lambda db: db.execute("UPDATE delivery SET signed_by = NULL WHERE id = 'old'")
         )
-        await store.distrust(shop.keys[0].x, NOW)
+        await store.brand_keys.distrust(shop.keys[0].x, NOW)
         assert visit_delivery(store, "shop.old").refusal is Refusal.KEY_DISTRUSTED
         message = make_claims(make_update())
-        answer = await store.accept(sign(message, SECRETS["stranger"], kid="shop-2"), message, NOW)
+        answer = await store.deliveries.accept(sign(message, SECRETS["stranger"], kid="shop-2"), message, NOW)
         assert answer.result.accepted
         assert visit_delivery(store).refusal is None
 
@@ -150,41 +150,43 @@ async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Pa
 async def test_the_same_signed_bytes_get_the_same_answer_whatever_happened_meanwhile(tmp_path: Path) -> None:
     message = make_claims(make_offer())
     async with open_store(tmp_path) as store:
-        first = await store.accept(sign_claims(message), message, NOW)
+        first = await store.deliveries.accept(sign_claims(message), message, NOW)
         await receive(store, make_cancel())
     async with open_store(tmp_path) as store:
-        again = await store.accept(sign_claims(message), message, noon_plus(minutes=30))
+        again = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=30))
         assert again.result == first.result
         assert (again.again, again.changed) == (True, ())
         late = verify(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(days=2))
         assert isinstance(late, RejectedMessage)
-        assert (await store.accept(sign_claims(message), late, noon_plus(days=2))).result == first.result
+        assert (await store.deliveries.accept(sign_claims(message), late, noon_plus(days=2))).result == first.result
 
 
 async def test_a_number_is_used_once_by_a_brand_and_over_a_restart(tmp_path: Path) -> None:
     first = make_claims(make_offer())
     async with open_store(tmp_path) as store:
-        await store.accept(sign_claims(first), first, NOW)
+        await store.deliveries.accept(sign_claims(first), first, NOW)
     async with open_store(tmp_path) as store:
         second = make_claims(make_offer(id="d2", parcels=("other",), courier_sha256="c" * 64), jti=first.jti)
-        assert words(await store.accept(sign_claims(second), second, NOW)) == (False, "jti_reused", None)
-        assert store.facts("shop.d2", NOW) is None
+        assert words(await store.deliveries.accept(sign_claims(second), second, NOW)) == (False, "jti_reused", None)
+        assert store.deliveries.facts("shop.d2", NOW) is None
         farm = make_claims(make_offer(parcels=("other",), courier_sha256="c" * 64), brand="farm", jti=first.jti)
-        assert words(await store.accept(sign_claims(farm), farm, NOW)) == (True, None, State.SCHEDULED)
+        assert words(await store.deliveries.accept(sign_claims(farm), farm, NOW)) == (True, None, State.SCHEDULED)
 
 
 async def test_what_is_not_believed_is_answered_and_noted_but_fills_no_disk(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        head = store.head().seq
+        head = store.log.head().seq
         for number in range(MAX_NOTED_REJECTIONS_PER_HOUR + 20):
-            answer = await store.accept(
+            answer = await store.deliveries.accept(
                 f"forged-{number}".encode(), RejectedMessage(RejectionCode.WRONG_SIGNATURE, "no"), NOW
             )
             assert words(answer) == (False, "wrong_signature", None)
-        assert store.head().seq == head + MAX_NOTED_REJECTIONS_PER_HOUR
-        await store.accept(b"later", RejectedMessage(RejectionCode.WRONG_SIGNATURE, "no"), noon_plus(hours=2))
-        assert store.head().seq == head + MAX_NOTED_REJECTIONS_PER_HOUR + 1
-        assert find_break(store.entries()) is None
+        assert store.log.head().seq == head + MAX_NOTED_REJECTIONS_PER_HOUR
+        await store.deliveries.accept(
+            b"later", RejectedMessage(RejectionCode.WRONG_SIGNATURE, "no"), noon_plus(hours=2)
+        )
+        assert store.log.head().seq == head + MAX_NOTED_REJECTIONS_PER_HOUR + 1
+        assert find_break(store.log.entries()) is None
 
 
 def far(number: int, **changes: Any) -> DeliveryBody:  # noqa: ANN401 - any field of an offer
@@ -205,13 +207,13 @@ async def test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces(
     async with open_store(tmp_path) as store:
         for number in range(10):
             assert words(await receive(store, far(number)))[0] is True
-        grown = store.head().seq
+        grown = store.log.head().seq
         for said in (far(10), make_update(id="far-1"), make_cancel(id="nobody-s"), make_cancel(id="far-3", version=1)):
             assert words(await receive(store, said)) == (False, "too_many", None)
         known = make_claims(far(11), jti="message-of-long-ago")
-        assert words(await store.accept(sign_claims(known), known, NOW))[1] == "too_many"
-        assert store.head().seq == grown, "and nothing is kept of it"
-        assert store.facts("shop.far-10", NOW) is None
+        assert words(await store.deliveries.accept(sign_claims(known), known, NOW))[1] == "too_many"
+        assert store.log.head().seq == grown, "and nothing is kept of it"
+        assert store.deliveries.facts("shop.far-10", NOW) is None
         assert words(await receive(store, far(1, parcels=("F1",)), brand="farm"))[0] is True, (
             "another brand says what it has to"
         )
@@ -261,8 +263,8 @@ async def test_versions_rise(tmp_path: Path) -> None:
             store, make_update(version=4, parcels=("new",), window=make_window(4, 5), courier_sha256="c" * 64)
         )
         assert words(answer) == (True, None, State.SCHEDULED)
-        assert store.matches(PARCEL, now=NOW) == ()
-        assert len(store.matches("new", now=NOW)) == 1
+        assert store.deliveries.matches(PARCEL, now=NOW) == ()
+        assert len(store.deliveries.matches("new", now=NOW)) == 1
         assert visit_delivery(store, now=NOW).start == NOON + timedelta(hours=4)
         assert visit_delivery(store, now=NOW).version == 4
 
@@ -312,7 +314,7 @@ async def test_a_cancel_that_comes_before_its_offer_leaves_a_tombstone(tmp_path:
     async with open_store(tmp_path) as store:
         for version in (1, 2, 9):
             assert words(await receive(store, make_offer(version=version))) == (False, "cancelled", State.CANCELLED)
-        assert store.facts("shop.d1", NOW) is None
+        assert store.deliveries.facts("shop.d1", NOW) is None
         assert words(await receive(store, make_offer(), brand="farm")) == (True, None, State.SCHEDULED)
 
 
@@ -336,7 +338,7 @@ async def test_what_the_house_cannot_take_is_refused_at_once(
     async with open_store(tmp_path) as store:
         answer = await receive(store, make_offer(**changes))
         assert (answer.result.accepted, answer.result.code) == (code is None, code)
-        assert (store.facts("shop.d1", NOW) is None) is (code is not None)
+        assert (store.deliveries.facts("shop.d1", NOW) is None) is (code is not None)
         if code is not None:
             assert (answer.result.state, answer.result.reason, answer.changed) == (State.REFUSED, code, ())
 
@@ -363,9 +365,9 @@ async def test_what_the_owner_does_not_allow_is_refused_at_once(
 async def test_an_update_that_is_refused_leaves_the_promise_as_it_was(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        before = store.promise("shop.d1")
+        before = store.deliveries.order("shop.d1")
         assert words(await receive(store, make_update(place="attic"))) == (False, "unknown_place", State.SCHEDULED)
-        assert store.promise("shop.d1") == before
+        assert store.deliveries.order("shop.d1") == before
 
 
 async def collide(store: Store, **changes: Any) -> str | None:  # noqa: ANN401 - any field of an offer
@@ -391,7 +393,7 @@ async def test_what_a_brand_announces_blocks_no_other_brand_and_tells_it_nothing
             assert (await receive(store, make_offer())).result.code is None, "the one is not blocked"
             if not first:
                 assert await collide(store) is None, "and the other does not learn that it is promised"
-            brands = [match.delivery.brand for match in store.matches(PARCEL, now=noon_plus(hours=2))]
+            brands = [match.delivery.brand for match in store.deliveries.matches(PARCEL, now=noon_plus(hours=2))]
             assert sorted(brands) == ["farm", "shop"]
 
 
@@ -440,23 +442,25 @@ async def test_an_update_may_not_take_anothers_code_and_may_keep_its_own(tmp_pat
 async def test_an_answer_is_forgotten_only_when_its_message_is_no_longer_valid_anyway(tmp_path: Path) -> None:
     message = make_claims(make_offer(window=make_window(1, 30)))
     async with open_store(tmp_path) as store:
-        first = await store.accept(sign_claims(message), message, NOW)
+        first = await store.deliveries.accept(sign_claims(message), message, NOW)
         await store.forget(noon_plus(minutes=59), before=NOON)
-        assert (await store.accept(sign_claims(message), message, noon_plus(minutes=59))).result == first.result
+        assert (
+            await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=59))
+        ).result == first.result
         await store.forget(noon_plus(minutes=61), before=NOON)
         late = verify(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(minutes=61))
-        answer = await store.accept(sign_claims(message), late, noon_plus(minutes=61))
+        answer = await store.deliveries.accept(sign_claims(message), late, noon_plus(minutes=61))
         assert words(answer) == (False, "no_longer_valid", None)
-        assert store.facts("shop.d1", NOW) is not None
+        assert store.deliveries.facts("shop.d1", NOW) is not None
 
 
 async def test_a_permission_that_changes_is_told_and_overtakes(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        permission = store.permission("shop")
+        permission = store.brands.permission("shop")
         assert permission is not None
         narrow = replace(permission.terms, carriers=frozenset({"Chronopost"}))
-        await store.permit("shop", NOW, terms=narrow)
-        (result,) = store.changed(NOW)
+        await store.brands.permit("shop", NOW, terms=narrow)
+        (result,) = store.deliveries.changed_results(NOW)
         assert (result.state, result.reason) == (State.REFUSED, "carrier_not_permitted")
         assert visit_delivery(store).refusal is Refusal.CARRIER_NOT_PERMITTED

@@ -17,7 +17,7 @@ async def planned(
     new = PlannedPause(
         id=ident, entrance=entrance, start=noon_plus(hours=start).utc, end=noon_plus(hours=end).utc, by="anna"
     )
-    outcome = await store.plan_pause(new, NOW)
+    outcome = await store.pauses.plan(new, NOW)
     assert isinstance(outcome, PlannedPause), outcome
     return outcome
 
@@ -27,9 +27,9 @@ async def test_a_pause_outlives_a_restart_and_is_this_entrance_s_or_everybody_s(
         front = await planned(store, 1, 2)
         everywhere = await planned(store, 3, 4, None, "p2")
     async with open_store(tmp_path) as store:
-        assert store.planned(NOW) == (front, everywhere)
-        assert store.pauses("front") == (front.pause, everywhere.pause)
-        assert store.pauses("garage") == (everywhere.pause,)
+        assert store.pauses.planned(NOW) == (front, everywhere)
+        assert store.pauses.of_entrance("front") == (front.pause, everywhere.pause)
+        assert store.pauses.of_entrance("garage") == (everywhere.pause,)
 
 
 async def test_one_that_should_have_begun_begins_now(tmp_path: Path) -> None:
@@ -40,33 +40,33 @@ async def test_one_that_should_have_begun_begins_now(tmp_path: Path) -> None:
 async def test_what_is_no_pause_changes_nothing(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         stands = await planned(store, 1, 2)
-        before = store.head()
+        before = store.log.head()
         for new, no in (
             (replace(stands, id="p2"), PauseRefusal.OVERLAPS),
             (replace(stands, id="p2", start=stands.end, end=stands.start), PauseRefusal.BACKWARDS),
             (replace(stands, id="p2", start=noon_plus(hours=-3).utc, end=noon_plus(hours=-2).utc), PauseRefusal.PAST),
         ):
-            assert await store.plan_pause(new, NOW) is no
-        assert await store.end_pause("nobody", NOW) is PauseRefusal.UNKNOWN
-        assert store.head() == before
-        assert store.planned(NOW) == (stands,)
+            assert await store.pauses.plan(new, NOW) is no
+        assert await store.pauses.end("nobody", NOW) is PauseRefusal.UNKNOWN
+        assert store.log.head() == before
+        assert store.pauses.planned(NOW) == (stands,)
 
 
 async def test_ended_it_is_gone_also_after_a_restart(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         stands = await planned(store, 1, 2)
-        assert await store.end_pause("p1", NOW, by="bruno") == stands
-        assert await store.end_pause("p1", NOW, by="bruno") is PauseRefusal.UNKNOWN
+        assert await store.pauses.end("p1", NOW, by="bruno") == stands
+        assert await store.pauses.end("p1", NOW, by="bruno") is PauseRefusal.UNKNOWN
     async with open_store(tmp_path) as store:
-        assert store.planned(NOW) == ()
+        assert store.pauses.planned(NOW) == ()
 
 
 async def test_the_log_tells_who_paused_and_who_ended_it(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        since = store.head().seq
+        since = store.log.head().seq
         await planned(store, 1, 2)
-        await store.end_pause("p1", NOW, by="bruno")
-        rows = [json.loads(entry.body) for entry in store.entries(after=since) if isinstance(entry.body, bytes)]
+        await store.pauses.end("p1", NOW, by="bruno")
+        rows = [json.loads(entry.body) for entry in store.log.entries(after=since) if isinstance(entry.body, bytes)]
     assert [(row["kind"], row["by"], row["entrance"], row["id"]) for row in rows] == [
         ("pause", "anna", "front", "p1"),
         ("pause_ended", "bruno", "front", "p1"),
@@ -79,12 +79,12 @@ async def test_what_is_over_is_forgotten_but_never_by_a_clock_that_is_not_truste
         await planned(store, 1, 2)
         over = noon_plus(hours=2)
         unsure = replace(over, trusted=False)
-        assert store.planned(over) == ()
-        assert len(store.planned(unsure)) == 1
+        assert store.pauses.planned(over) == ()
+        assert len(store.pauses.planned(unsure)) == 1
         await store.forget(unsure, before=NOW.utc)
-        assert len(store.pauses("front")) == 1
+        assert len(store.pauses.of_entrance("front")) == 1
         await store.forget(over, before=NOW.utc)
-        assert store.pauses("front") == ()
+        assert store.pauses.of_entrance("front") == ()
 
 
 async def test_an_intent_that_a_pause_overtook_is_rolled_back_and_told_why(tmp_path: Path) -> None:
@@ -96,5 +96,5 @@ async def test_an_intent_that_a_pause_overtook_is_rolled_back_and_told_why(tmp_p
         assert isinstance(outcome, CommitConflict)
         assert outcome.facts.pauses == (stands.pause,)
         assert visit_delivery(store, now=IN_WINDOW).openings_left == 1
-        await store.end_pause("p1", NOW)
+        await store.pauses.end("p1", NOW)
         assert not isinstance(await store.commit(intent), CommitConflict)

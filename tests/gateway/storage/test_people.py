@@ -22,24 +22,24 @@ ANNA = "p-anna"
 
 
 async def claimed(store: Store) -> AccountStore:
-    await store.register.set_claim(digest("code"), NOW)
-    assert await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
-    return store.register
+    await store.accounts.set_claim_code(digest("code"), NOW)
+    assert await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
+    return store.accounts
 
 
 async def joined(register: AccountStore, name: str, role: str = "household") -> str:
     """Somebody invited by Anna, signed in on a device of his name; returns his id."""
     held = invitation(name.casefold(), role)
-    await register.invite(held, NOW, lives=DAY)
+    await register.add_invitation(held, NOW, lives=DAY)
     assert (
-        await register.redeem(held, newcomer(name, role), sign_in_entry(name.casefold()), NOW)
+        await register.redeem_invitation(held, newcomer(name, role), sign_in_entry(name.casefold()), NOW)
         is AccountChangeResult.DONE
     )
     return f"p-{name.casefold()}"
 
 
 def said(store: Store, since: int = 2) -> list[dict[str, Any]]:
-    bodies = [json.loads(e.body) for e in store.entries(after=since) if isinstance(e.body, bytes)]
+    bodies = [json.loads(e.body) for e in store.log.entries(after=since) if isinstance(e.body, bytes)]
     return [{k: v for k, v in body.items() if k not in {"at", "entrance", "visit"}} for body in bodies]
 
 
@@ -49,27 +49,27 @@ def said(store: Store, since: int = 2) -> list[dict[str, Any]]:
 async def test_a_box_from_before_there_were_accounts_gets_its_first_owner(tmp_path: Path) -> None:
     copy(Path(__file__).parents[1] / "databases" / "0001.sqlite", tmp_path / "perron.sqlite")
     async with open_store(tmp_path) as store:
-        before = list(store.entries())
-        assert not store.register.owned()
+        before = list(store.log.entries())
+        assert not store.accounts.has_owner()
         await claimed(store)
-        assert store.register.owned()
-        assert list(store.entries())[: len(before)] == before
-        assert find_break(store.entries()) is None
+        assert store.accounts.has_owner()
+        assert list(store.log.entries())[: len(before)] == before
+        assert find_break(store.log.entries()) is None
 
 
 async def test_people_kept_in_a_database_of_this_version_are_all_there(tmp_path: Path) -> None:
     copy(Path(__file__).parents[1] / "databases" / "0002.sqlite", tmp_path / "perron.sqlite")
     async with open_store(tmp_path) as store:
-        register = store.register
-        assert [(one.name, one.role) for one in register.people()] == [("Anna", "owner")]
+        register = store.accounts
+        assert [(one.name, one.role) for one in register.all_people()] == [("Anna", "owner")]
         bob, session = register.person("p-bob"), register.session("s-anna")
         assert bob is not None
         assert (bob.name, bob.removed) == ("Bob", NOW.utc)
         assert session is not None
         assert (session.person.id, session.device, session.secret) == (ANNA, "anna", digest("s-anna"))
         assert register.session("s-bob") is None
-        assert register.invitations(NOON, lives=DAY) == (invitation("carol"),)
-        assert (register.failures("name"), register.failures("pair")) == ({7: 3}, {9: 2})
+        assert register.open_invitations(NOON, lives=DAY) == (invitation("carol"),)
+        assert (register.failure_counts("name"), register.failure_counts("pair")) == ({7: 3}, {9: 2})
 
 
 # ---- the first owner
@@ -79,32 +79,32 @@ async def test_five_wrong_codes_make_the_code_void_over_restarts_too(tmp_path: P
     for turn in range(5):
         async with open_store(tmp_path) as store:
             if turn == 0:
-                await store.register.set_claim(digest("code"), NOW)
-            outcome = await store.register.try_claim(digest("wrong"), NOW)
+                await store.accounts.set_claim_code(digest("code"), NOW)
+            outcome = await store.accounts.check_claim_code(digest("wrong"), NOW)
             assert outcome is (ClaimResult.VOID if turn == 4 else ClaimResult.WRONG)
     async with open_store(tmp_path) as store:
         assert (
-            await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.VOID
+            await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.VOID
         )
-        assert not store.register.owned()
-        assert await store.register.set_claim(digest("new"), NOW) is ClaimResult.DONE
-        assert await store.register.try_claim(digest("code"), NOW) is ClaimResult.WRONG
+        assert not store.accounts.has_owner()
+        assert await store.accounts.set_claim_code(digest("new"), NOW) is ClaimResult.DONE
+        assert await store.accounts.check_claim_code(digest("code"), NOW) is ClaimResult.WRONG
         assert (
-            await store.register.claim(digest("new"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
+            await store.accounts.claim(digest("new"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
         )
 
 
 async def test_two_claims_at_once_make_one_owner(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        register = store.register
-        await register.set_claim(digest("code"), NOW)
+        register = store.accounts
+        await register.set_claim_code(digest("code"), NOW)
         outcomes = await asyncio.gather(
             *(register.claim(digest("code"), newcomer(name), sign_in_entry(name), NOW) for name in ("Anna", "Bob"))
         )
         assert outcomes == [ClaimResult.DONE, ClaimResult.TAKEN]
-        assert [one.name for one in register.people()] == ["Anna"]
+        assert [one.name for one in register.all_people()] == ["Anna"]
         assert register.session("s-Bob") is None
-        assert await register.set_claim(digest("again"), NOW) is ClaimResult.TAKEN
+        assert await register.set_claim_code(digest("again"), NOW) is ClaimResult.TAKEN
 
 
 # ---- people
@@ -113,17 +113,17 @@ async def test_two_claims_at_once_make_one_owner(tmp_path: Path) -> None:
 async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.try_claim(digest("late"), NOW)  # nothing happens any more
+        await register.check_claim_code(digest("late"), NOW)  # nothing happens any more
         bob = await joined(register, "Bob")
         ines = await joined(register, "Ines", "installer")
         await register.set_role(bob, "owner", NOW, by=ANNA)
         await register.set_role(bob, "owner", NOW, by=ANNA)  # nothing changes
         await register.set_password(bob, "$argon2id$new", NOW, device="bob")
-        await register.invite(invitation("late", "installer"), NOW, lives=DAY)
-        await register.invite(invitation("oops"), NOW, lives=DAY)
-        await register.withdraw("oops", NOW, by=bob)
-        assert await register.hand_over(NOW, by=ANNA) == (ines,)
-        await register.remove(bob, NOW, by=ANNA)
+        await register.add_invitation(invitation("late", "installer"), NOW, lives=DAY)
+        await register.add_invitation(invitation("oops"), NOW, lives=DAY)
+        await register.withdraw_invitation("oops", NOW, by=bob)
+        assert await register.remove_installers(NOW, by=ANNA) == (ines,)
+        await register.remove_account(bob, NOW, by=ANNA)
         assert said(store) == [
             {"kind": "claim_code_made"},
             {"kind": "person_added", "person": ANNA, "name": "Anna", "role": "owner", "how": "claim"},
@@ -145,18 +145,20 @@ async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_pa
             {"kind": "person_removed", "person": ines, "by": ANNA},
             {"kind": "person_removed", "person": bob, "by": ANNA},
         ]  # fmt: skip
-        assert find_break(store.entries()) is None
-        assert register.invitations(NOON, lives=DAY) == ()
+        assert find_break(store.log.entries()) is None
+        assert register.open_invitations(NOON, lives=DAY) == ()
 
 
 async def test_a_house_is_never_without_an_owner(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob", "owner")
-        outcomes = await asyncio.gather(register.remove(ANNA, NOW, by=bob), register.remove(bob, NOW, by=ANNA))
+        outcomes = await asyncio.gather(
+            register.remove_account(ANNA, NOW, by=bob), register.remove_account(bob, NOW, by=ANNA)
+        )
         assert [*outcomes] == [AccountChangeResult.DONE, AccountChangeResult.LAST_OWNER]
         assert await register.set_role(bob, "household", NOW, by=bob) is AccountChangeResult.LAST_OWNER
-        assert [(one.id, one.role) for one in register.people()] == [(bob, "owner")]
+        assert [(one.id, one.role) for one in register.all_people()] == [(bob, "owner")]
 
 
 async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp_path: Path) -> None:
@@ -164,19 +166,19 @@ async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp
         register = await claimed(store)
         bob = await joined(register, "Bob")
         assert register.session("s-bob") is not None
-        await register.remove(bob, NOW, by=ANNA)
+        await register.remove_account(bob, NOW, by=ANNA)
         assert (register.session("s-bob"), register.device("bob")) == (None, None)
-        assert (register.named("bob"), register.password_of(bob)) == (None, None)
-        assert await register.remove(bob, NOW, by=ANNA) is AccountChangeResult.UNKNOWN
+        assert (register.find_by_name("bob"), register.password_hash_of(bob)) == (None, None)
+        assert await register.remove_account(bob, NOW, by=ANNA) is AccountChangeResult.UNKNOWN
         assert await register.set_role(bob, "owner", NOW, by=ANNA) is AccountChangeResult.UNKNOWN
         assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is AccountChangeResult.UNKNOWN
-        assert not await register.enter(bob, "$argon2id$of-bob", sign_in_entry("bob"))
+        assert not await register.sign_in(bob, "$argon2id$of-bob", sign_in_entry("bob"))
         held = invitation("again")
-        await register.invite(held, NOW, lives=DAY)
+        await register.add_invitation(held, NOW, lives=DAY)
         back = newcomer("Bob", "household")
         back = replace(back, person=replace(back.person, id="p-bob-2"))
-        assert await register.redeem(held, back, sign_in_entry("bob"), NOW) is AccountChangeResult.DONE
-        assert [one.id for one in register.people()] == [ANNA, "p-bob-2"]
+        assert await register.redeem_invitation(held, back, sign_in_entry("bob"), NOW) is AccountChangeResult.DONE
+        assert [one.id for one in register.all_people()] == [ANNA, "p-bob-2"]
 
 
 async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_names_him(tmp_path: Path) -> None:
@@ -184,13 +186,13 @@ async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_name
     async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob")
-        await register.remove(bob, NOW, by=ANNA)
+        await register.remove_account(bob, NOW, by=ANNA)
         await store.forget(month, before=NOW.utc)
         assert register.person(bob) is not None
         await store.forget(month, before=month.utc - timedelta(days=30))
         assert register.person(bob) is None
         assert register.person(ANNA) is not None
-        assert not any(b"Bob" in entry.body for entry in store.entries() if isinstance(entry.body, bytes))
+        assert not any(b"Bob" in entry.body for entry in store.log.entries() if isinstance(entry.body, bytes))
 
 
 # ---- invitations
@@ -199,25 +201,26 @@ async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_name
 async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.invite(invitation("one"), NOW, lives=DAY)
+        await register.add_invitation(invitation("one"), NOW, lives=DAY)
         both = (newcomer(name, "household") for name in ("Bob", "Mallory"))
         outcomes = await asyncio.gather(
-            *(register.redeem(invitation("one"), who, sign_in_entry(who.folded), NOW) for who in both)
+            *(register.redeem_invitation(invitation("one"), who, sign_in_entry(who.folded), NOW) for who in both)
         )
         assert outcomes == [AccountChangeResult.DONE, AccountChangeResult.UNKNOWN]
-        assert [one.name for one in register.people()] == ["Anna", "Bob"]
+        assert [one.name for one in register.all_people()] == ["Anna", "Bob"]
         assert register.session("s-mallory") is None
 
 
 async def test_a_taken_name_spends_no_invitation(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.invite(invitation("one"), NOW, lives=DAY)
+        await register.add_invitation(invitation("one"), NOW, lives=DAY)
         twice = newcomer("Anna", "household")
         assert (
-            await register.redeem(invitation("one"), twice, sign_in_entry("x"), NOW) is AccountChangeResult.NAME_TAKEN
+            await register.redeem_invitation(invitation("one"), twice, sign_in_entry("x"), NOW)
+            is AccountChangeResult.NAME_TAKEN
         )
-        assert len(register.invitations(NOON, lives=DAY)) == 1
+        assert len(register.open_invitations(NOON, lives=DAY)) == 1
 
 
 @pytest.mark.parametrize("how", ["removed", "demoted"])
@@ -226,14 +229,17 @@ async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(
         register = await claimed(store)
         bob = await joined(register, "Bob", "owner")
         held = invitation("friend", by=bob)
-        await register.invite(held, NOW, lives=DAY)
+        await register.add_invitation(held, NOW, lives=DAY)
         await (
-            register.remove(bob, NOW, by=ANNA)
+            register.remove_account(bob, NOW, by=ANNA)
             if how == "removed"
             else register.set_role(bob, "household", NOW, by=ANNA)
         )
-        assert register.invitations(NOON, lives=DAY) == ()
-        assert await register.redeem(held, newcomer("Eve"), sign_in_entry("eve"), NOW) is AccountChangeResult.UNKNOWN
+        assert register.open_invitations(NOON, lives=DAY) == ()
+        assert (
+            await register.redeem_invitation(held, newcomer("Eve"), sign_in_entry("eve"), NOW)
+            is AccountChangeResult.UNKNOWN
+        )
 
 
 # ---- sessions
@@ -247,29 +253,29 @@ async def test_a_session_shows_its_person_as_he_is_now(tmp_path: Path) -> None:
         session = register.session("s-bob")
         assert session is not None
         assert session.person.role == "owner"
-        assert [one.id for one in register.sessions(bob)] == ["s-bob"]
+        assert [one.id for one in register.sessions_of(bob)] == ["s-bob"]
 
 
 async def test_a_browser_that_signs_in_again_has_one_session_and_stays_one_device(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.set_device_failures("anna", 4)
-        assert register.device_failures() == {"anna": 4}
-        assert await register.enter(ANNA, "$argon2id$of-anna", sign_in_entry("anna", session="second"))
-        assert [one.id for one in register.sessions(ANNA)] == ["second"]
-        assert register.device_failures() == {}
-        assert not await register.enter(ANNA, "$argon2id$before", sign_in_entry("anna", session="third"))
+        await register.set_device_failure_count("anna", 4)
+        assert register.device_failure_counts() == {"anna": 4}
+        assert await register.sign_in(ANNA, "$argon2id$of-anna", sign_in_entry("anna", session="second"))
+        assert [one.id for one in register.sessions_of(ANNA)] == ["second"]
+        assert register.device_failure_counts() == {}
+        assert not await register.sign_in(ANNA, "$argon2id$before", sign_in_entry("anna", session="third"))
 
 
 async def test_a_new_password_ends_what_knew_the_old_one(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.enter(ANNA, "$argon2id$of-anna", sign_in_entry("tablet"))
+        await register.sign_in(ANNA, "$argon2id$of-anna", sign_in_entry("tablet"))
         await register.set_password(ANNA, "$argon2id$new", NOW, device="anna")
-        assert [one.device for one in register.sessions(ANNA)] == ["anna"]
+        assert [one.device for one in register.sessions_of(ANNA)] == ["anna"]
         assert register.device("tablet") is None
-        await register.renew_hash(ANNA, "$argon2id$of-anna", "$argon2id$lost")
-        assert register.password_of(ANNA) == "$argon2id$new"
+        await register.rehash_password(ANNA, "$argon2id$of-anna", "$argon2id$lost")
+        assert register.password_hash_of(ANNA) == "$argon2id$new"
 
 
 async def test_a_person_has_so_many_devices_and_the_oldest_is_forgotten(tmp_path: Path) -> None:
@@ -277,32 +283,32 @@ async def test_a_person_has_so_many_devices_and_the_oldest_is_forgotten(tmp_path
         register = await claimed(store)
         for number in range(MAX_DEVICES_PER_PERSON):
             later = replace(sign_in_entry(f"d{number}"), at=NOON + timedelta(minutes=number + 1))
-            await register.enter(ANNA, "$argon2id$of-anna", later)
+            await register.sign_in(ANNA, "$argon2id$of-anna", later)
         assert (register.device("anna"), register.session("s-anna")) == (None, None)
         assert register.device("d0") is not None
-        assert len(register.sessions(ANNA)) == MAX_DEVICES_PER_PERSON
+        assert len(register.sessions_of(ANNA)) == MAX_DEVICES_PER_PERSON
 
 
 async def test_what_a_session_was_seen_last_never_goes_back(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
         for hours in (5, 2):
-            register.seen("s-anna", NOON + timedelta(hours=hours))
-        await register.end("nobody")  # waits for what was posted
+            register.touch_session("s-anna", NOON + timedelta(hours=hours))
+        await register.end_session("nobody")  # waits for what was posted
         session = register.session("s-anna")
         assert session is not None
-        assert session.seen == register.newest() == NOON + timedelta(hours=5)
+        assert session.seen == register.latest_timestamp() == NOON + timedelta(hours=5)
 
 
 async def test_what_is_over_by_time_is_forgotten(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.forget(NOON + DAY, idle=2 * DAY, oldest=3 * DAY, known=2 * DAY)
+        await register.expire_sessions(NOON + DAY, idle=2 * DAY, oldest=3 * DAY, known=2 * DAY)
         assert register.session("s-anna") is not None
-        await register.forget(NOON + DAY, idle=DAY, oldest=3 * DAY, known=2 * DAY)
+        await register.expire_sessions(NOON + DAY, idle=DAY, oldest=3 * DAY, known=2 * DAY)
         assert register.session("s-anna") is None
         assert register.device("anna") is not None
-        await register.forget(NOON + DAY, idle=DAY, oldest=DAY, known=DAY)
+        await register.expire_sessions(NOON + DAY, idle=DAY, oldest=DAY, known=DAY)
         assert register.device("anna") is None
 
 
@@ -311,8 +317,8 @@ async def test_a_slot_tells_nobody_who_tried_and_is_another_one_in_the_next_box(
     for box in ("a", "b"):
         (tmp_path / box).mkdir()
         async with open_store(tmp_path / box) as store:
-            slots.append([store.register.slot(f"name {number}", of=1024) for number in range(8)])
-            assert slots[-1] == [store.register.slot(f"name {number}", of=1024) for number in range(8)]
-            assert store.register.slot("\udfff", of=2) in {0, 1}
+            slots.append([store.accounts.backoff_slot(f"name {number}", of=1024) for number in range(8)])
+            assert slots[-1] == [store.accounts.backoff_slot(f"name {number}", of=1024) for number in range(8)]
+            assert store.accounts.backoff_slot("\udfff", of=2) in {0, 1}
     assert slots[0] != slots[1]
     assert all(0 <= slot < 1024 for slot in slots[0])

@@ -36,10 +36,13 @@ async def test_an_old_database_opens_with_all_that_was_in_it(tmp_path: Path, kep
     async with open_store(tmp_path) as store:
         assert visit_delivery(store, "shop.spent", NOW).refusal is Refusal.ALREADY_USED
         assert visit_delivery(store, "shop.coming", NOW).refusal is None
-        assert (store.stopped("front").stopped, store.stopped("front").epoch) == (True, 1)
-        assert store.entrance("front") is not None
-        assert find_break(store.entries()) is None
-        assert await store.next_session() == 8
+        assert (store.entrances.stop_state("front").stopped, store.entrances.stop_state("front").epoch) == (
+            True,
+            1,
+        )
+        assert store.entrances.state("front") is not None
+        assert find_break(store.log.entries()) is None
+        assert await store.box.next_session_number() == 8
     (tmp_path / "new").mkdir()
     async with open_store(tmp_path / "new"):
         pass
@@ -59,7 +62,7 @@ async def test_a_label_that_an_old_database_stored_whole_still_matches_its_scan(
         assert visit_delivery(store, "shop.coming", NOW).parcels == {"coming", number, "]C1zzz"}
         scanned = normalise(label)
         assert isinstance(scanned, ParcelCode)
-        assert [found.delivery.id for found in store.matches(scanned.value, now=NOW)] == ["shop.coming"]
+        assert [found.delivery.id for found in store.deliveries.matches(scanned.value, now=NOW)] == ["shop.coming"]
 
 
 async def test_a_database_of_a_newer_program_is_refused_in_words_and_left_alone(tmp_path: Path) -> None:
@@ -105,7 +108,7 @@ async def test_the_file_syncs_every_commit_and_only_the_writer_writes(tmp_path: 
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.execute("DELETE FROM entry")
         reader.close()
-        assert store.head().seq > 0
+        assert store.log.head().seq > 0
 
 
 def test_what_is_forgotten_is_overwritten_whatever_sqlite_was_built_with(

@@ -42,8 +42,8 @@ async def original(tmp_path: Path) -> AsyncIterator[Store]:
         await receive(store, make_offer())
         await receive(store, make_offer(id="rings", parcels=("rings",), courier_sha256="a" * 64))
         await commit_reservation(store, "shop.rings", visit="v1")
-        await store.register.set_claim(digest("code"), NOW)
-        await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+        await store.accounts.set_claim_code(digest("code"), NOW)
+        await store.accounts.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
         yield store
 
 
@@ -53,33 +53,33 @@ async def put_to_use(tmp_path: Path) -> Path:
     folder.mkdir()
     write_snapshot(tmp_path / "perron.sqlite", folder / "perron.sqlite", NOW)
     async with open_store(folder) as store:
-        await store.raise_floor(LATER.utc)
+        await store.box.raise_time_floor(LATER.utc)
     return folder
 
 
 async def test_a_copy_is_whole_and_the_original_is_as_before(tmp_path: Path, original: Store) -> None:
-    before = original.head()
+    before = original.log.head()
     copied = write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
-    assert original.head() == before
+    assert original.log.head() == before
     assert visit_delivery(original).refusal is None
     assert copied.running == {"v1"}
     assert (copied.brands, [one.name for one in copied.people]) == (("farm", "shop"), ["Anna"])
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "copy" / "perron.sqlite")
     async with open_store(tmp_path / "copy") as store:
-        assert find_break(store.entries()) is None
-        assert store.head().seq >= copied.head.seq > before.seq
-        assert store.hash_at(before.seq) == before.hash, "a checkpoint of the original still stands in it"
+        assert find_break(store.log.entries()) is None
+        assert store.log.head().seq >= copied.head.seq > before.seq
+        assert store.log.hash_at(before.seq) == before.hash, "a checkpoint of the original still stands in it"
 
 
 async def test_what_the_original_used_after_the_copy_opens_nothing_in_it(tmp_path: Path, original: Store) -> None:
     late = make_claims(make_offer(id="late", parcels=("late",), courier_sha256="b" * 64), now=noon_plus(minutes=50))
     folder = await put_to_use(tmp_path)
-    await original.accept(sign_claims(late), late, noon_plus(minutes=50))
+    await original.deliveries.accept(sign_claims(late), late, noon_plus(minutes=50))
     await commit_reservation(original, "shop.d1", visit="v2")
     assert visit_delivery(original).refusal is Refusal.ALREADY_USED
     async with open_store(folder) as store:
-        await store.permit("shop", LATER)
+        await store.brands.permit("shop", LATER)
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         assert visit_delivery(store, "shop.rings").refusal is Refusal.ALREADY_USED, "whatever came of it"
         for replayed in (
@@ -87,9 +87,9 @@ async def test_what_the_original_used_after_the_copy_opens_nothing_in_it(tmp_pat
             make_claims(make_offer(), now=NOW),
             make_claims(make_update(), now=noon_plus(minutes=50)),
         ):
-            answer = await store.accept(sign_claims(replayed), replayed, LATER)
+            answer = await store.deliveries.accept(sign_claims(replayed), replayed, LATER)
             assert (answer.result.accepted, answer.result.code) == (False, "announce_again"), "it was said before"
-        assert store.facts("shop.late", LATER) is None
+        assert store.deliveries.facts("shop.late", LATER) is None
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         held = await commit_reservation(store, "shop.d1", visit="v3")
         assert held.facts.delivery.refusal is Refusal.ANNOUNCE_AGAIN  # type: ignore[union-attr]  # it was overtaken
@@ -102,11 +102,11 @@ async def test_a_delivery_that_is_announced_anew_may_come_in_again(
     del original
     folder = await put_to_use(tmp_path)
     async with open_store(folder) as store:
-        await store.permit("shop", LATER)
-        (result,) = [one for one in store.changed(LATER) if one.delivery == "d1"]
+        await store.brands.permit("shop", LATER)
+        (result,) = [one for one in store.deliveries.changed_results(LATER) if one.delivery == "d1"]
         assert (result.state, result.reason) == ("refused", "announce_again"), "its retailer is told"
         anew = make_claims(said, now=noon_plus(hours=1, minutes=2))  # type: ignore[arg-type]  # one of two
-        answer = await store.accept(sign_claims(anew), anew, noon_plus(hours=1, minutes=2))
+        answer = await store.deliveries.accept(sign_claims(anew), anew, noon_plus(hours=1, minutes=2))
         assert answer.result.accepted, answer.result.code
         assert visit_delivery(store).refusal is None
 
@@ -116,7 +116,7 @@ async def test_a_retailer_may_always_take_back_what_he_promised(tmp_path: Path, 
     folder = await put_to_use(tmp_path)
     async with open_store(folder) as store:
         before = make_claims(make_cancel(), now=NOW)
-        assert (await store.accept(sign_claims(before), before, LATER)).result.accepted
+        assert (await store.deliveries.accept(sign_claims(before), before, LATER)).result.accepted
         assert visit_delivery(store).refusal is Refusal.CANCELLED
 
 
@@ -126,9 +126,9 @@ async def test_before_the_time_is_known_nothing_counts_as_signed_since(tmp_path:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "copy" / "perron.sqlite")
     async with open_store(tmp_path / "copy") as store:
-        await store.permit("shop", LATER)
+        await store.brands.permit("shop", LATER)
         early = make_claims(make_offer(id="new", parcels=("new",), courier_sha256="c" * 64), now=LATER)
-        assert (await store.accept(sign_claims(early), early, LATER)).result.code == "announce_again"
+        assert (await store.deliveries.accept(sign_claims(early), early, LATER)).result.code == "announce_again"
 
 
 async def test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_safe_mode(
@@ -140,14 +140,16 @@ async def test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_
     await original.commit(running)
     folder = await put_to_use(tmp_path)
     async with open_store(folder) as store:
-        assert {one.standing for one in store.permissions()} == {PermissionStatus.PENDING}
-        assert store.register.sessions("p-anna") == ()
+        assert {one.standing for one in store.brands.permissions()} == {PermissionStatus.PENDING}
+        assert store.accounts.sessions_of("p-anna") == ()
         for name in make_home().entrances:
-            found = store.entrance(name)
+            found = store.entrances.state(name)
             assert found is not None
             assert (found.safe_mode, found.visit, found.incident) == (True, None, None)
-        assert await store.next_session() > 1_000_000, "no answer to a question of the original proves anything"
-        assert store.generation() != original.generation()
+        assert await store.box.next_session_number() > 1_000_000, (
+            "no answer to a question of the original proves anything"
+        )
+        assert store.box.generation() != original.box.generation()
 
 
 async def test_what_cannot_be_copied_is_told(tmp_path: Path) -> None:

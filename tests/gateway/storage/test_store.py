@@ -91,19 +91,19 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
             visit=replace(entrance_state(visit_delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
             timers={Timer.ALARM: 12.25},
         )
-        assert store.entrance("front") is None
+        assert store.entrances.state("front") is None
         await store.commit(make_step(full))
-        assert store.entrance("front") == full
+        assert store.entrances.state("front") == full
     async with open_store(tmp_path) as store:
-        assert store.entrance("front") == full
+        assert store.entrances.state("front") == full
 
 
 async def test_an_unknown_entrance_is_a_bug_and_stores_nothing(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        head = store.head()
+        head = store.log.head()
         with pytest.raises(LookupError):
             await store.commit(make_step(Entrance(id="cellar")))
-        assert store.head() == head
+        assert store.log.head() == head
 
 
 async def test_an_intent_counts_one_opening_and_one_withdrawal(tmp_path: Path) -> None:
@@ -165,16 +165,16 @@ async def change(store: Store, what: str) -> None:
         case "cancel":
             await receive(store, make_cancel())
         case "revoke":
-            await store.revoke("shop", NOW)
+            await store.brands.revoke("shop", NOW)
         case "permit":
-            permission = store.permission("shop")
+            permission = store.brands.permission("shop")
             assert permission is not None
-            await store.permit("shop", NOW, terms=replace(permission.terms, ask_each_time=True))
+            await store.brands.permit("shop", NOW, terms=replace(permission.terms, ask_each_time=True))
         case "stop":
-            await store.stop("front", NOW, on=True)
+            await store.entrances.set_stop("front", NOW, on=True)
         case "stop and lift":
-            await store.stop("front", NOW, on=True)
-            await store.stop("front", NOW, on=False)
+            await store.entrances.set_stop("front", NOW, on=True)
+            await store.entrances.set_stop("front", NOW, on=False)
         case _:
             raise AssertionError(what)
 
@@ -198,20 +198,20 @@ async def test_whatever_commits_before_the_intent_overtakes_it(
         await receive(store, make_offer())
         intent = reserve_step(visit_delivery(store))
         await change(store, what)
-        before, head = store.entrance("front"), store.head()
+        before, head = store.entrances.state("front"), store.log.head()
         outcome = await store.commit(intent)
         assert isinstance(outcome, CommitConflict)
         facts = FactsChanged(delivery=visit_delivery(store), stopped=stopped, epoch=epoch, pauses=())
         assert outcome.facts == facts
         assert outcome.facts.delivery.refusal is refusal
         assert visit_delivery(store).withdrawals_left == 2
-        assert (store.entrance("front"), store.head()) == (before, head)
+        assert (store.entrances.state("front"), store.log.head()) == (before, head)
 
 
 async def test_an_intent_that_knows_of_the_stop_does_not_commit_either(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        epoch = await store.stop("front", NOW, on=True)
+        epoch = await store.entrances.set_stop("front", NOW, on=True)
         outcome = await store.commit(reserve_step(visit_delivery(store), epoch=epoch))
         assert isinstance(outcome, CommitConflict)
         assert outcome.facts.stopped
@@ -251,10 +251,10 @@ async def test_in_one_commit_an_overtaken_step_falls_out_alone(tmp_path: Path) -
         kinds = [type(outcome) for outcome in outcomes]
         assert kinds == [CommitResult, CommitResult, CommitConflict] * 2
         assert writer_of(store).commits <= before + 2  # what held the writer back, and all of these
-        bodies = [json.loads(e.body) for e in store.entries() if isinstance(e.body, bytes)]
+        bodies = [json.loads(e.body) for e in store.log.entries() if isinstance(e.body, bytes)]
         told_of = [e["visit"] for e in bodies if e["kind"] == "step"]
         assert told_of == ["d1-a", "d1-b", "d2-a", "d2-b"]
-        assert find_break(store.entries()) is None
+        assert find_break(store.log.entries()) is None
 
 
 async def _hold(store: Store, gate: asyncio.Event) -> None:
@@ -275,9 +275,9 @@ async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_pa
     async with open_store(tmp_path) as store:
         gate = asyncio.Event()
         blocked = asyncio.create_task(_hold(store, gate))
-        good = [asyncio.create_task(store.next_session()) for _ in range(2)]
+        good = [asyncio.create_task(store.box.next_session_number()) for _ in range(2)]
         bad = asyncio.create_task(store.commit(make_step(Entrance(id="cellar"))))
-        good.append(asyncio.create_task(store.next_session()))
+        good.append(asyncio.create_task(store.box.next_session_number()))
         await asyncio.sleep(0)
         gate.set()
         assert await asyncio.gather(*good) == [1, 2, 3]
@@ -291,22 +291,22 @@ async def test_whoever_was_cancelled_while_waiting_stops_nobody(tmp_path: Path) 
         gate = asyncio.Event()
         blocked = asyncio.create_task(_hold(store, gate))
         await asyncio.sleep(0)
-        gone = asyncio.create_task(store.next_session())
+        gone = asyncio.create_task(store.box.next_session_number())
         await asyncio.sleep(0)
         gone.cancel()
         gate.set()
         await blocked
-        assert await store.next_session() == 2
+        assert await store.box.next_session_number() == 2
 
 
 async def test_after_the_end_nothing_is_taken(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         pass
     with pytest.raises(StoreFailed):
-        await store.next_session()
+        await store.box.next_session_number()
     with pytest.raises(StoreFailed):
-        store.head()
-    store.keep_floor(NOON)
+        store.log.head()
+    store.box.post_time_floor(NOON)
     await store.close()
 
 
@@ -317,20 +317,26 @@ async def test_a_scan_finds_the_parcel_and_the_couriers_code(tmp_path: Path) -> 
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
         expected = visit_delivery(store)
-        assert store.matches(PARCEL, now=IN_WINDOW) == (CodeMatch(kind=CodeKind.PARCEL, delivery=expected),)
-        assert store.matches("courier:" + DIGEST, now=IN_WINDOW) == (
+        assert store.deliveries.matches(PARCEL, now=IN_WINDOW) == (CodeMatch(kind=CodeKind.PARCEL, delivery=expected),)
+        assert store.deliveries.matches("courier:" + DIGEST, now=IN_WINDOW) == (
             CodeMatch(kind=CodeKind.COURIER, delivery=expected),
         )
-        assert store.matches(DIGEST, now=IN_WINDOW) == ()
-        assert store.matches("nothing", now=IN_WINDOW) == ()
+        assert store.deliveries.matches(DIGEST, now=IN_WINDOW) == ()
+        assert store.deliveries.matches("nothing", now=IN_WINDOW) == ()
 
 
 async def test_a_code_of_two_deliveries_finds_first_the_one_that_may_come_in(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer(id="old"))
         await receive(store, make_offer(id="new", window=make_window(4, 5)))
-        assert [m.delivery.id for m in store.matches(PARCEL, now=noon_plus(hours=4))] == ["shop.new", "shop.old"]
-        assert [m.delivery.refusal for m in store.matches(PARCEL, now=noon_plus(hours=4))] == [None, Refusal.EXPIRED]
+        assert [m.delivery.id for m in store.deliveries.matches(PARCEL, now=noon_plus(hours=4))] == [
+            "shop.new",
+            "shop.old",
+        ]
+        assert [m.delivery.refusal for m in store.deliveries.matches(PARCEL, now=noon_plus(hours=4))] == [
+            None,
+            Refusal.EXPIRED,
+        ]
 
 
 @pytest.mark.slow
@@ -353,7 +359,7 @@ async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> No
             db.execute("ANALYZE")
 
         await writer_of(store).do(fill)
-        (match,) = store.matches("code-77777", now=IN_WINDOW)
+        (match,) = store.deliveries.matches("code-77777", now=IN_WINDOW)
         assert match.delivery.id == "shop.n77777"
         assert match.delivery.refusal is None
     reader = connect(tmp_path / "perron.sqlite", writes=False)
@@ -385,10 +391,10 @@ async def test_upcoming_deliveries_are_those_whose_window_has_not_ended(tmp_path
             )
         await receive(store, make_offer(id="d3", parcels=("p3",), courier_sha256="9" * 64))
         await receive(store, make_cancel(id="d3"))
-        assert [u.delivery.id for u in store.upcoming("front", IN_WINDOW)] == ["shop.d2", "shop.d0"]
-        assert store.upcoming("garage", IN_WINDOW) == ()
+        assert [u.delivery.id for u in store.deliveries.upcoming("front", IN_WINDOW)] == ["shop.d2", "shop.d0"]
+        assert store.deliveries.upcoming("garage", IN_WINDOW) == ()
         await store.commit(make_step(entrance_state(), event=PreflightDue(delivery=visit_delivery(store, "shop.d2"))))
-        assert [u.checked for u in store.upcoming("front", IN_WINDOW)] == [IN_WINDOW.utc, None]
+        assert [u.checked for u in store.deliveries.upcoming("front", IN_WINDOW)] == [IN_WINDOW.utc, None]
 
 
 async def test_a_delivery_of_next_week_is_upcoming_once_for_its_first_look_and_again_a_day_before(
@@ -396,12 +402,12 @@ async def test_a_delivery_of_next_week_is_upcoming_once_for_its_first_look_and_a
 ) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer(window=make_window(7 * 24, 8 * 24)))
-        assert [u.checked for u in store.upcoming("front", NOW)] == [None]
+        assert [u.checked for u in store.deliveries.upcoming("front", NOW)] == [None]
         await store.commit(make_step(entrance_state(), event=PreflightDue(delivery=visit_delivery(store)), now=NOW))
-        assert store.upcoming("front", NOW) == ()
-        assert [u.checked for u in store.upcoming("front", noon_plus(days=6))] == [NOW.utc]
-        assert len(store.upcoming("front", noon_plus(days=7, hours=23))) == 1
-        assert store.upcoming("front", noon_plus(days=8)) == ()
+        assert store.deliveries.upcoming("front", NOW) == ()
+        assert [u.checked for u in store.deliveries.upcoming("front", noon_plus(days=6))] == [NOW.utc]
+        assert len(store.deliveries.upcoming("front", noon_plus(days=7, hours=23))) == 1
+        assert store.deliveries.upcoming("front", noon_plus(days=8)) == ()
 
 
 # ---- the retailer
@@ -413,16 +419,16 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
         heard = [answer.result.state]
 
         async def listen(now: Any) -> None:  # noqa: ANN401 - a Now
-            for result in store.changed(now):
+            for result in store.deliveries.changed_results(now):
                 assert result.delivery == "d1"
                 heard.append(result.state)
-                await store.told(result, now)
-            assert store.changed(now) == ()
+                await store.deliveries.mark_reported(result, now)
+            assert store.deliveries.changed_results(now) == ()
 
         await listen(NOW)
-        assert store.next_change() == NOON + timedelta(hours=1)
+        assert store.deliveries.next_change() == NOON + timedelta(hours=1)
         await listen(noon_plus(hours=1))
-        assert store.next_change() == NOON + timedelta(hours=3)
+        assert store.deliveries.next_change() == NOON + timedelta(hours=3)
         under = visit_delivery(store)
         await store.commit(make_step(entrance_state(under, phase=Phase.RINGING)))
         await listen(IN_WINDOW)
@@ -437,12 +443,12 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
         await listen(IN_WINDOW)
         locked = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
         await store.commit(make_step(entrance_state(under, phase=Phase.LOCKED_AGAIN), locked))
-        assert store.locked_at("front") == IN_WINDOW.utc
+        assert store.entrances.locked_at("front") == IN_WINDOW.utc
         await listen(IN_WINDOW)
         await store.commit(make_step(entrance_state()))
         await listen(noon_plus(hours=9))
         assert heard == [State.SCHEDULED, State.WINDOW_OPEN, State.VISITING, State.DELIVERED, State.DELIVERED]
-        result = store.result("shop.d1", IN_WINDOW)
+        result = store.deliveries.result("shop.d1", IN_WINDOW)
         assert result is not None
         assert (result.house, result.missing) == (DoorResult.LOCKED_AGAIN, 0)
 
@@ -450,16 +456,16 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
 async def test_what_was_not_told_is_found_again_after_a_restart(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        assert [r.state for r in store.changed(IN_WINDOW)] == [State.WINDOW_OPEN]
+        assert [r.state for r in store.deliveries.changed_results(IN_WINDOW)] == [State.WINDOW_OPEN]
     async with open_store(tmp_path) as store:
-        assert [r.state for r in store.changed(IN_WINDOW)] == [State.WINDOW_OPEN]
-        assert [r.state for r in store.changed(noon_plus(hours=3))] == [State.EXPIRED]
+        assert [r.state for r in store.deliveries.changed_results(IN_WINDOW)] == [State.WINDOW_OPEN]
+        assert [r.state for r in store.deliveries.changed_results(noon_plus(hours=3))] == [State.EXPIRED]
 
 
 async def test_without_trusted_time_no_retailer_hears_of_a_window(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
-        assert store.changed(replace(IN_WINDOW, trusted=False)) == ()
+        assert store.deliveries.changed_results(replace(IN_WINDOW, trusted=False)) == ()
 
 
 async def test_an_entrance_that_is_not_ready_is_told_and_that_it_is_again(tmp_path: Path) -> None:
@@ -469,9 +475,9 @@ async def test_an_entrance_that_is_not_ready_is_told_and_that_it_is_again(tmp_pa
             await store.commit(
                 make_step(entrance_state(), c.ReportReadiness(delivery="shop.d1", lacking=lacking), now=NOW)
             )
-            (result,) = store.changed(NOW)
+            (result,) = store.deliveries.changed_results(NOW)
             assert result.lacking == lacking
-            await store.told(result, NOW)
+            await store.deliveries.mark_reported(result, NOW)
 
 
 async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_path: Path) -> None:
@@ -485,6 +491,6 @@ async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_p
             await store.commit(
                 make_step(entrance_state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", house=house))
             )
-            result = store.result("shop.d1", IN_WINDOW)
+            result = store.deliveries.result("shop.d1", IN_WINDOW)
             assert result is not None
             assert (result.state, result.missing, result.house) == (State.PARTLY_DELIVERED, 1, house)

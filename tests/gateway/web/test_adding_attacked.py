@@ -209,7 +209,7 @@ async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Hom
 async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(house: Home) -> None:
     made, kept = house.site.box, make_proposals(house.site.box, house.file, lambda: None)
     kept._quota = HourlyQuota(5)  # noqa: SLF001 - the real one takes its time
-    before = sum(1 for _ in made.store.entries())
+    before = sum(1 for _ in made.store.log.entries())
     door = ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"})
     said = set()
     for _ in range(8):
@@ -217,7 +217,7 @@ async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(
         for one in await kept.seen():
             await kept.drop(one.proposal.id, by="ines", now=made.clock.now(), refused=False)
     assert said == {"often"}
-    assert sum(1 for _ in made.store.entries()) == before + 2 * 5
+    assert sum(1 for _ in made.store.log.entries()) == before + 2 * 5
     assert await kept.propose(door, by="anna", now=made.clock.now()) == (), "the owner is not kept from it"
 
 

@@ -361,7 +361,7 @@ async def test_of_two_who_take_one_invitation_at_once_one_is_in(made: ShellBox, 
 
     statuses = await asyncio.gather(*(join(f"Guest {number}") for number in range(5)))
     assert statuses.count(303) == 1
-    assert len(made.store.register.people()) == 2
+    assert len(made.store.accounts.all_people()) == 2
 
 
 async def test_who_says_that_they_come_from_elsewhere_waits_all_the_same(site: ServedSite) -> None:
@@ -394,7 +394,7 @@ async def test_a_full_disk_is_told_in_words_to_who_signs_in_and_nobody_is_in(
     async def full(*_asked: object, **_named: object) -> None:
         raise StoreFailed("no space left on device")
 
-    monkeypatch.setattr("gateway.storage.accounts.AccountStore.set_failures", full)
+    monkeypatch.setattr("gateway.storage.accounts.AccountStore.set_failure_counts", full)
     async with site.client(None) as client:
         async with client.post("/enter", data={"name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert (answer.status, answer.content_type) == (503, "text/html")

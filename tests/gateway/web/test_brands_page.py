@@ -71,7 +71,7 @@ async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is
         assert 'value="permit"' not in page.split('id="brand-lune"')[1].split("</article>")[0]
         async with client.post("/brands/lune", data={"do": "permit"}, headers=JSON) as answer:
             assert answer.status == 409, "whoever made the form himself is told the same"
-        permission = made.store.permission("lune")
+        permission = made.store.brands.permission("lune")
         assert permission is not None
         assert permission.standing is PermissionStatus.PENDING
 
@@ -103,7 +103,7 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
         form = [*TERMS, ("ask", digest(await shown(client))), ("until", "2026-12-24")]
         async with client.post("/brands/lune/terms", data=form) as answer:
             assert answer.url.path == "/brands"
-        permission = made.store.permission("lune")
+        permission = made.store.brands.permission("lune")
         assert permission is not None
         assert permission.standing is PermissionStatus.GRANTED
         assert permission.terms.hours == "08:00-20:00"
@@ -113,7 +113,7 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
         assert 'value="2026-12-24"' in page
         async with client.post("/brands/lune", data={"do": "revoke"}) as answer:
             assert answer.status == 200
-        assert made.store.permission("lune") != permission
+        assert made.store.brands.permission("lune") != permission
         await hears(made, lune.asking(connection=None, ends="con-2", ended=lune.ends("con-2")))
         assert "The brand ended this itself" in await shown(client)
 
@@ -124,13 +124,13 @@ async def test_a_last_day_that_cannot_be_meant_is_refused_in_words_and_nothing_i
 ) -> None:
     lune = UnknownBrand()
     await hears(made, lune.asking())
-    before = made.store.permission("lune")
+    before = made.store.brands.permission("lune")
     async with site.client(site.owner) as client:
         form = [*TERMS, ("ask", digest(await shown(client))), ("until", until)]
         async with client.post("/brands/lune/terms", data=form, headers=JSON | ENGLISH) as answer:
             assert answer.status == 409
             assert "leave the field empty" in (await answer.json())["why"]
-    assert made.store.permission("lune") == before
+    assert made.store.brands.permission("lune") == before
 
 
 async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_form_is_kept(
@@ -149,7 +149,7 @@ async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_for
         wrong = [*form, ask, ("password_again", "not the password")]
         async with client.post("/brands/lune/terms", data=wrong, headers=JSON) as answer:
             assert answer.status == 401
-        permission = made.store.permission("lune")
+        permission = made.store.brands.permission("lune")
         assert permission is not None
         assert permission.standing is PermissionStatus.PENDING
         async with client.post("/brands/lune/terms", data=[*TERMS, ask]) as answer:
@@ -175,10 +175,10 @@ async def test_a_new_key_is_not_accepted_without_the_password(site: ServedSite, 
         async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", digest(await shown(client)))]) as answer:
             assert answer.status == 200
         await hears(made, lune.asking(lune.shown(), lune.vouches(2), connection=None))
-        assert [key.kid for key in made.store.brands.new_keys()] == ["lune-2"]
+        assert [key.kid for key in made.store.brands.waiting_keys()] == ["lune-2"]
         async with client.post("/brands/lune/keys/lune-2", data={"do": "approve"}, headers=JSON) as answer:
             assert answer.status == 401
-        assert [key.kid for key in made.store.brands.new_keys()] == ["lune-2"]
+        assert [key.kid for key in made.store.brands.waiting_keys()] == ["lune-2"]
         async with client.post("/brands/lune/keys/lune-2", data={"do": "refuse"}) as answer:
             assert answer.status == 200, "to refuse is quick"
 
@@ -223,7 +223,7 @@ async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
             assert answer.url.path == "/brands"
             assert "Maison Lune" not in await answer.text()
         await hears(made, token)
-        assert made.store.brands.asks(made.clock.now()) == (), "what was asked once is not asked again"
+        assert made.store.brands.open_requests(made.clock.now()) == (), "what was asked once is not asked again"
         await hears(made, other.asking())
         assert PublicKey.from_text(other.x()).fingerprint in await shown(client)
 
@@ -257,7 +257,7 @@ async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_t
         for more, given in (([], False), ([("hub_signed", "1")], True)):
             async with client.post("/brands/lune/terms", data=[*form, *more]) as answer:
                 assert answer.status == 200
-            permission = made.store.permission("lune")
+            permission = made.store.brands.permission("lune")
             assert permission is not None
             assert permission.terms.hub_signed is given
 
@@ -279,7 +279,7 @@ async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Serv
             ):
                 async with client.post(f"/brands/lune{path}", data={"do": do}) as answer:
                     assert answer.status == 403, path
-    assert len(made.store.brands.asks(made.clock.now())) == 1
+    assert len(made.store.brands.open_requests(made.clock.now())) == 1
 
 
 async def test_what_is_over_is_shown_no_more(site: ServedSite, made: ShellBox) -> None:
@@ -316,7 +316,7 @@ async def test_a_stranger_is_let_in_by_hand_in_a_browser(
         somebody.complaints.clear()  # 401 and 422, as asked for
         await expect(card).to_have_class(re.compile("granted"))
         assert await accessibility_problems(page) == []
-    permission = made.store.permission("lune")
+    permission = made.store.brands.permission("lune")
     assert permission is not None
     assert permission.standing is PermissionStatus.GRANTED
     assert permission.terms.entrances == {"garage"}

@@ -246,29 +246,29 @@ async def test_a_link_answers_for_a_brand_and_says_what_was_decided_ever_after(
                 assert answer.status == 200
             for fact in ("shop asks to be let in", "Front, Garage", "Colissimo", "00:00-24:00", "it is no"):
                 assert fact in page, fact
-            permission = made.store.permission("shop")
+            permission = made.store.brands.permission("shop")
             assert permission is not None
             assert permission.standing is PermissionStatus.PENDING, "to look at a link decides nothing"
             async with client.post(f"/link/{yes}") as answer:
                 assert (answer.status, said in await answer.text()) == (200, True)
-            permission = made.store.permission("shop")
+            permission = made.store.brands.permission("shop")
             assert permission is not None
             assert permission.standing is standing
             for method, token in (("GET", yes), ("POST", yes), ("GET", other), ("POST", other)):
                 async with client.request(method, f"/link/{token}") as answer:
                     page = await answer.text()
                     assert (answer.status, "Decided already." in page, said in page) == (410, True, True), method
-            assert made.store.permission("shop") == permission
+            assert made.store.brands.permission("shop") == permission
 
 
 async def test_a_permission_s_link_from_before_a_revocation_permits_nothing(made: ShellBox) -> None:
     brand = next(iter(made.home.brands))
-    permission = made.store.permission(brand)
+    permission = made.store.brands.permission(brand)
     assert permission is not None
     token = link(made, action_links.LinkPurpose.PERMIT, f"front.{brand}.{permission.version}")
-    await made.store.revoke(brand, made.clock.now())
+    await made.store.brands.revoke(brand, made.clock.now())
     async with serve_site(made) as site, ClientSession(site.address) as client, client.post(f"/link/{token}") as answer:
         assert answer.status == 410
-    permission = made.store.permission(brand)
+    permission = made.store.brands.permission(brand)
     assert permission is not None
     assert permission.standing is PermissionStatus.REVOKED

@@ -134,7 +134,7 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Shel
 
 @pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])
 async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: ShellBox, told: str, *, cover: bool) -> None:
-    delivery = made.store.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
+    delivery = made.store.deliveries.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
     visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", unlock_intent=True)
     rules = replace(made.front.state.rules, garage_door=cover)
     made.front.state = replace(made.front.state, rules=rules, visit=visit)

@@ -91,7 +91,7 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
     async with serve_with_cameras(tmp_path, cameras) as there, visitor() as somebody:
         page = await somebody.page()
         await there.site.sign_in(page.context)
-        keeping, owner = there.site.box.store.keeping, there.site.owner.user.person
+        keeping, owner = there.site.box.store.privacy, there.site.owner.user.person
         await keeping.set_inside_always(there.site.box.clock.now(), always=True, by=owner)  # nothing happens here
         await page.goto(f"{there.site.address}/live")
         figure = page.locator("[data-camera=hall]").first
@@ -126,7 +126,7 @@ async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within
 ) -> None:
     async with serve_with_cameras(tmp_path, cameras) as there, visitor() as somebody:
         site, now = there.site, there.site.box.clock.now()
-        await site.box.store.keeping.set_inside_always(now, always=True, by=site.owner.user.person)
+        await site.box.store.privacy.set_inside_always(now, always=True, by=site.owner.user.person)
         removed, ended = await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.HOUSEHOLD, "Carla")
         elsewhere = await site.accounts.sign_in("Carla", ANNA_PASSWORD, address="127.0.0.1", device=None, now=now)
 

@@ -58,7 +58,7 @@ async def test_a_stop_counts_and_can_be_lifted(made: ShellBox, at: ClientSession
     async with at.post("/entrance/front", data={"do": "stop"}, headers=JSON) as answer:
         assert answer.status == 200
     assert made.front.stopped()
-    assert made.store.stopped("front").stopped
+    assert made.store.entrances.stop_state("front").stopped
     async with at.post("/entrance/front", data={"do": "lift"}) as answer:
         assert answer.url.path == "/"
     await wait_until(lambda: not made.front.stopped())
@@ -95,7 +95,7 @@ async def test_a_form_leads_back_only_to_this_site(made: ShellBox, at: ClientSes
         fields = {"do": "home", "back": back}
         async with at.post("/entrance/front", data=fields, allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, to)
-    assert made.store.home("front").somebody_home
+    assert made.store.entrances.presence("front").somebody_home
 
 
 async def test_a_brand_is_let_in_and_turned_away_again(made: ShellBox, at: ClientSession) -> None:
@@ -103,7 +103,7 @@ async def test_a_brand_is_let_in_and_turned_away_again(made: ShellBox, at: Clien
     for do, standing in (("revoke", PermissionStatus.REVOKED), ("permit", PermissionStatus.GRANTED)):
         async with at.post(f"/brands/{brand}", data={"do": do, "password_again": ANNA_PASSWORD}) as answer:
             assert answer.url.path == "/brands"
-        permission = made.store.permission(brand)
+        permission = made.store.brands.permission(brand)
         assert permission is not None
         assert permission.standing is standing
 
@@ -120,7 +120,7 @@ async def test_an_owner_begins_with_the_garage_and_what_he_says_counts_at_once(
     async with at.post("/brands/shop/terms", data=[*TERMS, ("carriers", " Colissimo , Chronopost,, ")]) as answer:
         assert answer.url.path == "/brands"
         assert "décidé par Anna" in await answer.text()
-    permission = made.store.permission("shop")
+    permission = made.store.brands.permission("shop")
     assert permission is not None
     assert permission.standing is PermissionStatus.GRANTED
     assert permission.terms == PermissionTerms(
@@ -140,11 +140,11 @@ async def test_an_owner_begins_with_the_garage_and_what_he_says_counts_at_once(
 async def test_terms_that_cannot_be_meant_are_refused_and_change_nothing(
     made: ShellBox, at: ClientSession, wrong: dict[str, str]
 ) -> None:
-    before = made.store.permission("shop")
+    before = made.store.brands.permission("shop")
     async with at.post("/brands/shop/terms", data=wrong, headers=JSON) as answer:
         assert answer.status == 409
         assert (await answer.json())["why"]
-    assert made.store.permission("shop") == before
+    assert made.store.brands.permission("shop") == before
     async with at.post("/brands/nobody/terms", data=wrong) as answer:
         assert answer.status == 404
 

@@ -70,7 +70,7 @@ async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one
                 "/enter", data={"name": "Anna", "password": password}, allow_redirects=False
             ) as answer:
                 assert (answer.status == 303) is good
-    assert [row["person"] for row in made.store.register.recovered()] == [site.owner.user.person]
+    assert [row["person"] for row in made.store.log.bodies_of_kind("password_recovered")] == [site.owner.user.person]
 
 
 async def test_everybody_else_of_the_household_is_shown_it(site: ServedSite) -> None:
@@ -86,7 +86,7 @@ async def test_everybody_else_of_the_household_is_shown_it(site: ServedSite) -> 
 async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once(
     site: ServedSite, made: ShellBox
 ) -> None:
-    await made.store.enlist(["a-phone"], made.clock.now())
+    await made.store.phones.set_recipients(["a-phone"], made.clock.now())
     async with site.client(None) as client:
         assert (await tried(client, a_code(site)))[0] == 303
     await wait_until(lambda: made.line.on("perron/entrance/front/message"))
@@ -94,7 +94,7 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     assert b"password_reset" in told.payload
     assert b"Anna" in told.payload
     now = made.clock.now()
-    (owed,) = made.store.owed("a-phone", now, until=now.utc)
+    (owed,) = made.store.phones.pending("a-phone", now, until=now.utc)
     again = MessageComposer(made.home, made.store).again(owed, now)
     assert again is not None, "after a restart it is told out of the store"
     assert "The password of Anna was replaced at" in again.words("en")
@@ -139,7 +139,7 @@ async def test_a_code_that_is_old_says_so(
     async with site.client(None) as client:
         status, text = await tried(client, code)
     assert (status, "This code is too old" in text) == (422, True)
-    assert made.store.register.recovered() == ()
+    assert made.store.log.bodies_of_kind("password_recovered") == ()
 
 
 async def test_wrong_codes_make_an_outsider_wait_and_never_keep_the_owner_out(site: ServedSite) -> None:
@@ -175,7 +175,7 @@ async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, 
     assert await site.accounts.set_role(site.owner.user, bruno.user.person, Role.HOUSEHOLD, now) is None
     async with site.client(None) as client:
         assert (await tried(client, code))[0] == 422
-    assert made.store.register.recovered() == ()
+    assert made.store.log.bodies_of_kind("password_recovered") == ()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{}", b"[1]", b"\xff", b'[{"person": 1}]', b"[" * 3000, b"x" * 9000])

@@ -117,7 +117,7 @@ def _write_home_file(folder: Path, house: Home) -> Path:
 async def enrol_browser(site: ServedSite, label: str) -> None:
     """A browser of the owner's goes out with her."""
     store, now, who = site.box.store, site.box.clock.now(), site.owner.user
-    person = store.register.person(who.person)
+    person = store.accounts.person(who.person)
     assert person is not None
     key = Jwk.of(load_private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
     one = EnrolledBrowser(id="brw-1", device=who.device, person=person, home="home-1", label=label, sign=key, agree=key,
@@ -173,9 +173,9 @@ async def _film_incident(made: ShellBox, why: str) -> None:
         end=NOON + timedelta(seconds=FILM_S), sha256="0" * 64, fragments=6, size=file.stat().st_size,
         gaps=((NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)),),
     )  # fmt: skip
-    await made.store.clip_closed(clip, NOW)
-    await made.store.visit_sealed(INCIDENT, 1, "0" * 64, NOW)
-    await made.store.hold(INCIDENT, why, NOW)
+    await made.store.recordings.add_clip(clip, NOW)
+    await made.store.recordings.mark_sealed(INCIDENT, 1, "0" * 64, NOW)
+    await made.store.recordings.set_hold(INCIDENT, why, NOW)
 
 
 async def _one_time_link(site: ServedSite, form: str, fields: Mapping[str, str], path: str) -> str:

@@ -32,12 +32,12 @@ async def open_store(folder: Path, house: Home | None = None) -> AsyncIterator[S
 async def receive(store: Store, said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = NOW) -> MessageAnswer:
     """A retailer says something, signed."""
     message = make_claims(said, brand=brand, now=now)
-    return await store.accept(sign_claims(message), message, now)
+    return await store.deliveries.accept(sign_claims(message), message, now)
 
 
 def visit_delivery(store: Store, name: str = "shop.d1", now: Now = IN_WINDOW) -> VisitDelivery:
     """How `decide` sees it."""
-    found = store.facts(name, now)
+    found = store.deliveries.facts(name, now)
     assert found is not None
     return found
 

@@ -67,7 +67,7 @@ class Stage:
             subscriptions=[
                 s for s in origins.subscriptions if isinstance(origins.origin(s.topic), HomeAssistantOrigin)
             ],
-            session_number=made.store.next_session,
+            session_number=made.store.box.next_session_number,
             on_message=heard,
             on_up=lambda _session: assistant.connected(),
             on_down=lambda _why: None,
@@ -230,7 +230,7 @@ async def test_unlocking_moves_nothing_and_is_told_and_noted(stage: Stage) -> No
         assert "delivery" in stage.ha.events[0]["why"]
         assert stage.to_the_lock() == []
         assert stage.ha.shows("front") == "LOCKED"
-    noted = [json.loads(entry.body) for entry in stage.box.store.entries() if isinstance(entry.body, bytes)]
+    noted = [json.loads(entry.body) for entry in stage.box.store.log.entries() if isinstance(entry.body, bytes)]
     said = [(one["asked"], one["by"]) for one in noted if one["kind"] == "wish_refused"]
     assert said == [("UNLOCK", "home-assistant"), ("OPEN", "home-assistant")]
 
@@ -260,7 +260,7 @@ async def test_a_stop_counts_at_once_and_nothing_of_home_assistants_lifts_it(sta
             stage.ha.presses("front", word)
         await wait_until(lambda: stage.box.front.state.somebody_home)
         assert stage.box.front.state.stopped
-        assert stage.box.store.stopped("front").stopped
+        assert stage.box.store.entrances.stop_state("front").stopped
 
 
 async def test_what_the_house_file_does_not_name_is_refused(stage: Stage) -> None:

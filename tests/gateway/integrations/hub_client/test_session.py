@@ -229,11 +229,11 @@ async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_sign
         await wait_until(lambda: there.hellos)
         assert {one.id for one in there.hellos[0].entrances} == {"front", "garage"}
         assert (await there.receipt(there.offers(make_offer()))).state == "received"
-        assert made.store.promise("shop.d1") is not None
+        assert made.store.deliveries.order("shop.d1") is not None
         assert made.touched == ["front"], "its entrance is told, as of any retailer's message"
         await wait_until(lambda: there.results)
         assert [(one.delivery, one.state) for one in there.results] == [("d1", State.SCHEDULED)]
-        await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+        await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq())
 
 
 async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
         )  # asked again it is told again: another question may wait for it
         assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
         assert there.decisions[0].entrances == ("front", "garage")
-        await made.store.revoke("shop", made.clock.now())
+        await made.store.brands.revoke("shop", made.clock.now())
         await wait_until(lambda: len(there.decisions) == 3)
         assert there.decisions[2].standing == "revoked"
         assert there.decisions[2].version > there.decisions[0].version
@@ -305,7 +305,7 @@ async def test_a_hub_that_acknowledges_nothing_is_told_the_same_again_after_its_
         there.tokens.clear()
         async with at_work(uplink(made, section(broker, tmp_path))):
             await wait_until(lambda: len(there.hellos) == 2)
-            assert there.hellos[1].events == made.store.uplinks.made()
+            assert there.hellos[1].events == made.store.hub_journal.last_seq()
             assert [one.delivery for one in there.hellos[1].open] == ["d1"]
             await wait_until(lambda: there.results)
             assert there.results[0].delivery == "d1"
@@ -348,7 +348,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
             nonlocal slowest
             for number in range(20):
                 began = time.monotonic()
-                await made.store.stop("garage", made.clock.now(), on=number % 2 == 0)
+                await made.store.entrances.set_stop("garage", made.clock.now(), on=number % 2 == 0)
                 slowest = max(slowest, time.monotonic() - began)
                 await asyncio.sleep(0.02)
 
@@ -367,7 +367,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
         assert not task.done()
         told = [one for one in logged if one["event"] == "hub_not_understood"]
         assert len(told) == 1, "once a minute: no hub fills the disk"
-        events = made.store.uplinks.made()
+        events = made.store.hub_journal.last_seq()
         assert events < 400
         assert (await there.receipt(there.offers(make_offer()))).state == "received", "and it still takes what is true"
 
@@ -379,7 +379,7 @@ async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_bo
     ):  # fmt: skip
         await wait_until(lambda: there.hellos)
         assert (await there.receipt(there.offers(make_offer()))).state == "received"
-        await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made() > 1)
+        await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq() > 1)
         with contextlib.closing(sqlite3.connect(made.home.storage.folder / "perron.sqlite3")) as beside:
             before = beside.execute("PRAGMA data_version").fetchone()
             for number in range(30):
@@ -443,8 +443,8 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         async with at_work(uplink(made, where)):
             await wait_until(lambda: there.hellos)
             await there.receipt(there.offers(make_offer(id="d2", parcels=("p2",), courier_sha256="2" * 64)))
-            await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
-        await made.store.handover.cancel_open(made.clock.now(), by=None)
+            await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq())
+        await made.store.handover.cancel_open_deliveries(made.clock.now(), by=None)
         there.keeps = False
         async with at_work(uplink(made, where, leaving=True)) as task:
             await wait_until(lambda: len(there.hellos) == 2)
@@ -455,8 +455,8 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
             await wait_until(task.done)
             task.result()
         assert there.results[-1].state is State.CANCELLED, "what was promised is withdrawn first"
-        assert made.store.uplinks.made() == 0, "nothing of it is kept for the next household"
-        assert made.store.handover.pending(TASK_HUB_LEFT) == HOME
+        assert made.store.hub_journal.last_seq() == 0, "nothing of it is kept for the next household"
+        assert made.store.handover.pending_task(TASK_HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
         again = build_uplink(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
                        hub_signed=made.reception.hub_signed, letting=made.reception.letting,
@@ -477,7 +477,7 @@ async def test_the_support_code_that_the_hub_tells_is_kept_and_a_changed_one_is_
         async with at_work(uplink(made, section(broker, tmp_path))):
             before = len(there.hellos)
             await wait_until(lambda: len(there.hellos) > before)
-            await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+            await wait_until(lambda: made.store.hub_journal.acknowledged_seq() == made.store.hub_journal.last_seq())
         assert support_code(folder) == format_support_code(code), "what is none is not kept"
 
 
@@ -503,8 +503,8 @@ async def test_a_home_that_the_hub_lets_in_no_longer_knows_it_and_leaves_without
                 await wait_until(task.done)
                 task.result()
         assert [one["event"] for one in logged if one["event"] == "hub_cut_off"] == ["hub_cut_off"], "told once"
-        assert made.store.handover.pending(TASK_HUB_LEFT) == HOME
-        assert made.store.handover.pending(TASK_LEAVE_HUB) is None
+        assert made.store.handover.pending_task(TASK_HUB_LEFT) == HOME
+        assert made.store.handover.pending_task(TASK_LEAVE_HUB) is None
 
 
 async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:

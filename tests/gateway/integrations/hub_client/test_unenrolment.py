@@ -115,14 +115,14 @@ async def test_the_hub_is_told_again_until_it_answers_and_only_then_all_of_it_is
             raise HubUnavailable("away")
         return enrolment.http_request(address, body)
 
-    await house.store.handover.leave(TASK_LEAVE_HUB, section.home)
+    await house.store.handover.set_task(TASK_LEAVE_HUB, section.home)
     await house.farewell(away_twice).end(at_once=lambda: False)
     assert len(tries) == 3
     assert await revoked(hub)
     assert house.forgotten
     assert house.reread == 1
-    assert house.store.handover.pending(TASK_HUB_LEFT) == section.home
-    assert house.store.handover.pending(TASK_LEAVE_HUB) is None
+    assert house.store.handover.pending_task(TASK_HUB_LEFT) == section.home
+    assert house.store.handover.pending_task(TASK_LEAVE_HUB) is None
 
 
 async def test_whoever_leaves_at_once_is_held_up_by_no_hub(house: House, hub: RunningHub, at: HubFile) -> None:
@@ -138,7 +138,7 @@ async def test_whoever_leaves_at_once_is_held_up_by_no_hub(house: House, hub: Ru
 
 async def test_killed_after_the_key_went_the_next_start_goes_on(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
-    await house.store.handover.leave(TASK_LEAVE_HUB, house.section.home)
+    await house.store.handover.set_task(TASK_LEAVE_HUB, house.section.home)
     await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.box.folder.exists(), "the hub is to be told first: that is the line's work"
     for path in house.box.folder.iterdir():
@@ -160,7 +160,7 @@ async def test_a_house_file_that_could_not_be_written_is_written_at_the_next_sta
     house.file.write_text(whole)
     await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.forgotten
-    assert house.store.handover.pending(TASK_HUB_LEFT) == home
+    assert house.store.handover.pending_task(TASK_HUB_LEFT) == home
 
 
 async def test_a_home_that_joins_anew_under_its_name_stays(house: House, hub: RunningHub, at: HubFile) -> None:
@@ -170,7 +170,7 @@ async def test_a_home_that_joins_anew_under_its_name_stays(house: House, hub: Ru
     await house.joins(hub, at, home=home)
     await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.section.home == home
-    assert house.store.handover.pending(TASK_HUB_LEFT) is None
+    assert house.store.handover.pending_task(TASK_HUB_LEFT) is None
     assert await house.farewell().let_in()
 
 

@@ -43,7 +43,7 @@ async def house(tmp_path: Path) -> Home:
     BoxKey.at(made.storage.folder / "key")
     store = await Store.open(made.storage.folder / STORE_FILE, home=made, now=NOW)
     for number in range(300):
-        await store.note("said", {"text": "x" * 200, "number": number}, NOW)
+        await store.log.append("said", {"text": "x" * 200, "number": number}, NOW)
     await store.close()
     return made
 

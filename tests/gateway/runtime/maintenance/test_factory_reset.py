@@ -184,7 +184,7 @@ def test_a_phones_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> None:
     """The real store, whose newest words stand in the WAL only: nobody can read them afterwards."""
     store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
-    await store.note("said", {"text": SECRET.decode()}, NOW)
+    await store.log.append("said", {"text": SECRET.decode()}, NOW)
     assert what_is_left(tmp_path) == {"perron.sqlite3-wal"}
     factory_reset.mark_for_wipe(tmp_path)
     factory_reset.finish_wipe(tmp_path, phones=tmp_path / "phones.txt")

@@ -174,18 +174,18 @@ def test_a_key_that_others_may_read_or_that_is_damaged_is_refused(tmp_path: Path
 
 async def test_a_link_is_used_once_also_over_a_restart(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        assert await store.use_link(NONCE, SOON, NOW) is True
-        assert await store.use_link(NONCE, SOON, NOW) is False
-        assert await store.use_link(b"another", SOON, NOW) is True
+        assert await store.accounts.use_link(NONCE, SOON, NOW) is True
+        assert await store.accounts.use_link(NONCE, SOON, NOW) is False
+        assert await store.accounts.use_link(b"another", SOON, NOW) is True
     async with open_store(tmp_path) as store:
-        assert await store.use_link(NONCE, SOON, noon_plus(minutes=14)) is False
+        assert await store.accounts.use_link(NONCE, SOON, noon_plus(minutes=14)) is False
 
 
 async def test_a_used_link_is_forgotten_when_it_has_expired_and_never_counts_again(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
-        await store.use_link(NONCE, SOON, NOW)
+        await store.accounts.use_link(NONCE, SOON, NOW)
         wrong = replace(noon_plus(days=400), trusted=False)  # a clock that runs ahead for a while
-        assert await store.use_link(b"another", wrong.utc + timedelta(hours=1), wrong) is True
-        assert await store.use_link(NONCE, SOON, noon_plus(minutes=1)) is False
-        assert await store.use_link(NONCE, SOON, noon_plus(minutes=16)) is False  # expired, and forgotten now
-        assert await store.use_link(NONCE, SOON + timedelta(hours=1), noon_plus(minutes=16)) is True
+        assert await store.accounts.use_link(b"another", wrong.utc + timedelta(hours=1), wrong) is True
+        assert await store.accounts.use_link(NONCE, SOON, noon_plus(minutes=1)) is False
+        assert await store.accounts.use_link(NONCE, SOON, noon_plus(minutes=16)) is False  # expired, and forgotten now
+        assert await store.accounts.use_link(NONCE, SOON + timedelta(hours=1), noon_plus(minutes=16)) is True

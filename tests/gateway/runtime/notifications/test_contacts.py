@@ -86,7 +86,7 @@ async def test_the_next_owners_first_phone_does_not_bring_back_phones_of_the_for
     """Their file could not be emptied at the hand-over; a folder that can be written lets the page replace it."""
     async with receiver() as former, receiver() as ear, booked(tmp_path) as made:
         made.book.file.write_text(f"{former.json}\n", encoding="utf-8")
-        await made.box.store.handover.leave(TASK_FORGET_PHONES, sha256(made.book.file.read_bytes()).hexdigest())
+        await made.box.store.handover.set_task(TASK_FORGET_PHONES, sha256(made.book.file.read_bytes()).hexdigest())
         assert await made.book.add(ear.json, "p-clara") is None
         assert made.lines == [ear.json]
         await made.says()
@@ -177,7 +177,7 @@ async def test_the_log_tells_who_added_and_removed_a_phone_and_nothing_of_its_ad
     async with receiver() as ear, booked(tmp_path) as made:
         assert await made.book.add(ear.json, "p-anna") is None
         await made.book.remove(made.book.listed()[0].name, "p-bob")
-        rows = made.box.store.register.doings(("phone_added", "phone_removed"), at_most=9)
+        rows = made.box.store.log.newest_bodies(("phone_added", "phone_removed"), at_most=9)
         assert [(row["kind"], row["by"], row["scheme"]) for row in rows] == [
             ("phone_removed", "p-bob", "json"),
             ("phone_added", "p-anna", "json"),

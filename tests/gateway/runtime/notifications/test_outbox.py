@@ -50,8 +50,10 @@ async def test_the_owner_hears_at_once_with_a_picture_and_it_is_noted(tmp_path: 
         await receive(made.store, make_offer())
         async with run_tasks(made.office.run()):
             number = await decided(made, LOCKED)
-            assert [one.id for one in made.store.unsent()] == [number]  # stored with the decision, before it is told
-            await wait_until(lambda: messages(made) and not made.store.unsent())
+            assert [one.id for one in made.store.messages.unsent()] == [
+                number
+            ]  # stored with the decision, before it is told
+            await wait_until(lambda: messages(made) and not made.store.messages.unsent())
         (said,) = messages(made)
         assert (said["id"], said["about"], said["to"], said["late"]) == (number, "locked_again", "owner", False)
         assert (said["visit"], said["delivery"], said["urgent"]) == (VISIT, "shop.d1", False)
@@ -72,7 +74,7 @@ async def test_a_picture_that_is_too_large_does_not_keep_the_words_back(tmp_path
         made.line.refuses = lambda _topic, payload: NotSentReason.TOO_LARGE if len(payload) > 60_000 else None
         made.eyes.jpeg = b"\xff" * 60_000
         number = await decided(made, replace(LOCKED, delivery=None))
-        await wait_until(lambda: messages(made) and not made.store.unsent())
+        await wait_until(lambda: messages(made) and not made.store.messages.unsent())
         assert [(one["id"], one["picture"], one["late"]) for one in messages(made)] == [(number, None, False)]
 
 
@@ -84,7 +86,7 @@ async def test_what_could_not_be_told_is_told_when_the_broker_is_back_and_marked
         await asyncio.sleep(0.05)
         made.line.mend()
         made.office.connected()
-        await wait_until(lambda: messages(made) and not made.store.unsent())
+        await wait_until(lambda: messages(made) and not made.store.messages.unsent())
         (said,) = messages(made)
         assert (said["id"], said["late"]) == (number, True)
         assert said["at"] == "2026-06-10T12:00:00.000Z"  # when it was so, not when it was told
@@ -100,7 +102,7 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
         await asyncio.sleep(0.05)
     async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.office.connected()
-        await wait_until(lambda: len(messages(made)) == 2 and not made.store.unsent())
+        await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
         assert [(one["about"], one["late"], one["visit"]) for one in messages(made)] == [
             ("locked_again", True, VISIT),
             ("lock_jammed", True, VISIT),
@@ -131,7 +133,7 @@ async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> N
         assert len(messages(made)) == 1
         made.line.waiting[0].set_result(Acknowledgement(code=0, seconds=1))
         made.office.connected()  # acknowledged, and not noted yet
-        await wait_until(lambda: not made.store.unsent())
+        await wait_until(lambda: not made.store.messages.unsent())
         made.office.connected()
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 1
@@ -146,7 +148,7 @@ async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> Non
         await asyncio.sleep(0.05)
         made.line.mend()
         made.office.connected()
-        await wait_until(lambda: len(messages(made)) == 2 and not made.store.unsent())
+        await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
         assert [(one["id"], one["late"]) for one in messages(made)] == [(number, False), (number, True)]
 
 
@@ -230,7 +232,7 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         brand = results()[0]["brand"]
         own = [json.loads(one.payload) for one in made.line.on(f"perron/deliveries/result/{brand}")]
         assert own[-1] == results()[-1], "the brand hears it on a topic that no other brand reads"
-        await wait_until(lambda: not made.store.changed(made.clock.now()))
+        await wait_until(lambda: not made.store.deliveries.changed_results(made.clock.now()))
         made.office.owed()
         await asyncio.sleep(0.05)
         assert len(results()) == 2

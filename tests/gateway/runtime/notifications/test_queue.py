@@ -88,7 +88,7 @@ class Pocketed:
         return [
             f"{phone.name}:{one.id}"
             for phone in self.phones
-            for one in self.store.owed(phone.name, now, until=now.utc + SEND_LEASE)
+            for one in self.store.phones.pending(phone.name, now, until=now.utc + SEND_LEASE)
         ]
 
     async def until(self, so: Any) -> None:  # noqa: ANN401 - any condition
@@ -208,7 +208,7 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
         wishes = [link_request(link) for link in made_links if isinstance(link, ActionLink)]
         brands_asked = [(one.wish.do, one.permission_version) for one in wishes if one.permission_version is not None]
-        permission_now = made.store.permission("shop")
+        permission_now = made.store.brands.permission("shop")
         assert permission_now is not None
         version = permission_now.version
         assert brands_asked == ([("permit", version), ("refuse_brand", version)] if asked else [])
@@ -345,7 +345,7 @@ async def test_what_a_killed_process_was_telling_is_told_again_when_nobody_can_b
             await made.says(JAMMED)
             await made.until(lambda: made.pocket.failures == [1])
             now = time.clock().now()
-            await made.store.take_up(made.phones[0].name, (1,), now, until=now.utc + SEND_LEASE)  # and dies
+            await made.store.phones.claim(made.phones[0].name, (1,), now, until=now.utc + SEND_LEASE)  # and dies
         await ear.up()
         async with pocketed(tmp_path, ear.json, time=time) as made:
             await made.says(NOT_READY)
@@ -476,8 +476,8 @@ async def test_a_disk_that_takes_nothing_any_more_lets_a_message_be_told_once(
 
     async with receiver() as ear, pocketed(tmp_path, ear.json) as made:
         with monkeypatch.context() as patched:
-            for name in ("take_up", "put_back", "phone_has"):
-                patched.setattr(made.store, name, full)
+            for name in ("claim", "release", "mark_delivered"):
+                patched.setattr(made.store.phones, name, full)
             await made.says(JAMMED)
             await made.until(lambda: ear.got)
             await made.says(replace(LOCKED, delivery=None))

@@ -37,7 +37,7 @@ async def test_two_who_claim_the_box_at_once_make_one_owner(tmp_path: Path) -> N
         outcomes = [*await asyncio.gather(*both)]
         assert sorted(type(one).__name__ for one in outcomes) == ["AccountError", "SessionSecrets"]
         assert AccountError.CLAIMED in outcomes
-        assert len(house.store.register.people()) == 1
+        assert len(house.store.accounts.all_people()) == 1
 
 
 async def test_a_restart_in_the_middle_of_claiming_loses_nothing(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> No
         outcomes = [*await asyncio.gather(*both)]
         assert sorted(type(one).__name__ for one in outcomes) == ["AccountError", "SessionSecrets"]
         assert AccountError.INVITATION_GONE in outcomes
-        assert len(house.store.register.people()) == 2
+        assert len(house.store.accounts.all_people()) == 2
 
 
 async def test_an_invitation_is_good_for_48_hours_whatever_the_clock_says(tmp_path: Path) -> None:
@@ -394,10 +394,10 @@ async def test_the_hand_over_ends_every_installers_access_and_he_can_be_invited_
 async def test_who_let_a_brand_in_can_be_told(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
-        await house.store.permit("shop", house.now, by=anna.user.person)
-        bodies = [json.loads(e.body) for e in house.store.entries() if isinstance(e.body, bytes)]
+        await house.store.brands.permit("shop", house.now, by=anna.user.person)
+        bodies = [json.loads(e.body) for e in house.store.log.entries() if isinstance(e.body, bytes)]
         (permitted,) = [body for body in bodies if body["kind"] == "permission" and "by" in body]
-        person = house.store.register.person(permitted["by"])
+        person = house.store.accounts.person(permitted["by"])
         assert person is not None
         assert person.name == "Anna"
 
@@ -431,10 +431,10 @@ async def test_a_password_that_was_hashed_at_another_cost_is_renewed_when_it_is_
     async with running(tmp_path) as house:
         anna = await house.owner()
         old = "$argon2id$v=19$m=16,t=1,p=1$"
-        register = house.store.register
+        register = house.store.accounts
         await register.set_password(anna.user.person, dearer(old), house.now, device=anna.user.device)
         assert isinstance(await house.sign_in(), SessionSecrets)
-        renewed = register.password_of(anna.user.person)
+        renewed = register.password_hash_of(anna.user.person)
         assert renewed is not None
         assert renewed.startswith("$argon2id$v=19$m=8,t=1,p=1$")
         assert isinstance(await house.sign_in(), SessionSecrets)

@@ -28,7 +28,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
 
 
 def texts(store: Store, of: str | None = None) -> list[str]:
-    return [one.text for one in activity_lines(store.register, "en", person=of)]
+    return [one.text for one in activity_lines(store, "en", person=of)]
 
 
 async def test_a_sign_in_is_told_with_its_browser_on_the_pages_of_whom_it_concerns(site: ServedSite) -> None:
@@ -73,13 +73,13 @@ async def test_a_burst_of_wrong_passwords_is_told_and_nobody_can_fill_the_log_wi
         assert not [text for text in texts(house.store) if "wrong" in text]
         await house.wrong(1)
         await house.wrong(60, "Nobody")  # of whom nothing is told: there is no such account
-        await house.store.note("later", {}, house.now)  # what is not waited for is on disk before this
+        await house.store.log.append("later", {}, house.now)  # what is not waited for is on disk before this
         assert [text for text in texts(house.store, anna.user.person) if "wrong" in text] == [
             "5 wrong passwords for Anna"
         ]
         await house.wrong(200)
-        await house.store.note("later", {}, house.now)
-        rows = house.store.register.doings(("sign_in_wrong",), at_most=500)
+        await house.store.log.append("later", {}, house.now)
+        rows = house.store.log.newest_bodies(("sign_in_wrong",), at_most=500)
         assert {row["tries"] for row in rows} == {5, 10, 20}
         assert MAX_NOTED_BURSTS_PER_DAY < len(rows) <= 3 * MAX_NOTED_BURSTS_PER_DAY, "two days of guessing"
 
@@ -96,7 +96,7 @@ async def test_a_wrong_password_where_one_is_known_already_counts_as_well(tmp_pa
                 continue
             assert outcome is AccountError.PASSWORD_WRONG
             tried += 1
-        await house.store.note("later", {}, house.now)
+        await house.store.log.append("later", {}, house.now)
         assert "5 wrong passwords for Anna" in texts(house.store)
 
 

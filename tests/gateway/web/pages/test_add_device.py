@@ -114,7 +114,7 @@ async def test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_
     assert load_home_file(house.file).devices["back-door"].kind == "door"
     assert house.reread == [""]
     assert "Accepted by Anna." in await house.page(owner)
-    told = [one.text for one in activity_lines(house.site.box.store.register, "en", person=None)]
+    told = [one.text for one in activity_lines(house.site.box.store, "en", person=None)]
     assert told[:2] == ["Anna accepted into the house: Door sensor back-door (proposed by Ines)",
                         "Ines proposed for the house: Door sensor back-door"]  # fmt: skip
 
@@ -172,7 +172,7 @@ async def test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_re
     )
     assert (await house.post(house.site.owner, {"proposal": one}, "refuse"))[0] == 303
     assert house.lies() == ["proposals.json"]
-    rows = json.dumps([row.body for row in house.site.box.store.entries()], default=str)
+    rows = json.dumps([row.body for row in house.site.box.store.log.entries()], default=str)
     assert SECRET not in rows
 
     await house.post(ines, CAMERA)

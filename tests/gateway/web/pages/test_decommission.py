@@ -118,7 +118,7 @@ async def test_what_is_sealed_is_taken_along_while_its_courier_may_still_come_ou
     made.front.state = replace(state, visit=None, grace_visit=state.visit)
     async with site.client(site.owner) as client:
         assert not [name for name in (await everything(client)).namelist() if name.endswith("cam.mp4")]
-        await made.store.visit_sealed("0f3a-visit", 1, "0" * 64, made.clock.now())
+        await made.store.recordings.mark_sealed("0f3a-visit", 1, "0" * 64, made.clock.now())
         assert [name for name in (await everything(client)).namelist() if name.endswith("/visits/0f3a-visit/cam.mp4")]
 
 
@@ -177,7 +177,7 @@ async def test_it_is_stopped_announced_marked_and_then_the_box_begins_anew(site:
     assert made.front.stopped()
     results = [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
     assert results[-1]["state"] == "cancelled"
-    assert made.store.changed(made.clock.now()) == ()
+    assert made.store.deliveries.changed_results(made.clock.now()) == ()
 
 
 async def test_a_broker_that_is_away_keeps_nobody_from_being_forgotten(
@@ -245,7 +245,7 @@ async def test_a_visit_that_begins_while_it_is_decided_stands_in_the_way(
 
 async def test_what_is_held_as_evidence_goes_only_where_that_was_ticked(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1")
-    await made.store.hold("v1", "a dispute", made.clock.now())
+    await made.store.recordings.set_hold("v1", "a dispute", made.clock.now())
     async with site.client(site.owner) as client:
         status, text = await asked(client, "wipe", name="Home")
         assert (status, "held as evidence: tick that they go too" in text) == (422, True)
@@ -322,7 +322,7 @@ async def test_the_next_owner_takes_the_house_and_nobody_from_before_has_access(
     bruno, ines = await site.guest(Role.HOUSEHOLD), await site.guest(Role.INSTALLER, "Ines")
     invited = await site.accounts.invite(site.owner.user, Role.OWNER, made.clock.now())
     await receive(made.store, make_offer(id="d1", parcels=("8L20524752032",)), now=made.clock.now())
-    await made.store.enlist(["a-phone"], made.clock.now())
+    await made.store.phones.set_recipients(["a-phone"], made.clock.now())
     async with (
         site.client(site.owner) as anna,
         site.client(bruno) as former,
@@ -351,12 +351,12 @@ async def test_the_next_owner_takes_the_house_and_nobody_from_before_has_access(
         async with anna.get(f"/join/{getattr(invited, 'token', '')}") as answer:
             assert answer.status == 404
     assert made.began_again == 1
-    assert [one.name for one in made.store.register.people()] == ["Clara"]
-    assert {one.standing for one in made.store.permissions()} == {PermissionStatus.REVOKED}
+    assert [one.name for one in made.store.accounts.all_people()] == ["Clara"]
+    assert {one.standing for one in made.store.brands.permissions()} == {PermissionStatus.REVOKED}
     now = made.clock.now()
-    assert made.store.owed("a-phone", now, until=now.utc) == ()
-    assert [result.state for result in made.store.changed(now)] == [State.CANCELLED]
-    rows = [json.loads(one.body) for one in made.store.entries() if isinstance(one.body, bytes)]
+    assert made.store.phones.pending("a-phone", now, until=now.utc) == ()
+    assert [result.state for result in made.store.deliveries.changed_results(now)] == [State.CANCELLED]
+    rows = [json.loads(one.body) for one in made.store.log.entries() if isinstance(one.body, bytes)]
     assert next(row for row in rows if row["kind"] == "house_taken_over")["people"] == 3
     assert not any("Anna" in json.dumps(row) or "Bruno" in json.dumps(row) for row in rows)
 
@@ -375,7 +375,7 @@ async def test_the_link_counts_once_and_not_after_it_was_withdrawn(site: ServedS
         assert (await taken(clara, link))[0] == 200
     async with site.client(None) as again:
         assert (await taken(again, link, "Damien"))[0] == 404
-    assert [one.name for one in made.store.register.people()] == ["Clara"]
+    assert [one.name for one in made.store.accounts.all_people()] == ["Clara"]
 
 
 async def test_of_two_who_take_it_at_once_one_has_it(site: ServedSite, made: ShellBox) -> None:
@@ -384,7 +384,7 @@ async def test_of_two_who_take_it_at_once_one_has_it(site: ServedSite, made: She
         outcomes = await asyncio.gather(taken(one, link, "Clara"), taken(other, link, "Damien"))
     statuses = {status for status, _ in outcomes}
     assert (min(statuses), max(statuses) in (404, 422)) == (200, True)
-    assert len(made.store.register.people()) == 1
+    assert len(made.store.accounts.all_people()) == 1
 
 
 async def test_the_link_ends_after_a_week_and_with_who_gave_it(site: ServedSite, made: ShellBox) -> None:
@@ -411,7 +411,7 @@ async def test_nobody_takes_a_house_in_the_middle_of_a_visit(site: ServedSite, m
 
 async def test_what_is_held_is_left_or_ticked_before_a_link_is_made(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1")
-    await made.store.hold("v1", "a dispute", made.clock.now())
+    await made.store.recordings.set_hold("v1", "a dispute", made.clock.now())
     async with site.client(site.owner) as client:
         assert (await asked(client, "offer", name="Home"))[0] == 422
         assert (await asked(client, "offer", name="Home", films="leave"))[0] == 200
@@ -429,7 +429,7 @@ async def test_films_that_were_not_left_are_erased_with_all_that_was_said_of_the
     async with site.client(site.owner) as anna, site.client(None) as clara:
         assert (await taken(clara, await offered(anna)))[0] == 200
         made.archive.tidy()  # as at the start that follows
-        await wait_until(lambda: made.store.films() == ())
+        await wait_until(lambda: made.store.recordings.films() == ())
         for visit in ("known", "forgotten"):
             assert [path.name for path in (films / visit).iterdir()] == ["erased.json"], visit
         async with clara.get("/history", headers=ENGLISH) as answer:
@@ -443,7 +443,7 @@ async def test_films_that_were_left_stay_with_their_story(site: ServedSite, made
         made.archive.tidy()
         async with clara.get("/history/v1", headers=ENGLISH) as answer:
             assert answer.status == 200
-    assert [film.erased for film in made.store.films(visit="v1")] == [None]
+    assert [film.erased for film in made.store.recordings.films(visit="v1")] == [None]
 
 
 # ---- as people see it ------------------------------------------------------------------------------------------------
@@ -486,7 +486,7 @@ async def test_a_house_changes_hands_on_two_phones_with_nothing_in_the_way(site:
         await page.goto(f"{site.address}/")
         await expect(page.locator("h1")).to_have_text("Sign in")
         somebody.complaints.clear()  # the 422 that was asked for
-    assert made.store.keeping.retention_days() is None, "what the former owner chose does not bind the next one"
+    assert made.store.privacy.chosen_retention_days() is None, "what the former owner chose does not bind the next one"
     assert made.began_again == 1
 
 

@@ -41,8 +41,8 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
                 path=path, entrance=entrance, visit=visit, part=1, camera=camera, start=NOON,
                 end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=2, size=len(FILM),
             )  # fmt: skip
-            await made.store.clip_closed(clip, NOW)
-        await made.store.hold("incident-2", "a dispute", NOW)
+            await made.store.recordings.add_clip(clip, NOW)
+        await made.store.recordings.set_hold("incident-2", "a dispute", NOW)
         yield made
 
 
@@ -113,7 +113,7 @@ async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: ServedSite,
             async with stranger.get(f"/shared/{link}") as answer:
                 assert answer.status == status
     token = longer
-    await made.store.erase("incident-1", "owner", NOW)
+    await made.store.recordings.mark_erased("incident-1", "owner", NOW)
     async with ClientSession(site.address) as stranger:
         for path in (f"/shared/{token}", f"/shared/{token}/cam-1-1.mp4"):
             async with stranger.get(path) as answer:
@@ -146,7 +146,7 @@ async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served
 async def test_reports_are_drawn_one_at_a_time_and_few_wait(
     site: ServedSite, made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await made.store.visit_sealed("incident-1", 1, "0" * 64, NOW)
+    await made.store.recordings.mark_sealed("incident-1", 1, "0" * 64, NOW)
     drawing, most, go = 0, 0, threading.Event()
 
     def draw(*_folder: Path, **_facts: object) -> tuple[bytes, None]:
@@ -234,7 +234,7 @@ async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: Served
         for token in forged:
             async with stranger.get(f"/shared/{token}") as answer:
                 assert answer.status == 404, token
-    assert secret1 not in str(made.store.register.shares(NOW.utc))
+    assert secret1 not in str(made.store.accounts.active_shares(NOW.utc))
 
 
 def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:

@@ -114,13 +114,15 @@ async def test_an_installer_who_tries_the_owner_s_delivery_anew_asks_the_owner_f
                 fields = {"do": do, "number": str(delivery)}
                 async with client.post(WALK, data=fields, allow_redirects=False) as answer:
                     assert answer.status == 303
-        await wait_until(lambda: bool(walks.codes("front")) and site.box.store.permission(WALK_TEST_BRAND) is not None)
+        await wait_until(
+            lambda: bool(walks.codes("front")) and site.box.store.brands.permission(WALK_TEST_BRAND) is not None
+        )
         assert asks(site)
 
 
 def asks(site: ServedSite) -> bool:
     """Whether the owner is asked before the walk test's delivery is let in."""
-    permission = site.box.store.permission(WALK_TEST_BRAND)
+    permission = site.box.store.brands.permission(WALK_TEST_BRAND)
     return permission is not None and permission.terms.ask_each_time
 
 
@@ -164,7 +166,7 @@ async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_ot
         for name in ("report.pdf", "report.signed.json"):
             async with client.get(f"{WALK}/{name}") as answer:
                 assert answer.status == 404, name
-    looks = site.box.store.keeping.looks
+    looks = site.box.store.privacy.views
     await wait_until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.user.person})
 
 

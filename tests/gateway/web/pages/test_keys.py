@@ -82,20 +82,20 @@ async def test_every_address_of_it_is_the_owner_s_and_asks_for_the_password_agai
         for guest in guests:
             async with site.client(guest) as client, client.request(method, path, data=fields) as answer:
                 assert answer.status == 403, path
-    assert made.store.brand_keys()[1].distrusted is None
+    assert made.store.brand_keys.all()[1].distrusted is None
 
 
 async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on(
     site: ServedSite, made: ShellBox
 ) -> None:
     await receive(made.store, make_offer())
-    facts = made.store.facts("shop.d1", made.clock.now())
+    facts = made.store.deliveries.facts("shop.d1", made.clock.now())
     assert facts is not None
     assert facts.refusal is None
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
             assert "not trusted since Wed 2026-06-10, by Anna" in await answer.text()
-        facts = made.store.facts("shop.d1", made.clock.now())
+        facts = made.store.deliveries.facts("shop.d1", made.clock.now())
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
         answered = await receive(made.store, make_offer(id="d2"))
@@ -107,12 +107,12 @@ async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_o
             fields = {"x": shop_key(made), "password": password}
             async with client.post(f"{PAGE}/trust", data=fields, headers=ENGLISH) as answer:
                 assert answer.status == status
-            facts = made.store.facts("shop.d1", made.clock.now())
+            facts = made.store.deliveries.facts("shop.d1", made.clock.now())
             assert facts is not None
             assert (facts.refusal is None) is (status == 200)
         async with client.post(f"{PAGE}/distrust", data={"x": "nobody's"}) as answer:
             assert answer.status == 404
-    rows = made.store.register.doings(("key_distrusted", "key_trusted"), at_most=9)
+    rows = made.store.log.newest_bodies(("key_distrusted", "key_trusted"), at_most=9)
     assert [(row["kind"], row["by"], row["kid"]) for row in rows] == [
         ("key_trusted", site.owner.user.person, "shop-1"),
         ("key_distrusted", site.owner.user.person, "shop-1"),
@@ -135,11 +135,11 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
             assert (answer.status, "it holds, but is not stored yet" in await answer.text()) == (409, True)
-        facts = made.store.facts("shop.d1", made.clock.now())
+        facts = made.store.deliveries.facts("shop.d1", made.clock.now())
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
     full = False
-    await wait_until(lambda: any(key.distrusted for key in made.store.brand_keys()), within=30)
+    await wait_until(lambda: any(key.distrusted for key in made.store.brand_keys.all()), within=30)
 
 
 @asynccontextmanager
@@ -212,7 +212,7 @@ async def hindered(page: Page) -> list[str]:
 async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_password(
     site: ServedSite, made: ShellBox, locale: str, scheme: str
 ) -> None:
-    await made.store.raise_floor(NOW.utc)
+    await made.store.box.raise_time_floor(NOW.utc)
     async with visitor() as somebody:
         page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
         await site.sign_in(page.context)

@@ -44,7 +44,7 @@ async def at(site: ServedSite) -> AsyncIterator[ClientSession]:
 
 
 def planned(site: ServedSite) -> tuple[PlannedPause, ...]:
-    return site.box.store.planned(site.box.clock.now())
+    return site.box.store.pauses.planned(site.box.clock.now())
 
 
 async def left_unlocked(made: ShellBox) -> None:

@@ -36,7 +36,7 @@ async def filmed(made: ShellBox, visit: str, *, days_ago: float) -> None:
     (made.home.storage.folder / path).parent.mkdir(parents=True)
     (made.home.storage.folder / path).write_bytes(FILM)
     at = NOON - timedelta(days=days_ago)
-    await made.store.clip_closed(
+    await made.store.recordings.add_clip(
         StoredClip(
             path=path, entrance="front", visit=visit, part=1, camera="cam", start=at, end=at + timedelta(seconds=9),
             sha256="0" * 64, fragments=2, size=len(FILM),
@@ -72,7 +72,7 @@ async def keep_for(client: ClientSession, days: str) -> int:
 
 
 def kinds(made: ShellBox, kind: str) -> list[dict[str, object]]:
-    rows = [json.loads(one.body) for one in made.store.entries() if isinstance(one.body, bytes)]
+    rows = [json.loads(one.body) for one in made.store.log.entries() if isinstance(one.body, bytes)]
     return [row for row in rows if row["kind"] == kind]
 
 
@@ -80,7 +80,7 @@ def kinds(made: ShellBox, kind: str) -> list[dict[str, object]]:
 async def test_the_page_tells_what_is_kept_in_numbers_of_this_box(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=3)
     await filmed(made, "v2", days_ago=1)
-    await made.store.hold("v2", "a dispute", NOW)
+    await made.store.recordings.set_hold("v2", "a dispute", NOW)
     async with site.client(site.owner) as client:
         text = await read(client)
     assert "Visits: 2 (1 MB). Erased after 30 days" in text
@@ -94,7 +94,7 @@ async def test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_h
 ) -> None:
     for visit, days in (("old", 9), ("held", 9), ("new", 2)):
         await filmed(made, visit, days_ago=days)
-    await made.store.hold("held", "a dispute", NOW)
+    await made.store.recordings.set_hold("held", "a dispute", NOW)
     films = made.home.storage.folder / "visits"
     async with site.client(site.owner) as client:
         assert await keep_for(client, "7") == 303
@@ -122,14 +122,14 @@ async def test_how_long_films_are_kept_outlives_a_restart(tmp_path: Path) -> Non
     ):
         assert await keep_for(client, "3") == 303
     async with box(tmp_path, make_home(tmp_path)) as made:
-        assert made.store.keeping.retention_days() == 3
+        assert made.store.privacy.chosen_retention_days() == 3
 
 
 @pytest.mark.parametrize("days", ["0", "31", "-1", "7.5", "07", "", "seven", "1" * 5000])
 async def test_no_other_number_of_days_is_taken(site: ServedSite, made: ShellBox, days: str) -> None:
     async with site.client(site.owner) as client:
         assert await keep_for(client, days) == 400
-    assert made.store.keeping.retention_days() is None
+    assert made.store.privacy.chosen_retention_days() is None
 
 
 async def test_how_long_asks_for_the_password_again_and_keeps_the_form(site: ServedSite, made: ShellBox) -> None:
@@ -140,7 +140,7 @@ async def test_how_long_asks_for_the_password_again_and_keeps_the_form(site: Ser
         ) as answer:
             assert answer.status == 401
             assert 'action="/settings/privacy/retention"' in await answer.text()
-        assert made.store.keeping.retention_days() is None
+        assert made.store.privacy.chosen_retention_days() is None
 
 
 # ---- who looked ------------------------------------------------------------------------------------------------------
@@ -156,9 +156,9 @@ async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_
                 "/film/visits/v1/cam-1-1.mp4", headers={"Range": f"bytes={start}-{start + 1}"}
             ) as answer:
                 assert answer.status == 206
-        await wait_until(lambda: made.store.keeping.looks(at_most=9))
+        await wait_until(lambda: made.store.privacy.views(at_most=9))
         text = await read(client)
-    (look,) = made.store.keeping.looks(at_most=9)
+    (look,) = made.store.privacy.views(at_most=9)
     assert (look.kind, look.what, look.person) == ("film", "v1", site.owner.user.person)
     assert "<b>Anna</b>" in text
     assert '<a href="/history/v1">a visit&#39;s film</a>' in text
@@ -170,8 +170,8 @@ async def test_a_film_seen_by_a_link_is_noted_as_nobody_s(site: ServedSite, made
         token = (await answer.text()).partition("/shared/")[2].partition("<")[0]
     async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}/cam-1-1.mp4") as answer:
         assert answer.status == 200
-    await wait_until(lambda: made.store.keeping.looks(at_most=9))
-    (look,) = made.store.keeping.looks(at_most=9)
+    await wait_until(lambda: made.store.privacy.views(at_most=9))
+    (look,) = made.store.privacy.views(at_most=9)
     assert (look.kind, look.person) == ("film", None)
     async with site.client(site.owner) as client:
         assert "somebody with a link" in await read(client)
@@ -179,9 +179,9 @@ async def test_a_film_seen_by_a_link_is_noted_as_nobody_s(site: ServedSite, made
 
 async def test_only_the_newest_looks_are_kept(made: ShellBox) -> None:
     for number in range(530):
-        made.store.keeping.looked("film", f"v{number}", "p", made.clock.now())
-    await made.store.note("done", {}, NOW)  # what was posted before is stored by now
-    looks = made.store.keeping.looks(at_most=1000)
+        made.store.privacy.record_view("film", f"v{number}", "p", made.clock.now())
+    await made.store.log.append("done", {}, NOW)  # what was posted before is stored by now
+    looks = made.store.privacy.views(at_most=1000)
     assert len(looks) == 500
     assert (looks[0].what, looks[-1].what) == ("v529", "v30")
 
@@ -206,9 +206,9 @@ async def test_a_camera_inside_is_not_shown_while_nothing_is_filmed(site: Served
             assert answer.status == 409
             assert "visit" in (await answer.json())["why"]
         assert "can only be watched during a visit" in await read(client, "/live")
-    made.store.keeping.looked("copy", "", None, NOW)
-    await wait_until(lambda: made.store.keeping.looks(at_most=9))
-    assert [one.what for one in made.store.keeping.looks(at_most=9) if one.what == "hall"] == []
+    made.store.privacy.record_view("copy", "", None, NOW)
+    await wait_until(lambda: made.store.privacy.views(at_most=9))
+    assert [one.what for one in made.store.privacy.views(at_most=9) if one.what == "hall"] == []
 
 
 async def test_while_a_visit_runs_it_is_and_not_a_moment_longer(site: ServedSite, made: ShellBox) -> None:
@@ -220,8 +220,8 @@ async def test_while_a_visit_runs_it_is_and_not_a_moment_longer(site: ServedSite
         made.front.state = Entrance(id="front")
         async with asyncio.timeout(20):
             await answer.content.read()  # to the end, which comes
-    await wait_until(lambda: made.store.keeping.looks(at_most=9))
-    (look,) = made.store.keeping.looks(at_most=9)
+    await wait_until(lambda: made.store.privacy.views(at_most=9))
+    (look,) = made.store.privacy.views(at_most=9)
     assert (look.kind, look.what, look.person) == ("live", "hall", site.owner.user.person)
 
 

@@ -42,7 +42,7 @@ ALL: dict[str, dict[str, Any]] = {
 
 
 async def standing(here: RemoteHousehold) -> PermissionStatus | None:
-    permission = here.made.store.permission("shop")
+    permission = here.made.store.brands.permission("shop")
     return None if permission is None else permission.standing
 
 
@@ -81,7 +81,7 @@ async def test_each_role_orders_what_it_may_at_home_and_nothing_else(tmp_path: P
 async def test_who_is_no_owner_any_more_decides_on_no_brand_any_more(tmp_path: Path) -> None:
     async with remote_household(tmp_path) as here:
         bruno = await here.browser(Role.OWNER)
-        register = here.made.store.register
+        register = here.made.store.accounts
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
         await register.set_role(person.person.id, "household", here.made.clock.now(), by=here.site.owner.user.person)
@@ -202,7 +202,7 @@ async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_
     """What was shown is compared where it is decided: between a look and the disk the house may say something else."""
     async with remote_household(tmp_path) as here:
         letting, person = here.made.reception.letting, here.site.owner.user.person
-        shown = here.made.store.permission("shop")
+        shown = here.made.store.brands.permission("shop")
         assert shown is not None
         revoked, permitted = await asyncio.gather(
             letting.revoke("shop", person), letting.permit("shop", shown.terms, person, version=shown.version)
@@ -283,7 +283,7 @@ async def test_a_stop_stops_all_doors_or_the_one_that_is_named(tmp_path: Path) -
         assert (await here.became()).why == "not_here"
         row = next(row for row in here.made.store.browsers.orders(here.phone.browser, at_most=9) if row.number == 1)
         assert row.state == "done"
-        assert here.made.store.stopped("front").stopped
+        assert here.made.store.entrances.stop_state("front").stopped
 
 
 async def test_a_stop_holds_also_where_nothing_can_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ async def test_a_stop_holds_also_where_nothing_can_be_stored(tmp_path: Path, mon
 
         sealed = here.phone.sealed(here.phone.order("stop"))
         with monkeypatch.context() as patch:
-            patch.setattr(BrowserStore, "keep", full)
+            patch.setattr(BrowserStore, "add_order", full)
             with pytest.raises(StoreFailed):
                 await here.brings(sealed)  # no receipt: the hub brings it again
         assert here.made.front.stopped()
@@ -336,15 +336,15 @@ async def test_a_brand_that_waits_is_let_in_under_the_terms_that_were_signed_and
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         assert await here.orders("permit", life=86_400, brand="shop", ask=await ask(here), terms=TERMS) is None
         assert (await here.became()).state == "done"
-        permission = here.made.store.permission("shop")
+        permission = here.made.store.brands.permission("shop")
         assert permission is not None
         assert permission.standing is PermissionStatus.GRANTED
         assert (permission.terms.hours, permission.terms.days) == ("08:00-20:00", frozenset({"mon", "wed"}))
         assert not permission.terms.hub_signed
-        (decided,) = [row for row in here.made.store.decisions() if row.get("by") is not None]
+        (decided,) = [row for row in here.made.store.log.bodies_of_kind("permission") if row.get("by") is not None]
         assert decided["by"] == here.site.owner.user.person
         kept = here.made.store.browsers.orders(here.phone.browser, at_most=1)[0]
-        bodies = [one.body for one in here.made.store.entries() if isinstance(one.body, bytes)]
+        bodies = [one.body for one in here.made.store.log.entries() if isinstance(one.body, bytes)]
         assert any(kept.signed in body for body in bodies), "whoever checks the log sees what was signed"
         assert await here.orders("revoke", life=86_400, brand="shop") is None
         assert (await here.became()).state == "done"
@@ -375,7 +375,7 @@ async def test_an_order_whose_last_day_cannot_be_meant_has_failed_and_the_next_o
         assert await here.orders("permit", life=86_400, **order) is None
         became = await here.became()
         assert (became.state, became.why) == ("failed", "not_done")
-        assert here.made.store.browsers.to_do() == (), "nothing is done again at the next start"
+        assert here.made.store.browsers.unfinished_orders() == (), "nothing is done again at the next start"
         assert await standing(here) is PermissionStatus.PENDING
         order["terms"] = TERMS | {"until": "2027-01-31"}
         assert await here.orders("permit", life=86_400, **order) is None
@@ -386,9 +386,9 @@ async def test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed(tm
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         store, phone = here.made.store, here.phone
         token = phone.order("permit", life=86_400, brand="shop", ask=await ask(here), terms=TERMS | {"new": 1})
-        assert await store.browsers.keep(phone.browser, phone.number, token, here.made.clock.now()) is not None
+        assert await store.browsers.add_order(phone.browser, phone.number, token, here.made.clock.now()) is not None
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await wait_until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.unfinished_orders())
         again.cancel()
         assert (await here.became()).why == "wrong_claims"
 
@@ -408,7 +408,7 @@ async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_it
         assert seen["fingerprints"] == [PublicKey.from_text(lune.x()).fingerprint]
         await here.orders("permit", life=86_400, brand="lune", ask=seen["ask"], terms=TERMS | {"hub_signed": True})
         assert (await here.became()).state == "done"
-        permission = store.permission("lune")
+        permission = store.brands.permission("lune")
         assert permission is not None
         assert permission.terms.hub_signed
         for do, counts in (("approve-key", True), ("refuse-key", False)):
@@ -421,7 +421,7 @@ async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_it
             await here.orders(do, life=86_400, brand="lune", key=lune.x(number))
             assert (await here.became()).state == "done"
             assert (lune.kid(number) in store.brands.keys) is counts
-            assert store.brands.new_keys() == ()
+            assert store.brands.waiting_keys() == ()
 
 
 # ---- whoever has ended, and whatever was killed ---------------------------------------------------------------------
@@ -442,26 +442,26 @@ async def test_what_was_kept_and_not_done_is_done_at_the_next_start_once(tmp_pat
         store, phone = here.made.store, here.phone
         permit = await permit_of(here)
         for token in (permit, phone.order("stop")):
-            assert await store.browsers.keep(phone.browser, phone.number, token, here.made.clock.now()) is not None
+            assert await store.browsers.add_order(phone.browser, phone.number, token, here.made.clock.now()) is not None
             phone.number += 1  # as if the process had been killed right behind each
-        before = [one.number for one in store.browsers.to_do()]
+        before = [one.number for one in store.browsers.unfinished_orders()]
         assert before
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await wait_until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.unfinished_orders())
         again.cancel()
         assert here.made.front.stopped()
         assert await standing(here) is PermissionStatus.GRANTED
-        assert len([row for row in store.decisions() if row.get("by") is not None]) == 1
+        assert len([row for row in store.log.bodies_of_kind("permission") if row.get("by") is not None]) == 1
 
 
 async def test_what_lets_somebody_in_is_not_done_by_a_box_that_was_away_for_too_long(tmp_path: Path) -> None:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         store, phone = here.made.store, here.phone
         permit = await permit_of(here)
-        assert await store.browsers.keep(phone.browser, phone.number, permit, here.made.clock.now()) is not None
+        assert await store.browsers.add_order(phone.browser, phone.number, permit, here.made.clock.now()) is not None
         here.made.time.mono += 86_401
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await wait_until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.unfinished_orders())
         again.cancel()
         assert (await here.became()).why == "no_longer_valid"
         assert await standing(here) is PermissionStatus.PENDING

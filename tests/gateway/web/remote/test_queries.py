@@ -64,7 +64,7 @@ async def test_who_asks_after_what_he_knows_is_answered_when_it_changes(tmp_path
         waiting = asyncio.create_task(here.asks("state", after=first["version"]))
         await asyncio.sleep(0.2)
         assert not waiting.done()
-        await here.made.store.stop("front", here.made.clock.now(), on=True)
+        await here.made.store.entrances.set_stop("front", here.made.clock.now(), on=True)
         await here.orders("stop")
         second, _ = await asyncio.wait_for(waiting, 5)
         assert second["version"] != first["version"]
@@ -101,7 +101,7 @@ async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path:
         for standing in (None, PermissionStatus.GRANTED, PermissionStatus.REVOKED, PermissionStatus.GRANTED):
             letting, person = here.made.reception.letting, here.site.owner.user.person
             if standing is PermissionStatus.GRANTED:
-                permission = here.made.store.permission("shop")
+                permission = here.made.store.brands.permission("shop")
                 assert permission is not None
                 assert await letting.permit("shop", permission.terms, person) is None
             elif standing is PermissionStatus.REVOKED:
@@ -129,7 +129,7 @@ async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
         anna = here.site.owner.user.person
-        await here.made.store.register.set_role(person.person.id, "installer", here.made.clock.now(), by=anna)
+        await here.made.store.accounts.set_role(person.person.id, "installer", here.made.clock.now(), by=anna)
         for ask, said in questions.items():
             assert (await here.asks(ask, by=bruno, **said))[0] == {"refused": "not_allowed"}, ask
 
@@ -152,8 +152,8 @@ async def test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is
         here.made.time.mono += 1
         await asyncio.sleep(0.3)
         assert (await here.asks("live", camera="cam"))[0] == {"refused": "no_picture"}
-        await here.made.store.raise_floor(here.made.clock.now().utc)
-        looks = here.made.store.keeping.looks(at_most=9)
+        await here.made.store.box.raise_time_floor(here.made.clock.now().utc)
+        looks = here.made.store.privacy.views(at_most=9)
         assert {(one.kind, one.what, one.person) for one in looks} == {
             ("live", "cam", here.site.owner.user.person), ("live", "hall", here.site.owner.user.person)
         }  # fmt: skip
@@ -186,7 +186,7 @@ async def test_a_film_comes_in_pieces_that_make_it_up_and_nothing_else_of_the_di
         for ask in ({"ask": "film", "piece": 0}, {"ask": "picture", "second": 1.0}):
             assert (await here.asks(path=FILM, **ask))[0] == {"refused": "not_here"}  # type: ignore[arg-type]  # JSON
         file.with_name("elsewhere").rename(file)
-        await here.made.store.hold(INCIDENT, None, here.made.clock.now())
+        await here.made.store.recordings.set_hold(INCIDENT, None, here.made.clock.now())
         await here.made.archive.erase(INCIDENT, here.site.owner.user.person)
         assert (await here.asks("film", path=FILM, piece=0))[0] == {"refused": "not_here"}
         assert (await here.asks("visits"))[0] == {"visits": []}

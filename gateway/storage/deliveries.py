@@ -1,0 +1,115 @@
+"""Stores deliveries: what retailers announced, what a scan finds, what retailers must receive about them."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
+from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
+from gateway.domain.now import Now
+from gateway.domain.visit.events import CodeMatch
+from gateway.domain.visit.state import CodeKind
+from gateway.protocol.jws import RejectedMessage
+from gateway.storage import results, rows
+from gateway.storage.audit_log import to_micros
+from gateway.storage.models import MessageAnswer, UpcomingDelivery
+from gateway.storage.offers import OfferProcessor
+from gateway.storage.part import StorePart, reads
+from gateway.storage.writer import Writer
+from gateway.system.containment import Containment
+
+UPCOMING_HORIZON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
+MAX_UPCOMING_DELIVERIES = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
+
+
+class Deliveries(StorePart):
+    """The deliveries: `Store.deliveries`. A delivery's key is `brand.id`.
+
+    `processor` answers retailers' messages. `contained` reports a row that raises an unforeseen error.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Callable[[], sqlite3.Connection],
+        *,
+        processor: OfferProcessor,
+        contained: Containment,
+    ) -> None:
+        super().__init__(writer, reader)
+        self._processor, self._containment = processor, contained
+
+    @property
+    def _context(self) -> DeliveryContext:
+        return self._processor.house
+
+    async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
+        """Answer one signed message; `verified` is what `signature.verify` returned for these bytes."""
+
+        def work(connection: sqlite3.Connection) -> MessageAnswer:
+            return self._processor.answer(connection, token, verified, now)
+
+        if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
+            return (await self.writer.do_marked(work, now))[0]
+        return await self.writer.do(work)
+
+    def matches(self, code: str, now: Now) -> tuple[CodeMatch, ...]:
+        """Return the deliveries that have this normalised code; those that may come in are first."""
+
+        def match(row: rows.DeliveryRow) -> CodeMatch:
+            return CodeMatch(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._context, now))
+
+        found = list(rows.read_each(self.reader(), rows.SELECT_BY_CODE, (code,), match, self._containment))
+        found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
+        return tuple(found)
+
+    def facts(self, delivery: str, now: Now) -> VisitDelivery | None:
+        """Return one delivery as `decide` takes it."""
+        row = rows.row_of(self.reader(), delivery)
+        return None if row is None else row.facts(self._context, now)
+
+    def order(self, delivery: str) -> DeliveryOrder | None:
+        """Return what the brand announced last."""
+        row = rows.row_of(self.reader(), delivery)
+        return None if row is None else row.promise
+
+    def upcoming(self, entrance: str, now: Now) -> tuple[UpcomingDelivery, ...]:
+        """Return the deliveries that may still come to an entrance and must be scheduled now, soonest end first.
+
+        These are those whose window begins within 25 hours, and those for which the entrance's readiness was never
+        checked; of each at most 100. Call it again later for what is further away.
+        """
+        here, soon = (entrance, to_micros(now.utc)), now.utc + UPCOMING_HORIZON
+        near = (to_micros(soon + MAX_WINDOW) + 1, to_micros(soon), MAX_UPCOMING_DELIVERIES)
+
+        def expected(row: rows.DeliveryRow) -> UpcomingDelivery:
+            return UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked)
+
+        found = {
+            one.delivery.id: one
+            for query, rest in ((rows.SELECT_NEAR, near), (rows.SELECT_UNCHECKED, (MAX_UPCOMING_DELIVERIES,)))
+            for one in rows.read_each(self.reader(), query, (*here, *rest), expected, self._containment)
+        }
+        return tuple(sorted(found.values(), key=lambda one: one.delivery.end))
+
+    def result(self, delivery: str, now: Now) -> DeliveryResult | None:
+        """Return how a delivery stands, as its retailer sees it."""
+        row = rows.row_of(self.reader(), delivery)
+        return None if row is None else row.result(self._context, self._processor.box, now)
+
+    def changed_results(self, now: Now) -> tuple[DeliveryResult, ...]:
+        """Return results that retailers must receive: some hundred at most.
+
+        A result is returned again until `mark_reported`; then call it again for more.
+        """
+        context, box = self._context, self._processor.box
+        found, known = results.changed_results(self.reader(), context, box, now, self._containment)
+        if known:
+            self.writer.post(lambda db: results.reschedule_known(db, known, context, box, now))
+        return found
+
+    next_change = reads(results.next_change)
+
+    async def mark_reported(self, result: DeliveryResult, now: Now) -> None:
+        """Store that the retailer received this result."""
+        await self.writer.do(lambda db: results.mark_reported(db, result, self._context, self._processor.box, now))
