@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,20 +11,18 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.hub.api import (
-    apikeys,
-    availability,
-    brands,
-    connections,
-    deliveries,
-    delivery_queries,
-    events,
-    household,
-    sandboxes,
-    webhookendpoints,
-)
+from gateway.hub.api import sandboxes
+from gateway.hub.api.apikeys import API_KEYS
+from gateway.hub.api.availability import AVAILABILITY
+from gateway.hub.api.brands import BRANDS
+from gateway.hub.api.connections import CONNECTIONS
+from gateway.hub.api.deliveries import DELIVERIES
+from gateway.hub.api.delivery_queries import DELIVERY_QUERIES
+from gateway.hub.api.events import EVENTS, HUB
 from gateway.hub.api.homes import BrokerAt, HomeOperations
+from gateway.hub.api.household import HOUSEHOLD
 from gateway.hub.api.sse import SseStreams
+from gateway.hub.api.webhookendpoints import WEBHOOK_ENDPOINTS
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper
 from gateway.hub.boxes.browser_relay import BrowserRelay
@@ -59,9 +57,8 @@ from gateway.system.containment import Containment
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
-    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
-    *delivery_queries.OPERATIONS, *events.OPERATIONS, *webhookendpoints.OPERATIONS,
-    *household.OPERATIONS,
+    *API_KEYS, *BRANDS, *CONNECTIONS, *AVAILABILITY, *DELIVERIES, *DELIVERY_QUERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
+    *HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -147,7 +144,7 @@ class HubProcess:
             held.close()
             await self.store.close()
 
-    def _home_operations(self) -> tuple[ApiOperation, ...]:
+    def _home_operations(self) -> Sequence[ApiOperation]:
         """What lets boxes in, where the hub's file says how they reach its broker."""
         self._keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
         boxes = self._file.boxes
@@ -227,7 +224,7 @@ class HubProcess:
         proxied = self._file.listen.behind_proxy
         return ConsentPage(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
 
-    def _build_sandbox(self, bells: WakeUps) -> tuple[ApiOperation, ...]:
+    def _build_sandbox(self, bells: WakeUps) -> Sequence[ApiOperation]:
         """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
         self._robot = None
         if not self._file.sandbox:

@@ -10,16 +10,16 @@ _API = "tests/gateway/hub/api/"
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retailer reads another's deliveries",
-        file="gateway/hub/api/deliveries.py",
-        old="return and_(deliveries.c.retailer == call.who.retailer, deliveries.c.sandbox == call.who.sandbox)",
-        new="return and_(deliveries.c.sandbox == call.who.sandbox)",
+        file="gateway/hub/api/rows.py",
+        old="return and_(table.c.retailer == call.who.retailer, table.c.sandbox == call.who.sandbox)",
+        new="return and_(table.c.sandbox == call.who.sandbox)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
         name="a key of the sandbox reads real deliveries",
-        file="gateway/hub/api/deliveries.py",
-        old="return and_(deliveries.c.retailer == call.who.retailer, deliveries.c.sandbox == call.who.sandbox)",
-        new="return and_(deliveries.c.retailer == call.who.retailer)",
+        file="gateway/hub/api/rows.py",
+        old="return and_(table.c.retailer == call.who.retailer, table.c.sandbox == call.who.sandbox)",
+        new="return and_(table.c.retailer == call.who.retailer)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(

@@ -179,7 +179,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="of several who enrol a brand's last key at once each counts one fewer",
-        file="gateway/hub/api/brands.py",
+        file="gateway/hub/api/rows.py",
         old="wanted.with_for_update(key_share=True) if lock else wanted",
         new="wanted",
         tests=(f"{BRANDS}::test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven",),

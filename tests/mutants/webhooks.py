@@ -71,9 +71,9 @@ MUTANTS = (
     ),
     Mutant(
         name="another's endpoint is found",
-        file="gateway/hub/api/webhookendpoints.py",
-        old="select(endpoints).where(_owned_by_caller(call), endpoints.c.id == id_)",
-        new="select(endpoints).where(endpoints.c.id == id_)",
+        file="gateway/hub/api/rows.py",
+        old="select(table).where(owned_by(call, table), table.c.id == id_)",
+        new="select(table).where(table.c.id == id_)",
         tests=(API,),
     ),
 )

@@ -4,20 +4,20 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Instant
+from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import api_keys
 from gateway.hub.http.authentication import new_secret, secret_digest
 from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiOperation,
     ApiParameters,
     Model,
-    OperationLink,
+    OperationGroup,
     RequestContext,
     Response,
+    links_to,
 )
 from gateway.hub.http.problem import ApiProblem, Code
 
@@ -25,6 +25,8 @@ MAX_API_KEYS = 100  # keys that count, of one retailer
 
 Label = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]
+
+API_KEYS = OperationGroup("API keys")
 
 
 class ApiKeyPath(ApiParameters):
@@ -64,13 +66,23 @@ class ApiKeys(Model):
     data: Annotated[tuple[ApiKey, ...], Field(max_length=1000)]
 
 
+@API_KEYS.post(
+    "/v1/api_keys",
+    "createApiKey",
+    body=NewKey,
+    answers={201: MadeKey},
+    refuses={Code.CONFLICT},
+    links=links_to("key_id", "readApiKey", "revokeApiKey"),
+)
 async def create(call: RequestContext) -> Response:
-    """Make one, of the caller's own kind: a sandbox's key makes no other."""
+    """Make an API key.
+
+    With a key of a sandbox the new key is one of the sandbox too.
+    """
     asked, who = call.of(NewKey), call.who
     if asked.expires is not None and asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
-    count = len(await _list_keys(call))
-    if count >= MAX_API_KEYS:
+    if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_API_KEYS} keys: revoke one first.")
     secret, id_ = new_secret(), new_id("key")
     made = MadeKey(
@@ -79,97 +91,36 @@ async def create(call: RequestContext) -> Response:
     )  # fmt: skip
     row = {**made.model_dump(exclude={"token"}), "retailer": who.retailer, "sha256": secret_digest(secret)}
     await call.tx.execute(insert(api_keys).values(row))
-    return Response(status=201, body=made, headers={"Location": f"/v1/api_keys/{id_}"})
+    return Response(made, status=201, headers={"Location": f"/v1/api_keys/{id_}"})
 
 
+@API_KEYS.get("/v1/api_keys", "listApiKeys", answers={200: ApiKeys})
 async def list_(call: RequestContext) -> Response:
-    """List them."""
-    return Response(status=200, body=ApiKeys(data=tuple(await _list_keys(call))))
+    """List the valid API keys."""
+    valid = select(api_keys).where(owned_by(call, api_keys), api_keys.c.revoked.is_(None))
+    rows = await call.tx.execute(valid.order_by(api_keys.c.created.desc(), api_keys.c.id))
+    return Response(ApiKeys(data=tuple(ApiKey.model_validate(row, from_attributes=True) for row in rows)))
 
 
+@API_KEYS.get("/v1/api_keys/{key_id}", "readApiKey", path_model=ApiKeyPath, answers={200: ApiKey})
 async def read(call: RequestContext) -> Response:
-    """Tell of one."""
-    return Response(status=200, body=await _find_key(call))
+    """Read one API key."""
+    return Response(await _find_key(call))
 
 
+@API_KEYS.delete("/v1/api_keys/{key_id}", "revokeApiKey", path_model=ApiKeyPath, answers={204: None})
 async def revoke(call: RequestContext) -> Response:
-    """End one, from this instant. The key that asks may end itself."""
+    """Revoke an API key.
+
+    It ends at once; a key may revoke itself.
+    """
     key = await _find_key(call)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))
     return Response(status=204)
 
 
-async def _list_keys(call: RequestContext) -> list[ApiKey]:
-    rows = await call.tx.execute(
-        select(api_keys).where(_owned_by_caller(call)).order_by(api_keys.c.created.desc(), api_keys.c.id)
-    )
-    return [_from_row(row) for row in rows]
-
-
 async def _find_key(call: RequestContext) -> ApiKey:
-    wanted = api_keys.c.id == call.of(ApiKeyPath).key_id
-    row = (await call.tx.execute(select(api_keys).where(_owned_by_caller(call), wanted))).one_or_none()
-    if row is None:
+    row = await find_owned(call, api_keys, call.of(ApiKeyPath).key_id)
+    if row.revoked is not None:
         raise ApiProblem(Code.NOT_FOUND)
-    return _from_row(row)
-
-
-def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
-    """What the caller may see: his own, of the same kind of world, and that counts still."""
-    who = call.who
-    return and_(api_keys.c.retailer == who.retailer, api_keys.c.sandbox == who.sandbox, api_keys.c.revoked.is_(None))
-
-
-def _from_row(row: object) -> ApiKey:
-    return ApiKey.model_validate({name: getattr(row, name) for name in ApiKey.model_fields})
-
-
-_LINK_PARAMETERS = {"key_id": "$response.body#/id"}
-OPERATIONS = (
-    ApiOperation(
-        name="createApiKey",
-        method="POST",
-        path="/v1/api_keys",
-        tag="API keys",
-        handler=create,
-        summary="Make an API key",
-        body=NewKey,
-        answers={201: MadeKey},
-        refuses=frozenset({Code.CONFLICT}),
-        links=(
-            OperationLink(operation="readApiKey", parameters=_LINK_PARAMETERS),
-            OperationLink(operation="revokeApiKey", parameters=_LINK_PARAMETERS),
-        ),
-    ),
-    ApiOperation(
-        name="listApiKeys",
-        method="GET",
-        path="/v1/api_keys",
-        tag="API keys",
-        handler=list_,
-        right=ApiAccess.READ,
-        summary="List the valid API keys",
-        answers={200: ApiKeys},
-    ),
-    ApiOperation(
-        name="readApiKey",
-        method="GET",
-        path="/v1/api_keys/{key_id}",
-        tag="API keys",
-        handler=read,
-        right=ApiAccess.READ,
-        summary="Read one API key",
-        path_model=ApiKeyPath,
-        answers={200: ApiKey},
-    ),
-    ApiOperation(
-        name="revokeApiKey",
-        method="DELETE",
-        path="/v1/api_keys/{key_id}",
-        tag="API keys",
-        handler=revoke,
-        summary="Revoke an API key",
-        path_model=ApiKeyPath,
-        answers={204: None},
-    ),
-)
+    return ApiKey.model_validate(row, from_attributes=True)

@@ -7,12 +7,21 @@ from pydantic import Field
 from sqlalchemy import select
 
 from gateway.domain.delivery.promise import Id, Instant
-from gateway.hub.api.connections import ConnectionPath, find_connection
-from gateway.hub.database.tables import homes
+from gateway.hub.api.connections import ConnectionPath
+from gateway.hub.api.rows import find_owned
+from gateway.hub.database.tables import connections, homes
 from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, Why, check_availability, zone_of
 from gateway.hub.deliveries.connections import state_of, terms_of
-from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.operation import (
+    ApiParameters,
+    Model,
+    OperationGroup,
+    RequestContext,
+    Response,
+)
 from gateway.hub.http.problem import ApiProblem, Code, Detail
+
+AVAILABILITY = OperationGroup("Connections")
 
 
 class AvailabilityParameters(ApiParameters):
@@ -41,9 +50,19 @@ class Availability(Model):
     windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
 
 
+@AVAILABILITY.get(
+    "/v1/connections/{connection}/availability",
+    "readAvailability",
+    path_model=ConnectionPath,
+    query=AvailabilityParameters,
+    answers={200: Availability},
+)
 async def read(call: RequestContext) -> Response:
-    """Reckon it from the terms."""
-    row, asked = await find_connection(call, call.of(ConnectionPath).connection), call.of(AvailabilityParameters)
+    """Ask whether a home can take a delivery."""
+    row, asked = (
+        await find_owned(call, connections, call.of(ConnectionPath).connection),
+        call.of(AvailabilityParameters),
+    )
     if not asked.start < asked.end <= asked.start + MAX_WINDOW:
         why = "`end` lies after `start`, at most 7 days."
         raise ApiProblem(Code.INVALID, why, errors=[Detail(pointer="end", where="query", code="window", detail=why)])
@@ -53,13 +72,4 @@ async def read(call: RequestContext) -> Response:
         None if said is None else terms, asked.start, asked.end, asked.entrance, zone=zone_of(said or {}), now=call.now
     )
     windows = tuple(Span(start=start, end=end) for start, end in found.windows)
-    return Response(status=200, body=Availability(possible=found.possible, why=found.why, windows=windows))
-
-
-OPERATIONS = (
-    ApiOperation(
-        name="readAvailability", method="GET", path="/v1/connections/{connection}/availability", tag="Connections",
-        handler=read, right=ApiAccess.READ, summary="Ask whether a home can take a delivery", path_model=ConnectionPath,
-        query=AvailabilityParameters, answers={200: Availability},
-    ),
-)  # fmt: skip
+    return Response(Availability(possible=found.possible, why=found.why, windows=windows))

@@ -8,19 +8,23 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from gateway.domain.delivery.promise import Id
-from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor, rows_after
+from gateway.hub.api.rows import (
+    PageParameters,
+    count_owned,
+    find_owned,
+    newest_page,
+)
 from gateway.hub.database.tables import brand_keys, brands
 from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiOperation,
     ApiParameters,
     Model,
-    OperationLink,
+    OperationGroup,
     RequestContext,
     Response,
+    links_to,
 )
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.brand_statement import NextKeyStatement, verify_brand_statement
@@ -33,6 +37,8 @@ MAX_BRANDS = 100  # brands of one retailer
 MAX_KEYS_PER_BRAND = 200  # keys that one brand ever had
 
 _PROOF_PATTERN = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+
+BRANDS = OperationGroup("Brands")
 
 
 class BrandPath(ApiParameters):
@@ -102,57 +108,68 @@ class BrandKeys(Model):
     data: Annotated[tuple[BrandKey, ...], Field(max_length=MAX_KEYS_PER_BRAND)]
 
 
+@BRANDS.post(
+    "/v1/brands",
+    "createBrand",
+    body=NewBrand,
+    answers={201: Brand},
+    refuses={Code.CONFLICT, Code.ALREADY_EXISTS},
+    links=links_to("brand", "readBrand", "listBrandKeys", "addBrandKey"),
+)
 async def create(call: RequestContext) -> Response:
-    """Make one, for the caller's own world."""
+    """Make a brand.
+
+    With a key of a sandbox the brand is one of the sandbox.
+    """
     asked, who = call.of(NewBrand), call.who
-    mine = await call.tx.scalar(select(func.count()).select_from(brands).where(_owned_by_caller(call)))
-    if (mine or 0) >= MAX_BRANDS:
+    if await count_owned(call, brands) >= MAX_BRANDS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_BRANDS} brands.")
     taken = (brands.c.id == asked.id, brands.c.sandbox == who.sandbox)
     if await call.tx.scalar(select(brands.c.id).where(*taken)) is not None:
         raise ApiProblem(Code.ALREADY_EXISTS, "This word is a brand's already.")
     made = Brand(id=asked.id, name=asked.name, sandbox=who.sandbox, created=call.now)
     await call.tx.execute(insert(brands).values({**made.model_dump(), "retailer": who.retailer, "keys_version": 0}))
-    return Response(status=201, body=made, headers={"Location": f"/v1/brands/{made.id}"})
+    return Response(made, status=201, headers={"Location": f"/v1/brands/{made.id}"})
 
 
+@BRANDS.get("/v1/brands", "listBrands", query=PageParameters, answers={200: Brands})
 async def list_(call: RequestContext) -> Response:
-    """List them, a page at a time."""
-    page = call.of(PageParameters)
-    asked = select(brands).where(_owned_by_caller(call)).order_by(brands.c.created.desc(), brands.c.id.desc())
-    if page.cursor is not None:
-        id_ = decode_cursor(page.cursor, str)[0]
-        last = (await call.tx.execute(select(brands).where(brands.c.id == id_, _owned_by_caller(call)))).one_or_none()
-        if last is None:
-            raise ApiProblem(Code.BAD_CURSOR)
-        asked = asked.where(rows_after(brands, last.created, last.id))
-    rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    more = encode_cursor(shown[-1].id) if len(rows) > page.limit else None
-    return Response(status=200, body=Brands(data=tuple(_from_row(row) for row in shown), next=more))
+    """List the brands."""
+    rows, next_ = await newest_page(call, brands, call.of(PageParameters))
+    found = tuple(Brand.model_validate(row, from_attributes=True) for row in rows)
+    return Response(Brands(data=found, next=next_))
 
 
+@BRANDS.get("/v1/brands/{brand}", "readBrand", path_model=BrandPath, answers={200: Brand})
 async def read(call: RequestContext) -> Response:
-    """Tell of one."""
-    return Response(status=200, body=_from_row(await find_brand(call, call.of(BrandPath).brand)))
+    """Read one brand."""
+    brand = await find_owned(call, brands, call.of(BrandPath).brand)
+    return Response(Brand.model_validate(brand, from_attributes=True))
 
 
+@BRANDS.post(
+    "/v1/brands/{brand}/keys",
+    "addBrandKey",
+    path_model=BrandPath,
+    body=NewBrandKey,
+    answers={201: BrandKey},
+    refuses={Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED},
+)
 async def add_key(call: RequestContext) -> Response:
-    """Enrol a key; homes that have let the brand in are told of it."""
-    brand, asked = await find_brand(call, call.of(BrandPath).brand, lock=True), call.of(NewBrandKey)
+    """Enrol a key of a brand.
+
+    Homes that permit the brand are informed of it.
+    """
+    brand, asked = await find_owned(call, brands, call.of(BrandPath).brand, lock=True), call.of(NewBrandKey)
     why = _refusal_reason(call, brand, asked)
     if why is not None:
-        at = Detail(pointer="/proof", where="body", code="proof", detail=why)
-        raise ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+        raise signature_refused("proof", why)
     if asked.vouched is not None:
         word = verify_brand_statement(asked.vouched, NextKeyStatement, await active_keys(call, brand.id), hub=call.url)
         if word is None or (word[0].kid, word[0].x) != (asked.kid, asked.x):
-            why = "no key of the brand that counts vouches for this one"
-        elif not is_compact(asked.vouched):
-            why = COMPACT_RULE
-        if why is not None:
-            at = Detail(pointer="/vouched", where="body", code="vouched", detail=why)
-            raise ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+            raise signature_refused("vouched", "no key of the brand that counts vouches for this one")
+        if not is_compact(asked.vouched):
+            raise signature_refused("vouched", COMPACT_RULE)
     there = await _list_brand_keys(call, brand)
     if len(there) >= MAX_KEYS_PER_BRAND or sum(key.revoked is None for key in there) >= MAX_BRAND_KEYS:
         raise ApiProblem(
@@ -165,21 +182,24 @@ async def add_key(call: RequestContext) -> Response:
     more = {"brand": brand.id, "sandbox": brand.sandbox, "vouched": asked.vouched}
     await call.tx.execute(insert(brand_keys).values({**key.model_dump(), **more}))
     await _mark_changed(call, brand)
-    return Response(status=201, body=key, headers={"Location": f"/v1/brands/{brand.id}/keys"})
+    return Response(key, status=201, headers={"Location": f"/v1/brands/{brand.id}/keys"})
 
 
+@BRANDS.get("/v1/brands/{brand}/keys", "listBrandKeys", path_model=BrandPath, answers={200: BrandKeys})
 async def list_keys(call: RequestContext) -> Response:
-    """List its keys."""
-    return Response(
-        status=200,
-        body=BrandKeys(data=tuple(await _list_brand_keys(call, await find_brand(call, call.of(BrandPath).brand)))),
-    )
+    """List the keys of a brand."""
+    brand = await find_owned(call, brands, call.of(BrandPath).brand)
+    return Response(BrandKeys(data=tuple(await _list_brand_keys(call, brand))))
 
 
+@BRANDS.post("/v1/brands/{brand}/keys/{kid}/revoke", "revokeBrandKey", path_model=BrandKeyPath, answers={200: BrandKey})
 async def revoke_key(call: RequestContext) -> Response:
-    """Let a key count no more; said again it changes nothing."""
+    """Revoke a key of a brand.
+
+    Revoking it again changes nothing.
+    """
     asked = call.of(BrandKeyPath)
-    brand = await find_brand(call, asked.brand, lock=True)
+    brand = await find_owned(call, brands, asked.brand, lock=True)
     key = next((key for key in await _list_brand_keys(call, brand) if key.kid == asked.kid), None)
     if key is None:
         raise ApiProblem(Code.NOT_FOUND)
@@ -188,20 +208,7 @@ async def revoke_key(call: RequestContext) -> Response:
         await call.tx.execute(update(brand_keys).where(*mine).values(revoked=call.now))
         await _mark_changed(call, brand)
         key = key.model_copy(update={"revoked": call.now})
-    return Response(status=200, body=key)
-
-
-async def find_brand(call: RequestContext, id_: str, *, lock: bool = False) -> Row[Any]:
-    """The caller's brand of this name. `lock`: until the transaction ends nobody else changes what belongs to it.
-
-    Raises:
-        Problem: he has none.
-    """
-    wanted = select(brands).where(_owned_by_caller(call), brands.c.id == id_)
-    row = (await call.tx.execute(wanted.with_for_update(key_share=True) if lock else wanted)).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return row
+    return Response(key)
 
 
 async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
@@ -209,6 +216,12 @@ async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
     mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.who.sandbox, brand_keys.c.revoked.is_(None))
     rows = await call.tx.execute(select(brand_keys.c.kid, brand_keys.c.x).where(*mine))
     return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in rows})
+
+
+def signature_refused(field: str, why: str) -> ApiProblem:
+    """Return the problem that a signed field of the body is refused; `why` begins with a small letter."""
+    at = Detail(pointer=f"/{field}", where="body", code=field, detail=why)
+    return ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
 
 
 def _refusal_reason(call: RequestContext, brand: Row[Any], asked: NewBrandKey) -> str | None:
@@ -233,89 +246,4 @@ async def _list_brand_keys(call: RequestContext, brand: Row[Any]) -> list[BrandK
         .order_by(brand_keys.c.created.desc(), brand_keys.c.kid)
         .limit(MAX_KEYS_PER_BRAND)
     )
-    return [BrandKey.model_validate({name: getattr(row, name) for name in BrandKey.model_fields}) for row in rows]
-
-
-def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
-    return and_(brands.c.retailer == call.who.retailer, brands.c.sandbox == call.who.sandbox)
-
-
-def _from_row(row: object) -> Brand:
-    return Brand.model_validate({name: getattr(row, name) for name in Brand.model_fields})
-
-
-_LINK_PARAMETERS = {"brand": "$response.body#/id"}
-_TAG = "Brands"
-OPERATIONS = (
-    ApiOperation(
-        name="createBrand",
-        method="POST",
-        path="/v1/brands",
-        tag=_TAG,
-        handler=create,
-        summary="Make a brand",
-        body=NewBrand,
-        answers={201: Brand},
-        refuses=frozenset({Code.CONFLICT, Code.ALREADY_EXISTS}),
-        links=tuple(
-            OperationLink(operation=name, parameters=_LINK_PARAMETERS)
-            for name in ("readBrand", "listBrandKeys", "addBrandKey")
-        ),
-    ),
-    ApiOperation(
-        name="listBrands",
-        method="GET",
-        path="/v1/brands",
-        tag=_TAG,
-        handler=list_,
-        right=ApiAccess.READ,
-        summary="List the brands",
-        query=PageParameters,
-        answers={200: Brands},
-        refuses=frozenset({Code.BAD_CURSOR}),
-    ),
-    ApiOperation(
-        name="readBrand",
-        method="GET",
-        path="/v1/brands/{brand}",
-        tag=_TAG,
-        handler=read,
-        right=ApiAccess.READ,
-        summary="Read one brand",
-        path_model=BrandPath,
-        answers={200: Brand},
-    ),
-    ApiOperation(
-        name="addBrandKey",
-        method="POST",
-        path="/v1/brands/{brand}/keys",
-        tag=_TAG,
-        handler=add_key,
-        summary="Enrol a key of a brand",
-        path_model=BrandPath,
-        body=NewBrandKey,
-        answers={201: BrandKey},
-        refuses=frozenset({Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED}),
-    ),
-    ApiOperation(
-        name="listBrandKeys",
-        method="GET",
-        path="/v1/brands/{brand}/keys",
-        tag=_TAG,
-        handler=list_keys,
-        right=ApiAccess.READ,
-        summary="List the keys of a brand",
-        path_model=BrandPath,
-        answers={200: BrandKeys},
-    ),
-    ApiOperation(
-        name="revokeBrandKey",
-        method="POST",
-        path="/v1/brands/{brand}/keys/{kid}/revoke",
-        tag=_TAG,
-        handler=revoke_key,
-        summary="Revoke a key of a brand",
-        path_model=BrandKeyPath,
-        answers={200: BrandKey},
-    ),
-)
+    return [BrandKey.model_validate(row, from_attributes=True) for row in rows]

@@ -9,27 +9,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, insert, select
+from sqlalchemy import ColumnElement, Row, and_, insert
 
 from gateway.domain.delivery.promise import Id
-from gateway.hub.api import brands
-from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor, rows_after
+from gateway.hub.api.brands import active_keys, signature_refused
+from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id
-from gateway.hub.database.tables import connections
+from gateway.hub.database.tables import brands, connections
 from gateway.hub.deliveries import connections as kept
 from gateway.hub.deliveries.connections import ANSWER_PERIOD, GivenTerms
 from gateway.hub.http.authentication import new_secret
 from gateway.hub.http.authentication import secret_digest as digest_of
 from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiOperation,
     ApiParameters,
     Model,
-    OperationLink,
+    OperationGroup,
     RequestContext,
     Response,
+    links_to,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import (
     MAX_CLOCK_SKEW_S,
     MAX_REQUEST_LIFETIME_S,
@@ -47,6 +46,8 @@ ReturnUrl = Annotated[
         max_length=400, pattern=r"^https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
     ),
 ]
+
+CONNECTIONS = OperationGroup("Connections")
 
 
 class ConnectionPath(ApiParameters):
@@ -126,13 +127,21 @@ class Connections(Model):
     next: str | None
 
 
+@CONNECTIONS.post(
+    "/v1/connections",
+    "createConnection",
+    body=NewConnection,
+    answers={201: MadeConnection},
+    refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
+    links=links_to("connection", "readConnection", "readAvailability", "endConnection"),
+)
 async def create(call: RequestContext) -> Response:
-    """Ask."""
+    """Ask a home to let a brand in."""
     asked, who = call.of(NewConnection), call.who
     if asked.asked.expires is not None and asked.asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
     try:
-        await brands.find_brand(call, asked.brand)
+        await find_owned(call, brands, asked.brand)
     except ApiProblem as problem:
         raise ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
     if asked.signed is not None:
@@ -146,9 +155,9 @@ async def create(call: RequestContext) -> Response:
             expires=call.now + ANSWER_PERIOD,
         )
     )  # fmt: skip
-    told = kept.connection_view(await find_connection(call, id_), call.now)
+    told = kept.connection_view(await find_owned(call, connections, id_), call.now)
     made = _parse_stored(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
-    return Response(status=201, body=made, headers={"Location": f"/v1/connections/{id_}"})
+    return Response(made, status=201, headers={"Location": f"/v1/connections/{id_}"})
 
 
 async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
@@ -157,83 +166,62 @@ async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
     Raises:
         Problem: it is not this question, or not signed by the brand.
     """
-    brand = await brands.find_brand(call, asked.brand)
-    word = verify_brand_statement(
-        asked.signed or "", ConsentStatement, await brands.active_keys(call, brand.id), hub=call.url
-    )
+    brand = await find_owned(call, brands, asked.brand)
+    word = verify_brand_statement(asked.signed or "", ConsentStatement, await active_keys(call, brand.id), hub=call.url)
     if word is None:
-        raise _signature_refused("it is not signed by a key of the brand that counts, for this hub")
+        raise signature_refused("signed", "it is not signed by a key of the brand that counts, for this hub")
     if not is_compact(asked.signed or ""):
-        raise _signature_refused(COMPACT_RULE)
+        raise signature_refused("signed", COMPACT_RULE)
     said, seconds = word[0], call.now.timestamp()
     if (said.asked, said.name) != (asked.asked, brand.name):
-        raise _signature_refused("it asks for something else, or under another name")
+        raise signature_refused("signed", "it asks for something else, or under another name")
     if not seconds < said.exp <= said.iat + MAX_REQUEST_LIFETIME_S or said.iat > seconds + MAX_CLOCK_SKEW_S:
-        raise _signature_refused("it lives until `exp`, at most 31 days after `iat`, and both are about now")
+        raise signature_refused("signed", "it lives until `exp`, at most 31 days after `iat`, and both are about now")
 
 
-def _signature_refused(why: str) -> ApiProblem:
-    at = Detail(pointer="/signed", where="body", code="signed", detail=why)
-    return ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
-
-
+@CONNECTIONS.get("/v1/connections", "listConnections", query=ConnectionFilter, answers={200: Connections})
 async def list_(call: RequestContext) -> Response:
-    """List them, a page at a time."""
-    page = call.of(ConnectionFilter)
-    asked = select(connections).where(_owned_by_caller(call), _in_state(page.state, call.now))
-    asked = asked.order_by(connections.c.created.desc(), connections.c.id.desc())
-    if page.cursor is not None:
-        id_ = decode_cursor(page.cursor, str)[0]
-        found = select(connections.c.created, connections.c.id).where(connections.c.id == id_, _owned_by_caller(call))
-        last = (await call.tx.execute(found)).one_or_none()
-        if last is None:
-            raise ApiProblem(Code.BAD_CURSOR)
-        asked = asked.where(rows_after(connections, last.created, last.id))
-    rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    more = encode_cursor(shown[-1].id) if len(rows) > page.limit else None
-    return Response(status=200, body=Connections(data=tuple(_from_row(row, call.now) for row in shown), next=more))
+    """List the connections."""
+    asked = call.of(ConnectionFilter)
+    rows, next_ = await newest_page(call, connections, asked, _in_state(asked.state, call.now))
+    return Response(Connections(data=tuple(_from_row(row, call.now) for row in rows), next=next_))
 
 
+@CONNECTIONS.get("/v1/connections/{connection}", "readConnection", path_model=ConnectionPath, answers={200: Connection})
 async def read(call: RequestContext) -> Response:
-    """Tell of one."""
+    """Read one connection."""
     return Response(
-        status=200, body=_from_row(await find_connection(call, call.of(ConnectionPath).connection), call.now)
+        status=200, body=_from_row(await find_owned(call, connections, call.of(ConnectionPath).connection), call.now)
     )
 
 
+@CONNECTIONS.post(
+    "/v1/connections/{connection}/end",
+    "endConnection",
+    path_model=ConnectionPath,
+    body=Ending,
+    optional_body=True,
+    answers={200: Connection},
+    refuses={Code.SIGNATURE_REFUSED},
+)
 async def end(call: RequestContext) -> Response:
-    """Want no more of it: nothing new is delivered under it. Said again it changes nothing."""
-    row = await find_connection(call, call.of(ConnectionPath).connection)
+    """End a connection.
+
+    No new delivery is announced under it. Ending it again changes nothing.
+    """
+    row = await find_owned(call, connections, call.of(ConnectionPath).connection)
     if kept.state_of(row, call.now) in {"pending", "granted"}:
         signed = call.of(Ending).signed
         if signed is not None:
-            word = verify_brand_statement(signed, EndStatement, await brands.active_keys(call, row.brand), hub=call.url)
+            word = verify_brand_statement(signed, EndStatement, await active_keys(call, row.brand), hub=call.url)
             if word is None or word[0].connection != row.id:
-                raise _signature_refused("it is not this connection's end, signed by a key of the brand that counts")
+                why = "it is not this connection's end, signed by a key of the brand that counts"
+                raise signature_refused("signed", why)
             if not is_compact(signed):
-                raise _signature_refused(COMPACT_RULE)
+                raise signature_refused("signed", COMPACT_RULE)
         await kept.end_connection(call.tx, row, signed, call.now)
-        row = await find_connection(call, row.id)
-    return Response(status=200, body=_from_row(row, call.now))
-
-
-async def find_connection(call: RequestContext, id_: str) -> Row[Any]:
-    """The caller's connection of this name.
-
-    Raises:
-        Problem: he has none.
-    """
-    row = (
-        await call.tx.execute(select(connections).where(_owned_by_caller(call), connections.c.id == id_))
-    ).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return row
-
-
-def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
-    return and_(connections.c.retailer == call.who.retailer, connections.c.sandbox == call.who.sandbox)
+        row = await find_owned(call, connections, row.id)
+    return Response(_from_row(row, call.now))
 
 
 def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
@@ -254,60 +242,3 @@ def _from_row(row: Row[Any], now: datetime) -> Connection:
 
 def _parse_stored(model: type[M], said: dict[str, Any]) -> M:
     return model.model_validate_json(json.dumps(said))
-
-
-_LINK_PARAMETERS = {"connection": "$response.body#/id"}
-_TAG = "Connections"
-OPERATIONS = (
-    ApiOperation(
-        name="createConnection",
-        method="POST",
-        path="/v1/connections",
-        tag=_TAG,
-        handler=create,
-        summary="Ask a home to let a brand in",
-        body=NewConnection,
-        answers={201: MadeConnection},
-        refuses=frozenset({Code.CONFLICT, Code.SIGNATURE_REFUSED}),
-        links=tuple(
-            OperationLink(operation=name, parameters=_LINK_PARAMETERS)
-            for name in ("readConnection", "readAvailability", "endConnection")
-        ),
-    ),
-    ApiOperation(
-        name="listConnections",
-        method="GET",
-        path="/v1/connections",
-        tag=_TAG,
-        handler=list_,
-        right=ApiAccess.READ,
-        summary="List the connections",
-        query=ConnectionFilter,
-        answers={200: Connections},
-        refuses=frozenset({Code.BAD_CURSOR}),
-    ),
-    ApiOperation(
-        name="readConnection",
-        method="GET",
-        path="/v1/connections/{connection}",
-        tag=_TAG,
-        handler=read,
-        right=ApiAccess.READ,
-        summary="Read one connection",
-        path_model=ConnectionPath,
-        answers={200: Connection},
-    ),
-    ApiOperation(
-        name="endConnection",
-        method="POST",
-        path="/v1/connections/{connection}/end",
-        tag=_TAG,
-        handler=end,
-        summary="End a connection",
-        path_model=ConnectionPath,
-        body=Ending,
-        bare=True,
-        answers={200: Connection},
-        refuses=frozenset({Code.SIGNATURE_REFUSED}),
-    ),
-)

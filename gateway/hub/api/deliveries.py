@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
@@ -16,12 +16,13 @@ from gateway.hub.api.delivery_models import (
     NewPromise,
     Withdrawal,
 )
+from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, homes
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries import orders as kept
 from gateway.hub.deliveries.availability import forbidden_parts
-from gateway.hub.http.operation import ApiAccess, ApiOperation, OperationLink, RequestContext, Response
+from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
 from gateway.protocol.delivery_state import FINAL_STATES
@@ -30,6 +31,11 @@ from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, pub
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # deliveries of a sandbox
 MAX_VERSIONS_PER_DELIVERY = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
 
+DELIVERIES = OperationGroup("Deliveries")
+
+_LINKS = links_to("delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
+_REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
+_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
 _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
 _SELECT_CONNECTION = select(connections).where(
     connections.c.id == bindparam("connection"),
@@ -45,15 +51,26 @@ _SELECT_SAME_NAME_AT_HOME = _SELECT_SAME_NAME.where(
 )
 
 
+@DELIVERIES.post(
+    "/v1/deliveries",
+    "createDelivery",
+    body=NewDelivery,
+    answers={201: Delivery, 200: Delivery},
+    refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
+    links=_LINKS,
+)
 async def create(call: RequestContext) -> Response:
-    """Keep it, and send it on where the home has let the brand in."""
+    """Announce a delivery.
+
+    The hub sends it to the home if the home permits the brand, and holds it otherwise.
+    """
     asked = call.of(NewDelivery)
     home = await _find_connection(call, asked.connection)
     token = _token_of(asked)
     if token is not None:
         again = await _find_by_token(call, home, token)
         if again is not None:
-            return Response(status=200, body=delivery_of(again), headers={"Location": f"/v1/deliveries/{again.id}"})
+            return Response(delivery_of(again), headers={"Location": f"/v1/deliveries/{again.id}"})
     said = await _build_offer(call, home, asked, token)
     _check_window(call, said, "/token" if token else "/delivery/window/end")
     await _check_terms(call, home, said, None if token else asked.delivery)
@@ -73,8 +90,20 @@ async def create(call: RequestContext) -> Response:
     return Response(status=201, body=delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
+@DELIVERIES.patch(
+    "/v1/deliveries/{delivery_id}",
+    "changeDelivery",
+    path_model=DeliveryPath,
+    body=ChangedDelivery,
+    answers={200: Delivery},
+    refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
+    links=_LINKS,
+)
 async def change(call: RequestContext) -> Response:
-    """Make a new version. The home decides whether it still counts."""
+    """Change a delivery.
+
+    The home decides whether the new version still counts.
+    """
     asked, row = call.of(ChangedDelivery), await find_delivery(call)
     _check_open(row, asked.version)
     await _check_version_count(call, row)
@@ -94,14 +123,26 @@ async def change(call: RequestContext) -> Response:
     row = await kept.find_delivery(call.tx, row.id)
     await _send(call, row, said, token)
     await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
-    return Response(status=200, body=delivery_of(row))
+    return Response(delivery_of(row))
 
 
+@DELIVERIES.post(
+    "/v1/deliveries/{delivery_id}/cancel",
+    "cancelDelivery",
+    path_model=DeliveryPath,
+    body=Withdrawal,
+    answers={200: Delivery},
+    refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
+    links=_LINKS,
+)
 async def cancel(call: RequestContext) -> Response:
-    """Withdraw it. Where a home knows it, that home decides whether it is in time."""
+    """Cancel a delivery.
+
+    If a home knows the delivery, that home decides whether the cancel is in time.
+    """
     asked, row = call.of(Withdrawal), await find_delivery(call)
     if row.state == State.CANCELLED:
-        return Response(status=200, body=delivery_of(row))
+        return Response(delivery_of(row))
     _check_open(row, None)
     token = _token_of(asked)
     if not row.held or token is not None:  # of what no home has heard there is nothing to sign
@@ -122,7 +163,7 @@ async def cancel(call: RequestContext) -> Response:
     else:
         await kept.send(_delivery_writer(call), row, said, token)
         await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
-    return Response(status=200, body=delivery_of(await kept.find_delivery(call.tx, row.id)))
+    return Response(delivery_of(await kept.find_delivery(call.tx, row.id)))
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
@@ -295,7 +336,7 @@ async def _find_by_token(call: RequestContext, home: Row[Any], token: bytes) -> 
     found = await call.tx.execute(
         select(deliveries)
         .join(delivery_versions, delivery_versions.c.delivery == deliveries.c.id)
-        .where(owned_by_caller(call), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
+        .where(owned_by(call, deliveries), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
     )
     return found.one_or_none()
 
@@ -318,8 +359,7 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
     if not call.who.sandbox:
         return
     open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
-    there = await call.tx.scalar(select(func.count()).select_from(deliveries).where(owned_by_caller(call), open_))
-    if (there or 0) >= MAX_OPEN_SANDBOX_DELIVERIES:
+    if await count_owned(call, deliveries, open_) >= MAX_OPEN_SANDBOX_DELIVERIES:
         raise ApiProblem(
             Code.CONFLICT, f"A sandbox has at most {MAX_OPEN_SANDBOX_DELIVERIES} open deliveries at a time."
         )
@@ -342,20 +382,9 @@ async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token
         ) from error
 
 
-def owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
-    """What the caller may see: his own, of the same kind of world."""
-    return and_(deliveries.c.retailer == call.who.retailer, deliveries.c.sandbox == call.who.sandbox)
-
-
 async def find_delivery(call: RequestContext) -> Row[Any]:
-    """The delivery that the path names; held until the transaction ends."""
-    wanted = deliveries.c.id == call.of(DeliveryPath).delivery_id
-    row = (
-        await call.tx.execute(select(deliveries).where(owned_by_caller(call), wanted).with_for_update(key_share=True))
-    ).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return row
+    """Return the delivery that the path names, locked until the transaction ends."""
+    return await find_owned(call, deliveries, call.of(DeliveryPath).delivery_id, lock=True)
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
@@ -364,29 +393,3 @@ def delivery_of(row: Row[Any]) -> Delivery:
     own = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
     # JSON's own reading: the promise is kept as JSON
     return Delivery.model_validate({**promise, **own}, strict=False)
-
-
-_LINK_PARAMETERS = {"delivery_id": "$response.body#/id"}
-_LINKS = tuple(
-    OperationLink(operation=name, parameters=_LINK_PARAMETERS)
-    for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
-)
-_REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
-_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
-OPERATIONS = (
-    ApiOperation(
-        name="createDelivery", method="POST", path="/v1/deliveries", tag="Deliveries", handler=create,
-        summary="Announce a delivery", body=NewDelivery, answers={201: Delivery, 200: Delivery}, links=_LINKS,
-        refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
-    ),
-    ApiOperation(
-        name="changeDelivery", method="PATCH", path="/v1/deliveries/{delivery_id}", tag="Deliveries", handler=change,
-        summary="Change a delivery", path_model=DeliveryPath, body=ChangedDelivery, answers={200: Delivery},
-        refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=ApiAccess.FULL,
-    ),
-    ApiOperation(
-        name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",
-        handler=cancel, summary="Cancel a delivery", path_model=DeliveryPath, body=Withdrawal,
-        answers={200: Delivery}, refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS,
-    ),
-)  # fmt: skip

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.delivery.promise import (
@@ -18,7 +18,7 @@ from gateway.domain.delivery.promise import (
     refuse_duplicates,
 )
 from gateway.domain.delivery.result import DoorResult
-from gateway.hub.http.operation import ApiParameters, Model
+from gateway.hub.http.operation import AcceptWholeFloat, ApiParameters, Model
 from gateway.protocol.box_hub import Token
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
@@ -58,11 +58,6 @@ _EITHER_CONFIG = ConfigDict(
     json_schema_extra=lambda schema: _patch_schema(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
 )
 _NOT_EMPTY_CONFIG = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
-
-
-def _parse_integer(value: object) -> object:
-    """JSON Schema's integers: 2.0 is one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 ONE_OF = "one_of"
@@ -138,7 +133,7 @@ class ChangedDelivery(Model):
 
     delivery: Change = _ABSENT_FIELD
     token: Token = _ABSENT_FIELD
-    version: Annotated[Version, BeforeValidator(_parse_integer)] | None = None
+    version: Annotated[Version, AcceptWholeFloat] | None = None
 
     @model_validator(mode="after")
     def _check_either(self) -> Self:

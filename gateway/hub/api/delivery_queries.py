@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import and_, or_, select
 
 from gateway.domain.delivery.promise import State, Version
-from gateway.hub.api.deliveries import delivery_of, find_delivery, owned_by_caller
+from gateway.hub.api.apikeys import Label
+from gateway.hub.api.deliveries import delivery_of, find_delivery
 from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
-from gateway.hub.api.pagination import PAGE_CODES, PageParameters, decode_cursor, encode_cursor
+from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, owned_by, split_page
 from gateway.hub.database.tables import (
     brand_keys,
     connections,
@@ -19,8 +20,8 @@ from gateway.hub.database.tables import (
     home_events,
     jobs,
 )
-from gateway.hub.deliveries.evidence import Evidence, Message, account_of, has_valid_signature, missing_parcels_of
-from gateway.hub.http.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.deliveries.evidence import Evidence, SignedMessage, account_of, has_valid_signature, missing_parcels_of
+from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.jws import kid_of
 
@@ -28,7 +29,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 MAX_ACCOUNTS = 100  # the newest of them in one proof
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
+DELIVERY_QUERIES = OperationGroup("Deliveries")
+
+_ITEM_PATH = "/v1/deliveries/{delivery_id}"
 
 
 class DeliveryFilter(PageParameters):
@@ -36,7 +39,7 @@ class DeliveryFilter(PageParameters):
 
     state: State | None = None
     connection: ConnectionId | None = None
-    reference: Reference | None = None
+    reference: Label | None = None
 
 
 class Answer(Model):
@@ -66,15 +69,14 @@ class Timeline(Model):
     next: str | None
 
 
-async def read(call: RequestContext) -> Response:
-    """Tell of one."""
-    return Response(status=200, body=delivery_of(await find_delivery(call)))
+_STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
 
 
+@DELIVERY_QUERIES.get("/v1/deliveries", "listDeliveries", query=DeliveryFilter, answers={200: Deliveries})
 async def list_(call: RequestContext) -> Response:
-    """List them, newest first."""
+    """List deliveries, newest first."""
     asked = call.of(DeliveryFilter)
-    query = select(deliveries).where(owned_by_caller(call))
+    query = select(deliveries).where(owned_by(call, deliveries))
     if asked.state is not None:
         query = query.where(deliveries.c.state == asked.state)
     if asked.connection is not None:
@@ -89,29 +91,42 @@ async def list_(call: RequestContext) -> Response:
         query = query.where(or_(deliveries.c.created < at, older))
     query = query.order_by(deliveries.c.created.desc(), deliveries.c.id.desc()).limit(asked.limit + 1)
     rows = (await call.tx.execute(query)).all()
-    page, more = rows[: asked.limit], len(rows) > asked.limit
+    page, more = split_page(rows, asked)
     next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
-    return Response(status=200, body=Deliveries(data=tuple(map(delivery_of, page)), next=next_))
+    return Response(Deliveries(data=tuple(map(delivery_of, page)), next=next_))
 
 
+@DELIVERY_QUERIES.get(_ITEM_PATH, "readDelivery", path_model=DeliveryPath, answers={200: Delivery})
+async def read(call: RequestContext) -> Response:
+    """Read one delivery."""
+    return Response(delivery_of(await find_delivery(call)))
+
+
+@DELIVERY_QUERIES.get(
+    f"{_ITEM_PATH}/timeline", "readTimeline", path_model=DeliveryPath, query=PageParameters, answers={200: Timeline}
+)
 async def timeline(call: RequestContext) -> Response:
-    """Tell the states that it went through."""
+    """Read the states that a delivery went through."""
     row, asked = await find_delivery(call), call.of(PageParameters)
     query = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer)
     if asked.cursor is not None:
         query = query.where(events.c.seq > decode_cursor(asked.cursor, int)[0])
     rows = (await call.tx.execute(query.order_by(events.c.seq).limit(asked.limit + 1))).all()
-    page, more = rows[: asked.limit], len(rows) > asked.limit
+    page, more = split_page(rows, asked)
     steps = tuple(
         Step.model_validate({"at": one.at, **{name: one.data.get(name) for name in _STEP_FIELDS}}, strict=False)
         for one in page
         if "state" in one.data
     )
-    return Response(status=200, body=Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None))
+    return Response(Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None))
 
 
+@DELIVERY_QUERIES.get(f"{_ITEM_PATH}/proof", "readProof", path_model=DeliveryPath, answers={200: Evidence})
 async def proof(call: RequestContext) -> Response:
-    """Give the home's signed account of how it ended, and the promise that it was about."""
+    """Read the home's signed account of how it ended.
+
+    With it comes the order that the account is about.
+    """
     row = await find_delivery(call)
     asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
     said = await call.tx.execute(asked.order_by(home_events.c.seq))
@@ -133,66 +148,13 @@ async def proof(call: RequestContext) -> Response:
              "messages": [one for one in messages if one is not None],
              "missing_parcels": missing_parcels_of(stands["parcels"], accounts[-1])}  # fmt: skip
     evidence = {name: found[name] for name in Evidence.model_fields}
-    return Response(status=200, body=Evidence.model_validate(evidence, strict=False))
+    return Response(Evidence.model_validate(evidence, strict=False))
 
 
-async def _message_of(call: RequestContext, token: bytes) -> Message | None:
+async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | None:
     """A message with the key under which it was signed; None: nobody here has it any more."""
     kid = kid_of(token)
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
     known = [call.key.x] if kid == call.key.kid else list(keys)  # in the sandbox another may have a key of that name
-    found = (Message(key=key, token=token.decode()) for key in known)
+    found = (SignedMessage(key=key, token=token.decode()) for key in known)
     return next((message for message in found if has_valid_signature(message)), None)
-
-
-_STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
-_ITEM_PATH = "/v1/deliveries/{delivery_id}"
-OPERATIONS = (
-    ApiOperation(
-        name="listDeliveries",
-        method="GET",
-        path="/v1/deliveries",
-        tag="Deliveries",
-        handler=list_,
-        right=ApiAccess.READ,
-        summary="List deliveries, newest first",
-        query=DeliveryFilter,
-        answers={200: Deliveries},
-        refuses=PAGE_CODES,
-    ),
-    ApiOperation(
-        name="readDelivery",
-        method="GET",
-        path=_ITEM_PATH,
-        tag="Deliveries",
-        handler=read,
-        right=ApiAccess.READ,
-        summary="Read one delivery",
-        path_model=DeliveryPath,
-        answers={200: Delivery},
-    ),
-    ApiOperation(
-        name="readTimeline",
-        method="GET",
-        path=f"{_ITEM_PATH}/timeline",
-        tag="Deliveries",
-        handler=timeline,
-        right=ApiAccess.READ,
-        summary="Read the states that a delivery went through",
-        path_model=DeliveryPath,
-        query=PageParameters,
-        answers={200: Timeline},
-        refuses=PAGE_CODES,
-    ),
-    ApiOperation(
-        name="readProof",
-        method="GET",
-        path=f"{_ITEM_PATH}/proof",
-        tag="Deliveries",
-        handler=proof,
-        right=ApiAccess.READ,
-        summary="Read the home's signed account of how it ended",
-        path_model=DeliveryPath,
-        answers={200: Evidence},
-    ),
-)

@@ -164,7 +164,7 @@ class ApiDispatcher:
                 headers |= await self._rate_limits.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
             elif one.writes:
                 headers |= await self._rate_limits.take_stranger(
-                    client_address(request, behind_proxy=self._behind_proxy), scarce=one.scarce
+                    client_address(request, behind_proxy=self._behind_proxy), scarce=one.strict_limit
                 )
             parts, raw = await _parse_parts(request, one)
             reply = await self._execute(request, one, caller or member, parts, raw)
@@ -172,7 +172,7 @@ class ApiDispatcher:
                 reply = await reply.later()
             if isinstance(reply, Response) and reply.stream is not None:
                 return await _send_stream(
-                    request, reply.stream, {**_COMMON_HEADERS, **headers, "Content-Type": one.media}
+                    request, reply.stream, {**_COMMON_HEADERS, **headers, "Content-Type": one.media_type}
                 )
             return _http_response(reply, {**_COMMON_HEADERS, **headers})
 
@@ -313,9 +313,9 @@ async def _parse_parts(request: web.Request, one: ApiOperation) -> tuple[tuple[B
         found.append(_parse(one.headers, "header", lambda model: model.model_validate(sent)))
     if one.body is None:
         return tuple(found), b""
-    if one.bare and not request.can_read_body:
+    if one.optional_body and not request.can_read_body:
         return (*found, one.body()), b""
-    raw = await _read_body(request, one.largest)
+    raw = await _read_body(request, one.max_body_bytes)
     found.append(_parse(one.body, "body", lambda model: model.model_validate_json(raw)))
     return tuple(found), raw
 

@@ -7,17 +7,27 @@ from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import func, select
 
 from gateway.hub.api.event_payload import Event, EventId
-from gateway.hub.api.pagination import PAGE_CODES, PageParameters, decode_cursor, encode_cursor
+from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, split_page
 from gateway.hub.api.sse import read_events, visible_events
 from gateway.hub.database.tables import events
 from gateway.hub.deliveries.events import Type
-from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiParameters,
+    Model,
+    OperationGroup,
+    RequestContext,
+    Response,
+)
 from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
 from gateway.protocol.hub_signed import HUB_DELIVERY_TYPE
 from gateway.protocol.jws import ALGORITHM
 
 _TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in Type) + ")"
 Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATTERN}){{0,9}}$")]
+EVENTS = OperationGroup("Events")
+HUB = OperationGroup("Hub", right=ApiAccess.NONE)
+
 MAX_STREAM_S = 3600  # seconds of one stream; a reader comes back
 
 
@@ -55,7 +65,7 @@ class ResumeHeaders(ApiParameters):
     last: Annotated[EventId | SkipJsonSchema[None], Field(alias="Last-Event-ID")] = None
 
 
-class Message(Model):
+class StreamMessage(Model):
     """One message of the stream. `data` is an event as `readEvent` tells it, written as JSON."""
 
     id: EventId
@@ -81,28 +91,29 @@ class HubKey(Model):
     typ: str = HUB_DELIVERY_TYPE
 
 
+@EVENTS.get("/v1/events", "listEvents", query=EventFilter, answers={200: Events})
 async def list_(call: RequestContext) -> Response:
-    """List them, oldest first."""
+    """List events, oldest first."""
     asked = call.of(EventFilter)
     seq = 0 if asked.after is None else await _find_seq(call, asked.after, "after", "query")
     if asked.cursor is not None:
         seq = int(decode_cursor(asked.cursor, int)[0])
     found = await read_events(call.tx, call.who, seq, _parse_types(asked.types), limit=asked.limit + 1)
-    page, more = found[: asked.limit], len(found) > asked.limit
-    return Response(status=200, body=Events(data=tuple(page), next=encode_cursor(page[-1].seq) if more else None))
+    page, more = split_page(found, asked)
+    return Response(Events(data=tuple(page), next=encode_cursor(page[-1].seq) if more else None))
 
 
-async def read(call: RequestContext) -> Response:
-    """Tell of one."""
-    wanted = events.c.id == call.of(EventPath).event_id
-    row = (await call.tx.execute(select(events).where(visible_events(call.who), wanted))).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return Response(status=200, body=Event.of(row))
-
-
+@EVENTS.get(
+    "/v1/events/stream",
+    "followEvents",
+    query=StreamParameters,
+    headers=ResumeHeaders,
+    media_type="text/event-stream",
+    answers={200: StreamMessage},
+    refuses={Code.BAD_CURSOR},
+)
 async def follow(call: RequestContext) -> Response:
-    """Follow them as they happen."""
+    """Follow events as they happen (Server-Sent Events)."""
     asked, last = call.of(StreamParameters), call.of(ResumeHeaders).last
     if last is not None:
         seq = await _find_seq(call, last, "Last-Event-ID", "header")
@@ -111,12 +122,23 @@ async def follow(call: RequestContext) -> Response:
     else:
         seq = await call.tx.scalar(select(func.max(events.c.seq)).where(visible_events(call.who))) or 0
     stream = call.streams.follow(call.who, after=seq, types=_parse_types(asked.types), seconds=asked.seconds)
-    return Response(status=200, stream=stream)
+    return Response(stream=stream)
 
 
+@EVENTS.get("/v1/events/{event_id}", "readEvent", path_model=EventPath, answers={200: Event})
+async def read(call: RequestContext) -> Response:
+    """Read one event."""
+    wanted = events.c.id == call.of(EventPath).event_id
+    row = (await call.tx.execute(select(events).where(visible_events(call.who), wanted))).one_or_none()
+    if row is None:
+        raise ApiProblem(Code.NOT_FOUND)
+    return Response(Event.of(row))
+
+
+@HUB.get("/v1/hub_key", "readHubKey", answers={200: HubKey})
 async def key(call: RequestContext) -> Response:
-    """Tell the hub's own key."""
-    return Response(status=200, body=HubKey(kid=call.key.kid, x=call.key.x))
+    """Read the hub's own key."""
+    return Response(HubKey(kid=call.key.kid, x=call.key.x))
 
 
 def _parse_types(text: str | None) -> frozenset[str]:
@@ -131,24 +153,3 @@ async def _find_seq(call: RequestContext, id_: str, name: str, where: ErrorLocat
             errors=[Detail(pointer=name, where=where, code="no_such_event", detail="There is no such event of yours.")],
         )
     return found
-
-
-OPERATIONS = (
-    ApiOperation(
-        name="listEvents", method="GET", path="/v1/events", tag="Events", handler=list_, right=ApiAccess.READ,
-        summary="List events, oldest first", query=EventFilter, answers={200: Events}, refuses=PAGE_CODES,
-    ),
-    ApiOperation(
-        name="followEvents", method="GET", path="/v1/events/stream", tag="Events", handler=follow, right=ApiAccess.READ,
-        summary="Follow events as they happen (Server-Sent Events)", query=StreamParameters, headers=ResumeHeaders,
-        media="text/event-stream", answers={200: Message}, refuses=PAGE_CODES,
-    ),
-    ApiOperation(
-        name="readEvent", method="GET", path="/v1/events/{event_id}", tag="Events", handler=read, right=ApiAccess.READ,
-        summary="Read one event", path_model=EventPath, answers={200: Event},
-    ),
-    ApiOperation(
-        name="readHubKey", method="GET", path="/v1/hub_key", tag="Hub", handler=key, right=ApiAccess.NONE,
-        summary="Read the hub's own key", answers={200: HubKey},
-    ),
-)  # fmt: skip

@@ -21,7 +21,14 @@ from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
-from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiParameters,
+    Model,
+    OperationGroup,
+    RequestContext,
+    Response,
+)
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
@@ -149,7 +156,10 @@ class HomeOperations:
     broker: BrokerAt
 
     async def claim(self, call: RequestContext) -> Response:
-        """Let a box in by its claim; the same key again gets the same answer."""
+        """Join as a box, by a claim.
+
+        The same key gets the same answer again.
+        """
         asked, id_ = call.of(Claiming), call.of(ClaimPath).claim_id
         held = select(claims).where(claims.c.id == id_).with_for_update()  # of two at once one is let in
         row = (await call.tx.execute(held)).one_or_none()
@@ -176,10 +186,13 @@ class HomeOperations:
             authority=authority.pem, key=call.key.x, support_code=support, mac="",
         )  # fmt: skip
         mac = answer_mac(row.sha256, id_, plain.parts)
-        return Response(status=200, body=plain.model_copy(update={"mac": mac}))
+        return Response(plain.model_copy(update={"mac": mac}))
 
     async def renew(self, call: RequestContext) -> Response:
-        """Certify a box's next key. What it asked for before and did not confirm no longer counts."""
+        """Renew a box's certificate, for a new key.
+
+        An earlier certificate that the box did not confirm ends.
+        """
         asked = call.of(Renewing)
         known = await _active_certificates(call, asked.home)
         csr = decode_base64url(asked.csr, canonical=False)
@@ -193,10 +206,13 @@ class HomeOperations:
             before = await self._certify(call, asked.home, key)
         elif before.used is not None or before.ended is not None:
             raise ApiProblem(Code.CONFLICT, "This key had its certificate already: make a new one.")
-        return Response(status=200, body=Renewed(certificate=_pem(before.der)))
+        return Response(Renewed(certificate=_pem(before.der)))
 
     async def confirm(self, call: RequestContext) -> Response:
-        """Let the new certificate count alone."""
+        """Confirm a box's renewed certificate.
+
+        Its other certificates end.
+        """
         asked = call.of(Confirming)
         known = await _active_certificates(call, asked.home)
         row = next((row for row in known if row.serial == asked.serial), None)
@@ -210,9 +226,10 @@ class HomeOperations:
         return Response(status=204)
 
     async def leave(self, call: RequestContext) -> Response:
-        """End a home, by its own word: its certificates, and all that retailers had there. Said again it is the same.
+        """Leave the hub, as a home.
 
-        A certificate that ended proves nothing, so a word of before the home joined anew ends nothing.
+        Its certificates and connections end. A certificate that ended proves nothing, so a request from before the home
+        joined again ends nothing.
         """
         asked = call.of(Leaving)
         known = (certificates.c.home == asked.home) & (certificates.c.serial == asked.serial)
@@ -229,43 +246,54 @@ class HomeOperations:
             await end_home(call.tx, home, call.now)
         return Response(status=204)
 
-    async def line(self, _call: RequestContext) -> Response:
-        """Tell how the hub's authorities followed each other, each signed by the one before."""
+    async def list_authorities(self, _call: RequestContext) -> Response:
+        """How the hub's authorities followed each other.
+
+        Each is signed by the one before.
+        """
         steps = ca_rotation.read_chain(self.authority.folder)
         changes = [Change(certificate=one.certificate, signature=one.signature) for one in steps]
-        return Response(status=200, body=Authorities(data=changes))
+        return Response(Authorities(data=changes))
 
-    def operations(self) -> tuple[ApiOperation, ...]:
-        """All of them."""
-        why = frozenset({Code.SIGNATURE_REFUSED, Code.CONFLICT})
-        return (
-            ApiOperation(
-                name="useClaim", method="POST", path="/v1/claims/{claim_id}", tag="Homes", handler=self.claim,
-                summary="Join as a box, by a claim", right=ApiAccess.NONE, path_model=ClaimPath, body=Claiming,
-                answers={200: Joined}, refuses=why | {Code.TOO_LATE}, largest=8192,
-            ),
-            ApiOperation(
-                name="renewCertificate", method="POST", path="/v1/homes/renew", tag="Homes", handler=self.renew,
-                summary="Renew a box's certificate, for a new key", right=ApiAccess.NONE, body=Renewing,
-                answers={200: Renewed}, refuses=why | {Code.NOT_FOUND}, largest=8192,
-            ),
-            ApiOperation(
-                name="confirmCertificate", method="POST", path="/v1/homes/confirm", tag="Homes",
-                handler=self.confirm, summary="Confirm a box's renewed certificate", right=ApiAccess.NONE,
-                body=Confirming, answers={204: None}, refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}),
-                largest=8192,
-            ),
-            ApiOperation(
-                name="listAuthorities", method="GET", path="/v1/authorities", tag="Homes", handler=self.line,
-                summary="How the hub's authorities followed each other", right=ApiAccess.NONE,
-                answers={200: Authorities},
-            ),
-            ApiOperation(
-                name="leaveHub", method="POST", path="/v1/homes/leave", tag="Homes", handler=self.leave,
-                summary="Leave the hub, as a home", right=ApiAccess.NONE, body=Leaving, answers={204: None},
-                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
-            ),
-        )  # fmt: skip
+    def operations(self) -> OperationGroup:
+        """Return the operations of the API."""
+        homes_group = OperationGroup("Homes", right=ApiAccess.NONE)
+        refused = {Code.SIGNATURE_REFUSED, Code.NOT_FOUND}
+        homes_group.post(
+            "/v1/claims/{claim_id}",
+            "useClaim",
+            path_model=ClaimPath,
+            body=Claiming,
+            answers={200: Joined},
+            refuses={Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.TOO_LATE},
+            max_body_bytes=8192,
+        )(self.claim)
+        homes_group.post(
+            "/v1/homes/renew",
+            "renewCertificate",
+            body=Renewing,
+            answers={200: Renewed},
+            refuses=refused | {Code.CONFLICT},
+            max_body_bytes=8192,
+        )(self.renew)
+        homes_group.post(
+            "/v1/homes/confirm",
+            "confirmCertificate",
+            body=Confirming,
+            answers={204: None},
+            refuses=refused,
+            max_body_bytes=8192,
+        )(self.confirm)
+        homes_group.get("/v1/authorities", "listAuthorities", answers={200: Authorities})(self.list_authorities)
+        homes_group.post(
+            "/v1/homes/leave",
+            "leaveHub",
+            body=Leaving,
+            answers={204: None},
+            refuses=refused,
+            max_body_bytes=8192,
+        )(self.leave)
+        return homes_group  # fmt: skip
 
     async def _enrol(
         self, call: RequestContext, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey

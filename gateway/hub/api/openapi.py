@@ -73,7 +73,7 @@ def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any])
         found["parameters"] = parameters
     if one.body is not None:
         content = {_JSON: {"schema": refs[one.body, "validation"]}}
-        found["requestBody"] = {"required": not one.bare, "content": content}
+        found["requestBody"] = {"required": not one.optional_body, "content": content}
     for status, model in one.answers.items():
         found["responses"][str(status)] = _response_of(one, status, model, refs)
     problems = sorted(one.problems, key=lambda code: (PROBLEM_TYPES[code][0], code))
@@ -101,9 +101,9 @@ def _parameters(
 def _response_of(one: ApiOperation, status: int, model: type[BaseModel] | None, refs: _SchemaRefs) -> dict[str, Any]:
     found: dict[str, Any] = {"description": one.summary}
     if model is not None:
-        found["content"] = {one.media: {"schema": refs[model, "serialization"]}}
+        found["content"] = {one.media_type: {"schema": refs[model, "serialization"]}}
     if one.links and status < 300:
         found["links"] = {
-            link.operation: {"operationId": link.operation, "parameters": dict(link.parameters)} for link in one.links
+            name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in one.links.items()
         }
     return found

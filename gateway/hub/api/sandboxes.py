@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
-from gateway.hub.http.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
 from gateway.hub.sandbox.making import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
@@ -44,11 +44,13 @@ class Sandbox(Model):
     ends: datetime
 
 
-def operations(box_key: str) -> tuple[ApiOperation, ...]:
-    """Give the operation. `box_key`: the public key under which the simulated homes' events are signed."""
+def operations(box_key: str) -> OperationGroup:
+    """Return the operation. `box_key`: the public key under which the simulated homes' events are signed."""
+    group = OperationGroup("Sandbox", right=ApiAccess.NONE)
 
+    @group.post("/v1/sandbox", "createSandbox", answers={201: Sandbox}, strict_limit=True, refuses={Code.UNAVAILABLE})
     async def create(call: RequestContext) -> Response:
-        """Make one."""
+        """Get a sandbox, without a key."""
         if await is_full(call.tx) and not await evict_idle(call.tx, call.now):
             raise ApiProblem(Code.UNAVAILABLE, f"There are {MAX_SANDBOXES} sandboxes already: try again in some hours.")
         made = await create_sandbox(call.tx, box_key, call.now)
@@ -64,19 +66,6 @@ def operations(box_key: str) -> tuple[ApiOperation, ...]:
             support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
             ends=made.ends,
         )  # fmt: skip
-        return Response(status=201, body=body)
+        return Response(body, status=201)
 
-    return (
-        ApiOperation(
-            name="createSandbox",
-            method="POST",
-            path="/v1/sandbox",
-            tag="Sandbox",
-            handler=create,
-            right=ApiAccess.NONE,
-            summary="Get a sandbox, without a key",
-            answers={201: Sandbox},
-            scarce=True,
-            refuses=frozenset({Code.UNAVAILABLE}),
-        ),
-    )
+    return group

@@ -4,22 +4,30 @@ import math
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
-from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor
+from gateway.hub.api.rows import (
+    PageParameters,
+    count_owned,
+    decode_cursor,
+    encode_cursor,
+    find_owned,
+    owned_by,
+    split_page,
+)
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import Type, emit
 from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiOperation,
+    AcceptWholeFloat,
     ApiParameters,
     Model,
-    OperationLink,
+    OperationGroup,
     RequestContext,
     Response,
+    links_to,
 )
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.hub.http.ssrf import (
@@ -39,6 +47,8 @@ MAX_REPLAY_EVENTS = 1000  # events of one replay
 MIN_REPLAY_INTERVAL = timedelta(minutes=1)  # of one endpoint of a sandbox
 MAX_ATTEMPTS_SHOWN = 20  # tries that are told of a message
 
+WEBHOOK_ENDPOINTS = OperationGroup("Webhooks")
+
 EndpointId = Annotated[str, StringConstraints(pattern=r"^ep-[a-z2-7]{26}$")]
 MessageId = Annotated[str, StringConstraints(pattern=r"^msg-[a-z2-7]{26}$")]
 _URL_DESCRIPTION = (
@@ -54,12 +64,20 @@ Url = Annotated[
 Types = Annotated[tuple[Type, ...], Field(max_length=20)]
 
 
-def _parse_integer(value: object) -> object:
-    """JSON has one kind of number (RFC 8259, 6): 2.0 is 2."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+Seq = Annotated[int, Field(ge=0, le=2**53 - 1), AcceptWholeFloat]
 
-
-Seq = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_parse_integer)]
+_COLLECTION_PATH = "/v1/webhook_endpoints"
+_ITEM_PATH = f"{_COLLECTION_PATH}/{{endpoint_id}}"
+_ENDPOINT_LINKS = links_to(
+    "endpoint_id",
+    "readWebhookEndpoint",
+    "changeWebhookEndpoint",
+    "rotateWebhookSecret",
+    "testWebhookEndpoint",
+    "listWebhookMessages",
+    "replayWebhookEvents",
+    "deleteWebhookEndpoint",
+)
 
 
 class EndpointPath(ApiParameters):
@@ -132,7 +150,7 @@ class Attempt(Model):
     milliseconds: int
 
 
-class Message(Model):
+class WebhookMessage(Model):
     """A message: `id` is its `webhook-id`. `due`: its next try. `attempts`: the newest, at most 20."""
 
     id: MessageId
@@ -150,7 +168,7 @@ class Message(Model):
 class Messages(Model):
     """A page of the log, newest first. `next` is the cursor of the following page."""
 
-    data: tuple[Message, ...]
+    data: tuple[WebhookMessage, ...]
     next: str | None
 
 
@@ -168,13 +186,23 @@ class Replayed(Model):
     next: int | None
 
 
+@WEBHOOK_ENDPOINTS.post(
+    _COLLECTION_PATH,
+    "createWebhookEndpoint",
+    body=NewEndpoint,
+    answers={201: EndpointWithSecret},
+    refuses={Code.CONFLICT, Code.ADDRESS_REFUSED},
+    links=_ENDPOINT_LINKS,
+)
 async def create(call: RequestContext) -> Response:
-    """Make one. One of a sandbox has to answer a challenge before it is sent anything else."""
+    """Make a webhook endpoint.
+
+    An endpoint of a sandbox must answer a challenge before it gets other messages.
+    """
     asked, who, secret = call.of(NewEndpoint), call.who, new_secret()
     url = _check_url(call, asked.url)
     await _lock_retailer(call)
-    there = await call.tx.scalar(select(func.count()).select_from(endpoints).where(_owned_by_caller(call)))
-    if (there or 0) >= MAX_ENDPOINTS:
+    if await count_owned(call, endpoints) >= MAX_ENDPOINTS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_ENDPOINTS} endpoints: delete one first.")
     id_ = new_id("ep")
     await call.tx.execute(
@@ -185,29 +213,38 @@ async def create(call: RequestContext) -> Response:
     )  # fmt: skip
     if who.sandbox:
         await issue_challenge(call.tx, id_, call.now)
-    made = _from_row(await _find_endpoint(call, id_), call.now)
+    made = _from_row(await find_owned(call, endpoints, id_), call.now)
     body = EndpointWithSecret(**made.model_dump(), secret=secret)
-    return Response(status=201, body=body, headers={"Location": f"/v1/webhook_endpoints/{id_}"})
+    return Response(body, status=201, headers={"Location": f"/v1/webhook_endpoints/{id_}"})
 
 
+@WEBHOOK_ENDPOINTS.get(_COLLECTION_PATH, "listWebhookEndpoints", answers={200: Endpoints})
 async def list_(call: RequestContext) -> Response:
-    """List them."""
-    rows = await call.tx.execute(
-        select(endpoints)
-        .where(_owned_by_caller(call))
-        .order_by(endpoints.c.created.desc(), endpoints.c.id)
-        .limit(MAX_ENDPOINTS)
-    )
-    return Response(status=200, body=Endpoints(data=tuple(_from_row(row, call.now) for row in rows)))
+    """List the webhook endpoints."""
+    newest = select(endpoints).where(owned_by(call, endpoints)).order_by(endpoints.c.created.desc(), endpoints.c.id)
+    rows = await call.tx.execute(newest.limit(MAX_ENDPOINTS))
+    return Response(Endpoints(data=tuple(_from_row(row, call.now) for row in rows)))
 
 
+@WEBHOOK_ENDPOINTS.get(_ITEM_PATH, "readWebhookEndpoint", path_model=EndpointPath, answers={200: Endpoint})
 async def read(call: RequestContext) -> Response:
-    """Tell of one."""
-    return Response(status=200, body=_from_row(await _requested_endpoint(call), call.now))
+    """Read one webhook endpoint."""
+    return Response(_from_row(await _requested_endpoint(call), call.now))
 
 
+@WEBHOOK_ENDPOINTS.patch(
+    _ITEM_PATH,
+    "changeWebhookEndpoint",
+    path_model=EndpointPath,
+    body=EndpointChange,
+    answers={200: Endpoint},
+    refuses={Code.ADDRESS_REFUSED},
+)
 async def change(call: RequestContext) -> Response:
-    """Change one. Another address or switching it on begins anew: nothing is held against it."""
+    """Change a webhook endpoint, switch it off or on.
+
+    With another address, or when it is switched on, its failures are forgotten.
+    """
     asked = call.of(EndpointChange)
     url = None if asked.url is None else _check_url(call, asked.url)
     await _lock_retailer(call)
@@ -227,11 +264,15 @@ async def change(call: RequestContext) -> Response:
         await drop_waiting(call.tx, row.id)
     if row.sandbox and ("url" in then or (row.challenge is not None and "enabled" in then)):
         await issue_challenge(call.tx, row.id, call.now)
-    return Response(status=200, body=_from_row(await _find_endpoint(call, row.id), call.now))
+    return Response(_from_row(await find_owned(call, endpoints, row.id), call.now))
 
 
+@WEBHOOK_ENDPOINTS.delete(_ITEM_PATH, "deleteWebhookEndpoint", path_model=EndpointPath, answers={204: None})
 async def remove(call: RequestContext) -> Response:
-    """End one, with its log and what waits."""
+    """Delete a webhook endpoint and its log.
+
+    Its waiting messages are deleted too.
+    """
     await _lock_retailer(call)
     row = await _requested_endpoint(call)
     its = select(messages.c.id).where(messages.c.endpoint == row.id)
@@ -241,54 +282,100 @@ async def remove(call: RequestContext) -> Response:
     return Response(status=204)
 
 
+@WEBHOOK_ENDPOINTS.post(
+    f"{_ITEM_PATH}/rotate", "rotateWebhookSecret", path_model=EndpointPath, answers={200: EndpointWithSecret}
+)
 async def rotate(call: RequestContext) -> Response:
-    """Give it a new secret. For 24 hours each message is signed with both."""
+    """Give a webhook endpoint a new secret.
+
+    For 24 hours each message is signed with the old and the new secret.
+    """
     await _lock_retailer(call)
     row, secret = await _requested_endpoint(call), new_secret()
     then = {"secret": call.key.seal(secret, row.id), "old_secret": row.secret, "old_until": call.now + SECRET_OVERLAP}
     await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
-    told = _from_row(await _find_endpoint(call, row.id), call.now)
-    return Response(status=200, body=EndpointWithSecret(**told.model_dump(), secret=secret))
+    told = _from_row(await find_owned(call, endpoints, row.id), call.now)
+    return Response(EndpointWithSecret(**told.model_dump(), secret=secret))
 
 
+@WEBHOOK_ENDPOINTS.post(
+    f"{_ITEM_PATH}/test",
+    "testWebhookEndpoint",
+    path_model=EndpointPath,
+    answers={202: WebhookMessage},
+    refuses={Code.CONFLICT},
+    links={"replayWebhookMessage": {"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"}},
+)
 async def test(call: RequestContext) -> Response:
-    """Send it a `ping`, and no other endpoint."""
+    """Send a ping to a webhook endpoint.
+
+    No other endpoint gets it.
+    """
     await _lock_retailer(call)
     row = _check_enabled(await _requested_endpoint(call))
     event = await emit(
         call.tx, call.who.retailer, Type.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now, only=row.id
     )
-    return Response(
-        status=202, body=(await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id))[0]
-    )
+    sent = await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id)
+    return Response(sent[0], status=202)
 
 
+@WEBHOOK_ENDPOINTS.get(
+    f"{_ITEM_PATH}/messages",
+    "listWebhookMessages",
+    path_model=EndpointPath,
+    query=PageParameters,
+    answers={200: Messages},
+    links={"listWebhookMessages": {"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"}},
+)
 async def log(call: RequestContext) -> Response:
-    """Tell what was sent and what waits, newest first."""
+    """List what was sent to a webhook endpoint.
+
+    Waiting messages too, newest first.
+    """
     page, row = call.of(PageParameters), await _requested_endpoint(call)
     wanted = [messages.c.endpoint == row.id]
     if page.cursor is not None:
         (seq,) = decode_cursor(page.cursor, int)
         wanted.append(messages.c.seq < seq)
-    found = await _read_messages(call, *wanted, most=page.limit + 1)
-    more = len(found) > page.limit
-    found = found[: page.limit]
-    return Response(status=200, body=Messages(data=tuple(found), next=encode_cursor(found[-1].seq) if more else None))
+    found, more = split_page(await _read_messages(call, *wanted, most=page.limit + 1), page)
+    return Response(Messages(data=tuple(found), next=encode_cursor(found[-1].seq) if more else None))
 
 
+@WEBHOOK_ENDPOINTS.post(
+    f"{_ITEM_PATH}/messages/{{message_id}}/replay",
+    "replayWebhookMessage",
+    path_model=MessagePath,
+    answers={202: WebhookMessage},
+    refuses={Code.CONFLICT},
+)
 async def replay_one(call: RequestContext) -> Response:
-    """Send one once more, under the same id."""
+    """Send one message again.
+
+    It keeps its id.
+    """
     await _lock_retailer(call)
     row = _check_enabled(await _requested_endpoint(call))
     wanted = and_(messages.c.endpoint == row.id, messages.c.id == call.of(MessagePath).message_id)
     if not await _read_messages(call, wanted):
         raise ApiProblem(Code.NOT_FOUND)
     await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
-    return Response(status=202, body=(await _read_messages(call, wanted))[0])
+    return Response((await _read_messages(call, wanted))[0], status=202)
 
 
+@WEBHOOK_ENDPOINTS.post(
+    f"{_ITEM_PATH}/replay",
+    "replayWebhookEvents",
+    path_model=EndpointPath,
+    body=Replay,
+    answers={202: Replayed},
+    refuses={Code.CONFLICT},
+)
 async def replay(call: RequestContext) -> Response:
-    """Send many once more, under the same ids; what there was no message of, for the first time."""
+    """Send events again, since a time or a number.
+
+    Messages keep their ids; events that had no message here get one.
+    """
     await _lock_retailer(call)
     row, asked = _check_replay_interval(_check_enabled(await _requested_endpoint(call)), call.now), call.of(Replay)
     wanted = [
@@ -325,7 +412,7 @@ async def replay(call: RequestContext) -> Response:
         await call.tx.execute(
             update(endpoints).where(endpoints.c.id == row.id, endpoints.c.seq < previous).values(seq=previous)
         )
-    return Response(status=202, body=Replayed(queued=len(found), next=next_))
+    return Response(Replayed(queued=len(found), next=next_), status=202)
 
 
 def _check_replay_interval(row: Any, now: datetime) -> Any:  # noqa: ANN401 - a row
@@ -361,21 +448,9 @@ async def _lock_retailer(call: RequestContext) -> None:
     )
 
 
-def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
-    """What the caller may see: his own, of the same kind of world."""
-    return and_(endpoints.c.retailer == call.who.retailer, endpoints.c.sandbox == call.who.sandbox)
-
-
 async def _requested_endpoint(call: RequestContext) -> Any:  # noqa: ANN401 - a row
     path = next(part for part in call.parts if isinstance(part, EndpointPath))
-    return await _find_endpoint(call, path.endpoint_id)
-
-
-async def _find_endpoint(call: RequestContext, id_: str) -> Any:  # noqa: ANN401 - a row
-    row = (await call.tx.execute(select(endpoints).where(_owned_by_caller(call), endpoints.c.id == id_))).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return row
+    return await find_owned(call, endpoints, path.endpoint_id)
 
 
 def _check_enabled(row: Any) -> Any:  # noqa: ANN401 - a row
@@ -394,7 +469,7 @@ def _from_row(row: Any, now: datetime) -> Endpoint:  # noqa: ANN401 - a row
     )  # fmt: skip
 
 
-async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], most: int = 1) -> list[Message]:
+async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], most: int = 1) -> list[WebhookMessage]:
     rows = await call.tx.execute(
         select(messages, events.c.type).join(events, events.c.id == messages.c.event).where(*wanted)
         .order_by(messages.c.seq.desc()).limit(most)
@@ -410,155 +485,9 @@ async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], mos
     )
     by: dict[str, list[Attempt]] = {}
     for one in tried:
-        by.setdefault(one.message, []).append(
-            Attempt(number=one.number, at=one.at, result=one.result, status=one.status, excerpt=one.excerpt,
-                    milliseconds=one.milliseconds)
-        )  # fmt: skip
+        by.setdefault(one.message, []).append(Attempt.model_validate(one, from_attributes=True))
     return [
-        Message(id=row.id, event=row.event, type=row.type, seq=row.seq, previous=row.previous, state=row.state,
+        WebhookMessage(id=row.id, event=row.event, type=row.type, seq=row.seq, previous=row.previous, state=row.state,
                 created=row.created, due=row.due, attempts_made=row.attempts, attempts=tuple(by.get(row.id, ())))
         for row in found
     ]  # fmt: skip
-
-
-_TAG = "Webhooks"
-_COLLECTION_PATH = "/v1/webhook_endpoints"
-_ITEM_PATH = f"{_COLLECTION_PATH}/{{endpoint_id}}"
-_LINK_PARAMETERS = {"endpoint_id": "$response.body#/id"}
-OPERATIONS = (
-    ApiOperation(
-        name="createWebhookEndpoint",
-        method="POST",
-        path=_COLLECTION_PATH,
-        tag=_TAG,
-        handler=create,
-        summary="Make a webhook endpoint",
-        body=NewEndpoint,
-        answers={201: EndpointWithSecret},
-        refuses=frozenset({Code.CONFLICT, Code.ADDRESS_REFUSED}),
-        links=tuple(
-            OperationLink(operation=name, parameters=_LINK_PARAMETERS)
-            for name in (
-                "readWebhookEndpoint",
-                "changeWebhookEndpoint",
-                "rotateWebhookSecret",
-                "testWebhookEndpoint",
-                "listWebhookMessages",
-                "replayWebhookEvents",
-                "deleteWebhookEndpoint",
-            )
-        ),
-    ),
-    ApiOperation(
-        name="listWebhookEndpoints",
-        method="GET",
-        path=_COLLECTION_PATH,
-        tag=_TAG,
-        handler=list_,
-        right=ApiAccess.READ,
-        summary="List the webhook endpoints",
-        answers={200: Endpoints},
-    ),
-    ApiOperation(
-        name="readWebhookEndpoint",
-        method="GET",
-        path=_ITEM_PATH,
-        tag=_TAG,
-        handler=read,
-        right=ApiAccess.READ,
-        summary="Read one webhook endpoint",
-        path_model=EndpointPath,
-        answers={200: Endpoint},
-    ),
-    ApiOperation(
-        name="changeWebhookEndpoint",
-        method="PATCH",
-        path=_ITEM_PATH,
-        tag=_TAG,
-        handler=change,
-        summary="Change a webhook endpoint, switch it off or on",
-        path_model=EndpointPath,
-        body=EndpointChange,
-        answers={200: Endpoint},
-        refuses=frozenset({Code.ADDRESS_REFUSED}),
-    ),
-    ApiOperation(
-        name="deleteWebhookEndpoint",
-        method="DELETE",
-        path=_ITEM_PATH,
-        tag=_TAG,
-        handler=remove,
-        summary="Delete a webhook endpoint and its log",
-        path_model=EndpointPath,
-        answers={204: None},
-    ),
-    ApiOperation(
-        name="rotateWebhookSecret",
-        method="POST",
-        path=f"{_ITEM_PATH}/rotate",
-        tag=_TAG,
-        handler=rotate,
-        summary="Give a webhook endpoint a new secret",
-        path_model=EndpointPath,
-        answers={200: EndpointWithSecret},
-    ),
-    ApiOperation(
-        name="testWebhookEndpoint",
-        method="POST",
-        path=f"{_ITEM_PATH}/test",
-        tag=_TAG,
-        handler=test,
-        summary="Send a ping to a webhook endpoint",
-        path_model=EndpointPath,
-        answers={202: Message},
-        refuses=frozenset({Code.CONFLICT}),
-        links=(
-            OperationLink(
-                operation="replayWebhookMessage",
-                parameters={"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"},
-            ),
-        ),
-    ),
-    ApiOperation(
-        name="listWebhookMessages",
-        method="GET",
-        path=f"{_ITEM_PATH}/messages",
-        tag=_TAG,
-        handler=log,
-        right=ApiAccess.READ,
-        summary="List what was sent to a webhook endpoint",
-        path_model=EndpointPath,
-        query=PageParameters,
-        answers={200: Messages},
-        refuses=frozenset({Code.BAD_CURSOR}),
-        links=(
-            OperationLink(
-                operation="listWebhookMessages",
-                parameters={"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"},
-            ),
-        ),
-    ),
-    ApiOperation(
-        name="replayWebhookMessage",
-        method="POST",
-        path=f"{_ITEM_PATH}/messages/{{message_id}}/replay",
-        tag=_TAG,
-        handler=replay_one,
-        summary="Send one message again",
-        path_model=MessagePath,
-        answers={202: Message},
-        refuses=frozenset({Code.CONFLICT}),
-    ),
-    ApiOperation(
-        name="replayWebhookEvents",
-        method="POST",
-        path=f"{_ITEM_PATH}/replay",
-        tag=_TAG,
-        handler=replay,
-        summary="Send events again, since a time or a number",
-        path_model=EndpointPath,
-        body=Replay,
-        answers={202: Replayed},
-        refuses=frozenset({Code.CONFLICT}),
-    ),
-)

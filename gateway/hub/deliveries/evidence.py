@@ -35,7 +35,7 @@ _FAULT_TEXTS: Mapping[ChainFault, str] = MappingProxyType(
 )
 
 
-class Message(WireModel):
+class SignedMessage(WireModel):
     """One version of the promise as it was sent to the home, and the key (a JWK's `x`) under which it was signed."""
 
     key: KeyText
@@ -71,7 +71,7 @@ class Evidence(WireModel):
     window: Window
     parcels: tuple[str, ...]
     max_celsius: float | None
-    messages: Annotated[tuple[Message, ...], Field(max_length=1000)]
+    messages: Annotated[tuple[SignedMessage, ...], Field(max_length=1000)]
     accounts: Annotated[tuple[Told, ...], Field(min_length=1, max_length=100)]
     missing_parcels: tuple[str, ...] | None = None
 
@@ -104,7 +104,7 @@ def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | 
     return found if len(found) == told.statement.missing else None
 
 
-def has_valid_signature(message: Message) -> bool:
+def has_valid_signature(message: SignedMessage) -> bool:
     """Whether it is signed by the key beside it."""
     return _payload_of(message) is not None
 
@@ -115,7 +115,7 @@ def first_problem(evidence: Evidence) -> str | None:
         problem = _account_problem(evidence, told)
         if problem is not None:
             return f"account {place} {problem}"
-    sent = list[tuple[Message, int, object]]()
+    sent = list[tuple[SignedMessage, int, object]]()
     for place, message in enumerate(evidence.messages, start=1):
         payload = _payload_of(message)
         if payload is None:
@@ -147,7 +147,7 @@ def _account_problem(evidence: Evidence, told: Told) -> str | None:
     return None if bad is None else f"has a log whose line {bad.seq} is {_FAULT_TEXTS[bad.fault]}"
 
 
-def _promise_problem(evidence: Evidence, sent: Sequence[tuple[Message, int, object]]) -> str | None:
+def _promise_problem(evidence: Evidence, sent: Sequence[tuple[SignedMessage, int, object]]) -> str | None:
     """Hold what is told of the promise against the message that the home took, or else all that it may have taken."""
     spoke = evidence.accounts[-1].statement
     meant = [(message, said) for message, version, said in sent if version == spoke.version]
@@ -182,7 +182,7 @@ def _difference(evidence: Evidence, said: object) -> str | None:
     return None
 
 
-def _payload_of(message: Message) -> dict[str, object] | None:
+def _payload_of(message: SignedMessage) -> dict[str, object] | None:
     signed, _, signature = message.token.encode().rpartition(b".")
     try:
         raw = decode_base64url(signature)

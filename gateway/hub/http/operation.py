@@ -1,13 +1,14 @@
 """Describes one operation of the API: request, responses, access and handler. The document is built from these."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, Required, TypedDict, TypeVar, Unpack
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
@@ -29,6 +30,14 @@ class ApiAccess(StrEnum):
     FULL = auto()
     BROWSER = auto()
     """No key: a browser of a household, by a token that it signs itself. Pages of other origins may ask this."""
+
+
+def _whole_float_to_int(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+AcceptWholeFloat = BeforeValidator(_whole_float_to_int)
+"""JSON has one kind of number (RFC 8259, 6): 2.0 is 2."""
 
 
 class Model(BaseModel):
@@ -163,35 +172,55 @@ class RequestContext:
         return next(part for part in self.parts if isinstance(part, model))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered. `later`: not yet; what is comes once it has been waited for, outside any transaction."""
+    """The response to a request. `later`: it comes once this has been awaited, outside any transaction."""
 
-    status: int
     body: BaseModel | None = None
+    status: int = 200
     headers: Mapping[str, str] = MappingProxyType({})
     stream: ResponseStream | None = None
     later: Callable[[], Awaitable["Response"]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationLink:
-    """An operation that can follow: its parameter is taken from this answer (an OpenAPI runtime expression)."""
-
-    operation: str
-    parameters: Mapping[str, str]
-
-
 Handler = Callable[[RequestContext], Awaitable[Response]]
+ResponseModels = Mapping[int, type[BaseModel] | None]
+"""The model of each good status; None: no body."""
+
+OperationLinks = Mapping[str, Mapping[str, str]]
+"""The operations that can follow, and their parameters in this response (OpenAPI's runtime expressions)."""
+
+
+def links_to(parameter: str, *operations: str) -> OperationLinks:
+    """Return links to operations whose path takes the response's `id` as this parameter."""
+    return {name: {parameter: "$response.body#/id"} for name in operations}
+
+
+class OperationDetails(TypedDict, total=False):
+    """What a handler's decorator may say beside path and name; `ApiOperation` has the meanings and defaults."""
+
+    answers: Required[ResponseModels]
+    right: ApiAccess
+    path_model: type[BaseModel]
+    query: type[BaseModel]
+    headers: type[BaseModel]
+    body: type[BaseModel]
+    optional_body: bool
+    media_type: str
+    refuses: AbstractSet[Code]
+    links: OperationLinks
+    max_body_bytes: int
+    strict_limit: bool
+    only_asks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOperation:
-    """One operation. `name` is its operationId; `answers` maps each good status to its model (None: no body).
+    """One operation. `name` is its operationId. `headers`: a model whose fields have the headers' names as aliases.
 
-    `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
-    `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered. `largest`: bytes
-    of body. `scarce`: without a key few of it an hour. `asks`: it changes nothing, whatever its method.
+    `refuses`: the codes that do not follow from the rest (a body can be malformed, a path unknown ...).
+    `strict_limit`: the strict rate limit of an hour holds for callers without a key. `only_asks`: it changes nothing,
+    whatever its method. `optional_body`: a missing body counts as an empty object.
     """
 
     name: str
@@ -200,24 +229,24 @@ class ApiOperation:
     summary: str
     tag: str
     handler: Handler
-    answers: Mapping[int, type[BaseModel] | None]
-    right: ApiAccess = ApiAccess.FULL
+    right: ApiAccess
+    answers: ResponseModels
     path_model: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     headers: type[BaseModel] | None = None
-    media: str = "application/json"
+    media_type: str = "application/json"
     body: type[BaseModel] | None = None
-    bare: bool = False  # its body may be left out: then it is an empty object
-    refuses: frozenset[Code] = frozenset()
-    links: tuple[OperationLink, ...] = ()
-    largest: int = 65_536
-    scarce: bool = False
-    asks: bool = False
+    optional_body: bool = False
+    refuses: AbstractSet[Code] = frozenset()
+    links: OperationLinks = MappingProxyType({})
+    max_body_bytes: int = 65_536
+    strict_limit: bool = False
+    only_asks: bool = False
 
     @property
     def writes(self) -> bool:
         """Whether it changes something: then it takes an Idempotency-Key where it is a POST."""
-        return self.method != "GET" and not self.asks
+        return self.method != "GET" and not self.only_asks
 
     @property
     def idempotency(self) -> bool:
@@ -238,6 +267,8 @@ class ApiOperation:
             found |= {Code.NOT_FOUND}
         if self.query is not None or self.headers is not None or self.idempotency:
             found |= {Code.INVALID}
+        if self.query is not None and "cursor" in self.query.model_fields:
+            found |= {Code.BAD_CURSOR}
         if self.idempotency:
             found |= {Code.IDEMPOTENCY_KEY_REUSED}
         if self.body is not None:
@@ -245,3 +276,46 @@ class ApiOperation:
                 Code.MALFORMED_JSON, Code.INVALID, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE,
             }  # fmt: skip
         return frozenset(found)
+
+
+class OperationGroup(list[ApiOperation]):
+    """The operations of one tag, in the order of the document; a decorator adds each.
+
+    The first sentence of a handler's docstring is the summary of its operation. Without `right` an operation
+    needs a key: for GET one that may read, else one that may do everything.
+    """
+
+    def __init__(self, tag: str, *, right: ApiAccess | None = None) -> None:
+        super().__init__()
+        self._tag, self._right = tag, right
+
+    def get(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
+        """Add a GET."""
+        return self._adder("GET", path, name, details)
+
+    def post(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
+        """Add a POST."""
+        return self._adder("POST", path, name, details)
+
+    def patch(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
+        """Add a PATCH."""
+        return self._adder("PATCH", path, name, details)
+
+    def delete(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
+        """Add a DELETE."""
+        return self._adder("DELETE", path, name, details)
+
+    def _adder(self, method: Method, path: str, name: str, details: OperationDetails) -> Callable[[Handler], Handler]:
+        details.setdefault("right", self._right or (ApiAccess.READ if method == "GET" else ApiAccess.FULL))
+
+        def add(handler: Handler) -> Handler:
+            summary = (handler.__doc__ or "").partition(".\n")[0].rstrip(".")
+            self.append(
+                ApiOperation(
+                    name=name, method=method, path=path, summary=summary, tag=self._tag, handler=handler,
+                    **details,
+                )
+            )  # fmt: skip
+            return handler
+
+        return add

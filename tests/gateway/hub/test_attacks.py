@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.api.pagination import encode_cursor
 from gateway.hub.api.rate_limit import ApiRateLimits
+from gateway.hub.api.rows import encode_cursor
 from gateway.hub.config import HubFile, Limits
 from gateway.hub.consent.page import MAX_CODES_PER_MINUTE
 from gateway.hub.database.store import StoreUnusable
