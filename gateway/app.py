@@ -38,7 +38,6 @@ from gateway.evidence.rollback import (
     load_own_key,
     read_sealed_proofs,
 )
-from gateway.installation.survey_jobs import SurveyPacing, SurveyRunner
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
 from gateway.integrations.hub_client import ca_rotation, unenrolment
@@ -83,7 +82,6 @@ from gateway.video.ipc import (
     PictureTaken,
     VideoHello,
 )
-from gateway.web.auth.roles import Role, UserRight, has_right
 
 if TYPE_CHECKING:
     from gateway.web.remote.sessions import RemoteSessions
@@ -107,10 +105,10 @@ CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films 
 class App:
     """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones except in a demo or a test.
 
-    `pace` is that of surveys; `reached` is called with the name of each point at which a test may end the process.
+    `reached` is called with the name of each point at which a test may end the process.
     """
 
-    def __init__(  # noqa: PLR0913 - what a demo or a test may replace
+    def __init__(
         self,
         home: Home,
         *,
@@ -118,14 +116,12 @@ class App:
         free_bytes: Callable[[], int] | None = None,
         reached: Callable[[str], None] = lambda _point: None,
         video: Sequence[str] = (sys.executable, "-m", "gateway.video"),
-        pace: SurveyPacing | None = None,
     ) -> None:
         self.home = home
         self._wall_clock = wall
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(home.storage.folder).free)
         self._crash_point = reached
         self._video_command = video
-        self._pacing = pace
         self._topics = TopicMap(home)
         self._entrances: dict[str, EntranceActor] = {}
         self._executors: dict[str, CommandExecutor] = {}
@@ -298,7 +294,6 @@ class App:
             "archive": self._archive.run,
             "windows": self._diary.run,
             "walk tests": self._walking.run,
-            "surveys": self._surveys.run,
             "home assistant": self._assistant.run,
             "faults": self._faults.run,
         }
@@ -381,10 +376,6 @@ class App:
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
             picture=self._camera_picture,
         )  # fmt: skip
-        self._surveys = SurveyRunner(
-            home, store=store, clock=clock, entrances=self._entrances, proofs=lambda: self._video.proofs,
-            allowed=lambda person: may_survey(store, person), asking=self._walking.asking, pace=self._pacing,
-        )  # fmt: skip
         self._assistant = HomeAssistantBridge(
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
             wished=self._reception.wished, picture=self._camera_picture,
@@ -454,7 +445,6 @@ class App:
             take_picture=self._camera_picture,
             public_key=key.public,
             walk_tests=self._walking,
-            surveys=self._surveys,
             proposals=Proposals(
                 self.home,
                 rewriting=self._rewriting,
@@ -485,7 +475,7 @@ class App:
             self._uplink.serve(owner=self._remote_sessions.accept_job, ask=self._remote_sessions.answer_query)
         for running in self._entrances.values():
             running.follow(site.changes.notify)
-        self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.notify
+        self._pocket.changed = self._walking.changed = site.changes.notify
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:
@@ -664,12 +654,6 @@ def _has_door_answered(state: Entrance) -> bool:
         and state.bolt.value is not LockState.UNKNOWN
         and state.door.value is not DoorState.UNKNOWN
     )
-
-
-def may_survey(store: Store, person: str | None) -> bool:
-    """Return whether the person who started a survey still may: not without access, nor in another household."""
-    found = None if person is None else store.accounts.person(person)
-    return found is not None and found.removed is None and has_right(Role(found.role), UserRight.DEVICES)
 
 
 def _current_clip(state: Entrance) -> ClipKey | None:

@@ -111,29 +111,16 @@ def survey(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
     home: HomeFile = DEFAULT_HOME,
-    hours: Annotated[float, typer.Option(help="For how long.", min=0.001, max=24 * 14)] = 24.0,
-    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=1, max=3600)] = 60.0,
-    anew: Annotated[bool, typer.Option("--anew", help="Do not go on with one that was broken off.")] = False,
 ) -> None:
-    """Count how often a camera or the radio of an entrance would have refused a delivery. It films nothing.
+    """Show how often lock, door sensor and cameras of an entrance were ready near its windows, hour by hour.
 
-    It ends by itself. Broken off (Ctrl-C, a restart), the same command goes on with it. Numbers and picture are on the
-    pages too, under Installation.
+    The running gateway counts once a minute while a window is near. How it is now: `perron doctor`.
     """
-    from gateway.cli import surveying  # noqa: PLC0415 - the other commands start without it
-    from gateway.installation import notes  # noqa: PLC0415 - the same
+    from gateway.cli.survey import survey_lines  # noqa: PLC0415 - the other commands start without it
 
     house = load_home(home)
-    where = resolve_entrance(house, entrance)
-    try:
-        found = asyncio.run(surveying.run_survey(house, where, hours=hours, every=every, anew=anew, tell=print_line))
-    except KeyboardInterrupt:
-        print_line("Broken off. The same command goes on with it.")
-        raise typer.Exit(ExitCode.NO) from None
-    for device, refused in found.by_device.items():
-        print_line(f"{device}: {refused} of {found.looks}")
-    print_line(f"{found.refused} of {found.looks} deliveries would have been refused ({found.share:.1%}).")
-    print_line(str(notes.survey_picture(house.storage.folder, where)))
+    for line in survey_lines(house, resolve_entrance(house, entrance)):
+        print_line(line)
 
 
 def walk_test(
@@ -183,9 +170,7 @@ def add(cli: typer.Typer) -> None:
             "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"
         ),
     )(measure_device)
-    cli.command(
-        epilog=command_epilog("perron survey", "perron survey front --hours 72", "perron survey --every 10 --anew")
-    )(survey)
+    cli.command(epilog=command_epilog("perron survey", "perron survey front"))(survey)
     cli.command(
         "walk-test",
         epilog=command_epilog(

@@ -32,7 +32,6 @@ from gateway.demo.handles import (
     StopAtPoint,
 )
 from gateway.demo.processes import read_pid
-from gateway.installation.survey_jobs import SurveyPacing
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import json_bytes
 
@@ -54,7 +53,6 @@ class RiggedApp(App):
                 else self._simulated_free_bytes
             ),
             reached=self._on_crash_point,
-            pace=SurveyPacing(ahead=1.0, every=0.25),  # of a survey: nobody waits for a played house's hours
         )
 
     def _on_crash_point(self, point: str) -> None:

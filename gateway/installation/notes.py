@@ -4,7 +4,6 @@ They hold no secret and nobody's picture but those of a walk test that is under 
 good as none: it is measured or tried again.
 """
 
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.home import Home
 from gateway.installation.capability import Measurement, WalkTestStatus
-from gateway.installation.survey import SurveyEnd, SurveyPlan, SurveyRecord, SurveySample
 from gateway.installation.walk import WalkTest, fitted_devices, status_with_devices
 from gateway.system.atomic_file import write_whole
 
@@ -24,7 +22,6 @@ class UnreadableWalkTest(Exception):  # noqa: N818 - it says what is the matter
     """A file of a walk test is there and cannot be read."""
 
 
-_SURVEY_LINE_ADAPTER: TypeAdapter[SurveySample | SurveyEnd] = TypeAdapter(SurveySample | SurveyEnd)
 _MEASUREMENTS_ADAPTER: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
 
 
@@ -145,65 +142,3 @@ def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> N
     write_whole(file, sheet)
     write_whole(beside, signed)
     delete_pictures(storage, entrance)
-
-
-def survey_file(storage: Path, entrance: str) -> Path:
-    """Where a survey writes down what it sees: its beginning, then one look a line."""
-    return storage / INSTALLATION_FOLDER / f"survey-{entrance}.jsonl"
-
-
-def survey_picture(storage: Path, entrance: str) -> Path:
-    """Where a survey's picture lies."""
-    return storage / INSTALLATION_FOLDER / f"survey-{entrance}.svg"
-
-
-def read_survey(storage: Path, entrance: str) -> SurveyRecord | None:
-    """Read a survey; None: none was begun, or its beginning cannot be read. A line cut short by a crash is no look."""
-    try:
-        first, *rest = survey_file(storage, entrance).read_bytes().splitlines() or [b""]
-        begun = SurveyPlan.model_validate_json(first)
-    except (OSError, ValidationError):
-        return None
-    looks: list[SurveySample] = []
-    ended: SurveyEnd | None = None
-    for line in rest:
-        try:
-            match _SURVEY_LINE_ADAPTER.validate_json(line):
-                case SurveySample() as look:
-                    looks.append(look)
-                case SurveyEnd() as end:
-                    ended = end
-        except ValidationError:
-            continue
-    return SurveyRecord(begun=begun, looks=tuple(looks), ended=ended)
-
-
-def append_survey(storage: Path, entrance: str, line: SurveyPlan | SurveySample | SurveyEnd) -> None:
-    """Add a look or the end, or begin anew with what a survey sets out to do. Beginning and end outlast a power cut.
-
-    Raises:
-        OSError: the disk does not take it.
-    """
-    file = survey_file(storage, entrance)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = line.model_dump_json().encode() + b"\n"
-    if isinstance(line, SurveyPlan):
-        write_whole(file, text)
-        return
-    with file.open("a+b") as out:
-        size = out.seek(0, os.SEEK_END)
-        out.seek(max(0, size - 1))
-        torn = size > 0 and out.read(1) != b"\n"  # by a crash or a full disk: that line is lost, not this one too
-        out.write(b"\n" + text if torn else text)
-        out.flush()
-        if isinstance(line, SurveyEnd):
-            os.fsync(out.fileno())
-
-
-def store_survey_picture(storage: Path, entrance: str, svg: str) -> None:
-    """Keep a survey's picture.
-
-    Raises:
-        OSError: the disk does not take it.
-    """
-    write_whole(survey_picture(storage, entrance), svg.encode())

@@ -10,6 +10,7 @@ from gateway.domain.delivery.schedule import ExpectedDelivery, build_agenda
 from gateway.domain.now import Now
 from gateway.domain.visit import events as e
 from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.readiness_counts import ReadinessCounter
 from gateway.storage import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
@@ -49,6 +50,7 @@ class Scheduler:
         self._rings = rings
         self._free_bytes = free_bytes
         self._schedule_results = owed
+        self._readiness_counter = ReadinessCounter(home, store.readiness)
         self._next_refresh: dict[str, datetime] = {}
         self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
@@ -73,6 +75,7 @@ class Scheduler:
                     running.mind_heartbeat(now)
                     running.mind_returns(now)
                     self._check_entrance(name, running, now)
+                    self._readiness_counter.poll(running.state, now)
             self._update_rings()
             self._schedule_results()
             await asyncio.sleep(POLL_INTERVAL_S)

@@ -105,7 +105,8 @@ def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
 
     `stay` selects them. The log's chain stays whole.
     """
-    for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
+    for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
+                  "readiness_hour"):  # fmt: skip
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
     forget_guests(connection)

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.storage import people
 from gateway.storage.models import AccountHolder, StoreFailed
 from gateway.storage.privacy import chosen_retention_days
+from gateway.storage.readiness import ReadinessHour, readiness_hours
 from gateway.storage.schema import connect_read_only
 
 
@@ -40,6 +41,16 @@ def retention_days(file: Path) -> int | None:
     """
     with _open(file) as connection:
         return None if connection is None else chosen_retention_days(connection)
+
+
+def counted_readiness(file: Path, entrance: str) -> tuple[ReadinessHour, ...]:
+    """Return how often the entrance's devices were ready near a window, the newest hour first; empty without a store.
+
+    Raises:
+        StoreFailed: it cannot be read, or an older Perron wrote it.
+    """
+    with _open(file) as connection:
+        return () if connection is None else readiness_hours(connection, entrance)
 
 
 @contextmanager

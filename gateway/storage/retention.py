@@ -14,9 +14,9 @@ from gateway.storage.people import delete_removed_people
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
     """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
 
-    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, events that a
-    hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is
-    held or not yet erased stays. The chain stays whole: a log body leaves its digest.
+    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, readiness
+    counts, events that a hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a
+    visit whose film is held or not yet erased stays. The chain stays whole: a log body leaves its digest.
     """
     cut = to_micros(before)
     expire_links(connection, utc)
@@ -41,6 +41,7 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     ).fetchall()
     erase_bodies(connection, tuple(seq for (seq,) in old))
     connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
+    connection.execute("DELETE FROM readiness_hour WHERE hour < ?", (cut,))
     delete_removed_people(connection, before=before)
     forget_before(connection, before)
     forget_unanswered(connection, before)

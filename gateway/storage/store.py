@@ -36,6 +36,7 @@ from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones
 from gateway.storage.pauses import Pauses
 from gateway.storage.privacy import PrivacyStore
+from gateway.storage.readiness import ReadinessStore
 from gateway.storage.recordings import Recordings
 from gateway.storage.schema import connect
 from gateway.storage.writer import Writer
@@ -73,6 +74,7 @@ class Store:
         self.pauses = Pauses(*both)
         self.phones = Phones(*both)
         self.privacy = PrivacyStore(*both)
+        self.readiness = ReadinessStore(*both)
         self.recordings = Recordings(*both)
         self.rollback = RollbackRecord(*both)
 

@@ -41,7 +41,6 @@ from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.remote_browsers import RemoteBrowsersPage
 from gateway.web.pages.sign_in import SignInPages
-from gateway.web.pages.survey import SurveyPage
 from gateway.web.server import courier_view
 from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, wants_json
 from gateway.web.server.changes import ChangeNotifier
@@ -118,7 +117,6 @@ class PagesSite:
             DecommissionPage(self._authorizer, succession),
             InstallationPage(self._authorizer),
             DiagnosticsPage(self._authorizer),
-            SurveyPage(self._authorizer),
             AddDevicePage(self._authorizer),
             AwayPage(self._authorizer),
             RemoteBrowsersPage(self._authorizer),

@@ -1,6 +1,6 @@
 """The pages of a box without broker and cameras, really served; its owner has claimed it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +8,12 @@ from pathlib import Path
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
-from gateway.app import may_survey
 from gateway.config.home import PagesSection
 from gateway.config.writer import HomeFileWriter
 from gateway.installation.proposals import Proposals
-from gateway.installation.survey_jobs import SurveyPacing, SurveyRunner
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.video.client import VideoClient
-from gateway.video.ipc import CameraProof
 from gateway.web.auth.accounts import NewInvitation, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import Role
 from gateway.web.server import context as web
@@ -78,17 +75,6 @@ def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: C
     )  # fmt: skip
 
 
-def make_surveys(
-    made: ShellBox, walking: WalkTestRunner, proofs: Callable[[], Mapping[str, CameraProof]]
-) -> SurveyRunner:
-    """The surveys of this box, which look again at once."""
-    return SurveyRunner(
-        made.home, store=made.store, clock=made.clock, entrances=made.entrances, proofs=proofs,
-        allowed=lambda person: may_survey(made.store, person), asking=walking.asking,
-        pace=SurveyPacing(ahead=0.0, every=0.05),
-    )  # fmt: skip
-
-
 @asynccontextmanager
 async def serve_site(  # noqa: PLR0913 - what a test may replace
     made: ShellBox,
@@ -132,14 +118,13 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         home_file_writer=rewriting,
         uplink=uplink,
         walk_tests=walking,
-        surveys=make_surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
     chain, key = tls or (None, None)
     site = PagesSite(seen, accounts, PagesSection(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.follow(site.changes.notify)
-    made.pocket.changed = seen.walk_tests.changed = seen.surveys.changed = site.changes.notify
+    made.pocket.changed = seen.walk_tests.changed = site.changes.notify
     seen.walk_tests.follow()
     await site.open()
     try:

@@ -10,16 +10,18 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
 from gateway.domain.visit.rules import (
+    NOT_LOCKED,
     batteries_at,
     closed,
     closed_to,
     cold_enough,
+    door_open,
     locked,
     unlock_unanswered,
     unobstructed,
     walk_test_refuses,
 )
-from gateway.domain.visit.state import Phase, Preflight, Timer
+from gateway.domain.visit.state import Entrance, Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
@@ -56,11 +58,7 @@ def _query(step: Step) -> None:
 def lacking(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
     """Return what is not proven good for this delivery, or for any. A camera counts only while its ring buffer runs."""
     state = step.state
-    cameras = [
-        f"camera:{name}"
-        for name in state.rules.cameras
-        if state.window_near and not (name in state.cameras and state.cameras[name].live)
-    ]
+    cameras = _dark_cameras(state) if state.window_near else ()
     faults = {
         "broker": state.broker_session is None,
         "lock": not locked(state) or unlock_unanswered(state),
@@ -76,6 +74,25 @@ def lacking(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
     }
     dead = batteries_at(state, BatteryLevel.CRITICAL)
     return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_closed_by_household(step, delivery))
+
+
+def unavailable_devices(state: Entrance) -> frozenset[str]:
+    """Return which of "lock", "door" and each "camera:NAME" would refuse a delivery by itself.
+
+    These are a lock or a door sensor that proves nothing, and a camera without live pictures. A door that is known to
+    be open or unlocked does not count: its sensor answers, and the household uses it.
+    """
+    offline = state.broker_session is None
+    lock_silent = offline or not (state.bolt.proven or state.bolt.value in NOT_LOCKED)
+    door_silent = offline or not (state.door.proven or door_open(state))
+    devices = (("lock", lock_silent), ("door", door_silent))
+    return frozenset((*(device for device, is_silent in devices if is_silent), *_dark_cameras(state)))
+
+
+def _dark_cameras(state: Entrance) -> tuple[str, ...]:
+    return tuple(
+        f"camera:{name}" for name in state.rules.cameras if not (name in state.cameras and state.cameras[name].live)
+    )
 
 
 def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:

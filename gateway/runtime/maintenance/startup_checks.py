@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 
-from gateway.config.sockets import SURVEY_SOCKET
 from gateway.evidence.rollback import STORE_FILE
 from gateway.storage.integrity import find_damage
 from gateway.video.ipc import live_socket
@@ -18,7 +17,7 @@ from gateway.video.ipc import live_socket
 STORE_CHECK_TIMEOUT_S = 3.0  # for the check of the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
 VIDEO_SOCKET = "video.sock"
 _FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
-_SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name, SURVEY_SOCKET)
+_SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name)
 
 
 class UnexpectedFileKind(StrEnum):

@@ -11,6 +11,7 @@ from gateway.installation.capability import device_capabilities, entrance_capabi
 from gateway.installation.diagnostics.trouble import connection_error
 from gateway.installation.diagnostics.words import sentence_text as in_words
 from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk import TrialAnswer
 from gateway.storage import StoreFailed
 from gateway.system.i18n import Language, _
@@ -85,6 +86,7 @@ class InstallationPage:
             said=said,
             page=INSTALLATION_PATH,
             entrances=entrances,
+            readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             found=found,
             whats={one.what: _kind_name(one.what, language) for one in found or ()},

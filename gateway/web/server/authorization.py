@@ -205,7 +205,6 @@ FRAGMENT_RIGHTS: Mapping[str, UserRight] = {
     "timeline": UserRight.SEE_HISTORY,
     "phones": UserRight.SETTINGS,
     "walk": UserRight.WALK_TEST,
-    "survey": UserRight.DEVICES,
 }
 """What each part of a page shows asks for; a courier's part is reached by his own link only."""
 

@@ -13,7 +13,6 @@ from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance
 from gateway.installation.proposals import Proposals
-from gateway.installation.survey_jobs import SurveyRunner
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.keys import PublicKey
@@ -36,7 +35,7 @@ class GatewayServices:
     whose; they answer the pause, or why there is none, and raise `StoreFailed`. `video` is the video process's socket,
     `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
     `tidy` looks for films that have had their time; `told` tells the owner a stored message of the box. `walks` are the
-    walk tests, `surveys` the surveys, `proposals` what waits to come into the house file, `rewriting` writes it.
+    walk tests, `proposals` what waits to come into the house file, `rewriting` writes it.
     `uplink` is the line to the hub; None: there is none.
     """
 
@@ -59,7 +58,6 @@ class GatewayServices:
     notify_owner: Callable[[NotifyOwner, int], None]
     decommissioning: Decommissioning
     walk_tests: WalkTestRunner
-    surveys: SurveyRunner
     proposals: Proposals
     home_file_writer: HomeFileWriter
     uplink: Uplink | None

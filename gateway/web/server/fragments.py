@@ -18,7 +18,6 @@ from gateway.domain.visit import batteries
 from gateway.domain.visit.rules import closed, door_open, locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import words as installing
-from gateway.installation.survey_jobs import MAX_SURVEY_HOURS
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
@@ -111,7 +110,6 @@ def _state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Ma
         "batteries": tuple(battery_text(one, viewer.language) for one in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
         "language": viewer.language,
-        "survey": services.surveys.view(entrance),
     }
 
 
@@ -231,15 +229,6 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
     }
 
 
-def _survey_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
-    return {
-        "entrance": entrance,
-        "section": services.home.entrances[entrance],
-        "view": services.surveys.view(entrance),
-        "longest": MAX_SURVEY_HOURS,
-    }
-
-
 def _live_cameras(state: Entrance) -> frozenset[str]:
     return frozenset(name for name, camera in state.cameras.items() if camera.live)
 
@@ -263,5 +252,4 @@ FRAGMENTS: Mapping[str, Callable[[GatewayServices, str, Viewer], Mapping[str, An
     "courier": _courier_facts,
     "phones": _phones_facts,
     "walk": _walk_test_facts,
-    "survey": _survey_facts,
 }

@@ -289,29 +289,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "install.what.button": _("Button"),
     "install.what.device": _("Device"),
     "install.what.of_no_use_here": _("Of no use here:"),
-    "survey.no.often": _("You have begun many within an hour: later."),
-    "survey.no.runs": _("A survey runs here already."),
-    "survey.no.terminal": _("The box's terminal surveys this entrance. End it there."),
-    "survey.no.clock": _("The box does not know the time: nobody would know of which hour a look is."),
-    "survey.no.none_runs": _("No survey runs here."),
-    "survey.ended.asked": _("Ended by {who}."),
-    "survey.ended.devices_changed": _("Ended: the entrance has other devices now."),
-    "survey.ended.not_allowed": _("Ended: who began it may no longer do so."),
-    "survey.ended.too_old": _("Ended: begun four weeks ago."),
-    "survey.trouble.needed": _(
-        "It waits: a visit, a window that is near, or a camera that is watched. The house comes first."
-    ),
-    "survey.trouble.clock": _("It waits: the box does not know the time."),
-    "survey.trouble.broker": _("The broker is not there: every delivery would be refused, and is counted so."),
-    "survey.trouble.account": _(
-        "Not looked at: the broker refuses the account `installer`, or somebody else uses it. See perron doctor."
-    ),
-    "survey.trouble.password": _(
-        "Not looked at: the password of the account `installer` cannot be read. Write it: perron broker-config."
-    ),
-    "survey.trouble.key": _("Not looked at: the box's key cannot be used. See perron doctor."),
-    "survey.trouble.disk": _("The disk takes nothing: what is seen is not kept, and does not count."),
-    "survey.trouble.video": _("Not looked at: the program that watches the cameras does not run. It is started again."),
 }
 
 TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER_TEXTS})

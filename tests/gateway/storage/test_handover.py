@@ -96,8 +96,10 @@ async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) ->
     async with open_store(tmp_path) as store:
         await offered(store)
         await receive(store, make_offer())
+        store.readiness.count("front", {"lock": True}, NOW)
         head = store.log.head()
         assert await take(store) is AccountChangeResult.DONE
+        assert store.readiness.hours("front") == (), "when windows were is the former household's"
         assert find_break(store.log.entries()) is None
         assert store.log.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
         kinds = [

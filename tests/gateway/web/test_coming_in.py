@@ -22,7 +22,7 @@ from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
 from tests.shell.house import home_without_permission, make_home
 from tests.shell.parts import wait_until
-from tests.shell.site import make_proposals, make_surveys, make_walk_tests, serve_site
+from tests.shell.site import make_proposals, make_walk_tests, serve_site
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -57,7 +57,6 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         notify_owner=lambda _command, _message: None,
         decommissioning=made.removal,
         walk_tests=walking,
-        surveys=make_surveys(made, walking, dict),
         proposals=make_proposals(made, None, lambda: None),
         home_file_writer=HomeFileWriter(None, reread=lambda: None),
         uplink=None,

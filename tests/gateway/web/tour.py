@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
@@ -13,9 +13,7 @@ from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, FridgeState
-from gateway.installation.notes import append_survey
 from gateway.installation.proposal import ProposalRequest
-from gateway.installation.survey import SurveyPlan, SurveySample
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
 from gateway.storage import StoredClip
@@ -98,9 +96,8 @@ async def prepare_tour(
             await made.good_day()
             await made.ring(PARCEL)
             await site.guest(Role.HOUSEHOLD, guest)
-            write_survey(made.home.storage.folder)
+            await count_readiness(made)
             await site.site._services.walk_tests.begin("garage", "Ida")  # noqa: SLF001 - as on its page
-            await site.site._services.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             await propose_devices(site)
             await enrol_browser(site, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
@@ -136,11 +133,12 @@ async def propose_devices(site: ServedSite) -> None:
         await proposals.propose(asked, by=site.owner.user.person, now=now)
 
 
-def write_survey(folder: Path) -> None:
-    """A survey that found something."""
-    begun = SurveyPlan(entrance="front", begun=NOON, every=60, looks=3, devices=("lock", "cam"))
-    for line in (begun, SurveySample(at=NOON), SurveySample(at=NOON + timedelta(hours=2), refused=("cam",))):
-        append_survey(folder, "front", line)
+async def count_readiness(made: ShellBox) -> None:
+    """Two hours near a window, in one of which a camera was not ready once."""
+    for hour, ready in ((0, True), (2, True), (2, False)):
+        now = replace(made.clock.now(), utc=NOON + timedelta(hours=hour))
+        made.store.readiness.count("front", {"lock": True, "cam": ready}, now)
+    await made.store.log.append("after", {}, made.clock.now())  # the writer has stored what was posted before
 
 
 @asynccontextmanager

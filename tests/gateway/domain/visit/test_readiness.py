@@ -1,12 +1,15 @@
 """Said before anybody stands at the door: whether the entrance is ready."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.readiness import unavailable_devices
 from tests.house.house import SimulatedHome
 from tests.house.promise import SimulatedDelivery
 from tests.house.story import announce_delivery, good_day, inside
@@ -201,3 +204,25 @@ def test_far_from_any_window_nobody_is_asked() -> None:
     asked = len(house.all(c.QueryDevice))
     house.run(600)
     assert len(house.all(c.QueryDevice)) == asked
+
+
+def test_a_device_that_proves_nothing_or_gives_no_live_pictures_is_unavailable() -> None:
+    house, _ = near_a_window()
+    assert unavailable_devices(house.stored) == frozenset()
+    lose_the_lock(house)
+    assert unavailable_devices(house.stored) == {"lock"}
+    lose_the_door(house)
+    camera = next(iter(house.stored.rules.cameras))
+    dark = {name: replace(state, live=name != camera) for name, state in house.stored.cameras.items()}
+    assert unavailable_devices(replace(house.stored, cameras=dark)) == {"lock", "door", f"camera:{camera}"}
+    assert {"lock", "door"} <= unavailable_devices(replace(house.stored, broker_session=None))
+
+
+def test_a_door_that_the_household_opened_is_not_unavailable() -> None:
+    state = near_a_window()[0].stored
+    used = replace(
+        state,
+        bolt=replace(state.bolt, value=LockState.UNLOCKED, proven=False),
+        door=replace(state.door, value=DoorState.OPEN, proven=False),
+    )
+    assert unavailable_devices(used) == frozenset()

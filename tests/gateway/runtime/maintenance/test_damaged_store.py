@@ -155,7 +155,7 @@ async def test_a_whole_store_is_good_and_its_own_sockets_are_in_nobodys_way(
     house: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(house.storage.folder)
-    for name in ("video.sock", "video.live", "survey.sock"):
+    for name in ("video.sock", "video.live"):
         a_socket(house.storage.folder / name)
     check_folder(house.storage.folder)
     assert doctor(house).verdict is FindingVerdict.GOOD

@@ -9,7 +9,6 @@ import pytest
 
 from gateway import app
 from gateway.config.home import HubSection
-from gateway.config.sockets import SURVEY_SOCKET
 from gateway.evidence import rollback
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.integrations.homeassistant import bridge
@@ -203,7 +202,6 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "enrolment.HUB_FOLDER": enrolment.HUB_FOLDER,
         "PAGES_FOLDER": pages.PAGES_FOLDER,
         "REPORT_FILE": reload.REPORT_FILE,
-        "SURVEY_SOCKET": SURVEY_SOCKET,
         "STORE_FILE": rollback.STORE_FILE,
         "fault_log.FAULTS_FILE": fault_log.FAULTS_FILE,
         "RECORD_FILE": bridge.RECORD_FILE,
@@ -223,7 +221,6 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
     assert names - factory_reset.OWN_NAMES == {
         "phones.txt",
         "video.sock",
-        "survey.sock",
         "factory_reset.LOCK_FILE",
         "visit_folder(",
         "facts.path",

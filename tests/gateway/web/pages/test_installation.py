@@ -39,6 +39,21 @@ async def test_what_each_device_promises_and_what_is_missing_is_said_in_plain_wo
     assert "Declared: from inside the door opens by hand" in text
 
 
+async def test_the_page_shows_how_often_each_device_was_ready_near_windows(site: ServedSite) -> None:
+    made = site.box
+    async with site.client(site.owner) as client:
+        async with client.get("/installation", headers=ENGLISH) as answer:
+            assert "Nothing was counted yet: no window was near." in await answer.text()
+        for ready in (True, False):
+            made.store.readiness.count("front", {"lock": True, "cam": ready}, made.clock.now())
+        await made.store.log.append("after", {}, made.clock.now())  # the writer has stored what was posted before
+        async with client.get("/installation", headers=ENGLISH) as answer:
+            text = await answer.text()
+    assert '<li class="good">lock: not ready at 0 of 2 checks</li>' in text
+    assert '<li class="bad">cam: not ready at 1 of 2 checks</li>' in text
+    assert "cam 1/2, lock 2/2" in text
+
+
 async def test_each_device_is_called_what_it_is_in_the_language_of_who_reads(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         for language, lock in (("en", "Lock, "), ("fr", "Serrure, ")):

@@ -7,10 +7,7 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.pause import PauseRefusal
 from gateway.domain.visit.state import LockRequestResult, Phase
-from gateway.installation import survey
 from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.installation.survey_jobs import SurveyError as SurveyNo
-from gateway.installation.survey_jobs import SurveyObstacle
 from gateway.runtime.maintenance.decommission import WipeObstacleReason
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.apprise import SendResult
@@ -31,8 +28,8 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
-            "survey.ended.", "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
+            "unfit.", "phone.heard.", "way.", "house.file.", "examine.",
+            "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
             "add.answer.", "install.what.", "away.do.", "away.way.", "away.heard.", "away.gone.",
             "away.no.", "hub.no.")  # fmt: skip
 
@@ -70,9 +67,6 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"unfit.{why}" for why in PhoneUrlError),
         *(f"phone.heard.{heard}" for heard in SendResult),
         *(f"link.brand.{standing}" for standing in PermissionStatus),
-        *(f"survey.no.{no}" for no in SurveyNo),
-        *(f"survey.trouble.{trouble}" for trouble in SurveyObstacle),
-        *(f"survey.ended.{why}" for why in survey.SurveyEndReason),
         *(f"examine.{verdict}" for verdict in FindingVerdict),
     ]
     assert [key for key in needed if key not in TEXTS] == []

@@ -1,0 +1,41 @@
+"""Summarises how often an entrance's devices were ready near windows, for the page and for `perron survey`. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from gateway.storage.readiness import ReadinessHour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceReadiness:
+    """All checks of one device."""
+
+    device: str
+    not_ready: int
+    checks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadinessSummary:
+    """The counts of one entrance: `devices` in alphabetical order, `hours` from the newest to the oldest."""
+
+    devices: tuple[DeviceReadiness, ...]
+    hours: tuple[tuple[datetime, tuple[ReadinessHour, ...]], ...]
+
+
+def summarise(hours: Sequence[ReadinessHour]) -> ReadinessSummary:
+    """Sum up each device's checks, and group the counts by hour; `hours` has the newest first."""
+    devices = sorted({one.device for one in hours})
+    return ReadinessSummary(
+        devices=tuple(
+            DeviceReadiness(
+                device=device,
+                not_ready=sum(one.not_ready for one in hours if one.device == device),
+                checks=sum(one.checks for one in hours if one.device == device),
+            )
+            for device in devices
+        ),
+        hours=tuple((hour, tuple(counts)) for hour, counts in groupby(hours, key=lambda one: one.hour)),
+    )
