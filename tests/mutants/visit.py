@@ -504,8 +504,8 @@ MUTANTS = (
     Mutant(
         name="a pre-flight takes an unknown camera for good",
         file="gateway/domain/visit/readiness.py",
-        old="if state.window_near and not (name in state.cameras and state.cameras[name].live)",
-        new="if state.window_near and name not in state.cameras",
+        old="if not (name in state.cameras and state.cameras[name].live)",
+        new="if name not in state.cameras",
         tests=(READINESS,),
     ),
 )
