@@ -16,8 +16,9 @@ from gateway.hub.database.tables import brand_keys, brands, connections, homes, 
 from gateway.hub.http.authentication import secret_digest
 from gateway.protocol.box_hub import BrowserStatus, PermissionDecision, token_digest
 from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, RecordEntry
-from gateway.protocol.jws import private_key, public_x, sign
+from gateway.protocol.jws import private_key, public_x
 from gateway.protocol.keys import BoxKey
 from tests.boxes import EventJournal
 from tests.hubs import RetailerAccess, RunningHub
@@ -61,7 +62,7 @@ class ConnectedHome:
         now = int(datetime.now(UTC).timestamp())
         claims = {"iss": self.brand, "aud": self.id, "iat": now, "nbf": now, "exp": now + 86_400,
                   "jti": new_id("jti"), "delivery": said, **more}  # fmt: skip
-        return sign(Claims.model_validate(claims), BRAND_KEY, kid=f"{self.brand}-1").decode()
+        return sign_delivery(Claims.model_validate(claims), BRAND_KEY, kid=f"{self.brand}-1").decode()
 
     async def ask(
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None

@@ -17,7 +17,8 @@ from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import Phase
 from gateway.hub.database.tables import brand_keys, connections, homes
-from gateway.protocol.jws import public_x, verify
+from gateway.protocol.delivery_message import verify_delivery
+from gateway.protocol.jws import public_x
 from tests.boxes import insert_connection, insert_home
 from tests.gateway.domain.delivery.house import entrance_state as entrance
 from tests.gateway.domain.delivery.house import make_step, reserve_step
@@ -76,7 +77,7 @@ class HubHouse:
         now = self.made.clock.now()
         token = sign_claims(make_claims(said, now=now))
         await self.made.store.deliveries.accept(
-            token, verify(token, enrolled_keys(), box=self.made.home.box, now=now), now
+            token, verify_delivery(token, enrolled_keys(), box=self.made.home.box, now=now), now
         )
 
     async def until(self, delivery: str, fits: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - JSON

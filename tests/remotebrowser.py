@@ -17,16 +17,20 @@ from gateway.protocol.browser_envelope import (
     Jwk,
     decrypt,
     derive_keys,
-    encode_base64url,
     encrypt,
 )
-from gateway.protocol.browser_token import ORDER_TYPE, TOKEN_TYPE, webcrypto_signer
+from gateway.protocol.browser_token import webcrypto_signer
+from gateway.system.base64url import encode_base64url
 from tests.gateway.web.house import ANNA_PASSWORD
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
     """A key that nobody else has."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def encoded(data: bytes) -> bytes:
+    return encode_base64url(data).encode()
 
 
 @dataclass
@@ -73,15 +77,15 @@ class RemoteBrowser:
     def signed(self, kind: str, claims: dict[str, Any]) -> bytes:
         """A JWS, however untrue."""
         head = {"alg": "ES256", "typ": kind, "kid": self.browser}
-        parts = [encode_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)]
+        parts = [encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)]
         whole = b".".join(parts)
-        return whole + b"." + encode_base64url(webcrypto_signer(self.sign)(whole))
+        return whole + b"." + encoded(webcrypto_signer(self.sign)(whole))
 
     def token(self, **changed: object) -> str:
         """What the hub knows it by."""
         seconds = int(self.now)
         claims = {"iss": self.browser, "sub": self.home, "aud": self.hub, "iat": seconds, "exp": seconds + 300}
-        return self.signed(TOKEN_TYPE, claims | changed).decode()
+        return self.signed("perron-browser+jwt", claims | changed).decode()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -95,7 +99,7 @@ class RemoteBrowser:
         seconds = int(self.now - ago)
         claims = {"iss": self.browser, "aud": self.home, "jti": str(uuid.uuid4()), "number": self.number,
                   "iat": seconds, "exp": seconds + life, "order": {"do": do, **said}}  # fmt: skip
-        return self.signed(ORDER_TYPE, claims | (changed or {}))
+        return self.signed("perron-order+jwt", claims | (changed or {}))
 
     def question(self, ask: str, **said: object) -> tuple[str, bytes]:
         """A question, and its id."""

@@ -40,7 +40,8 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest
 from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
-from gateway.protocol.jws import private_key, public_x, sign
+from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.jws import private_key, public_x
 from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey, PublicKey
 from tests.boxes import insert_connection, insert_delivery, insert_home
@@ -229,7 +230,7 @@ class BrandUnderTest:
             iss=by.brand, aud=aud, iat=seconds, nbf=seconds, exp=seconds + 3600, jti=secrets.token_urlsafe(18),
             delivery=said,
         )  # fmt: skip
-        return sign(claims, by.key, kid=by.kid)
+        return sign_delivery(claims, by.key, kid=by.kid)
 
     async def announces(
         self, change: Callable[["BrandUnderTest", Offer], bytes] | None = None, *, cold: float | None = None

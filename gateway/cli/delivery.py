@@ -23,7 +23,7 @@ from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_t
 from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.jws import sign
+from gateway.protocol.delivery_message import sign_delivery
 from gateway.system.clock import Clock, machine_time
 from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
@@ -122,7 +122,7 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
     """
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
     claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
-    token = sign(claims, key, kid=kid)
+    token = sign_delivery(claims, key, kid=kid)
     async with open_session(home.broker.account("retailer"), [RESULT_TOPIC]) as guest:
         await publish(guest, OFFER_TOPIC, token)
         answer = await wait_for_message(
@@ -187,7 +187,7 @@ async def announce_at_hub(
         body = {"connection": connection, "delivery": said | {"name": offer.id}}
     else:
         claims = read_claims(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
-        body = {"connection": connection, "token": sign(claims, signing.key, kid=signing.kid).decode()}
+        body = {"connection": connection, "token": sign_delivery(claims, signing.key, kid=signing.kid).decode()}
     return await hub.ask("POST", "/v1/deliveries", body)
 
 

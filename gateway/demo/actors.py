@@ -16,7 +16,7 @@ from gateway.demo.plan import RetailerKey
 from gateway.demo.watch import Body, GatewayObserver
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.protocol.jws import sign
+from gateway.protocol.delivery_message import sign_delivery
 from gateway.system.clock import Clock
 
 TIMEOUT_MARGIN_S = 20.0  # seconds, beyond what is due, for a machine that has much else to do
@@ -119,7 +119,7 @@ class DemoRetailer:
             jti=secrets.token_urlsafe(18), delivery=delivery,
         )  # fmt: skip
         async with open_session(self._home.broker.account("retailer"), []) as guest:
-            await publish(guest, OFFER_TOPIC, sign(claims, signer.key, kid=signer.kid))
+            await publish(guest, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
 
         def answers() -> list[Body]:
             return [body for body in self._observer.of("result") if body.get("answers") == claims.jti]

@@ -48,7 +48,8 @@ from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.mqtt.client import connect_once
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
-from gateway.protocol.jws import EnrolledKey, private_key, sign
+from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.jws import EnrolledKey, private_key
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.inbox import Inbox
@@ -461,7 +462,7 @@ class WalkTestRunner:
             jti=secrets.token_urlsafe(18),
             delivery=delivery,
         )
-        self._inbox.offer(sign(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
+        self._inbox.offer(sign_delivery(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """End brand, key and permission: what was promised is let in no more."""

@@ -1,20 +1,13 @@
-"""The box's signed events and statements: compact JWS under its Ed25519 key. Pure.
+"""Signs and verifies what a box tells the hub: its events, and the statement of its account of a delivery. Pure."""
 
-The header of each kind is one and always the same, so there is nothing in it to be believed: one that differs in a
-single byte ends the reading before the signature is looked at.
-"""
-
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
-from collections.abc import Callable
 from enum import StrEnum, auto
 from typing import TypeVar
 
 from gateway.domain.delivery.promise import WireModel
-from gateway.protocol.box_hub import EVENT_TYPE, MAX_EVENT_BYTES, BoxEvent
+from gateway.protocol import jws
+from gateway.protocol.box_hub import MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.strict_json import loads
 
 
 class EventRejection(StrEnum):
@@ -25,61 +18,40 @@ class EventRejection(StrEnum):
     WRONG_CLAIMS = auto()
 
 
-def _encode_base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+W = TypeVar("W", bound=WireModel)
 
 
-EVENT_HEADER = _encode_base64url(b'{"alg":"Ed25519","typ":"%s"}' % EVENT_TYPE.encode())
-ACCOUNT_HEADER = _encode_base64url(b'{"alg":"Ed25519","typ":"perron-account+jwt"}')
-ModelT = TypeVar("ModelT", bound=WireModel)
-
-
-def sign_event(happened: BoxEvent, sign: Callable[[bytes], bytes]) -> bytes:
-    """Sign an event. `sign` is the box's key: the same event gives the same bytes."""
-    return _sign(EVENT_HEADER, happened, sign)
+def sign_event(event: BoxEvent, sign: jws.Sign) -> bytes:
+    """Sign an event with the box's key: the same event gives the same bytes."""
+    return _sign(jws.BoxEventHeader(), event, sign)
 
 
 def verify_event(token: bytes, key: PublicKey) -> BoxEvent | EventRejection:
-    """Read an event that this key signed, or say why it is none."""
-    return _verify(EVENT_HEADER, BoxEvent, token, key)
+    """Return the event that this key signed, or why the token is rejected."""
+    return _verify(jws.BoxEventHeader(), BoxEvent, token, key)
 
 
-def sign_statement(statement: Statement, sign: Callable[[bytes], bytes]) -> str:
+def sign_statement(statement: Statement, sign: jws.Sign) -> str:
     """Sign the statement of an account: a token of its own, so that it can be shown without the event around it."""
-    return _sign(ACCOUNT_HEADER, statement, sign).decode()
+    return _sign(jws.AccountHeader(), statement, sign).decode()
 
 
 def verify_statement(token: bytes, key: PublicKey) -> Statement | EventRejection:
-    """Read a statement that this key signed, or say why it is none."""
-    return _verify(ACCOUNT_HEADER, Statement, token, key)
+    """Return the statement that this key signed, or why the token is rejected."""
+    return _verify(jws.AccountHeader(), Statement, token, key)
 
 
-def _sign(header: bytes, said: WireModel, sign: Callable[[bytes], bytes]) -> bytes:
-    signed = header + b"." + _encode_base64url(said.model_dump_json(exclude_none=True).encode())
-    return signed + b"." + _encode_base64url(sign(signed))
+def _sign(header: jws.Header, claims: WireModel, sign: jws.Sign) -> bytes:
+    return jws.sign(header, claims.model_dump_json(exclude_none=True).encode(), sign)
 
 
-def _verify(expected: bytes, model: type[ModelT], token: bytes, key: PublicKey) -> ModelT | EventRejection:
-    signed, _, signature = token.rpartition(b".")
-    header, _, payload = signed.partition(b".")
-    if len(token) > MAX_EVENT_BYTES or header != expected:
-        return EventRejection.MALFORMED
-    found, said = _decode_base64url(signature), _decode_base64url(payload)
-    if found is None or said is None:
-        return EventRejection.MALFORMED
-    if not key.verifies(found, signed):
+def _verify(header: jws.Header, model: type[W], token: bytes, key: PublicKey) -> W | EventRejection:
+    payload = jws.verify_exact(token, header, key.jwk, max_bytes=MAX_EVENT_BYTES)
+    if payload is jws.RejectionCode.WRONG_SIGNATURE:
         return EventRejection.WRONG_SIGNATURE
+    if isinstance(payload, jws.RejectionCode):
+        return EventRejection.MALFORMED
     try:
-        loads(said)
-        return model.model_validate_json(said)
-    except ValueError:  # a ValidationError is one
+        return jws.parse_claims(model, payload)
+    except ValueError:
         return EventRejection.WRONG_CLAIMS
-
-
-def _decode_base64url(part: bytes) -> bytes | None:
-    """Read base64url without padding; None: it is none, or not written the one way."""
-    try:
-        plain = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    except Error:
-        return None
-    return plain if _encode_base64url(plain) == part else None

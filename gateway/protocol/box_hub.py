@@ -31,7 +31,6 @@ from gateway.protocol.delivery_record import DeliveryRecord
 
 SHARD_COUNT = 64
 GENESIS_DIGEST = "0" * 64  # what the first event names as the one before it
-EVENT_TYPE = "perron-event+jwt"
 MAX_JOB_BYTES = 40_000  # bytes
 MAX_EVENT_BYTES = 16_000  # bytes of its token
 

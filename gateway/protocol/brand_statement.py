@@ -5,18 +5,17 @@ names a home: whose home it is says whoever opens the consent page, and the bran
 names the hub through which it goes, so that no other hub can use it.
 """
 
-import json
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints
 
 from gateway.domain.delivery.promise import Id, Seconds, WireModel
+from gateway.protocol import jws
 from gateway.protocol.consent_request import AskedTerms, Kid, Label, PublicX
-from gateway.protocol.jws import ALGORITHM, EnrolledKey, RejectedMessage, verify_signature
-from gateway.protocol.strict_json import loads
+from gateway.protocol.jws import EnrolledKey, RejectedMessage
 
+MAX_STATEMENT_BYTES = 32 * 1024  # bytes of a token
 MAX_CLOCK_SKEW_S = 60  # seconds that a brand's clock may run ahead
 MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a question may live
 
@@ -51,37 +50,30 @@ class EndStatement(BrandStatement):
     connection: Id
 
 
-STATEMENT_TYPES: Mapping[type[BrandStatement], str] = {
-    ConsentStatement: "perron-ask+jwt",
-    NextKeyStatement: "perron-next-key+jwt",
-    EndStatement: "perron-end+jwt",
+HEADERS: Mapping[type[BrandStatement], type[jws.ConsentStatementHeader | jws.NextKeyHeader | jws.EndHeader]] = {
+    ConsentStatement: jws.ConsentStatementHeader,
+    NextKeyStatement: jws.NextKeyHeader,
+    EndStatement: jws.EndHeader,
 }
 W = TypeVar("W", bound=BrandStatement)
 
 
-def sign_brand_statement(word: BrandStatement, sign: Callable[[bytes], bytes], *, kid: str) -> str:
-    """Write it; `sign` is the private half of the brand's key `kid`."""
-    header = {"alg": ALGORITHM, "kid": kid, "typ": STATEMENT_TYPES[type(word)]}
-    signed = _encode_base64url(json.dumps(header, separators=(",", ":")).encode())
-    signed += b"." + _encode_base64url(word.model_dump_json(exclude_none=True).encode())
-    return (signed + b"." + _encode_base64url(sign(signed))).decode()
+def sign_brand_statement(statement: BrandStatement, sign: jws.Sign, *, kid: str) -> str:
+    """Sign a statement with the private half of the brand's key `kid`."""
+    payload = statement.model_dump_json(exclude_none=True).encode()
+    return jws.sign(HEADERS[type(statement)](kid=kid), payload, sign).decode()
 
 
 def verify_brand_statement(
     token: str, model: type[W], keys: Mapping[str, EnrolledKey], *, hub: str
 ) -> tuple[W, EnrolledKey] | None:
-    """Read one, with the key that signed it; None: it is none, not by a key of its own brand, or for another hub."""
-    read = verify_signature(token.encode(), keys, STATEMENT_TYPES[model])
+    """Return a statement and the key that signed it; None: it is not such a statement of the key's brand."""
+    read = jws.verify_enrolled(token.encode(), keys, HEADERS[model], max_bytes=MAX_STATEMENT_BYTES)
     if isinstance(read, RejectedMessage):
         return None
     key, payload = read
     try:
-        loads(payload)
-        word = model.model_validate_json(payload)
-    except (ValueError, ValidationError):
+        statement = jws.parse_claims(model, payload)
+    except ValueError:
         return None
-    return (word, key) if word.iss == key.brand and word.hub == hub else None
-
-
-def _encode_base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+    return (statement, key) if statement.iss == key.brand and statement.hub == hub else None

@@ -8,8 +8,6 @@ single byte ends the reading. In a browser WebCrypto does the same: `deriveBits`
 A plaintext is JSON without a line feed; an answer may carry bytes behind one (a picture, a piece of a film).
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import StringConstraints, model_validator
 
 from gateway.domain.delivery.promise import WireModel
+from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_UP_BYTES = 8_000  # bytes of plaintext from a browser
 MAX_DOWN_BYTES = 45_000  # and to it: the broker's packets have 64 KiB
@@ -49,19 +48,16 @@ class Jwk(WireModel):
     @property
     def key(self) -> ec.EllipticCurvePublicKey:
         """The key."""
-        x, y = (decode_base64url(text.encode()) for text in (self.x, self.y))
-        if x is None or y is None:
-            raise ValueError("a coordinate has one spelling")
-        numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1())
-        return numbers.public_key()
+        x, y = (int.from_bytes(decode_base64url(text)) for text in (self.x, self.y))
+        return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePublicKey) -> Self:
         """Write a key."""
         numbers = key.public_numbers()
         return cls(
-            x=encode_base64url(numbers.x.to_bytes(SCALAR_BYTES)).decode(),
-            y=encode_base64url(numbers.y.to_bytes(SCALAR_BYTES)).decode(),
+            x=encode_base64url(numbers.x.to_bytes(SCALAR_BYTES)),
+            y=encode_base64url(numbers.y.to_bytes(SCALAR_BYTES)),
         )
 
 
@@ -114,9 +110,8 @@ def encrypt(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: 
         raise ValueError("JSON in an envelope has no line feed")
     head, iv = _header(browser), random(IV_BYTES)
     whole = AESGCM(key).encrypt(iv, text + (_SEPARATOR + raw if raw else b""), head)
-    return b".".join(
-        (head, b"", encode_base64url(iv), encode_base64url(whole[:-TAG_BYTES]), encode_base64url(whole[-TAG_BYTES:]))
-    ).decode()
+    parts = (iv, whole[:-TAG_BYTES], whole[-TAG_BYTES:])
+    return ".".join((head.decode(), "", *map(encode_base64url, parts)))
 
 
 def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> EnvelopeContent | None:
@@ -124,30 +119,16 @@ def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> Envelope
     head, *rest = token.split(b".")
     if len(rest) != 4 or rest[0] or head != _header(browser) or len(rest[2]) > largest * 4 // 3 + 4:
         return None
-    iv, text, tag = (decode_base64url(part) for part in rest[1:])
-    if iv is None or text is None or tag is None or len(iv) != IV_BYTES or len(tag) != TAG_BYTES or len(text) > largest:
-        return None
     try:
+        iv, text, tag = map(decode_base64url, rest[1:])
+        if len(iv) != IV_BYTES or len(tag) != TAG_BYTES or len(text) > largest:
+            return None
         whole = AESGCM(key).decrypt(iv, text + tag, head)
-    except InvalidTag:
+    except (ValueError, InvalidTag):
         return None
     said, _, raw = whole.partition(_SEPARATOR)
     return EnvelopeContent(said, raw)
 
 
 def _header(browser: str) -> bytes:
-    return encode_base64url(b'{"alg":"dir","enc":"A256GCM","kid":"%s"}' % browser.encode())
-
-
-def encode_base64url(data: bytes) -> bytes:
-    """Write base64url without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def decode_base64url(part: bytes) -> bytes | None:
-    """Read base64url without padding; None: it is none, or not written the one way."""
-    try:
-        found = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    except (Error, ValueError):
-        return None
-    return found if encode_base64url(found) == part else None
+    return encode_base64url(b'{"alg":"dir","enc":"A256GCM","kid":"%s"}' % browser.encode()).encode()

@@ -4,31 +4,22 @@ Two kinds: the token by which a hub knows the browser, and an order to the box. 
 header, and the header is one constant a kind and a browser: a token is never taken for an order.
 """
 
-from collections.abc import Callable
 from enum import StrEnum, auto
-from typing import Final, TypeVar
+from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from pydantic import ValidationError
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from joserfc.jwk import ECKey
 
-from gateway.domain.delivery.promise import WireModel
-from gateway.protocol.browser_envelope import SCALAR_BYTES, Jwk, decode_base64url, encode_base64url
+from gateway.protocol import jws
+from gateway.protocol.browser_envelope import SCALAR_BYTES, Jwk
 from gateway.protocol.browser_messages import BrowserTokenClaims, Order
-from gateway.protocol.strict_json import loads
+from gateway.system.base64url import decode_base64url
 
-TOKEN_TYPE: Final = "perron-browser+jwt"  # noqa: S105 - a media type
-ORDER_TYPE: Final = "perron-order+jwt"
 MAX_TOKEN_BYTES: Final = 2_000  # bytes
 MAX_TOKEN_LIFETIME_S: Final = 300  # seconds at most
 MAX_CLOCK_SKEW_S: Final = 60  # seconds by which a browser's clock may be wrong
-
-W = TypeVar("W", bound=WireModel)
-
-Sign = Callable[[bytes], bytes]
-"""Signs: r and s, 32 bytes each, one after the other."""
 
 
 class TokenRejection(StrEnum):
@@ -43,7 +34,7 @@ class TokenRejection(StrEnum):
     NO_LONGER_VALID = auto()
 
 
-def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> Sign:
+def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> jws.Sign:
     """Sign as WebCrypto does."""
 
     def sign(data: bytes) -> bytes:
@@ -53,18 +44,21 @@ def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> Sign:
     return sign
 
 
-def sign(said: BrowserTokenClaims | Order, by: Sign) -> bytes:
+def sign(claims: BrowserTokenClaims | Order, by: jws.Sign) -> bytes:
     """Sign a token or an order."""
-    kind = TOKEN_TYPE if isinstance(said, BrowserTokenClaims) else ORDER_TYPE
-    signed = _header(kind, said.iss) + b"." + encode_base64url(said.model_dump_json(exclude_none=True).encode())
-    return signed + b"." + encode_base64url(by(signed))
+    kind = jws.BrowserTokenHeader if isinstance(claims, BrowserTokenClaims) else jws.OrderHeader
+    return jws.sign(kind(kid=claims.iss), claims.model_dump_json(exclude_none=True).encode(), by)
 
 
 def read_unverified(token: bytes) -> BrowserTokenClaims | None:
     """Whom a token says that it is from. Nothing of it is proven: it says under which key to look (`verify_token`)."""
     parts = token.split(b".")
-    payload = decode_base64url(parts[1]) if len(parts) == 3 and len(token) <= MAX_TOKEN_BYTES else None
-    return None if payload is None else _read(BrowserTokenClaims, payload)
+    if len(parts) != 3 or len(token) > MAX_TOKEN_BYTES:
+        return None
+    try:
+        return jws.parse_claims(BrowserTokenClaims, decode_base64url(parts[1]))
+    except ValueError:
+        return None
 
 
 def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> BrowserTokenClaims | TokenRejection:
@@ -72,7 +66,7 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
     said = read_unverified(token)
     if said is None:
         return TokenRejection.MALFORMED
-    found = _verify_signature(token, TOKEN_TYPE, said.iss, key)
+    found = _verify(token, jws.BrowserTokenHeader(kid=said.iss), key)
     if isinstance(found, TokenRejection):
         return found
     if said.aud != audience:
@@ -84,11 +78,14 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
 
 def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
     """Read an order that this browser signed for this home; whether its time has come is `validity_error`'s."""
-    payload = _verify_signature(token, ORDER_TYPE, browser, key)
+    payload = _verify(token, jws.OrderHeader(kid=browser), key)
     if isinstance(payload, TokenRejection):
         return payload
-    said = _read(Order, payload)
-    if said is None or said.iss != browser or not 0 < said.exp - said.iat <= said.order.life:
+    try:
+        said = jws.parse_claims(Order, payload)
+    except ValueError:
+        return TokenRejection.WRONG_CLAIMS
+    if said.iss != browser or not 0 < said.exp - said.iat <= said.order.life:
         return TokenRejection.WRONG_CLAIMS
     return said if said.aud == home else TokenRejection.WRONG_AUDIENCE
 
@@ -104,27 +101,8 @@ def _validity_error(iat: int, exp: int, seconds: float, *, late: int) -> TokenRe
     return TokenRejection.NO_LONGER_VALID if exp + late <= seconds else None
 
 
-def _verify_signature(token: bytes, kind: str, browser: str, key: Jwk) -> bytes | TokenRejection:
-    signed, _, signature = token.rpartition(b".")
-    head, _, payload = signed.partition(b".")
-    found, raw = decode_base64url(payload), decode_base64url(signature)
-    if head != _header(kind, browser) or found is None or raw is None or len(raw) != 2 * SCALAR_BYTES:
-        return TokenRejection.MALFORMED
-    try:
-        pair = encode_dss_signature(int.from_bytes(raw[:SCALAR_BYTES]), int.from_bytes(raw[SCALAR_BYTES:]))
-        key.key.verify(pair, signed, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
+def _verify(token: bytes, header: jws.BrowserHeader, key: Jwk) -> bytes | TokenRejection:
+    payload = jws.verify_exact(token, header, ECKey.import_key(key.key), max_bytes=len(token))
+    if payload is jws.RejectionCode.WRONG_SIGNATURE:
         return TokenRejection.WRONG_SIGNATURE
-    return found
-
-
-def _header(kind: str, browser: str) -> bytes:
-    return encode_base64url(b'{"alg":"ES256","typ":"%s","kid":"%s"}' % (kind.encode(), browser.encode()))
-
-
-def _read(model: type[W], payload: bytes) -> W | None:
-    try:
-        loads(payload)
-        return model.model_validate_json(payload)
-    except (ValueError, ValidationError):
-        return None
+    return TokenRejection.MALFORMED if isinstance(payload, jws.RejectionCode) else payload

@@ -6,18 +6,15 @@ byte for byte: its question, which earlier key vouches for a key, that it ends a
 """
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from gateway.domain.delivery.promise import Id, Instant, WireModel
-from gateway.protocol.jws import ALGORITHM
+from gateway.protocol import jws
 from gateway.protocol.strict_json import loads
+from gateway.system.base64url import decode_base64url
 
-CONSENT_TYPE = "perron-connect+jwt"
 MAX_CONSENT_BYTES = 32 * 1024  # bytes of its token
 COMPACT_RULE = "header and payload are JSON without blanks between its parts"
 MAX_BRAND_KEYS = 10  # of one brand, that count at once
@@ -113,14 +110,12 @@ class ConsentMessage(WireModel):
     ended: ShortJws | None = None
 
 
-def sign_consent(asking: ConsentMessage, sign: Callable[[bytes], bytes]) -> bytes:
-    """Write it as a token; `sign` is the hub's key."""
-    header = json.dumps({"alg": ALGORITHM, "typ": CONSENT_TYPE}, separators=(",", ":")).encode()
-    signed = _encode_base64url(header) + b"." + _encode_base64url(asking.model_dump_json(exclude_none=True).encode())
-    return signed + b"." + _encode_base64url(sign(signed))
+def sign_consent(request: ConsentMessage, sign: jws.Sign) -> bytes:
+    """Sign a request with the hub's key."""
+    return jws.sign(jws.ConsentRequestHeader(), request.model_dump_json(exclude_none=True).encode(), sign)
 
 
-def sign_consent_within_limit(asking: ConsentMessage, sign: Callable[[bytes], bytes]) -> bytes:
+def sign_consent_within_limit(asking: ConsentMessage, sign: jws.Sign) -> bytes:
     """Write it as a token of at most 32 KiB, which is what a job holds.
 
     What the API takes today always fits (its signed words have no blanks). Of an older brand, whose words were padded,
@@ -144,29 +139,23 @@ def is_compact(token: str) -> bool:
     """
     try:
         for part in token.split(".")[:2]:
-            text = urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+            text = decode_base64url(part).decode()
             said = loads(text.encode())
             if text not in {json.dumps(said, separators=(",", ":"), ensure_ascii=ascii_) for ascii_ in (False, True)}:
                 return False
-    except (Error, ValueError):
+    except ValueError:
         return False
     return True
 
 
 def parse_consent(token: bytes) -> ConsentMessage | None:
     """Read one; None: it is none. Its signature proves nothing of a brand, so it is not looked at here."""
-    parts = token.split(b".")
-    if len(token) > MAX_CONSENT_BYTES or len(parts) != 3:
+    parts = jws.split(token)
+    if len(token) > MAX_CONSENT_BYTES or parts is None:
         return None
     try:
-        header, said = (urlsafe_b64decode(part + b"=" * (-len(part) % 4)) for part in parts[:2])
-        if loads(header) != {"alg": ALGORITHM, "typ": CONSENT_TYPE}:
+        if loads(parts.header) != jws.ConsentRequestHeader().model_dump():
             return None
-        loads(said)
-        return ConsentMessage.model_validate_json(said)
-    except (Error, ValueError):  # a ValidationError is one
+        return jws.parse_claims(ConsentMessage, parts.payload)
+    except ValueError:
         return None
-
-
-def _encode_base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")

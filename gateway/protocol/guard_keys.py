@@ -10,10 +10,9 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from gateway.protocol.jws import public_x
+from gateway.protocol.jws import public_key, public_x
 from gateway.protocol.keys import KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
@@ -85,17 +84,3 @@ def load_key(path: Path) -> OKPKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyUnusable(f"{path} holds no Ed25519 key")
     return OKPKey.import_key(key)
-
-
-def public_key(x: str) -> OKPKey:
-    """Take a public key as it stands in a configuration: 43 characters of base64url (a JWK's `x`).
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
-        key.raw_value  # noqa: B018 - reads the key now, not at the first message
-    except (JoseError, ValueError) as error:
-        raise ValueError("this is no public Ed25519 key: `perron guard-key` tells it") from error
-    return key

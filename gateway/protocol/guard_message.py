@@ -6,21 +6,17 @@ message to its question, its boot and its order stands inside, for what MQTT car
 change. Pure.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, TypeVar
 
 import rfc8785
-from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-ALGORITHM = "Ed25519"  # RFC 9864
+from gateway.protocol import jws
+
 MAX_MESSAGE_BYTES = 8 * 1024  # bytes of a token; a command needs about 700
-_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 Boot = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}-[0-9a-f]{16}$")]
@@ -78,48 +74,34 @@ class InvalidGuardMessage:
     why: str
 
 
-def _header(kind: type[_Claims]) -> Mapping[str, Any]:
-    return {"alg": ALGORITHM, "typ": f"perron-{'to' if kind is ToGuard else 'from'}-guard+jws"}
+HEADERS: Final = MappingProxyType({ToGuard: jws.ToGuardHeader(), FromGuard: jws.FromGuardHeader()})
 
-
-def _encode_base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+_REASONS: Final = MappingProxyType({
+    jws.RejectionCode.TOO_LARGE: "it is no message between gateway and guard",
+    jws.RejectionCode.MALFORMED: "it is no message between gateway and guard",
+    jws.RejectionCode.WRONG_HEADER: "its header is not the one that gateway and guard use",
+    jws.RejectionCode.WRONG_SIGNATURE: "its signature does not hold",
+})  # fmt: skip
 
 
 def sign_guard_message(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
-    """Sign what is said."""
-    payload = rfc8785.dumps(claims.model_dump(exclude_none=True))
-    return jws.serialize_compact(dict(_header(type(claims))), payload, private, registry=_REGISTRY).encode()
+    """Sign a message."""
+    return jws.sign(HEADERS[type(claims)], _canonical(claims), jws.signer(private))
 
 
 def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | InvalidGuardMessage:
-    """Return what this key's owner says, or why it is not believed. The payload is not read before its signature."""
-    parts = token.split(b".")
-    if len(token) > MAX_MESSAGE_BYTES or len(parts) != 3 or not all(_is_canonical_base64url(part) for part in parts):
-        return InvalidGuardMessage("it is no message between gateway and guard")
-    if parts[0] not in _headers(kind):
-        return InvalidGuardMessage("its header is not the one that gateway and guard use")
-    try:
-        payload = jws.deserialize_compact(token, public, registry=_REGISTRY).payload
-    except (JoseError, ValueError):
-        return InvalidGuardMessage("its signature does not hold")
+    """Return the message that this key signed, or why it is rejected."""
+    payload = jws.verify_exact(token, HEADERS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
+    if isinstance(payload, jws.RejectionCode):
+        return InvalidGuardMessage(_REASONS[payload])
     try:
         claims = kind.model_validate_json(payload)
     except ValidationError:
         return InvalidGuardMessage("it does not say what it has to say")
-    if rfc8785.dumps(claims.model_dump(exclude_none=True)) != payload:
+    if _canonical(claims) != payload:
         return InvalidGuardMessage("what is signed has one spelling, and this is another")
     return claims
 
 
-def _headers(kind: type[_Claims]) -> frozenset[bytes]:
-    header = _header(kind)
-    return frozenset({_encode_base64url(rfc8785.dumps(dict(header)))})
-
-
-def _is_canonical_base64url(part: bytes) -> bool:
-    """Whether it is base64url without padding, with no bits left over."""
-    try:
-        return bool(part) and _encode_base64url(urlsafe_b64decode(part + b"==")) == part
-    except Error:
-        return False
+def _canonical(claims: ToGuard | FromGuard) -> bytes:
+    return rfc8785.dumps(claims.model_dump(exclude_none=True))

@@ -1,38 +1,154 @@
-"""Signed messages: Ed25519 JWS in compact form, verified under the rules of SECURITY.md.
+"""Signs and verifies every signed token: compact JWS (RFC 7515) with joserfc, and one protected header for each kind.
 
-One algorithm, pinned by the enrolled key. A header may hold `alg`, `kid` and `typ` and nothing else: a key that a
-message brings along (`jwk`, `jku`, `x5u`, `x5c`) or a demand (`crit`) ends the reading before any signature is looked
-at. `iat`, `nbf`, `exp` and `jti` are required; whoever calls stores `jti` before it believes the message.
+A header has the members of its class and no others. A key that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) or a
+demand (`crit`) ends the verification before the signature is checked. The key fixes the algorithm. The payload is not
+read before its signature is verified. Each part has one spelling: base64url without padding.
+
+A kind of token with a `kid` is signed by one of several enrolled keys (`verify_enrolled`). Every other kind has one key
+and one header, which is compared byte for byte (`verify_exact`). What a payload must say is checked by the modules
+beside this one. Pure.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
-from pydantic import ValidationError
+from joserfc.jwk import ECKey, OKPKey
+from pydantic import BaseModel, ConfigDict
 
-from gateway.domain.delivery.promise import Claims
-from gateway.domain.now import Now
 from gateway.protocol.strict_json import loads
+from gateway.system.base64url import decode_base64url, encode_base64url
 
-ALGORITHM = "Ed25519"  # RFC 9864: says the curve, which the older name EdDSA leaves open
-DELIVERY_TYPE = "perron-delivery+jwt"
-MAX_MESSAGE_BYTES = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
-MAX_LIFETIME_S = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
-MAX_CLOCK_SKEW_S = 60  # seconds that a retailer's clock may run ahead of ours
-C = TypeVar("C", bound=Claims)
-_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
+ES256_SIGNATURE_BYTES = 64  # bytes of r and s (RFC 7518, 3.4)
+M = TypeVar("M", bound=BaseModel)
+_REGISTRIES = {alg: jws.JWSRegistry(algorithms=[alg]) for alg in ("Ed25519", "ES256")}
+
+Algorithm = Literal["Ed25519", "ES256"]
+
+Sign = Callable[[bytes], bytes]
+"""Signs bytes with one private key. An ES256 signature is r and s, 32 bytes each."""
+
+
+class Header(BaseModel):
+    """A protected header. Its fields are its members, in the order in which they are written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    alg: Algorithm
+
+    def encode(self) -> bytes:
+        """Encode the header as the first part of a token."""
+        return _encode(json.dumps(self.model_dump(), separators=(",", ":")).encode())
+
+
+class FixedHeader(Header):
+    """Header of a kind of token for which the verifier knows the only key."""
+
+    alg: Literal["Ed25519"] = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
+    typ: str
+
+
+class EnrolledHeader(Header):
+    """Header of a kind of token that one of several enrolled keys signs."""
+
+    alg: Literal["Ed25519"] = "Ed25519"
+    kid: str
+    typ: str
+
+
+class BrowserHeader(Header):
+    """Header of a kind of token that a browser signs by WebCrypto; `kid` is the browser's id."""
+
+    alg: Literal["ES256"] = "ES256"
+    typ: str
+    kid: str
+
+
+class DeliveryHeader(EnrolledHeader):
+    """A brand offers, updates or cancels a delivery."""
+
+    typ: Literal["perron-delivery+jwt"] = "perron-delivery+jwt"
+
+
+class HubDeliveryHeader(EnrolledHeader):
+    """The hub offers, updates or cancels a delivery for a brand that does not sign."""
+
+    typ: Literal["perron-hub-delivery+jwt"] = "perron-hub-delivery+jwt"
+
+
+class ConsentStatementHeader(EnrolledHeader):
+    """A brand asks a home for its consent."""
+
+    typ: Literal["perron-ask+jwt"] = "perron-ask+jwt"
+
+
+class NextKeyHeader(EnrolledHeader):
+    """A brand vouches for a further key of its own."""
+
+    typ: Literal["perron-next-key+jwt"] = "perron-next-key+jwt"
+
+
+class EndHeader(EnrolledHeader):
+    """A brand ends its connection to a home."""
+
+    typ: Literal["perron-end+jwt"] = "perron-end+jwt"
+
+
+class KeyPossessionHeader(EnrolledHeader):
+    """A brand proves that it has the private half of the key `kid`."""
+
+    typ: Literal["perron-brand-key+jwt"] = "perron-brand-key+jwt"
+
+
+class ConsentRequestHeader(FixedHeader):
+    """The hub relays a brand's request for consent."""
+
+    typ: Literal["perron-connect+jwt"] = "perron-connect+jwt"
+
+
+class BoxEventHeader(FixedHeader):
+    """A box reports an event to the hub."""
+
+    typ: Literal["perron-event+jwt"] = "perron-event+jwt"
+
+
+class AccountHeader(FixedHeader):
+    """A box states its account of a delivery."""
+
+    typ: Literal["perron-account+jwt"] = "perron-account+jwt"
+
+
+class ToGuardHeader(FixedHeader):
+    """The gateway sends a command to the lock guard."""
+
+    typ: Literal["perron-to-guard+jws"] = "perron-to-guard+jws"
+
+
+class FromGuardHeader(FixedHeader):
+    """The lock guard reports to the gateway."""
+
+    typ: Literal["perron-from-guard+jws"] = "perron-from-guard+jws"
+
+
+class BrowserTokenHeader(BrowserHeader):
+    """A browser signs in to a hub."""
+
+    typ: Literal["perron-browser+jwt"] = "perron-browser+jwt"
+
+
+class OrderHeader(BrowserHeader):
+    """A browser sends an order to the box."""
+
+    typ: Literal["perron-order+jwt"] = "perron-order+jwt"
 
 
 class RejectionCode(StrEnum):
-    """Why a message is not believed."""
+    """Why a token is rejected."""
 
     TOO_LARGE = auto()
     MALFORMED = auto()
@@ -51,12 +167,12 @@ class RejectionCode(StrEnum):
 
 
 TRANSIENT_REJECTIONS = frozenset({RejectionCode.CLOCK_UNTRUSTED, RejectionCode.NOT_YET_VALID})
-"""Faults that end by themselves: the same bytes may be believed later."""
+"""Rejections that end by themselves: the same bytes may be accepted later."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedMessage:
-    """The message is not believed; `why` is for people and holds nothing of the message's own text."""
+    """A token is rejected; `why` is for people and contains nothing of the token's own text."""
 
     code: RejectionCode
     why: str
@@ -64,7 +180,7 @@ class RejectedMessage:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledKey:
-    """One enrolled key: whose it is and the public key."""
+    """One enrolled public key and the brand that it belongs to."""
 
     brand: str
     public: OKPKey
@@ -78,146 +194,153 @@ class EnrolledKeys(dict[str, EnrolledKey]):
         """Take keys as (brand, `kid`, `x`).
 
         Raises:
-            ValueError: one `kid` twice, or an `x` that is not a public key.
+            ValueError: two keys have the same `kid`, or an `x` is not a public key.
         """
         keys = cls()
         for brand, kid, x in enrolled:
             if kid in keys:
                 raise ValueError(f"two keys are called {kid}")
             try:
-                public = public_key(x)
-            except (JoseError, ValueError) as error:
+                keys[kid] = EnrolledKey(brand, public_key(x))
+            except ValueError as error:
                 raise ValueError(f"{kid} is not an Ed25519 public key") from error
-            keys[kid] = EnrolledKey(brand, public)
         return keys
 
 
-def verify(
-    token: bytes, keys: Mapping[str, EnrolledKey], *, box: str, now: Now, also: str | None = None
-) -> Claims | RejectedMessage:
-    """Return what an enrolled brand says to this box, or why it is not believed; `iss` is the key's own brand.
+class CompactJws(NamedTuple):
+    """The three parts of a token, decoded."""
 
-    `also`: another name under which the message may be meant for this box: its home's at the hub.
-    """
-    return verify_claims(token, keys, Claims, DELIVERY_TYPE, box=box, also=also, now=now)
+    header: bytes
+    payload: bytes
+    signature: bytes
 
 
-def verify_claims(  # noqa: PLR0913 - what a message is held against
-    token: bytes,
-    keys: Mapping[str, EnrolledKey],
-    model: type[C],
-    typ: str,
-    *,
-    box: str,
-    now: Now,
-    also: str | None = None,
-) -> C | RejectedMessage:
-    """Return what a message of this type says to this box, or why it is not believed. `also`: as for `verify`."""
-    read = verify_signature(token, keys, typ)
-    if isinstance(read, RejectedMessage):
-        return read
-    key, payload = read
+def sign(header: Header, payload: bytes, signer: Sign) -> bytes:
+    """Return the token of this header and payload, signed by `signer`."""
+    signing_input = header.encode() + b"." + _encode(payload)
+    return signing_input + b"." + _encode(signer(signing_input))
+
+
+def split(token: bytes) -> CompactJws | None:
+    """Decode the parts of a token without verifying anything; None: it is no compact JWS."""
     try:
-        loads(payload)
-        claims = model.model_validate_json(payload)
-    except ValidationError as error:
-        return RejectedMessage(RejectionCode.WRONG_CLAIMS, _describe(error))
-    except ValueError as error:
-        return RejectedMessage(RejectionCode.WRONG_CLAIMS, str(error))
-    if claims.iss != key.brand:
-        return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
-    if claims.aud not in {box, also}:
-        return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
-    if not now.trusted:
-        return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
-    seconds = now.utc.timestamp()
-    if max(claims.iat, claims.nbf) > seconds + MAX_CLOCK_SKEW_S:
-        return RejectedMessage(RejectionCode.NOT_YET_VALID, "it is not valid yet")
-    if claims.exp <= seconds:
-        return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
-    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
-    return claims
+        parts = CompactJws(*map(decode_base64url, token.split(b".")))
+    except (TypeError, ValueError):  # another number of parts, or another spelling of one
+        return None
+    return parts if all(parts) else None
 
 
 def kid_of(token: bytes) -> str | None:
-    """Name the key under which a message says that it was signed; None: no such message."""
+    """Return the `kid` that a token names, before anything is verified; None: it names none.
+
+    It only chooses where to look for the key, so the header's spelling does not matter.
+    """
     try:
-        header = loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
+        header = loads(decode_base64url(token.partition(b".")[0], canonical=False))
     except ValueError:
         return None
     kid = header.get("kid") if isinstance(header, dict) else None
     return kid if isinstance(kid, str) else None
 
 
-def sign(claims: Claims, private: OKPKey, *, kid: str, typ: str = DELIVERY_TYPE) -> bytes:
-    """Sign a message as a retailer does."""
-    payload = claims.model_dump_json(exclude_none=True)
-    header = {"alg": ALGORITHM, "kid": kid, "typ": typ}
-    return jws.serialize_compact(header, payload, private, registry=_REGISTRY).encode()
+def verify_exact(token: bytes, header: Header, key: OKPKey | ECKey, *, max_bytes: int) -> bytes | RejectionCode:
+    """Verify a token of at most `max_bytes` that has exactly this header, and return its payload."""
+    if len(token) > max_bytes:
+        return RejectionCode.TOO_LARGE
+    parts = split(token)
+    if parts is None or (header.alg == "ES256" and len(parts.signature) != ES256_SIGNATURE_BYTES):
+        return RejectionCode.MALFORMED
+    if token.partition(b".")[0] != header.encode():
+        return RejectionCode.WRONG_HEADER
+    return parts.payload if signature_holds(token, header.alg, key) else RejectionCode.WRONG_SIGNATURE
 
 
-def private_key(seed: bytes) -> OKPKey:
-    """Make a signing key of its 32 bytes, kept secret. ValueError: not 32 bytes."""
-    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
-
-
-def public_key(x: str) -> OKPKey:
-    """Read a public key as it stands in `home.yaml`. JoseError, ValueError: it is none."""
-    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
-    public.raw_value  # noqa: B018 - reads the key now, not at the first message
-    return public
-
-
-def public_x(key: OKPKey) -> str:
-    """The public part as it stands in `home.yaml`: the JWK's `x`."""
-    return str(key.as_dict(private=False)["x"])
-
-
-def verify_signature(
-    token: bytes, keys: Mapping[str, EnrolledKey], typ: str
+def verify_enrolled(
+    token: bytes, keys: Mapping[str, EnrolledKey], kind: type[EnrolledHeader], *, max_bytes: int
 ) -> tuple[EnrolledKey, bytes] | RejectedMessage:
-    """Check header and signature; the payload is not looked at before, and is the caller's to read."""
-    if len(token) > MAX_MESSAGE_BYTES:
-        return RejectedMessage(RejectionCode.TOO_LARGE, "a message has at most 32 KiB")
-    parts = token.split(b".")
-    if len(parts) != 3 or not all(_is_canonical_base64url(part) for part in parts):
+    """Verify a token of this kind by the enrolled key that its `kid` names; return the key and the payload."""
+    if len(token) > max_bytes:
+        return RejectedMessage(RejectionCode.TOO_LARGE, f"a message has at most {max_bytes // 1024} KiB")
+    parts = split(token)
+    if parts is None:
         return RejectedMessage(RejectionCode.MALFORMED, "not a JWS in compact form")
     try:
-        header = loads(urlsafe_b64decode(parts[0] + b"=="))
+        header = loads(parts.header)
     except ValueError:
         return RejectedMessage(RejectionCode.MALFORMED, "the header is not JSON as it should be")
-    if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
+    if not isinstance(header, dict) or header.keys() - kind.model_fields.keys():
         return RejectedMessage(RejectionCode.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
-    if header.get("typ") != typ:
-        return RejectedMessage(RejectionCode.WRONG_TYPE, f"typ is {typ}")
-    if header.get("alg") != ALGORITHM:
-        return RejectedMessage(RejectionCode.WRONG_ALGORITHM, f"alg is {ALGORITHM}")
+    for name, code in (("typ", RejectionCode.WRONG_TYPE), ("alg", RejectionCode.WRONG_ALGORITHM)):
+        expected = kind.model_fields[name].default
+        if header.get(name) != expected:
+            return RejectedMessage(code, f"{name} is {expected}")
     kid = header.get("kid")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
         return RejectedMessage(RejectionCode.UNKNOWN_KEY, "no enrolled key has this kid")
-    try:
-        read = jws.deserialize_compact(token, key.public, registry=_REGISTRY)
-    except (JoseError, ValueError):
+    if not signature_holds(token, "Ed25519", key.public):
         return RejectedMessage(RejectionCode.WRONG_SIGNATURE, "the signature does not hold")
-    return key, read.payload
+    return key, parts.payload
 
 
-def _is_canonical_base64url(part: bytes) -> bool:
-    """Whether it is base64url without padding, written the one way (no bits left over)."""
-    if not part or len(part) % 4 == 1:
-        return False
+def signature_holds(token: bytes, alg: Algorithm, key: OKPKey | ECKey) -> bool:
+    """Whether the key signed the token by this algorithm. The caller has compared the token's header."""
     try:
-        return urlsafe_b64encode(urlsafe_b64decode(part + b"==")).rstrip(b"=") == part
-    except Error:
+        jws.deserialize_compact(token, key, registry=_REGISTRIES[alg])
+    except (JoseError, ValueError):
         return False
+    return True
 
 
-def _describe(error: ValidationError) -> str:
-    """Say where and what is wrong, without the message's own text."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    if first["type"] == "extra_forbidden":
-        return "a key that is not known"
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg'] if first['type'] == 'value_error' else first['type']}"
+def parse_claims(model: type[M], payload: bytes) -> M:
+    """Read a payload as `model`.
+
+    Raises:
+        ValueError: it is not strict JSON, or not such claims (`pydantic.ValidationError`).
+    """
+    loads(payload)
+    return model.model_validate_json(payload)
+
+
+def signer(private: OKPKey) -> Sign:
+    """Return what signs with a private Ed25519 key.
+
+    Raises:
+        TypeError: it has no private half.
+    """
+    key = private.private_key
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError("not a private Ed25519 key")
+    return key.sign
+
+
+def private_key(seed: bytes) -> OKPKey:
+    """Make a signing key of its 32 secret bytes.
+
+    Raises:
+        ValueError: not 32 bytes.
+    """
+    return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def public_key(x: str) -> OKPKey:
+    """Read a public key as a configuration names it: 43 characters of base64url, a JWK's `x`.
+
+    Raises:
+        ValueError: it is no public Ed25519 key.
+    """
+    try:
+        public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+        public.raw_value  # noqa: B018 - reads the key now, not at the first message
+    except JoseError as error:
+        raise ValueError("not a public Ed25519 key") from error
+    return public
+
+
+def public_x(key: OKPKey) -> str:
+    """Return the public half as a configuration names it: a JWK's `x`."""
+    return str(key.as_dict(private=False)["x"])
+
+
+def _encode(part: bytes) -> bytes:
+    return encode_base64url(part).encode()

@@ -5,7 +5,7 @@ The public half of its Ed25519 key proves what the box signed; under the other, 
 
 import secrets
 import stat
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -13,8 +13,10 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from joserfc.jwk import OKPKey
 
 from gateway.system.atomic_file import FileTooLarge, read_regular, sync_folder, write_whole
+from gateway.system.base64url import decode_base64url, encode_base64url
 
 PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
 LINK_KEY_BYTES = 32
@@ -52,10 +54,7 @@ class PublicKey:
         Raises:
             ValueError: it is not such a key.
         """
-        key = cls(urlsafe_b64decode(text + "="))
-        if key.text != text:
-            raise ValueError("a key has one spelling")
-        return key
+        return cls(decode_base64url(text))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
@@ -75,7 +74,12 @@ class PublicKey:
     @property
     def text(self) -> str:
         """The key as it stands in signed files: base64url without padding, 43 characters (a JWK's `x`)."""
-        return urlsafe_b64encode(self.raw).decode().rstrip("=")
+        return encode_base64url(self.raw)
+
+    @cached_property
+    def jwk(self) -> OKPKey:
+        """The key as joserfc takes it (`jws.verify_exact`)."""
+        return OKPKey.import_key(self._key)
 
     @property
     def pem(self) -> bytes:

@@ -21,9 +21,9 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
-from gateway.protocol import hub_signed as unsigned
-from gateway.protocol import owner_requests
-from gateway.protocol.jws import TRANSIENT_REJECTIONS, EnrolledKey, RejectedMessage, RejectionCode, public_key, verify
+from gateway.protocol import delivery_message, owner_requests
+from gateway.protocol.delivery_message import verify_delivery
+from gateway.protocol.jws import TRANSIENT_REJECTIONS, EnrolledKey, RejectedMessage, RejectionCode, public_key
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.entrance import EntranceActor
@@ -120,7 +120,7 @@ class Inbox:
 
     async def _answer_retailer(self, token: bytes) -> None:
         now = self._clock.now()
-        verified = verify(token, self._store.brands.keys, box=self._home.box, now=now)
+        verified = verify_delivery(token, self._store.brands.keys, box=self._home.box, now=now)
         try:
             answer = await self._store.deliveries.accept(token, verified, now)
         except StoreFailed as failure:
@@ -140,7 +140,7 @@ class Inbox:
             StoreFailed: the disk did not store it.
         """
         now = self._clock.now()
-        verified = verify(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
+        verified = verify_delivery(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
         return await self._accept_verified(token, verified, now)
 
     async def hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
@@ -150,10 +150,13 @@ class Inbox:
             StoreFailed: the disk did not store it.
         """
         now = self._clock.now()
-        found = unsigned.verify_hub_signed(
-            token, {unsigned.key_id(PublicKey.from_text(key).fingerprint): public_key(key)}, box=home, now=now
+        found = delivery_message.verify_hub_delivery(
+            token,
+            {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)},
+            box=home,
+            now=now,
         )
-        if isinstance(found, unsigned.HubClaims) and found.brand not in self._store.brands.known():
+        if isinstance(found, delivery_message.HubClaims) and found.brand not in self._store.brands.known():
             found = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
         return await self._accept_verified(token, found, now)
 

@@ -28,9 +28,9 @@ from gateway.protocol.box_hub import (
     PermissionDecision,
     token_digest,
 )
+from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.hash_chain import Json
-from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
 from gateway.storage.audit_log import append, optional_instant, to_micros

@@ -24,9 +24,9 @@ from gateway.domain.delivery.promise import (
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
+from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
 from gateway.protocol.hash_chain import Json
-from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.jws import MAX_CLOCK_SKEW_S, RejectedMessage, RejectionCode, kid_of
+from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.audit_log import append, to_micros
 from gateway.storage.models import MessageAnswer

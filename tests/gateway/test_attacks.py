@@ -34,7 +34,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Phase
 from gateway.mqtt.client import InboundMessage, Sent, ShortSession
-from gateway.protocol.jws import sign
+from gateway.protocol.delivery_message import sign_delivery
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
 from tests.shell.parts import wait_until
@@ -101,7 +101,7 @@ def signed(play: ScenarioRun, said: Offer | Update | Cancel) -> tuple[bytes, str
         iss=signer.brand, aud=play.plan.home.box, iat=seconds, nbf=seconds, exp=seconds + 3600,
         jti=secrets.token_urlsafe(18), delivery=said,
     )  # fmt: skip
-    return sign(claims, signer.key, kid=signer.kid), claims.jti
+    return sign_delivery(claims, signer.key, kid=signer.kid), claims.jti
 
 
 async def updated(  # noqa: PLR0913 - what an update may change

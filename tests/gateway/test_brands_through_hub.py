@@ -30,7 +30,7 @@ from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.consent_verification import REASON_OTHER_HOME, REASON_UNSIGNED
-from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.key_possession import sign_proof
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.stranger import UnknownBrand

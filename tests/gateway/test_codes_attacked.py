@@ -11,7 +11,7 @@ from gateway.domain.delivery.promise import Cancel, Offer, State, Window
 from gateway.hub.database.tables import deliveries, delivery_versions
 from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.protocol.box_hub import JobKind
-from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.delivery_message import HubClaims
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.sandboxes import SandboxClient, create_sandbox
 from tests.through_hub import HOME, AnnouncedDelivery, BrandUnderTest, HubUnderTest, through_hub, wait_for

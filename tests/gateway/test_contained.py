@@ -21,7 +21,7 @@ from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import fault_findings
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, Job, JobReceipt, SealedQuery, ack_topic, query_topic
-from gateway.protocol.jws import verify
+from gateway.protocol.delivery_message import verify_delivery
 from gateway.runtime import entrance as entrances
 from gateway.runtime import scheduler as windows
 from gateway.runtime.scheduler import Scheduler
@@ -206,7 +206,7 @@ async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_
         for id_ in ("poison", "good"):
             said = make_offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
             token = sign_claims(make_claims(said))
-            await store.deliveries.accept(token, verify(token, enrolled_keys(), box=house.box, now=NOW), NOW)
+            await store.deliveries.accept(token, verify_delivery(token, enrolled_keys(), box=house.box, now=NOW), NOW)
         monkeypatch.setattr(rows, "_row", poisoned)
         for _ in ARBITRARY_EXCEPTIONS:
             assert store.deliveries.matches("PARCEL-poison", now=NOW) == ()
@@ -279,7 +279,7 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                 )
                 token = sign_claims(make_claims(said))
                 await made.store.deliveries.accept(
-                    token, verify(token, enrolled_keys(), box=made.home.box, now=NOW), NOW
+                    token, verify_delivery(token, enrolled_keys(), box=made.home.box, now=NOW), NOW
                 )
             await made.store.brands.revoke("shop", made.clock.now(), by=None)
             made.office.owed()

@@ -13,10 +13,10 @@ from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
-from gateway.protocol import hub_signed
+from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Job, JobKind
-from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.jws import public_key
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.receipt import JobOutcome
@@ -46,13 +46,17 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
     seconds = int(NOW.utc.timestamp())
     words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
                       jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
-    return hub_signed.sign_for_brand(words, OKPKey.import_key(by.pem), kid=hub_signed.key_id(by.public.fingerprint))
+    return delivery_message.sign_for_brand(
+        words, OKPKey.import_key(by.pem), kid=delivery_message.hub_key_id(by.public.fingerprint)
+    )
 
 
 async def heard(store: Store, token: bytes) -> str | None:
     """What it is answered: None: it counts, else the code."""
-    key = {hub_signed.key_id(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
-    answer = await store.deliveries.accept(token, hub_signed.verify_hub_signed(token, key, box=HOME, now=NOW), NOW)
+    key = {delivery_message.hub_key_id(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
+    answer = await store.deliveries.accept(
+        token, delivery_message.verify_hub_delivery(token, key, box=HOME, now=NOW), NOW
+    )
     return answer.result.code
 
 

@@ -25,8 +25,9 @@ from gateway.hub.deliveries.availability import forbidden_parts
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
+from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.delivery_state import FINAL_STATES
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key, verify
+from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
 
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # deliveries of a sandbox
 MAX_VERSIONS_PER_DELIVERY = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
@@ -291,7 +292,7 @@ async def _verify_claims(call: RequestContext, home: Row[Any], token: bytes) -> 
         )
     )
     keys = EnrolledKeys({row.kid: EnrolledKey(home.brand, public_key(row.x)) for row in rows})
-    found = verify(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
+    found = verify_delivery(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
     if isinstance(found, RejectedMessage):
         raise unknown if home.state == "pending" else _signature_refused(found.code.value, found.why)
     return found

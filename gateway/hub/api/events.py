@@ -20,8 +20,6 @@ from gateway.hub.http.operation import (
     Response,
 )
 from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
-from gateway.protocol.hub_signed import HUB_DELIVERY_TYPE
-from gateway.protocol.jws import ALGORITHM
 
 _TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in Type) + ")"
 Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATTERN}){{0,9}}$")]
@@ -85,10 +83,10 @@ class HubKey(Model):
 
     kty: Literal["OKP"] = "OKP"
     crv: Literal["Ed25519"] = "Ed25519"
-    alg: str = ALGORITHM
+    alg: str = "Ed25519"
     kid: str
     x: str
-    typ: str = HUB_DELIVERY_TYPE
+    typ: str = "perron-hub-delivery+jwt"
 
 
 @EVENTS.get("/v1/events", "listEvents", query=EventFilter, answers={200: Events})

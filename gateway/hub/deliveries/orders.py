@@ -18,9 +18,8 @@ from gateway.hub.database.tables import deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
 from gateway.hub.http.operation import HubSigner
 from gateway.protocol.box_hub import JobKind, token_digest
+from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 from gateway.protocol.delivery_state import FINAL_STATES
-from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.jws import MAX_LIFETIME_S, MAX_MESSAGE_BYTES
 
 _PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any
 _PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})

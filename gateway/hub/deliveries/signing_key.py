@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OKPKey
 
-from gateway.protocol.hub_signed import HubClaims, key_id, sign_for_brand
+from gateway.protocol.delivery_message import HubClaims, hub_key_id, sign_for_brand
 from gateway.protocol.keys import BoxKey, KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
@@ -34,7 +34,7 @@ class HubKeyPair:
         self._private = OKPKey.import_key(key.pem)
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"perron hub: secrets of endpoints").derive(key.pem))
         self.x = key.public.text
-        self.kid = key_id(key.public.fingerprint)
+        self.kid = hub_key_id(key.public.fingerprint)
 
     @classmethod
     def at(cls, folder: Path) -> Self:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
 from gateway.hub.http.ssrf import DEFAULT_POLICY, DestinationPolicy
-from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.delivery_message import HubClaims
 
 P = TypeVar("P", bound=BaseModel)
 

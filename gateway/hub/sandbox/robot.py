@@ -28,14 +28,15 @@ from gateway.hub.http.operation import HubSigner, WakeUps
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import SandboxDelivery, SandboxTerms
 from gateway.hub.sandbox.making import delete_expired
-from gateway.protocol import hub_signed
+from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
 from gateway.protocol.consent_request import parse_consent
+from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
 from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.hash_chain import link_hash
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key, verify
+from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment, RowQuarantine
 
@@ -179,14 +180,14 @@ class SandboxRobot:
         at = Now(utc=scene.now, trusted=True, mono=0.0)
         if job.kind == JobKind.HUB_DELIVERY:
             keys = {self._hub.kid: public_key(self._hub.x)}
-            found = hub_signed.verify_hub_signed(job.token, keys, box=scene.home.id, now=at)
+            found = delivery_message.verify_hub_delivery(job.token, keys, box=scene.home.id, now=at)
             return found if isinstance(found, RejectedMessage) else found.for_brand
         rows = await scene.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
             .where(connections.c.home == scene.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
         enrolled = EnrolledKeys({row.kid: EnrolledKey(row.brand, public_key(row.x)) for row in rows})
-        return verify(job.token, enrolled, box=scene.home.id, now=at)
+        return verify_delivery(job.token, enrolled, box=scene.home.id, now=at)
 
     async def _answer_message(
         self, scene: _HomeTransaction, claims: Claims, blank: dict[str, Any], *, by_hub: bool

@@ -23,7 +23,8 @@ from gateway.config.home import ClockSection, Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.promise import Offer
-from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x, verify
+from gateway.protocol.delivery_message import verify_delivery
+from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x
 from gateway.system.clock import Clock
 from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
 
@@ -279,7 +280,7 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
         asking = asyncio.create_task(announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key))
         offer = await next_message(box)
         clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None)
-        claims = verify(offer.payload, EnrolledKeys.of(home.brand_keys), box=home.box, now=clock.now())
+        claims = verify_delivery(offer.payload, EnrolledKeys.of(home.brand_keys), box=home.box, now=clock.now())
         assert not isinstance(claims, RejectedMessage)
         stranger = {"box": home.box, "at": "2026-11-24T12:00:00Z", "answers": "another-message-00", "accepted": False}
         ours = {

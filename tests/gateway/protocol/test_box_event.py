@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.protocol.box_event import EVENT_HEADER, EventRejection, sign_event, verify_event
+from gateway.protocol.box_event import EventRejection, sign_event, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
+from gateway.protocol.jws import BoxEventHeader
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.fresh()
@@ -32,13 +33,13 @@ def test_no_byte_of_it_can_be_another(at: int, byte: int) -> None:
 @given(st.binary(max_size=400))
 def test_rubbish_is_never_an_event(rubbish: bytes) -> None:
     assert isinstance(verify_event(rubbish, KEY.public), EventRejection)
-    signed = EVENT_HEADER + b"." + rubbish
+    signed = BoxEventHeader().encode() + b"." + rubbish
     assert isinstance(verify_event(signed + b"." + KEY.sign(signed), KEY.public), EventRejection)
 
 
 def test_another_box_s_event_a_longer_one_and_a_header_that_brings_a_key_along_are_refused() -> None:
     assert verify_event(TOKEN, BoxKey.fresh().public) is EventRejection.WRONG_SIGNATURE
-    long = EVENT_HEADER + b"." + b"A" * MAX_EVENT_BYTES
+    long = BoxEventHeader().encode() + b"." + b"A" * MAX_EVENT_BYTES
     assert verify_event(long + b"." + b"A" * 86, KEY.public) is EventRejection.MALFORMED
     _, payload, _ = TOKEN.split(b".")
     other = b"eyJhbGciOiJub25lIn0"  # {"alg":"none"}

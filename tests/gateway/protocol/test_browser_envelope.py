@@ -15,13 +15,13 @@ from gateway.protocol.browser_envelope import (
     MAX_UP_BYTES,
     EnvelopeContent,
     Jwk,
-    decode_base64url,
     decrypt,
     derive_keys,
     encrypt,
     load_private_key,
     private_scalar,
 )
+from gateway.system.base64url import decode_base64url
 
 BROWSER, HOME = "brw-" + "ab" * 16, "home-" + "12" * 16
 OTHER = "brw-" + "cd" * 16
@@ -123,4 +123,4 @@ def test_a_key_that_is_no_point_of_the_curve_is_no_key() -> None:
     with pytest.raises(ValidationError, match="extra"):
         Jwk.model_validate({**good.model_dump(), "d": "A" * 43})
     raw = urlsafe_b64decode(good.x + "=")
-    assert decode_base64url(good.x.encode()) == raw
+    assert decode_base64url(good.x) == raw

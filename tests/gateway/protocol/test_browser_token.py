@@ -7,7 +7,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from gateway.protocol.browser_envelope import Jwk, encode_base64url, load_private_key
+from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.protocol.browser_messages import (
     DEFERRED_ORDER_LIFETIME_S,
     IMMEDIATE_ORDER_LIFETIME_S,
@@ -19,8 +19,6 @@ from gateway.protocol.browser_messages import (
 from gateway.protocol.browser_token import (
     MAX_CLOCK_SKEW_S,
     MAX_TOKEN_BYTES,
-    ORDER_TYPE,
-    TOKEN_TYPE,
     TokenRejection,
     read_unverified,
     sign,
@@ -29,6 +27,7 @@ from gateway.protocol.browser_token import (
     verify_token,
     webcrypto_signer,
 )
+from gateway.system.base64url import encode_base64url
 
 BROWSER, OTHER, HOME = "brw-" + "ab" * 16, "brw-" + "cd" * 16, "home-1"
 HUB, NOW = "https://hub.example", 1_800_000_000
@@ -48,18 +47,22 @@ STOP = Order(
 )
 
 
+def encoded(data: bytes) -> bytes:
+    return encode_base64url(data).encode()
+
+
 def forged(kind: str, claims: dict[str, Any], *, head: dict[str, Any] | None = None) -> bytes:
     header = {"alg": "ES256", "typ": kind, "kid": BROWSER} if head is None else head
-    whole = b".".join(encode_base64url(json.dumps(one, separators=(",", ":")).encode()) for one in (header, claims))
-    return whole + b"." + encode_base64url(webcrypto_signer(own)(whole))
+    whole = b".".join(encoded(json.dumps(one, separators=(",", ":")).encode()) for one in (header, claims))
+    return whole + b"." + encoded(webcrypto_signer(own)(whole))
 
 
 def token_of(**changed: object) -> bytes:
-    return forged(TOKEN_TYPE, TOKEN.model_dump() | changed)
+    return forged("perron-browser+jwt", TOKEN.model_dump() | changed)
 
 
 def order_of(**changed: object) -> bytes:
-    return forged(ORDER_TYPE, STOP.model_dump(exclude_none=True) | changed)
+    return forged("perron-order+jwt", STOP.model_dump(exclude_none=True) | changed)
 
 
 def test_a_token_is_believed_and_so_is_an_order() -> None:
@@ -69,7 +72,7 @@ def test_a_token_is_believed_and_so_is_an_order() -> None:
 
 def test_others_sign_and_read_the_same() -> None:
     key = ECKey.import_key(own)
-    head = {"alg": "ES256", "typ": ORDER_TYPE, "kid": BROWSER}
+    head = {"alg": "ES256", "typ": "perron-order+jwt", "kid": BROWSER}
     theirs = jws.serialize_compact(head, STOP.model_dump_json(exclude_none=True), key, algorithms=["ES256"])
     assert verify_order(theirs.encode(), KEY, browser=BROWSER, home=HOME) == STOP
     assert jws.deserialize_compact(sign(STOP, webcrypto_signer(own)), key, algorithms=["ES256"]).payload
@@ -99,21 +102,21 @@ def test_another_s_key_another_browser_and_another_home_are_not_believed() -> No
 def test_a_token_is_no_order_and_an_order_no_token() -> None:
     assert verify_order(sign(TOKEN, webcrypto_signer(own)), KEY, browser=BROWSER, home=HOME) is TokenRejection.MALFORMED
     assert (
-        verify_order(forged(ORDER_TYPE, TOKEN.model_dump()), KEY, browser=BROWSER, home=HOME)
+        verify_order(forged("perron-order+jwt", TOKEN.model_dump()), KEY, browser=BROWSER, home=HOME)
         is TokenRejection.WRONG_CLAIMS
     )
     assert verify_token(sign(STOP, webcrypto_signer(own)), KEY, audience=HUB, seconds=NOW) is TokenRejection.MALFORMED
 
 
 @pytest.mark.parametrize("head", [
-    {"alg": "none", "typ": ORDER_TYPE, "kid": BROWSER},
-    {"alg": "HS256", "typ": ORDER_TYPE, "kid": BROWSER},
-    {"typ": ORDER_TYPE, "alg": "ES256", "kid": BROWSER},
-    {"alg": "ES256", "typ": ORDER_TYPE, "kid": BROWSER, "jwk": KEY.model_dump()},
-    {"alg": "ES256", "typ": ORDER_TYPE, "kid": BROWSER, "crit": ["exp"]},
+    {"alg": "none", "typ": "perron-order+jwt", "kid": BROWSER},
+    {"alg": "HS256", "typ": "perron-order+jwt", "kid": BROWSER},
+    {"typ": "perron-order+jwt", "alg": "ES256", "kid": BROWSER},
+    {"alg": "ES256", "typ": "perron-order+jwt", "kid": BROWSER, "jwk": KEY.model_dump()},
+    {"alg": "ES256", "typ": "perron-order+jwt", "kid": BROWSER, "crit": ["exp"]},
 ])  # fmt: skip
 def test_no_other_header_is_believed(head: dict[str, Any]) -> None:
-    whole = forged(ORDER_TYPE, STOP.model_dump(exclude_none=True), head=head)
+    whole = forged("perron-order+jwt", STOP.model_dump(exclude_none=True), head=head)
     assert verify_order(whole, KEY, browser=BROWSER, home=HOME) is TokenRejection.MALFORMED
 
 
@@ -145,12 +148,12 @@ def test_a_key_that_stands_twice_is_refused() -> None:
     text = STOP.model_dump_json(exclude_none=True)[:-1] + ',"number":8}'
     whole = b".".join(
         (
-            encode_base64url(b'{"alg":"ES256","typ":"%s","kid":"%s"}' % (ORDER_TYPE.encode(), BROWSER.encode())),
-            encode_base64url(text.encode()),
+            encoded(b'{"alg":"ES256","typ":"%s","kid":"%s"}' % (b"perron-order+jwt", BROWSER.encode())),
+            encoded(text.encode()),
         )
     )
     assert (
-        verify_order(whole + b"." + encode_base64url(webcrypto_signer(own)(whole)), KEY, browser=BROWSER, home=HOME)
+        verify_order(whole + b"." + encoded(webcrypto_signer(own)(whole)), KEY, browser=BROWSER, home=HOME)
         is TokenRejection.WRONG_CLAIMS
     )
 

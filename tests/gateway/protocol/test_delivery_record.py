@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.domain.delivery.result import DoorResult
 from gateway.protocol.box_event import (
-    ACCOUNT_HEADER,
     EventRejection,
     sign_event,
     sign_statement,
@@ -28,6 +27,7 @@ from gateway.protocol.delivery_record import (
     head_hash,
 )
 from gateway.protocol.hash_chain import ChainFault
+from gateway.protocol.jws import AccountHeader
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.fresh()
@@ -116,7 +116,7 @@ def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
     assert verify_event(TOKEN, KEY.public) is EventRejection.MALFORMED
     event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
     assert verify_statement(event, KEY.public) is EventRejection.MALFORMED
-    assert TOKEN.startswith(ACCOUNT_HEADER)
+    assert TOKEN.startswith(AccountHeader().encode())
 
 
 def test_the_largest_account_fits_into_an_event() -> None:

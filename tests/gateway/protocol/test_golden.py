@@ -8,11 +8,14 @@ from gateway.domain.delivery.promise import Claims
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.receipt import CourierReceipt
-from gateway.protocol import browser_envelope, guard_message, jws
+from gateway.protocol import browser_envelope, guard_message
+from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.jws import EnrolledKey, private_key, public_key, public_x
 from gateway.protocol.keys import PublicKey
 from tests.gateway.protocol.golden import AT, BROWSER, FILE, make_all, module_now
+from tests.gateway.protocol.golden_more import MORE_FILE, make_more
 
+MORE: dict[str, str] = json.loads(MORE_FILE.read_text(encoding="utf-8"))
 KEPT: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8"))
 BRAND = public_key(public_x(private_key(b"b" * 32)))
 
@@ -22,14 +25,20 @@ def test_each_has_the_bytes_that_the_release_before_gave_it(name: str) -> None:
     assert make_all(module_now)[name] == KEPT[name]
 
 
+@pytest.mark.parametrize("name", sorted(MORE))
+def test_each_that_is_no_token_has_the_bytes_that_it_had_before(name: str) -> None:
+    assert make_more()[name] == MORE[name]
+
+
 def test_none_is_left_out() -> None:
     assert set(make_all(module_now)) == set(KEPT)
+    assert set(make_more()) == set(MORE)
 
 
 @pytest.mark.parametrize("name", ["offer", "update", "cancel"])
 def test_a_brand_s_message_of_then_is_believed(name: str) -> None:
     at = Now(utc=AT, trusted=True, mono=0.0)
-    found = jws.verify(KEPT[name].encode(), {"shop-1": EnrolledKey("shop", BRAND)}, box="box-1", now=at)
+    found = verify_delivery(KEPT[name].encode(), {"shop-1": EnrolledKey("shop", BRAND)}, box="box-1", now=at)
     assert isinstance(found, Claims)
     assert found.delivery.do == name
 

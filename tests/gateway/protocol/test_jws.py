@@ -14,18 +14,8 @@ from joserfc.jwk import OKPKey
 
 from gateway.domain.delivery.promise import Claims
 from gateway.domain.now import Now
-from gateway.protocol.jws import (
-    ALGORITHM,
-    DELIVERY_TYPE,
-    MAX_MESSAGE_BYTES,
-    EnrolledKeys,
-    RejectedMessage,
-    RejectionCode,
-    private_key,
-    public_x,
-    sign,
-    verify,
-)
+from gateway.protocol.delivery_message import MAX_MESSAGE_BYTES, sign_delivery, verify_delivery
+from gateway.protocol.jws import EnrolledKeys, RejectedMessage, RejectionCode, private_key, public_x
 from tests.gateway.domain.delivery.shop import (
     BOX,
     NOW,
@@ -38,7 +28,7 @@ from tests.gateway.domain.delivery.shop import (
 )
 
 KEYS = enrolled_keys()
-HEADER: dict[str, Any] = {"alg": ALGORITHM, "kid": "shop-1", "typ": DELIVERY_TYPE}
+HEADER: dict[str, Any] = {"alg": "Ed25519", "kid": "shop-1", "typ": "perron-delivery+jwt"}
 
 
 def b64(data: bytes) -> bytes:
@@ -58,13 +48,13 @@ def payload(**changes: Any) -> bytes:  # noqa: ANN401 - any claim
 
 
 def fault(token: bytes, *, box: str = BOX, now: Now = NOW) -> RejectionCode | None:
-    found = verify(token, KEYS, box=box, now=now)
+    found = verify_delivery(token, KEYS, box=box, now=now)
     return found.code if isinstance(found, RejectedMessage) else None
 
 
 def test_a_brands_own_word_is_believed() -> None:
     message = make_claims(make_offer())
-    assert verify(sign_claims(message), KEYS, box=BOX, now=NOW) == message
+    assert verify_delivery(sign_claims(message), KEYS, box=BOX, now=NOW) == message
     assert fault(forged(HEADER, payload())) is None
 
 
@@ -113,7 +103,7 @@ def test_the_public_key_is_no_secret_to_sign_with() -> None:
 def test_no_signature_is_no_signature() -> None:
     head, body, _ = sign_claims(make_claims(make_offer())).split(b".")
     assert fault(b".".join((head, body, b""))) is RejectionCode.MALFORMED
-    none = b64(json.dumps({"alg": "none", "typ": DELIVERY_TYPE, "kid": "shop-1"}).encode())
+    none = b64(json.dumps({"alg": "none", "typ": "perron-delivery+jwt", "kid": "shop-1"}).encode())
     assert fault(b".".join((none, body, b""))) is RejectionCode.MALFORMED
     assert fault(b".".join((none, body, b64(b"0" * 64)))) is RejectionCode.WRONG_ALGORITHM
 
@@ -181,7 +171,7 @@ def test_every_claim_counts(changes: dict[str, Any], expected: RejectionCode | N
     ],
 )
 def test_signed_json_bombs_are_refused_in_words(bad: bytes) -> None:
-    found = verify(forged(HEADER, bad), KEYS, box=BOX, now=NOW)
+    found = verify_delivery(forged(HEADER, bad), KEYS, box=BOX, now=NOW)
     assert isinstance(found, RejectedMessage)
     assert found.code in {RejectionCode.WRONG_CLAIMS, RejectionCode.TOO_LARGE, RejectionCode.MALFORMED}
     assert found.why.isprintable()
@@ -232,7 +222,7 @@ def test_a_message_is_believed_until_its_last_second() -> None:
 def test_a_rejection_repeats_nothing_of_the_message() -> None:
     hostile = "\x1b[2Jboo"
     for changes in ({hostile: 1}, {"delivery": {"do": hostile}}, {"delivery": {"do": "cancel", "id": hostile}}):
-        found = verify(forged(HEADER, payload(**changes)), KEYS, box=BOX, now=NOW)
+        found = verify_delivery(forged(HEADER, payload(**changes)), KEYS, box=BOX, now=NOW)
         assert isinstance(found, RejectedMessage)
         assert "boo" not in found.why
 
@@ -241,7 +231,7 @@ def test_a_rejection_repeats_nothing_of_the_message() -> None:
 def test_no_flipped_bit_survives(place: int, bit: int) -> None:
     token = bytearray(TOKEN)
     token[place % len(token)] ^= 1 << bit
-    assert isinstance(verify(bytes(token), KEYS, box=BOX, now=NOW), RejectedMessage)
+    assert isinstance(verify_delivery(bytes(token), KEYS, box=BOX, now=NOW), RejectedMessage)
 
 
 TOKEN = sign_claims(make_claims(make_offer()))
@@ -249,7 +239,7 @@ TOKEN = sign_claims(make_claims(make_offer()))
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_it(token: bytes) -> None:
-    assert isinstance(verify(token, KEYS, box=BOX, now=NOW), RejectedMessage)
+    assert isinstance(verify_delivery(token, KEYS, box=BOX, now=NOW), RejectedMessage)
 
 
 @given(
@@ -259,10 +249,10 @@ def test_no_bytes_break_it(token: bytes) -> None:
 )
 def test_no_signed_json_breaks_it(value: object) -> None:
     token = forged(HEADER, json.dumps(value).encode())
-    assert isinstance(verify(token, KEYS, box=BOX, now=NOW), RejectedMessage)
+    assert isinstance(verify_delivery(token, KEYS, box=BOX, now=NOW), RejectedMessage)
     known = json.loads(payload())
     token = forged(HEADER, json.dumps(known | {"delivery": value}).encode())
-    assert isinstance(verify(token, KEYS, box=BOX, now=NOW), RejectedMessage)
+    assert isinstance(verify_delivery(token, KEYS, box=BOX, now=NOW), RejectedMessage)
 
 
 def test_what_we_sign_any_reader_of_the_standard_verifies() -> None:
@@ -278,7 +268,9 @@ def test_an_old_key_and_its_successor_hold_side_by_side() -> None:
     of_one = {"a": SECRETS["shop"], "b": new}
     both = EnrolledKeys.of(("shop", kid, public_x(key)) for kid, key in of_one.items())
     for kid, key in of_one.items():
-        assert isinstance(verify(sign(make_claims(make_offer()), key, kid=kid), both, box=BOX, now=NOW), Claims)
+        assert isinstance(
+            verify_delivery(sign_delivery(make_claims(make_offer()), key, kid=kid), both, box=BOX, now=NOW), Claims
+        )
 
 
 def test_one_name_for_two_keys_is_refused_at_enrolment() -> None:
@@ -288,5 +280,5 @@ def test_one_name_for_two_keys_is_refused_at_enrolment() -> None:
 
 
 def test_our_own_writer_uses_the_standards_library() -> None:
-    opened = jws.deserialize_compact(TOKEN, SECRETS["shop"], algorithms=[ALGORITHM])
+    opened = jws.deserialize_compact(TOKEN, SECRETS["shop"], algorithms=["Ed25519"])
     assert Claims.model_validate_json(opened.payload).iss == "shop"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.key_possession import POSSESSION_TYPE, proof_error, sign_proof
+from gateway.protocol.key_possession import proof_error, sign_proof
 from gateway.protocol.keys import BoxKey
 
 KEY, OTHER = BoxKey.fresh(), BoxKey.fresh()
@@ -37,11 +37,11 @@ def test_nobody_enrols_a_key_that_is_not_his() -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ({"alg": "none", "kid": "lune-1", "typ": POSSESSION_TYPE}, SAID),
+        ({"alg": "none", "kid": "lune-1", "typ": "perron-brand-key+jwt"}, SAID),
         ({"alg": "Ed25519", "kid": "lune-1", "typ": "perron-delivery+jwt"}, SAID),
-        ({"alg": "Ed25519", "kid": "lune-1", "typ": POSSESSION_TYPE, "jwk": {}}, SAID),
-        ({"alg": "Ed25519", "kid": "lune-1", "typ": POSSESSION_TYPE}, {**SAID, "more": 1}),
-        ({"alg": "Ed25519", "kid": "lune-1", "typ": POSSESSION_TYPE}, [SAID]),
+        ({"alg": "Ed25519", "kid": "lune-1", "typ": "perron-brand-key+jwt", "jwk": {}}, SAID),
+        ({"alg": "Ed25519", "kid": "lune-1", "typ": "perron-brand-key+jwt"}, {**SAID, "more": 1}),
+        ({"alg": "Ed25519", "kid": "lune-1", "typ": "perron-brand-key+jwt"}, [SAID]),
     ],
 )
 def test_a_proof_holds_what_it_should_and_nothing_else(header: object, said: object) -> None:

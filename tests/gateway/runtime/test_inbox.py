@@ -18,7 +18,7 @@ from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
 from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Ack, token_digest
-from gateway.protocol.jws import sign
+from gateway.protocol.delivery_message import sign_delivery
 from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
 from gateway.storage import EventSigner, StoreFailed
@@ -117,7 +117,7 @@ async def test_the_first_offer_of_a_brand_without_a_permission_tells_the_owner_o
 
 
 async def test_a_forged_offer_is_refused_and_touches_nothing(made: ShellBox) -> None:
-    forged = sign(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
+    forged = sign_delivery(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
     offered(made, forged)
     await wait_until(lambda: answers(made))
     assert (answers(made)[0]["accepted"], answers(made)[0]["code"]) == (False, "wrong_signature")

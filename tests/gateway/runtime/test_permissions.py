@@ -13,7 +13,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID, REASON_UNKNOWN_KEY, REASON_UNSIGNED
-from gateway.protocol.jws import verify
+from gateway.protocol.delivery_message import verify_delivery
 from gateway.runtime.permissions import PermissionService
 from gateway.storage import AccountChangeResult, HouseOffer, Store
 from gateway.storage.consent_requests import (
@@ -57,7 +57,7 @@ class House:
     async def takes(self, token: bytes) -> str | None:
         """What is said to a delivery: None: it counts, else the code."""
         now = self.time.clock().now()
-        verified = verify(token, self.store.brands.keys, box=BOX, also=HOME, now=now)
+        verified = verify_delivery(token, self.store.brands.keys, box=BOX, also=HOME, now=now)
         answer = await self.store.deliveries.accept(token, verified, now)
         return answer.result.code
 

@@ -20,7 +20,8 @@ from gateway.domain.visit.commands import ReportReadiness
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, Ack, BoxEvent, OpenDelivery, token_digest
-from gateway.protocol.jws import RejectedMessage, sign, verify
+from gateway.protocol.delivery_message import sign_delivery, verify_delivery
+from gateway.protocol.jws import RejectedMessage
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.storage import EventSigner, MessageAnswer, Store, hub_journal
 from gateway.storage.snapshot import write_snapshot
@@ -90,7 +91,7 @@ async def accepted(
 
 
 async def heard(store: Store, token: bytes, now: Now = NOW) -> MessageAnswer | None:
-    verified: Claims | RejectedMessage = verify(token, enrolled_keys(), box="box-1", also=HOME, now=now)
+    verified: Claims | RejectedMessage = verify_delivery(token, enrolled_keys(), box="box-1", also=HOME, now=now)
     return await store.hub_journal.accept(token, verified, now)
 
 
@@ -154,7 +155,7 @@ async def test_what_is_not_believed_is_told_and_a_flood_of_it_is_not(tmp_path: P
     hub = Hub()
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
-        forged = sign(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
+        forged = sign_delivery(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
         await heard(store, forged)
         await synced(store, hub)
         (result,) = results(hub)

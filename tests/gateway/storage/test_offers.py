@@ -12,8 +12,9 @@ from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Phase
+from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.hash_chain import find_break
-from gateway.protocol.jws import RejectedMessage, RejectionCode, public_x, sign, verify
+from gateway.protocol.jws import RejectedMessage, RejectionCode, public_x
 from gateway.storage import CommitConflict, MessageAnswer, Store
 from gateway.storage.offers import MAX_NOTED_REJECTIONS_PER_HOUR
 from tests.gateway.domain.delivery.house import (
@@ -142,7 +143,7 @@ async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Pa
         await store.brand_keys.distrust(shop.keys[0].x, NOW)
         assert visit_delivery(store, "shop.old").refusal is Refusal.KEY_DISTRUSTED
         message = make_claims(make_update())
-        answer = await store.deliveries.accept(sign(message, SECRETS["stranger"], kid="shop-2"), message, NOW)
+        answer = await store.deliveries.accept(sign_delivery(message, SECRETS["stranger"], kid="shop-2"), message, NOW)
         assert answer.result.accepted
         assert visit_delivery(store).refusal is None
 
@@ -156,7 +157,7 @@ async def test_the_same_signed_bytes_get_the_same_answer_whatever_happened_meanw
         again = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=30))
         assert again.result == first.result
         assert (again.again, again.changed) == (True, ())
-        late = verify(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(days=2))
+        late = verify_delivery(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(days=2))
         assert isinstance(late, RejectedMessage)
         assert (await store.deliveries.accept(sign_claims(message), late, noon_plus(days=2))).result == first.result
 
@@ -448,7 +449,7 @@ async def test_an_answer_is_forgotten_only_when_its_message_is_no_longer_valid_a
             await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=59))
         ).result == first.result
         await store.forget(noon_plus(minutes=61), before=NOON)
-        late = verify(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(minutes=61))
+        late = verify_delivery(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(minutes=61))
         answer = await store.deliveries.accept(sign_claims(message), late, noon_plus(minutes=61))
         assert words(answer) == (False, "no_longer_valid", None)
         assert store.deliveries.facts("shop.d1", NOW) is not None

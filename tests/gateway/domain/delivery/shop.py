@@ -9,7 +9,8 @@ from typing import Any
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, Update, Window
 from gateway.domain.now import Now
-from gateway.protocol.jws import EnrolledKeys, private_key, public_x, sign
+from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.jws import EnrolledKeys, private_key, public_x
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 NOW = Now(utc=NOON, trusted=True, mono=100.0)
@@ -115,7 +116,7 @@ def make_claims(said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = 
 
 def sign_claims(message: Claims) -> bytes:
     """The message as its brand signs it."""
-    return sign(message, SECRETS[message.iss], kid=f"{message.iss}-1")
+    return sign_delivery(message, SECRETS[message.iss], kid=f"{message.iss}-1")
 
 
 def _body() -> dict[str, Any]:

@@ -13,9 +13,9 @@ from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.now import Now
 from gateway.hub.database.tables import brand_keys, connections, homes
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
-from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.hub_signed import verify_hub_signed as verify_unsigned
-from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, RejectionCode, verify
+from gateway.protocol.delivery_message import HubClaims, verify_delivery
+from gateway.protocol.delivery_message import verify_hub_delivery as verify_unsigned
+from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, RejectionCode
 from gateway.protocol.keys import KeyUnusable
 from tests.announcing import BRAND_KEY, TERMS, ConnectedHome, connected_home, sent_jobs
 from tests.hubs import hub_file, run_hub
@@ -49,7 +49,7 @@ async def test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word(tmp_path:
     enrolled = EnrolledKeys(
         {key.kid: EnrolledKey(home.brand, public)}
     )  # even if somebody enrolled the hub's key as the brand's
-    assert verify(token, enrolled, box=home.id, now=now) == RejectedMessage(
+    assert verify_delivery(token, enrolled, box=home.id, now=now) == RejectedMessage(
         RejectionCode.WRONG_TYPE, "typ is perron-delivery+jwt"
     )
     brand_s = home.token(home.offer()).encode()

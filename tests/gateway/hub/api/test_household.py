@@ -16,7 +16,6 @@ from gateway.hub.boxes import browser_relay
 from gateway.hub.database.tables import browsers, homes, jobs
 from gateway.protocol.box_hub import BrowserStatus, JobKind
 from gateway.protocol.browser_envelope import Jwk, load_private_key
-from gateway.protocol.browser_token import ORDER_TYPE
 from gateway.protocol.keys import BoxKey
 from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home, wait_until
 from tests.hubs import HIGH_LIMITS, RunningHub, broker_account, homes_broker, hub_file, run_hub
@@ -182,7 +181,7 @@ async def test_a_token_that_is_none_of_this_browser_s_for_this_hub_now_opens_not
             "over": one.token(iat=seconds - 900, exp=seconds - 600),
             "too long": one.token(exp=seconds + 301), "not yet": one.token(iat=seconds + 120, exp=seconds + 300),
             "an order": one.order("stop").decode(), "no signature": one.token().rpartition(".")[0] + ".",
-            "no header": one.signed(ORDER_TYPE, {"iss": one.browser, "sub": one.home}).decode(),
+            "no header": one.signed("perron-order+jwt", {"iss": one.browser, "sub": one.home}).decode(),
             "not a token": "\u00e9",
         }  # fmt: skip
         for what, token in tokens.items():

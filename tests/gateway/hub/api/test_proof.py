@@ -12,8 +12,8 @@ from gateway.domain.delivery.promise import DeliveryResult, State, Update
 from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.deliveries import MAX_VERSIONS_PER_DELIVERY
 from gateway.hub.deliveries.evidence import Evidence, first_problem
+from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.delivery_record import RecordEntry, What
-from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.keys import BoxKey
 from tests.announcing import ConnectedHome, connected_home
 from tests.announcing import payload_of as plain_of

@@ -45,7 +45,8 @@ from gateway.protocol.box_hub import (
 )
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.consent_verification import REASON_UNKNOWN_KEY, REASON_UNREADABLE, REASON_UNSIGNED
-from gateway.protocol.jws import public_x, sign
+from gateway.protocol.delivery_message import sign_delivery
+from gateway.protocol.jws import public_x
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
@@ -286,7 +287,7 @@ async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp
         assert (receipt.state, receipt.why) == ("refused", "this box knows no owner yet")
         early = make_claims(make_offer(), aud=HOME, nbf=int(made.time.wall()) + 600)
         later = there.job(sign_claims(early))
-        forged = sign(make_claims(make_offer(), aud=HOME), SECRETS["stranger"], kid="shop-1")
+        forged = sign_delivery(make_claims(make_offer(), aud=HOME), SECRETS["stranger"], kid="shop-1")
         assert (await there.receipt(there.job(forged))).state == "received", "the answer is on the disk: it is a no"
         assert later not in [one.job for one in there.receipts], "it may be believed later: the hub sends it again"
         await wait_until(lambda: there.results)

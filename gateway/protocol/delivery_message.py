@@ -1,0 +1,116 @@
+"""Signs and verifies messages about a delivery: a brand's own, and the hub's for a brand that does not sign. Pure.
+
+`iat`, `nbf`, `exp` and `jti` are required; the caller stores `jti` before it acts on the message.
+
+A message of the hub has another type, the issuer `hub`, and names the brand beside it, so no reader of a brand's
+messages accepts it under any key. A box accepts it only if the household permits that brand to come unsigned.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+from joserfc.jwk import OKPKey
+from pydantic import ValidationError
+
+from gateway.domain.delivery.promise import Claims, Id
+from gateway.domain.now import Now
+from gateway.protocol import jws
+from gateway.protocol.jws import EnrolledKey, RejectedMessage, RejectionCode
+
+MAX_MESSAGE_BYTES = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
+MAX_LIFETIME_S = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
+MAX_CLOCK_SKEW_S = 60  # seconds that a retailer's clock may run ahead of ours
+ISSUER = "hub"
+C = TypeVar("C", bound=Claims)
+
+
+class HubClaims(Claims):
+    """What the hub passes on for a brand that placed its order with an API key."""
+
+    iss: Literal["hub"] = "hub"
+    brand: Id
+
+    @property
+    def for_brand(self) -> Claims:
+        """The same claims with the brand as issuer, for a household that accepts them so."""
+        fields = {name: getattr(self, name) for name in Claims.model_fields}
+        return Claims.model_construct(**{**fields, "iss": self.brand})  # was validated when it was received
+
+
+def hub_key_id(fingerprint: str) -> str:
+    """Return the `kid` of a hub's key."""
+    return f"hub-{fingerprint}"
+
+
+def sign_delivery(claims: Claims, private: OKPKey, *, kid: str) -> bytes:
+    """Sign a message as a brand."""
+    return jws.sign(jws.DeliveryHeader(kid=kid), _payload(claims), jws.signer(private))
+
+
+def sign_for_brand(claims: HubClaims, private: OKPKey, *, kid: str) -> bytes:
+    """Sign a message as the hub."""
+    return jws.sign(jws.HubDeliveryHeader(kid=kid), _payload(claims), jws.signer(private))
+
+
+def verify_delivery(
+    token: bytes, keys: Mapping[str, EnrolledKey], *, box: str, now: Now, also: str | None = None
+) -> Claims | RejectedMessage:
+    """Return the claims of an enrolled brand for this box, or why they are rejected; `iss` is the key's own brand.
+
+    `also`: another audience that means this box: the id of its home at the hub.
+    """
+    return _verify(token, keys, Claims, jws.DeliveryHeader, audiences={box, also}, now=now)
+
+
+def verify_hub_delivery(token: bytes, keys: Mapping[str, OKPKey], *, box: str, now: Now) -> HubClaims | RejectedMessage:
+    """Return the claims of this box's hub, or why they are rejected. `keys`: the hub's, by their `kid`."""
+    enrolled = {kid: EnrolledKey(ISSUER, public) for kid, public in keys.items()}
+    return _verify(token, enrolled, HubClaims, jws.HubDeliveryHeader, audiences={box}, now=now)
+
+
+def _payload(claims: Claims) -> bytes:
+    return claims.model_dump_json(exclude_none=True).encode()
+
+
+def _verify(  # noqa: PLR0913 - the token, and everything that it is compared with
+    token: bytes,
+    keys: Mapping[str, EnrolledKey],
+    model: type[C],
+    kind: type[jws.EnrolledHeader],
+    *,
+    audiences: set[str | None],
+    now: Now,
+) -> C | RejectedMessage:
+    read = jws.verify_enrolled(token, keys, kind, max_bytes=MAX_MESSAGE_BYTES)
+    if isinstance(read, RejectedMessage):
+        return read
+    key, payload = read
+    try:
+        claims = jws.parse_claims(model, payload)
+    except ValidationError as error:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, _describe(error))
+    except ValueError as error:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, str(error))
+    if claims.iss != key.brand:
+        return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
+    if claims.aud not in audiences:
+        return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
+    if not now.trusted:
+        return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
+    seconds = now.utc.timestamp()
+    if max(claims.iat, claims.nbf) > seconds + MAX_CLOCK_SKEW_S:
+        return RejectedMessage(RejectionCode.NOT_YET_VALID, "it is not valid yet")
+    if claims.exp <= seconds:
+        return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
+    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
+    return claims
+
+
+def _describe(error: ValidationError) -> str:
+    """Say where and what is wrong, without the message's own text."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "a key that is not known"
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg'] if first['type'] == 'value_error' else first['type']}"
