@@ -25,7 +25,7 @@ from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
-from gateway.demo.run import DemoObserver, run_scenario
+from gateway.demo.run import PICTURE_NAME, DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
 from gateway.demo.stage import Stage
@@ -242,7 +242,7 @@ async def _play_live(one: Scenario, folder: Path, show: DemoOptions) -> Judgemen
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
     async def afterwards(_stage: Stage, judged: Judgement) -> None:
-        print_summary(console, judged)
+        print_summary(console, judged, relative_path(folder / PICTURE_NAME))
         _print_hints(console, folder, judged, stays=show.stays)
         if show.stays:
             show.interval = asyncio.Event()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
+from gateway.demo.picture import draw_picture
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import log_tail
 from gateway.demo.result import LogLine
@@ -16,6 +17,7 @@ from gateway.demo.watch import GatewayObserver, ObservedMessage, WaitTimeout
 from gateway.system.i18n import Language
 
 LAST_RESULT_TIMEOUT_S = 5.0  # seconds
+PICTURE_NAME = "visit.svg"
 
 
 class DemoObserver:
@@ -40,7 +42,7 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
     language: Language | None = None,
     afterwards: Callable[[Stage, Judgement], Awaitable[None]] | None = None,
 ) -> Judgement:
-    """Play a scenario in `folder` and judge it.
+    """Play a scenario in `folder`, judge it, and draw its picture there (`PICTURE_NAME`).
 
     `language` is what the owner is told in (None: as `config/home.yaml` says); `afterwards` runs while everything is
     still up.
@@ -55,6 +57,7 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
         failure = await _play(scenario, ready, audience)
         await _wait_for_result(scenario.expected.result, ready.watch)
         judged = judge(scenario, ready, failure)
+        (folder / PICTURE_NAME).write_text(draw_picture(judged.result, judged.log), encoding="utf-8")
         if afterwards is not None:
             await afterwards(ready, judged)
     return judged

@@ -46,8 +46,8 @@ class TerminalObserver(DemoObserver):
         self._console.print(Text(f"{now - self._started_mono:6.1f}  {text}"), soft_wrap=True)
 
 
-def print_summary(console: Console, judged: Judgement) -> None:
-    """Print what came of a run."""
+def print_summary(console: Console, judged: Judgement, picture: str) -> None:
+    """Print what came of a run. `picture`: the path of its picture."""
     result = judged.result
     word, style = ("as expected", "bold green") if result.ok else ("NOT as expected", "bold red")
     console.print(
@@ -59,7 +59,8 @@ def print_summary(console: Console, judged: Judgement) -> None:
     if result.proof.folder is not None:
         holds = "verifies" if result.proof.verified else "does NOT verify"
         facts.append((f"proof with {len(result.clips)} films, {holds}", result.proof.folder))
-    for what, fact in [*facts, ("what physically happened", result.house_log)]:
+    facts += [("what physically happened", result.house_log), ("the visit as a picture", picture)]
+    for what, fact in facts:
         fits = len(what) + len(fact) + 4 <= console.width
         console.print(f"  {what}:{' ' if fits else chr(10) + ' ' * 4}{fact}", markup=False, soft_wrap=True)
 

@@ -13,6 +13,7 @@ from gateway.demo.result import (
     DemoClip,
     DemoNotification,
     DemoProof,
+    LogLine,
     PhaseAt,
     PhysicalOpening,
     RefusalAt,
@@ -34,10 +35,11 @@ from gateway.storage.schema import connect
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The result, and why it is not what was expected (nothing if it is)."""
+    """The result, why it differs from what was expected (empty if it does not), and all that physically happened."""
 
     result: ScenarioResult
     complaints: tuple[str, ...]
+    log: tuple[LogLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
-    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints))
+    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
 
 
 def read_proofs(stage: Stage) -> VerifiedProofs:

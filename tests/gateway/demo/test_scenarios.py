@@ -61,13 +61,14 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_one_json_object_a_scenario(tmp_path: Path) -> None:
+def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -> None:
     done = perron("wrong-code", "--fast", "--json", "--folder", str(tmp_path / "run"), cwd=Path.cwd())
     assert done.returncode == 0, done.stderr
     result = ScenarioResult.model_validate_json(done.stdout)
     assert (result.scenario, result.ok) == ("wrong-code", True)
     assert [refusal.code.value for refusal in result.refusals] == ["unknown_code"]
     assert result.openings == ()
+    assert "</svg>" in (tmp_path / "run" / "visit.svg").read_text()
 
 
 def test_the_list_names_exactly_the_promised_scenarios() -> None:
