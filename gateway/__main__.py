@@ -53,14 +53,14 @@ def run(
     Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
     takes it over, and the film has no hole.
     """
-    from gateway.cli.console import run as run_gateway  # noqa: PLC0415 - the same
-    from gateway.cli.console import use_full_log, use_short_log  # noqa: PLC0415 - the same
-    from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the other commands start without it
-    from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.runtime.maintenance.instance_lock import FolderInUse  # noqa: PLC0415 - the other commands start without it
-    from gateway.runtime.maintenance.startup_checks import StartError  # noqa: PLC0415 - the same
-    from gateway.storage import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
-    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
+    from gateway.cli.console import run as run_gateway
+    from gateway.cli.console import use_full_log, use_short_log
+    from gateway.mqtt.tls import check_files
+    from gateway.protocol.keys import KeyUnusable
+    from gateway.runtime.maintenance.instance_lock import FolderInUse
+    from gateway.runtime.maintenance.startup_checks import StartError
+    from gateway.storage import DatabaseRefused, StoreFailed
+    from gateway.system.config_section import ConfigError
 
     house = load_home(home)
     brief = sys.stdout.isatty() and not verbose
@@ -101,9 +101,9 @@ def run(
 @cli.command(epilog=command_epilog("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml"))
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
-    from gateway.cli.new_home import create_home  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.i18n import language_of  # noqa: PLC0415 - the same
-    from gateway.web.texts.catalogue import offered  # noqa: PLC0415 - the same
+    from gateway.cli.new_home import create_home
+    from gateway.system.i18n import language_of
+    from gateway.web.texts.catalogue import offered
 
     home = create_home(folder, language_of(os.environ, offered("/")))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
@@ -149,7 +149,7 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
 
     It tells what happens to bolt and door until Ctrl-C.
     """
-    from gateway.cli.simulation import Simulation  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.simulation import Simulation
 
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
@@ -176,7 +176,7 @@ def scan(
     ] = False,
 ) -> None:
     """Hold codes before the scanner, in the simulated house where it runs, and tell what the door says: go or no."""
-    from gateway.cli import courier  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import courier
 
     house = load_home(home)
     meant = courier.resolve_scanner(house, scanner)
@@ -187,32 +187,25 @@ def scan(
 @cli.command(epilog=command_epilog("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
 def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
-    from gateway.cli.doctor import report  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.doctor import report
 
     if not asyncio.run(report(load_home(home), Console())):
         raise typer.Exit(ExitCode.NO)
 
 
-schema.add(cli)
-brokerconfig.add(cli)
-guard.add(cli)
-act.add(cli)
-hub.add(cli)
-hubhomes.add(cli)
-hubauthority.add(cli)
-joining.add(cli)
-household.add(cli)
-enrolment.add(cli)
-maintenance.add(cli)
-retailer.add(cli)
+for module in (
+    schema, brokerconfig, guard, act, hub, hubhomes, hubauthority, joining, household, enrolment, maintenance, retailer,
+):  # fmt: skip
+    cli.add_typer(module.commands)
 
 
 def _add_demo() -> None:
     """The demo brings its own commands; it is only looked at when it is named."""
+    commands = typer.Typer()
     if "demo" in sys.argv[1:2]:
-        from gateway.demo.cli import demo  # noqa: PLC0415 - it imports the whole house
+        from gateway.demo.cli import demo
 
-        cli.command(
+        commands.command(
             "demo",
             epilog=command_epilog(
                 "perron demo",
@@ -222,7 +215,8 @@ def _add_demo() -> None:
             ),
         )(demo)
     else:
-        cli.command("demo", help="Play a delivery in a simulated house, everything on 127.0.0.1.")(lambda: None)
+        commands.command("demo", help="Play a delivery in a simulated house, everything on 127.0.0.1.")(lambda: None)
+    cli.add_typer(commands)
 
 
 def app() -> NoReturn:

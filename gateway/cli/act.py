@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from devices.simulators.control import Request
 
 
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog=command_epilog(
+        "perron hands",
+        'perron hands --who resident "turn key" open close',
+        'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
+    )
+)
 def hands(
     actions: Annotated[
         list[str] | None,
@@ -36,7 +46,7 @@ def hands(
     home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Move the simulated house's hands, doors and faults; without an action: list them all."""
-    from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.simulation import control_socket
 
     if not actions:
         for line in list_actions():
@@ -52,9 +62,9 @@ def parse_action(action: str, who: str | None) -> "Request":
     Raises:
         Failure: there is none of this name, or it lacks or does not know something.
     """
-    from pydantic import ValidationError  # noqa: PLC0415 - the other commands start without it
+    from pydantic import ValidationError
 
-    from devices.simulators.control import REQUEST  # noqa: PLC0415 - the same
+    from devices.simulators.control import REQUEST
 
     words = action.split()
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
@@ -87,9 +97,9 @@ def _parse_value(value: str) -> object:
 
 def _action_fields() -> Mapping[str, Sequence[str]]:
     """Every action there is, and what it takes."""
-    from typing import get_args  # noqa: PLC0415 - only needed with the next
+    from typing import get_args
 
-    from devices.simulators.control import Request  # noqa: PLC0415 - the other commands start without it
+    from devices.simulators.control import Request
 
     return {
         kind.model_fields["do"].default: tuple(name for name in kind.model_fields if name != "do")
@@ -99,9 +109,9 @@ def _action_fields() -> Mapping[str, Sequence[str]]:
 
 def list_actions() -> Iterator[str]:
     """One line an action: its name, what it takes, what it is."""
-    from typing import get_args  # noqa: PLC0415 - only needed with the next
+    from typing import get_args
 
-    from devices.simulators.control import Request  # noqa: PLC0415 - the other commands start without it
+    from devices.simulators.control import Request
 
     for kind in get_args(Request):
         takes = " ".join(
@@ -114,7 +124,7 @@ def list_actions() -> Iterator[str]:
 
 
 async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
-    from devices.simulators.control import HouseControl, Impossible  # noqa: PLC0415 - as above
+    from devices.simulators.control import HouseControl, Impossible
 
     begin = "Start it with `perron simulate`, or name its socket with --control."
     try:
@@ -132,14 +142,3 @@ async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) ->
         ) from error
     except OSError as error:
         raise Failure(f"{socket} cannot be spoken to ({error_text(error)}).", begin) from error
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command(
-        epilog=command_epilog(
-            "perron hands",
-            'perron hands --who resident "turn key" open close',
-            'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
-        )
-    )(hands)

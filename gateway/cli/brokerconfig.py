@@ -22,6 +22,20 @@ if TYPE_CHECKING:  # `perron --help` answers without them
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
 
+commands = typer.Typer()
+
+
+@commands.command(
+    name="broker-config",
+    epilog=command_epilog(
+        "perron broker-config config/accounts",
+        "mosquitto -c config/accounts/mosquitto.conf",
+        "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
+        "perron broker-config config/accounts --renew",
+        "perron broker-config config/accounts --check",
+        "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
+    ),
+)
 def broker_config(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="Where the broker's files and the passwords go.")],
     *,
@@ -61,8 +75,8 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
-    from gateway.mqtt.mosquitto.folder_check import WrittenOptions, read_options  # noqa: PLC0415 - the other commands start without it
-    from gateway.mqtt.mosquitto.provisioning import write, write_radio  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.folder_check import WrittenOptions, read_options
+    from gateway.mqtt.mosquitto.provisioning import write, write_radio
 
     with _as_failure(folder):
         before = WrittenOptions() if afresh else read_options(folder)
@@ -91,7 +105,7 @@ def _as_failure(folder: Path) -> Iterator[None]:
     Raises:
         Failure: something did.
     """
-    from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 
     try:
         yield
@@ -109,7 +123,7 @@ def _check_user(name: str | None) -> str | None:
     Raises:
         Failure: there is no such user, or only root could give files to him.
     """
-    from gateway.system.mosquitto import broker_user  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.mosquitto import broker_user
 
     if name is None:
         return broker_user()
@@ -126,9 +140,9 @@ def _listeners(
     home: "Home", listen: str | None, tls_port: int, before: "WrittenOptions"
 ) -> tuple[str, "BrokerListener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
-    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.addresses import is_loopback_host  # noqa: PLC0415 - the same
-    from gateway.system.mosquitto import BrokerListener  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS
+    from gateway.system.addresses import is_loopback_host
+    from gateway.system.mosquitto import BrokerListener
 
     if home.broker.tls is not None:
         everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
@@ -148,7 +162,7 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
         Exit: there is one (1).
         Failure: there is nothing to look at.
     """
-    from gateway.mqtt.mosquitto.folder_check import folder_faults  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.folder_check import folder_faults
 
     if not (folder / "mosquitto.conf").exists():
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
@@ -167,7 +181,7 @@ def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
     Raises:
         Failure: there is such a file; each line says what and what to do.
     """
-    from gateway.mqtt.mosquitto.folder_check import foreign_configuration, secret_faults  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.folder_check import foreign_configuration, secret_faults
 
     _require_password_file(folder, home)
     foreign = foreign_configuration(folder)
@@ -190,7 +204,7 @@ def _require_password_file(folder: Path, home: "Home") -> None:
 
 
 def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> None:
-    from gateway.system.mosquitto import reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.mosquitto import reload
 
     print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
@@ -202,7 +216,7 @@ def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> 
 
 
 def _print_certificate(certificate: "BrokerCertificate") -> None:
-    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.pki.pages import format_fingerprint
 
     print_line(f"Devices trust {certificate.authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
     print_line(
@@ -217,9 +231,9 @@ def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
     Raises:
         Failure: there is none.
     """
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.mosquitto import hand_over, reload  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.pki.broker import renew_broker_certificate  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time
+    from gateway.system.mosquitto import hand_over, reload
+    from gateway.system.pki.broker import renew_broker_certificate
 
     certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())
     if certificate is None:
@@ -254,18 +268,3 @@ def _print_radio_steps(folder: Path, port: int, base: str) -> None:
         f"Start it beside the radio: `mosquitto -c {folder}/mosquitto.conf`. It listens on 127.0.0.1:{port} alone."
     )
     print_line(f"The radio's bridge ({base}) logs in there as `bridge`, `perron guard` as `guard`, and nobody else.")
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command(
-        name="broker-config",
-        epilog=command_epilog(
-            "perron broker-config config/accounts",
-            "mosquitto -c config/accounts/mosquitto.conf",
-            "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
-            "perron broker-config config/accounts --renew",
-            "perron broker-config config/accounts --check",
-            "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
-        ),
-    )(broker_config)

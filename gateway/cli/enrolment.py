@@ -11,7 +11,12 @@ from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
+commands = typer.Typer()
 
+
+@commands.command(
+    epilog=command_epilog("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
+)
 def discover(
     home: HomeFile = DEFAULT_HOME,
     seconds: Annotated[float, typer.Option(help="For how long.", min=1, max=600)] = 10.0,
@@ -20,7 +25,7 @@ def discover(
     ] = None,
 ) -> None:
     """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
-    from gateway.cli.discover import discover as show  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.discover import discover as show
 
     house = load_home(home)
     wrong = asyncio.run(show(house, home, seconds, Console(), interfaces=interface))
@@ -29,6 +34,17 @@ def discover(
         raise typer.Exit(ExitCode.SILENT)
 
 
+@commands.command(
+    "add",
+    epilog=command_epilog(
+        "perron add",
+        "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
+        "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
+        "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
+        " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
+        " --set cameras.outside=doorbell --set places.hall.name=Hall",
+    ),
+)
 def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     id_: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.", show_default=False)
@@ -52,8 +68,8 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     A file that is not there yet is begun. Without an ID nothing more is done: a box runs with an empty house, and the
     page Installation adds the rest.
     """
-    from gateway.cli.adding import add as write  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli.adding import begin, fields_of  # noqa: PLC0415 - the same
+    from gateway.cli.adding import add as write
+    from gateway.cli.adding import begin, fields_of
 
     if id_ is None:
         begin(home)
@@ -74,10 +90,10 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
 
 def _warn_of_login(home: Path, id_: str) -> None:
     """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
-    from gateway.config.devices import CameraDevice  # noqa: PLC0415 - the other commands start without it
-    from gateway.installation.diagnostics.finding import Sentence  # noqa: PLC0415 - the same
-    from gateway.installation.diagnostics.stream import login_error  # noqa: PLC0415 - the same
-    from gateway.installation.diagnostics.words import sentence_text  # noqa: PLC0415 - the same
+    from gateway.config.devices import CameraDevice
+    from gateway.installation.diagnostics.finding import Sentence
+    from gateway.installation.diagnostics.stream import login_error
+    from gateway.installation.diagnostics.words import sentence_text
 
     device = load_home(home).devices.get(id_)
     unusable = login_error(device) if isinstance(device, CameraDevice) else None
@@ -87,6 +103,12 @@ def _warn_of_login(home: Path, id_: str) -> None:
         )
 
 
+@commands.command(
+    "test",
+    epilog=command_epilog(
+        "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"
+    ),
+)
 def measure_device(
     device: Annotated[str, typer.Argument(help="Which device.")],
     *,
@@ -97,7 +119,7 @@ def measure_device(
     ] = False,
 ) -> None:
     """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
-    from gateway.cli import testing  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import testing
 
     house = load_home(home)
     good = asyncio.run(testing.run_device_test(house, device, times=times, tell=print_line))
@@ -107,6 +129,7 @@ def measure_device(
         raise typer.Exit(ExitCode.NO)
 
 
+@commands.command(epilog=command_epilog("perron survey", "perron survey front"))
 def survey(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
@@ -116,13 +139,21 @@ def survey(
 
     The running gateway counts once a minute while a window is near. How it is now: `perron doctor`.
     """
-    from gateway.cli.survey import survey_lines  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.survey import survey_lines
 
     house = load_home(home)
     for line in survey_lines(house, resolve_entrance(house, entrance)):
         print_line(line)
 
 
+@commands.command(
+    "walk-test",
+    epilog=command_epilog(
+        "perron walk-test",
+        "perron walk-test front",
+        "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
+    ),
+)
 def walk_test(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
@@ -137,45 +168,10 @@ def walk_test(
     The page is for the owner and the installer, under Installation. Leave it and come back as you like: the test goes
     on where it stood, also after a restart of the gateway.
     """
-    from gateway.cli import walktest  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import walktest
 
     if verify is not None:
         print_line(walktest.verify_report(verify, key))
         return
     house = load_home(home)
     walktest.show_walk_test(house, resolve_entrance(house, entrance))
-
-
-def add(cli: typer.Typer) -> None:
-    """Add them to the command line."""
-    cli.command(
-        epilog=command_epilog(
-            "perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20"
-        )
-    )(discover)
-    cli.command(
-        "add",
-        epilog=command_epilog(
-            "perron add",
-            "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
-            "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
-            "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
-            " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
-            " --set cameras.outside=doorbell --set places.hall.name=Hall",
-        ),
-    )(add_to_house)
-    cli.command(
-        "test",
-        epilog=command_epilog(
-            "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"
-        ),
-    )(measure_device)
-    cli.command(epilog=command_epilog("perron survey", "perron survey front"))(survey)
-    cli.command(
-        "walk-test",
-        epilog=command_epilog(
-            "perron walk-test",
-            "perron walk-test front",
-            "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
-        ),
-    )(walk_test)

@@ -42,8 +42,8 @@ def load_home(path: Path) -> "Home":
     Raises:
         Failure: it cannot be used.
     """
-    from gateway.config.loader import load_home_file  # noqa: PLC0415 - the same
-    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - `perron --help` answers without it
+    from gateway.config.loader import load_home_file
+    from gateway.system.config_section import ConfigError
 
     try:
         return load_home_file(path)

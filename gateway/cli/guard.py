@@ -10,7 +10,12 @@ from gateway.cli.failure import ExitCode, Failure, error_text, load_home
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
+commands = typer.Typer()
 
+
+@commands.command(
+    epilog=command_epilog("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
+)
 def guard(
     config: Annotated[Path, typer.Option(help="The guard's file.", metavar="FILE")] = Path("guard.yaml"),
 ) -> None:
@@ -19,16 +24,16 @@ def guard(
     It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
     only this machine can reach. docs/installer/guard.md tells how it is set up.
     """
-    import structlog  # noqa: PLC0415 - the other commands start without it
+    import structlog
 
-    from gateway.integrations.lock_guard.file import load_guard_file  # noqa: PLC0415 - the same
-    from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger  # noqa: PLC0415 - the same
-    from gateway.integrations.lock_guard.process import GuardProcess  # noqa: PLC0415 - the same
-    from gateway.protocol.guard_keys import (  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.file import load_guard_file
+    from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
+    from gateway.integrations.lock_guard.process import GuardProcess
+    from gateway.protocol.guard_keys import (
         KeyUnusable,
         load_key,
     )
-    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
+    from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     try:
@@ -55,6 +60,12 @@ def guard(
     asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 
+@commands.command(
+    "guard-key",
+    epilog=command_epilog(
+        "perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"
+    ),
+)
 def guard_key(
     *,
     home: HomeFile = DEFAULT_HOME,
@@ -66,7 +77,7 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.protocol.guard_keys import KeyUnusable, command_key, create_key, public_x, renew_command_key  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import KeyUnusable, command_key, create_key, public_x, renew_command_key
 
     try:
         if new is not None:
@@ -88,16 +99,3 @@ def guard_key(
     then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"
     typer.echo(f"# Write this into guard.yaml, beside the radio{then}")
     typer.echo(f"gateway: {public_x(key)}")
-
-
-def add(cli: typer.Typer) -> None:
-    """Add these commands."""
-    cli.command(
-        epilog=command_epilog("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
-    )(guard)
-    cli.command(
-        "guard-key",
-        epilog=command_epilog(
-            "perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"
-        ),
-    )(guard_key)

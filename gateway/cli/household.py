@@ -10,19 +10,31 @@ from gateway.cli.failure import ExitCode, Failure, error_text, load_home, resolv
 from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
 from gateway.cli.options import BOTH, HomeFile, command_epilog, known_language, known_or_both
 
+commands = typer.Typer()
 
+
+@commands.command(epilog=command_epilog("perron stop", "perron stop front", "perron stop front --lift"))
 def stop(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     home: HomeFile = DEFAULT_HOME,
     lift: Annotated[bool, typer.Option("--lift", help="Lift the stop again.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Stop an entrance as its owner: nothing opens any more. Returns once the entrance itself says so."""
-    from gateway.cli.owner import stop_entrance as say_stop  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.owner import stop_entrance as say_stop
 
     house = load_home(home)
     typer.echo(asyncio.run(say_stop(house, resolve_entrance(house, entrance), lift=lift)))
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron pause --to +2h",
+        'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+        "perron pause garage --to +5d",
+        "perron pause --list",
+        "perron pause --end 3f2a9c1e",
+    )
+)
 def pause(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
     *,
@@ -37,13 +49,20 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
     end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
 ) -> None:
     """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
-    from gateway.cli.pause import run as run_pause  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.pause import run as run_pause
 
     house = load_home(home)
     where = None if entrance is None else resolve_entrance(house, entrance)
     typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron verify var/visits/0f3a",
+        "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
+        "perron verify proof.json --key box.pem",
+    )
+)
 def verify(
     folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
     key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
@@ -57,7 +76,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check a visit's film and log, or what a retailer was given of it, offline; names the first wrong thing."""
-    from gateway.cli.owner import verify_folder  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.owner import verify_folder
 
     holds, text = verify_folder(folder, key=key, checkpoint=checkpoint, succession=succession)
     typer.echo(text)
@@ -65,6 +84,12 @@ def verify(
         raise typer.Exit(ExitCode.NO)
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron report var/visits/0f3a visit.pdf",
+        "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
+    )
+)
 def report(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
@@ -87,7 +112,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     ] = None,
 ) -> None:
     """Write the two-page report of one visit, for an insurer: what, who, when, what verification says, pictures."""
-    from gateway.cli.paper import write_report  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.paper import write_report
 
     file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
     house = None if file is None else load_home(set_current_home(file))
@@ -99,6 +124,14 @@ def report(  # noqa: PLR0913 - one argument an option of the command
         raise typer.Exit(ExitCode.NO)
 
 
+@commands.command(
+    "door-notice",
+    epilog=command_epilog(
+        'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
+        "perron door-notice notice.pdf --entrance front --language fr",
+        "perron door-notice notice.pdf --pages https://perron.example",
+    ),
+)
 def door_notice(  # noqa: PLR0913 - one argument an option of the command
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
     *,
@@ -115,7 +148,7 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,
 ) -> None:
     """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
-    from gateway.cli.paper import write_notice  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.paper import write_notice
 
     house = load_home(home)
     typer.echo(
@@ -123,6 +156,9 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     )
 
 
+@commands.command(
+    name="claim-code", epilog=command_epilog("perron claim-code", "perron claim-code --home var/mine/home.yaml")
+)
 def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
     house = load_home(home)
@@ -140,6 +176,10 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     typer.echo(code)
 
 
+@commands.command(
+    name="way-in",
+    epilog=command_epilog("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml'),
+)
 def way_in(
     name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
     home: HomeFile = DEFAULT_HOME,
@@ -149,7 +189,7 @@ def way_in(
     It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
     is shown that it happened, and the phones are told.
     """
-    from gateway.cli.reset import create_recovery_code as make  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reset import create_recovery_code as make
 
     house = load_home(home)
     if house.pages is None:
@@ -158,6 +198,13 @@ def way_in(
     typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron wipe",
+        "perron wipe --home var/mine/home.yaml --held",
+        "perron wipe --home /etc/perron/home.yaml --yes",
+    )
+)
 def wipe(
     home: HomeFile = DEFAULT_HOME,
     held: Annotated[bool, typer.Option("--held", help="Wipe films too that are held as evidence.")] = False,  # noqa: FBT002 - a flag
@@ -168,8 +215,8 @@ def wipe(
     The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
     Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
     """
-    from gateway.cli.reset import wipe_box  # noqa: PLC0415 - the same
-    from gateway.runtime.maintenance.instance_lock import FolderInUse  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reset import wipe_box
+    from gateway.runtime.maintenance.instance_lock import FolderInUse
 
     house = load_home(home)
 
@@ -186,52 +233,3 @@ def wipe(
     typer.echo(told)
     if not whole:
         raise typer.Exit(ExitCode.NO)
-
-
-def add(cli: typer.Typer) -> None:
-    """Add them to the command line."""
-    cli.command(epilog=command_epilog("perron stop", "perron stop front", "perron stop front --lift"))(stop)
-    cli.command(
-        epilog=command_epilog(
-            "perron pause --to +2h",
-            'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
-            "perron pause garage --to +5d",
-            "perron pause --list",
-            "perron pause --end 3f2a9c1e",
-        )
-    )(pause)
-    cli.command(
-        epilog=command_epilog(
-            "perron verify var/visits/0f3a",
-            "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
-            "perron verify proof.json --key box.pem",
-        )
-    )(verify)
-    cli.command(
-        epilog=command_epilog(
-            "perron report var/visits/0f3a visit.pdf",
-            "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
-        )
-    )(report)
-    cli.command(
-        "door-notice",
-        epilog=command_epilog(
-            'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
-            "perron door-notice notice.pdf --entrance front --language fr",
-            "perron door-notice notice.pdf --pages https://perron.example",
-        ),
-    )(door_notice)
-    cli.command(
-        name="claim-code", epilog=command_epilog("perron claim-code", "perron claim-code --home var/mine/home.yaml")
-    )(claim_code)
-    cli.command(
-        name="way-in",
-        epilog=command_epilog("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml'),
-    )(way_in)
-    cli.command(
-        epilog=command_epilog(
-            "perron wipe",
-            "perron wipe --home var/mine/home.yaml --held",
-            "perron wipe --home /etc/perron/home.yaml --yes",
-        )
-    )(wipe)

@@ -18,14 +18,17 @@ HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", met
 DEFAULT_CONFIG = Path("hub.yaml")
 
 
+commands = typer.Typer()
+
+
 def load_hub_file(config: Path) -> "HubFile":
     """Read the hub's file.
 
     Raises:
         Failure: it cannot be used.
     """
-    from gateway.hub.config import load  # noqa: PLC0415 - the same
-    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.config import load
+    from gateway.system.config_section import ConfigError
 
     try:
         return load(config)
@@ -33,20 +36,21 @@ def load_hub_file(config: Path) -> "HubFile":
         raise Failure(str(error), "Correct the file, then try again; docs/operator/hub.md shows one.") from error
 
 
+@commands.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))
 def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
 
     It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
     what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
     """
-    import structlog  # noqa: PLC0415 - the other commands start without it
+    import structlog
 
-    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.database.store import StoreUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.process import HubProcess  # noqa: PLC0415 - the same
-    from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the same
-    from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import AuthorityUnusable
+    from gateway.hub.database.store import StoreUnusable
+    from gateway.hub.process import HubProcess
+    from gateway.mqtt.tls import check_files
+    from gateway.protocol.keys import KeyUnusable
+    from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = load_hub_file(config)
@@ -81,13 +85,14 @@ def _check_account(broker: "BrokerSection", config: Path) -> None:
         )
 
 
+@commands.command(epilog=command_epilog("perron hub-retailer 'Maison Lune'"))
 def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    from gateway.hub.admin import create_retailer  # noqa: PLC0415 - the same
-    from gateway.hub.database.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.admin import create_retailer
+    from gateway.hub.database.store import HubStore, StoreUnusable
+    from gateway.system.clock import machine_time
 
     file = load_hub_file(config)
 
@@ -104,9 +109,3 @@ def hub_retailer(
     except (StoreUnusable, OSError) as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the hub's commands."""
-    cli.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))(hub)
-    cli.command(epilog=command_epilog("perron hub-retailer 'Maison Lune'"))(hub_retailer)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.database.store import HubStore
 
 
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog=command_epilog("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
+)
 def hub_authority(
     *,
     config: HubConfig = DEFAULT_CONFIG,
@@ -35,8 +41,8 @@ def hub_authority(
     On a RabbitMQ cluster each step says which files are to be brought to the nodes, and --change is said twice: the
     second time, when every node shows the successor's certificate, it is done.
     """
-    from gateway.hub.boxes import ca_rotation  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.boxes import ca_rotation
+    from gateway.system.clock import machine_time
 
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
@@ -59,7 +65,7 @@ def hub_authority(
 
 def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> None:
     """See to it that every node of a cluster shows the successor's certificate, before any box believes it alone."""
-    from gateway.hub.cluster.rabbitmq import nodes_not_ready, set_up, setup_instructions  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.cluster.rabbitmq import nodes_not_ready, set_up, setup_instructions
 
     if file.rabbit is None:
         return
@@ -83,10 +89,10 @@ async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
     file: "HubFile", boxes: "Boxes", store: "HubStore", *, now: datetime, step: bool, end: bool
 ) -> list[str]:
     """End the one before, if that is asked; write the broker's files, and say how all stands."""
-    from gateway.hub.boxes import ca_rotation  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
-    from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions  # noqa: PLC0415 - the same
+    from gateway.hub.boxes import ca_rotation
+    from gateway.hub.boxes.authority import HubAuthority
+    from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of
+    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
 
     folder = file.folder
     before = ca_rotation.former_certificate(folder)
@@ -121,16 +127,9 @@ async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
 
 
 def _certificate_line(what: str, one: "x509.Certificate") -> str:
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - the other commands start without it
+    from cryptography.hazmat.primitives import hashes
 
-    from gateway.protocol.enrolment import proquint_words  # noqa: PLC0415 - the same
+    from gateway.protocol.enrolment import proquint_words
 
     words = proquint_words(one.fingerprint(hashes.SHA256()).hex())
     return f"{what}: {words}, good until {one.not_valid_after_utc:%Y-%m-%d}."
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command(
-        epilog=command_epilog("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
-    )(hub_authority)

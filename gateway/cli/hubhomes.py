@@ -18,6 +18,10 @@ if TYPE_CHECKING:  # `perron --help` answers without them
 T = TypeVar("T")
 
 
+commands = typer.Typer()
+
+
+@commands.command(epilog=command_epilog("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))
 def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
 
@@ -26,11 +30,11 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
     with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
     """
-    from gateway.hub.boxes.broker import folder_of, set_up  # noqa: PLC0415 - the same
-    from gateway.mqtt.mosquitto.folder_check import foreign_configuration  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.mosquitto import reload  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.broker import folder_of, set_up
+    from gateway.mqtt.mosquitto.folder_check import foreign_configuration
+    from gateway.system.clock import machine_time
+    from gateway.system.mosquitto import reload
+    from gateway.system.pki.pages import format_fingerprint
 
     file, boxes = load_with_boxes(config)
     if file.rabbit is not None:
@@ -58,10 +62,10 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
 
 
 def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
-    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import AuthorityUnusable
+    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
+    from gateway.system.clock import machine_time
+    from gateway.system.pki.pages import format_fingerprint
 
     try:
         authority = set_up(file, boxes, rabbit, now=machine_time())
@@ -77,6 +81,9 @@ def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> N
          f" {boxes.host}:{boxes.port}.")  # fmt: skip
 
 
+@commands.command(
+    epilog=command_epilog("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
+)
 def hub_claim(
     *,
     config: HubConfig = DEFAULT_CONFIG,
@@ -86,13 +93,13 @@ def hub_claim(
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
 ) -> None:
     """Make a claim, by which one box may join within a day. Its code is read to that box, and to nobody else."""
-    import segno  # noqa: PLC0415 - the other commands start without it
+    import segno
 
-    from gateway.hub.admin import HomeNotFound, create_claim  # noqa: PLC0415 - the same
-    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
-    from gateway.protocol.enrolment import proquint_words  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
+    from gateway.hub.admin import HomeNotFound, create_claim
+    from gateway.hub.boxes.authority import HubAuthority
+    from gateway.protocol.enrolment import proquint_words
+    from gateway.system.clock import machine_time
+    from gateway.system.pki.pages import format_fingerprint
 
     file, _ = load_with_boxes(config)
     now = machine_time()
@@ -120,6 +127,7 @@ def hub_claim(
     print_line(f"or at its terminal:\n  perron join '{text}'")
 
 
+@commands.command(epilog=command_epilog("perron hub-revoke home-4x3k2..."))
 def hub_revoke(
     name: Annotated[
         str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")
@@ -131,12 +139,12 @@ def hub_revoke(
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    from gateway.hub.admin import HomeNotFound, revoke_home  # noqa: PLC0415 - the same
-    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
-    from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.admin import HomeNotFound, revoke_home
+    from gateway.hub.boxes.authority import HubAuthority
+    from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of
+    from gateway.hub.cluster.management_api import NodesUnreachable
+    from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
+    from gateway.system.clock import machine_time
 
     file, boxes = load_with_boxes(config)
     now = machine_time()
@@ -194,9 +202,9 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
     Raises:
         Failure: store or folder cannot be used.
     """
-    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
-    from gateway.hub.database.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import AuthorityUnusable
+    from gateway.hub.cluster.management_api import NodesUnreachable
+    from gateway.hub.database.store import HubStore, StoreUnusable
 
     async def opened() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -222,14 +230,3 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
 
 def _authority_failure(error: ValueError) -> Failure:
     return Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.")
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the commands."""
-    cli.command(epilog=command_epilog("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))(
-        hub_config
-    )
-    cli.command(
-        epilog=command_epilog("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
-    )(hub_claim)
-    cli.command(epilog=command_epilog("perron hub-revoke home-4x3k2..."))(hub_revoke)

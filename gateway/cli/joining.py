@@ -16,6 +16,15 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.protocol.enrolment import ClaimCode
 
 
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog=command_epilog(
+        "perron join 'https://hub.example/join#claim-4x3k2....'",
+        "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
+    )
+)
 def join(
     code: Annotated[str, typer.Argument(help="What `perron hub-claim` told, in quotes.")],
     *,
@@ -31,10 +40,10 @@ def join(
     whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
     in, or of your household.
     """
-    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, support_code  # noqa: PLC0415 - the same
-    from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words  # noqa: PLC0415 - the other commands start without it
-    from gateway.protocol.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, support_code
+    from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
+    from gateway.protocol.keys import BoxKey, KeyUnusable
+    from gateway.system.pki.pages import format_fingerprint
 
     house = load_home(home)
     try:
@@ -66,8 +75,8 @@ def join(
 
 
 def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
-    from gateway.integrations.hub_client import enrolment  # noqa: PLC0415 - the other commands start without it
-    from gateway.protocol.keys import BoxKey  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client import enrolment
+    from gateway.protocol.keys import BoxKey
 
     folder = house.storage.folder / enrolment.HUB_FOLDER
     try:
@@ -97,9 +106,9 @@ def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> 
     Raises:
         Failure: the file cannot be written, or would be no house.
     """
-    from gateway.config.editor import EditRejected, read_home_text, write_home  # noqa: PLC0415 - the same
-    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join  # noqa: PLC0415 - the same
-    from gateway.integrations.hub_client.house_file import text_with_membership  # noqa: PLC0415 - the same
+    from gateway.config.editor import EditRejected, read_home_text, write_home
+    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join
+    from gateway.integrations.hub_client.house_file import text_with_membership
 
     try:
         write_home(file, text_with_membership(read_home_text(file), file, storage, member))
@@ -110,13 +119,3 @@ def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> 
         raise Failure(
             f"{file} cannot be written ({error_text(error)}).", "Try again: the same code still counts."
         ) from error
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the command."""
-    cli.command(
-        epilog=command_epilog(
-            "perron join 'https://hub.example/join#claim-4x3k2....'",
-            "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
-        )
-    )(join)

@@ -9,7 +9,12 @@ import typer
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
+commands = typer.Typer()
 
+
+@commands.command(
+    epilog=command_epilog("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml")
+)
 def reload(
     home: HomeFile = DEFAULT_HOME,
     wait: Annotated[bool, typer.Option("--wait", help="Return once it is applied, however long that takes.")] = False,  # noqa: FBT002 - a flag
@@ -19,11 +24,17 @@ def reload(
     A file that is wrong is refused, and the house goes on as it was. One that is right is applied between visits: while
     somebody is at a door, and for a quarter of an hour after, it waits. Then the gateway begins anew within a second.
     """
-    from gateway.cli.reloading import request_reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reloading import request_reload
 
     asyncio.run(request_reload(home, wait=wait, tell=print_line))
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron backup /media/stick/perron-2026-11-25.tar",
+        "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
+    )
+)
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE.tar")],
     home: HomeFile = DEFAULT_HOME,
@@ -34,11 +45,17 @@ def backup(
     The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
     does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
     """
-    from gateway.cli.backups import write_backup  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.backups import write_backup
 
     write_backup(home, target, films=not no_films, tell=print_line)
 
 
+@commands.command(
+    epilog=command_epilog(
+        "perron restore /media/stick/perron-2026-11-25.tar --check",
+        "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
+    )
+)
 def restore(
     archive: Annotated[Path, typer.Argument(help="A file that `perron backup` wrote.", metavar="FILE.tar")],
     home: HomeFile = DEFAULT_HOME,
@@ -50,7 +67,7 @@ def restore(
     must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
     that was let in asks again; each delivery has to be announced anew; everybody signs in again.
     """
-    from gateway.cli.backups import inspect, restore_backup  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.backups import inspect, restore_backup
 
     if check:
         inspect(archive, tell=print_line)
@@ -58,6 +75,9 @@ def restore(
         restore_backup(archive, home, tell=print_line)
 
 
+@commands.command(
+    "rotate-key", epilog=command_epilog("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml")
+)
 def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     """Give the box a new signing key, without dropping a visit. The old key signs the new one, then it is destroyed.
 
@@ -65,28 +85,6 @@ def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     the keys follow each other. What was stolen with the old key stays stolen: give the new fingerprint to whoever
     checks proofs.
     """
-    from gateway.cli.rotation import change_key  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.rotation import change_key
 
     asyncio.run(change_key(home, tell=print_line))
-
-
-def add(cli: typer.Typer) -> None:
-    """Add them to the command line."""
-    cli.command(
-        epilog=command_epilog("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml")
-    )(reload)
-    cli.command(
-        epilog=command_epilog(
-            "perron backup /media/stick/perron-2026-11-25.tar",
-            "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
-        )
-    )(backup)
-    cli.command(
-        epilog=command_epilog(
-            "perron restore /media/stick/perron-2026-11-25.tar --check",
-            "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
-        )
-    )(restore)
-    cli.command(
-        "rotate-key", epilog=command_epilog("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml")
-    )(rotate_key)

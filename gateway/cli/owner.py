@@ -81,7 +81,7 @@ def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     Raises:
         Failure: the key or the file cannot be read: then nothing is known, neither good nor bad.
     """
-    from gateway.hub.deliveries.evidence import Evidence, first_problem  # noqa: PLC0415 - a box's own commands start without it
+    from gateway.hub.deliveries.evidence import Evidence, first_problem
 
     public = read_public_key(key)
     try:

@@ -48,6 +48,8 @@ retailer = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+commands = typer.Typer()
+commands.add_typer(retailer)
 
 
 @retailer.command(epilog=command_epilog("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key"))
@@ -91,12 +93,12 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     of this name lies there already, that one is enrolled. Homes go on with the older keys until their owners have
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
-    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
-    from gateway.protocol.brand_statement import NextKeyStatement  # noqa: PLC0415 - the same
-    from gateway.protocol.brand_statement import sign_brand_statement as said_by  # noqa: PLC0415 - the same
-    from gateway.protocol.jws import public_x  # noqa: PLC0415 - the same
-    from gateway.protocol.key_possession import sign_proof  # noqa: PLC0415 - the same
-    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.cli import keys as brand_keys
+    from gateway.protocol.brand_statement import NextKeyStatement
+    from gateway.protocol.brand_statement import sign_brand_statement as said_by
+    from gateway.protocol.jws import public_x
+    from gateway.protocol.key_possession import sign_proof
+    from gateway.system.clock import machine_time
 
     key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
     made = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
@@ -138,7 +140,7 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 
     With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
     """
-    from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import consent
 
     key, terms = _read_api_key(api_key_file), consent.read_terms(file)
     more = {"reference": reference, "return_url": return_url}
@@ -163,7 +165,7 @@ def end(
     api_key_file: KeyFile = None,
 ) -> None:
     """End a connection; its home is told, by the brand's own word where --key-file signs it."""
-    from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import consent
 
     key = _read_api_key(api_key_file)
     if key_file is not None and brand is None:
@@ -177,6 +179,11 @@ def end(
     _run_requests(hub, key, work)
 
 
+@commands.command(  # its older name
+    "announce",
+    hidden=True,
+    epilog=command_epilog("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
+)
 @retailer.command(
     epilog=command_epilog(
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
@@ -225,7 +232,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
     the brand", which counts only where the home's terms say so.
     """
-    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES  # noqa: PLC0415 - the other commands start without it
+    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES
 
     if new_key is not None:
         _create_key(keys or home.parent / "keys", new_key)
@@ -241,7 +248,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     wanted, key = connection, _read_api_key(api_key_file)
 
     async def work(asked: "RetailerClient") -> None:
-        from gateway.cli.delivery import announce_at_hub, make_signing  # noqa: PLC0415 - the other commands start without it
+        from gateway.cli.delivery import announce_at_hub, make_signing
 
         signing = None if key_file is None else await make_signing(asked, wanted, key_file, brand=brand, home=to)
         typer.echo(json.dumps(await announce_at_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
@@ -269,7 +276,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
-    from gateway.hub.sdk.told import format_event  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.told import format_event
 
     begun = after or _read_place(place)
 
@@ -322,7 +329,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
     behind is replaced.
     """
     try:
-        from gateway.cli.listening import ListenOptions, listen_at_new_endpoint, listen_for_webhooks  # noqa: PLC0415 - the other commands start without it
+        from gateway.cli.listening import ListenOptions, listen_at_new_endpoint, listen_for_webhooks
     except ModuleNotFoundError as error:
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
     at = ListenOptions(host=host, port=port, count=count, whole=whole)
@@ -343,7 +350,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
 
 def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[None]]") -> None:
     """Ask a hub, and say in words what went wrong."""
-    from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
 
     try:
         access = HubAccess(url, key)
@@ -402,7 +409,7 @@ def _read_place(file: Path | None) -> str | None:
 
 
 def _write_file(file: Path, text: str) -> None:
-    from gateway.system.atomic_file import write_whole  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.atomic_file import write_whole
 
     try:
         write_whole(file, text.encode())
@@ -411,7 +418,7 @@ def _write_file(file: Path, text: str) -> None:
 
 
 def _create_key(folder: Path, kid: str) -> None:
-    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import keys as brand_keys
 
     made = brand_keys.create_key(folder, brand_keys.check_kid(kid))
     typer.echo(f"# The private half is {brand_keys.key_file_path(folder, kid)}; keep it to yourself.")
@@ -421,11 +428,11 @@ def _create_key(folder: Path, kid: str) -> None:
 
 def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
     """Offer it to a box over its own broker."""
-    from gateway.cli import delivery  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the same
-    from gateway.cli.failure import load_home  # noqa: PLC0415 - the same
-    from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the same
-    from gateway.domain.delivery.barcodes import new_courier_token  # noqa: PLC0415 - the same
+    from gateway.cli import delivery
+    from gateway.cli import keys as brand_keys
+    from gateway.cli.failure import load_home
+    from gateway.cli.simulation import control_socket
+    from gateway.domain.delivery.barcodes import new_courier_token
 
     house = load_home(home)
     whose, kid, key = brand_keys.find_key(house, keys or home.parent / "keys", brand)
@@ -444,17 +451,7 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
 
 
 def _print_courier_code(secret: bytes | None) -> None:
-    from gateway.domain.delivery.barcodes import new_courier_token  # noqa: PLC0415 - the other commands start without it
+    from gateway.domain.delivery.barcodes import new_courier_token
 
     if secret is not None:
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
-
-
-def add(cli: typer.Typer) -> None:
-    """Add the retailer's commands; `announce` alone is the older name of one of them."""
-    cli.add_typer(retailer)
-    cli.command(
-        "announce",
-        hidden=True,
-        epilog=command_epilog("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
-    )(announce)

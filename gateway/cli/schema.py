@@ -21,16 +21,12 @@ class ConfigFile(StrEnum):
     HUB = "hub"
 
 
-def add(cli: typer.Typer) -> None:
-    """Add the command."""
-    examples = ("perron schema > home.schema.json", "perron schema guard > guard.schema.json",
-                "perron schema hub --markdown | less")  # fmt: skip
-    cli.command("schema", epilog=command_epilog(*examples))(_schema)
+commands = typer.Typer()
 
 
 def schema(file: ConfigFile) -> dict[str, Any]:
     """Return the JSON schema of this file, each key with its title, description, unit and default."""
-    from gateway.config.schema import schema_of  # noqa: PLC0415 - the other commands start without it
+    from gateway.config.schema import schema_of
 
     return schema_of(_model(file))
 
@@ -45,13 +41,21 @@ def write_for_editors(house_file: Path) -> None:
     house_file.with_name("home.schema.json").write_text(_json(schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
 
 
+@commands.command(
+    "schema",
+    epilog=command_epilog(
+        "perron schema > home.schema.json",
+        "perron schema guard > guard.schema.json",
+        "perron schema hub --markdown | less",
+    ),
+)
 def _schema(
     file: Annotated[ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml or hub.yaml.")] = ConfigFile.HOME,
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,
 ) -> None:
     """Print what every key of a configuration file means: its JSON schema for editors, or a page to read."""
-    from gateway.config.reference import page  # noqa: PLC0415 - the other commands start without it
+    from gateway.config.reference import page
 
     of_file = schema(file)
     typer.echo(page(file, of_file) if markdown else _json(of_file), nl=not markdown)
@@ -64,14 +68,14 @@ def _json(of_file: dict[str, Any]) -> str:
 def _model(file: ConfigFile) -> "type[BaseModel]":
     match file:
         case ConfigFile.HOME:
-            from gateway.config.home import Home  # noqa: PLC0415 - the other commands start without it
+            from gateway.config.home import Home
 
             return Home
         case ConfigFile.GUARD:
-            from gateway.integrations.lock_guard.file import GuardFile  # noqa: PLC0415 - a gateway knows no guard's
+            from gateway.integrations.lock_guard.file import GuardFile
 
             return GuardFile
         case ConfigFile.HUB:
-            from gateway.hub.config import HubFile  # noqa: PLC0415 - only the hub needs SQLAlchemy
+            from gateway.hub.config import HubFile
 
             return HubFile
