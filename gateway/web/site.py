@@ -9,7 +9,6 @@ from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
 
-import segno
 import structlog
 from aiohttp import web
 
@@ -28,15 +27,16 @@ from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
+from gateway.web.pages.brands import BrandsPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.diagnostics import DiagnosticsPage
 from gateway.web.pages.history import HistoryPages
-from gateway.web.pages.home import HomePages
+from gateway.web.pages.home import HomePage
 from gateway.web.pages.household import HouseholdPage
 from gateway.web.pages.hub import HubPage
 from gateway.web.pages.installation import InstallationPage
 from gateway.web.pages.keys import KeysPage
-from gateway.web.pages.pauses import PausesPage
+from gateway.web.pages.live import LivePage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.remote_browsers import RemoteBrowsersPage
@@ -47,6 +47,7 @@ from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
+from gateway.web.server.fragments import qr_svg
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
     LABEL_READER_HEADERS,
@@ -105,12 +106,13 @@ class PagesSite:
         app.on_response_prepare.append(set_headers)
         succession = OwnerSuccession(accounts, services.store, entrance=next(iter(services.home.entrances), ""))
         parts = (
-            HomePages(self._authorizer),
+            HomePage(self._authorizer),
+            LivePage(self._authorizer),
+            BrandsPage(self._authorizer),
             HistoryPages(self._authorizer),
             SignInPages(self._authorizer, succession),
             HouseholdPage(self._authorizer),
             ActionLinkPage(self._authorizer, link_key),
-            PausesPage(self._authorizer),
             PhonesPage(self._authorizer),
             KeysPage(self._authorizer, self),
             PrivacyPage(self._authorizer),
@@ -442,4 +444,4 @@ def _unix_ms(now: Now) -> int:
 @lru_cache(maxsize=16)  # one for each name under which the box is opened
 def _qr_code(address: str) -> str:
     """Draw an address as a QR code, once: it takes 30 ms, and any stranger may ask for it."""
-    return segno.make(address, error="m").svg_inline(scale=5, dark="#000")
+    return qr_svg(address)

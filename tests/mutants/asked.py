@@ -72,6 +72,6 @@ MUTANTS = (
         file="gateway/web/server/fragments.py",
         old="(result is LockRequestResult.PROVEN) is proven",
         new="True",
-        tests=(f"{TESTS}web/pages/test_pauses.py",),
+        tests=(f"{TESTS}web/pages/test_home.py",),
     ),
 )

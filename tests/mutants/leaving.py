@@ -96,7 +96,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a view of the inside outlives the visit",
-        file="gateway/web/pages/home.py",
+        file="gateway/web/pages/live.py",
         old=("        return may and self._services.may_be_watched(camera)\n"),
         new="        return may\n",
         tests=(f"{PRIVACY}::test_while_a_visit_runs_it_is_and_not_a_moment_longer",),

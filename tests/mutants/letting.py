@@ -66,7 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a plain yes lets a stranger in as the hub wrote it",
-        file="gateway/web/pages/home.py",
+        file="gateway/web/pages/brands.py",
         old='fields["do"] == "permit" and ask is not None',
         new='fields["do"] == "never" and ask is not None',
         tests=(f"{PAGE}::test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is_not_offered",),

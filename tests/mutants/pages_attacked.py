@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand gets more than it has without the password",
         file=f"{WEB}pages/home.py",
-        old=("        if terms is None or not extends_permission(before, terms):\n"),
-        new=("        if terms is not None or not extends_permission(before, terms):\n"),
+        old=("    if terms is None or not extends_permission(before, terms):\n"),
+        new=("    if terms is not None or not extends_permission(before, terms):\n"),
         tests=(GIVES,),
     ),
     Mutant(
@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a new key is accepted without the password",
-        file=f"{WEB}pages/home.py",
+        file=f"{WEB}pages/brands.py",
         old=(
             '            case "approve":\n'
             "                asks = await self._authorizer.require_password(request, user)\n"

@@ -9,8 +9,8 @@ from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.queue import ACTION_LABELS
 from gateway.system.i18n import _
 from gateway.system.text import sanitized
-from gateway.web.pages.home import terms_facts
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.brand_terms import terms_facts
 from gateway.web.texts.catalogue import TEXTS
 
 
@@ -18,7 +18,7 @@ class ActionLinkPage:
     """The page of the owner's one-time links. Whoever has the link may do that one thing: nobody signs in here."""
 
     def __init__(self, authorizer: Authorizer, key: bytes) -> None:
-        self._authorizer, self._key = authorizer, key
+        self._authorizer, self._services, self._key = authorizer, authorizer.services, key
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -41,13 +41,13 @@ class ActionLinkPage:
         if isinstance(link, action_links.LinkError):
             return self._render(request, why=link)
         errand = action_links.link_request(link)
-        if errand.entrance not in self._authorizer.services.home.entrances:
+        if errand.entrance not in self._services.home.entrances:
             return self._render(request, why=action_links.LinkError.EXPIRED)
         if not self._is_current(errand):
             return self._already_decided(request, link)
-        if not await self._authorizer.services.store.accounts.use_link(link.nonce, link.expires, now):
+        if not await self._services.store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, why=action_links.LinkError.USED)
-        why = await self._authorizer.services.submit_request(errand.entrance, errand.wish, None)
+        why = await self._services.submit_request(errand.entrance, errand.wish, None)
         return self._render(
             request, link=link, done=why is None, failed=why, standing=self._brand_standing(request, errand)
         )
@@ -56,7 +56,7 @@ class ActionLinkPage:
         """Whether what was asked still stands so: a link from before a revocation must not permit again."""
         if link_request.permission_version is None:
             return True
-        permission = self._authorizer.services.store.brands.permission(getattr(link_request.wish, "brand", ""))
+        permission = self._services.store.brands.permission(getattr(link_request.wish, "brand", ""))
         return permission is not None and permission.version == link_request.permission_version
 
     def _already_decided(self, request: web.Request, link: action_links.ActionLink) -> web.Response:
@@ -68,7 +68,7 @@ class ActionLinkPage:
     def _brand_standing(self, request: web.Request, link_request: action_links.LinkRequest) -> str | None:
         """How the brand that a link is about stands now, in words; None: it is about none."""
         brand = getattr(link_request.wish, "brand", None)
-        permission = None if brand is None else self._authorizer.services.store.brands.permission(brand)
+        permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:
             return None
         return self._authorizer.translate(
@@ -76,17 +76,16 @@ class ActionLinkPage:
         )
 
     def _brand_name(self, brand: str) -> str:
-        known = self._authorizer.services.store.brands.known().get(brand)
-        return brand if known is None else sanitized(known.name)
+        return sanitized(self._services.brand_name(brand))
 
     def _question_facts(self, request: web.Request, link: action_links.ActionLink) -> Mapping[str, Any] | None:
         """What a yes to this link would let in, all of it; None where it is about no brand."""
         brand = getattr(action_links.link_request(link).wish, "brand", None)
-        permission = None if brand is None else self._authorizer.services.store.brands.permission(brand)
+        permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:
             return None
         language = self._authorizer.language(request)
-        terms = terms_facts(permission, self._authorizer.services.home, language)
+        terms = terms_facts(permission, self._services.home, language)
         return {
             "title": self._authorizer.translate(
                 request, _("{brand} asks to be let in"), brand=self._brand_name(permission.brand)
@@ -105,7 +104,7 @@ class ActionLinkPage:
         decided: bool = False,
         standing: str | None = None,
     ) -> web.Response:
-        home, language = self._authorizer.services.home, self._authorizer.language(request)
+        home, language = self._services.home, self._authorizer.language(request)
         entrance = None if link is None else home.entrances.get(action_links.link_request(link).entrance)
         return self._authorizer.render_page(
             request,

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.storage import AccountStore, Store
+from gateway.storage import Store
 from gateway.system.i18n import Language, _
 from gateway.system.text import sanitized
 from gateway.web.auth.roles import Role
 from gateway.web.auth.user_agent import UserAgent
+from gateway.web.server.context import person_name
 from gateway.web.texts.catalogue import TEXTS
 
 ACTIVITY_KINDS = (
@@ -82,9 +83,3 @@ def browser_name(stored: str | None, language: Language) -> str:
     if browser.name is None or browser.system is None:
         return browser.name or browser.system or _("unknown browser").to(language)
     return _("{browser} on {system}").to(language, browser=browser.name, system=browser.system)
-
-
-def person_name(register: AccountStore, ident: str | None) -> str | None:
-    """The name of somebody who has or had an account; None: nobody, or forgotten."""
-    person = None if ident is None else register.person(ident)
-    return None if person is None else sanitized(person.name)

@@ -17,10 +17,10 @@ from gateway.system.i18n import _
 from gateway.system.text import escape_invisible, sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.pages.activity import person_name
 from gateway.web.pages.add_device_form import FORM_FIELDS, FieldError, entered_values, initial_values, read_form
 from gateway.web.pages.capabilities import capability_facts
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.context import person_name
 from gateway.web.texts.catalogue import TEXTS
 
 ADD_DEVICE_PATH = "/installation/add"
@@ -149,7 +149,7 @@ class AddDevicePage:
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Take what is ticked into the house, with the password that is given now."""
         form = await request.post()
-        unproven = await self._authorizer.password_error(request, user, str(form.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
             return await self._render(request, user, why=[unproven], status=422)
         chosen = [str(one) for one in form.getall("take", ())]

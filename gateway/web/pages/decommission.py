@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import segno
 import structlog
 from aiohttp import web
 
@@ -18,6 +17,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import UserAgent
 from gateway.web.pages.privacy import MEGABYTE_BYTES
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.fragments import qr_svg
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class DecommissionPage:
             offer=self._succession.current_offer(self._authorizer.now),
             tally=tally,
             megabytes=-(-tally.film_bytes // MEGABYTE_BYTES),
-            qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
+            qr=None if link is None else qr_svg(link, scale=4),
         )
 
     def _obstacle_text(self, request: web.Request, way: WipeObstacle) -> str:

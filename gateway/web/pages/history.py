@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-import segno
 from aiohttp import web
 
 from gateway.evidence.documents.report import create_report, house_names
@@ -14,16 +13,16 @@ from gateway.storage.models import FilmRecord, SharedVisit, StoredClip
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken
-from gateway.web.pages.activity import person_name
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.context import person_name
+from gateway.web.server.fragments import qr_svg
 from gateway.web.server.security_headers import local_path
+from gateway.web.server.view_log import ViewLog
 from gateway.web.server.visit_story import story_lines
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
 MAX_REPORTS = 4  # drawn and waiting, together: whoever asks for more is told to come back
 REPORT_RETRY_DELAY_S = 10  # seconds until then
-VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a look that goes on is noted again
-MAX_LOGGED_VIEWS = 200
 SHARE_DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 
 
@@ -34,9 +33,7 @@ class HistoryPages:
         self._authorizer, self._services = authorizer, authorizer.services
         self._report_lock = asyncio.Lock()
         self._pending_reports = 0  # reports that are drawn or wait
-        self._view_logged_mono: dict[
-            tuple[str, str, str | None], float
-        ] = {}  # when each look was last noted, by the mono clock
+        self._view_log = ViewLog(authorizer.services.store)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -91,10 +88,7 @@ class HistoryPages:
 
     def _brand_of(self, film: FilmRecord) -> str | None:
         promise = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
-        if promise is None:
-            return None
-        brand = self._services.store.brands.known().get(promise.brand)
-        return promise.brand if brand is None else brand.name
+        return None if promise is None else self._services.brand_name(promise.brand)
 
     def _entrance_of(self, film: FilmRecord) -> str:
         section = self._services.home.entrances.get(film.entrance)
@@ -131,7 +125,7 @@ class HistoryPages:
         self._pending_reports += 1
         try:
             async with self._report_lock:
-                self._log_view("report", visit, user)
+                self._view_log.record("report", visit, user.person, self._authorizer.now)
                 pdf, _ = await asyncio.to_thread(
                     create_report,
                     self._services.films_folder / "visits" / visit,
@@ -153,19 +147,8 @@ class HistoryPages:
         film = self._file_response(
             clip for clip in _film_clips(self._services.store.recordings.films(visit=visit)) if clip.path == path
         )
-        self._log_view("film", visit, user)
+        self._view_log.record("film", visit, user.person, self._authorizer.now)
         return film
-
-    def _log_view(self, kind: Literal["film", "report"], visit: str, user: CurrentUser | None) -> None:
-        """Note who looks; a browser asks for a film in many pieces, and that is one look."""
-        person, now = None if user is None else user.person, self._authorizer.now
-        last = self._view_logged_mono.get((kind, visit, person))
-        if last is not None and now.mono - last < VIEW_LOG_INTERVAL_S:
-            return
-        if len(self._view_logged_mono) >= MAX_LOGGED_VIEWS:
-            self._view_logged_mono.clear()
-        self._view_logged_mono[kind, visit, person] = now.mono
-        self._services.store.privacy.record_view(kind, visit, person, now)
 
     def _file_response(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - an iterator of clips
         clip: StoredClip | None = next(iter(found), None)
@@ -190,9 +173,7 @@ class HistoryPages:
         except LookupError as gone:
             raise web.HTTPNotFound from gone
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
-        return self._render_visit(
-            request, "visit", visit, link=link, qr=segno.make(link, error="m").svg_inline(scale=3)
-        )
+        return self._render_visit(request, "visit", visit, link=link, qr=qr_svg(link, scale=3))
 
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await request.post()
@@ -235,7 +216,7 @@ class HistoryPages:
         share, name = self._share_of(request), request.match_info["file"]
         clips = _film_clips(self._services.store.recordings.films(visit=share.visit))
         film = self._file_response(clip for clip in clips if clip.path.rpartition("/")[2] == name)
-        self._log_view("film", share.visit, None)
+        self._view_log.record("film", share.visit, None, self._authorizer.now)
         return film
 
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import segno
 from aiohttp import web
 
 from gateway.runtime.maintenance import reload
@@ -12,6 +11,7 @@ from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.pages.activity import activity_lines, browser_name
 from gateway.web.pages.remote_browsers import browser_facts
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.fragments import qr_svg
 from gateway.web.texts.catalogue import TEXTS
 
 PASSWORD_RESET_SHOWN_DAYS = 30  # days for which everybody else is shown that a password was set anew on the box
@@ -55,7 +55,7 @@ class HouseholdPage:
         link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
         return desk.render_page(
             request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
-            qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
+            qr=None if link is None else qr_svg(link, scale=4),
             recovered=recovered, roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
         )  # fmt: skip
 

@@ -133,7 +133,7 @@ class HubPage:
                 ),
                 status=422,
             )
-        unproven = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
             return await self._render(request, code=code, why=unproven, status=422)
         if self._join_lock.locked():
@@ -203,7 +203,7 @@ class HubPage:
     async def _leave(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Leave: what came by the hub is cancelled, it is told all that it is owed, and then that the home has left."""
         fields, section, uplink = await request.post(), self._services.home.hub, self._services.uplink
-        unproven = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
             return await self._render(request, why=unproven, status=422)
         if section is None:

@@ -12,8 +12,8 @@ from gateway.system.i18n import Language, _
 from gateway.system.pki.pages import PagesCertificate
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.pages.activity import person_name
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.context import person_name
 
 KEYS_PATH = "/settings/keys"
 
@@ -69,9 +69,8 @@ class KeysPage:
         )  # fmt: skip
 
     def _key_facts(self, language: Language, key: StoredBrandKey) -> dict[str, str | datetime | None]:
-        brand = self._services.store.brands.known().get(key.brand)
         return {
-            "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
+            "x": key.x, "kid": key.kid, "brand": self._services.brand_name(key.brand), "since": key.since,
             "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
             "who": person_name(self._services.store.accounts, key.by) or _("somebody").to(language),
@@ -95,7 +94,7 @@ class KeysPage:
 
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Trust it again: this lets somebody in, so the password is taken with it, however fresh the last one is."""
-        why = await self._authorizer.password_error(request, user, str((await request.post()).get("password", "")))
+        why = await self._authorizer.password_error(request, user)
         if why is not None:
             return self._render(request, why=why, status=422)
         return await self._change_trust(request, self._services.trust_key, user)

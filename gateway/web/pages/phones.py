@@ -59,7 +59,7 @@ class PhonesPage:
     async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Add an address. Pictures of the home go there, so the password is taken with it."""
         fields = await request.post()
-        why = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
+        why = await self._authorizer.password_error(request, user)
         if why is not None:
             return self._render(request, why=why, status=422)
         url = str(fields.get("url", ""))

@@ -1,14 +1,11 @@
 """Shows what is stored, where and how long, and who looked; sets when the inside may be watched."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiohttp import web
 
-from gateway.storage import ErasureRecord, ViewRecord
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.context import person_name
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
 MAX_LINES_SHOWN = 50  # who looked, and what was erased: the newest
@@ -19,7 +16,7 @@ class PrivacyPage:
     """The page of privacy."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services, self._keeping = (
+        self._authorizer, self._services, self._privacy = (
             authorizer,
             authorizer.services,
             authorizer.services.store.privacy,
@@ -35,7 +32,7 @@ class PrivacyPage:
         ]
 
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        tally, hub = self._keeping.counts(), self._services.home.hub
+        tally, hub = self._privacy.counts(), self._services.home.hub
         return self._authorizer.render_page(
             request,
             "privacy",
@@ -44,22 +41,18 @@ class PrivacyPage:
             shortest=MIN_RETENTION_DAYS,
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
-            always=self._keeping.inside_always(),
+            always=self._privacy.inside_always(),
             folder=str(self._services.films_folder),
             insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
-            looks=[self._view_facts(one) for one in self._keeping.views(at_most=MAX_LINES_SHOWN)],
-            erasures=[self._erasure_facts(one) for one in self._keeping.erasures(at_most=MAX_LINES_SHOWN)],
+            looks=[
+                {"look": one, "who": person_name(self._services.store.accounts, one.person)}
+                for one in self._privacy.views(at_most=MAX_LINES_SHOWN)
+            ],
+            erasures=[
+                {"one": one, "who": person_name(self._services.store.accounts, one.by)}
+                for one in self._privacy.erasures(at_most=MAX_LINES_SHOWN)
+            ],
         )
-
-    def _view_facts(self, look: ViewRecord) -> Mapping[str, Any]:
-        return {"look": look, "who": self._person_name(look.person)}
-
-    def _erasure_facts(self, one: ErasureRecord) -> Mapping[str, Any]:
-        return {"one": one, "who": self._person_name(one.by)}
-
-    def _person_name(self, person: str | None) -> str | None:
-        known = None if person is None else self._services.store.accounts.person(person)
-        return None if known is None else known.name
 
     async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:
         """It counts at once, for films that are there already too: what has had its time is erased now."""
@@ -68,7 +61,7 @@ class PrivacyPage:
             raise web.HTTPBadRequest
         was = self._services.retention_days
         if int(days) != was:
-            await self._keeping.set_retention(int(days), was, self._authorizer.now, by=user.person)
+            await self._privacy.set_retention(int(days), was, self._authorizer.now, by=user.person)
             self._services.erase_expired_films()
         raise web.HTTPSeeOther("/settings/privacy")
 
@@ -76,5 +69,5 @@ class PrivacyPage:
         chosen = str((await request.post()).get("inside", ""))
         if chosen not in ("always", "filming"):
             raise web.HTTPBadRequest
-        await self._keeping.set_inside_always(self._authorizer.now, always=chosen == "always", by=user.person)
+        await self._privacy.set_inside_always(self._authorizer.now, always=chosen == "always", by=user.person)
         raise web.HTTPSeeOther("/settings/privacy")

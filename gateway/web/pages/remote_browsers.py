@@ -50,7 +50,7 @@ class RemoteBrowsersPage:
                     request, _("This browser did not bring what is needed: a name and two keys.")
                 )
             )
-        why = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
+        why = await self._authorizer.password_error(request, user)
         if why is not None:
             return _error_response(why)
         person = self._services.store.accounts.person(user.person)

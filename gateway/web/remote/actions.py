@@ -16,8 +16,8 @@ from gateway.protocol import browser_messages, owner_requests
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.storage.rows import TERMS_ADAPTER
 from gateway.web.auth.roles import Role, UserRight, has_right
-from gateway.web.pages.home import read_terms
 from gateway.web.server.authorization import REQUEST_RIGHTS
+from gateway.web.server.brand_terms import read_terms
 from gateway.web.server.context import GatewayServices
 
 NOT_FOUND, NOT_DONE, QUESTION_CHANGED = "not_here", "not_done", "ask_changed"

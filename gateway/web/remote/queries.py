@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,6 +29,7 @@ from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.fragments import FRAGMENTS, Viewer
 from gateway.web.server.live_video import SnapshotCache, is_live
+from gateway.web.server.view_log import ViewLog
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
 LONG_POLL_S = 20.0  # seconds for which an unchanged state is held back
@@ -38,7 +39,6 @@ MAX_ORDERS_SHOWN = 20
 MAX_REMEMBERED_QUERIES = 2_000  # questions: more than anybody asks within two minutes
 MAX_CONCURRENT_QUERIES = 4  # questions of one browser that are being answered
 MAX_CACHED_PICTURES = 8
-VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a look that goes on is noted again
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
 N = TypeVar("N", int, float)
@@ -64,7 +64,7 @@ class QueryService:
         self._running_queries: Counter[str] = Counter()
         self._picture_lock = asyncio.Lock()
         self._pictures: dict[tuple[str, float], bytes] = {}
-        self._view_logged_mono: dict[tuple[str, str, str], float] = {}
+        self._view_log = ViewLog(services.store)
 
     async def answer(self, browser: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
         """Answer a question; JSON, and bytes behind it. None: it is none, so there is nobody to be answered."""
@@ -277,10 +277,9 @@ class QueryService:
             if film.erased is not None or (film.visit not in found and len(found) >= MAX_ITEMS_SHOWN):
                 continue
             brand = None if film.delivery is None else film.delivery.partition(".")[0]
-            known = None if brand is None else self._services.store.brands.known().get(brand)
             visit = found.setdefault(film.visit, {
                 "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
-                "brand": brand if known is None else known.name, "films": [],
+                "brand": brand and self._services.brand_name(brand), "films": [],
             })  # fmt: skip
             visit["films"] += [
                 {"path": clip.path, "camera": clip.camera, "start": clip.start.isoformat(),
@@ -324,7 +323,7 @@ class QueryService:
         clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
         if clip is None:
             raise QueryRefused("not_here")
-        self._log_view("film", visit, browser)
+        self._view_log.record("film", visit, browser.person.id, self._services.clock.now())
         return clip
 
     # ---- what is now ------------------------------------------------------------------------------------------------
@@ -337,7 +336,7 @@ class QueryService:
             raise QueryRefused("not_here")
         if not self._services.may_be_watched(camera):
             raise QueryRefused("private")
-        self._log_view("live", camera, browser)
+        self._view_log.record("live", camera, browser.person.id, self._services.clock.now())
         jpeg = await self._snapshots.newest(camera)
         self._require(browser, UserRight.WATCH_LIVE)
         if not self._services.may_be_watched(camera):
@@ -345,18 +344,6 @@ class QueryService:
         if jpeg is None or len(jpeg) > CHUNK_BYTES:
             raise QueryRefused("no_picture")
         return {"camera": camera, "live": is_live(self._services.camera_proofs(), camera)}, jpeg
-
-    def _log_view(self, kind: Literal["live", "film"], what: str, browser: EnrolledBrowser) -> None:
-        """Note who looks; what is asked for in many pieces is one look."""
-        now, name = self._services.clock.now(), (kind, what, browser.person.id)
-        last = self._view_logged_mono.get(name)
-        if last is not None and now.mono - last < VIEW_LOG_INTERVAL_S:
-            return
-        self._view_logged_mono = {
-            key: at for key, at in self._view_logged_mono.items() if now.mono - at < VIEW_LOG_INTERVAL_S
-        }
-        self._view_logged_mono[name] = now.mono
-        self._services.store.privacy.record_view(kind, what, browser.person.id, now)
 
 
 def _state_version(state: Mapping[str, Any]) -> str:

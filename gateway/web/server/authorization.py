@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.now import Now
-from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
@@ -107,9 +106,9 @@ class Authorizer:
             web.HTTPUnauthorized: it is missing or wrong, and it is a script that asks.
         """
         fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
-        given = next((value for name, value in fields if name == PASSWORD_FIELD), None)
-        why = None if given is None else await self.password_error(request, user, given)
-        if given is not None and why is None:
+        given = any(name == PASSWORD_FIELD for name, _ in fields)
+        why = await self.password_error(request, user, PASSWORD_FIELD) if given else None
+        if given and why is None:
             return None
         if wants_json(request):
             text = why or _("Your password is asked for once more.").to(self.language(request))
@@ -153,20 +152,22 @@ class Authorizer:
         """Return the error of a request that the box does not carry out, with the reason in the reader's language."""
         return web.HTTPConflict(text=self.translate(request, text, **facts))
 
+    def raise_if_not_done(self, request: web.Request, why: str | None) -> None:
+        """Raise the error of a request that was not done, with its reason; None: it was done."""
+        if why is not None:
+            raise self.conflict(request, _("Not done: {why}"), why=why)
+
     def error_text(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
         """Say why somebody's password, name or right was not good."""
         if isinstance(outcome, RetryAfter):
             return self.translate(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
         return self.translate(request, TEXTS[f"refused.{outcome}"])
 
-    async def password_error(self, request: web.Request, user: CurrentUser, password: str) -> str | None:
-        """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""
+    async def password_error(self, request: web.Request, user: CurrentUser, field: str = "password") -> str | None:
+        """Check the password in a field of the form, however fresh the last one is; None: it is right, else why not."""
+        password = str((await request.post()).get(field, ""))
         outcome = await self.accounts.confirm_password(user, password, self.now)
         return None if outcome is None else self.error_text(request, outcome)
-
-    async def wish(self, entrance: str, wish: AnyOwnerRequest, user: CurrentUser) -> str | None:
-        """Ask the house for something in somebody's name; None, or why it was not done."""
-        return await self.services.submit_request(entrance, wish, user.person)
 
     def sign_in_response(self, request: web.Request, secrets: SessionSecrets, location: str) -> web.Response:
         """Answer with the two cookies of who has just signed in."""

@@ -1,4 +1,4 @@
-"""Holds the services of the box that the pages use; `app.py` supplies them, so pages import no other adapter."""
+"""The services of the box that the pages use. `app.py` supplies them, so the pages build no adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,67 +20,92 @@ from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import Store
+from gateway.storage import AccountStore, Store
 from gateway.system.clock import Clock
+from gateway.system.text import sanitized
 from gateway.video.ipc import CameraProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayServices:
-    """One box.
-
-    `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `letting` has the owner's word on brands; `distrusted` and `trusted` take a brand's public key and who
-    asks. `pause` takes where (None: everywhere), from when, to when and whose word it is, `end_pause` a pause's id and
-    whose; they answer the pause, or why there is none, and raise `StoreFailed`. `video` is the video process's socket,
-    `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
-    `tidy` looks for films that have had their time; `told` tells the owner a stored message of the box. `walks` are the
-    walk tests, `proposals` what waits to come into the house file, `rewriting` writes it.
-    `uplink` is the line to the hub; None: there is none.
-    """
+    """The services of one box, and the questions that several pages put to them."""
 
     home: Home
     store: Store
     clock: Clock
+
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
+    """Returns the present state of every entrance."""
+
     submit_request: Callable[[str, AnyOwnerRequest, str | None], Awaitable[str | None]]
+    """Takes an entrance, a request and the id of the person (None: the holder of a link); returns None when it was
+    done, else why not."""
+
     permissions: PermissionService
+
     plan_pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[PlannedPause | PauseRefusal]]
+    """Takes an entrance (None: every one), begin, end and the id of the person. Raises `StoreFailed`."""
+
     end_pause: Callable[[str, str | None], Awaitable[PlannedPause | PauseRefusal]]
+    """Takes the id of a pause and of the person. Raises `StoreFailed`."""
+
     distrust_key: Callable[[str, str], Awaitable[str | None]]
+    """Takes a brand's public key and the id of the person; returns None when it was done, else why not."""
+
     trust_key: Callable[[str, str], Awaitable[str | None]]
+    """Takes and returns the same as `distrust_key`."""
+
     contacts: Contacts
+
     video_socket: Path
+    """The socket of the video process."""
+
     camera_proofs: Callable[[], Mapping[str, CameraProof]]
+    """Returns the newest proof of each camera."""
+
     take_picture: Callable[[str], Awaitable[bytes | None]]
+    """Takes a camera; returns a JPEG of what it sees now, or None."""
+
     public_key: PublicKey
+    """The box's own."""
+
     erase_expired_films: Callable[[], None]
+
     notify_owner: Callable[[NotifyOwner, int], None]
+    """Takes a notification of the box and the id under which it is stored."""
+
     decommissioning: Decommissioning
     walk_tests: WalkTestRunner
     proposals: Proposals
     home_file_writer: HomeFileWriter
+
     uplink: Uplink | None
+    """The connection to the hub; None without one."""
 
     @property
     def zone(self) -> ZoneInfo:
-        """The house's time zone."""
+        """The time zone of the home."""
         return ZoneInfo(self.home.timezone)
 
     @property
+    def films_folder(self) -> Path:
+        """The folder to which the paths of clips are relative."""
+        return self.home.storage.folder
+
+    @property
     def retention_days(self) -> int:
-        """For how many days films are kept: as an owner chose on a page, else as the house file says."""
+        """For how many days films are kept: the owner's choice on the privacy page, else the value in home.yaml."""
         return self.store.privacy.chosen_retention_days() or self.home.storage.retention_days
 
     def is_inside(self, camera: str) -> bool:
-        """Whether a camera sees the inside of the home, at one entrance or another."""
+        """Return whether a camera sees the inside of the home at any entrance."""
         return any(camera in section.cameras.inside for section in self.home.entrances.values())
 
     def may_be_watched(self, camera: str) -> bool:
-        """Whether a camera may be watched live now, whoever watches: one inside only while there is a film anyway.
+        """Return whether a camera may be watched live now, by any viewer.
 
-        That is during a visit, and while a door that was opened without an order is filmed; unless the owner chose
-        that it may always be.
+        An inside camera may be watched only while it films anyway (a visit runs, or a door was opened without an
+        order), unless the owner chose that it may always be watched.
         """
         if not self.is_inside(camera) or self.store.privacy.inside_always():
             return True
@@ -90,18 +115,24 @@ class GatewayServices:
             for state, _ in self.states()
         )
 
-    @property
-    def films_folder(self) -> Path:
-        """Where clips' paths begin."""
-        return self.home.storage.folder
-
     def entrance_state(self, name: str) -> tuple[Entrance, Now]:
-        """Return one entrance as it stands now.
+        """Return the present state of one entrance.
 
         Raises:
-            KeyError: there is none of this name.
+            KeyError: no entrance has this name.
         """
         for state, now in self.states():
             if state.id == name:
                 return state, now
         raise KeyError(name)
+
+    def brand_name(self, brand: str) -> str:
+        """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it."""
+        known = self.store.brands.known().get(brand)
+        return brand if known is None else known.name
+
+
+def person_name(register: AccountStore, person: str | None) -> str | None:
+    """Return the name of a person who has or had an account; None for no id, or for one that was erased."""
+    known = None if person is None else register.person(person)
+    return None if known is None else sanitized(known.name)

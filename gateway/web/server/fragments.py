@@ -25,7 +25,7 @@ from gateway.system.i18n import Language
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server import courier_view
-from gateway.web.server.context import GatewayServices
+from gateway.web.server.context import GatewayServices, person_name
 from gateway.web.server.visit_story import StoryLine, story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
@@ -122,7 +122,7 @@ def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
     return {
         "entrance": entrance,
         "visit": visit,
-        "brand": None if visit is None else _brand_name(services, visit.delivery),
+        "brand": None if visit is None else services.brand_name(visit.delivery.brand),
         "place": None if visit is None else _place_name(services.home.entrances[entrance], visit.delivery),
         "phase": "ready" if visit is None else visit.phase.value,
         "may_veto": visit is not None and visit.phase in (Phase.RINGING, Phase.APPROVING),
@@ -134,17 +134,13 @@ def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
 def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     _, now = services.entrance_state(entrance)
     planned = [one for one in services.store.pauses.planned(now) if one.holds_at(entrance)]
+    names = [person_name(services.store.accounts, one.by) or one.by for one in planned]
     return {
         "pauses": [
-            {"planned": one, "holds": one.start <= now.utc, "who": _person_name(services, one.by)} for one in planned
+            {"planned": one, "holds": one.start <= now.utc, "who": name}
+            for one, name in zip(planned, names, strict=True)
         ]
     }
-
-
-def _person_name(services: GatewayServices, person: str | None) -> str | None:
-    """Who a person is called; None for what was not asked by an account."""
-    known = None if person is None else services.store.accounts.person(person)
-    return person if known is None else known.name
 
 
 def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
@@ -172,7 +168,7 @@ def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewe
     lacking = next((p.lacking for p in state.preflights if first is not None and p.delivery.id == first.id), None)
     return {
         "delivery": first,
-        "brand": None if first is None else _brand_name(services, first),
+        "brand": None if first is None else services.brand_name(first.brand),
         "place": None if first is None else _place_name(services.home.entrances[entrance], first),
         "start": None if first is None else first.start.astimezone(services.zone),
         "end": None if first is None else first.end.astimezone(services.zone),
@@ -190,11 +186,6 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
             -MAX_TIMELINE_LINES:
         ]
     return {"visit": visit, "lines": lines, "zone": services.zone}
-
-
-def _brand_name(services: GatewayServices, delivery: VisitDelivery) -> str:
-    brand = services.store.brands.known().get(delivery.brand)
-    return delivery.brand if brand is None else brand.name
 
 
 def _place_name(section: EntranceSection, delivery: VisitDelivery) -> str:
@@ -233,9 +224,9 @@ def _live_cameras(state: Entrance) -> frozenset[str]:
     return frozenset(name for name, camera in state.cameras.items() if camera.live)
 
 
-def qr_svg(code: str) -> str:
-    """A code as the door's scanner reads it from a phone: an SVG."""
-    return segno.make(code, error="m", micro=False).svg_inline(scale=5, dark="#000")
+def qr_svg(text: str, *, scale: int = 5) -> str:
+    """Draw a text as a QR code: an SVG element, `scale` units a module. Black, for scanners that read a phone."""
+    return segno.make(text, error="m", micro=False).svg_inline(scale=scale, dark="#000")
 
 
 def _phones_facts(services: GatewayServices, _: str, _viewer: Viewer) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
-from gateway.web.pages.home import week_spans
+from gateway.web.server.brand_terms import week_spans
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box

@@ -1,0 +1,79 @@
+"""Shows the cameras live: as video, or as JPEGs one after the other."""
+
+from functools import partial
+
+from aiohttp import web
+
+from gateway.system.i18n import _
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server import live_video
+from gateway.web.server.authorization import Authorizer
+
+
+class LivePage:
+    """The page of live video, and its streams."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
+        self._snapshots = live_video.SnapshotCache(authorizer.services.take_picture)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the addresses of this page."""
+        protect = self._authorizer.protect
+        return [
+            web.get("/live", protect(UserRight.WATCH_LIVE, self._live)),
+            web.get("/live/{camera}", protect(UserRight.WATCH_LIVE, self._stream_camera)),
+            web.get("/live/{camera}/pictures", protect(UserRight.WATCH_LIVE, self._stream_pictures)),
+        ]
+
+    async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
+        cameras = {
+            name: (section.cameras.outside, *section.cameras.inside)
+            for name, section in self._services.home.entrances.items()
+        }
+        always = self._services.store.privacy.inside_always()
+        private = set() if always else {name for name in self._services.home.devices if self._services.is_inside(name)}
+        return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
+
+    async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
+        """One camera, live; whether it may be watched is asked again for as long as it goes on."""
+        camera = self._requested_camera(request)
+        if not self._services.may_be_watched(camera):
+            return await live_video.refuse_private(request)
+        allowed = partial(self._may_watch, user, camera)
+        self._log_view(user, camera)
+        try:
+            return await live_video.stream_camera(
+                request, self._services.video_socket, camera, proofs=self._services.camera_proofs, is_allowed=allowed
+            )
+        finally:
+            self._log_view(user, camera)
+
+    async def _stream_pictures(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
+        camera = self._requested_camera(request)
+        if not self._services.may_be_watched(camera):
+            raise self._authorizer.conflict(
+                request, _("The inside can only be watched during a visit (Settings, Privacy)")
+            )
+        allowed = partial(self._may_watch, user, camera)
+        self._log_view(user, camera)
+        try:
+            return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), is_allowed=allowed)
+        finally:
+            self._log_view(user, camera)
+
+    def _log_view(self, user: CurrentUser, camera: str) -> None:
+        """Note who watches, when it begins and when it ends."""
+        self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
+
+    def _requested_camera(self, request: web.Request) -> str:
+        camera = request.match_info["camera"]
+        device = self._services.home.devices.get(camera)
+        if device is None or device.kind != "camera":
+            raise web.HTTPNotFound
+        return camera
+
+    def _may_watch(self, user: CurrentUser, camera: str) -> bool:
+        may = self._authorizer.accounts.refusal(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
+        return may and self._services.may_be_watched(camera)

@@ -1,0 +1,101 @@
+"""Reads and shows the terms under which a brand may come in."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from multidict import MultiMapping
+
+from gateway.config.home import Home
+from gateway.domain.day import day_end, read_day
+from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, parse_hours
+from gateway.domain.now import Now
+from gateway.storage.consent_requests import StoredConsentRequest
+from gateway.system.i18n import Language
+from gateway.system.text import sanitized
+from gateway.web.texts.catalogue import TEXTS
+
+MAX_CARRIERS = 32  # as many as a brand may ask for
+
+
+def read_terms(fields: MultiMapping[Any], home: Home, now: Now) -> PermissionTerms:
+    """Read the terms that an owner entered into the form.
+
+    Without a trusted clock the last day has no upper bound: the box does not know what is far ahead.
+
+    Raises:
+        DayError: the last day is out of bounds.
+        ValueError: a number, an hour or a name is invalid.
+    """
+    carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := sanitized(text))}
+    if len(carriers) > MAX_CARRIERS:
+        raise ValueError(f"{MAX_CARRIERS} carriers at most")
+    last, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
+    today = now.utc.astimezone(zone).date() if now.trusted else None
+    return PermissionTerms(
+        entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
+        places=frozenset(place_names(home)) & set(map(str, fields.getall("place", ()))),
+        carriers=frozenset(carriers),
+        days=frozenset(map(str, fields.getall("day", ()))),
+        hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
+        ask_each_time=fields.get("each") == "1",
+        openings=int(str(fields.get("openings", "1"))),
+        expires=day_end(read_day(last, today=today), zone) if last else None,
+        hub_signed=fields.get("hub_signed") == "1",
+    )
+
+
+def terms_facts(permission: Permission, home: Home, language: Language) -> Mapping[str, Any]:
+    """Return the terms of a permission with the home's own names, which the template has to isolate."""
+    terms, places = permission.terms, place_names(home)
+    return {
+        "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
+        "places": [places.get(name, name) for name in sorted(terms.places)],
+        "carriers": sorted(terms.carriers),
+        "days": _day_names(terms.days, language),
+        "hours": terms.hours,
+        "ask_each_time": terms.ask_each_time,
+        "hub_signed": terms.hub_signed,
+    }
+
+
+def question_facts(ask: StoredConsentRequest, home: Home, language: Language) -> Mapping[str, Any]:
+    """Return what a brand requests with the home's own names; None where it leaves the choice to the owner."""
+    asked, places = ask.asked, place_names(home)
+    entrances = None if asked.entrances is None else [
+        home.entrances[name].name for name in asked.entrances if name in home.entrances
+    ]  # fmt: skip
+    return {
+        "entrances": entrances,
+        "places": None if asked.places is None else [places[name] for name in asked.places if name in places],
+        "carriers": asked.carriers,
+        "days": _day_names(asked.days, language),
+        "hours": asked.hours,
+        "openings": asked.openings,
+        "until": asked.expires,
+        "hub_signed": asked.hub_signed,
+    }
+
+
+def place_names(home: Home) -> dict[str, str]:
+    """Return the name of each place of all entrances, by its id."""
+    return {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
+
+
+def _day_names(days: Collection[str], language: Language) -> str:
+    return ", ".join(TEXTS[f"day.{day}"].to(language) for day in DAYS if day in days)
+
+
+def week_spans(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
+    """Return the spans of a week in which a brand may come in: for each day its column and the rectangles in it."""
+    opens, closes = parse_hours(hours)
+    begin, end = opens.total_seconds() / 3600, closes.total_seconds() / 3600
+    painted: list[Mapping[str, Any]] = []
+    for place, day in enumerate(DAYS):
+        spans = []
+        if day in days:
+            spans.append({"y": 2 * begin, "height": 2 * (min(end, 24) - begin)})
+        if end > 24 and DAYS[place - 1] in days:  # what runs past midnight is the next day's
+            spans.append({"y": 0, "height": 2 * (end - 24)})
+        painted.append({"name": day, "x": place * 28 + 2, "spans": spans})
+    return painted
