@@ -110,7 +110,7 @@ def instant(value: object, what: str) -> datetime:
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise MalformedPayload(f"{what} is no time of the calendar") from error
+        raise MalformedPayload(f"{what} is not a valid date and time") from error
 
 
 def stamp(at: datetime) -> str:
@@ -120,7 +120,7 @@ def stamp(at: datetime) -> str:
         ValueError: `at` has no time zone.
     """
     if at.utcoffset() is None:
-        raise ValueError("a time without its zone is no instant")
+        raise ValueError("a time needs its time zone")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -143,7 +143,7 @@ def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise MalformedPayload("NaN and infinity are no JSON")
+    raise MalformedPayload("NaN and infinity are not valid JSON")
 
 
 def _short_integer(digits: str) -> int:

@@ -1,11 +1,13 @@
 """The workshop's rules that no linter knows, held by reading the source."""
 
 import ast
+import builtins
 import gc
+import importlib.util
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -213,6 +215,55 @@ def test_nothing_is_left_for_later() -> None:
         for path in ALL
         for line, comment in comments(path)
         if later.search(comment) and path != Path(__file__)
+    ] == []
+
+
+RAISES = re.compile(r"^( *)Raises:\n((?:\1 +.*\n?|\n)+)", re.MULTILINE)
+
+
+def named_errors(docstring: str) -> Iterator[str]:
+    """The exceptions that a docstring's `Raises:` names: in `Name, other.Name: when` all before the colon."""
+    for section in RAISES.finditer(docstring):
+        lines = section[2].splitlines()
+        indent = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+        for line in lines:
+            if line[indent : indent + 1].strip():
+                yield from re.split(r", | or ", line.strip().partition(":")[0])
+
+
+def known_names(path: Path) -> Iterator[str]:
+    """The names that a module imports, wherever in it."""
+    for node in walked(path):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("docstring", "names"),
+    [
+        ("Do it.\n\nRaises:\n    ValueError: it is late,\n        very: late.\n    KeyError, OSError: it is gone.\n",
+         ["ValueError", "KeyError", "OSError"]),
+        ("Do it.\n\n    Raises:\n        sqlite3.Error: always.\n\n    It is done.", ["sqlite3.Error"]),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_named_exception(docstring: str, names: list[str]) -> None:
+    assert list(named_errors(docstring)) == names
+
+
+def error_exists(error: str, classes: Collection[str], imported: Collection[str]) -> bool:
+    package, dot, _ = error.partition(".")
+    return error in classes or package in imported or (dot != "" and importlib.util.find_spec(package) is not None)
+
+
+def test_every_exception_that_a_docstring_names_exists() -> None:
+    classes = {node.name for _, node in nodes(PRODUCT) if isinstance(node, ast.ClassDef)} | vars(builtins).keys()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    assert [
+        f"{place(path, node)} {error}"
+        for path, node in nodes(PRODUCT)
+        if isinstance(node, documented)
+        for error in named_errors(ast.get_docstring(node) or "")
+        if not error_exists(error, classes, set(known_names(path)))
     ] == []
 
 

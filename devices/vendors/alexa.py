@@ -200,7 +200,7 @@ def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
         if stream.get("protocol") == "RTSP" and stream.get("videoCodec") == "H264":
             uri = text(stream.get("uri"), "uri", 512)
             if not uri.startswith(("rtsp://", "rtsps://")) or " " in uri:
-                raise MalformedPayload("uri is no RTSP address")
+                raise MalformedPayload("uri is not an RTSP address")
             return (StreamReport(uri=uri),)
     return ()
 

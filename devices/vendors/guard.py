@@ -112,7 +112,7 @@ def _report(body: Mapping[str, object]) -> Report:
         return ErrorReport(id=id_, failure=_known(OperationError, body["failure"], OperationError.UNSPECIFIED))
     progress = text(body.get("progress"), "progress")
     if progress not in set(CommandProgress):
-        raise MalformedPayload("the report is none that a guard makes")
+        raise MalformedPayload("a guard sends no report with these keys")
     return ProgressReport(id=identifier(body.get("command"), "command"), progress=CommandProgress(progress))
 
 
@@ -243,7 +243,7 @@ def decode_command(
             case "lock":
                 return movement.read(body, LockDoor)
             case _:
-                return UnreadablePayload(why="the command is none that moves a bolt")
+                return UnreadablePayload(why="the command does not move a bolt")
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
 

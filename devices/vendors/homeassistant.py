@@ -285,7 +285,7 @@ DEFINITION = Definition(
     answer=answer,
     answers=asked,
     why_no_live_answer=(
-        "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
+        "an answer of Home Assistant repeats its last report of the contact, so it proves nothing: write answers: false"
     ),
     silence_s=3600.0,
     account="homeassistant",

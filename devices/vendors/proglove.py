@@ -68,7 +68,7 @@ def decode_report(
         if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
             return ()
         if body.get("event_type") != _SAID[channel]:
-            return (UnreadablePayload(why="event_type is none that belongs on this topic"),)
+            return (UnreadablePayload(why="event_type does not belong on this topic"),)
         if channel is TopicSuffix.AVAILABILITY:
             return (AvailabilityReport(online=_linked(body)),)
         return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)

@@ -145,12 +145,12 @@ def decode_command(
         word = text(mapping(parse(payload), "the command").get("word"), "word")
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
-    return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is none of wait, go and no")
+    return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is not wait, go or no")
 
 
 def _problem(device_ref: DeviceRef) -> str | None:
     if unknown := sorted(device_ref.keys.keys() - KEYS):
-        return f"`{unknown[0]}` is no word of a scan: keys say where code, event and symbology stand"
+        return f"`{unknown[0]}` is not a value of a scan: keys say where code, event and symbology stand"
     if device_ref.keys and CODE not in device_ref.keys:
         return "keys must say where the code stands, like `code: data.barcode`"
     return None

@@ -311,7 +311,7 @@ def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:
         case ("lock", []) | ("setLockedUnlocked", ["locked"]):
             return movement.read(body, LockDoor)
         case _:
-            raise MalformedPayload("the command is none that moves a bolt")
+            raise MalformedPayload("the command does not move a bolt")
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:

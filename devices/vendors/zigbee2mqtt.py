@@ -440,7 +440,7 @@ def decode_command(
             case "LOCK":
                 return movement.bare(LockDoor)
             case _:
-                return UnreadablePayload(why="the command is none that moves a bolt or sounds a siren")
+                return UnreadablePayload(why="the command neither moves a bolt nor sounds a siren")
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
 
@@ -470,8 +470,8 @@ def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | No
         )
     if not name:
         return (
-            f"`{device_ref.address}` is no device of the base topic `{base}`: write {base}/FRIENDLY_NAME, as it stands"
-            " in Zigbee2MQTT."
+            f"`{device_ref.address}` does not name a device below the base topic `{base}`: write {base}/FRIENDLY_NAME,"
+            " as Zigbee2MQTT shows it."
         )
     return None
 

@@ -128,7 +128,7 @@ def _readable(entries: Sequence[object]) -> Iterator[BridgeDevice]:
 def _device(body: Mapping[str, object]) -> BridgeDevice:
     name = text(body.get("friendly_name"), "friendly_name", 200)
     if _NO_TOPIC & set(name) or name.startswith(("/", "$", "bridge/")) or name.endswith(("/set", "/get")):
-        raise MalformedPayload("friendly_name is no topic")
+        raise MalformedPayload("friendly_name cannot be a topic")
     definition = body.get("definition")
     described = {} if definition is None else mapping(definition, "definition")  # null: no driver knows the device
     exposes = tuple(_named(sequence(described.get("exposes", []), "exposes")))

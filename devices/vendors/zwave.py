@@ -185,7 +185,7 @@ def _operation(value: object) -> Iterator[Report]:
 def _battery(value: object) -> Iterator[Report]:
     percent = _whole(value)
     if percent is None or not 0 <= percent <= 100:
-        raise MalformedPayload("the level is no percentage")
+        raise MalformedPayload("the level is not a percentage")
     yield BatteryReport(percent=percent)
 
 
@@ -338,7 +338,7 @@ def decode_command(
 def _order(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
     mode = _whole(arguments[1]) if arguments is not None and len(arguments) > 1 else None
     if mode not in (SECURED, UNSECURED):
-        return UnreadablePayload(why="the call is none that moves a bolt")
+        return UnreadablePayload(why="the call does not move a bolt")
     return movement.bare(LockDoor if mode == SECURED else UnlockDoor)
 
 

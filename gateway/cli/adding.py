@@ -60,7 +60,7 @@ def fields_of(pairs: Sequence[str]) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise Failure(
-                f"{pair!r} is no key=value.", "Write it like --set latency=8 or --set cameras.outside=doorbell."
+                f"{pair!r} is not key=value.", "Write it like --set latency=8 or --set cameras.outside=doorbell."
             )
         found[key] = value
     return found

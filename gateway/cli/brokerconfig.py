@@ -159,7 +159,7 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
     """Say which files Perron did not write, and which secrets others can read or guess.
 
     Raises:
-        Exit: there is one (1).
+        typer.Exit: there is one (1).
         Failure: there is nothing to look at.
     """
     from gateway.mqtt.mosquitto.folder_check import folder_faults
@@ -258,7 +258,9 @@ def check_base_topic(text: str) -> str:
     """
     words = text.split("/")
     if not all(words) or set(text) & set("+#$ \t\r\n\0") or not text.isprintable() or words[0] == "perron":
-        raise Failure(f"{text!r} is no base topic of a radio.", "Write it as the bridge's own settings do: zigbee2mqtt")
+        raise Failure(
+            f"{text!r} is not the base topic of a radio.", "Write it as the bridge's own settings do: zigbee2mqtt"
+        )
     return text
 
 

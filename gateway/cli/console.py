@@ -38,7 +38,7 @@ async def run(home: Home, file: Path) -> None:
     or without. `file` is the house file, which SIGHUP has read anew.
 
     Raises:
-        Occupied, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
+        FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
     """
     await Supervisor(home, file, make=App, beside=lambda app: run_beside(_log_readiness(app))).run()
 

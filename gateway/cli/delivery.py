@@ -154,7 +154,7 @@ async def make_signing(
 
     Raises:
         Failure: the key cannot be read, or the connection has no home to sign for.
-        Refused, NotAsked: the hub says no, or nothing.
+        HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     key = read_key(key_file)
     if brand is None or home is None:
@@ -178,7 +178,7 @@ async def announce_at_hub(
 
     Raises:
         Failure: the file is wrong.
-        Refused, NotAsked: the hub says no, or nothing.
+        HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     utc = machine_time()
     if signing is None:

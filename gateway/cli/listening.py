@@ -34,7 +34,7 @@ async def listen_at_new_endpoint(hub: RetailerClient, at: ListenOptions, url: st
 
     Raises:
         Failure: address or port cannot be had.
-        Refused, NotAsked: the hub says no, or nothing.
+        HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     here = replace(at, port=_free_port(at))
     where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
@@ -104,7 +104,9 @@ async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
     try:
         listener = WebhookListener(secret, told=told, refused=refused)
     except SecretUnusable as error:
-        raise Failure(f"The secret is none: {error}.", "Rotate the endpoint's secret to be told a new one.") from error
+        raise Failure(
+            f"The secret is not valid: {error}.", "Rotate the endpoint's secret to be told a new one."
+        ) from error
     left = at.count
     try:
         found = await listener.open(at.host, at.port)

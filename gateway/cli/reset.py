@@ -24,7 +24,7 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path
     `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
 
     Raises:
-        Occupied: the box runs.
+        FolderInUse: the box runs.
         Failure: it was not wiped, or not to its end.
     """
     folder = home.storage.folder

@@ -212,7 +212,7 @@ def read_house_file(file: Path) -> SimulatedHouse:
     try:
         return read_house(file)
     except (YAMLError, UnicodeDecodeError) as error:
-        told = f"{file} is no YAML: {error}"
+        told = f"{file} is not valid YAML: {error}"
     except ValidationError as error:
         told = "\n".join(
             f"{file}: {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)

@@ -133,8 +133,8 @@ class LockDevice(DeviceSection):
     def _guarded_or_not(self) -> Self:
         if self.guarded and not self.definition.refuses_late:
             raise ValueError(
-                f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
-                " late copy of an order too. It is a basic lock"
+                f"guarded must be false: a lock of the vendor {self.vendor} gets no id and no time with a command, so"
+                " it obeys a late copy of a command too. It is a basic lock"
             )
         return self
 

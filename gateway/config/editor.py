@@ -172,7 +172,7 @@ def parse_value(key: str, text: str) -> object:
         return parse_yaml(text).data
     except InvalidYaml as error:
         raise EditRejected(
-            f"`{key}={text}`: this is no YAML.", "Put the value into quotes: 'name=\"In: the hall\"'."
+            f"`{key}={text}`: this is not valid YAML.", "Put the value into quotes: 'name=\"In: the hall\"'."
         ) from error
 
 
@@ -186,7 +186,7 @@ def check_home(text: str, file: Path) -> Home:
         return parse_home(text, file)
     except ConfigError as error:
         told = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
-        what = f"{file} would be no house any more:\n{told}"
+        what = f"{file} would no longer be a valid house file:\n{told}"
         raise EditRejected(what, "Nothing was written. Say it otherwise.") from error
 
 
@@ -207,7 +207,7 @@ def _load_home(text: str, file: Path) -> CommentedMap:
         house = _yaml().load(text)
     except YAMLError as error:
         raise EditRejected(
-            f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first."
+            f"{file}: this is not valid YAML: {str(error).splitlines()[0]}.", "Correct the file first."
         ) from error
     if not isinstance(house, CommentedMap):
         raise EditRejected(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
@@ -229,4 +229,4 @@ def _dump(data: CommentedMap) -> str:
 
 
 def _describe_error(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
+    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is not UTF-8"

@@ -23,7 +23,7 @@ def _not_reserved(id_: str) -> str:
 def _hours(text: str) -> str:
     start, end = (int(half[:2]) * 60 + int(half[3:]) for half in text.split("-"))
     if any(int(half[3:]) > 59 for half in text.split("-")) or end > 24 * 60 or start >= end:
-        raise ValueError(f"`{text}` is no span of one day: write it like 08:00-20:00, the earlier time first")
+        raise ValueError(f"`{text}` is not a span of one day: write it like 08:00-20:00, the earlier time first")
     return text
 
 

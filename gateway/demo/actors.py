@@ -79,7 +79,7 @@ class DemoRetailer:
         """Offer a delivery and wait for the box's answer. Windows are in seconds from now.
 
         Raises:
-            NeverCame: the box did not answer.
+            WaitTimeout: the box did not answer.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         section, now = self._home.entrances[self._entrance], self.utc().replace(microsecond=0)
@@ -107,7 +107,7 @@ class DemoRetailer:
         """Withdraw a promise and wait for the box's answer.
 
         Raises:
-            NeverCame: the box did not answer.
+            WaitTimeout: the box did not answer.
         """
         self._on_action("retailer", f"cancels {id_}")
         return await self._send(self._signers[brand], Cancel(id=id_, version=version))

@@ -98,7 +98,7 @@ class LoggedProcess:
         """Wait until `ready`.
 
         Raises:
-            Died: it ended before, or was not ready within so many seconds.
+            ProcessDied: it ended before, or was not ready within so many seconds.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):

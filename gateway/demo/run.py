@@ -48,9 +48,9 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
     still up.
 
     Raises:
-        Died: a process did not start.
+        ProcessDied: a process did not start.
         BrokerMissing: there is no broker.
-        NoTemplate: not in a clone of the repository.
+        TemplateMissing: not in a clone of the repository.
     """
     made = scenario.made(make_plan(folder, fast=fast, language=language))
     async with open_stage(made, folder, say=audience.starting, told=audience.seen) as ready:

@@ -117,7 +117,7 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
     Unless it is `rigged` the gateway is `perron run` itself, and has no handles. `module`: the rigged one's.
 
     Raises:
-        Died: a process did not start; the text tells its last words.
+        ProcessDied: a process did not start; the text tells its last words.
         gateway.mqtt.mosquitto.provisioning.BrokerMissing: there is no broker.
     """
     plan.write(folder)

@@ -324,7 +324,7 @@ def _check_receipt(case: _VerificationCase, manifest: Manifest, keys: Collection
     try:
         issued = CourierReceipt.from_json(data)
     except ValueError:
-        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is no receipt")
+        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is not a receipt")
     if not any(issued.is_signed_by(key) for key in keys):
         return ProofDefect(
             problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} was changed, or another box signed it"

@@ -55,7 +55,7 @@ def read_walk(storage: Path, entrance: str) -> WalkTest | None:
     """Read how far an entrance's walk test has come; None: none was begun.
 
     Raises:
-        Unreadable: there is one, and it cannot be read: what it forbade is not known.
+        UnreadableWalkTest: there is one, and it cannot be read: what it forbade is not known.
     """
     try:
         return WalkTest.model_validate_json(walk_file(storage, entrance).read_bytes())

@@ -210,7 +210,7 @@ class InboundLimiter:
         try:
             code = self._take()
         except ValueError:  # not quoted: it is a stranger's
-            self.wrong = "the broker sends a message whose topic is none"
+            self.wrong = "the broker sends a message with an invalid topic"
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         self._go_on()
         self._read += 1
@@ -258,7 +258,7 @@ class InboundLimiter:
                 }
                 self._take()
             except ValueError:
-                self.wrong = "the broker sends a message whose topic is none"
+                self.wrong = "the broker sends a message with an invalid topic"
             finally:
                 self._paho._in_packet = begun  # noqa: SLF001 - as above
         if self._limits.waiting:
@@ -267,7 +267,7 @@ class InboundLimiter:
     def _refused(self, first: int, length: int) -> str | None:
         """Say what no honest broker does; None: nothing is wrong."""
         if first & 0xF0 != MessageType.PUBLISH and length > MAX_CONTROL_PACKET_BYTES:
-            return f"the broker sends more than {MAX_CONTROL_PACKET_BYTES} bytes that are no message"
+            return f"the broker sends more than {MAX_CONTROL_PACKET_BYTES} bytes that are not a message"
         if first & 0xF0 == MessageType.PUBLISH and first & QOS > AT_LEAST_ONCE:
             return "the broker sends a message under a QoS that was not asked for"
         if len(self._paho._out_packet) > MAX_UNSENT_PACKETS:  # noqa: SLF001 - as above

@@ -48,7 +48,7 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     try:
         ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-        why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
+        why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is not a certificate (PEM)"
         raise ConfigError(
             f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
             " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."

@@ -22,7 +22,7 @@ from gateway.protocol.brand_statement import (
 from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey
 from gateway.protocol.jws import EnrolledKey, public_key, public_x
 
-REASON_UNREADABLE: Final = "it is no question that this box understands"
+REASON_UNREADABLE: Final = "this box does not understand the question"
 REASON_OTHER_HOME: Final = "it is meant for another home"
 REASON_UNKNOWN_KEY: Final = "this house has no brand that shows such a key"
 REASON_UNSIGNED: Final = "the question is not signed by a key of the brand"

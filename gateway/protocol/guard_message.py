@@ -77,8 +77,8 @@ class InvalidGuardMessage:
 HEADERS: Final = MappingProxyType({ToGuard: jws.ToGuardHeader(), FromGuard: jws.FromGuardHeader()})
 
 _REASONS: Final = MappingProxyType({
-    jws.RejectionCode.TOO_LARGE: "it is no message between gateway and guard",
-    jws.RejectionCode.MALFORMED: "it is no message between gateway and guard",
+    jws.RejectionCode.TOO_LARGE: "it is not a message between gateway and guard",
+    jws.RejectionCode.MALFORMED: "it is not a message between gateway and guard",
     jws.RejectionCode.WRONG_HEADER: "its header is not the one that gateway and guard use",
     jws.RejectionCode.WRONG_SIGNATURE: "its signature does not hold",
 })  # fmt: skip

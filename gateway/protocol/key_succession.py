@@ -55,7 +55,7 @@ class KeyHistory:
                 step = KeySuccession.from_json(text)
                 good = step.holds and (not steps or (steps[-1].new, steps[-1].box) == (step.key, step.box))
             except ValueError as failure:
-                raise ValueError(f"line {number} is no change of a key") from failure
+                raise ValueError(f"line {number} is not a change of a key") from failure
             if not good:
                 raise ValueError(f"line {number} is not signed by both keys, or does not follow the one before")
             steps.append(step)

@@ -22,7 +22,7 @@ def store_decision(
     """Store the step in the caller's transaction.
 
     Raises:
-        Undo: with `CommitConflict`, when an intent, or a visit that begins, stands on facts that have changed.
+        AbortWork: with `CommitConflict`, when an intent, or a visit that begins, stands on facts that have changed.
         LookupError: it reserves a delivery that was never offered.
     """
     for command in step.commands:

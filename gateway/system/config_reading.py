@@ -82,7 +82,7 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
             kinds = "cover, door, camera, scanner, signal, fridge, presence or alarm"
             return f"say what this device is: `kind: lock`, {kinds}."
         case "union_tag_invalid":
-            return f"`kind: {_shorten(context['tag'])}` is none of {context['expected_tags']}."
+            return f"`kind: {_shorten(context['tag'])}` is unknown; it must be one of {context['expected_tags']}."
         case "string_pattern_mismatch":
             meaning = PATTERN_MEANINGS.get(context["pattern"], error["msg"])
             return f"{key} is {_shorten(repr(error['input']))}, but {meaning}."

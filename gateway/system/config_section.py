@@ -15,7 +15,7 @@ class ConfigError(Exception):
 
 def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
-    return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
+    return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is not UTF-8"
 
 
 class ConfigSection(BaseModel):

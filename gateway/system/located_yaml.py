@@ -66,7 +66,7 @@ def parse_yaml(text: str) -> YamlDocument:
     """Read YAML.
 
     Raises:
-        Misread: it is none, or more than plain data.
+        InvalidYaml: it is none, or more than plain data.
     """
     if len(text.encode()) > MAX_YAML_BYTES:
         raise InvalidYaml(f"the file is larger than {MAX_YAML_BYTES // 1024} KiB", SourcePosition(1, 1))
@@ -77,7 +77,7 @@ def parse_yaml(text: str) -> YamlDocument:
     except MarkedYAMLError as error:
         raise _explain(error, text.splitlines()) from error
     except YAMLError as error:
-        raise InvalidYaml(f"this is no YAML: {str(error).splitlines()[0]}", SourcePosition(1, 1)) from error
+        raise InvalidYaml(f"this is not valid YAML: {str(error).splitlines()[0]}", SourcePosition(1, 1)) from error
 
 
 def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
@@ -106,7 +106,7 @@ def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
         case told if "mapping values" in told or "block" in told:
             return _explain_indentation(lines, here)
         case told:
-            return InvalidYaml(f"this is no YAML ({told.strip(', ')})", here)
+            return InvalidYaml(f"this is not valid YAML ({told.strip(', ')})", here)
 
 
 def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
@@ -170,7 +170,7 @@ class _PlainConstructor(RoundTripConstructor):
         """Take a scalar.
 
         Raises:
-            Misread: it is none, or another tag than those of plain YAML stands before it.
+            InvalidYaml: it is none, or another tag than those of plain YAML stands before it.
         """
         if not isinstance(node, ScalarNode):
             raise InvalidYaml("this is neither a value, a list nor a section", _position(node))
@@ -185,7 +185,7 @@ class _PlainConstructor(RoundTripConstructor):
             case "str" | "timestamp":
                 return text
             case _:
-                raise InvalidYaml("this value is no text, number, true, false or null", _position(node))
+                raise InvalidYaml("this value is not a text, number, true, false or null", _position(node))
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -206,7 +206,7 @@ def _number(text: str, node: ScalarNode) -> int | float:
     except ValueError:
         number = float("nan")
     if number - number != 0:  # infinite or not a number
-        raise InvalidYaml("this is no plain number: write it like 20 or 2.5", _position(node))
+        raise InvalidYaml("this is not a plain number: write it like 20 or 2.5", _position(node))
     return number
 
 

@@ -64,6 +64,6 @@ def read_text(path: Path, *, at_most: int = MAX_FILE_BYTES) -> str:
 
     Raises:
         OSError: as `read_bytes`.
-        UnicodeDecodeError: it is no UTF-8.
+        UnicodeDecodeError: it is not UTF-8.
     """
     return read_bytes(path, at_most=at_most).decode().replace("\r\n", "\n").replace("\r", "\n")

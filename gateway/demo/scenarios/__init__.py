@@ -22,7 +22,7 @@ def find_scenarios(title: str) -> tuple[Scenario, ...]:
     """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants.
 
     Raises:
-        Unknown: there is none.
+        UnknownScenario: there is none.
     """
     found = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
     if not found:

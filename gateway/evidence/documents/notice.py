@@ -102,7 +102,7 @@ def notice_of(home: Home, entrance: str, *, contact: str | None, pages: str | No
 
     Raises:
         KeyError: no such entrance.
-        ValueError: the contact is too long for its line, or `pages` is no address of a page.
+        ValueError: the contact is too long for its line, or `pages` is not the address of a page.
     """
     section = home.entrances[entrance]
     if contact is not None and len(contact) > MAX_NAME_CHARS:
@@ -132,7 +132,7 @@ def _courier_page_url(pages: str) -> str:
     parts = urlsplit(pages)
     plain = pages.isascii() and pages.isprintable() and " " not in pages
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or not plain:
-        raise ValueError(f"{sanitized(pages)!r} is no address of a page")
+        raise ValueError(f"{sanitized(pages)!r} is not the address of a page")
     if len(pages) > 100:  # more makes the code's dots too small for a phone at arm's length
         raise ValueError(f"the address has {len(pages)} characters, 100 at most make a code that phones read")
     return f"{pages.rstrip('/')}/c"

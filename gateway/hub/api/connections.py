@@ -164,7 +164,7 @@ async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
     """Refuse what homes would.
 
     Raises:
-        Problem: it is not this question, or not signed by the brand.
+        ApiProblem: it is not this question, or not signed by the brand.
     """
     brand = await find_owned(call, brands, asked.brand)
     word = verify_brand_statement(asked.signed or "", ConsentStatement, await active_keys(call, brand.id), hub=call.url)

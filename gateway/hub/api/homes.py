@@ -340,7 +340,7 @@ async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]
     """All certificates of a home that count now.
 
     Raises:
-        Problem: there is no such home.
+        ApiProblem: there is no such home.
     """
     row = (await call.tx.execute(select(homes.c.revoked).where(homes.c.id == home))).one_or_none()
     if row is None:
@@ -368,7 +368,7 @@ def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise _invalid("This is no certificate request (PKCS#10, DER).") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise _invalid("The key is none of P-256.")
+        raise _invalid("The key is not on the curve P-256.")
     if not request.is_signature_valid:
         raise _invalid("The request is not signed by its own key.")
     return key

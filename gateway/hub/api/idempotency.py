@@ -87,7 +87,7 @@ async def stored_response(tx: AsyncConnection, asked: IdempotentRequest, now: da
     """Give the answer that this key had; else take the key, which a second request then waits for.
 
     Raises:
-        Problem: the key came before with another request.
+        ApiProblem: the key came before with another request.
     """
     this = {"whose": asked.whose, "named": asked.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()

@@ -96,7 +96,7 @@ class ApiRateLimits:
         """Take one request off a retailer's ration; what is told of what is left.
 
         Raises:
-            Problem: nothing is left.
+            ApiProblem: nothing is left.
         """
         if not writes:
             return await self._take(self._read_limits, retailer)
@@ -106,7 +106,7 @@ class ApiRateLimits:
         """The same for a browser of a household, and for all browsers of its home together.
 
         Raises:
-            Problem: nothing is left.
+            ApiProblem: nothing is left.
         """
         kind = "orders" if writes else "questions"
         items = self._browser_limits[kind]
@@ -117,7 +117,7 @@ class ApiRateLimits:
         """The same for a write of somebody without a key: an address, as `whence` writes it.
 
         Raises:
-            Problem: nothing is left.
+            ApiProblem: nothing is left.
         """
         return await self._take_for_address("sandboxes" if scarce else "strangers", address)
 
@@ -127,7 +127,7 @@ class ApiRateLimits:
         Whoever shows a key that counted lately is not counted: others at his address do not keep him out.
 
         Raises:
-            Problem: nothing is left.
+            ApiProblem: nothing is left.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
             await self._take_for_address("stranger-requests", address)

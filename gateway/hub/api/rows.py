@@ -84,7 +84,7 @@ def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, 
     """Read a cursor of ours: as many values of these kinds.
 
     Raises:
-        Problem: it is none.
+        ApiProblem: it is none.
     """
     try:
         found = json.loads(decode_base64url(text))

@@ -51,7 +51,7 @@ class SseStreams:
         """Follow a retailer's events.
 
         Raises:
-            Problem: he does it often enough.
+            ApiProblem: he does it often enough.
         """
         if sum(one.caller.retailer == caller.retailer for one in self.open) >= MAX_STREAMS_PER_RETAILER:
             raise ApiProblem(

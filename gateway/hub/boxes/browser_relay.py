@@ -49,7 +49,7 @@ class BrowserRelay:
         """Hand a question on, and wait for its answer.
 
         Raises:
-            Problem: the home is not there, says nothing in time, or has enough to answer.
+            ApiProblem: the home is not there, says nothing in time, or has enough to answer.
         """
         if self.line is None or not self.line.there:
             raise ApiProblem(Code.HOME_OFFLINE if self.line is None else Code.UNAVAILABLE)

@@ -104,7 +104,7 @@ class BrokerAccounts:
         """Tell the nodes what they do not know yet; first who comes and goes, then, where it is due, all.
 
         Raises:
-            NodesAway: no node answers; what was not told is told by the next look.
+            NodesUnreachable: no node answers; what was not told is told by the next look.
         """
         if self._checked is not None:
             await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been put back
@@ -121,7 +121,7 @@ class BrokerAccounts:
         """End the lines of a home that is revoked, and let it come no more; a hub that runs ends its accounts.
 
         Raises:
-            NodesAway: no node answers.
+            NodesUnreachable: no node answers.
         """
         async with self._store.reading() as tx:
             rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, ~_is_active()))
@@ -131,7 +131,7 @@ class BrokerAccounts:
         """End the connections of a home, whose accounts stay: it comes again.
 
         Raises:
-            NodesAway: no node answers.
+            NodesUnreachable: no node answers.
         """
         async with self._store.reading() as tx:
             rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, _is_active()))

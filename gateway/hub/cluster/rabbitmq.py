@@ -282,7 +282,7 @@ class ClusterAccountKeeper:
         """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
 
         Raises:
-            NodesAway: no node answers; a hub that runs will do all of it.
+            NodesUnreachable: no node answers; a hub that runs will do all of it.
         """
         await self._accounts.end(home)
 
@@ -302,7 +302,7 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
     Each is visited as one who believes the successor alone, and whom it alone has certified.
 
     Raises:
-        NotNow: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
+        RotationRefused: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
     """
     coming = ca_rotation.next_authority(file.folder)
     if coming is None:

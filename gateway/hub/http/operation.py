@@ -116,7 +116,7 @@ class QueryRelay(Protocol):
         """Hand on a question that nobody here can read, and return the answer to it.
 
         Raises:
-            Problem: the home is not there, or says nothing.
+            ApiProblem: the home is not there, or says nothing.
         """
         ...
 
@@ -128,7 +128,7 @@ class EventStreams(Protocol):
         """Give the events behind number `after`, of these types (none: all), for so long.
 
         Raises:
-            Problem: the retailer follows them often enough.
+            ApiProblem: the retailer follows them often enough.
         """
         ...
 

@@ -73,7 +73,7 @@ class RetailerClient:
         """Ask, and return what is answered; a POST is done once, however often it has to be sent.
 
         Raises:
-            Refused: the hub says no.
+            HubRefusal: the hub says no.
             HubUnreachable: nobody answered, however often it was tried.
         """
         headers = self._headers()
@@ -92,7 +92,7 @@ class RetailerClient:
         """Give a retailer's events as they happen, behind the one of this id; it comes back by itself when cut off.
 
         Raises:
-            Refused: the hub says no.
+            HubRefusal: the hub says no.
         """
         reader, pause = EventStreamReader(last=after), STREAM_BACKOFF.first_s
         while True:

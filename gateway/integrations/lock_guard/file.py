@@ -31,7 +31,7 @@ _SAMPLE_COMMANDS: tuple[Command, ...] = (
 def _known_vendor(name: str) -> str:
     known = sorted(one for one, vendor in VENDORS.items() if not vendor.DEFINITION.is_behind_guard)
     if name not in known:
-        raise ValueError(f"the vendor {name!r} is none of {', '.join(known)}")
+        raise ValueError(f"the vendor {name!r} is unknown; known are {', '.join(known)}")
     return name
 
 
@@ -182,7 +182,7 @@ def load_guard_file(path: Path) -> GuardFile:
 def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
     lock, door = file.radio.lock, file.radio.door
     if not all(lock.can(command) for command in _SAMPLE_COMMANDS):
-        yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is no lock that can be moved and asked."
+        yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is not a lock that accepts commands and queries."
     if door is not None and not door.can(QueryState()):
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
     if door is not None and (

@@ -240,7 +240,7 @@ class _Transition:
         try:
             part = GuardPart(words.asked(claims.body.encode()))
         except MalformedPayload as malformed:
-            self.note(f"a question that is none: {malformed}")
+            self.note(f"an unreadable query: {malformed}")
             return
         if not self.state.radio or (part is GuardPart.DOOR and not self.state.settings.door):
             return
@@ -271,7 +271,7 @@ class _Transition:
             case LockDoor():
                 self.lock(command, nonce)
             case UnreadablePayload():
-                self.note(f"a command that is none: {command.why}")
+                self.note(f"an unreadable command: {command.why}")
             case _:
                 self.note("a command that moves no bolt")
 
@@ -282,7 +282,7 @@ class _Transition:
             return "it is for another boot of the guard"
         if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:
             return "its time is over, or it takes too much"
-        return None if nonce is not None else "its challenge is none that lives"
+        return None if nonce is not None else "its challenge is unknown or has expired"
 
     def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         state = self.state

@@ -88,7 +88,7 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
     authority that lie there already are kept, so that devices keep theirs. Only the owner of the files may read them.
 
     Raises:
-        NameTaken: two of the house would have the same account; nothing is written.
+        AccountTaken: two of the house would have the same account; nothing is written.
         WeakBrokerSetup: a listener beyond this machine without TLS, or one whose certificate would name nobody.
         OSError: the folder cannot be written.
         ValueError: a key or certificate in it is not what it was.

@@ -116,7 +116,7 @@ class QueryService:
         """Let a question pass once, while it is fresh.
 
         Raises:
-            No: it was asked before, or too long ago.
+            QueryRefused: it was asked before, or too long ago.
         """
         now = self._services.clock.now().utc.timestamp()
         if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
@@ -137,7 +137,7 @@ class QueryService:
         """Return the role of whoever asks, if he may see that from afar; he may have lost it meanwhile.
 
         Raises:
-            No: he may not.
+            QueryRefused: he may not.
         """
         known = self._services.store.browsers.browser(browser.id)
         role = None if known is None else Role(known.person.role)
@@ -356,7 +356,7 @@ async def _read_film(read: Callable[[Path, N], F], file: Path, where: N) -> F:
     """Read of a film, in a thread.
 
     Raises:
-        No: it was erased meanwhile, or the disk does not give it.
+        QueryRefused: it was erased meanwhile, or the disk does not give it.
     """
     try:
         return await asyncio.to_thread(read, file, where)

@@ -79,7 +79,7 @@ ADD_DEVICE_TEXTS: Mapping[str, Text] = {
     ),
     "add.no.login": _("User and password belong together, on one line, 200 characters, no colon in the user."),
     "add.no.lines": _("{most} lines at most."),
-    "add.no.line": _("“{line}” is no key=value."),
+    "add.no.line": _("“{line}” is not key=value."),
     "add.no.twice": _("{name} is said already."),
     "add.no.file": _("No file of the box is named from a page; at the terminal, with `perron add`."),
     "add.no.timing": _("Waiting times (timing) are the terminal's: some of them hold for every camera."),

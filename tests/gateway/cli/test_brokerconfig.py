@@ -29,7 +29,7 @@ def test_the_radios_broker_is_written_without_a_house_file_and_says_how_it_is_st
 
 @pytest.mark.parametrize("base", ["#", "zigbee2mqtt/+", "perron", "/", "a b", "$SYS", ""])
 def test_a_base_topic_that_would_let_more_in_is_refused_with_what_to_write(base: str) -> None:
-    with pytest.raises(Failure, match="is no base topic of a radio") as refused:
+    with pytest.raises(Failure, match="is not the base topic of a radio") as refused:
         check_base_topic(base)
     assert "zigbee2mqtt" in refused.value.todo
     assert refused.value.code == ExitCode.WRONG

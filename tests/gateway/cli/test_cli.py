@@ -92,7 +92,7 @@ def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
         (["report", "docs", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
         (["door-notice", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
         (["door-notice", "out.pdf", "--entrance", "cellar"], ExitCode.WRONG, "no entrance 'cellar'. Known: front."),
-        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], ExitCode.WRONG, "is no address of a page"),
+        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], ExitCode.WRONG, "is not the address of a page"),
         (["door-notice", "out.pdf", "--contact", "x" * 81], ExitCode.WRONG, "81 characters, 80 at most"),
         (["simulate", "--house", "nowhere.yaml"], ExitCode.WRONG, "no such house file"),
         (["dance"], 2, "No such command"),

@@ -53,7 +53,7 @@ def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path)
 
 def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> None:
     before = home_file.read_bytes()
-    with pytest.raises(Failure, match=r"would be no house any more:\n.*is 'zigbee2mqt'"):
+    with pytest.raises(Failure, match=r"would no longer be a valid house file:\n.*is 'zigbee2mqt'"):
         adding.add(home_file, "back", "lock", {"vendor": "zigbee2mqt", "address": "x"})
     with pytest.raises(Failure, match="there is `front-lock` under devices already"):
         adding.add(home_file, "front-lock", "lock", {"vendor": "somfy", "address": "x"})
@@ -101,7 +101,7 @@ def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file:
 
 
 def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
-    with pytest.raises(Failure, match="no key=value"):
+    with pytest.raises(Failure, match="not key=value"):
         adding.fields_of(["latency"])
 
 

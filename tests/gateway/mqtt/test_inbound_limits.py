@@ -127,8 +127,8 @@ def grown() -> int:
     [
         ("huge", "a packet of more than 131072 bytes"),
         ("never-released", "under a QoS that was not asked for"),
-        ("much-besides", "more than 4096 bytes that are no message"),
-        ("no-topic", "whose topic is none"),
+        ("much-besides", "more than 4096 bytes that are not a message"),
+        ("no-topic", "with an invalid topic"),
     ],
 )
 async def test_a_broker_that_does_what_no_honest_one_does_loses_us_and_is_told_why(deed: str, why: str) -> None:

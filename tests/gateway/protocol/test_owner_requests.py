@@ -75,7 +75,7 @@ def test_every_wish_can_be_read(keys: dict[str, Any], wish: owner_requests.AnyOw
         (b"[" * 100, "nested deeper than 32 levels"),
         (b" " * 70_000, "larger than 65536 bytes"),
         (b'{"id":"w1","id":"w2","do":"stop"}', "a key stands twice"),
-        (b'{"id":"w1","do":NaN}', "NaN and infinity are no JSON"),
+        (b'{"id":"w1","do":NaN}', "NaN and infinity are not valid JSON"),
         (b'"stop"', "message: Input should be a valid dictionary or object to extract fields from"),
         (b'{"id":"w1"}', "do: say what is wished"),
         (b'{"do":"stop"}', "id: Field required"),

@@ -128,7 +128,7 @@ def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_writ
         document = radio_home(tmp_path).model_dump(mode="json")
         document["devices"]["lock"] |= {"address": address, "keys": keys}
         found = [problem.text for problem in find_problems(Home.model_validate(document, strict=False))]
-        assert "FRIENDLY_NAME, as it stands in Zigbee2MQTT" in found[-1]
+        assert "FRIENDLY_NAME, as Zigbee2MQTT shows it" in found[-1]
 
 
 async def test_the_first_state_after_a_question_is_its_answer_and_the_next_is_none(radio: Radio) -> None:

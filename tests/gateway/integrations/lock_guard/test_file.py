@@ -62,9 +62,9 @@ def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> N
     [
         ("lock: front-lock", "lok: front-lock", "1:1", "Did you mean `lock`?"),
         ("username: front-lock", "username: gateway", "6:3", "on the house's broker the guard is its lock"),
-        ('{vendor: somfy, address: "io://1/2"}', "{vendor: scanner}", "10:10", "no lock that can be moved"),
+        ('{vendor: somfy, address: "io://1/2"}', "{vendor: scanner}", "10:10", "not a lock that accepts commands"),
         ('{vendor: somfy, address: "io://1/3"}', "{vendor: scanner}", "11:10", "cannot be asked"),
-        ('{vendor: somfy, address: "io://1/2"}', "{vendor: guard}", "10:10", "none of alexa"),
+        ('{vendor: somfy, address: "io://1/2"}', "{vendor: guard}", "10:10", "unknown; known are alexa"),
         ('address: "io://1/3"', 'address: "io://1/2"', "11:3", "the door sensor is the lock's own"),
         ('address: "io://1/3"', 'address: "io://1/2#2"', "11:3", "the door sensor is the lock's own"),
         ("{port: 1884,", "{host: 192.168.1.10, port: 1884,", "8:1", "only this machine may reach it"),
