@@ -51,7 +51,7 @@ from gateway.runtime.adapters.batteries import auxiliary_devices
 from gateway.runtime.cameras import video_configuration
 from gateway.runtime.effects import PICTURE_TIMEOUT_S, CommandExecutor
 from gateway.runtime.entrance import EntranceActor
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
@@ -93,7 +93,7 @@ log = structlog.get_logger(__name__)
 # machine a start had taken 12 s, half of it for the pages.
 PAGE_MODULES = (
     "gateway.web.site", "gateway.web.server.context", "gateway.web.auth.accounts", "gateway.web.remote.sessions",
-    "gateway.installation.proposals", "gateway.runtime.maintenance.decommission",
+    "gateway.installation.proposal_workflow", "gateway.runtime.maintenance.decommission",
 )  # fmt: skip
 MAX_DOOR_WAIT_S = 5.0  # then the pages start even if a door has not answered: the owner may have to check it
 
@@ -421,7 +421,7 @@ class App:
 
     def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
         """Build the pages; each decision of an entrance notifies them."""
-        from gateway.installation.proposals import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
+        from gateway.installation.proposal_workflow import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
         from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - the same
         from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - the same
         from gateway.web.remote.sessions import RemoteSessions  # noqa: PLC0415 - the same

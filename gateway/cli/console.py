@@ -15,8 +15,8 @@ from gateway.cli.lines import expand_commands
 from gateway.cli.watch import run_beside
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.visit.conditions import paused
 from gateway.domain.visit.readiness import lacking
-from gateway.domain.visit.rules import paused
 from gateway.domain.visit.step import Step
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text

@@ -17,7 +17,7 @@ from typing import assert_never
 from devices.reports import DoorState, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.domain.visit.rules import OPEN_DOOR_STATES, OPENABLE, closed, locked
+from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, closed, locked
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WalkTestStatus
 from gateway.system.config_section import ConfigSection

@@ -24,7 +24,7 @@ from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.conditions import closed, locked
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent

@@ -17,7 +17,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.state import CameraState, Entrance, Fact
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes
 from tests.bench.line import BenchLine, ShowStatus, median

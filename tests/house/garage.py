@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import closed
+from gateway.domain.visit.conditions import closed
 from gateway.domain.visit.state import Obstruction, Phase
 from gateway.runtime.adapters import garage
 from tests.house.devices import SimulatedDevices

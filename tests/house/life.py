@@ -9,7 +9,7 @@ from devices.reports import BatteryLevel, OperationError
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import explained_only_by_unlock
+from gateway.domain.visit.conditions import explained_only_by_unlock
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, SimulatedHome

@@ -14,7 +14,7 @@ from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, Loc
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import NOT_LOCKED, closed, locked
+from gateway.domain.visit.conditions import NOT_LOCKED, closed, locked
 from gateway.domain.visit.state import CodeKind, Entrance, Phase
 
 if TYPE_CHECKING:

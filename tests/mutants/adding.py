@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-PURE = "tests/gateway/installation/test_proposal.py"
-KEPT = "tests/gateway/installation/test_proposals.py"
+PURE = "tests/gateway/installation/test_proposal_checks.py"
+KEPT = "tests/gateway/installation/test_proposal_workflow.py"
 ATTACKED = "tests/gateway/web/test_adding_attacked.py"
 PAGE = "tests/gateway/web/pages/test_add_device.py"
 
@@ -13,28 +13,28 @@ FAILED = f"{KEPT}::test_what_no_gateway_began_with_is_taken_out_of_the_house_fil
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an addition may change what is there",
-        file="gateway/installation/proposal.py",
+        file="gateway/installation/proposal_checks.py",
         old=("    if _house_without(new, proposal) != old:\n"),
         new="    if False:\n",
         tests=(f"{PURE}::test_an_addition_that_changes_anything_else_is_refused",),
     ),
     Mutant(
         name="a new account may speak for another's device",
-        file="gateway/installation/proposal.py",
+        file="gateway/installation/proposal_checks.py",
         old=("                if _filter_matches(gained, topic):\n"),
         new="                if gained == topic:\n",
         tests=(WEAKER,),
     ),
     Mutant(
         name="any file of the box may be named by a page",
-        file="gateway/installation/proposal.py",
+        file="gateway/installation/proposal_checks.py",
         old=("    if any(str(path) != login for path in named_paths(device)):\n"),
         new=("    if login is not None and any(str(path) != login for path in named_paths(device)):\n"),
         tests=(WEAKER,),
     ),
     Mutant(
         name="an entrance by which a brand was let in comes back by a page",
-        file="gateway/installation/proposal.py",
+        file="gateway/installation/proposal_checks.py",
         old="    if name in permitted:\n",
         new="    if name in old.entrances:\n",
         tests=(f"{PURE}::test_an_entrance_by_which_a_brand_was_let_in_before_is_not_put_up_again",),
@@ -71,42 +71,42 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a refused camera's password stays on the disk",
-        file="gateway/installation/proposals.py",
+        file="gateway/installation/proposal_workflow.py",
         old=("            self._proposal_file.login(one).unlink(missing_ok=True)\n"),
         new=("            self._proposal_file.login(one)\n"),
         tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
     ),
     Mutant(
         name="what was accepted and never written is forgotten",
-        file="gateway/installation/proposals.py",
+        file="gateway/installation/proposal_workflow.py",
         old='again = one.model_copy(update={"accepted": None, "done": False})',
         new='again = one.model_copy(update={"done": True})',
         tests=(f"{PAGE}::test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_password", FAILED),
     ),
     Mutant(
         name="a house in which no gateway begins stays in the file",
-        file="gateway/installation/proposals.py",
+        file="gateway/installation/proposal_workflow.py",
         old='if last is None or last[0].said != "refused" or self._file is None or',
         new="if last is None or self._file is not None or",
         tests=(FAILED,),
     ),
     Mutant(
         name="half of what the owner accepted comes into the house",
-        file="gateway/installation/proposals.py",
+        file="gateway/installation/proposal_workflow.py",
         old="if not chosen or {one.id for one in chosen} != set(idents):",
         new="if not chosen:",
         tests=(f"{ATTACKED}::test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part",),
     ),
     Mutant(
         name="a radio's other name for a lock is another lock",
-        file="gateway/installation/proposal.py",
+        file="gateway/installation/proposal_checks.py",
         old=("    yield from _address_remarks(new, name)\n"),
         new="",
-        tests=("tests/gateway/installation/test_proposal.py::test_what_would_weaken_what_is_there_is_refused",),
+        tests=("tests/gateway/installation/test_proposal_checks.py::test_what_would_weaken_what_is_there_is_refused",),
     ),
     Mutant(
         name="a password stays beside a house file that does not name it",
-        file="gateway/installation/proposals.py",
+        file="gateway/installation/proposal_workflow.py",
         old=("            self._remove_unused_logins([one for one in self._proposals if one.accepted is None])\n"),
         new="",
         tests=(f"{ATTACKED}::test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused",),

@@ -9,14 +9,14 @@ LOCKUP = f"{TESTS}domain/visit/test_lock_request.py"
 MUTANTS = (
     Mutant(
         name="a pause is ignored at a scan",
-        file="gateway/domain/visit/rules.py",
+        file="gateway/domain/visit/conditions.py",
         old="    if paused(state, now):\n        return Refusal.PAUSED\n",
         new="",
         tests=(f"{TESTS}domain/visit/test_refusals.py", PAUSES),
     ),
     Mutant(
         name="a pause goes on for one instant more",
-        file="gateway/domain/visit/rules.py",
+        file="gateway/domain/visit/conditions.py",
         old="    return any(pause.start <= now.utc < pause.end for pause in state.pauses)\n",
         new="    return any(pause.start <= now.utc <= pause.end for pause in state.pauses)\n",
         tests=(PAUSES,),
@@ -30,7 +30,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a retailer learns of each pause that touches his window",
-        file="gateway/domain/visit/rules.py",
+        file="gateway/domain/visit/conditions.py",
         old="return state.stopped or free >= delivery.end",
         new="return state.stopped or openable > max(delivery.start, now.utc)",
         tests=(PAUSES,),

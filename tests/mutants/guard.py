@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-RULES = "gateway/integrations/lock_guard/rules.py"
-TESTS = "tests/gateway/integrations/lock_guard/test_rules.py"
+RULES = "gateway/integrations/lock_guard/decide.py"
+TESTS = "tests/gateway/integrations/lock_guard/test_decide.py"
 ORDER = "tests/gateway/integrations/lock_guard/test_any_order.py"
 ENVELOPE = "tests/gateway/protocol/test_guard_message.py"
 

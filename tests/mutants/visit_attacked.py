@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a second unlock leaves while the first may still act",
-        file="gateway/domain/visit/rules.py",
+        file="gateway/domain/visit/conditions.py",
         old=" and not state.safe_mode and not unlock_held(state)",
         new=" and not state.safe_mode",
         tests=(LATE,),

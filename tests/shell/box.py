@@ -22,7 +22,7 @@ from gateway.mqtt.client import InboundMessage
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts

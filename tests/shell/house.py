@@ -6,7 +6,7 @@ from typing import Any
 from gateway.config.home import Home
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.visit.state import Entrance, Phase, Visit
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from tests.gateway.domain.delivery import shop
 
 PARCEL = shop.PARCEL

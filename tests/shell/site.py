@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext
 
 from gateway.config.home import PagesSection
 from gateway.config.writer import HomeFileWriter
-from gateway.installation.proposals import Proposals
+from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.video.client import VideoClient

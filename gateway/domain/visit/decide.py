@@ -31,7 +31,7 @@ from gateway.domain.visit import (
     scan,
     transitions,
 )
-from gateway.domain.visit.rules import (
+from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     closed,
     courier_seen,

@@ -4,7 +4,7 @@ from devices.reports import DoorState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import garage, transitions
-from gateway.domain.visit.rules import bolt_out_with_the_door_open, door_open, locked
+from gateway.domain.visit.conditions import bolt_out_with_the_door_open, door_open, locked
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
 

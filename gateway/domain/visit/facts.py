@@ -10,7 +10,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import batteries, intrusion, presence
 from gateway.domain.visit import events as e
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.rules import door_open, has_unlock_intent
+from gateway.domain.visit.conditions import door_open, has_unlock_intent
 from gateway.domain.visit.state import CameraState, Entrance, Fact, Obstruction, Phase, T
 from gateway.domain.visit.step import Step
 

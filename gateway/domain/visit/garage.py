@@ -16,7 +16,7 @@ declares at enrolment that the opener reverses by itself on an obstacle; nothing
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, CloseGarageDoor
-from gateway.domain.visit.rules import door_open, unobstructed
+from gateway.domain.visit.conditions import door_open, unobstructed
 from gateway.domain.visit.state import ClosingStep, Obstruction, Phase, Timer
 from gateway.domain.visit.step import Step
 

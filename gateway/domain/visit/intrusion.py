@@ -5,7 +5,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import events as e
 from gateway.domain.visit import film, presence
 from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRecording
-from gateway.domain.visit.rules import (
+from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     OPEN_DOOR_STATES,
     before_intent,

@@ -11,7 +11,7 @@ The watch ends only when lock and door have reported after that time that the do
 from gateway.domain.frozen import replace
 from gateway.domain.visit import film, transitions
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.rules import NOT_LOCKED, closed, door_open, explained_only_by_unlock, locked
+from gateway.domain.visit.conditions import NOT_LOCKED, closed, door_open, explained_only_by_unlock, locked
 from gateway.domain.visit.state import Entrance, Timer
 from gateway.domain.visit.step import Step
 

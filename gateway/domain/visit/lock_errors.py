@@ -10,8 +10,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
+from gateway.domain.visit.conditions import locked
 from gateway.domain.visit.events import LockFailed
-from gateway.domain.visit.rules import locked
 from gateway.domain.visit.state import LockRequest, Phase, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
 

@@ -7,7 +7,7 @@ lock command without the door's fresh "closed" before it. The person may request
 from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Lock, LogNote
-from gateway.domain.visit.rules import closed, door_open, locked
+from gateway.domain.visit.conditions import closed, door_open, locked
 from gateway.domain.visit.state import LockRequest, LockRequestResult, RelockStep, Timer
 from gateway.domain.visit.step import Step
 

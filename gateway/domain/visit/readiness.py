@@ -9,7 +9,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
-from gateway.domain.visit.rules import (
+from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     batteries_at,
     closed,

@@ -4,7 +4,7 @@ from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
-from gateway.domain.visit.rules import closed, door_open, fridge_open, locked
+from gateway.domain.visit.conditions import closed, door_open, fridge_open, locked
 from gateway.domain.visit.state import RelockStep, Timer
 from gateway.domain.visit.step import Step
 

@@ -7,7 +7,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
 from gateway.domain.visit.commands import StopRecording
-from gateway.domain.visit.rules import before_intent
+from gateway.domain.visit.conditions import before_intent
 from gateway.domain.visit.state import Phase, Timer, Visit
 from gateway.domain.visit.step import Step
 

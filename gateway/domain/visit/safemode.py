@@ -4,7 +4,7 @@ from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import intrusion
 from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
-from gateway.domain.visit.rules import closed, has_unlock_intent
+from gateway.domain.visit.conditions import closed, has_unlock_intent
 from gateway.domain.visit.state import Timer
 from gateway.domain.visit.step import Step
 

@@ -13,8 +13,8 @@ from gateway.domain.visit.commands import (
     RaiseAlarm,
     ScanAnswer,
 )
+from gateway.domain.visit.conditions import in_window, may_open
 from gateway.domain.visit.events import CodeMatch, Scanned
-from gateway.domain.visit.rules import in_window, may_open
 from gateway.domain.visit.state import BEFORE_INTENT, CodeKind, PendingScan, Phase, ScanLockout, Timer
 from gateway.domain.visit.step import Step
 

@@ -12,7 +12,7 @@ from devices.reports import BatteryLevel
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.rules import NOT_LOCKED, bolt_out_with_the_door_open, closed, door_open, locked, paused
+from gateway.domain.visit.conditions import NOT_LOCKED, bolt_out_with_the_door_open, closed, door_open, locked, paused
 from gateway.domain.visit.state import Entrance, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it

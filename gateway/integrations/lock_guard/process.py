@@ -23,6 +23,7 @@ from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.topics import RETAINED_CHANNELS
+from gateway.integrations.lock_guard.decide import handle_event, initial_state, next_deadline_mono
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
 from gateway.integrations.lock_guard.messages import (
@@ -46,7 +47,6 @@ from gateway.integrations.lock_guard.messages import (
     SendReport,
     WriteLedger,
 )
-from gateway.integrations.lock_guard.rules import handle_event, initial_state, next_deadline_mono
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import (

@@ -12,7 +12,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import inbound_topics
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import battery_level
+from gateway.domain.visit.conditions import battery_level
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 
 BUTTON_ROLE = "button"  # of a signal whose button is a device of its own

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from devices.reports import DoorReport, DoorState, GarageDoorReport, LockReport, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import OPEN_DOOR_STATES
+from gateway.domain.visit.conditions import OPEN_DOOR_STATES
 from gateway.domain.visit.state import Obstruction
 
 

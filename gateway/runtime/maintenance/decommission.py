@@ -11,7 +11,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.conditions import closed, locked
 from gateway.protocol import owner_requests
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset

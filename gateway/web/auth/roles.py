@@ -106,7 +106,7 @@ class UserRight(StrEnum):
     """Propose devices and test them, one at a time; that shows no picture (see `WALK_TEST`)."""
 
     ENROL = auto()
-    """Accept or refuse what was proposed for the house file (`gateway/installation/proposals.py`). Whoever puts
+    """Accept or refuse what was proposed for the house file (`gateway/installation/proposal_workflow.py`). Whoever puts
     devices up may propose them and no more: a lock or an entrance of his own choice would let him in. It takes the
     password with what is asked, so it does not stand in `PASSWORD_RIGHTS`."""
 

@@ -11,8 +11,8 @@ from gateway.config.editor_keys import ENTRANCE
 from gateway.config.fields import ROLE_ACCOUNTS
 from gateway.installation import notes
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
-from gateway.installation.proposal import PROPOSAL_KINDS, ProposalRequest, Remark
-from gateway.installation.proposals import ProposalState, ProposalView
+from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
+from gateway.installation.proposal_workflow import ProposalState, ProposalView
 from gateway.system.i18n import _
 from gateway.system.text import escape_invisible, sanitized
 from gateway.web.auth.accounts import CurrentUser

@@ -18,7 +18,7 @@ from gateway.config.editor import EditRejected, parse_value
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
-from gateway.installation.proposal import ProposalRequest, Remark
+from gateway.installation.proposal_checks import ProposalRequest, Remark
 
 MAX_LINES = 24  # further keys, and places
 MAX_EXTRA_CHARACTERS = 4000  # characters of all further keys; the page's own field takes half

@@ -12,7 +12,7 @@ from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance
-from gateway.installation.proposals import Proposals
+from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.keys import PublicKey

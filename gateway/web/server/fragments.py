@@ -15,7 +15,7 @@ from gateway.config.home import EntranceSection
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
 from gateway.domain.visit import batteries
-from gateway.domain.visit.rules import closed, door_open, locked
+from gateway.domain.visit.conditions import closed, door_open, locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import words as installing
 from gateway.installation.walk import WalkTrial, forbids_visits

@@ -15,7 +15,7 @@ from gateway.config.loader import load_home_file
 from gateway.config.topics import DeviceOrigin, TopicMap, bridge_base_topic, device_topic
 from gateway.integrations.lock_guard.file import RadioLock
 from gateway.runtime.adapters.batteries import battery_role
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.system.config_section import ConfigError
 from gateway.web.pages.add_device_form import FORM_FIELDS
 

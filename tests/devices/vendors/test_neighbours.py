@@ -27,7 +27,7 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.devices import DoorDevice
 from gateway.config.loader import load_home_file
 from gateway.config.validation import find_problems
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 
 LOCK, CONTACT, BARE = (DeviceRef(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config.loader import load_home_file
 from gateway.domain.timing import Timing
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.system.config_section import ConfigError
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"

@@ -11,7 +11,7 @@ from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.schema import schema_of
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.system.config_section import ConfigError
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"

@@ -19,7 +19,7 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.conditions import closed, locked
 from gateway.domain.visit.state import Entrance, Fact, Phase
 from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.runtime.effects import CommandExecutor

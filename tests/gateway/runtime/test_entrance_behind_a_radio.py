@@ -17,7 +17,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.runtime.reconnects import SETTLE_TIME_S
 from tests.shell.box import SESSION, AnsweringPublisher, ShellBox, box
 from tests.shell.house import make_home

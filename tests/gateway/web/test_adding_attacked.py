@@ -8,9 +8,9 @@ import pytest
 
 from gateway.config.editor import build_section, with_item, write_home
 from gateway.config.loader import load_home_file
-from gateway.installation.proposal import MAX_PROPOSAL_BYTES, ProposalRequest
-from gateway.installation.proposal_store import ProposalFile
-from gateway.installation.proposals import Proposals
+from gateway.installation.proposal_checks import MAX_PROPOSAL_BYTES, ProposalRequest
+from gateway.installation.proposal_workflow import Proposals
+from gateway.installation.proposals_file import ProposalFile
 from gateway.installation.quota import HourlyQuota
 from gateway.runtime.maintenance.reload import ReloadReport, write_report
 from gateway.web.auth.roles import Role

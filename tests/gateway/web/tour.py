@@ -13,7 +13,7 @@ from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, FridgeState
-from gateway.installation.proposal import ProposalRequest
+from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
 from gateway.storage import StoredClip

@@ -12,8 +12,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.conditions import closed, paused
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.rules import closed, paused
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, PausePeriod, Rules
 from tests.house.promise import EPOCH, SimulatedDelivery
 from tests.house.rules import rules_with

@@ -4,7 +4,7 @@ import pytest
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.conditions import closed, locked
 from tests.house.house import SimulatedHome
 from tests.house.story import good_day
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.conditions import closed, locked
 from gateway.domain.visit.state import ENTRANCE_WIDE
 from tests.house import life
 from tests.house.faults import CRASH_POINTS, Faults

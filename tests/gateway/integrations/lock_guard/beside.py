@@ -8,7 +8,7 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import guard as vendor
 from devices.vendors.words import NO_DEVICE_REF
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.rules import handle_event, initial_state
+from gateway.integrations.lock_guard.decide import handle_event, initial_state
 from gateway.protocol.guard_message import ToGuard
 
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)

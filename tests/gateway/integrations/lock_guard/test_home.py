@@ -10,7 +10,7 @@ from gateway.config.loader import load_home_file
 from gateway.config.sensor_independence import depends_on_lock
 from gateway.installation.device_probe import probe_devices
 from gateway.mqtt.client import connect_once
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from gateway.system.config_section import ConfigError
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, guard_testbed
 

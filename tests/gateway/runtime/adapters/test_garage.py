@@ -25,7 +25,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Obstruction
 from gateway.mqtt.client import InboundMessage
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import ShellBox, box
 from tests.shell.house import make_home

@@ -14,7 +14,7 @@ from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState
 from gateway.mqtt.client import InboundMessage
-from gateway.runtime.entrance_rules import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules
 from tests.shell.box import ShellBox, box
 from tests.shell.house import make_home
 from tests.shell.parts import ManualTime

@@ -16,8 +16,13 @@ from gateway.config.devices import AnyDevice
 from gateway.config.editor import build_section, check_home, parse_value, with_item
 from gateway.config.loader import load_home_file
 from gateway.installation.discovery import read_broker_message
-from gateway.installation.proposal import MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, PROPOSAL_KINDS, ProposalRequest
-from gateway.installation.proposals import Proposals
+from gateway.installation.proposal_checks import (
+    MAX_PENDING_PROPOSALS,
+    MAX_PROPOSAL_BYTES,
+    PROPOSAL_KINDS,
+    ProposalRequest,
+)
+from gateway.installation.proposal_workflow import Proposals
 from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
 from gateway.web.pages.activity import activity_lines

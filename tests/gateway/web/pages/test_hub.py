@@ -14,7 +14,7 @@ from gateway.config.loader import load_home_file
 from gateway.hub import admin
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.config import HubFile
-from gateway.installation.proposals import Proposals
+from gateway.installation.proposal_workflow import Proposals
 from gateway.integrations.hub_client import enrolment
 from gateway.protocol.enrolment import ClaimCode, proquint_words
 from gateway.protocol.support_code import parse_support_code

@@ -17,7 +17,7 @@ from devices.reports import (
     Report,
 )
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.rules import next_deadline_mono
+from gateway.integrations.lock_guard.decide import next_deadline_mono
 from gateway.protocol.guard_message import ToGuard
 from tests.gateway.integrations.lock_guard.beside import LOCK, GuardInMemory
 

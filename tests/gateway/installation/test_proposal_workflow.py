@@ -8,9 +8,9 @@ import pytest
 from gateway.config.loader import load_home_file
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.now import Now
-from gateway.installation.proposal import ProposalRequest
-from gateway.installation.proposal_store import MAX_DONE_PROPOSALS
-from gateway.installation.proposals import Proposals, ProposalState
+from gateway.installation.proposal_checks import ProposalRequest
+from gateway.installation.proposal_workflow import Proposals, ProposalState
+from gateway.installation.proposals_file import MAX_DONE_PROPOSALS
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
 from tests.gateway.domain.delivery.shop import NOW
@@ -154,7 +154,7 @@ async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
     def full(*_arguments: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.installation.proposal_store.write_whole", full)
+    monkeypatch.setattr("gateway.installation.proposals_file.write_whole", full)
     why = await proposals.propose(CAMERA, by="ines", now=NOW)
     assert [(one.said, one.facts) for one in why] == [("disk", {"why": "No space left on device"})]
     assert (proposals.waiting, list((house.folder / "proposals").glob("*.login"))) == (0, [])

@@ -32,7 +32,7 @@ from gateway.config.editor import (
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.now import Now
-from gateway.installation.proposal import (
+from gateway.installation.proposal_checks import (
     LOGIN_KEY,
     MAX_PENDING_PROPOSALS,
     MAX_PROPOSAL_BYTES,
@@ -44,7 +44,7 @@ from gateway.installation.proposal import (
     is_in_house,
     objections,
 )
-from gateway.installation.proposal_store import (
+from gateway.installation.proposals_file import (
     MAX_LOGIN_CHARACTERS,
     ProposalFile,
     add_command,

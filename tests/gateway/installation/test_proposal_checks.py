@@ -9,7 +9,7 @@ import pytest
 from gateway.config.editor import EditRejected, build_section, check_home, parse_value, read_home_text, with_item
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
-from gateway.installation.proposal import Proposal, cautions, new_accounts, objections
+from gateway.installation.proposal_checks import Proposal, cautions, new_accounts, objections
 
 FILE = Path("/house/home.yaml")
 HOUSE = """\

@@ -9,7 +9,7 @@ import structlog
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from gateway.config.editor import EditRejected, build_section, render_section
-from gateway.installation.proposal import LOGIN_KEY, MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, Proposal
+from gateway.installation.proposal_checks import LOGIN_KEY, MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, Proposal
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
