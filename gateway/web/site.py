@@ -383,14 +383,14 @@ class PagesSite:
     # ---- what follows the house -------------------------------------------------------------------------------------
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
-        who = self._authorizer.current_user(request)
-        if who is None:
+        user = self._authorizer.current_user(request)
+        if user is None:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
         return await self._serve_feed(
             request,
             only=None,
-            allowed=lambda: self._authorizer.accounts.is_signed_in(who, self._authorizer.now),
-            session=who.session,
+            allowed=lambda: self._authorizer.accounts.is_signed_in(user, self._authorizer.now),
+            session=user.session,
         )
 
     async def _serve_feed(

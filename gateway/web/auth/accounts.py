@@ -433,11 +433,11 @@ class UserAccounts:
         self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now
     ) -> SessionSecrets:
         """The two secrets of a sign-in that was stored; the password counts as just given."""
-        self._mark_confirmed(session.id, now)  # he has just given it
-        who = CurrentUser(
+        self._mark_confirmed(session.id, now)  # the password was given just now
+        user = CurrentUser(
             session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role)
         )
-        return SessionSecrets(user=who, session=session.text, device=device.text)
+        return SessionSecrets(user=user, session=session.text, device=device.text)
 
 
 def _user_of(row: Session) -> CurrentUser:
@@ -466,15 +466,7 @@ def credential_error(name: str, password: str) -> AccountError | None:
 
 
 def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:
-    match weak:
-        case None:
-            return None
-        case PasswordWeakness.SHORT:
-            return AccountError.PASSWORD_SHORT
-        case PasswordWeakness.LONG:
-            return AccountError.PASSWORD_LONG
-        case PasswordWeakness.COMMON:
-            return AccountError.PASSWORD_COMMON
+    return None if weak is None else AccountError(f"password_{weak}")
 
 
 def _claim_error(outcome: ClaimResult) -> AccountError | None:
@@ -490,15 +482,5 @@ def _claim_error(outcome: ClaimResult) -> AccountError | None:
 
 
 def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
-    """Why a change of people was not made; None: it was."""
-    match outcome:
-        case AccountChangeResult.DONE:
-            return None
-        case AccountChangeResult.UNKNOWN:
-            return AccountError.UNKNOWN
-        case AccountChangeResult.NAME_TAKEN:
-            return AccountError.NAME_TAKEN
-        case AccountChangeResult.LAST_OWNER:
-            return AccountError.LAST_OWNER
-        case AccountChangeResult.BUSY:
-            return AccountError.BUSY
+    """Return why a change of accounts was not made; None: it was. Both enumerations have the same values."""
+    return None if outcome is AccountChangeResult.DONE else AccountError(outcome.value)

@@ -6,14 +6,12 @@ from typing import Any
 from aiohttp import web
 
 from gateway.runtime.maintenance import recovery_codes
-from gateway.system.i18n import _
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets
 from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import UserAgent
 from gateway.web.server.authorization import Authorizer, cookie_name
 from gateway.web.server.security_headers import local_path
-from gateway.web.texts.catalogue import TEXTS
 
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
@@ -143,21 +141,12 @@ class SignInPages:
         self, request: web.Request, template: str, why: AccountError | RetryAfter, **facts: object
     ) -> web.Response:
         """The same form once more, saying what was wrong; what was typed stays, but for the password."""
+        status = 429 if isinstance(why, RetryAfter) else 422
+        text = self._authorizer.error_text(request, why)
+        response = self._authorizer.render_page(request, template, status=status, why=text, **facts)
         if isinstance(why, RetryAfter):
-            answer = self._authorizer.render_page(
-                request,
-                template,
-                status=429,
-                why=self._authorizer.translate(
-                    request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)
-                ),
-                **facts,
-            )
-            answer.headers["Retry-After"] = str(why.seconds)
-            return answer
-        return self._authorizer.render_page(
-            request, template, status=422, why=self._authorizer.translate(request, TEXTS[f"refused.{why}"]), **facts
-        )
+            response.headers["Retry-After"] = str(why.seconds)
+        return response
 
 
 def _browser_label(request: web.Request) -> str:

@@ -92,10 +92,10 @@ class Authorizer:
 
     async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
         """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
-        who = self.current_user(request) if request.method == "POST" else None
-        if who is None or self.accounts.refusal(who, right, self.now) is not AccountError.CONFIRM:
+        user = self.current_user(request) if request.method == "POST" else None
+        if user is None or self.accounts.refusal(user, right, self.now) is not AccountError.CONFIRM:
             return None
-        return await self.require_password(request, who)
+        return await self.require_password(request, user)
 
     async def require_password(self, request: web.Request, user: CurrentUser) -> web.Response | None:
         """Take the password with a form, however fresh the last one is. None: it came with it and is right.
@@ -125,10 +125,10 @@ class Authorizer:
         Raises:
             web.HTTPException: they do not: to be signed in first, to give the password again, or not at all.
         """
-        who = self.current_user(request)
-        refused = AccountError.SIGNED_OUT if who is None else self.accounts.refusal(who, right, self.now)
-        if who is not None and refused is None:
-            return who
+        user = self.current_user(request)
+        refused = AccountError.SIGNED_OUT if user is None else self.accounts.refusal(user, right, self.now)
+        if user is not None and refused is None:
+            return user
         if refused not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
             raise web.HTTPForbidden
         if wants_json(request):
