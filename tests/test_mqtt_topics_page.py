@@ -63,7 +63,7 @@ def of_products() -> set[str]:
     found: set[str] = set()
     for name, vendor in VENDORS.items():
         device_ref = DeviceRef(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
-        found |= set(vendor.topics(device_ref).values())
+        found |= set(vendor.DEFINITION.topics(device_ref).values())
     return found
 
 

@@ -3,7 +3,6 @@
 A vendor module consists of its `DEFINITION` (`definition.py`: the facts that other packages query) and of pure
 functions for one manufacturer's messages:
 
-    topics(address)                  -> Mapping[TopicSuffix, str]             of a product with MQTT topics of its own
     decode_report(channel, payload)  -> tuple[Report, ...]                    for the gateway
     encode_command(command, address) -> Publication                           for the gateway
     encode_report(report, address)   -> tuple[Publication, ...]               for the simulated device

@@ -13,9 +13,8 @@ timestamps, and message ids that never repeat.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     CommandProgress,
@@ -34,8 +33,8 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 _BOLTS = {"LOCKED": LockState.LOCKED, "UNLOCKED": LockState.UNLOCKED}
 _CAUSES = {
@@ -88,28 +87,17 @@ DEFINITION = Definition(
 )
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: it uses Perron's own."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse an endpoint's message; an unreadable one gives one `UnreadablePayload`."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
-    try:
-        body = mapping(parse(payload), "the envelope")
-        event = mapping(body.get("event"), "event")
-        header = mapping(event.get("header"), "header")
-        context = mapping(body.get("context", {}), "context")
-        properties = sequence(context.get("properties", []), "properties")
-        return _event(header, mapping(event.get("payload", {}), "payload"), properties)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    body = mapping(parse(payload), "the envelope")
+    event = mapping(body.get("event"), "event")
+    header = mapping(event.get("header"), "header")
+    context = mapping(body.get("context", {}), "context")
+    properties = sequence(context.get("properties", []), "properties")
+    return _event(header, mapping(event.get("payload", {}), "payload"), properties)
 
 
 def _event(
@@ -223,32 +211,26 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(
                 suffix=TopicSuffix.GET, payload=write({"directive": _to(header, device_ref.address, {})})
             )
-        case SetSignal() | ShowResult():
-            raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to an endpoint."""
-    try:
-        body = mapping(parse(payload), "the envelope")
-        header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
-        match channel, header.get("namespace"), header.get("name"):
-            case TopicSuffix.SET, "Alexa.LockController", "Unlock":
-                return movement.read(body, UnlockDoor)
-            case TopicSuffix.SET, "Alexa.LockController", "Lock":
-                return movement.read(body, LockDoor)
-            case TopicSuffix.GET, "Alexa", "ReportState":
-                return QueryState()
-            case _:
-                return UnreadablePayload(why="a directive that this endpoint does not take here")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the envelope")
+    header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
+    match channel, header.get("namespace"), header.get("name"):
+        case TopicSuffix.SET, "Alexa.LockController", "Unlock":
+            return movement.read(body, UnlockDoor)
+        case TopicSuffix.SET, "Alexa.LockController", "Lock":
+            return movement.read(body, LockDoor)
+        case TopicSuffix.GET, "Alexa", "ReportState":
+            return QueryState()
+        case _:
+            return UnreadablePayload(why="a directive that this endpoint does not take here")
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:

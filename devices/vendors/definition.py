@@ -6,7 +6,7 @@ from typing import Literal, Protocol, get_args
 
 from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
-from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 DeviceKind = Literal["lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm"]
 DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
@@ -68,6 +68,8 @@ class Definition:
     """Devices of this vendor send and receive MQTT messages."""
     is_behind_guard: bool = False
     """Perron's guard speaks for these devices: it signs their reports, and commands to it are signed."""
+    topics: Callable[[DeviceRef], Mapping[TopicSuffix, str]] = lambda _: NO_TOPICS
+    """Returns the topics of a product with MQTT topics of its own; empty if it uses Perron's."""
     account: str | None = None
     """The broker account of the program that publishes for all devices of this vendor; None: named by its topics."""
     base_topic: Callable[[DeviceRef], str | None] | None = None
@@ -95,10 +97,6 @@ class Vendor(Protocol):
     @property
     def DEFINITION(self) -> Definition:  # noqa: N802 - a constant of the module
         """The facts of this vendor's devices."""
-        ...
-
-    def topics(self, device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
-        """Return the topics of a product with MQTT of its own; `NO_TOPICS` if it uses Perron's."""
         ...
 
     def decode_report(

@@ -26,9 +26,8 @@ and `result`, and the beam's reports, are Perron's own, made by the firmware.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
@@ -40,11 +39,11 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
-from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
+from devices.strict_json import identifier, mapping, parse, text, write
 from devices.vendors import charge
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 UNMARKED = "0"  # for a query whose answer is not used
 COVER = "cover"  # the enrolled kind of an opener
@@ -56,16 +55,8 @@ _CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
 _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: the firmware uses Perron's own."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a contact or opener; an answer gives its echo first, then the state."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
@@ -78,14 +69,11 @@ def decode_report(
         return (DoorReport(door=_CONTACT.get(payload.strip(), DoorState.UNKNOWN)),)
     if channel not in (TopicSuffix.RESULT, TopicSuffix.BATTERY):
         return (UnreadablePayload(why="it tells its state, answers, and says whether it is there"),)
-    try:
-        if channel is TopicSuffix.BATTERY:
-            return charge.read(payload)
-        body = mapping(parse(payload), "the answer")
-        told = _answered(body, cover=cover)  # an echo without a state answers nothing
-        return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    if channel is TopicSuffix.BATTERY:
+        return charge.read(payload)
+    body = mapping(parse(payload), "the answer")
+    told = _answered(body, cover=cover)  # an echo without a state answers nothing
+    return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
 
 
 def _answered(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
@@ -111,10 +99,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.GET, payload=(echo or UNMARKED).encode())
         case UnlockDoor() | LockDoor() if device_ref.kind == COVER:
             return Publication(suffix=TopicSuffix.SET, payload=OPEN if isinstance(command, UnlockDoor) else CLOSE)
-        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
-            raise ValueError(f"a contact cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a contact cannot be asked to {type(command).__name__}")
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
@@ -143,7 +129,7 @@ def _cover_letters(report: GarageDoorReport) -> tuple[Publication, ...]:
     return (Publication(suffix=TopicSuffix.EVENT, payload=b"clear" if report.clear else b"obstructed"),)
 
 
-def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> Publication:  # noqa: ARG001 - the echo names the device's query
+def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> Publication:
     """Encode the firmware's answer to the query with this echo.
 
     Raises:
@@ -160,10 +146,9 @@ def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> 
     return Publication(suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "door": words[report.door]}))
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command: any payload on `get` is a query with that echo. OPEN and CLOSE contain no id."""
     if channel is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
@@ -171,11 +156,8 @@ def decode_command(
         return kind(id=ANY, intent=ANY, issued_at=EPOCH, expires_at=EPOCH)
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="it is only asked, and an opener told to open or to close")
-    try:
-        mark = identifier(payload.decode(errors="replace"), "the question")
-        return QueryState(echo=None if mark == UNMARKED else mark)
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    mark = identifier(payload.decode(errors="replace"), "the question")
+    return QueryState(echo=None if mark == UNMARKED else mark)
 
 
 DEFINITION = Definition(

@@ -19,7 +19,6 @@ from devices.reports import AvailabilityReport, Report, UnreadablePayload
 from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-DEFINITION = Definition(name="frigate", kinds=frozenset({"camera"}), is_external=True, correlates=False)
 PREFIX = "frigate"
 _WORDS = {b"online": True, b"stopped": False, b"offline": False}
 
@@ -29,11 +28,7 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     return {TopicSuffix.BRIDGE: f"{device_ref.address or PREFIX}/available"}
 
 
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
-) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse Frigate's availability; an unreadable one gives one `UnreadablePayload`."""
     if channel is not TopicSuffix.BRIDGE:
         return (UnreadablePayload(why="of Frigate only its availability is heard"),)
@@ -43,7 +38,7 @@ def decode_report(
     return (AvailabilityReport(online=online),)
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Always raise: Frigate gets no commands.
 
     Raises:
@@ -52,7 +47,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
     raise ValueError(f"a camera behind Frigate cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a report of Frigate.
 
     Raises:
@@ -64,9 +59,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def decode_command(
-    channel: TopicSuffix,  # noqa: ARG001 - the same on all
-    payload: bytes,  # noqa: ARG001 - whatever it is
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: Frigate accepts no commands."""
     return UnreadablePayload(why="nothing of Frigate is switched")
+
+
+DEFINITION = Definition(name="frigate", kinds=frozenset({"camera"}), is_external=True, correlates=False, topics=topics)

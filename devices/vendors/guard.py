@@ -19,41 +19,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
-    AlarmPanelReport,
-    AnswerButtonReport,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
     BoltMotion,
     CommandProgress,
-    CorrelationReport,
-    DoorbellPressed,
     DoorReport,
     DoorState,
     ErrorReport,
-    FridgeReport,
-    GarageDoorReport,
     LockReport,
     LockState,
-    MotionReport,
-    NoAnswerReport,
     OperationError,
     OperationSource,
-    PresenceReport,
     ProgressReport,
     Report,
-    ScanReport,
-    SignalReport,
-    StreamReport,
     UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
 from devices.vendors import movement
 from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 PART = "part"  # the key that names the part of the guard
@@ -78,16 +67,14 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     return MappingProxyType({channel: f"perron/{device_ref.address}/{channel}" for channel in _CHANNELS})
 
 
+@unreadable_as_report
 def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a guard's report of this part; a report of the other part gives an empty tuple."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
-    try:
-        body = mapping(parse(payload), "the report")
-        part = text(body[PART], PART) if PART in body else None
-        report = _report(body)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    body = mapping(parse(payload), "the report")
+    part = text(body[PART], PART) if PART in body else None
+    report = _report(body)
     return () if part is not None and part != (device_ref.kind or part) else (report,)
 
 
@@ -152,24 +139,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         case ErrorReport():
             named: dict[str, object] = {} if report.id is None else {"command": report.id}
             return (_letter(TopicSuffix.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
-        case (
-            ScanReport()
-            | DoorbellPressed()
-            | MotionReport()
-            | StreamReport()
-            | FridgeReport()
-            | SignalReport()
-            | AnswerButtonReport()
-            | CorrelationReport()
-            | NoAnswerReport()
-            | PresenceReport()
-            | GarageDoorReport()
-            | AlarmPanelReport()
-            | UnreadablePayload()
-        ):
-            raise ValueError(f"a guard cannot say this {type(report).__name__}")
         case _:
-            assert_never(report)
+            raise ValueError(f"a guard cannot say this {type(report).__name__}")
 
 
 def _lock(report: LockReport) -> dict[str, object]:
@@ -204,10 +175,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return _letter(TopicSuffix.SET, {"do": do, **latch, **movement.keys(command)})
         case QueryState():
             return _letter(TopicSuffix.GET, {"ask": device_ref.kind or LOCK})
-        case SetSignal() | ShowResult():
-            raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
 
 
 def asked(payload: bytes) -> str:
@@ -222,30 +191,26 @@ def asked(payload: bytes) -> str:
     return part
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (its part stands in the question, see `asked`)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to the guard."""
-    try:
-        if channel is TopicSuffix.GET:
-            asked(payload)
-            return QueryState()
-        if channel is not TopicSuffix.SET:
-            return UnreadablePayload(why="a guard is asked on set and get")
-        body = mapping(parse(payload), "the command")
-        match body.get("do"):
-            case "unlock":
-                command = movement.read(body, UnlockDoor)
-                latch = flag(body.get("latch", False), "latch")
-                return replace(command, latch=latch) if isinstance(command, UnlockDoor) else command
-            case "lock":
-                return movement.read(body, LockDoor)
-            case _:
-                return UnreadablePayload(why="the command does not move a bolt")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    if channel is TopicSuffix.GET:
+        asked(payload)
+        return QueryState()
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a guard is asked on set and get")
+    body = mapping(parse(payload), "the command")
+    match body.get("do"):
+        case "unlock":
+            command = movement.read(body, UnlockDoor)
+            latch = flag(body.get("latch", False), "latch")
+            return replace(command, latch=latch) if isinstance(command, UnlockDoor) else command
+        case "lock":
+            return movement.read(body, LockDoor)
+        case _:
+            return UnreadablePayload(why="the command does not move a bolt")
 
 
 DEFINITION = Definition(
@@ -257,6 +222,7 @@ DEFINITION = Definition(
     pulls_latch=True,
     command_hold_s=ZIGBEE_COMMAND_HOLD_S,  # only `guard.yaml` names the radio: the longest counts
     is_behind_guard=True,
+    topics=topics,
     base_topic=lambda _: None,  # it uses Perron's own topics
     battery=(TopicSuffix.EVENT,),
     address="the id of the guarded lock",

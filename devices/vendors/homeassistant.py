@@ -33,9 +33,8 @@ republication), "MQTT" (birth and last will), "Binary sensor" (device classes), 
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, QueryState
 from devices.reports import (
     AlarmPanelReport,
     AlarmPanelState,
@@ -53,7 +52,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors import charge
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each
+from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -82,28 +81,22 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     return {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: BIRTH}
 
 
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse an entity's state, an answer (its echo first), or Home Assistant's availability."""
     if channel in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="it is neither online nor offline"),)
-    try:
-        if channel is TopicSuffix.BATTERY:
-            return charge.read(payload)
-        if channel is TopicSuffix.STATE:
-            return (_entity(_text(payload), device_ref, device_ref.unit),)
-        if channel is not TopicSuffix.RESULT:
-            return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
-        body = mapping(parse(payload), "the answer")
-        told = (_answered(body, device_ref),)  # an echo without a state answers nothing
-        return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    if channel is TopicSuffix.BATTERY:
+        return charge.read(payload)
+    if channel is TopicSuffix.STATE:
+        return (_entity(_text(payload), device_ref, device_ref.unit),)
+    if channel is not TopicSuffix.RESULT:
+        return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
+    body = mapping(parse(payload), "the answer")
+    told = (_answered(body, device_ref),)  # an echo without a state answers nothing
+    return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
 
 
 def _answered(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
@@ -183,10 +176,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.GET, payload=(echo or _UNMARKED).encode())
         case QueryState():
             raise ValueError("a statestream cannot be asked: it only talks")
-        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
-            raise ValueError(f"an entity of Home Assistant cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"an entity of Home Assistant cannot be asked to {type(command).__name__}")
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
@@ -247,19 +238,15 @@ def _presence_word(presence: PresenceState, of: str) -> str:
             return "home" if home else "not_home"
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same for all)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to an automation: any payload on `get` is a query with that echo."""
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="an entity is only asked")
-    try:
-        mark = identifier(payload.decode(errors="replace"), "the question")
-        return QueryState(echo=None if mark == _UNMARKED else mark)
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    mark = identifier(payload.decode(errors="replace"), "the question")
+    return QueryState(echo=None if mark == _UNMARKED else mark)
 
 
 def _base_topic(device_ref: DeviceRef) -> str | None:
@@ -289,6 +276,7 @@ DEFINITION = Definition(
     ),
     silence_s=3600.0,
     account="homeassistant",
+    topics=topics,
     base_topic=_base_topic,
     battery=(TopicSuffix.BATTERY,),
     address="the entity",

@@ -16,9 +16,8 @@ Who turned the bolt is left out too: it contains the household's names, which th
 """
 
 from collections.abc import Mapping
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
@@ -32,11 +31,8 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, mapping, parse, text, write
 from devices.vendors.definition import Definition
+from devices.vendors.parts import unreadable_as_report
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
-
-DEFINITION = Definition(
-    name="nukihub", kinds=frozenset({"lock"}), correlates=False, pulls_latch=True, battery=(TopicSuffix.EVENT,)
-)
 
 # `unlockedLnga`: unlocked by lock 'n' go; the lock will lock itself, but is not locked. A turning bolt has no position.
 _STATES: Mapping[str, tuple[LockState, BoltMotion]] = {
@@ -76,26 +72,20 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     }
 
 
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse the hub's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY:
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="the hub's connection is neither online nor offline"),)
-    try:
-        match channel:
-            case TopicSuffix.STATE:
-                return (_lock(mapping(parse(payload), "the lock")),)
-            case TopicSuffix.EVENT:
-                return _battery(mapping(parse(payload), "the battery"))
-            case _:
-                return (UnreadablePayload(why="the hub tells of lock, battery and its connection only"),)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    match channel:
+        case TopicSuffix.STATE:
+            return (_lock(mapping(parse(payload), "the lock")),)
+        case TopicSuffix.EVENT:
+            return _battery(mapping(parse(payload), "the battery"))
+        case _:
+            return (UnreadablePayload(why="the hub tells of lock, battery and its connection only"),)
 
 
 def _lock(body: Mapping[str, object]) -> LockReport:
@@ -124,7 +114,7 @@ def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
     return (BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical else None),)
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (the address is in the topic)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command. The hub accepts no id and no expiry: it obeys a late copy too (a basic lock).
 
     Raises:
@@ -137,13 +127,11 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
             return Publication(suffix=TopicSuffix.SET, payload=b"lock")
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=b"1")
-        case SetSignal() | ShowResult():
-            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (the same)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode what the hub publishes.
 
     Raises:
@@ -179,11 +167,19 @@ def _said(report: LockReport) -> dict[str, object]:
 
 
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a query; an action contains no id and no time, so it cannot be assigned to a command."""
     if channel is TopicSuffix.GET:
         return QueryState() if payload == b"1" else UnreadablePayload(why="a question is 1")
     return UnreadablePayload(why="an action carries neither id nor expiry")
+
+
+DEFINITION = Definition(
+    name="nukihub",
+    kinds=frozenset({"lock"}),
+    correlates=False,
+    pulls_latch=True,
+    topics=topics,
+    battery=(TopicSuffix.EVENT,),
+)

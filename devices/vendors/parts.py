@@ -1,9 +1,40 @@
-"""Parses a payload of several parts, so that an unreadable part hides no other."""
+"""Turns unreadable payloads into values, so that a decoder raises nothing and an unreadable part hides no other."""
 
 from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from devices.reports import Report, UnreadablePayload
 from devices.strict_json import MalformedPayload
+
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
+
+
+def unreadable_as_value(decode: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value | UnreadablePayload]:
+    """Let `decode` return an `UnreadablePayload` where it raises `MalformedPayload`."""
+
+    @wraps(decode)
+    def decoded(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Value | UnreadablePayload:
+        try:
+            return decode(*args, **kwargs)
+        except MalformedPayload as error:
+            return UnreadablePayload(why=str(error))
+
+    return decoded
+
+
+def unreadable_as_report(decode: Callable[_Parameters, Iterable[Report]]) -> Callable[_Parameters, tuple[Report, ...]]:
+    """Let `decode` return a tuple, and one `UnreadablePayload` where it raises `MalformedPayload`."""
+
+    @wraps(decode)
+    def decoded(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> tuple[Report, ...]:
+        try:
+            return tuple(decode(*args, **kwargs))
+        except MalformedPayload as error:
+            return (UnreadablePayload(why=str(error)),)
+
+    return decoded
 
 
 def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:

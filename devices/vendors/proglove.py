@@ -22,12 +22,12 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, whole, write
 from devices.vendors.definition import Definition
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 MAX_CODE_CHARS = 512
@@ -55,25 +55,19 @@ def _serial(device_ref: DeviceRef) -> str:
     return device_ref.address.rpartition("/")[2]
 
 
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a scan or a link state; a message of another scanner of the same gateway gives an empty tuple."""
     if channel not in _SAID:
         return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
-    try:
-        body = mapping(parse(payload), "the event")
-        if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
-            return ()
-        if body.get("event_type") != _SAID[channel]:
-            return (UnreadablePayload(why="event_type does not belong on this topic"),)
-        if channel is TopicSuffix.AVAILABILITY:
-            return (AvailabilityReport(online=_linked(body)),)
-        return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    body = mapping(parse(payload), "the event")
+    if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
+        return ()
+    if body.get("event_type") != _SAID[channel]:
+        return (UnreadablePayload(why="event_type does not belong on this topic"),)
+    if channel is TopicSuffix.AVAILABILITY:
+        return (AvailabilityReport(online=_linked(body)),)
+    return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)
 
 
 def _code(body: Mapping[str, object]) -> str:
@@ -110,10 +104,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
                 raise ValueError("it cannot be asked without an event's id (a UUID) and its time")
             body = _event("feedback!", event, device_ref, issued_at)
             return Publication(suffix=TopicSuffix.SET, payload=write(body | {"feedback_action_id": _FEEDBACK[word]}))
-        case UnlockDoor() | LockDoor() | QueryState() | SetSignal():
-            raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
 
 
 def _event(kind: str, event: str, device_ref: DeviceRef, at: datetime) -> dict[str, object]:
@@ -147,24 +139,20 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     raise ValueError(f"a ProGlove scanner cannot say this {type(report).__name__}")
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a feedback command."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
-    try:
-        body = mapping(parse(payload), "the command")
-        words = {action: word for word, action in _FEEDBACK.items()}
-        action = text(body.get("feedback_action_id"), "feedback_action_id")
-        if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
-            return UnreadablePayload(why="it is for another scanner")
-        created = whole(body.get("time_created"), "time_created")
-        event = identifier(body.get("event_id"), "event_id")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the command")
+    words = {action: word for word, action in _FEEDBACK.items()}
+    action = text(body.get("feedback_action_id"), "feedback_action_id")
+    if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
+        return UnreadablePayload(why="it is for another scanner")
+    created = whole(body.get("time_created"), "time_created")
+    event = identifier(body.get("event_id"), "event_id")
     if action not in words or created not in _TIMES:
         return UnreadablePayload(why="a feedback or a time that a ProGlove scanner does not take")
     return ShowResult(word=words[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))
@@ -183,6 +171,7 @@ DEFINITION = Definition(
     name="proglove",
     kinds=frozenset({"scanner"}),
     correlates=True,  # it gets no queries
+    topics=topics,
     shared_channels=frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
     identity=lambda device_ref: device_ref.address.casefold() or None,
     problem=_problem,

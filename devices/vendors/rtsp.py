@@ -4,31 +4,20 @@ The video process, which reads its stream, reports whether it works. So there ar
 not come from the camera.
 """
 
-from collections.abc import Mapping
-
 from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
 from devices.vendors.definition import Definition
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 DEFINITION = Definition(name="rtsp", kinds=frozenset({"camera"}), is_external=True, correlates=False, has_mqtt=False)
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all
-    """Return no topics: it has none of its own and uses none of Perron's."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,  # noqa: ARG001 - the same on all
-    payload: bytes,  # noqa: ARG001 - whatever it is
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
-) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Return an empty tuple: no message comes from this camera."""
     return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Always raise: the camera accepts no commands.
 
     Raises:
@@ -37,7 +26,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
     raise ValueError(f"an RTSP camera cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Always raise: the camera sends no reports.
 
     Raises:
@@ -47,9 +36,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def decode_command(
-    channel: TopicSuffix,  # noqa: ARG001 - the same on all
-    payload: bytes,  # noqa: ARG001 - whatever it is
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: the camera accepts no commands."""
     return UnreadablePayload(why="an RTSP camera is asked nothing over MQTT")

@@ -16,14 +16,14 @@ A code may contain the GS1 separator (0x1D) and is otherwise printable, 512 char
 
 import re
 from collections.abc import Mapping
-from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.definition import Definition
 from devices.vendors.keypath import find, plant
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 RESULT_WORDS = frozenset({"wait", "go", "no"})
 MAX_CODE_CHARS = 512
@@ -33,30 +33,19 @@ _GS = "\x1d"
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: it uses Perron's own."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a scanner's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     if channel not in (TopicSuffix.EVENT, TopicSuffix.STATE):
         return (UnreadablePayload(why="a scanner sends only codes and online or offline"),)
-    try:
-        if CODE in device_ref.keys:
-            return (_by_path(mapping(parse(payload), "the scan"), device_ref.keys),)
-        if payload.startswith(b"{"):
-            body = mapping(parse(payload), "the scan")
-            return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
-        return (ScanReport(code=_code(_bare(payload))),)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    if CODE in device_ref.keys:
+        return (_by_path(mapping(parse(payload), "the scan"), device_ref.keys),)
+    if payload.startswith(b"{"):
+        body = mapping(parse(payload), "the scan")
+        return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
+    return (ScanReport(code=_code(_bare(payload))),)
 
 
 def _by_path(body: Mapping[str, object], keys: Mapping[str, str]) -> ScanReport:
@@ -80,7 +69,7 @@ def _code(value: object) -> str:
     return value
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the scanner's whole address)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command.
 
     Raises:
@@ -91,10 +80,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
             if word not in RESULT_WORDS:
                 raise ValueError("a scanner shows wait, go or no")
             return Publication(suffix=TopicSuffix.SET, payload=write({"word": word}))
-        case UnlockDoor() | LockDoor() | QueryState() | SetSignal():
-            raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
@@ -133,18 +120,14 @@ def _planted(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
     return plant(values | ({keys[EVENT]: report.event} if EVENT in keys else {}))
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to show a result."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
-    try:
-        word = text(mapping(parse(payload), "the command").get("word"), "word")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    word = text(mapping(parse(payload), "the command").get("word"), "word")
     return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is not wait, go or no")
 
 

@@ -6,37 +6,24 @@ event         {"event": "done", "id": "..."}     light and buzzer executed it
 availability  online, offline
 """
 
-from collections.abc import Mapping
-from typing import assert_never
-
-from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
+from devices.commands import Command, Light, SetSignal, Sound
 from devices.reports import AnswerButtonReport, AvailabilityReport, Report, SignalReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.definition import Definition
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 DEFINITION = Definition(name="signal", kinds=frozenset({"signal"}), simulated=frozenset({"signal"}), correlates=True)
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: it uses Perron's own."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse the signal's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     if channel is not TopicSuffix.EVENT:
         return (UnreadablePayload(why="a signal sends only events and online or offline"),)
-    try:
-        return (_event(payload),)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    return (_event(payload),)
 
 
 def _event(payload: bytes) -> Report:
@@ -50,7 +37,7 @@ def _event(payload: bytes) -> Report:
             raise MalformedPayload("event is neither done nor answered")
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the signal's whole address)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command.
 
     Raises:
@@ -60,13 +47,11 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
         case SetSignal():
             body = {"id": command.id, "light": command.light.value, "sound": command.sound.value}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
-        case UnlockDoor() | LockDoor() | QueryState() | ShowResult():
-            raise ValueError(f"a signal cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a signal cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a signal's report.
 
     Raises:
@@ -81,19 +66,15 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     raise ValueError(f"a signal cannot say {type(report).__name__}")
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to the signal; an unknown light or sound gives `UnreadablePayload`."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a signal is only set")
-    try:
-        body = mapping(parse(payload), "the command")
-        light, sound = text(body.get("light"), "light"), text(body.get("sound"), "sound")
-        if light not in set(Light) or sound not in set(Sound):
-            return UnreadablePayload(why="a light or sound that the signal does not have")
-        return SetSignal(id=identifier(body.get("id"), "id"), light=Light(light), sound=Sound(sound))
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the command")
+    light, sound = text(body.get("light"), "light"), text(body.get("sound"), "sound")
+    if light not in set(Light) or sound not in set(Sound):
+        return UnreadablePayload(why="a light or sound that the signal does not have")
+    return SetSignal(id=identifier(body.get("id"), "id"), light=Light(light), sound=Sound(sound))

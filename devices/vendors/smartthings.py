@@ -11,15 +11,15 @@ Degrees are in F or C; a number without one of these units is ignored. `main` ma
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal, assert_never
+from typing import Literal
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, QueryState
 from devices.reports import AvailabilityReport, DoorState, FridgeReport, Report, UnreadablePayload
 from devices.strict_json import MalformedPayload, mapping, parse, sequence, text, write
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each
+from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 Unit = Literal["C", "F"]
 
@@ -35,27 +35,16 @@ DEFINITION = Definition(
 )
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: it uses Perron's own."""
-    return NO_TOPICS
-
-
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
-) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a fridge's status, one report per compartment; an unreadable one gives one `UnreadablePayload`."""
-    try:
-        body = mapping(parse(payload), "the status")
-        if channel is TopicSuffix.AVAILABILITY:
-            return (_health(body),)
-        if channel not in (TopicSuffix.STATE, TopicSuffix.RESULT):
-            return (UnreadablePayload(why="a fridge tells its status on state and result"),)
-        components = mapping(body.get("components"), "components")
-        return each(*(partial(_told, name, one) for name, one in components.items() if name in COMPARTMENTS))
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    body = mapping(parse(payload), "the status")
+    if channel is TopicSuffix.AVAILABILITY:
+        return (_health(body),)
+    if channel not in (TopicSuffix.STATE, TopicSuffix.RESULT):
+        return (UnreadablePayload(why="a fridge tells its status on state and result"),)
+    components = mapping(body.get("components"), "components")
+    return each(*(partial(_told, name, one) for name, one in components.items() if name in COMPARTMENTS))
 
 
 def _health(body: Mapping[str, object]) -> Report:
@@ -134,7 +123,7 @@ def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
     return {"value": celsius if unit == "C" else round(celsius * 9 / 5 + 32, 2), "unit": unit}
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (a status request names no device)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command.
 
     Raises:
@@ -143,13 +132,11 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
     match command:
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({"commands": [_REFRESH]}))
-        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
-            raise ValueError(f"a fridge cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a fridge cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a fridge's report; for several compartments in one status see `status`.
 
     Raises:
@@ -163,19 +150,15 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     raise ValueError(f"a fridge cannot say {type(report).__name__}")
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a fridge: only a refresh."""
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="a fridge is only asked")
-    try:
-        commands = sequence(mapping(parse(payload), "the command").get("commands"), "commands")
-        command = mapping(commands[0], "command") if len(commands) == 1 else {}
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    commands = sequence(mapping(parse(payload), "the command").get("commands"), "commands")
+    command = mapping(commands[0], "command") if len(commands) == 1 else {}
     if (command.get("capability"), command.get("command")) != ("refresh", "refresh"):
         return UnreadablePayload(why="the command is not one refresh")
     return QueryState()

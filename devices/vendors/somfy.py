@@ -24,7 +24,7 @@ names of Overkiz:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
@@ -45,8 +45,8 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each
-from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
+from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 LOCKED_UNLOCKED = "core:LockedUnlockedState"
 MOVING = "core:MovingState"
@@ -117,11 +117,7 @@ _FAILURE_WORDS = {
 }
 
 
-def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """Return no topics: it uses Perron's own."""
-    return NO_TOPICS
-
-
+@unreadable_as_report
 def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a lock or contact: all readable reports, then one `UnreadablePayload` if a part failed.
 
@@ -129,10 +125,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
     """
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
-    try:
-        return _event(mapping(parse(payload), "the event"), device_ref)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    return _event(mapping(parse(payload), "the event"), device_ref)
 
 
 def _event(body: Mapping[str, object], device_ref: DeviceRef) -> tuple[Report, ...]:
@@ -275,28 +268,22 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({"deviceURL": device_ref.address}))
-        case SetSignal() | ShowResult():
-            raise ValueError(f"a Somfy device cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a Somfy device cannot be asked to {type(command).__name__}")
 
 
+@unreadable_as_value
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a lock or contact."""
-    try:
-        body = mapping(parse(payload), "the command")
-        if channel is TopicSuffix.GET:
-            text(body.get("deviceURL"), "deviceURL")
-            return QueryState()
-        if channel is not TopicSuffix.SET:
-            return UnreadablePayload(why="a device is asked on set and get")
-        return _movement(body)
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the command")
+    if channel is TopicSuffix.GET:
+        text(body.get("deviceURL"), "deviceURL")
+        return QueryState()
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a device is asked on set and get")
+    return _movement(body)
 
 
 def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:

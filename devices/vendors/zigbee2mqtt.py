@@ -29,11 +29,11 @@ temperature, battery, mode (a siren's warning that sounds; `emergency`), probe (
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
+from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, Sound, UnlockDoor
 from devices.reports import (
     AnswerButtonReport,
     AvailabilityReport,
@@ -55,6 +55,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, mapping, parse, write
 from devices.vendors import movement
 from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -150,34 +151,32 @@ def split(device_ref: DeviceRef) -> tuple[str, str]:
     return base, device_ref.address.removeprefix(f"{base}/") if device_ref.address.startswith(f"{base}/") else ""
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
     """Parse a message of a device or its bridge; a payload that does not fit `device_ref.kind` gives nothing."""
-    try:
-        match channel:
-            case TopicSuffix.STATE:
-                return tuple(_state(mapping(parse(payload), "the state"), device_ref))
-            case TopicSuffix.EVENT:
-                return tuple(_press(mapping(parse(payload), "the press")))
-            case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
-                return (_availability(payload),)
-            case TopicSuffix.LOG if b"failed: " not in payload:
-                return ()  # it concerns another device; every device behind the bridge parses each entry
-            case TopicSuffix.LOG:
-                return tuple(_failure(mapping(parse(payload), "the line of the log"), device_ref))
-            case (
-                TopicSuffix.RESULT
-                | TopicSuffix.SET
-                | TopicSuffix.GET
-                | TopicSuffix.OPERATION
-                | TopicSuffix.BOLT
-                | TopicSuffix.LATCH
-                | TopicSuffix.BATTERY
-            ):
-                return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
-            case _:
-                assert_never(channel)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    match channel:
+        case TopicSuffix.STATE:
+            return _state(mapping(parse(payload), "the state"), device_ref)
+        case TopicSuffix.EVENT:
+            return _press(mapping(parse(payload), "the press"))
+        case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
+            return (_availability(payload),)
+        case TopicSuffix.LOG if b"failed: " not in payload:
+            return ()  # it concerns another device; every device behind the bridge parses each entry
+        case TopicSuffix.LOG:
+            return _failure(mapping(parse(payload), "the line of the log"), device_ref)
+        case (
+            TopicSuffix.RESULT
+            | TopicSuffix.SET
+            | TopicSuffix.GET
+            | TopicSuffix.OPERATION
+            | TopicSuffix.BOLT
+            | TopicSuffix.LATCH
+            | TopicSuffix.BATTERY
+        ):
+            return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
+        case _:
+            assert_never(channel)
 
 
 def _is(device_ref: DeviceRef, kind: str) -> bool:
@@ -322,10 +321,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             return Publication(suffix=TopicSuffix.GET, payload=write({_asked(device_ref): ""}))
         case SetSignal():
             return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, device_ref)}))
-        case ShowResult():
-            raise ValueError("a Zigbee device cannot be asked to ShowResult")
         case _:
-            assert_never(command)
+            raise ValueError("a Zigbee device cannot be asked to ShowResult")
 
 
 def _asked(device_ref: DeviceRef) -> str:
@@ -419,30 +416,28 @@ def _battery_body(report: BatteryReport, device_ref: DeviceRef) -> dict[str, obj
     return body
 
 
+@unreadable_as_value
 def decode_command(
     channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a device. A PIN beside the command is not kept."""
-    try:
-        body = mapping(parse(payload), "the command")
-        if channel is TopicSuffix.GET:
-            return QueryState()
-        if channel is not TopicSuffix.SET:
-            return UnreadablePayload(why="a device is asked on set and get")
-        if "warning" in body:
-            return _sounded(mapping(body["warning"], "warning"))
-        order = body.get(device_ref.keys.get("state", "state"))
-        if isinstance(order, dict):
-            order = order.get("state")
-        match order.upper() if isinstance(order, str) else None:
-            case "UNLOCK":
-                return movement.bare(UnlockDoor)
-            case "LOCK":
-                return movement.bare(LockDoor)
-            case _:
-                return UnreadablePayload(why="the command neither moves a bolt nor sounds a siren")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the command")
+    if channel is TopicSuffix.GET:
+        return QueryState()
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a device is asked on set and get")
+    if "warning" in body:
+        return _sounded(mapping(body["warning"], "warning"))
+    order = body.get(device_ref.keys.get("state", "state"))
+    if isinstance(order, dict):
+        order = order.get("state")
+    match order.upper() if isinstance(order, str) else None:
+        case "UNLOCK":
+            return movement.bare(UnlockDoor)
+        case "LOCK":
+            return movement.bare(LockDoor)
+        case _:
+            return UnreadablePayload(why="the command neither moves a bolt nor sounds a siren")
 
 
 def _sounded(warning: Mapping[str, object]) -> Command:
@@ -482,6 +477,7 @@ DEFINITION = Definition(
     correlates=False,
     silence_s=3600.0,
     command_hold_s=ZIGBEE_COMMAND_HOLD_S,
+    topics=topics,
     battery=(TopicSuffix.STATE, TopicSuffix.EVENT),  # whatever its topics, each may contain it
     address="its topic",
     bridge_problem=_bridge_problem,

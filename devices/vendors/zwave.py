@@ -32,11 +32,11 @@ pollValue, status topics), door lock modes as in its exports of nodes (zwave-js-
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
@@ -55,6 +55,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
+from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 GATEWAY = "zwave-js-ui"
@@ -116,32 +117,30 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     )
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+@unreadable_as_report
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
     """Parse a message of a lock or the gateway; another node's answer gives nothing."""
-    try:
-        match channel:
-            case TopicSuffix.STATE:
-                return (_mode(_value(payload)),)
-            case TopicSuffix.BOLT:
-                return tuple(_part(_value(payload), _BOLTS))
-            case TopicSuffix.LATCH:
-                return tuple(_part(_value(payload), _LATCHES))
-            case TopicSuffix.OPERATION:
-                return tuple(_operation(_value(payload)))
-            case TopicSuffix.BATTERY:
-                return tuple(_battery(_value(payload)))
-            case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
-                return (AvailabilityReport(online=flag(_value(payload), "value")),)
-            case TopicSuffix.RESULT:
-                return tuple(_answer(mapping(parse(payload), "the answer"), device_ref))
-            case TopicSuffix.LOG:
-                return tuple(_outcome(mapping(parse(payload), "the answer"), device_ref))
-            case TopicSuffix.EVENT | TopicSuffix.SET | TopicSuffix.GET:
-                return (UnreadablePayload(why="nothing is reported there"),)
-            case _:
-                assert_never(channel)
-    except MalformedPayload as error:
-        return (UnreadablePayload(why=str(error)),)
+    match channel:
+        case TopicSuffix.STATE:
+            return (_mode(_value(payload)),)
+        case TopicSuffix.BOLT:
+            return _part(_value(payload), _BOLTS)
+        case TopicSuffix.LATCH:
+            return _part(_value(payload), _LATCHES)
+        case TopicSuffix.OPERATION:
+            return _operation(_value(payload))
+        case TopicSuffix.BATTERY:
+            return _battery(_value(payload))
+        case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
+            return (AvailabilityReport(online=flag(_value(payload), "value")),)
+        case TopicSuffix.RESULT:
+            return _answer(mapping(parse(payload), "the answer"), device_ref)
+        case TopicSuffix.LOG:
+            return _outcome(mapping(parse(payload), "the answer"), device_ref)
+        case TopicSuffix.EVENT | TopicSuffix.SET | TopicSuffix.GET:
+            return (UnreadablePayload(why="nothing is reported there"),)
+        case _:
+            assert_never(channel)
 
 
 def _value(payload: bytes) -> object:
@@ -247,10 +246,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case QueryState():
             echo = [] if command.echo is None else [command.echo]
             return _call(TopicSuffix.GET, [{**about, "property": _CURRENT}, *echo])
-        case SetSignal() | ShowResult():
-            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
         case _:
-            assert_never(command)
+            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
 
 
 def _call(channel: TopicSuffix, arguments: list[object]) -> Publication:
@@ -315,24 +312,22 @@ def _operation_number(report: LockReport) -> int:
     return numbers[report.bolt, report.source]
 
 
+@unreadable_as_value
 def decode_command(
     channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a call about this node's lock. It contains no times of the command."""
-    try:
-        body = mapping(parse(payload), "the call")
-        match channel:
-            case TopicSuffix.GET:
-                arguments = _of(body, device_ref, _CURRENT)
-                if arguments is None:
-                    return UnreadablePayload(why="the call is about something else")
-                return QueryState(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
-            case TopicSuffix.SET:
-                return _order(_of(body, device_ref, _TARGET))
-            case _:
-                return UnreadablePayload(why="a lock is asked on set and get")
-    except MalformedPayload as error:
-        return UnreadablePayload(why=str(error))
+    body = mapping(parse(payload), "the call")
+    match channel:
+        case TopicSuffix.GET:
+            arguments = _of(body, device_ref, _CURRENT)
+            if arguments is None:
+                return UnreadablePayload(why="the call is about something else")
+            return QueryState(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
+        case TopicSuffix.SET:
+            return _order(_of(body, device_ref, _TARGET))
+        case _:
+            return UnreadablePayload(why="a lock is asked on set and get")
 
 
 def _order(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
@@ -352,6 +347,7 @@ DEFINITION = Definition(
     name="zwave",
     kinds=frozenset({"lock"}),
     correlates=True,  # in the payload: its MQTT is 3.1.1
+    topics=topics,
     shared_channels=frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
     battery=(TopicSuffix.BATTERY,),
     identity=lambda device_ref: (node(device_ref), topics(device_ref)[TopicSuffix.SET]),

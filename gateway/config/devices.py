@@ -49,7 +49,7 @@ class DeviceSection(ConfigSection):
     @property
     def product_topics(self) -> Mapping[TopicSuffix, str]:
         """The topics of a product with MQTT topics of its own; empty if it uses Perron's."""
-        return VENDORS[self.vendor].topics(self.device_ref)
+        return self.definition.topics(self.device_ref)
 
     @property
     def can_be_queried(self) -> bool:

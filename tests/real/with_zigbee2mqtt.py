@@ -38,8 +38,8 @@ from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import mosquitto
 from tests.real.zigbee2mqtt import IEEE, NAME, START_TIMEOUT_S, Zigbee2Mqtt, zigbee2mqtt
 
-PLATE = DeviceRef(f"zigbee2mqtt/{NAME}", kind="lock")
-TOPICS = {topic: channel for channel, topic in vendor.topics(PLATE).items()}
+DEVICE_REF = DeviceRef(f"zigbee2mqtt/{NAME}", kind="lock")
+TOPICS = {topic: channel for channel, topic in vendor.topics(DEVICE_REF).items()}
 TIMEOUT_S = 30.0
 
 
@@ -57,7 +57,7 @@ class BridgeListener:
 
     def heard(self, since: int = 0) -> list[Report]:
         told = [(TOPICS.get(one.topic), one.payload) for one in self.messages[since:] if not one.retain]
-        return [r for c, payload in told if c is not None for r in vendor.decode_report(c, payload, PLATE)]
+        return [r for c, payload in told if c is not None for r in vendor.decode_report(c, payload, DEVICE_REF)]
 
     async def until(self, test: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + TIMEOUT_S
@@ -77,9 +77,9 @@ class BridgeListener:
         await self.until(done, "Zigbee2MQTT started!")
 
     def tell(self, command: UnlockDoor | LockDoor | QueryState) -> int:
-        letter = vendor.encode_command(command, PLATE)
+        letter = vendor.encode_command(command, DEVICE_REF)
         since = len(self.messages)
-        self.guest.publish(vendor.topics(PLATE)[letter.suffix], letter.payload)
+        self.guest.publish(vendor.topics(DEVICE_REF)[letter.suffix], letter.payload)
         return since
 
     async def air(self, **what: object) -> int:

@@ -65,7 +65,7 @@ class RadioDevice(ConfigSection):
 
     @property
     def _product_topics(self) -> Mapping[TopicSuffix, str]:
-        return {**VENDORS[self.vendor].topics(self.device_ref), **self.topics}
+        return {**VENDORS[self.vendor].DEFINITION.topics(self.device_ref), **self.topics}
 
     @property
     def device(self) -> str:
@@ -79,7 +79,7 @@ class RadioDevice(ConfigSection):
     @property
     def heard(self) -> Mapping[TopicSuffix, str]:
         """Return every topic on which the device publishes."""
-        product = VENDORS[self.vendor].topics(self.device_ref)
+        product = VENDORS[self.vendor].DEFINITION.topics(self.device_ref)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
         return {
             c: topic

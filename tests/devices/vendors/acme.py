@@ -16,17 +16,13 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     return {suffix: f"{device_ref.address}/{suffix}" for suffix in suffixes}
 
 
-def decode_report(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - the topic names the device
-) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     if channel is TopicSuffix.STATE and payload in _BOLTS:
         return (LockReport(bolt=_BOLTS[payload]),)
     return (UnreadablePayload(why="a lock of Acme is locked or unlocked"),)
 
 
-def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 - the same
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     match command:
         case UnlockDoor() | LockDoor():
             word = b"unlock" if isinstance(command, UnlockDoor) else b"lock"
@@ -37,7 +33,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # n
             raise ValueError("a lock of Acme only moves its bolt and says where it is")
 
 
-def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, LockReport) and report.bolt in _BOLTS.values():
@@ -46,9 +42,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def decode_command(
-    channel: TopicSuffix,
-    payload: bytes,
-    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - the same
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     if channel is TopicSuffix.GET:
         return QueryState()
@@ -62,6 +56,7 @@ DEFINITION = Definition(
     correlates=False,
     pulls_latch=True,
     command_hold_s=77.0,
+    topics=topics,
     battery=(TopicSuffix.BATTERY,),
     problem=lambda device_ref: None if "/" in device_ref.address else "an address of Acme has two levels",
 )

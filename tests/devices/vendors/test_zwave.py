@@ -10,25 +10,25 @@ from devices.vendors import zwave
 from devices.vendors.movement import bare
 from devices.vendors.words import DeviceRef, TopicSuffix
 
-PLATE = DeviceRef("zwave/5", kind="lock")
+DEVICE_REF = DeviceRef("zwave/5", kind="lock")
 NAMED = DeviceRef("zwave/hall/front_lock", {"node": "5", "gateway": "office"}, "lock")
 
 
-def answered(question: bytes, *, device_ref: DeviceRef = PLATE, **answer: object) -> tuple[object, ...]:
+def answered(question: bytes, *, device_ref: DeviceRef = DEVICE_REF, **answer: object) -> tuple[object, ...]:
     """What Z-Wave JS UI says of a call: it carries back all arguments, as `callApi` in its source does."""
     body = {"success": True, "message": "Success zwave api call", **answer, "args": json.loads(question)["args"]}
     return zwave.decode_report(TopicSuffix.RESULT, json.dumps(body).encode(), device_ref)
 
 
 def test_an_answer_carries_the_question_s_number_back() -> None:
-    question = zwave.encode_command(QueryState(echo="12:7"), PLATE).payload
+    question = zwave.encode_command(QueryState(echo="12:7"), DEVICE_REF).payload
     assert answered(question, result=255) == (CorrelationReport(echo="12:7"), LockReport(bolt=LockState.LOCKED))
     assert answered(question, result=0) == (CorrelationReport(echo="12:7"), LockReport(bolt=LockState.UNLOCKED))
     assert answered(question, success=False, message="Timeout") == (NoAnswerReport(),)
 
 
 def test_a_question_of_ours_to_another_lock_tells_this_one_nothing() -> None:
-    question = zwave.encode_command(QueryState(echo="12:7"), PLATE).payload
+    question = zwave.encode_command(QueryState(echo="12:7"), DEVICE_REF).payload
     assert answered(question, device_ref=DeviceRef("zwave/6"), result=255) == ()
 
 
@@ -47,7 +47,7 @@ def test_topics_follow_the_node_and_the_gateway_s_name() -> None:
     assert topics[TopicSuffix.STATE] == "zwave/hall/front_lock/98/0/currentMode"
     assert topics[TopicSuffix.SET] == "zwave/_CLIENTS/ZWAVE_GATEWAY-office/api/writeValue/set"
     assert topics[TopicSuffix.RESULT] == "zwave/_CLIENTS/ZWAVE_GATEWAY-office/api/pollValue"
-    assert zwave.topics(PLATE)[TopicSuffix.BRIDGE] == "zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/status"
+    assert zwave.topics(DEVICE_REF)[TopicSuffix.BRIDGE] == "zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/status"
     assert not [topic for topic in topics.values() if "/99/" in topic], "user codes are never heard"
 
 

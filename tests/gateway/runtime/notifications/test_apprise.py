@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No such file.*messages\.file"):
         load_phones(tmp_path / "none.txt", key=KEY, scratch=tmp_path)
     (tmp_path / "phones.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="no UTF-8"):
+    with pytest.raises(ConfigError, match="not UTF-8"):
         load_phones(tmp_path / "phones.txt", key=KEY, scratch=tmp_path)
     (tmp_path / "phones.txt").write_text("#" * 70_000)
     with pytest.raises(ConfigError, match="larger"):
