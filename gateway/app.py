@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -57,8 +57,7 @@ from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
 from gateway.runtime.maintenance.handover import finish_handover
 from gateway.runtime.maintenance.instance_lock import lock_folder
-from gateway.runtime.notifications.apprise import ApprisePhone, delete_pictures, load_phones
-from gateway.runtime.notifications.contacts import Contacts, is_open_to_others
+from gateway.runtime.notifications.contacts import SCRATCH_FOLDER, Contacts, owner_phones
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.runtime.scheduler import Scheduler
@@ -66,6 +65,7 @@ from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_RENEW_LINKS
 from gateway.system import fault_log
 from gateway.system.atomic_file import write_whole
+from gateway.system.changes import ChangeNotifier
 from gateway.system.clock import Clock
 from gateway.system.containment import ContainedFault, Containment
 from gateway.system.fault_log import FaultLog
@@ -97,20 +97,30 @@ PAGE_MODULES = (
 )  # fmt: skip
 MAX_DOOR_WAIT_S = 5.0  # then the pages start even if a door has not answered: the owner may have to check it
 
-SCRATCH_FOLDER = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 MISSED_LOG_INTERVAL_S = 60.0  # between two log entries about messages that were dropped unread
 CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films and raises alarms
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What a supervisor gives each gateway. `reread` has it load the house file `file` again."""
+
+    file: Path
+    reread: Callable[[], None]
+
+
 class App:
-    """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones except in a demo or a test.
+    """One gateway. A supervised one leaves SIGTERM and SIGINT to its supervisor, which calls `end`.
+
+    `wall`, `free_bytes`, `reached` and `video` are the real ones except in a demo or a test.
 
     `reached` is called with the name of each point at which a test may end the process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a demo or a test may replace
         self,
         home: Home,
+        supervision: Supervision | None = None,
         *,
         wall: Callable[[], float] = time.time,
         free_bytes: Callable[[], int] | None = None,
@@ -134,9 +144,10 @@ class App:
         self._site_built = asyncio.Event()
         self._remote_sessions: RemoteSessions | None = None
         self._request_stop: Callable[[], bool] | None = None  # set at the end of the start
-        self.file: Path | None = None  # the house file, if the caller supports a reload (`reread`)
-        self.reread: Callable[[], None] = lambda: None
-        self.hears_signals = True  # SIGTERM and SIGINT; otherwise the caller uses `end`
+        self._changes = ChangeNotifier()  # wakes the pages
+        self._handles_signals = supervision is None
+        self._file = None if supervision is None else supervision.file  # a reload needs it
+        self._reread = (lambda: None) if supervision is None else supervision.reread
 
     def begin_again(self) -> None:
         """Stop in good order, to start again with the stored state. A gateway that is stopping already just stops."""
@@ -174,7 +185,7 @@ class App:
                 )
             await asyncio.to_thread(startup_checks.check_folder, folder)
             left = factory_reset.is_marked_for_wipe(folder) and not await asyncio.to_thread(
-                unenrolment.finish_wipe_at_hub, self.home, self.file
+                unenrolment.finish_wipe_at_hub, self.home, self._file
             )
             await self._run(folder, phones_left=left)
         return self._restart_requested
@@ -195,7 +206,7 @@ class App:
                 await store.handover.set_task(TASK_RENEW_LINKS, "new")
             may_tell = await finish_handover(self.home, store)
             links = link_key(folder / "key")
-            phones = _owner_phones(self.home, links) if may_tell else ()
+            phones = owner_phones(self.home, links) if may_tell else ()
             self._clock = Clock(
                 self.home.clock,
                 floor=store.box.time_floor(),
@@ -211,8 +222,9 @@ class App:
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
             self._pocket = NotificationQueue(
-                self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
-            )
+                self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained,
+                on_change=self._changes.notify,
+            )  # fmt: skip
             await self._pocket.enlist()
             self._phonebook = Contacts(
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links,
@@ -223,7 +235,10 @@ class App:
                 told = c.NotifyOwner(saying=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
                 self._notify_owner_of_box(told, message)
             await unenrolment.finish_pending(self.home, store=store, rewriting=self._rewriting)
-            async with until_stopped(signals=self.hears_signals) as self._request_stop, asyncio.TaskGroup() as group:
+            async with (
+                until_stopped(signals=self._handles_signals) as self._request_stop,
+                asyncio.TaskGroup() as group,
+            ):
                 for name, run in self._workers().items():
                     group.create_task(self._contained.keep(name, run), name=name)
                 for name, running in self._entrances.items():  # an entrance that cannot decide ends the process
@@ -361,7 +376,7 @@ class App:
             home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
             erase=self._archive.erase, office=self._office, contained=self._contained,
         )  # fmt: skip
-        self._rewriting = HomeFileWriter(self.file, reread=self.reread, reached=self._crash_point)
+        self._rewriting = HomeFileWriter(self._file, reread=self._reread, reached=self._crash_point)
         self._uplink = build_uplink(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
             hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._crash_point,
@@ -374,16 +389,18 @@ class App:
         home, clock = self.home, self._clock
         self._walking = WalkTestRunner(
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
-            picture=self._camera_picture,
+            picture=self._camera_picture, on_change=self._changes.notify,
         )  # fmt: skip
         self._assistant = HomeAssistantBridge(
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
             wished=self._reception.wished, picture=self._camera_picture,
         )  # fmt: skip
+        for name, running in self._entrances.items():
+            running.commands.subscribe(partial(self._assistant.overheard, name))
+            running.changes.subscribe(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
         )
-        self._walking.follow()
 
     async def _serve_pages_last(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> None:
         """Import, build and serve the pages after the doors are ready."""
@@ -398,14 +415,14 @@ class App:
         """Return when each door and its bolt have answered, or after `MAX_DOOR_WAIT_S`."""
         decided = asyncio.Event()
         for running in self._entrances.values():
-            running.follow(decided.set)
+            running.changes.subscribe(decided.set)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_DOOR_WAIT_S):
                 while not all(_has_door_answered(running.state) for running in self._entrances.values()):
                     decided.clear()
                     await decided.wait()
         for running in self._entrances.values():
-            running.unfollow(decided.set)
+            running.changes.unsubscribe(decided.set)
 
     async def _run_uplink(self, uplink: Uplink) -> None:
         """Run the uplink to the hub; the owner's messages through it need the pages' parts."""
@@ -420,7 +437,7 @@ class App:
             await self._remote_sessions.run()
 
     def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
-        """Build the pages; each decision of an entrance notifies them."""
+        """Build the pages."""
         from gateway.installation.proposal_workflow import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
         from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - the same
         from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - the same
@@ -448,7 +465,7 @@ class App:
             proposals=Proposals(
                 self.home,
                 rewriting=self._rewriting,
-                reread=self.reread,
+                reread=self._reread,
                 permitted=lambda: {name for one in store.brands.permissions() for name in one.terms.entrances},
                 note=store.log.append,
                 reached=self._crash_point,
@@ -467,15 +484,12 @@ class App:
                 again=self.begin_again,
             ),
         )
-        site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links)
+        site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links, changes=self._changes)
         if self._uplink is not None and self.home.hub is not None:
             self._remote_sessions = RemoteSessions(
-                box, site.changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
+                box, self._changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
             )
             self._uplink.serve(owner=self._remote_sessions.accept_job, ask=self._remote_sessions.answer_query)
-        for running in self._entrances.values():
-            running.follow(site.changes.notify)
-        self._pocket.changed = self._walking.changed = site.changes.notify
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:
@@ -502,30 +516,25 @@ class App:
             somebody_home=household.somebody_home,
             away=household.away,
         )
-        hands = CommandExecutor(
-            self.home,
-            name,
-            line=self._guarded,
-            cameras=self._video,
-            office=self._office,
-            films=self._archive,
-            clock=self._clock,
-            put=lambda event: self._entrances[name].put(event),  # noqa: PLW0108 - it is made below
-            stopped=lambda: self._entrances[name].stopped(),  # noqa: PLW0108 - the same
-            reached=self._crash_point,
-        )
+
+        def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> CommandExecutor:
+            self._executors[name] = CommandExecutor(
+                self.home, name, line=self._guarded, cameras=self._video, office=self._office, films=self._archive,
+                clock=self._clock, put=put, stopped=stopped, reached=self._crash_point,
+            )  # fmt: skip
+            return self._executors[name]
+
         running = EntranceActor(
             state,
             home=self.home,
             commit=store.commit,
             matches=store.deliveries.matches,
             clock=self._clock,
-            hands=hands,
+            executor=executor,
             reached=self._crash_point,
         )
-        running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
-        self._entrances[name], self._executors[name] = running, hands
+        self._entrances[name] = running
         for device in {section.lock, section.door, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
 
@@ -669,15 +678,3 @@ def _read_faults(folder: Path) -> bytes | None:
         return read_bytes(folder / fault_log.FAULTS_FILE, at_most=fault_log.MAX_FILE_BYTES)
     except OSError:
         return None
-
-
-def _owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
-    """Return the owner's phones. A file that the house file does not name need not exist."""
-    scratch, file = home.storage.folder / SCRATCH_FOLDER, home.phones_file
-    delete_pictures(scratch)
-    if home.messages is None and not file.exists():
-        return ()
-    phones = load_phones(file, key=key, scratch=scratch)
-    if is_open_to_others(file):
-        log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
-    return phones

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway.app import App
+from gateway.app import App, Supervision
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.runtime.maintenance import reload
@@ -38,7 +38,7 @@ class Supervisor:
         home: Home,
         file: Path,
         *,
-        make: Callable[[Home], App] = App,
+        make: Callable[[Home, Supervision], App] = App,
         beside: Callable[[App], AbstractAsyncContextManager[object]] = _no_companion,
     ) -> None:
         self._home, self._file = home, file
@@ -50,6 +50,7 @@ class Supervisor:
             signal.SIGTERM: self._stop_requested.set,
             signal.SIGINT: self._stop_requested.set,
         }
+        self._supervision = Supervision(file=file, reread=self._reload_requested.set)
         self._pending_reload: tuple[str, Home] | None = None  # a reload's id and its house, until it is applied
 
     async def run(self) -> None:
@@ -91,9 +92,7 @@ class Supervisor:
             begun.cancel()
 
     async def _run_gateway(self, home: Home) -> bool:
-        self._app = app = self._make_app(home)
-        app.hears_signals = False  # the supervisor handles them, also between two gateways
-        app.file, app.reread = self._file, self._reload_requested.set
+        self._app = app = self._make_app(home, self._supervision)
         ending = asyncio.create_task(self._stop(app), name="end")
         try:
             async with self._companion(app):

@@ -72,7 +72,10 @@ CAMERA_TRIALS = frozenset(
 
 
 class WalkTestRunner:
-    """All walk tests of a box. `picture` gives a JPEG of what a camera sees now, `live` which cameras are live."""
+    """All walk tests of a box. It looks at an entrance after each of its changes.
+
+    `picture` returns a JPEG of what a camera sees now. `on_change` is called when a walk test has changed.
+    """
 
     def __init__(  # noqa: PLR0913 - what a walk test touches, named one by one
         self,
@@ -84,6 +87,7 @@ class WalkTestRunner:
         entrances: Mapping[str, EntranceActor],
         picture: Callable[[str], Awaitable[bytes | None]],
         key: BoxKey,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._home, self._store, self._clock, self._inbox = home, store, clock, reception
         self._entrances, self._picture, self._key = entrances, picture, key
@@ -111,7 +115,10 @@ class WalkTestRunner:
         self._wake = asyncio.Event()
         self._picture_lock = asyncio.Lock()
         self._installer_lock = asyncio.Lock()  # the account has one connection
-        self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
+        self._on_change = on_change
+        for name, entrance in entrances.items():
+            entrance.changes.subscribe(partial(self._on_decision, name))
+            entrance.put(e.WalkTestChanged(failed=self.barred(name)))
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
@@ -183,15 +190,9 @@ class WalkTestRunner:
         self._walks[name] = walk
         self._unsaved.add(name)
         self._wake.set()
-        self.changed()
+        self._on_change()
         if self.barred(name) is not before:
             self._entrances[name].put(e.WalkTestChanged(failed=self.barred(name)))
-
-    def follow(self) -> None:
-        """Look after each decision of an entrance, and tell each how its walk test stands: once all are built."""
-        for name, running in self._entrances.items():
-            running.follow(partial(self._on_decision, name))
-            running.put(e.WalkTestChanged(failed=self.barred(name)))
 
     def _on_decision(self, name: str) -> None:
         self._decided_entrances.add(name)

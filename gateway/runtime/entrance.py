@@ -37,6 +37,7 @@ from gateway.runtime.log_limits import LogLimits
 from gateway.runtime.reconnects import ReconnectTracker
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.subscribers import Subscribers
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,8 @@ class EntranceActor:
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
     disk stored nothing. `matches` returns the deliveries that have a normalised code.
 
+    `executor` makes what performs the commands; it gets `put` and `stopped` of this actor.
+
     `reached` is called with the name of each point of a step at which a test may end the process.
     """
 
@@ -85,7 +88,7 @@ class EntranceActor:
         commit: Callable[[StoredDecision], Awaitable[CommitResult | CommitConflict]],
         matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
         clock: Clock,
-        hands: CommandExecutor,
+        executor: Callable[[Callable[[e.Event], None], Callable[[], bool]], CommandExecutor],
         reached: Callable[[str], None],
     ) -> None:
         self.state = state
@@ -94,7 +97,7 @@ class EntranceActor:
         self._is_garage = garage.is_garage(home, self._section)
         self._commit, self._matches = commit, matches
         self._clock = clock
-        self._executor = hands
+        self._executor = executor(self.put, self.stopped)
         self._crash_point = reached
         self._event_queue = EventQueue()
         self._log_limits = LogLimits()
@@ -110,8 +113,8 @@ class EntranceActor:
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._reconnects = ReconnectTracker()
-        self._listeners: list[Callable[[], None]] = []
-        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with commands
+        self.commands = Subscribers[[tuple[c.Command, ...]]]()  # receives the commands of each decision, once performed
+        self.changes = Subscribers[[]]()  # called after each change of the state
 
     def stopped(self) -> bool:
         """Return whether the owner's stop holds, from the instant at which it was received."""
@@ -123,21 +126,6 @@ class EntranceActor:
         It holds until its own `Stopped` event is decided: lifting an earlier stop does not end it.
         """
         self._pending_stops += 1
-
-    # ---- observers ---------------------------------------------------------------------------------------------------
-
-    def follow(self, tell: Callable[[], None]) -> None:
-        """Call `tell` after each decision, beside the other observers."""
-        self._listeners.append(tell)
-
-    def unfollow(self, tell: Callable[[], None]) -> None:
-        """Stop calling `tell`."""
-        self._listeners.remove(tell)
-
-    def changed(self) -> None:
-        """Notify each observer of a decision."""
-        for tell in tuple(self._listeners):
-            tell()
 
     # ---- receive -----------------------------------------------------------------------------------------------------
 
@@ -440,7 +428,7 @@ class EntranceActor:
                 seen, self.state = self.state.cameras, new
                 if _camera_status(seen) != _camera_status(new.cameras):
                     self._executor.show(new, now)
-                    self.changed()
+                    self.changes.publish()
                 await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
@@ -534,8 +522,8 @@ class EntranceActor:
         for command in commands:  # no unlock waits for its own announcement
             self._executor.say(command, step.state, step.now)
         self._executor.show(step.state, step.now)
-        self.overheard(commands)
-        self.changed()
+        self.commands.publish(commands)
+        self.changes.publish()
 
 
 def _is_transient(event: e.Event, state: Entrance) -> bool:

@@ -17,6 +17,7 @@ from gateway.domain.delivery.barcodes import page_patterns
 from gateway.domain.now import Now
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
+from gateway.system.changes import ChangeNotifier
 from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.system.http_log import http_logger
 from gateway.system.i18n import Language, _, languages
@@ -43,7 +44,6 @@ from gateway.web.pages.remote_browsers import RemoteBrowsersPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
 from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, wants_json
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
@@ -78,15 +78,21 @@ WASM_FILES = {file.name: Path(str(file)) for file in STATIC_FOLDER.iterdir() if 
 
 
 class PagesSite:
-    """The pages of one box. Build it, `await open()`, `await close()`; `changes.tell()` when the house changes.
+    """The pages of one box. Build it, `await open()`, `await close()`.
 
-    `link_key` signs the links in the owner's messages.
+    `link_key` signs the links in the owner's messages. `changes` wakes the pages that show what changes.
     """
 
     def __init__(
-        self, services: GatewayServices, accounts: UserAccounts, pages: PagesSection, *, link_key: bytes
+        self,
+        services: GatewayServices,
+        accounts: UserAccounts,
+        pages: PagesSection,
+        *,
+        link_key: bytes,
+        changes: ChangeNotifier,
     ) -> None:
-        self.changes = ChangeNotifier()
+        self.changes = changes
         self._services, self._pages = services, pages
         self._authorizer = Authorizer(services, accounts, self.changes)
         self._allowed_hosts: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import app as module
-from gateway.app import App
+from gateway.app import App, Supervision
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.reloading import request_reload
 from gateway.config.home import Home
@@ -47,10 +47,10 @@ class Box:
         self.houses: list[Home] = []
         self.begins: Callable[[Home], None] = lambda _home: None
 
-    def make(self, house: Home) -> App:
+    def make(self, house: Home, supervision: Supervision) -> App:
         self.begins(house)
         self.houses.append(house)
-        return App(house, free_bytes=lambda: 2**40)
+        return App(house, supervision, free_bytes=lambda: 2**40)
 
     @property
     def folder(self) -> Path:

@@ -213,9 +213,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the pages displace whoever follows an entrance",
-        file="gateway/runtime/entrance.py",
-        old=("        self._listeners.append(tell)\n\n    def unfollow(self, tell: Callable[[], None]) -> None:\n"),
-        new=("        self._listeners = [tell]\n\n    def unfollow(self, tell: Callable[[], None]) -> None:\n"),
+        file="gateway/system/subscribers.py",
+        old="        self._callbacks.append(callback)\n",
+        new="        self._callbacks = [callback]\n",
         tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(

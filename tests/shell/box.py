@@ -29,6 +29,7 @@ from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.storage import CommitConflict, CommitResult, Store, StoredDecision, StoreFailed
+from gateway.system.changes import ChangeNotifier
 from gateway.video.ipc import ClipKey
 from tests import storefile
 from tests.gateway.domain.delivery.house import receive
@@ -86,8 +87,11 @@ class ShellBox:
         self.touched: list[str] = []
         self.bolt, self.door = LockState.LOCKED, DoorState.CLOSED
         self.seq = 0
+        self.changes = ChangeNotifier()
         scratch = house.storage.folder / "pocket"
-        self.pocket = NotificationQueue(house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02)
+        self.pocket = NotificationQueue(
+            house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02, on_change=self.changes.notify
+        )
         self.phonebook = Contacts(
             house, pocket=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
         )
@@ -127,25 +131,23 @@ class ShellBox:
         self.began_again += 1
 
     def _entrance(self, name: str) -> EntranceActor:
-        hands = RecordingExecutor(
-            self.home,
-            name,
-            line=self.line,
-            cameras=self.eyes,
-            office=self.office,
-            films=self.archive,
-            clock=self.clock,
-            put=lambda event: self.entrances[name].put(event),  # noqa: PLW0108 - it is made below
-            stopped=lambda: self.entrances[name].stopped(),  # noqa: PLW0108 - the same
-            reached=lambda point: self.order.append(f"reached {point}"),
-        )
-        hands.order = self.order
+        def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> RecordingExecutor:
+            made = RecordingExecutor(
+                self.home, name, line=self.line, cameras=self.eyes, office=self.office, films=self.archive,
+                clock=self.clock, put=put, stopped=stopped,
+                reached=lambda point: self.order.append(f"reached {point}"),
+            )  # fmt: skip
+            made.order = self.order
+            return made
+
         state = self.store.entrances.state(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
-        return EntranceActor(
+        actor = EntranceActor(
             state, home=self.home, commit=self.journal.commit, matches=self.store.deliveries.matches,
-            clock=self.clock, hands=hands,
+            clock=self.clock, executor=executor,
             reached=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
+        actor.changes.subscribe(self.changes.notify)
+        return actor
 
     @property
     def front(self) -> EntranceActor:

@@ -62,7 +62,7 @@ def make_walk_tests(made: ShellBox, picture: Callable[[str], Awaitable[bytes | N
     """The walk tests of this box."""
     return WalkTestRunner(
         made.home, store=made.store, clock=made.clock, reception=made.reception, entrances=made.entrances,
-        picture=picture, key=made.key,
+        picture=picture, key=made.key, on_change=made.changes.notify,
     )  # fmt: skip
 
 
@@ -121,11 +121,13 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
     chain, key = tls or (None, None)
-    site = PagesSite(seen, accounts, PagesSection(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
-    for running in made.entrances.values():
-        running.follow(site.changes.notify)
-    made.pocket.changed = seen.walk_tests.changed = site.changes.notify
-    seen.walk_tests.follow()
+    site = PagesSite(
+        seen,
+        accounts,
+        PagesSection(port=0, names=names, certificate=chain, key=key),
+        link_key=LINK_KEY,
+        changes=made.changes,
+    )
     await site.open()
     try:
         now = made.clock.now()

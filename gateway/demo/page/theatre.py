@@ -40,9 +40,9 @@ from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judgement
 from gateway.demo.watch import ObservedMessage, WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
+from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language
 from gateway.video.ipc import CameraProof
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.live_video import is_live
 
 POLL_INTERVAL_S = 0.05  # seconds between two looks at what the box thinks of its cameras

@@ -16,11 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
 
+import structlog
+
 from gateway.config.home import Home
 from gateway.runtime.notifications.apprise import (
     ApprisePhone,
     PhoneEndpoint,
     SendResult,
+    delete_pictures,
     is_installed,
     is_known_url,
     load_phones,
@@ -36,6 +39,9 @@ from gateway.system.i18n import Language
 from gateway.system.regular_file import read_text
 from gateway.system.text import sanitized
 
+log = structlog.get_logger(__name__)
+
+SCRATCH_FOLDER = "pocket"  # of pictures on their way to phones, under the storage folder
 MAX_PHONES = 20  # phones: more than a household has; each uses a task of its own
 MAX_URL_CHARACTERS = 500  # characters of an address
 
@@ -269,3 +275,19 @@ def is_open_to_others(file: Path) -> bool:
         OSError: it cannot be examined.
     """
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
+
+
+def owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
+    """Load the owner's phones, and delete the pictures that an earlier run left for them; `key` signs links.
+
+    Raises:
+        ConfigError: the phones' file cannot be used. If the house file does not name it, it need not exist.
+    """
+    scratch, file = home.storage.folder / SCRATCH_FOLDER, home.phones_file
+    delete_pictures(scratch)
+    if home.messages is None and not file.exists():
+        return ()
+    phones = load_phones(file, key=key, scratch=scratch)
+    if is_open_to_others(file):
+        log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
+    return phones

@@ -83,7 +83,10 @@ def _parse_language(word: str | None) -> Language | None:
 
 
 class NotificationQueue:
-    """A `NotificationChannel` (`texts.py`) to all phones of the owner. `key` signs links; `lot` returns 0 to 1."""
+    """A `NotificationChannel` (`texts.py`) to all phones of the owner.
+
+    `key` signs links; `lot` returns 0 to 1. `on_change` is called when a phone's state has changed.
+    """
 
     def __init__(  # noqa: PLR0913 - what it speaks with and knows, named one by one
         self,
@@ -96,6 +99,7 @@ class NotificationQueue:
         lot: Callable[[], float] = _RANDOM.random,
         look: float = POLL_INTERVAL_S,
         contained: Containment | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._containment = contained or Containment()
         self._store = store
@@ -108,7 +112,7 @@ class NotificationQueue:
         self._task_group: asyncio.TaskGroup | None = None
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
         self._senders: list[_PhoneSender] = []
-        self.changed: Callable[[], None] = lambda: None  # called when a phone's state changed
+        self._on_change = on_change
         self._set_senders(phones)
 
     @property
@@ -142,7 +146,7 @@ class NotificationQueue:
         try:
             await self._store_recipients()
         finally:
-            self.changed()
+            self._on_change()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -160,7 +164,7 @@ class NotificationQueue:
         for carrier in self._senders:
             if carrier.phone.name == name:
                 carrier.language = language
-        self.changed()
+        self._on_change()
 
     async def note_try(self, name: str, heard: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
@@ -168,7 +172,7 @@ class NotificationQueue:
             await self._store.phones.record_attempt(
                 name, heard.value, self._clock.now(), reached=heard is SendResult.TAKEN
             )
-        self.changed()
+        self._on_change()
 
     def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Create one sender for each phone."""

@@ -22,10 +22,10 @@ from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
 from gateway.storage.rows import TERMS_ADAPTER
 from gateway.system.base64url import decode_base64url
+from gateway.system.changes import ChangeNotifier
 from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.fragments import FRAGMENTS, Viewer
 from gateway.web.server.live_video import SnapshotCache, is_live

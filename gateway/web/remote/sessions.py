@@ -10,11 +10,11 @@ from gateway.protocol.box_hub import Job, JobReceipt, SealedQuery
 from gateway.protocol.browser_envelope import MAX_DOWN_BYTES, MAX_UP_BYTES, EnvelopeKeys, decrypt, encrypt
 from gateway.storage import StoreFailed
 from gateway.storage.browsers import EnrolledBrowser
+from gateway.system.changes import ChangeNotifier
 from gateway.system.containment import Containment
 from gateway.web.remote.actions import OrderExecutor
 from gateway.web.remote.orders import STORE_RETRY_DELAY_S, OrderQueue, browser_keys
 from gateway.web.remote.queries import QueryService
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.context import GatewayServices
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,6 @@ from gateway.domain.now import Now
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.fragments import Viewer
 from gateway.web.server.renderer import Renderer

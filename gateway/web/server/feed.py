@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language, languages
 from gateway.system.token_bucket import TokenBucket
-from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.fragments import FRAGMENTS
 
 HEARTBEAT_INTERVAL_S = 1.0  # seconds

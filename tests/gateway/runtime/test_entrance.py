@@ -50,8 +50,8 @@ def unlocks(made: ShellBox) -> list[Any]:
 async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: ShellBox) -> None:
     told: list[str] = []
     for name in ("walk", "pages"):
-        ready.front.follow(partial(told.append, name))
-    ready.front.changed()
+        ready.front.changes.subscribe(partial(told.append, name))
+    ready.front.changes.publish()
     assert told == ["walk", "pages"]
 
 
@@ -381,7 +381,7 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
         front = EntranceActor(
             Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
             home=made.home, commit=made.journal.commit, matches=made.store.deliveries.matches,
-            clock=clock, hands=made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
+            clock=clock, executor=lambda _put, _stopped: made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
         due = front.state.timers[Timer.SIGNAL]
         async with run_tasks(front.run()):

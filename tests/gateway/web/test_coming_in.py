@@ -62,7 +62,7 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         uplink=None,
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
-    return PagesSite(seen, accounts, pages or PagesSection(port=0), link_key=LINK_KEY)
+    return PagesSite(seen, accounts, pages or PagesSection(port=0), link_key=LINK_KEY, changes=made.changes)
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ class Stage:
             picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         )
         for name, running in made.entrances.items():
-            running.overheard = partial(assistant.overheard, name)
+            running.commands.subscribe(partial(assistant.overheard, name))
         tasks = [asyncio.create_task(line.run()), asyncio.create_task(assistant.run())]
         try:
             yield assistant

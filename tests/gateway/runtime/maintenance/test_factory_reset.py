@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app
 from gateway.config.home import HubSection
 from gateway.evidence import rollback
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.integrations.homeassistant import bridge
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.runtime.maintenance import factory_reset, reload
+from gateway.runtime.notifications import contacts
 from gateway.storage import Store
 from gateway.system import fault_log
 from gateway.system.mqtt_settings import BrokerTls
@@ -197,7 +197,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "VISITS_FOLDER": VISITS_FOLDER,
         "MARK_FILE": rollback.MARK_FILE,
         "LAST_CHECKPOINT": rollback.MARK_FILE,
-        "SCRATCH_FOLDER": app.SCRATCH_FOLDER,
+        "SCRATCH_FOLDER": contacts.SCRATCH_FOLDER,
         "HUB_FOLDER": enrolment.HUB_FOLDER,
         "enrolment.HUB_FOLDER": enrolment.HUB_FOLDER,
         "PAGES_FOLDER": pages.PAGES_FOLDER,

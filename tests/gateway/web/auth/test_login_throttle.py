@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage import StoreFailed, sessions
+from gateway.storage import AccountStore, StoreFailed
+from gateway.storage.part import posts, writes
 from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets
 from gateway.web.auth.login_throttle import DEVICE_POLICY, NAME_POLICY, PAIR_POLICY
 from gateway.web.auth.roles import UserRight
@@ -180,8 +181,9 @@ async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
     async with running(tmp_path) as house:
         anna = await house.owner()
         with monkeypatch.context() as full:
-            for write in ("touch_session", "set_failure_counts", "set_device_failure_count"):
-                full.setattr(sessions, write, disk_full)
+            full.setattr(AccountStore, "touch_session", posts(disk_full))
+            for write in ("set_failure_counts", "set_device_failure_count"):
+                full.setattr(AccountStore, write, writes(disk_full))
             assert house.accounts.find_user(anna.session, house.watch.on(hours=1)) == anna.user
             assert house.accounts.refusal(anna.user, UserRight.STOP, house.now) is None
             for _ in range(PAIR_POLICY.free + 1):

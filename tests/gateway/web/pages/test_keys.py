@@ -151,6 +151,7 @@ async def encrypted(site: ServedSite, folder: Path) -> AsyncIterator[tuple[Pages
         site.accounts,
         PagesSection(host="0.0.0.0", port=0, names=("perron.local",)),  # noqa: S104 - as in a house
         link_key=LINK_KEY,
+        changes=site.site.changes,
     )
     await other.open()
     trusts = ssl.create_default_context(cafile=str(folder / "pages" / "authority.pem"))

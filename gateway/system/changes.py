@@ -4,14 +4,14 @@ import asyncio
 
 
 class ChangeNotifier:
-    """Counts changes. Told often, heard at most once a waiting: nobody is handed a queue that could grow."""
+    """Counts changes. Many changes wake a waiting task once, so no queue can grow."""
 
     def __init__(self) -> None:
         self.count = 0
         self._next_change: asyncio.Future[None] | None = None
 
     def notify(self) -> None:
-        """Something is other than before."""
+        """Count a change and wake the waiting tasks."""
         self.count += 1
         if self._next_change is not None and not self._next_change.done():
             self._next_change.set_result(None)
