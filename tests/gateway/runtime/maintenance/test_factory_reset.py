@@ -214,7 +214,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
     ]
     for path in sources:
         text = path.read_text(encoding="utf-8")
-        written |= set(re.findall(r"(?:storage\.folder|self\._services\.films) / ([\w.\"-]+(?:\()?)", text))
+        written |= set(re.findall(r"(?:storage\.folder|self\._services\.films_folder) / ([\w.\"-]+(?:\()?)", text))
         if path.name in ("app.py", "instance_lock.py", "reload.py"):
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
