@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.now import Now
+from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
