@@ -214,8 +214,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the pages displace whoever follows an entrance",
         file="gateway/system/subscribers.py",
-        old="        self._callbacks.append(callback)\n",
-        new="        self._callbacks = [callback]\n",
+        old="        self._callbacks.append(callback)\n\n    def unsubscribe(",
+        new="        self._callbacks = [callback]\n\n    def unsubscribe(",
         tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(
