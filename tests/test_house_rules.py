@@ -31,7 +31,6 @@ CLOCKS = {
     "gateway/app.py": "hands the clocks to the parts it builds",
     "gateway/hub/process.py": "hands the hub's clock to the parts it builds; it decides no door",
     "gateway/integrations/lock_guard/process.py": "its own process: CLOCK_BOOTTIME counts on while the machine sleeps",
-    "gateway/demo/": "plays people, who have watches",
     "devices/simulators/": "devices have clocks of their own, which may be wrong",
 }
 

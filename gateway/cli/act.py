@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
@@ -127,18 +127,22 @@ async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) ->
     from devices.simulators.control import HouseControl, Impossible
 
     begin = "Start it with `perron simulate`, or name its socket with --control."
-    try:
+    with (
+        failure_on(OSError, f"{socket} cannot be spoken to ({{why}}).", begin),
+        failure_on(
+            (FileNotFoundError, ConnectionError),
+            f"No simulated house answers at {socket} ({{why}}).",
+            begin,
+            ExitCode.SILENT,
+        ),
+    ):
         async with HouseControl(socket) as house:
             for action, request in asked:
-                try:
+                with failure_on(
+                    Impossible,
+                    f"{action}: the simulated house says no: {{why}}.",
+                    "What stood before it is done.",
+                    ExitCode.NO,
+                ):
                     answer = await house.ask(request)
-                except Impossible as error:
-                    raise Failure(f"{action}: the simulated house says no: {error}.", "What stood before it is done.",
-                                  ExitCode.NO) from error  # fmt: skip
                 print_line(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")
-    except (FileNotFoundError, ConnectionError) as error:
-        raise Failure(
-            f"No simulated house answers at {socket} ({error_text(error)}).", begin, ExitCode.SILENT
-        ) from error
-    except OSError as error:
-        raise Failure(f"{socket} cannot be spoken to ({error_text(error)}).", begin) from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, failure_on
 from gateway.cli.schema import write_for_editors
 from gateway.config.editor import (
     NEW_HOME_TEXT,
@@ -74,9 +74,7 @@ def _read_or_template(file: Path) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    try:
+    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Nothing was written."):
         if not file.exists():
             write_for_editors(file)
         write_home(file, text)
-    except OSError as error:
-        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Nothing was written.") from error

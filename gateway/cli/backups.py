@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
 from gateway.cli.lines import relative_path
 from gateway.config.home import Home
 from gateway.evidence.folders import VISITS_FOLDER
@@ -13,7 +13,7 @@ from gateway.runtime.maintenance import atomic_restore, restore
 from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import DatabaseRefused, StoreFailed
-from gateway.system.clock import Clock
+from gateway.system.clock import read_clock
 
 Output = Callable[[str], None]
 
@@ -30,7 +30,7 @@ def write_backup(file: Path, target: Path, *, films: bool, tell: Output) -> None
         raise Failure(f"No box has its store in {folder}: there is nothing to back up.", "Name its house file: --home.")
     if folder in target.resolve().parents:
         raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
-    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    now = read_clock(home.clock)
     try:
         made = make_backup(home, file, target, now, films=films)
     except FileExistsError as error:
@@ -121,14 +121,11 @@ def _undo_prepare(file: Path) -> None:
 
 
 def _read_listing(archive: Path) -> BackupListing:
-    try:
+    with (
+        failure_on(OSError, f"{archive} cannot be read: {{why}}.", "Name a file that `perron backup` wrote."),
+        failure_on(restore.InvalidBackup, "{why}. Nothing was touched.", "Take another backup."),
+    ):
         return restore.read_backup(archive)
-    except restore.InvalidBackup as unusable:
-        raise Failure(f"{unusable}. Nothing was touched.", "Take another backup.") from unusable
-    except OSError as error:
-        raise Failure(
-            f"{archive} cannot be read: {error_text(error)}.", "Name a file that `perron backup` wrote."
-        ) from error
 
 
 def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
@@ -147,18 +144,18 @@ def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
 
 def _unpack(archive: Path, home: Home) -> None:
     folder = home.storage.folder
-    try:
+    with (
+        failure_on(
+            (OSError, restore.InvalidBackup),
+            f"{folder} is restored by half: {{why}}. No gateway begins there.",
+            "Mend that, then restore again: it begins anew.",
+            ExitCode.SILENT,
+        ),
+        failure_on(FolderInUse, "{why}", "End it first.", ExitCode.SILENT),
+    ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(folder):
             restore.unpack(archive, folder)
-    except FolderInUse as occupied:
-        raise Failure(str(occupied), "End it first.", ExitCode.SILENT) from occupied
-    except (OSError, restore.InvalidBackup) as error:
-        raise Failure(
-            f"{folder} is restored by half: {error_text(error)}. No gateway begins there.",
-            "Mend that, then restore again: it begins anew.",
-            ExitCode.SILENT,
-        ) from error
 
 
 def _content_text(listing: BackupListing) -> str:

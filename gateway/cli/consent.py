@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, read_yaml_file
 from gateway.cli.keys import read_key, signing_function
 from gateway.protocol.brand_statement import (
     MAX_REQUEST_LIFETIME_S,
@@ -16,8 +16,6 @@ from gateway.protocol.brand_statement import (
 )
 from gateway.protocol.consent_request import AskedTerms
 from gateway.system.clock import machine_time
-from gateway.system.located_yaml import InvalidYaml, parse_yaml
-from gateway.system.regular_file import read_text
 
 
 def read_terms(file: Path) -> AskedTerms:
@@ -26,17 +24,14 @@ def read_terms(file: Path) -> AskedTerms:
     Raises:
         Failure: the file holds no terms.
     """
+    terms = read_yaml_file(file, "Name a file with the terms.")
     try:
-        return AskedTerms.model_validate_json(json.dumps(parse_yaml(read_text(file)).data))
+        return AskedTerms.model_validate_json(json.dumps(terms))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         todo = "See the example in `perron retailer connect --help`."
         raise Failure(f"{file}: {where}: {first['msg']}.", todo) from error
-    except InvalidYaml as error:
-        raise Failure(f"{file}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file}: cannot be read ({error_text(error)}).", "Name a file with the terms.") from error
 
 
 def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:

@@ -11,7 +11,7 @@ from devices.reports import ScanReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
 from gateway.cli.broker import DOCTOR_HINT, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import command_line, relative_path
 from gateway.cli.simulation import control_socket
 from gateway.config.devices import LockDevice
@@ -88,11 +88,9 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
 
 
 async def _simulate(socket: Path, request: ask.Request) -> None:
-    try:
+    with failure_on(ask.Impossible, "The simulated house says no: {why}.", "See what it tells of itself.", ExitCode.NO):
         async with ask.HouseControl(socket) as house:
             await house.ask(request)
-    except ask.Impossible as error:
-        raise Failure(f"The simulated house says no: {error}.", "See what it tells of itself.", ExitCode.NO) from error
 
 
 async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, tell: Output) -> bool:
@@ -203,12 +201,10 @@ class _EntranceListener:
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; tell until the film is sealed. True once locked again."""
         for told, request in CARRY_IN_ACTIONS:
-            try:
+            with failure_on(
+                OSError, "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.SILENT
+            ):
                 await _simulate(control_socket(self._home), request)
-            except OSError as error:
-                raise Failure(
-                    "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.SILENT
-                ) from error
             self._tell(f"The courier {told}.")
             await asyncio.sleep(ACTION_INTERVAL_S)
         timing = self._section.timing

@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, read_yaml_file
 from gateway.cli.keys import read_key
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
@@ -24,8 +24,7 @@ from gateway.domain.delivery.promise import Claims, DeliveryResult
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.system.clock import Clock, machine_time
-from gateway.system.located_yaml import InvalidYaml, parse_yaml
+from gateway.system.clock import machine_time, read_clock
 
 ANSWER_TIMEOUT_S = 10.0  # seconds
 MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
@@ -84,12 +83,7 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
 
 
 def _read_file(path: Path) -> dict[str, object]:
-    try:
-        body = parse_yaml(path.read_text(encoding="utf-8")).data
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: cannot be read ({error_text(error)}).", "Name a file with a delivery in it.") from error
-    except InvalidYaml as error:
-        raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
+    body = read_yaml_file(path, "Name a file with a delivery in it.")
     if not isinstance(body, dict):
         raise Failure(f"{path}: there is no delivery in it.", "See the example in `perron retailer announce --help`.")
     return body
@@ -120,7 +114,7 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
     Raises:
         Failure: the file is wrong, the broker cannot be spoken to, or no answer came.
     """
-    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    now = read_clock(home.clock)
     claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
     token = sign_delivery(claims, key, kid=kid)
     async with open_session(home.broker.account("retailer"), [RESULT_TOPIC]) as guest:

@@ -1,6 +1,8 @@
 """How a command fails: what is wrong, where, what to do, and a number for scripts."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +38,21 @@ def error_text(error: Exception) -> str:
     return re.sub(r"\[Errno -?\d+\] ", "", why)
 
 
+@contextmanager
+def failure_on(
+    errors: type[Exception] | tuple[type[Exception], ...], what: str, todo: str, code: ExitCode = ExitCode.WRONG
+) -> Iterator[None]:
+    """Turn these errors of the block into a `Failure`; `{why}` in `what` becomes the error's text.
+
+    Raises:
+        Failure: the block raised one of `errors`.
+    """
+    try:
+        yield
+    except errors as error:
+        raise Failure(what.replace("{why}", error_text(error)), todo, code) from error
+
+
 def load_home(path: Path) -> "Home":
     """Read the house file, as every command does first.
 
@@ -50,6 +67,22 @@ def load_home(path: Path) -> "Home":
     except ConfigError as error:
         todo = "Correct the file, then try again; `perron schema --markdown` describes every key."
         raise Failure(str(error), todo) from error
+
+
+def read_yaml_file(path: Path, todo: str) -> object:
+    """Read a file of YAML or JSON that a person wrote.
+
+    Raises:
+        Failure: it cannot be read (`todo` says what to do then), or it is no YAML.
+    """
+    from gateway.system.located_yaml import InvalidYaml, parse_yaml
+
+    with failure_on((OSError, UnicodeDecodeError), f"{path}: cannot be read ({{why}}).", todo):
+        text = path.read_text(encoding="utf-8")
+    try:
+        return parse_yaml(text).data
+    except InvalidYaml as error:
+        raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
 
 
 def resolve_entrance(home: "Home", entrance: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
@@ -36,12 +36,10 @@ def guard(
     from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
-    try:
+    with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/installer/guard.md shows one."):
         file = load_guard_file(config)
         file.house.password()
         file.radio.broker.password()
-    except ConfigError as error:
-        raise Failure(str(error), "Correct the file, then try again; docs/installer/guard.md shows one.") from error
     try:
         key = load_key(file.key)
     except FileNotFoundError as missing:
@@ -51,12 +49,11 @@ def guard(
         raise Failure(
             f"{file.key} cannot be used: {error_text(error)}.", "Correct `key` in the guard's file."
         ) from error
-    try:
+    with (
+        failure_on(OSError, f"{file.folder} cannot be used: {{why}}.", "Correct `folder`."),
+        failure_on(InvalidLedger, "{why}", "Correct `folder` in the guard's file, or end the other guard."),
+    ):
         ledger = Ledger.begin(file.folder)
-    except InvalidLedger as error:
-        raise Failure(str(error), "Correct `folder` in the guard's file, or end the other guard.") from error
-    except OSError as error:
-        raise Failure(f"{file.folder} cannot be used: {error_text(error)}.", "Correct `folder`.") from error
     asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 

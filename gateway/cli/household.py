@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home, resolve_entrance
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
 from gateway.cli.options import BOTH, HomeFile, command_epilog, known_language, known_or_both
 
@@ -164,15 +164,14 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     house = load_home(home)
     if house.pages is None:
         raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
-    try:
+    with failure_on(
+        OSError,
+        "There is no code: the box has an owner already, or it does not run ({why}).",
+        "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
+        " `perron way-in NAME`.",
+        ExitCode.SILENT,
+    ):
         code = house.claim_code.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise Failure(
-            f"There is no code: the box has an owner already, or it does not run ({error_text(error)}).",
-            "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
-            " `perron way-in NAME`.",
-            ExitCode.SILENT,
-        ) from error
     typer.echo(code)
 
 
@@ -226,10 +225,8 @@ def wipe(
         )
         return house.name if yes else str(typer.prompt(asked))
 
-    try:
+    with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.SILENT):
         whole, told = wipe_box(house, held_too=held, typed=typed, file=home)
-    except FolderInUse as occupied:
-        raise Failure(str(occupied), "End it first, or wipe it on its pages.", ExitCode.SILENT) from occupied
     typer.echo(told)
     if not whole:
         raise typer.Exit(ExitCode.NO)

@@ -2,21 +2,24 @@
 
 import asyncio
 import errno
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, error_text, failure_on
 from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:
-    from gateway.hub.config import HubFile
+    from gateway.hub.config import Boxes, HubFile
+    from gateway.hub.database.store import HubStore
     from gateway.system.mqtt_settings import BrokerSection
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
 DEFAULT_CONFIG = Path("hub.yaml")
-
+AUTHORITY_HINT = "Put that file back from a copy: with another authority every box joins anew."
+T = TypeVar("T")
 
 commands = typer.Typer()
 
@@ -30,10 +33,55 @@ def load_hub_file(config: Path) -> "HubFile":
     from gateway.hub.config import load
     from gateway.system.config_section import ConfigError
 
-    try:
+    with failure_on(ConfigError, "{why}", "Correct the file, then try again; docs/operator/hub.md shows one."):
         return load(config)
-    except ConfigError as error:
-        raise Failure(str(error), "Correct the file, then try again; docs/operator/hub.md shows one.") from error
+
+
+def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+    """Read the hub's file, which says how boxes reach its broker.
+
+    Raises:
+        Failure: it cannot be used, or does not say that.
+    """
+    file = load_hub_file(config)
+    if file.boxes is None:
+        raise Failure(
+            f"{config} does not say how boxes reach this hub's broker.",
+            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md.",
+        )
+    return file, file.boxes
+
+
+def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
+    """Do something in the hub's store.
+
+    Raises:
+        Failure: store or folder cannot be used.
+    """
+    from gateway.hub.boxes.authority import AuthorityUnusable
+    from gateway.hub.cluster.management_api import NodesUnreachable
+    from gateway.hub.database.store import HubStore, StoreUnusable
+
+    async def opened() -> T:
+        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await HubStore.open(file.database)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(opened())
+    except StoreUnusable as error:
+        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    except NodesUnreachable:  # an OSError too, and not the folder's
+        raise
+    except OSError as error:
+        raise Failure(
+            f"{file.folder} cannot be used ({error_text(error)}).", f"Correct `folder` in {config}."
+        ) from error
+    except AuthorityUnusable as error:
+        raise Failure(f"{error}.", AUTHORITY_HINT) from error
 
 
 @commands.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))
@@ -68,9 +116,7 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     except KeyUnusable as error:
         raise Failure(str(error), f"The hub's own key is in the folder that {config} names.") from error
     except AuthorityUnusable as error:
-        raise Failure(
-            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
-        ) from error
+        raise Failure(f"{error}.", AUTHORITY_HINT) from error
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else error_text(error)
@@ -91,21 +137,8 @@ def hub_retailer(
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
     from gateway.hub.admin import create_retailer
-    from gateway.hub.database.store import HubStore, StoreUnusable
     from gateway.system.clock import machine_time
 
     file = load_hub_file(config)
-
-    async def work() -> tuple[str, str]:
-        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await HubStore.open(file.database)
-        try:
-            return await create_retailer(store, name, now=machine_time())
-        finally:
-            await store.close()
-
-    try:
-        retailer, token = asyncio.run(work())
-    except (StoreUnusable, OSError) as error:
-        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    retailer, token = run_in_store(file, config, lambda store: create_retailer(store, name, now=machine_time()))
     print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure
-from gateway.cli.hub import DEFAULT_CONFIG, HubConfig
-from gateway.cli.hubhomes import load_with_boxes, run_in_store
+from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli.hub import DEFAULT_CONFIG, HubConfig, load_with_boxes, run_in_store
 from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
@@ -48,7 +47,7 @@ def hub_authority(
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = load_with_boxes(config)
     now = machine_time()
-    try:
+    with failure_on(ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NO):
         ca_rotation.finish_change(file.folder)
         if following:
             ca_rotation.prepare_next(file.folder, now=now)
@@ -57,8 +56,6 @@ def hub_authority(
             ca_rotation.activate_next(file.folder, now=now)
         step = following or change or end
         told = run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
-    except ca_rotation.RotationRefused as why:
-        raise Failure(str(why), "See how it stands: `perron hub-authority`.", ExitCode.NO) from why
     for line in told:
         print_line(line)
 

@@ -1,21 +1,17 @@
 """The hub's commands about homes: its broker's files, a claim for a box, a home revoked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text
-from gateway.cli.hub import DEFAULT_CONFIG, HubConfig, load_hub_file
+from gateway.cli.failure import ExitCode, Failure, failure_on
+from gateway.cli.hub import AUTHORITY_HINT, DEFAULT_CONFIG, HubConfig, load_with_boxes, run_in_store
 from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.config import Boxes, HubFile, Rabbit
     from gateway.hub.database.store import HubStore
-
-T = TypeVar("T")
 
 
 commands = typer.Typer()
@@ -67,14 +63,11 @@ def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> N
     from gateway.system.clock import machine_time
     from gateway.system.pki.pages import format_fingerprint
 
-    try:
+    with (
+        failure_on(OSError, f"{file.folder} cannot be used ({{why}}).", "Correct `folder` in the hub's file."),
+        failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
+    ):
         authority = set_up(file, boxes, rabbit, now=machine_time())
-    except OSError as error:
-        raise Failure(
-            f"{file.folder} cannot be used ({error_text(error)}).", "Correct `folder` in the hub's file."
-        ) from error
-    except AuthorityUnusable as error:
-        raise _authority_failure(error) from error
     for line in setup_instructions(file, rabbit):
         print_line(line)
     print_line(f"Boxes trust its authority, SHA-256 {format_fingerprint(authority.fingerprint)}, and reach it at"
@@ -179,54 +172,3 @@ def hub_revoke(
             ExitCode.SILENT,
         )
     print_line("The broker knows, and its connection is cut.")
-
-
-def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
-    """Read the hub's file, which says how boxes reach its broker.
-
-    Raises:
-        Failure: it cannot be used, or does not say that.
-    """
-    file = load_hub_file(config)
-    if file.boxes is None:
-        raise Failure(
-            f"{config} does not say how boxes reach this hub's broker.",
-            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md.",
-        )
-    return file, file.boxes
-
-
-def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
-    """Do something in the hub's store.
-
-    Raises:
-        Failure: store or folder cannot be used.
-    """
-    from gateway.hub.boxes.authority import AuthorityUnusable
-    from gateway.hub.cluster.management_api import NodesUnreachable
-    from gateway.hub.database.store import HubStore, StoreUnusable
-
-    async def opened() -> T:
-        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await HubStore.open(file.database)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(opened())
-    except StoreUnusable as error:
-        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
-    except NodesUnreachable:  # an OSError too, and not the folder's
-        raise
-    except OSError as error:
-        raise Failure(
-            f"{file.folder} cannot be used ({error_text(error)}).", f"Correct `folder` in {config}."
-        ) from error
-    except AuthorityUnusable as error:
-        raise _authority_failure(error) from error
-
-
-def _authority_failure(error: ValueError) -> Failure:
-    return Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, home_option
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
@@ -54,10 +54,8 @@ def join(
         ) from error
     if house.hub is not None and not replace:
         raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
-    try:
+    with failure_on((OSError, KeyUnusable), "The box's key cannot be used ({why}).", "Correct storage.folder."):
         box = BoxKey.at(house.storage.folder / "key").public
-    except (OSError, KeyUnusable) as error:
-        raise Failure(f"The box's key cannot be used ({error_text(error)}).", "Correct storage.folder.") from error
     print_line(
         f"Hub:  {read.url}\n      {proquint_words(read.authority)}\n      SHA-256 {format_fingerprint(read.authority)}"
     )

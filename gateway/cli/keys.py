@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, failure_on
 from gateway.config.home import Home
 from gateway.protocol.jws import public_x
 
@@ -41,14 +41,13 @@ def create_key(folder: Path, kid: str) -> OKPKey:
     """
     key = OKPKey.generate_key("Ed25519")
     file = key_file_path(folder, kid)
-    try:
+    with (
+        failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another folder with --keys."),
+        failure_on(FileExistsError, f"{file} exists: a key is never written over.", "Take another kid."),
+    ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
             out.write(json.dumps(key.as_dict(private=True)) + "\n")
-    except FileExistsError as error:
-        raise Failure(f"{file} exists: a key is never written over.", "Take another kid.") from error
-    except OSError as error:
-        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another folder with --keys.") from error
     return key
 
 
@@ -92,11 +91,8 @@ def read_key(file: Path) -> OKPKey:
     Raises:
         Failure: the file holds no private key.
     """
-    try:
-        key = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, JoseError) as error:
-        raise Failure(f"{file} holds no Ed25519 key ({error_text(error)}).", NEW_KEY_HINT) from error
-    return key
+    with failure_on((OSError, ValueError, JoseError), f"{file} holds no Ed25519 key ({{why}}).", NEW_KEY_HINT):
+        return OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
 
 
 def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:

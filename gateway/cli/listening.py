@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, error_text, failure_on
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
 from gateway.hub.sdk.told import format_event
@@ -101,12 +101,10 @@ async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
     def refused(why: str) -> None:
         typer.echo(f"refused: {why}", err=True)
 
-    try:
+    with failure_on(
+        SecretUnusable, "The secret is not valid: {why}.", "Rotate the endpoint's secret to be told a new one."
+    ):
         listener = WebhookListener(secret, told=told, refused=refused)
-    except SecretUnusable as error:
-        raise Failure(
-            f"The secret is not valid: {error}.", "Rotate the endpoint's secret to be told a new one."
-        ) from error
     left = at.count
     try:
         found = await listener.open(at.host, at.port)

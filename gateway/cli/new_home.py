@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from gateway.cli import keys
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import Failure, failure_on
 from gateway.cli.schema import write_for_editors
 from gateway.config.devices import CameraDevice
 from gateway.config.editor import SCHEMA_LINE
@@ -53,11 +53,10 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         raise Failure(f"{TEMPLATE_PATH} is not there.", "Run this from a clone of the repository: it copies that file.")
     if file.exists():
         raise Failure(f"{file} exists: a house is never written over.", "Use it with --home, or name another folder.")
-    if len(os.fsencode(folder.resolve())) > MAX_FOLDER_PATH_BYTES:
-        raise Failure(f"{folder.resolve()} is too long a path.", "Name a shorter one, for example /tmp/house.")
+    check_folder_path(folder.resolve(), "Name a shorter one, for example /tmp/house.")
     text = TEMPLATE_PATH.read_text(encoding="utf-8")
     template = load_home_file(TEMPLATE_PATH)
-    try:
+    with failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Name another folder."):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # a private key never gets into git
         for old, new in (
@@ -73,9 +72,17 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
         home = load_home_file(file)
         provisioning.write(folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=broker_user())
-    except OSError as error:
-        raise Failure(f"{folder} cannot be written ({error_text(error)}).", "Name another folder.") from error
     return file
+
+
+def check_folder_path(folder: Path, todo: str) -> None:
+    """Check that Unix sockets fit into a folder.
+
+    Raises:
+        Failure: its path is too long.
+    """
+    if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
+        raise Failure(f"{folder} is too long a path.", todo)
 
 
 def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:

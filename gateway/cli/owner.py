@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_checkpoints
@@ -141,12 +141,10 @@ def read_public_key(key: Path | None) -> PublicKey | None:
     """
     if key is None:
         return None
-    try:
+    with failure_on(
+        (OSError, KeyUnusable), f"{key}: no public key can be read ({{why}}).", "Give the box's public key in PEM."
+    ):
         return PublicKey.from_pem(key.read_bytes())
-    except (OSError, KeyUnusable) as error:
-        raise Failure(
-            f"{key}: no public key can be read ({error_text(error)}).", "Give the box's public key in PEM."
-        ) from error
 
 
 def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
@@ -161,12 +159,13 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
         raise Failure(
             f"{folder} {what}: nothing was checked.", "Give a visit's folder: visits/ID under storage.folder."
         )
-    try:
+    with failure_on(
+        (OSError, ValueError),
+        f"{checkpoint}: no checkpoint can be read ({{why}}): nothing was checked.",
+        "Take the file from the owner's phone again, or leave --checkpoint out.",
+    ):
         if checkpoint is not None and not read_checkpoints(checkpoint):
-            raise ValueError("it is empty")  # noqa: TRY301 - told as what cannot be read
-    except (OSError, ValueError) as error:
-        raise Failure(f"{checkpoint}: no checkpoint can be read ({error_text(error)}): nothing was checked.",
-                      "Take the file from the owner's phone again, or leave --checkpoint out.") from error  # fmt: skip
+            raise ValueError("it is empty")
     return public
 
 

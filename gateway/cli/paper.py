@@ -4,11 +4,11 @@ from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import Failure, error_text
+from gateway.cli.failure import failure_on
 from gateway.cli.lines import relative_path
 from gateway.cli.options import BOTH
 from gateway.cli.owner import check_readable
-from gateway.config.home import ClockSection, Home
+from gateway.config.home import Home
 from gateway.evidence.documents.notice import door_notice, notice_of
 from gateway.evidence.documents.report import HouseNames, draw_report, house_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
@@ -16,7 +16,7 @@ from gateway.evidence.succession import read_key_history
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
-from gateway.system.clock import Clock
+from gateway.system.clock import machine_time, read_clock
 from gateway.system.i18n import SOURCE, Language
 
 _FOREIGN_HOME_HINT = (
@@ -40,12 +40,10 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
     Raises:
         Failure: an option does not fit the notice, or the file cannot be written.
     """
-    try:
+    with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
         notice = notice_of(_with_stored_retention(home), entrance, contact=contact, pages=pages)
-    except ValueError as error:
-        raise Failure(f"This does not fit the notice: {error}.", "Correct --contact or --pages.") from error
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
-    made = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+    made = read_clock(home.clock).utc
     _write(out, door_notice(notice, languages=languages, made=made))
     lines = [
         f"Written: {relative_path(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
@@ -85,12 +83,11 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     public = check_readable(folder, key=key, checkpoint=checkpoint)
     told = read_visit(folder, public_key=public, checkpoint=checkpoint)
     own = house if house is not None and _is_visit_of(house, told, named=named) else None
-    clock = ClockSection(source="host") if house is None else house.clock
     pdf = draw_report(
         told,
         language=language or ("fr" if own is None else own.language),
         zone=ZoneInfo(DEFAULT_ZONE if own is None else own.timezone),
-        made=Clock(clock, floor=None, keep_floor=lambda _: None).now().utc,
+        made=machine_time() if house is None else read_clock(house.clock).utc,
         names=HouseNames() if own is None else house_names(own),
     )
     _write(out, pdf)
@@ -120,7 +117,5 @@ def _is_visit_of(house: Home, told: VisitEvidence, *, named: bool) -> bool:
 
 
 def _write(out: Path, pdf: bytes) -> None:
-    try:
+    with failure_on(OSError, f"{out} cannot be written ({{why}}).", "Name another file."):
         write_whole(out, pdf)
-    except OSError as error:
-        raise Failure(f"{out} cannot be written ({error_text(error)}).", "Name another file.") from error

@@ -16,7 +16,7 @@ from gateway.config.topics import BRIDGE_STATE, entrance_topic
 from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
-from gateway.system.clock import Clock
+from gateway.system.clock import read_clock
 from gateway.web.texts.catalogue import TEXTS
 
 ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to answer
@@ -135,7 +135,7 @@ def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def _local_now(home: Home) -> datetime:
-    return Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+    return read_clock(home.clock).utc
 
 
 def run(  # noqa: PLR0913 - one argument an option of the command

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import relative_path
 from gateway.config.loader import find_storage_folder, load_home_file
 from gateway.runtime.maintenance import reload
@@ -46,10 +46,8 @@ async def request_reload(file: Path, *, wait: bool, tell: Callable[[str], None])
         todo = "`perron run` starts it, with the house file as it is now."
         raise Failure(f"No gateway runs in {folder}.", todo, ExitCode.SILENT)
     before = reload.read_report(folder)
-    try:
+    with failure_on(OSError, f"The gateway (process {pid}) cannot be asked.", "Run this as the box's own user."):
         os.kill(pid, signal.SIGHUP)
-    except OSError as error:
-        raise Failure(f"The gateway (process {pid}) cannot be asked.", "Run this as the box's own user.") from error
     await _wait_for_result(folder, None if before is None else before[0].id, wait=wait, file=file, tell=tell)
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.cli import lines
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import relative_path
 from gateway.config.home import Home
 from gateway.integrations.hub_client import unenrolment
 from gateway.runtime.maintenance import factory_reset, recovery_codes
 from gateway.runtime.maintenance.instance_lock import lock_folder
 from gateway.storage import StoreFailed, readonly
-from gateway.system.clock import Clock
+from gateway.system.clock import read_clock
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
@@ -36,15 +36,14 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path
             if name_key(typed()) != name_key(home.name):
                 raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", ExitCode.NO)
         phones = home.phones_file
-        try:
+        with failure_on(
+            OSError,
+            f"{folder} is not wiped to its end: {{why}}.",
+            "Mend that, then say `perron wipe` again: it goes on where it was.",
+            ExitCode.SILENT,
+        ):
             factory_reset.mark_for_wipe(folder)
             whole = unenrolment.finish_wipe_at_hub(home, file)
-        except OSError as error:
-            raise Failure(
-                f"{folder} is not wiped to its end: {error_text(error)}.",
-                "Mend that, then say `perron wipe` again: it goes on where it was.",
-                ExitCode.SILENT,
-            ) from error
     told = lines.expand_commands(
         f"Wiped: {relative_path(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
     )
@@ -71,12 +70,10 @@ def create_recovery_code(home: Home, name: str) -> str:
         Failure: there is no such owner, or the box's folder cannot be used.
     """
     folder = home.storage.folder
-    try:
+    with failure_on(
+        StoreFailed, f"{folder / STORE_FILE_NAME} cannot be read ({{why}}).", "Run this as the box's own user."
+    ):
         owners = readonly.owners(folder / STORE_FILE_NAME)
-    except StoreFailed as failure:
-        raise Failure(
-            f"{folder / STORE_FILE_NAME} cannot be read ({failure}).", "Run this as the box's own user."
-        ) from failure
     if not owners:
         raise Failure("This box has no owner yet.", "`perron claim-code` shows the code to claim it.", ExitCode.NO)
     found = [one for one in owners if name_key(one.name) == name_key(name)]
@@ -86,16 +83,12 @@ def create_recovery_code(home: Home, name: str) -> str:
     code = new_claim_code()
     digest = claim_code_digest(code)
     assert digest is not None  # noqa: S101 - what was just written can be read
-    mono = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().mono
-    try:
+    mono = read_clock(home.clock).mono
+    with failure_on(OSError, f"{home.way_in} cannot be written ({{why}}).", "Run this as the box's user."):
         recovery_codes.store_code(
             home.way_in,
             recovery_codes.RecoveryCode(
                 person=found[0].id, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=mono
             ),
         )
-    except OSError as error:
-        raise Failure(
-            f"{home.way_in} cannot be written ({error_text(error)}).", "Run this as the box's user."
-        ) from error
     return code

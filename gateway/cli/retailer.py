@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
 from gateway.cli.options import HomeFile, command_epilog
 
@@ -352,10 +352,8 @@ def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitabl
     """Ask a hub, and say in words what went wrong."""
     from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
 
-    try:
+    with failure_on(ValueError, f"--hub {url}: {{why}}.", "Name the hub's own address."):
         access = HubAccess(url, key)
-    except ValueError as error:
-        raise Failure(f"--hub {url}: {error}.", "Name the hub's own address.") from error
 
     async def asked() -> None:
         async with open_client(access) as hub:
@@ -386,20 +384,18 @@ def _read_secret(file: Path | None, variable: str, option: str, todo: str) -> st
         if not found:
             raise Failure(f"Neither {option} nor the variable {variable} is there.", f"Set one of them. {todo}")
         return found.strip()
-    try:
+    with failure_on(
+        (OSError, UnicodeDecodeError), f"{file}: cannot be read ({{why}}).", f"Name a file with it. {todo}"
+    ):
         return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file}: cannot be read ({error_text(error)}).", f"Name a file with it. {todo}") from error
 
 
 def _write_secret(file: Path, text: str) -> None:
     """Write a secret, readable by its owner only."""
-    try:
+    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another file."):
         file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
             out.write(text + "\n")
-    except OSError as error:
-        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another file.") from error
 
 
 def _read_place(file: Path | None) -> str | None:
@@ -411,10 +407,8 @@ def _read_place(file: Path | None) -> str | None:
 def _write_file(file: Path, text: str) -> None:
     from gateway.system.atomic_file import write_whole
 
-    try:
+    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another file with --place."):
         write_whole(file, text.encode())
-    except OSError as error:
-        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another file with --place.") from error
 
 
 def _create_key(folder: Path, kid: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
 from gateway.cli.lines import relative_path
 from gateway.cli.reloading import request_reload
 from gateway.config.home import Home
@@ -16,7 +16,7 @@ from gateway.evidence.succession import (
 from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE
 from gateway.runtime.maintenance import reload
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.system.clock import Clock
+from gateway.system.clock import read_clock
 
 KEY_UNCHANGED = "The key is as it was."
 
@@ -31,7 +31,7 @@ async def change_key(file: Path, *, tell: Callable[[str], None]) -> None:
     folder = home.storage.folder / "key"
     if not (folder / PRIVATE_KEY_FILE).is_file():
         raise Failure(f"No box has its key in {folder}.", "Name its house file: --home.")
-    try:
+    with failure_on((OSError, ValueError), "No new key was made: {why}.", KEY_UNCHANGED, ExitCode.SILENT):
         if (
             is_key_change_interrupted(folder)
             and reload.gateway_pid(home.storage.folder) is None
@@ -39,8 +39,6 @@ async def change_key(file: Path, *, tell: Callable[[str], None]) -> None:
         ):
             tell("A change that was cut short before is finished.")
         new = prepare_key_change(folder)
-    except (OSError, ValueError) as error:
-        raise Failure(f"No new key was made: {error_text(error)}.", KEY_UNCHANGED, ExitCode.SILENT) from error
     tell(f"The new key has the fingerprint {new.fingerprint}.")
     if reload.gateway_pid(home.storage.folder) is None:
         done = _rotate_offline(home)
@@ -56,7 +54,7 @@ async def change_key(file: Path, *, tell: Callable[[str], None]) -> None:
 
 def _rotate_offline(home: Home) -> bool:
     """Take the new key up; False: a gateway has just begun, and does it at its next start."""
-    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    now = read_clock(home.clock)
     try:
         with lock_folder(home.storage.folder):
             finish_key_change(home.storage.folder / "key", box=home.box, now=now)

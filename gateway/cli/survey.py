@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import Failure
+from gateway.cli.failure import failure_on
 from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE
 from gateway.installation.readiness_hours import summarise
@@ -17,12 +17,10 @@ def survey_lines(home: Home, entrance: str) -> Iterator[str]:
     Raises:
         Failure: the store cannot be read.
     """
-    try:
+    with failure_on(
+        StoreFailed, "The store cannot be read ({why}).", "Start the gateway once with this version, then try again."
+    ):
         summary = summarise(counted_readiness(home.storage.folder / STORE_FILE, entrance))
-    except StoreFailed as error:
-        raise Failure(
-            f"The store cannot be read ({error}).", "Start the gateway once with this version, then try again."
-        ) from error
     if not summary.hours:
         yield "Nothing was counted yet: no window was near. What is so now: `perron doctor`."
         return

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from statistics import median
 
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation import notes
 from gateway.installation.capability import Measurement, device_capabilities
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
 from gateway.installation.words import capability_text
-from gateway.system.clock import Clock
+from gateway.system.clock import read_clock
 
 LOCK_TIMEOUT_S = 60.0  # seconds for a lock-up to end, however slow the lock
 
@@ -29,22 +29,18 @@ async def run_device_test(home: Home, device: str, *, times: int, tell: Callable
         if not home.devices:
             raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
         raise Failure(f"The house has no device {device!r}. Known: {', '.join(home.devices)}.", "Name one of these.")
-    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+    now = read_clock(home.clock).utc
     async with open_session(home.broker.account("installer"), device_topics(home, [device])) as guest:
-        try:
+        with failure_on(ProbeKeyUnusable, "{why}.", "Ask on the box itself, as its own user."):
             found = await measure_device(home, guest, device, times=times, now=now)
-        except ProbeKeyUnusable as error:
-            raise Failure(f"{error}.", "Ask on the box itself, as its own user.") from error
     if isinstance(found, str):
         raise Failure(
             f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", ExitCode.NO
         )
     for line in measurement_lines(home, device, found):
         tell(line)
-    try:
+    with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
         notes.store_measurements(home.storage.folder, {device: found})
-    except OSError as error:
-        raise Failure(f"What was measured cannot be kept ({error_text(error)}).", "Look at storage.folder.") from error
     return len(found.seconds) == found.asked
 
 

@@ -5,19 +5,19 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from devices.simulators import control as ask
 from gateway.cli.broker import open_session, publish
-from gateway.config.home import ClockSection, Home
+from gateway.config.home import Home
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.plan import RetailerKey
 from gateway.demo.watch import Body, GatewayObserver
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.system.clock import Clock
+from gateway.system.clock import machine_time
 
 TIMEOUT_MARGIN_S = 20.0  # seconds, beyond what is due, for a machine that has much else to do
 MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
@@ -59,11 +59,6 @@ class DemoRetailer:
     ) -> None:
         self._home, self._entrance, self._signers, self._observer = home, entrance, signers, watch
         self._on_action = narrate
-        self._clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None)
-
-    def utc(self) -> datetime:
-        """The retailer's own clock."""
-        return self._clock.now().utc
 
     async def promise(  # noqa: PLR0913 - a promise's fields, each with its usual value
         self,
@@ -82,7 +77,7 @@ class DemoRetailer:
             WaitTimeout: the box did not answer.
         """
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
-        section, now = self._home.entrances[self._entrance], self.utc().replace(microsecond=0)
+        section, now = self._home.entrances[self._entrance], machine_time().replace(microsecond=0)
         window = Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in))
         carrier = self._home.brands[signer.brand].permission.carriers[0]
         offer = Offer(
@@ -113,7 +108,7 @@ class DemoRetailer:
         return await self._send(self._signers[brand], Cancel(id=id_, version=version))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
-        seconds = int(self.utc().timestamp())
+        seconds = int(machine_time().timestamp())
         claims = Claims(
             iss=signer.brand, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
             jti=secrets.token_urlsafe(18), delivery=delivery,

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,10 +15,10 @@ import segno
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import program_name, relative_path
+from gateway.cli.new_home import check_folder_path
 from gateway.cli.options import known_language
-from gateway.config.home import ClockSection
 from gateway.demo.page.site import DemoSite
 from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES
@@ -33,10 +32,10 @@ from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
 from gateway.demo.watch import WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
-from gateway.system.clock import Clock
+from gateway.system.clock import machine_time
 from gateway.system.i18n import SOURCE, Language, language_of
 
-MAX_FOLDER_PATH_BYTES = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
+SHORTER_FOLDER_HINT = "Name a shorter --folder, for example /tmp/perron."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,10 +92,8 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
         if code:
             raise typer.Exit(code)
         return
-    try:
+    with failure_on(UnknownScenario, "{why}", "Take a name from the list."):
         chosen = find_scenarios(scenario or "delivered")
-    except UnknownScenario as unknown:
-        raise Failure(str(unknown), "Take a name from the list.") from unknown
     stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
     show = DemoOptions(
         fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ, LANGUAGES), folder=folder
@@ -151,16 +148,17 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], show: DemoOptions) -
 
 async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
     """Serve the page until told to end, and play there what is asked for; the terminal tells the timeline too."""
-    clock = Clock(ClockSection(source="host"), floor=None, keep_floor=_keep_no_floor)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    base = (show.folder or new_folder(Path("var/demo") / _now_text())).resolve()
+    base = (show.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")).resolve()
 
     def folder_for(title: str) -> Path:
-        return _check_folder(new_folder(base / title.replace(":", "-")))
+        folder = new_folder(base / title.replace(":", "-"))
+        check_folder_path(folder, SHORTER_FOLDER_HINT)
+        return folder
 
-    _check_folder(base)
+    check_folder_path(base, SHORTER_FOLDER_HINT)
     theatre = DemoRunner(
-        folder_for, lambda: clock.now().utc, fast=show.fast, language=show.language or "en",
+        folder_for, machine_time, fast=show.fast, language=show.language or "en",
         seats=lambda scenario: TerminalObserver(console, scenario),
     )  # fmt: skip
     async with DemoSite(theatre, lan=lan) as site:
@@ -173,23 +171,12 @@ async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
     return ExitCode.DONE if theatre.good else ExitCode.NO
 
 
-def _check_folder(folder: Path) -> Path:
-    """Return the folder if sockets fit into it.
-
-    Raises:
-        Failure: it is too long a path.
-    """
-    if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
-        raise Failure(f"{folder} is too long a path.", "Name a shorter --folder, for example /tmp/perron.")
-    return folder
-
-
 async def _play_all(chosen: Sequence[Scenario], show: DemoOptions) -> int:
-    base, good = show.folder or new_folder(Path("var/demo") / _now_text()), True
+    base, good = show.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"), True
     for one in chosen:
         alone = show.folder is not None and len(chosen) == 1
         folder = (base if alone else base / one.title.replace(":", "-")).resolve()
-        _check_folder(folder)
+        check_folder_path(folder, SHORTER_FOLDER_HINT)
         if (folder / "box").exists():
             raise Failure(f"{folder} holds another run already.", "Name another with --folder.")
         try:
@@ -217,15 +204,6 @@ def new_folder(folder: Path) -> Path:
         else:
             break
     return folder
-
-
-def _now_text() -> str:
-    clock = Clock(ClockSection(source="host"), floor=None, keep_floor=_keep_no_floor)
-    return f"{clock.now().utc:%Y%m%dT%H%M%S}"
-
-
-def _keep_no_floor(_floor: datetime) -> None:
-    """The demo's own clock keeps nothing."""
 
 
 async def _play_as_json(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:

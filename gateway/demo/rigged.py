@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from gateway.demo.handles import (
 from gateway.demo.processes import read_pid
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import json_bytes
+from gateway.system.clock import machine_time
 
 
 class RiggedApp(App):
@@ -46,7 +46,7 @@ class RiggedApp(App):
         self._stop_point: str | None = None
         super().__init__(
             home,
-            wall=lambda: time.time() + self._clock_offset_s,  # the raw reading that `gateway.system.clock` is given
+            wall=lambda: machine_time().timestamp() + self._clock_offset_s,
             free_bytes=lambda: (
                 shutil.disk_usage(home.storage.folder).free
                 if self._simulated_free_bytes is None

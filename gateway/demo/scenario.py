@@ -18,6 +18,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
+from gateway.system.clock import machine_time
 from gateway.system.i18n import Text
 
 MOVES_ONCE_IN_AND_OUT = (DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED)
@@ -224,7 +225,7 @@ class ScenarioRun:
 
     async def until_window_ends(self, parcels: PromisedDelivery) -> None:
         """Wait until this promise's window is over, and the box has noticed."""
-        left = max(0.0, (parcels.window.end - self.retailer.utc()).total_seconds())
+        left = max(0.0, (parcels.window.end - machine_time()).total_seconds())
         await self.watch.until(
             "the window over", lambda: self.watch.state.get("expecting") is False, within=left + TIMEOUT_MARGIN_S
         )

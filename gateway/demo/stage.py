@@ -9,11 +9,12 @@ from pathlib import Path
 
 from devices.simulators.control import HouseControl
 from gateway.cli.simulation import control_socket
+from gateway.cli.watch import run_beside
 from gateway.demo.handles import RigClient
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
 from gateway.demo.result import LogLine
-from gateway.demo.watch import GatewayObserver, HouseLog, ObservedMessage, run_watchers
+from gateway.demo.watch import GatewayObserver, HouseLog, ObservedMessage
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]
@@ -155,7 +156,7 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, told)
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)
-        await stack.enter_async_context(run_watchers(watch, log))
+        await stack.enter_async_context(run_beside(watch.run(), log.run()))
         say("everybody finds each other")
         await watch.until("the entrance connected, locked and closed", lambda: _is_ready(watch), within=START_TIMEOUT_S)
         watch.begin()

@@ -6,7 +6,7 @@ It also stands for the owner's phone: the last signed checkpoint of the log is k
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -255,19 +255,3 @@ class HouseLog:
 
 def _line_text(line: LogLine) -> str:
     return " ".join(str(value) for name, value in line.items() if name not in {"at", "mono", "intent"})
-
-
-@contextlib.asynccontextmanager
-async def run_watchers(*watchers: GatewayObserver | HouseLog) -> AsyncIterator[None]:
-    """Let them watch until left; one that failed meanwhile is told then."""
-    tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
-    try:
-        yield
-    finally:
-        failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for failure in failed:
-        if failure is not None:
-            raise failure

@@ -131,6 +131,11 @@ class Clock:
                 return self._stepped_at is None or mono - self._stepped_at >= SETTLE_TIME_S
 
 
+def read_clock(source: ClockSource) -> Now:
+    """Read the time once, with no persisted floor: for a command that runs beside the gateway."""
+    return Clock(source, floor=None, keep_floor=lambda _: None).now()
+
+
 class _Timex(ctypes.Structure):
     """The beginning of Linux's `struct timex` (adjtimex(2)), and room for the rest."""
 

@@ -37,6 +37,7 @@ from gateway.mqtt.client import InboundMessage, Sent, ShortSession
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
+from gateway.system.clock import machine_time
 from tests.shell.parts import wait_until
 from tests.whole_house import run_whole_house
 
@@ -96,7 +97,7 @@ def door(play: ScenarioRun) -> tuple[DoorMovement, ...]:
 
 def signed(play: ScenarioRun, said: Offer | Update | Cancel) -> tuple[bytes, str]:
     """A retailer's message and its number."""
-    signer, seconds = next(iter(play.plan.signers.values())), int(play.retailer.utc().timestamp())
+    signer, seconds = next(iter(play.plan.signers.values())), int(machine_time().timestamp())
     claims = Claims(
         iss=signer.brand, aud=play.plan.home.box, iat=seconds, nbf=seconds, exp=seconds + 3600,
         jti=secrets.token_urlsafe(18), delivery=said,
@@ -275,7 +276,7 @@ async def at_the_intent(play: ScenarioRun, seconds: float, account: str, topic: 
     rang = await play.watch.event("phase", within=TIMEOUT_MARGIN_S, phase=Phase.RINGING)
     due = datetime.fromisoformat(rang["at"]) + timedelta(seconds=play.timing.ring + seconds)
     async with open_session(play.plan.home.broker.account(account), []) as guest:
-        await asyncio.sleep((due - play.retailer.utc()).total_seconds())
+        await asyncio.sleep((due - machine_time()).total_seconds())
         sent = guest.publish(topic, payload)
         assert isinstance(sent, Sent)
         await sent.acknowledged

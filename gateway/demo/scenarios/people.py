@@ -12,6 +12,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import LockRequestResult, Phase
 from gateway.mqtt.publisher import rfc3339_ms
+from gateway.system.clock import machine_time
 from gateway.system.i18n import _
 
 
@@ -80,7 +81,7 @@ async def _stopped_inside(play: ScenarioRun) -> None:
 async def _paused(play: ScenarioRun) -> None:
     """It outlives the box's death; ended by one word, the same parcel is let in."""
     parcels = await play.promised()
-    await play.owner.says("pause", end=rfc3339_ms(play.retailer.utc() + timedelta(hours=2)))
+    await play.owner.says("pause", end=rfc3339_ms(machine_time() + timedelta(hours=2)))
     await play.watch.until("the pause", lambda: bool(play.watch.state.get("pauses")), within=TIMEOUT_MARGIN_S)
     await play.dies()
     await play.courier.arrives()

@@ -14,6 +14,7 @@ import pytest
 from gateway.cli.backups import inspect, restore_backup, write_backup
 from gateway.cli.failure import Failure
 from gateway.config.home import Home
+from gateway.demo import actors
 from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.result import Refusal
@@ -28,6 +29,7 @@ from gateway.runtime.maintenance import factory_reset, restore
 from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import Store
+from gateway.system.clock import machine_time
 from gateway.system.mqtt_settings import BrokerTls
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
@@ -104,8 +106,8 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
         await in_vain(play, (during.codes[0], during.courier_code), Refusal.ALREADY_USED)
         assert moves(play) == withdrawn, "no second opening"
 
-        real = play.retailer.utc  # of what is signed within the tolerated minute nobody knows whether it is older
-        monkeypatch.setattr(play.retailer, "utc", lambda: real() + timedelta(seconds=58))
+        # Of what is signed within the tolerated minute nobody knows whether it is older.
+        monkeypatch.setattr(actors, "machine_time", lambda: machine_time() + timedelta(seconds=58))
         anew = await play.retailer.promise(codes=("8L20524752035",), starts_in=-180, id_="anew")
         assert anew.answer["accepted"], anew.answer
         await play.all_good()
