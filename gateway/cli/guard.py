@@ -53,7 +53,7 @@ def guard(
         failure_on(OSError, f"{file.folder} cannot be used: {{why}}.", "Correct `folder`."),
         failure_on(InvalidLedger, "{why}", "Correct `folder` in the guard's file, or end the other guard."),
     ):
-        ledger = Ledger.begin(file.folder)
+        ledger = Ledger.open(file.folder)
     asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 

@@ -39,8 +39,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard's challenge never dies",
         file=RULES,
-        old="if nonce.until > self.mono))",
-        new="if nonce.until))",
+        old="if nonce.until_mono > self.mono))",
+        new="if nonce.until_mono))",
         tests=(TESTS,),
     ),
     Mutant(
@@ -60,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard moves first and keeps then",
         file=RULES,
-        old=("        self.keep()\n        self.commands.append(PublishCommand(command))\n"),
-        new=("        self.commands.append(PublishCommand(command))\n        self.keep()\n"),
+        old=("        self.write_ledger()\n        self.commands.append(PublishCommand(command))\n"),
+        new=("        self.commands.append(PublishCommand(command))\n        self.write_ledger()\n"),
         tests=(TESTS, ORDER),
     ),
     Mutant(
@@ -75,10 +75,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the guard does not ask again whether an order is late once the radio has answered",
         file=RULES,
         old=(
-            "        why = self.late(command, nonce)\n"
-            "        if why is not None:\n"
-            "            self.refuse(command.id, OperationError.EXPIRED, why)\n"
-            "            return\n"
+            "        why = self.lateness_reason(command, nonce)\n        if why is not None:\n"
+            "            self.refuse(command.id, OperationError.EXPIRED, why)\n            return\n"
         ),
         new="",
         tests=(TESTS,),
@@ -117,8 +115,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard locks what a hand unlocked",
         file=RULES,
-        old="return state.owes and state.radio and state.settings.door",
-        new="return state.radio and state.settings.door",
+        old="return state.owes_locking and state.is_radio_connected and state.settings.has_door",
+        new="return state.is_radio_connected and state.settings.has_door",
         tests=(TESTS,),
     ),
     Mutant(
@@ -131,8 +129,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard takes news for an answer",
         file=RULES,
-        old="event.part in self.state.settings.echoes and event.number != asked.number",
-        new="event.number is not None and event.number != asked.number",
+        old="must_echo and event.query_number != asked.number",
+        new="event.query_number is not None and event.query_number != asked.number",
         tests=(TESTS,),
     ),
     Mutant(
@@ -166,15 +164,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard takes a bridge's memory for an answer",
         file=RULES,
-        old="if asked is None or not settled or (",
+        old="if asked is None or not is_settled or (",
         new="if asked is None or (",
         tests=(TESTS,),
     ),
     Mutant(
         name="the guard takes a move as it happens for an answer",
         file=RULES,
-        old="                    self.bolt_said(report, None)  # a move",
-        new="                    self.bolt_said(report, self.answers(event))  # a move",
+        old="                    self.on_bolt_report(report, None)  # a move",
+        new="                    self.on_bolt_report(report, self.match_query(event))  # a move",
         tests=(TESTS,),
     ),
     Mutant(

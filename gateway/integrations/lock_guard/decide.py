@@ -88,18 +88,26 @@ def initial_state(  # noqa: PLR0913 - what is declared, what was on the disk, an
 
     No challenge of an earlier boot is valid, the gateway counts as present.
     """
-    return GuardState(settings=settings, boot=boot, began=mono, counter=counter, intents=intents, owes=owes, heard=mono)
+    return GuardState(
+        settings=settings,
+        boot=boot,
+        boot_mono=mono,
+        counter=counter,
+        intents=intents,
+        owes_locking=owes,
+        gateway_heard_mono=mono,
+    )
 
 
 def next_deadline_mono(state: GuardState) -> float:
     """Return when `DeadlinePassed` must come at the latest; infinity where nothing waits."""
-    deadlines = [asked.until for asked in state.asked.values()]
-    if state.waiting is not None:
-        deadlines.append(state.waiting.until)
-    if state.chain is not None:
-        deadlines.append(state.chain.until)
+    deadlines = [asked.until_mono for asked in state.open_queries.values()]
+    if state.pending_unlock is not None:
+        deadlines.append(state.pending_unlock.until_mono)
+    if state.securing is not None:
+        deadlines.append(state.securing.until_mono)
     elif _may_lock(state):
-        deadlines.append(max(state.heard + state.settings.silent, state.tries))
+        deadlines.append(max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono))
     return min(deadlines, default=float("inf"))
 
 
@@ -109,19 +117,19 @@ def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[
     turn.expire()
     match event:
         case GatewayMessage():
-            turn.told(event.claims, event.fresh)
+            turn.on_gateway_message(event.claims, event.new_nonce)
         case RadioReported():
-            turn.radio_said(event)
+            turn.on_radio_report(event)
         case RadioConnected():
-            turn.radio_up()
+            turn.on_radio_connected()
         case RadioDisconnected():
-            turn.radio_down()
+            turn.on_radio_disconnected()
         case RadioAnswered():
-            turn.radio_alive()
+            turn.on_radio_answered()
         case LedgerWriteFailed():
-            turn.failed(OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
+            turn.report_failure(OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
         case CommandNotSent():
-            turn.failed(OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
+            turn.report_failure(OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
         case DeadlinePassed():
             pass
         case _:
@@ -131,7 +139,7 @@ def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[
 
 
 def _may_lock(state: GuardState) -> bool:
-    return state.owes and state.radio and state.settings.door
+    return state.owes_locking and state.is_radio_connected and state.settings.has_door
 
 
 def _updated(mapping: Mapping[GuardPart, _V], part: GuardPart, value: _V) -> Mapping[GuardPart, _V]:
@@ -153,9 +161,9 @@ class _Transition:
 
     @property
     def uptime_ms(self) -> int:
-        return int((self.mono - self.state.began) * 1000)
+        return int((self.mono - self.state.boot_mono) * 1000)
 
-    def say(
+    def send_report(
         self, part: GuardPart, report: Report | None, *, question: str | None = None, nonce: str | None = None
     ) -> None:
         """Send the next report of this part; a challenge that is issued with it is valid from now on."""
@@ -181,26 +189,26 @@ class _Transition:
 
     def refuse(self, id_: str, failure: OperationError, why: str) -> None:
         self.note(f"refused: {why}")
-        self.say(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
+        self.send_report(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
         """Drop what has expired: challenges, queries to devices, an unlock that waits for the radio."""
         state = self.state
-        self.state = replace(state, nonces=tuple(nonce for nonce in state.nonces if nonce.until > self.mono))
-        waiting = state.waiting
-        if waiting is not None and waiting.until <= self.mono:
-            self.state = replace(self.state, waiting=None)
+        self.state = replace(state, nonces=tuple(nonce for nonce in state.nonces if nonce.until_mono > self.mono))
+        waiting = state.pending_unlock
+        if waiting is not None and waiting.until_mono <= self.mono:
+            self.state = replace(self.state, pending_unlock=None)
             self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker does not answer")
-        for part, asked in state.asked.items():
-            if asked.until <= self.mono:  # no answer: the gateway's queries stay unanswered too
-                self.state = replace(self.state, asked=_without(self.state.asked, part))
-                self.ask_queued(part)
+        for part, asked in state.open_queries.items():
+            if asked.until_mono <= self.mono:  # no answer: the gateway's queries stay unanswered too
+                self.state = replace(self.state, open_queries=_without(self.state.open_queries, part))
+                self.send_queued_query(part)
 
     # ---- the gateway ------------------------------------------------------------------------------------------------
 
-    def told(self, claims: ToGuard, fresh: str) -> None:
+    def on_gateway_message(self, claims: ToGuard, fresh: str) -> None:
         if claims.lock != self.state.settings.lock:
             self.note("not for this lock")
             return
@@ -210,26 +218,26 @@ class _Transition:
         self.state = replace(self.state, questions=(*self.state.questions, claims.question)[-MAX_REMEMBERED_IDS:])
         nonce = next((given for given in self.state.nonces if given.value == claims.nonce), None)
         if nonce is not None:
-            self.state = replace(self.state, heard=self.mono)
-            self.stand_back()
+            self.state = replace(self.state, gateway_heard_mono=self.mono)
+            self.stop_own_locking()
         match claims.at:
             case "beat":
                 pass
             case "get":
-                self.question(claims, nonce)
+                self.on_query(claims, nonce)
             case "set":
-                self.movement(claims, nonce)
+                self.on_command(claims, nonce)
             case _:
                 assert_never(claims.at)
-        self.say(GuardPart.GUARD, None, question=claims.question, nonce=fresh)
+        self.send_report(GuardPart.GUARD, None, question=claims.question, nonce=fresh)
 
-    def stand_back(self) -> None:
+    def stop_own_locking(self) -> None:
         """Stop the guard's own locking, because the gateway is there. A bolt already thrown is still queried."""
-        chain = self.state.chain
+        chain = self.state.securing
         if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
-            self.state = replace(self.state, chain=None)
+            self.state = replace(self.state, securing=None)
 
-    def question(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
+    def on_query(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         """Query the device for the gateway: the answer is newer than the query.
 
         Only a valid challenge may cause that.
@@ -242,28 +250,32 @@ class _Transition:
         except MalformedPayload as malformed:
             self.note(f"an unreadable query: {malformed}")
             return
-        if not self.state.radio or (part is GuardPart.DOOR and not self.state.settings.door):
+        if not self.state.is_radio_connected or (part is GuardPart.DOOR and not self.state.settings.has_door):
             return
-        queue = self.state.queued.get(part, ())
+        queue = self.state.queued_questions.get(part, ())
         if len(queue) < MAX_QUEUED_QUESTIONS:
-            self.state = replace(self.state, queued=_updated(self.state.queued, part, (*queue, claims.question)))
-        self.ask_queued(part)
+            self.state = replace(
+                self.state, queued_questions=_updated(self.state.queued_questions, part, (*queue, claims.question))
+            )
+        self.send_queued_query(part)
 
-    def ask_queued(self, part: GuardPart) -> None:
+    def send_queued_query(self, part: GuardPart) -> None:
         """Query once for all who wait, after the outstanding older query is answered."""
-        queue = self.state.queued.get(part, ())
-        if queue and part not in self.state.asked:
-            self.state = replace(self.state, queued=_without(self.state.queued, part))
-            self.ask(part, queue)
+        queue = self.state.queued_questions.get(part, ())
+        if queue and part not in self.state.open_queries:
+            self.state = replace(self.state, queued_questions=_without(self.state.queued_questions, part))
+            self.send_query(part, queue)
 
-    def ask(self, part: GuardPart, questions: tuple[str, ...] = ()) -> int:
-        number = self.state.number + 1
+    def send_query(self, part: GuardPart, questions: tuple[str, ...] = ()) -> int:
+        number = self.state.last_query_number + 1
         asked = OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
-        self.state = replace(self.state, number=number, asked=_updated(self.state.asked, part, asked))
+        self.state = replace(
+            self.state, last_query_number=number, open_queries=_updated(self.state.open_queries, part, asked)
+        )
         self.commands.append(QueryRadioDevice(part, number))
         return number
 
-    def movement(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
+    def on_command(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         command = words.decode_command(TopicSuffix.SET, claims.body.encode())
         match command:
             case UnlockDoor():
@@ -275,9 +287,9 @@ class _Transition:
             case _:
                 self.note("a command that moves no bolt")
 
-    def late(self, command: UnlockDoor | LockDoor, nonce: IssuedNonce | None) -> str | None:
+    def lateness_reason(self, command: UnlockDoor | LockDoor, nonce: IssuedNonce | None) -> str | None:
         """Return why the command is late on the guard's own clock; None: it is in time."""
-        longest = int(self.state.settings.longest * 1000)
+        longest = int(self.state.settings.max_command_life_s * 1000)
         if command.boot != self.state.boot or command.until_ms is None:
             return "it is for another boot of the guard"
         if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:
@@ -286,226 +298,242 @@ class _Transition:
 
     def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         state = self.state
-        why = self.late(command, nonce)
+        why = self.lateness_reason(command, nonce)
         if why is not None or nonce is None:
             self.refuse(command.id, OperationError.EXPIRED, why or "no challenge")
         elif claims.counter != state.counter + 1:
             self.refuse(command.id, OperationError.REPEATED, "its counter is not the next")
         elif command.intent in state.intents:
             self.refuse(command.id, OperationError.REPEATED, "its intent was obeyed before")
-        elif command.latch and not state.settings.latches:
+        elif command.latch and not state.settings.can_unlatch:
             self.refuse(command.id, OperationError.RESTRICTED, "no order of ours pulls this lock's latch")
-        elif state.waiting is not None:
+        elif state.pending_unlock is not None:
             self.refuse(command.id, OperationError.BUSY, "another unlock is looked at")
-        elif not state.radio:
+        elif not state.is_radio_connected:
             self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
-            until = self.mono + state.settings.alive
+            until = self.mono + state.settings.probe_timeout_s
             waiting = PendingUnlock(command, nonce, claims.counter, claims.question, until)
             left = tuple(other for other in state.nonces if other != nonce)
-            self.state = replace(state, waiting=waiting, nonces=left)
+            self.state = replace(state, pending_unlock=waiting, nonces=left)
             self.commands.append(ProbeRadioBroker())
 
-    def radio_alive(self) -> None:
+    def on_radio_answered(self) -> None:
         """Spend challenge and counter and move the bolt, if all conditions still hold."""
-        state, waiting = self.state, self.state.waiting
+        state, waiting = self.state, self.state.pending_unlock
         if waiting is None:
             return
-        self.state = replace(state, waiting=None)
+        self.state = replace(state, pending_unlock=None)
         command = waiting.command
-        nonce = waiting.nonce if waiting.nonce.until > self.mono else None
-        why = self.late(command, nonce)
+        nonce = waiting.nonce if waiting.nonce.until_mono > self.mono else None
+        why = self.lateness_reason(command, nonce)
         if why is not None:
             self.refuse(command.id, OperationError.EXPIRED, why)
             return
         intents = (*state.intents, command.intent)[-MAX_REMEMBERED_IDS:]
         self.state = replace(
-            self.state, counter=waiting.counter, intents=intents, owes=True, chain=None,
-            moved=self.mono, floor=state.number + 1, withdrawn=False,
+            self.state, counter=waiting.counter, intents=intents, owes_locking=True, securing=None,
+            unlocked_at_mono=self.mono, min_query_number=state.last_query_number + 1, bolt_has_moved=False,
         )  # fmt: skip
-        self.keep()
+        self.write_ledger()
         self.commands.append(PublishCommand(command))
         self.note("unlocks")
 
-    def keep(self) -> None:
+    def write_ledger(self) -> None:
         state = self.state
-        self.commands.append(WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes))
+        self.commands.append(WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes_locking))
 
-    def failed(self, failure: OperationError, why: str) -> None:
+    def report_failure(self, failure: OperationError, why: str) -> None:
         """Handle a move that was not sent. Its counter stays spent, its intent obeyed: it is never tried again."""
         id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
-        self.say(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
+        self.send_report(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
 
     def lock(self, command: LockDoor, nonce: IssuedNonce | None) -> None:
-        why = self.late(command, nonce)
+        why = self.lateness_reason(command, nonce)
         if why is not None:
             self.refuse(command.id, OperationError.EXPIRED, why)
-        elif command.id in self.state.locked_by:
+        elif command.id in self.state.obeyed_lock_ids:
             self.refuse(command.id, OperationError.REPEATED, "this lock command was obeyed before")
         elif self.state.door not in (None, DoorState.CLOSED):
             self.refuse(command.id, OperationError.RESTRICTED, "the door is not closed")
-        elif not self.state.radio:
+        elif not self.state.is_radio_connected:
             self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
-            self.state = replace(self.state, locked_by=(*self.state.locked_by, command.id)[-MAX_REMEMBERED_IDS:])
+            self.state = replace(
+                self.state, obeyed_lock_ids=(*self.state.obeyed_lock_ids, command.id)[-MAX_REMEMBERED_IDS:]
+            )
             self.commands.append(PublishCommand(command))
             self.note("locks, told to")
 
     # ---- the radio --------------------------------------------------------------------------------------------------
 
-    def radio_up(self) -> None:
-        self.state = replace(self.state, radio=True, bolt=None, door=None)
-        self.ask(GuardPart.LOCK)
-        if self.state.settings.door:
-            self.ask(GuardPart.DOOR)
+    def on_radio_connected(self) -> None:
+        self.state = replace(self.state, is_radio_connected=True, bolt=None, door=None)
+        self.send_query(GuardPart.LOCK)
+        if self.state.settings.has_door:
+            self.send_query(GuardPart.DOOR)
 
-    def radio_down(self) -> None:
-        waiting = self.state.waiting
-        self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
+    def on_radio_disconnected(self) -> None:
+        waiting = self.state.pending_unlock
+        self.state = replace(
+            self.state, is_radio_connected=False, bolt=None, door=None, securing=None, pending_unlock=None
+        )
         if waiting is not None:
             self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker was lost")
-        for part in (GuardPart.LOCK, GuardPart.DOOR)[: 1 + self.state.settings.door]:
-            self.void(part)
-            self.say(part, AvailabilityReport(online=False))
+        for part in (GuardPart.LOCK, GuardPart.DOOR)[: 1 + self.state.settings.has_door]:
+            self.void_query(part)
+            self.send_report(part, AvailabilityReport(online=False))
 
-    def radio_said(self, event: RadioReported) -> None:
+    def on_radio_report(self, event: RadioReported) -> None:
         for report in event.reports:
             match report:
                 case LockReport(event=True) if event.part is GuardPart.LOCK:
-                    self.bolt_said(report, None)  # a move as it happens is news
+                    self.on_bolt_report(report, None)  # a move as it happens is news
                 case LockReport() if event.part is GuardPart.LOCK:
-                    self.bolt_said(report, self.answers(event))
+                    self.on_bolt_report(report, self.match_query(event))
                 case DoorReport() if event.part is GuardPart.DOOR:
-                    self.door_said(report, self.answers(event))
+                    self.on_door_report(report, self.match_query(event))
                 case AvailabilityReport():
-                    self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
-                    self.say(event.part, report)
+                    self.on_link_changed(event.part, online=report.online, by_bridge=event.by_bridge)
+                    self.send_report(event.part, report)
                 case NoAnswerReport():
-                    self.void(event.part)
+                    self.void_query(event.part)
                 case BatteryReport():
-                    self.say(event.part, report)
+                    self.send_report(event.part, report)
                 case ErrorReport() if event.part is GuardPart.LOCK:
-                    self.say(event.part, report)
+                    self.send_report(event.part, report)
                 case ProgressReport():
                     pass  # a radio's acknowledgement never means that the bolt moved
                 case _:
                     pass  # no report of a lock or a door
 
-    def answers(self, event: RadioReported) -> OpenQuery | None:
+    def match_query(self, event: RadioReported) -> OpenQuery | None:
         """Return the outstanding query that this answers.
 
         A device that echoes no number answers with its first state.
         """
-        asked = self.state.asked.get(event.part)
-        settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
-        if asked is None or not settled or (event.part in self.state.settings.echoes and event.number != asked.number):
+        asked = self.state.open_queries.get(event.part)
+        back_since_mono = self.state.back_since_mono.get(event.part, float("-inf"))
+        is_settled = self.mono - back_since_mono >= self.state.settings.settle_time_s
+        must_echo = event.part in self.state.settings.echoing_parts
+        if asked is None or not is_settled or (must_echo and event.query_number != asked.number):
             return None
-        self.state = replace(self.state, asked=_without(self.state.asked, event.part))
+        self.state = replace(self.state, open_queries=_without(self.state.open_queries, event.part))
         return asked
 
-    def answer(self, part: GuardPart, report: Report, asked: OpenQuery | None) -> None:
+    def pass_on(self, part: GuardPart, report: Report, query: OpenQuery | None) -> None:
         """Pass the report on: as the answer to each query that it answers, else as news."""
-        for question in () if asked is None else asked.questions:
-            self.say(part, report, question=question)
-        if asked is None or not asked.questions:
-            self.say(part, report)
-        self.ask_queued(part)
+        for question in () if query is None else query.questions:
+            self.send_report(part, report, question=question)
+        if query is None or not query.questions:
+            self.send_report(part, report)
+        self.send_queued_query(part)
 
-    def bolt_said(self, report: LockReport, asked: OpenQuery | None) -> None:
+    def on_bolt_report(self, report: LockReport, query: OpenQuery | None) -> None:
         locked = report.bolt is LockState.LOCKED
-        self.state = replace(self.state, bolt=report.bolt, withdrawn=self.state.withdrawn or not locked)
-        if locked and asked is not None and asked.number >= self.state.floor and self.settled():
-            self.locked_again()
-        elif asked is not None and self.on(SecuringStep.BOLT, asked.number):
-            self.try_again("the bolt does not answer locked")
-        self.answer(GuardPart.LOCK, report, asked)
+        self.state = replace(self.state, bolt=report.bolt, bolt_has_moved=self.state.bolt_has_moved or not locked)
+        if locked and query is not None and query.number >= self.state.min_query_number and self.has_bolt_settled():
+            self.on_locked_again()
+        elif query is not None and self.is_at_step(SecuringStep.BOLT, query.number):
+            self.try_later("the bolt does not answer locked")
+        self.pass_on(GuardPart.LOCK, report, query)
 
-    def settled(self) -> bool:
+    def has_bolt_settled(self) -> bool:
         """Return whether a bolt that reports locked has had the time to obey the unlock before."""
-        begun = self.state.began if self.state.moved is None else self.state.moved
-        return self.state.withdrawn or self.mono - begun >= self.state.settings.timing.moving
+        begun = self.state.boot_mono if self.state.unlocked_at_mono is None else self.state.unlocked_at_mono
+        return self.state.bolt_has_moved or self.mono - begun >= self.state.settings.timing.moving
 
-    def locked_again(self) -> None:
-        if self.state.owes:
-            self.state = replace(self.state, owes=False, chain=None)
-            self.keep()
+    def on_locked_again(self) -> None:
+        if self.state.owes_locking:
+            self.state = replace(self.state, owes_locking=False, securing=None)
+            self.write_ledger()
             self.note("locked again, proven")
 
-    def door_said(self, report: DoorReport, asked: OpenQuery | None) -> None:
+    def on_door_report(self, report: DoorReport, query: OpenQuery | None) -> None:
         self.state = replace(self.state, door=report.door)
-        chain = self.state.chain
+        chain = self.state.securing
         if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
             if report.door is not DoorState.CLOSED:
-                self.try_again("the door is not closed")
-            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):
+                self.try_later("the door is not closed")
+            elif query is not None and self.is_at_step(SecuringStep.DOOR, query.number):
                 until = self.mono + self.state.settings.timing.stable
-                self.state = replace(self.state, chain=SecuringSequence(SecuringStep.STABLE, asked.number, until))
-            elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):
-                self.throw()
-        self.answer(GuardPart.DOOR, report, asked)
+                self.state = replace(self.state, securing=SecuringSequence(SecuringStep.STABLE, query.number, until))
+            elif query is not None and self.is_at_step(SecuringStep.DOOR_AGAIN, query.number):
+                self.throw_bolt()
+        self.pass_on(GuardPart.DOOR, report, query)
 
-    def void(self, part: GuardPart) -> None:
+    def void_query(self, part: GuardPart) -> None:
         """Void the outstanding query: later reports do not answer it, and the gateway queries again."""
         self.state = replace(
-            self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
+            self.state,
+            open_queries=_without(self.state.open_queries, part),
+            queued_questions=_without(self.state.queued_questions, part),
         )
 
-    def linked(self, part: GuardPart, *, online: bool, by_bridge: bool) -> None:
+    def on_link_changed(self, part: GuardPart, *, online: bool, by_bridge: bool) -> None:
         """Handle a lost or restored link. Both void queries; a restored one first repeats old states, live."""
         if not online:
-            self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
-            self.void(part)
-            self.lost(part)
-        elif by_bridge or part in self.state.lost:
-            back = _updated(self.state.back, part, self.mono)
-            self.state = replace(self.state, lost=self.state.lost - {part}, back=back)
-            self.void(part)
+            self.state = replace(
+                self.state,
+                offline_parts=self.state.offline_parts | {part},
+                back_since_mono=_without(self.state.back_since_mono, part),
+            )
+            self.void_query(part)
+            self.forget_device(part)
+        elif by_bridge or part in self.state.offline_parts:
+            back = _updated(self.state.back_since_mono, part, self.mono)
+            self.state = replace(self.state, offline_parts=self.state.offline_parts - {part}, back_since_mono=back)
+            self.void_query(part)
 
-    def lost(self, part: GuardPart) -> None:
+    def forget_device(self, part: GuardPart) -> None:
         """Set the state of an offline device to unknown."""
         door = part is GuardPart.DOOR
         self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
-        chain = self.state.chain
+        chain = self.state.securing
         if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
-            self.try_again("a device is lost")
+            self.try_later("a device is lost")
 
     # ---- locking by itself ------------------------------------------------------------------------------------------
 
-    def on(self, step: SecuringStep, number: int) -> bool:
-        chain = self.state.chain
+    def is_at_step(self, step: SecuringStep, number: int) -> bool:
+        chain = self.state.securing
         return chain is not None and chain.step is step and chain.number == number
 
     def lock_by_itself(self) -> None:
         """Start or continue the guard's own locking, when it is time."""
-        state, chain = self.state, self.state.chain
-        if chain is not None and chain.until <= self.mono:
+        state, chain = self.state, self.state.securing
+        if chain is not None and chain.until_mono <= self.mono:
             if chain.step is SecuringStep.STABLE:
-                self.chain(SecuringStep.DOOR_AGAIN, GuardPart.DOOR)
+                self.query_for_step(SecuringStep.DOOR_AGAIN, GuardPart.DOOR)
             elif chain.step is SecuringStep.MOVING:
-                self.chain(SecuringStep.BOLT, GuardPart.LOCK)
+                self.query_for_step(SecuringStep.BOLT, GuardPart.LOCK)
             else:
-                self.try_again("no answer")
-        elif chain is None and _may_lock(state) and self.mono >= max(state.heard + state.settings.silent, state.tries):
+                self.try_later("no answer")
+        elif (
+            chain is None
+            and _may_lock(state)
+            and self.mono >= max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono)
+        ):
             self.note("the gateway is silent: the door is asked")
-            self.chain(SecuringStep.DOOR, GuardPart.DOOR)
+            self.query_for_step(SecuringStep.DOOR, GuardPart.DOOR)
 
-    def chain(self, step: SecuringStep, part: GuardPart) -> None:
+    def query_for_step(self, step: SecuringStep, part: GuardPart) -> None:
         """Query anew: an outstanding query was sent before this step and proves nothing for it."""
-        before = self.state.asked.get(part)
-        number = self.ask(part, () if before is None else before.questions)
+        before = self.state.open_queries.get(part)
+        number = self.send_query(part, () if before is None else before.questions)
         until = self.mono + self.state.settings.timing.answer
-        self.state = replace(self.state, chain=SecuringSequence(step, number, until))
+        self.state = replace(self.state, securing=SecuringSequence(step, number, until))
 
-    def throw(self) -> None:
+    def throw_bolt(self) -> None:
         """Throw the bolt: the door has answered closed twice, with nothing else between."""
-        id_ = f"guard-{self.state.boot}-{self.state.number}"
+        id_ = f"guard-{self.state.boot}-{self.state.last_query_number}"
         self.commands.append(PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
         self.note("locks by itself")
-        until = self.mono + self.state.settings.latency
-        chain = SecuringSequence(SecuringStep.MOVING, self.state.number, until)
-        self.state = replace(self.state, floor=self.state.number + 1, chain=chain)
+        until = self.mono + self.state.settings.latency_s
+        chain = SecuringSequence(SecuringStep.MOVING, self.state.last_query_number, until)
+        self.state = replace(self.state, min_query_number=self.state.last_query_number + 1, securing=chain)
 
-    def try_again(self, why: str) -> None:
+    def try_later(self, why: str) -> None:
         self.note(f"own locking waits: {why}")
-        self.state = replace(self.state, chain=None, tries=self.mono + self.state.settings.timing.again)
+        self.state = replace(self.state, securing=None, next_try_mono=self.mono + self.state.settings.timing.again)

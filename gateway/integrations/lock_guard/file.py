@@ -77,7 +77,7 @@ class RadioDevice(ConfigSection):
         return self._product_topics.get(channel, f"perron/{self.id}/{channel}")
 
     @property
-    def heard(self) -> Mapping[TopicSuffix, str]:
+    def report_topics(self) -> Mapping[TopicSuffix, str]:
         """Return every topic on which the device publishes."""
         product = VENDORS[self.vendor].DEFINITION.topics(self.device_ref)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
@@ -87,7 +87,7 @@ class RadioDevice(ConfigSection):
             if c in (*DEVICE_CHANNELS, *BRIDGE_CHANNELS)
         }
 
-    def can(self, command: Command) -> bool:
+    def supports(self, command: Command) -> bool:
         """Return whether this vendor's devices support the command."""
         try:
             VENDORS[self.vendor].encode_command(command, self.device_ref)
@@ -181,9 +181,9 @@ def load_guard_file(path: Path) -> GuardFile:
 
 def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
     lock, door = file.radio.lock, file.radio.door
-    if not all(lock.can(command) for command in _SAMPLE_COMMANDS):
+    if not all(lock.supports(command) for command in _SAMPLE_COMMANDS):
         yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is not a lock that accepts commands and queries."
-    if door is not None and not door.can(QueryState()):
+    if door is not None and not door.supports(QueryState()):
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
     if door is not None and (
         lock.topic(TopicSuffix.STATE) == door.topic(TopicSuffix.STATE)

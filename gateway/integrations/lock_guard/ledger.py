@@ -37,13 +37,13 @@ class LedgerState(BaseModel):
 class Ledger:
     """The ledger file, locked by this process until it ends."""
 
-    def __init__(self, folder: Path, page: LedgerState, held: int) -> None:
+    def __init__(self, folder: Path, state: LedgerState, lock_handle: int) -> None:
         self._file = folder / LEDGER_FILE
-        self._lock_handle = held
-        self.page = page
+        self._lock_handle = lock_handle
+        self.state = state
 
     @classmethod
-    def begin(cls, folder: Path) -> Self:
+    def open(cls, folder: Path) -> Self:
         """Open or create the ledger in `folder`, and count this start.
 
         Raises:
@@ -55,7 +55,7 @@ class Ledger:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             ledger = cls(folder, _read(folder / LEDGER_FILE), held)
-            ledger.keep(ledger.page.model_copy(update={"boots": ledger.page.boots + 1}))
+            ledger.write(ledger.state.model_copy(update={"boots": ledger.state.boots + 1}))
         except BlockingIOError as taken:
             os.close(held)
             raise InvalidLedger(f"Another guard runs in {folder}.") from taken
@@ -64,14 +64,14 @@ class Ledger:
             raise
         return ledger
 
-    def keep(self, page: LedgerState) -> None:
+    def write(self, page: LedgerState) -> None:
         """Write the state; it is on the disk when this returns.
 
         Raises:
             OSError: it is not; the former content remains.
         """
         write_whole(self._file, page.model_dump_json().encode())
-        self.page = page
+        self.state = page
 
     def close(self) -> None:
         """Release the file for another process."""

@@ -23,22 +23,22 @@ class GuardPart(StrEnum):
 class GuardSettings:
     """The settings of `guard.yaml`, and fixed limits; times in seconds.
 
-    `silent`, `latency` and `timing` are those of `guard.yaml`. `longest`: the longest lifetime of a command. `alive`:
-    how long the radio's broker may take to answer. `echoes`: the parts whose answers carry the number of the query.
-    `latches`: the lock can also pull its latch. `settling`: after a bridge has come back, its messages in this time
-    answer no query, because it repeats what it remembers.
+    `max_silence_s`, `latency_s` and `timing` come from `guard.yaml`. `max_command_life_s`: the longest lifetime of a
+    command. `probe_timeout_s`: how long the radio's broker may take to answer. `echoing_parts`: the parts whose
+    answers carry the number of the query. `can_unlatch`: the lock can also pull its latch. `settle_time_s`: after a
+    bridge has reconnected, its messages in this time answer no query, because it repeats states that it remembers.
     """
 
     lock: str
-    door: bool
-    silent: float
-    echoes: frozenset[GuardPart] = frozenset()
-    latches: bool = False
-    settling: float = 5.0
+    has_door: bool
+    max_silence_s: float
+    echoing_parts: frozenset[GuardPart] = frozenset()
+    can_unlatch: bool = False
+    settle_time_s: float = 5.0
     timing: Timing = field(default_factory=Timing)
-    longest: float = 30.0
-    alive: float = 0.5
-    latency: float = 3.0
+    max_command_life_s: float = 30.0
+    probe_timeout_s: float = 0.5
+    latency_s: float = 3.0
 
 
 # ---- events ---------------------------------------------------------------------------------------------------------
@@ -46,22 +46,22 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayMessage:
-    """A message that the gateway's key signed. `fresh` is a new random value, for the challenge in the answer."""
+    """A message that the gateway's key signed. `new_nonce` is the random challenge for the answer."""
 
     claims: ToGuard
-    fresh: str
+    new_nonce: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioReported:
-    """A device behind the radio sent a live report. `number`: the query that it answers, if the device echoes it.
+    """A device behind the radio sent a live report. `query_number`: the query that it answers, if the device echoes it.
 
     `by_bridge`: the bridge sent it, for all its devices.
     """
 
     part: GuardPart
     reports: tuple[Report, ...]
-    number: int | None = None
+    query_number: int | None = None
     by_bridge: bool = False
 
 
@@ -156,7 +156,7 @@ class ProbeRadioBroker:
 class GuardNote:
     """Write an entry to the log."""
 
-    what: str
+    text: str
 
 
 GuardCommand = SendReport | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
@@ -170,7 +170,7 @@ class IssuedNonce:
     """An issued challenge and its expiry (monotonic seconds)."""
 
     value: str
-    until: float
+    until_mono: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class OpenQuery:
     """An outstanding query to a device, and the gateway's queries that its answer will answer."""
 
     number: int
-    until: float
+    until_mono: float
     questions: tuple[str, ...] = ()
 
 
@@ -190,7 +190,7 @@ class PendingUnlock:
     nonce: IssuedNonce
     counter: int
     question: str
-    until: float
+    until_mono: float
 
 
 class SecuringStep(StrEnum):
@@ -209,39 +209,41 @@ class SecuringSequence:
 
     step: SecuringStep
     number: int
-    until: float
+    until_mono: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardState:
-    """The whole state of the guard. Times are monotonic seconds; `began` is the boot's.
+    """The whole state of the guard. Times are monotonic seconds; `boot_mono` is the start of this boot.
 
-    `counter`, `intents` (the last that were obeyed) and `owes` (the guard withdrew the bolt, and it has not been proven
-    locked since) are also on the disk. `heard` is when the gateway last sent a message.
+    `counter`, `intents` (the last that were obeyed) and `owes_locking` (the guard withdrew the bolt, and it has not
+    been proven locked since) are also on the disk. `gateway_heard_mono` is when the gateway last sent a message.
     """
 
     settings: GuardSettings
     boot: str
-    began: float
+    boot_mono: float
     counter: int
     intents: tuple[str, ...]
-    owes: bool
-    heard: float
+    owes_locking: bool
+    gateway_heard_mono: float
     nonces: tuple[IssuedNonce, ...] = ()
     questions: tuple[str, ...] = ()  # the last accepted ones: a copy of one queries nothing
-    locked_by: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
-    waiting: PendingUnlock | None = None
+    obeyed_lock_ids: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
+    pending_unlock: PendingUnlock | None = None
     seqs: Mapping[GuardPart, int] = field(default_factory=lambda: MappingProxyType({}))
-    number: int = 0
-    asked: Mapping[GuardPart, OpenQuery] = field(default_factory=lambda: MappingProxyType({}))
-    queued: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    radio: bool = False
-    lost: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
-    back: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
+    last_query_number: int = 0
+    open_queries: Mapping[GuardPart, OpenQuery] = field(default_factory=lambda: MappingProxyType({}))
+    queued_questions: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    is_radio_connected: bool = False
+    offline_parts: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
+    back_since_mono: Mapping[GuardPart, float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # since when they are back
     bolt: LockState | None = None
     door: DoorState | None = None
-    moved: float | None = None  # when the bolt was last commanded to withdraw in this boot
-    floor: int = 0  # answers to earlier queries do not prove the bolt after that
-    withdrawn: bool = False  # since then it reported something other than locked
-    chain: SecuringSequence | None = None
-    tries: float = 0.0  # no own locking before
+    unlocked_at_mono: float | None = None  # when the bolt was last commanded to withdraw in this boot
+    min_query_number: int = 0  # answers to earlier queries do not prove the bolt after that
+    bolt_has_moved: bool = False  # since then it reported something other than locked
+    securing: SecuringSequence | None = None
+    next_try_mono: float = 0.0  # no own locking before

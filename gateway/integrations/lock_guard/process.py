@@ -89,7 +89,7 @@ class GuardProcess:
         self._radio_devices: dict[GuardPart, RadioDevice] = {GuardPart.LOCK: file.radio.lock}
         if file.radio.door is not None:
             self._radio_devices[GuardPart.DOOR] = file.radio.door
-        page = ledger.page
+        page = ledger.state
         self._state: GuardState = initial_state(
             self._settings(),
             boot=f"{page.boots}-{secrets.token_hex(8)}",
@@ -104,7 +104,7 @@ class GuardProcess:
         self._window_start_mono, self._messages_in_window = float("-inf"), 0
         self._sources: dict[str, list[tuple[GuardPart, TopicSuffix]]] = {}
         for part, device in self._radio_devices.items():
-            for channel, topic in device.heard.items():
+            for channel, topic in device.report_topics.items():
                 self._sources.setdefault(topic, []).append((part, channel))
         self._house_mqtt, self._radio_mqtt = self._mqtt_clients()
 
@@ -112,11 +112,11 @@ class GuardProcess:
         echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].DEFINITION.correlates}
         return GuardSettings(
             lock=self._file.lock,
-            door=self._file.radio.door is not None,
-            silent=self._file.silent,
-            latency=self._file.latency,
-            latches=VENDORS[self._file.radio.lock.vendor].DEFINITION.pulls_latch,
-            echoes=frozenset(echoing),
+            has_door=self._file.radio.door is not None,
+            max_silence_s=self._file.silent,
+            latency_s=self._file.latency,
+            can_unlatch=VENDORS[self._file.radio.lock.vendor].DEFINITION.pulls_latch,
+            echoing_parts=frozenset(echoing),
             timing=self._file.timing,
         )
 
@@ -192,7 +192,7 @@ class GuardProcess:
         if isinstance(claims, InvalidGuardMessage):
             log.warning("not_believed", why=claims.why)
             return
-        self._handle_event(GatewayMessage(claims=claims, fresh=secrets.token_urlsafe(16)))
+        self._handle_event(GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
 
     def _on_radio_message(self, incoming: InboundMessage) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
@@ -211,7 +211,7 @@ class GuardProcess:
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
         number = _query_number(echo) if vendor.DEFINITION.correlates and channel is TopicSuffix.RESULT else None
         by_bridge = channel is TopicSuffix.BRIDGE and not incoming.retain
-        return RadioReported(part=part, reports=reports, number=number, by_bridge=by_bridge)
+        return RadioReported(part=part, reports=reports, query_number=number, by_bridge=by_bridge)
 
     def _on_radio_connected(self, _session: int) -> None:
         log.info("radio_found")
@@ -260,7 +260,7 @@ class GuardProcess:
                 case ProbeRadioBroker():
                     self._probe_radio()
                 case GuardNote():
-                    log.info("guard", what=command.what)
+                    log.info("guard", what=command.text)
                 case _:
                     assert_never(command)
 
@@ -290,9 +290,9 @@ class GuardProcess:
         )
 
     def _write_ledger(self, kept: WriteLedger) -> bool:
-        page = LedgerState(boots=self._ledger.page.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
+        page = LedgerState(boots=self._ledger.state.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
         try:
-            self._ledger.keep(page)
+            self._ledger.write(page)
         except OSError as failure:
             log.error("ledger_not_kept", why=str(failure))
             self._handle_event(LedgerWriteFailed())

@@ -39,7 +39,7 @@ def check_all(folder: Path) -> None:
     rules = entrance_rules(home, "front")
     assert (rules.command_hold, rules.guarded) == (77.0, False)
     assert battery_role(home, "front", "front-lock", TopicSuffix.BATTERY) == "lock"
-    assert RadioLock(vendor="acme", address="acme/front").can(QueryState())
+    assert RadioLock(vendor="acme", address="acme/front").supports(QueryState())
     house = SimulatedHouse.model_validate(plan_house(home))
     assert house.devices["front-lock"].vendor == "acme"
 

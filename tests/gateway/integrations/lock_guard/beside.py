@@ -21,7 +21,7 @@ class GuardInMemory:
 
     settings: w.GuardSettings = field(
         default_factory=lambda: w.GuardSettings(
-            lock=LOCK, door=True, silent=60, echoes=frozenset({w.GuardPart.LOCK, w.GuardPart.DOOR})
+            lock=LOCK, has_door=True, max_silence_s=60, echoing_parts=frozenset({w.GuardPart.LOCK, w.GuardPart.DOOR})
         )
     )
     mono: float = 1000.0
@@ -76,13 +76,15 @@ class GuardInMemory:
     def beat(self, nonce: str | None = None) -> str:
         """The gateway beats; returns the challenge that it gets."""
         said = self.hear(
-            w.GatewayMessage(claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), fresh=self.word())
+            w.GatewayMessage(
+                claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), new_nonce=self.word()
+            )
         )
         return next(s.nonce for s in said if isinstance(s, w.SendReport) and s.nonce is not None)
 
     def unlocking(self, nonce: str | None, **other: object) -> ToGuard:
         """The gateway's unlock, as it ought to be but for `other`."""
-        uptime = int((self.mono - self.state.began) * 1000)
+        uptime = int((self.mono - self.state.boot_mono) * 1000)
         said = {"id": "u1", "intent": "v1", "boot": self.state.boot, "until_ms": uptime + 5000, **other}
         command = UnlockDoor(
             id=str(said["id"]), intent=str(said["intent"]), issued_at=AT, expires_at=AT,
@@ -95,7 +97,7 @@ class GuardInMemory:
         )  # fmt: skip
 
     def locking(self, nonce: str | None, id_: str = "l1", until: float = 5.0) -> ToGuard:
-        uptime = int((self.mono - self.state.began + until) * 1000)
+        uptime = int((self.mono - self.state.boot_mono + until) * 1000)
         command = LockDoor(id=id_, intent="v1", issued_at=AT, expires_at=AT, boot=self.state.boot, until_ms=uptime)
         body = vendor.encode_command(command, NO_DEVICE_REF).payload.decode()
         return ToGuard(at="set", lock=LOCK, question=self.word(), nonce=nonce, body=body)
@@ -104,12 +106,12 @@ class GuardInMemory:
         return ToGuard(at="get", lock=LOCK, question=self.word(), nonce=nonce, body=f'{{"ask":"{part}"}}')
 
     def tell(self, claims: ToGuard) -> tuple[w.GuardCommand, ...]:
-        return self.hear(w.GatewayMessage(claims=claims, fresh=self.word()))
+        return self.hear(w.GatewayMessage(claims=claims, new_nonce=self.word()))
 
     # ---- the radio --------------------------------------------------------------------------------------------------
 
     def says(self, part: w.GuardPart, report: Report, number: int | None = None) -> tuple[w.GuardCommand, ...]:
-        return self.hear(w.RadioReported(part=part, reports=(report,), number=number))
+        return self.hear(w.RadioReported(part=part, reports=(report,), query_number=number))
 
     def bolt(self, bolt: LockState, *, answers: bool = False) -> tuple[w.GuardCommand, ...]:
         return self.says(w.GuardPart.LOCK, LockReport(bolt=bolt), self.asked(w.GuardPart.LOCK) if answers else None)
@@ -118,7 +120,7 @@ class GuardInMemory:
         return self.says(w.GuardPart.DOOR, DoorReport(door=door), self.asked(w.GuardPart.DOOR) if answers else None)
 
     def asked(self, part: w.GuardPart) -> int | None:
-        asked = self.state.asked.get(part)
+        asked = self.state.open_queries.get(part)
         return None if asked is None else asked.number
 
     # ---- what came of it --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ def main(config: Path, point: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     file = load_guard_file(config)
-    asyncio.run(GuardProcess(file, key=load_key(file.key), ledger=Ledger.begin(file.folder), reached=reached).run())
+    asyncio.run(GuardProcess(file, key=load_key(file.key), ledger=Ledger.open(file.folder), reached=reached).run())
 
 
 if __name__ == "__main__":

@@ -38,14 +38,14 @@ class Attacker(RuleBasedStateMachine):
                 assert self.house.mono - when <= 5.0, "in time"
             elif command.command.id.startswith("guard-"):
                 assert self.closed_answers >= 2, "two answers of closed, and nothing else between"
-                assert self.house.mono - self.house.state.heard >= self.house.settings.silent
+                assert self.house.mono - self.house.state.gateway_heard_mono >= self.house.settings.max_silence_s
         self.seen = len(self.house.done)
 
     @rule()
     def the_gateway_beats(self) -> None:
         nonce = self.nonces[-1] if self.nonces else None
         self.nonces.append(self.house.beat(nonce))
-        if self.house.state.heard == self.house.mono:
+        if self.house.state.gateway_heard_mono == self.house.mono:
             self.closed_answers = 0
         self.watch()
 

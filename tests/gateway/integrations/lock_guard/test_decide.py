@@ -125,7 +125,7 @@ def test_the_counter_goes_on_after_a_reboot() -> None:
 def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late() -> None:
     house = GuardInMemory(alive=False)
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.wait(house.settings.alive)) == [OperationError.UNREACHABLE]
+    assert refusals(house.wait(house.settings.probe_timeout_s)) == [OperationError.UNREACHABLE]
     house.alive = True
     house.hear(w.RadioAnswered())  # its answer comes after all
     assert (house.unlocked, house.disk.counter) == (0, 0), "nothing was spent"
@@ -133,7 +133,7 @@ def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late(
 
 def test_what_became_too_late_while_the_radio_was_asked_moves_nothing() -> None:
     house = GuardInMemory(alive=False)
-    uptime = int((house.mono - house.state.began) * 1000)
+    uptime = int((house.mono - house.state.boot_mono) * 1000)
     house.tell(house.unlocking(house.beat(), until_ms=uptime + 100))
     house.mono += 0.2
     assert refusals(house.hear(w.RadioAnswered())) == [OperationError.EXPIRED]
@@ -191,7 +191,7 @@ def test_a_question_is_answered_by_what_the_device_says_after_it() -> None:
 
 
 def test_a_device_that_echoes_nothing_answers_with_the_first_state_it_tells() -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60))
     house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
@@ -216,7 +216,7 @@ def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() 
 
 
 def test_a_move_as_it_happens_answers_no_question() -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60))
     house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
@@ -228,7 +228,7 @@ def test_a_move_as_it_happens_answers_no_question() -> None:
 
 
 def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60))
     house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
     house.hear(w.RadioReported(part=w.GuardPart.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
@@ -239,7 +239,7 @@ def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> Non
     assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
         "a memory, perhaps"
     )
-    house.wait(house.settings.settling)
+    house.wait(house.settings.settle_time_s)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
     assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
@@ -247,7 +247,7 @@ def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> Non
 
 @pytest.mark.parametrize("void", [NoAnswerReport(), AvailabilityReport(online=False)])
 def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(void: Report) -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60))
     house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
     house.says(w.GuardPart.LOCK, void)
@@ -255,7 +255,7 @@ def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(vo
 
 
 def test_a_memory_of_a_closed_door_locks_nothing() -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=True, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=True, max_silence_s=60))
     house.opened()
     silent(house)
     house.hear(w.RadioReported(part=w.GuardPart.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
@@ -267,7 +267,9 @@ def test_a_memory_of_a_closed_door_locks_nothing() -> None:
 
 def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
     for latches in (False, True):
-        house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60, latches=latches))
+        house = GuardInMemory(
+            settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60, can_unlatch=latches)
+        )
         order = house.unlocking(house.beat(), latch=True)
         done = house.tell(order)
         assert refusals(done) == ([] if latches else [OperationError.RESTRICTED])
@@ -310,7 +312,7 @@ def test_everything_said_of_a_part_has_the_next_number() -> None:
 
 
 def silent(house: GuardInMemory) -> GuardInMemory:
-    house.wait(house.settings.silent)
+    house.wait(house.settings.max_silence_s)
     return house
 
 
@@ -329,19 +331,19 @@ def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -
     assert house.locked == 0
     house.leaf(DoorState.CLOSED, answers=True)
     assert house.locked == 1
-    house.wait(house.settings.latency)
+    house.wait(house.settings.latency_s)
     house.bolt(LockState.LOCKED, answers=True)
     assert not house.disk.owes
-    house.wait(10 * house.settings.silent)
+    house.wait(10 * house.settings.max_silence_s)
     assert house.locked == 1
 
 
 def test_it_waits_for_the_declared_silence() -> None:
     house = GuardInMemory().opened()
     house.leaf(DoorState.CLOSED, answers=True)
-    assert next_deadline_mono(house.state) <= house.state.heard + house.settings.silent
-    house.wait(house.settings.silent - 0.1)
-    assert house.state.chain is None
+    assert next_deadline_mono(house.state) <= house.state.gateway_heard_mono + house.settings.max_silence_s
+    house.wait(house.settings.max_silence_s - 0.1)
+    assert house.state.securing is None
 
 
 def test_a_gateway_that_is_heard_keeps_locking_to_itself() -> None:
@@ -350,16 +352,16 @@ def test_a_gateway_that_is_heard_keeps_locking_to_itself() -> None:
     for _ in range(30):
         house.wait(5.0)
         nonce = house.beat(nonce)
-    assert (house.locked, house.state.chain) == (0, None)
+    assert (house.locked, house.state.securing) == (0, None)
 
 
 def test_a_beat_that_was_recorded_earlier_does_not_keep_the_gateway_alive() -> None:
     house = GuardInMemory().opened()
     old = ToGuard(at="beat", lock=LOCK, question=house.word(), nonce=house.beat())
-    house.wait(house.settings.silent - 0.1)
+    house.wait(house.settings.max_silence_s - 0.1)
     house.tell(old)
     house.wait(0.2)
-    assert house.state.chain is not None
+    assert house.state.securing is not None
 
 
 @pytest.mark.parametrize("door", [DoorState.OPEN, DoorState.AJAR, DoorState.UNKNOWN, DoorState.JAMMED])
@@ -428,7 +430,7 @@ def test_after_a_power_cut_the_guard_still_locks_what_it_unlocked() -> None:
 def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
     house = silent(GuardInMemory().opened())
     closes(house)
-    house.wait(house.settings.latency)
+    house.wait(house.settings.latency_s)
     house.bolt(LockState.UNLOCKED, answers=True)
     house.wait(house.settings.timing.again)
     closes(house)
@@ -436,7 +438,7 @@ def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
 
 
 def test_without_a_door_sensor_the_guard_never_locks_by_itself() -> None:
-    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, has_door=False, max_silence_s=60))
     house.opened()
     silent(house)
     house.wait(1000)

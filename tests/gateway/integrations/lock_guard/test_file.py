@@ -43,7 +43,7 @@ def test_every_waiting_time_of_the_file_reaches_the_rules_and_without_one_each_i
         written(tmp_path, TEXT + "".join(["timing:\n", *(f"  {name}: {t}\n" for name, t in times.items())]))
     )
     assert file.timing == Timing(**times)
-    settings = GuardSettings(lock=file.lock, door=True, silent=file.silent, timing=file.timing)
+    settings = GuardSettings(lock=file.lock, has_door=True, max_silence_s=file.silent, timing=file.timing)
     assert settings.timing.model_dump() == times
 
 

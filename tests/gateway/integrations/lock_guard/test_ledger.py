@@ -9,45 +9,45 @@ from gateway.integrations.lock_guard.ledger import LEDGER_FILE, InvalidLedger, L
 
 
 def test_what_is_kept_is_there_at_the_next_start(tmp_path: Path) -> None:
-    ledger = Ledger.begin(tmp_path)
-    assert ledger.page == LedgerState(boots=1)
-    ledger.keep(LedgerState(boots=1, counter=7, intents=("v1",), owes=True))
+    ledger = Ledger.open(tmp_path)
+    assert ledger.state == LedgerState(boots=1)
+    ledger.write(LedgerState(boots=1, counter=7, intents=("v1",), owes=True))
     ledger.close()
-    assert Ledger.begin(tmp_path).page == LedgerState(boots=2, counter=7, intents=("v1",), owes=True)
+    assert Ledger.open(tmp_path).state == LedgerState(boots=2, counter=7, intents=("v1",), owes=True)
 
 
 def test_two_guards_never_share_a_ledger(tmp_path: Path) -> None:
-    ledger = Ledger.begin(tmp_path)
+    ledger = Ledger.open(tmp_path)
     with pytest.raises(InvalidLedger, match="Another guard"):
-        Ledger.begin(tmp_path)
+        Ledger.open(tmp_path)
     ledger.close()
-    Ledger.begin(tmp_path).close()
+    Ledger.open(tmp_path).close()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"counter":-1}', '{"counter":1,"more":2}', '{"counter":"1"}'])
 def test_a_damaged_ledger_is_not_begun_anew_in_silence(tmp_path: Path, text: str) -> None:
     (tmp_path / LEDGER_FILE).write_text(text)
     with pytest.raises(InvalidLedger, match="damaged"):
-        Ledger.begin(tmp_path)
+        Ledger.open(tmp_path)
 
 
 def test_a_write_that_fails_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger.begin(tmp_path)
+    ledger = Ledger.open(tmp_path)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        ledger.keep(LedgerState(boots=1, counter=9))
-    assert ledger.page.counter == 0
+        ledger.write(LedgerState(boots=1, counter=9))
+    assert ledger.state.counter == 0
     ledger.close()
     monkeypatch.undo()
-    assert Ledger.begin(tmp_path).page == LedgerState(boots=2)
+    assert Ledger.open(tmp_path).state == LedgerState(boots=2)
 
 
 def test_only_its_own_user_can_read_it(tmp_path: Path) -> None:
-    Ledger.begin(tmp_path / "ledger").close()
+    Ledger.open(tmp_path / "ledger").close()
     assert (
         (tmp_path / "ledger" / LEDGER_FILE).stat().st_mode & 0o777,
         (tmp_path / "ledger").stat().st_mode & 0o777,

@@ -48,7 +48,7 @@ async def test_on_a_full_disk_nothing_moves(tmp_path: Path, monkeypatch: pytest.
     async with guard_testbed(tmp_path) as place, place.guard():
         await place.ready()
         with monkeypatch.context() as patched:
-            patched.setattr("gateway.integrations.lock_guard.ledger.Ledger.keep", full)
+            patched.setattr("gateway.integrations.lock_guard.ledger.Ledger.write", full)
             place.box.unlock("v1")
             await wait_until(lambda: OperationError.UNSPECIFIED in place.box.refusals())
         await asyncio.sleep(A_WHILE)

@@ -56,7 +56,7 @@ async def test_what_the_gateway_signs_moves_the_bolt_and_the_answers_prove_it(pl
         assert isinstance(answer, LockReport)
         assert answer.bolt is LockState.LOCKED
         assert (place.moves("withdrawn"), place.moves("thrown")) == (1, 1)
-        await wait_until(lambda: process.state.owes is False)
+        await wait_until(lambda: process.state.owes_locking is False)
 
 
 async def test_a_replay_at_once_or_later_opens_nothing(place: GuardTestbed) -> None:

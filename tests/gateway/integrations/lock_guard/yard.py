@@ -170,7 +170,7 @@ class GuardTestbed:
     ) -> AsyncIterator[GuardProcess]:
         """Run the guard in this process, until left."""
         file = file or self.file
-        ledger = Ledger.begin(file.folder)
+        ledger = Ledger.open(file.folder)
         process = GuardProcess(file, key=load_key(file.key), ledger=ledger, mono=mono)
         task = asyncio.create_task(process.run())
         try:
