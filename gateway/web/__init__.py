@@ -1,1 +1,1 @@
-"""The pages of owner, household, installer and courier, and who may see them: the gateway's only user of aiohttp."""
+"""The pages of owner, household, installer and courier, and the rights to see them. Only this package uses aiohttp."""

@@ -72,13 +72,13 @@ STATIC_FILES = {
     for file in STATIC_FOLDER.iterdir()
     if file.name[file.name.rfind(".") :] in CONTENT_TYPES
 }
-"""What is served as it lies there: by name, its bytes and what they are."""
+"""The static files by name: their bytes and content type."""
 WASM_FILES = {file.name: Path(str(file)) for file in STATIC_FOLDER.iterdir() if file.name.endswith(".wasm")}
-"""What is too large to be held, and to be sent in one go to a browser that reads slowly: by name, where it lies."""
+"""The paths of files that are too large to hold in memory and to send to a slow browser in one piece, by name."""
 
 
 class PagesSite:
-    """The pages of one box. Build it, `await open()`, `await close()`.
+    """The pages of one box. Call `open()` and `close()`, or `run()`.
 
     `link_key` signs the links in the owner's messages. `changes` wakes the pages that show what changes.
     """
@@ -155,7 +155,7 @@ class PagesSite:
         ]
 
     async def run(self) -> None:
-        """Serve until cancelled. No door waits for a page: what cannot be had is told, and tried again."""
+        """Serve until cancelled. A failure to serve is logged and retried; no door waits for a page."""
         while True:
             try:
                 await self.open()
@@ -170,11 +170,11 @@ class PagesSite:
                 await self.close()
 
     async def open(self) -> None:
-        """Begin to serve; `port` is the real one then.
+        """Begin to serve; afterwards `port` is the real one.
 
         Raises:
-            OSError: the address, the port or the certificate cannot be had.
-            ValueError: the box's own authority is not what it was.
+            OSError: the address, the port or the certificate is not available.
+            ValueError: the box's own authority has changed.
         """
         pages = self._pages
         await asyncio.to_thread(compile_templates)
@@ -196,13 +196,13 @@ class PagesSite:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where a browser finds the pages: under each of the names by which it answers."""
+        """The addresses of the pages, one for each name of the box."""
         scheme = "http" if self.certificate is None and self._pages.certificate is None else "https"
         return tuple(f"{scheme}://{name}:{self.port}/" for name in self._host_names())
 
     @property
     def trust_url(self) -> str | None:
-        """Where a phone gets the box's own authority before it comes; None where there is none to get."""
+        """The address at which a phone gets the box's own authority; None without one."""
         if self.certificate is None or self.plain_port is None:
             return None
         return f"http://{self._host_names()[0]}:{self.plain_port}/certificate"
@@ -214,7 +214,7 @@ class PagesSite:
         return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
     def _accept_on_port(self, port: int, context: ssl.SSLContext | None) -> int:
-        """Receive on a port; returns the real one."""
+        """Accept connections on a port; return the real port."""
         assert self._connection_limiter is not None  # noqa: S101 - made by `open`
         at = listen_socket(self._pages.host, port)
         receiving = asyncio.create_task(self._connection_limiter.receive(at, context))
@@ -223,7 +223,7 @@ class PagesSite:
         return int(at.getsockname()[1])
 
     async def _show_claim_code(self) -> None:
-        """A box without an owner shows a new code at each start, in a file on the box and nowhere else."""
+        """Make a new claim code for a box without an owner, and write it to a file on the box only."""
         if self._authorizer.accounts.is_claimed():
             with suppress(OSError):  # it opens nothing any more
                 self._services.home.claim_code.unlink()
@@ -241,7 +241,7 @@ class PagesSite:
         """Make another certificate under the same authority, and serve it from the next connection on.
 
         Raises:
-            OSError, ValueError: it could not be made; the one before is served on.
+            OSError, ValueError: it could not be made; the previous one stays in use.
         """
         made = await asyncio.to_thread(self._load_certificate, renew=True)
         if self._tls is not None:
@@ -265,7 +265,7 @@ class PagesSite:
         return None if self.certificate is None else self.certificate.context()
 
     async def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         for receiving in self._accept_tasks:
             receiving.cancel()
         await asyncio.gather(*self._accept_tasks, return_exceptions=True)
@@ -278,7 +278,7 @@ class PagesSite:
 
     @web.middleware
     async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count the request; of a stranger who asks too much it is not looked at, and the connection ends."""
+        """Count the request; answer 429 unread and end the connection if a stranger sends too many."""
         signed_in = self._authorizer.current_user(request) is not None
         if self._connection_limiter is not None and not self._connection_limiter.heard(request, signed_in=signed_in):
             answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
@@ -289,14 +289,14 @@ class PagesSite:
 
     @web.middleware
     async def _take_turn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """What has a body was waited for: of those whose bodies come at the same instant one goes on each turn."""
+        """Let requests with a body continue one a turn of the loop: many bodies may arrive at the same instant."""
         if request.body_exists:
             await self._request_turns.take()
         return await handler(request)
 
     @web.middleware
     async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A refusal is a page in plain words; to a script it is JSON."""
+        """Answer an error with a page, and a script's with JSON."""
         try:
             return await handler(request)
         except web.HTTPClientError as error:
@@ -319,7 +319,7 @@ class PagesSite:
 
     @web.middleware
     async def _restrict_plain_http(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Over plain HTTP from another machine only what may be shown to anybody; a page leads to how it is done."""
+        """Over plain HTTP serve another machine public pages only; a page leads to how to trust the box."""
         if request.secure or is_loopback(request.host, request.remote) or is_public_page(request.path):
             return await handler(request)
         if request.method == "GET":
@@ -349,7 +349,7 @@ class PagesSite:
         return self._authorizer.render_page(request, "courier", digest=self._delivery(request)[0])
 
     async def _label_reader_page(self, request: web.Request) -> web.Response:
-        """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
+        """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
         answer = self._authorizer.render_page(
             request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
@@ -357,7 +357,7 @@ class PagesSite:
         return answer
 
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
-        """His own delivery and nothing else."""
+        """Serve the feed of the courier's own delivery and of nothing else."""
         digest, _ = self._delivery(request)
         found = partial(courier_view.find_delivery, self._services, digest)
         caller = connection_of(request)
@@ -379,7 +379,7 @@ class PagesSite:
         return web.Response(body=body, content_type="application/json")
 
     def _delivery(self, request: web.Request) -> tuple[str, str]:
-        """The digest that a courier's link names, and its delivery."""
+        """Return the digest in a courier's link, and the id of its delivery."""
         digest = request.match_info["digest"]
         delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
         if delivery is None or delivery.entrance not in self._services.home.entrances:
@@ -402,7 +402,7 @@ class PagesSite:
     async def _serve_feed(
         self, request: web.Request, *, only: str | None, allowed: Callable[[], bool], session: str = ""
     ) -> web.WebSocketResponse:
-        """Serve a feed: of one part (`only`), or of all that a session may see."""
+        """Serve a feed: of one fragment (`only`), or of all that a session may see."""
         viewer = self._authorizer.viewer(request)
 
         def paint(name: str, language: Language) -> str:
@@ -449,5 +449,5 @@ def _unix_ms(now: Now) -> int:
 
 @lru_cache(maxsize=16)  # one for each name under which the box is opened
 def _qr_code(address: str) -> str:
-    """Draw an address as a QR code, once: it takes 30 ms, and any stranger may ask for it."""
+    """Return an address as a QR code. Cached: drawing takes 30 ms, and any stranger may request it."""
     return qr_svg(address)

@@ -1,8 +1,8 @@
-"""Accounts: the claim by the first owner, invitations, and signed-in sessions. The pages build on it.
+"""Manages accounts: the claim by the first owner, invitations, and signed-in sessions.
 
-A refusal is a value. `StoreFailed` comes through where something has to be stored and the disk does not take it; who is
-signed in already stays so on a full disk. What may be told to a stranger is in `AccountError` and `RetryAfter`, and is
-the same whether or not somebody of that name has an account.
+An error is a value, not an exception; only `StoreFailed` is raised, where something has to be stored and the disk does
+not take it. A session that exists stays valid on a full disk. A stranger learns only an `AccountError` or a
+`RetryAfter`, which are the same whether or not an account of that name exists.
 """
 
 import math
@@ -45,7 +45,7 @@ _QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find room
 
 
 class AccountError(StrEnum):
-    """Why not."""
+    """Why an operation on an account was refused."""
 
     WRONG = auto()  # name or password; which of them is not told
     PASSWORD_WRONG = auto()  # of somebody who is signed in
@@ -70,14 +70,14 @@ class AccountError(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Not now: too many wrong passwords. Nothing was looked at."""
+    """The caller has to wait because of too many wrong passwords; the password was not checked."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentUser:
-    """Somebody who is signed in, as he was when he was looked up. Ask `UserAccounts.refusal` what he may do."""
+    """A signed-in user, as of the moment of the look-up. `UserAccounts.refusal` says what the user may do now."""
 
     session: str  # its id, no secret
     device: str
@@ -88,7 +88,7 @@ class CurrentUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSecrets:
-    """Two secrets for two cookies: `session` signs in for up to 90 days, `device` only makes the device known (400)."""
+    """The secrets of two cookies: `session` signs in for up to 90 days, `device` identifies the device for 400."""
 
     user: CurrentUser
     session: str = field(repr=False)
@@ -97,7 +97,7 @@ class SessionSecrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInvitation:
-    """An invitation that was made just now; its token is told this once."""
+    """An invitation that was made just now. The token is shown only once."""
 
     id: str
     token: str = field(repr=False)
@@ -106,7 +106,7 @@ class NewInvitation:
 
 
 class UserAccounts:
-    """One for the running gateway; `now` is the beginning of this run, `passwords` are cheaper ones in tests."""
+    """The accounts of one box. `now` is the start of this run; tests pass cheaper `passwords`."""
 
     def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
         self._register = store.accounts
@@ -121,11 +121,14 @@ class UserAccounts:
     # ---- the first owner
 
     def is_claimed(self) -> bool:
-        """Whether the box has an owner."""
+        """Return whether the box has an owner."""
         return self._register.has_owner()
 
     async def make_claim_code(self, now: Now) -> str | AccountError:
-        """Make the claim code, to be shown on the box and nowhere else; the one before it is void. Or `CLAIMED`."""
+        """Make the claim code, to be shown on the box only; the previous one becomes void.
+
+        `CLAIMED` if there is an owner.
+        """
         code = new_claim_code()
         digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - what was just written can be read
@@ -138,10 +141,11 @@ class UserAccounts:
     async def claim(
         self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets | AccountError:
-        """Become the first owner. A wrong code counts: after five a new one has to be made on the box.
+        """Create the first owner's account.
 
-        What cannot be a code (a character too few) does not count; name and password are looked at before the code, so
-        that a typing mistake spends no try. Owner, session and the code's end are stored together.
+        After five wrong codes a new one has to be made on the box. A text that cannot be a code (one character too few)
+        does not count, and name and password are checked before the code, so a typing mistake uses up no attempt. The
+        account, its session and the end of the code are stored together.
         """
         if self._register.has_owner():
             return AccountError.CLAIMED
@@ -167,7 +171,7 @@ class UserAccounts:
     ) -> SessionSecrets | AccountError | RetryAfter:
         """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
 
-        Who has the cookie of a device in which he signed in before is never kept waiting by what others try.
+        A user with the cookie of a known device never waits because of attempts by others.
         """
         key = name_key(name)
         found = self._register.find_by_name(key)
@@ -195,9 +199,9 @@ class UserAccounts:
         return self.session_secrets(person, session, token, now)
 
     async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
-        """Take the password again, for what `PASSWORD_RIGHTS` lists; None: it is right and counts for 5 minutes.
+        """Check the password again, for the rights in `PASSWORD_RIGHTS`; None: it is right, and counts for 5 minutes.
 
-        Wrong ones count for the device, as when signing in on it.
+        Wrong passwords count for the device, as at the sign-in.
         """
         if self._running_session(user.session, now) is None:
             return AccountError.SIGNED_OUT
@@ -218,7 +222,7 @@ class UserAccounts:
     async def change_password(
         self, user: CurrentUser, old: str, new: str, now: Now
     ) -> AccountError | RetryAfter | None:
-        """Take a new password for the old one; all other sessions end and no other device stays known."""
+        """Replace the password; all other sessions end, and no other device stays known."""
         unfit = _weakness_error(weakness(new, user.name))
         if unfit is not None:
             return unfit
@@ -231,7 +235,7 @@ class UserAccounts:
     # ---- sessions
 
     def find_user(self, session: str | None, now: Now) -> CurrentUser | None:
-        """Who is signed in by this cookie; None: nobody, or no longer. His role is what it is now."""
+        """Return the user of a session cookie with the present role; None: the session is unknown or over."""
         token = SecretToken.parse(session)
         row = None if token is None else self._running_session(token.id, now)
         if token is None or row is None or not token.matches(row.secret):
@@ -242,10 +246,9 @@ class UserAccounts:
         return _user_of(row)
 
     def refusal(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
-        """Why this may not be done now; None: it may.
+        """Return why the user may not do this now; None: the user may.
 
-        Everything is looked up anew, so a page that stays open asks again: a session that ended, a role that changed
-        and a removal count at once.
+        It reads session, role and account anew, so an open page that asks again sees each change at once.
         """
         row = self._running_session(user.session, now)
         if row is None:
@@ -255,17 +258,17 @@ class UserAccounts:
         return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not self.is_confirmed(user, now) else None
 
     def is_signed_in(self, user: CurrentUser, now: Now) -> bool:
-        """Whether he is still signed in by this session, as who he was when he was looked up."""
+        """Return whether the session still runs, and its user has the same name and role as at the look-up."""
         row = self._running_session(user.session, now)
         return row is not None and _user_of(row) == user
 
     def is_confirmed(self, user: CurrentUser, now: Now) -> bool:
-        """Whether the password was given in this session within the last 5 minutes."""
+        """Return whether the password was given in this session within the last 5 minutes."""
         given = self._confirmed_sessions.get(user.session)
         return given is not None and now.mono - given < CONFIRMATION_LIFETIME_S
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
-        """The running sessions of a person, the one that began first first."""
+        """Return the running sessions of a person, oldest first."""
         return tuple(one for one in self._register.sessions_of(person) if not self._is_over(one, now))
 
     async def sign_out(self, user: CurrentUser) -> None:
@@ -273,7 +276,7 @@ class UserAccounts:
         await self._register.end_session(user.session)
 
     async def end_session(self, user: CurrentUser, session: str, now: Now) -> AccountError | None:
-        """End one session by its id: one's own, or with the right `PEOPLE` anybody's."""
+        """End one session by its id: the user's own, or with the right `PEOPLE` any."""
         row = self._register.session(session)
         if row is None:
             return AccountError.UNKNOWN
@@ -283,7 +286,7 @@ class UserAccounts:
         return refused
 
     async def end_sessions(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
-        """End all sessions of a person but the one that asks: one's own, or with the right `PEOPLE` anybody's."""
+        """End all sessions of a person but the user's own: the user's, or with the right `PEOPLE` any person's."""
         refused = self._person_error(user, person, now)
         if refused is None:
             await self._register.end_sessions(person, but=user.session)
@@ -292,7 +295,7 @@ class UserAccounts:
     # ---- other people
 
     async def invite(self, user: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
-        """Invite somebody, for 48 h and one person. Nobody is invited as courier: he has no account."""
+        """Invite one person, for 48 hours. Couriers are not invited: they have no account."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
@@ -302,11 +305,11 @@ class UserAccounts:
         return NewInvitation(id=token.id, token=token.text, role=role, until=made + INVITATION_LIFETIME)
 
     def invitations(self, now: Now) -> tuple[Invitation, ...]:
-        """The invitations that can still be taken, oldest first."""
+        """Return the invitations that are still valid, oldest first."""
         return self._register.open_invitations(self._clock.read(now), lives=INVITATION_LIFETIME)
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
-        """The invitation that somebody holds; None: it cannot be taken (any more)."""
+        """Return the invitation of a token; None: it is not valid, or no longer."""
         held = SecretToken.parse(token)
         if held is None:
             return None
@@ -314,7 +317,7 @@ class UserAccounts:
         return found if found is not None and held.matches(found.secret) else None
 
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
-        """Take an invitation back, by its id."""
+        """Withdraw an invitation by its id."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
         return refused or account_change_error(
             await self._register.withdraw_invitation(invitation, now, by=user.person)
@@ -323,7 +326,10 @@ class UserAccounts:
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets | AccountError:
-        """Take an invitation. Account, session and its end are stored together; of two at once one wins."""
+        """Create the account of an invited person.
+
+        Account, session and the end of the invitation are stored together; of two at the same time one succeeds.
+        """
         invitation = self.invitation(token, now)
         if invitation is None:
             return AccountError.INVITATION_GONE
@@ -343,21 +349,21 @@ class UserAccounts:
                 return AccountError.INVITATION_GONE
 
     async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
-        """Give somebody another role; his open pages see it at once. The last owner stays owner."""
+        """Change a person's role, also for pages that are open. The last owner stays owner."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
         return account_change_error(await self._register.set_role(person, role, now, by=user.person))
 
     async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
-        """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
+        """End a person's account with all sessions, devices and invitations. The last owner's stays."""
         refused = self.refusal(user, UserRight.PEOPLE, now)
         return refused or account_change_error(await self._register.remove_account(person, now, by=user.person))
 
     async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
-        """The installation is done: every installer's account and invitation ends; returns whose account did.
+        """End the account and invitation of every installer; return the ids of these people.
 
-        Who is invited back makes a new account: a password from back then opens nothing.
+        An installer who is invited again makes a new account: the former password opens nothing.
         """
         refused = self.refusal(user, UserRight.HAND_OVER, now)
         return refused or await self._register.remove_installers(now, by=user.person)
@@ -371,7 +377,7 @@ class UserAccounts:
         return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.is_crowded else None
 
     def _known_device(self, device: str | None, person: AccountHolder | None, now: Now) -> SecretToken | None:
-        """The device's token if this person has signed in on it before; it says nothing of anybody else."""
+        """Return the device's token if this person has signed in on it before."""
         token = SecretToken.parse(device)
         row: KnownDevice | None = None if token is None else self._register.device(token.id)
         if token is None or row is None or person is None or not token.matches(row.secret) or row.person != person.id:
@@ -398,7 +404,7 @@ class UserAccounts:
         self._confirmed_sessions[session] = now.mono
 
     def _log_wrong_password(self, person: str | None, tries: int, now: Now) -> None:
-        """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
+        """Log 5, 10, 20 ... wrong passwords for an account, and later ones at growing intervals."""
         burst, rest = divmod(tries, WRONG_PASSWORDS_BEFORE_REPORT)
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.record_failed_sign_ins(person, tries, now)
@@ -406,20 +412,20 @@ class UserAccounts:
     # ---- for whoever comes in another way (`gateway.web.auth.recovery`)
 
     async def hash_password(self, password: str) -> str:
-        """The argon2id string of a password that was found fit."""
+        """Return the argon2id string of a password that `weakness` accepted."""
         return await self._passwords.hash(password)
 
     def earliest_time(self, now: Now) -> datetime:
-        """The instant that never lies after the true time."""
+        """Return an instant that is never later than the true time."""
         return self._clock.read(now)
 
     async def new_account(self, name: str, password: str, role: Role, now: Now) -> NewAccount:
-        """Somebody who is to have an account; name and password were found fit."""
+        """Return an account to be stored; `credential_error` accepted its name and password."""
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
         return NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
 
     def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
-        """A sign-in to be stored."""
+        """Return a sign-in to be stored."""
         return SignInEntry(
             session=session.id,
             secret=session.digest,
@@ -432,7 +438,7 @@ class UserAccounts:
     def session_secrets(
         self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now
     ) -> SessionSecrets:
-        """The two secrets of a sign-in that was stored; the password counts as just given."""
+        """Return the two secrets of a stored sign-in; the password counts as just given."""
         self._mark_confirmed(session.id, now)  # the password was given just now
         user = CurrentUser(
             session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role)
@@ -446,17 +452,17 @@ def _user_of(row: Session) -> CurrentUser:
 
 
 def _display_name(name: str) -> str:
-    """A name as it is shown: in one spelling, without spaces around or doubled."""
+    """Return a name as it is shown: in NFC, without leading, trailing or double spaces."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def name_key(name: str) -> str:
-    """A name as it is looked up: large and small letters, full and half width are one."""
+    """Return a name as it is looked up: case and width of letters do not matter."""
     return unicodedata.normalize("NFKC", _display_name(name[: 4 * MAX_NAME_CHARACTERS])).casefold()
 
 
 def credential_error(name: str, password: str) -> AccountError | None:
-    """Why nobody can have this name with this password; None: he can."""
+    """Return why an account cannot have this name and password; None: it can."""
     written = _display_name(name)
     if (
         not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable()

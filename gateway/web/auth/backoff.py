@@ -1,8 +1,8 @@
 """Computes the wait after wrong passwords. Pure: the caller stores the counts.
 
-Waits are counted on the monotonic clock, so no step of the wall clock shortens one, and it needs no trust. After a
-restart, of the program or of the box, nobody knows how much of a wait was over: it begins anew, in full. So a restart
-never shortens one either, and only the counts have to be stored.
+Waits are measured on the monotonic clock, so no step of the wall clock shortens one, and no trusted clock is needed.
+After a restart a wait begins anew in full, since nothing tells how much of it was over: a restart never shortens a
+wait, and only the counts have to be stored.
 """
 
 from collections.abc import Hashable, Mapping
@@ -16,9 +16,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackoffPolicy:
-    """How waits grow: nothing for the first `free` wrong tries, then by `delays`.
+    """How waits grow: none for the first `free` wrong attempts, then those of `delays`.
 
-    One wrong try is forgotten after every `fades` seconds without another.
+    After every `fades` seconds without another attempt one wrong attempt is forgotten.
     """
 
     free: int
@@ -26,13 +26,13 @@ class BackoffPolicy:
     fades: float
 
     def delay(self, failures: int) -> float:
-        """How long to wait after the last of so many wrong tries, in seconds."""
+        """Return the wait after so many wrong attempts, in seconds."""
         over = failures - self.free
         return 0.0 if over <= 0 else self.delays.delay_s(over - 1)
 
     @property
     def top(self) -> int:
-        """Where the longest wait is reached: counting on would only make the fading take for ever."""
+        """The count at which the longest wait is reached; a higher count would only fade more slowly."""
         failures = self.free + 1
         while self.delay(failures) < self.delays.max_s:
             failures += 1
@@ -40,9 +40,9 @@ class BackoffPolicy:
 
 
 class AttemptBackoff(Generic[K]):
-    """Wrong tries by key. `failures` are the stored counts, `mono` is when this run of the program began.
+    """The wrong attempts by key. `failures` are the stored counts; `mono` is the start of this run.
 
-    A key is counted before the password is looked at: two tries at the same moment are two.
+    The caller counts an attempt before it checks the password: two attempts at the same moment count as two.
     """
 
     def __init__(self, pace: BackoffPolicy, failures: Mapping[K, int], *, mono: float) -> None:
@@ -51,18 +51,18 @@ class AttemptBackoff(Generic[K]):
         self._attempts = {key: (count, mono) for key, count in failures.items() if count > 0}
 
     def wait(self, key: K, mono: float) -> float:
-        """How many seconds until the next try; 0: now."""
+        """Return the seconds until the next attempt is allowed; 0: now."""
         count, since = self._decayed(key, mono)
         return max(0.0, since + self._policy.delay(count) - mono)
 
     def count(self, key: K, mono: float) -> int:
-        """Count a try; returns what is to be stored."""
+        """Count an attempt; return the count to be stored."""
         count = min(self._max_failures, self._decayed(key, mono)[0] + 1)
         self._attempts[key] = (count, mono)
         return count
 
     def give_back(self, key: K, mono: float) -> int:
-        """The try that was counted was a good one; returns what is to be stored."""
+        """Take back one counted attempt because it succeeded; return the count to be stored."""
         count, since = self._decayed(key, mono)
         if count <= 1:
             return self.clear(key)
@@ -70,12 +70,12 @@ class AttemptBackoff(Generic[K]):
         return count - 1
 
     def clear(self, key: K) -> int:
-        """Forget a key's wrong tries; returns what is to be stored: 0."""
+        """Forget the wrong attempts of a key; return the count to be stored, 0."""
         self._attempts.pop(key, None)
         return 0
 
     def _decayed(self, key: K, mono: float) -> tuple[int, float]:
-        """The count that still stands and when it was reached; what has faded is forgotten."""
+        """Return the count that remains after fading, and the instant at which it was reached."""
         count, since = self._attempts.get(key, (0, mono))
         gone = min(count, int(max(0.0, mono - since) // self._policy.fades))
         return count - gone, since + gone * self._policy.fades

@@ -1,15 +1,15 @@
 """Throttles sign-ins so that guessing fails and nobody can lock the owner out.
 
-A try comes either from a device in which this person has signed in before, or from a stranger.
+An attempt comes from a device on which this person has signed in before, or from a stranger.
 
-- A known device has a count of its own, which only whoever holds its cookie can raise. Nothing that strangers do is
-  asked of it, so they cannot slow it, whatever name they try and however many they are.
-- A stranger waits by (name, address), which stops one guesser at once, and by name, which stops many together: at the
-  end some 96 tries a day on one name, from wherever they come. So somebody who is being attacked and has no known
-  device at hand may have to wait as long as the attack goes on; that is the price, and it is paid by nobody else.
+- A known device has a count of its own, which only the holder of its cookie can raise. Attempts by strangers never slow
+  it, whatever name they use and however many they are.
+- A stranger waits by (name, address), which stops one guesser at once, and by name, which stops many together: in the
+  end some 96 attempts a day on one name, from all addresses. So a person under attack who has no known device at hand
+  may have to wait as long as the attack lasts; nobody else pays that price.
 
-Names that nobody has are treated alike: a wait does not tell who lives here. Counts are stored before a password is
-looked at; a success gives its own try back.
+A name without an account is treated in the same way, so a wait does not reveal who lives here. The gateway stores a
+count before it checks the password, and takes its own attempt back after a success.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ NAME_SLOTS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginAttempt:
-    """One try, by what it is counted: a known device, or else a name's and a pair's slot (of no name: the pair's)."""
+    """One attempt and what counts it: a known device, or the slots of a name and a pair (or of the pair only)."""
 
     device: str | None
     name: int | None = 0
@@ -39,7 +39,7 @@ class LoginAttempt:
 
 
 class LoginThrottle:
-    """All counts, in memory and in the store. `now` is the beginning of this run of the program."""
+    """All counts, in memory and in the store. `now` is the start of this run."""
 
     def __init__(self, register: AccountStore, now: Now) -> None:
         self._register = register
@@ -48,7 +48,7 @@ class LoginThrottle:
         self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failure_counts(), mono=now.mono)
 
     def stranger_attempt(self, folded: str, address: str) -> LoginAttempt:
-        """A try of a name from an address, by a device that is not known."""
+        """Return the attempt for a name from an address, on an unknown device."""
         pair = f"pair\0{folded}\0{client_network(address)}"
         return LoginAttempt(
             device=None,
@@ -57,19 +57,19 @@ class LoginThrottle:
         )
 
     def address_attempt(self, address: str) -> LoginAttempt:
-        """A try that names nobody, from an address: a code that was made on the box."""
+        """Return the attempt of a recovery code from an address: it names no account."""
         pair = self._register.backoff_slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
         return LoginAttempt(device=None, name=None, pair=pair)
 
     def wait_s(self, attempt: LoginAttempt, now: Now) -> float:
-        """Seconds until it may be made; 0: now."""
+        """Return the seconds until the attempt is allowed; 0: now."""
         if attempt.device is not None:
             return self._devices.wait(attempt.device, now.mono)
         by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
         return max(by_name, self._pairs.wait(attempt.pair, now.mono))
 
     async def count_attempt(self, attempt: LoginAttempt, now: Now) -> int:
-        """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
+        """Count an attempt in memory at once, so that a simultaneous one sees it, then on disk; return the count."""
         if attempt.device is not None:
             count = self._devices.count(attempt.device, now.mono)
             await self._register.set_device_failure_count(attempt.device, count)
@@ -83,7 +83,7 @@ class LoginThrottle:
         return name
 
     async def record_success(self, attempt: LoginAttempt, now: Now) -> None:
-        """It was the right password. Of the name's count only this try is taken back: the others were not his."""
+        """Take back the counts of a right password. Of the name's count it takes back this attempt only."""
         if attempt.device is not None:
             await self._register.set_device_failure_count(attempt.device, self._devices.clear(attempt.device))
             return

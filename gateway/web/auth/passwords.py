@@ -38,7 +38,7 @@ _DIGIT_SEQUENCES = "01234567890123456789", "98765432109876543210"
 
 
 class PasswordWeakness(StrEnum):
-    """Why a password is not taken."""
+    """Why a password is not accepted."""
 
     SHORT = auto()
     LONG = auto()
@@ -46,7 +46,7 @@ class PasswordWeakness(StrEnum):
 
 
 def weakness(password: str, name: str) -> PasswordWeakness | None:
-    """Why somebody of this name cannot take this password; None: he can. Nothing is asked but length and surprise."""
+    """Return why a person of this name cannot use this password; None: accepted. Only length and commonness matter."""
     said = unicodedata.normalize("NFC", password)
     if len(said) < MIN_PASSWORD_CHARACTERS:
         return PasswordWeakness.SHORT
@@ -61,9 +61,9 @@ def weakness(password: str, name: str) -> PasswordWeakness | None:
 
 
 class PasswordHashing:
-    """Hashes and checks, one of strangers' and one of known people's passwords at a time, in threads.
+    """Hashes and checks passwords in threads, one of strangers and one of known people at a time.
 
-    Two lanes, so that strangers who try and try wait for each other and for nobody else; and at most twice the memory.
+    With two lanes strangers wait for each other only, and the memory is at most twice that of one hash.
     """
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
@@ -71,18 +71,18 @@ class PasswordHashing:
             time_cost=ARGON2_ITERATIONS, memory_cost=ARGON2_MEMORY_KIB, parallelism=ARGON2_LANES, type=Type.ID
         )
         self.dummy_hash = _dummy_hash(self._hasher)
-        """What stands in for the password of somebody who has no account."""
+        """The hash that is checked in place of that of an account that does not exist."""
         self._known_lock, self._stranger_lock = asyncio.Lock(), asyncio.Lock()
         self._queue = 0
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so many strangers wait that another one had better come back."""
+        """Whether so many strangers wait that another one has to come back later."""
         return self._queue >= MAX_QUEUED_STRANGERS
 
     @contextmanager
     def queue_slot(self, *, stranger: bool) -> Iterator[None]:
-        """Stand in the queue, from before the try is counted until its answer is there."""
+        """Hold a place in the queue, from before the attempt is counted until its result is known."""
         self._queue += stranger
         try:
             yield
@@ -90,19 +90,19 @@ class PasswordHashing:
             self._queue -= stranger
 
     async def hash(self, password: str) -> str:
-        """The argon2id string of a password that `weakness` takes."""
+        """Return the argon2id string of a password that `weakness` accepted."""
         async with self._known_lock:
             return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
 
     async def matches(self, password: str, stored: str | None, *, stranger: bool) -> bool:
-        """Whether it is the password of which `stored` is kept; None (nobody of that name) takes as long to say no."""
+        """Return whether a password matches the stored hash; None (no such account) takes as long to deny."""
         typed = _normalised_bytes(password)
         tried = stored if stored is not None and len(typed) <= MAX_PASSWORD_BYTES else self.dummy_hash
         async with self._stranger_lock if stranger else self._known_lock:
             return await asyncio.to_thread(self._verify, tried, typed[:MAX_PASSWORD_BYTES])
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether it was hashed at another cost than today's."""
+        """Return whether the hash was made at another cost than today's."""
         return self._hasher.check_needs_rehash(stored)
 
     def _verify(self, stored: str, typed: bytes) -> bool:
@@ -113,12 +113,12 @@ class PasswordHashing:
 
 
 def _normalised_bytes(password: str) -> bytes:
-    """One spelling of what was typed: an é is one character on every keyboard; no character is refused."""
+    """Return the password in NFC, as bytes: an é is one character on every keyboard. No character is refused."""
     return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
 
 
 def _dummy_hash(hasher: PasswordHasher) -> str:
-    """The hash of no password, at the cost of a real one."""
+    """Return a hash that no password matches, at the cost of a real one."""
     salt, digest = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
     )

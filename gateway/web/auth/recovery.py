@@ -1,7 +1,7 @@
-"""Recovers access: for an owner who lost the password, and for the next owner of the house.
+"""Recovers access for an owner who lost the password, and hands the home to its next owner.
 
-The one has a code that was made on the box, the other the former owner's link. Refusals are values, and `StoreFailed`
-comes through, as in `UserAccounts`.
+The first has a code that was made on the box, the second the former owner's link. Errors are values and `StoreFailed`
+is raised, as in `UserAccounts`.
 """
 
 import math
@@ -35,7 +35,7 @@ _NOTIFICATION_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHouseOffer:
-    """An offer of the house that was made just now; its token is told this once."""
+    """An offer of the home that was made just now. The token is shown only once."""
 
     token: str = field(repr=False)
     until: datetime
@@ -43,7 +43,7 @@ class NewHouseOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveredOwner:
-    """An owner who is in again; `told` is what all phones are owed about it, stored under `message`."""
+    """An owner who has recovered access; all phones get `notification`, stored under `message_id`."""
 
     session: SessionSecrets
     notification: NotifyOwner
@@ -51,7 +51,7 @@ class RecoveredOwner:
 
 
 class OwnerSuccession:
-    """One for the site. `entrance` is the one under whose name messages of the box itself are stored."""
+    """Recovery and succession of the owner. Messages of the box itself are stored under `entrance`."""
 
     def __init__(self, accounts: UserAccounts, store: Store, *, entrance: str) -> None:
         self._accounts = accounts
@@ -71,10 +71,10 @@ class OwnerSuccession:
         now: Now,
         browser: str | None = None,
     ) -> RecoveredOwner | AccountError | RetryAfter:
-        """Set an owner's new password by a code of the box, once; all his sessions end, and everybody is told.
+        """Set an owner's new password by a code of the box, once; the owner's sessions end, and all phones learn of it.
 
-        A wrong code makes whoever tried it wait. The right one never waits: it is too long to be guessed, so nothing
-        that an outsider tries can keep the owner out.
+        After a wrong code the client has to wait. The right code never waits: it is too long to guess, so no attempt by
+        an outsider can keep the owner out.
         """
         digest = claim_code_digest(code)
         if digest is None:  # a character too few: a typing mistake
@@ -127,7 +127,7 @@ class OwnerSuccession:
     async def make_offer(
         self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
     ) -> NewHouseOffer | AccountError:
-        """Offer the house to its next owner, by one link that counts once; the offer before it is void."""
+        """Offer the home to its next owner by a one-time link; the previous offer becomes void."""
         refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
         if refused is not None:
             return refused
@@ -146,25 +146,25 @@ class OwnerSuccession:
         return NewHouseOffer(token=token.text, until=made + OFFER_LIFETIME)
 
     def current_offer(self, now: Now) -> HouseOffer | None:
-        """The offer that can still be taken."""
+        """Return the offer that is still valid, or None."""
         return self._handover.open_offer(self._accounts.earliest_time(now), lives=OFFER_LIFETIME)
 
     def find_offer(self, token: str, now: Now) -> HouseOffer | None:
-        """The offer that somebody holds; None: it cannot be taken (any more)."""
+        """Return the offer of a token; None: it is not valid, or no longer."""
         held, offer = SecretToken.parse(token), self.current_offer(now)
         if held is None or offer is None or held.id != offer.id or not held.matches(offer.secret):
             return None
         return offer
 
     async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
-        """Take the offer back."""
+        """Withdraw the offer."""
         refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
         return refused or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets | AccountError:
-        """Take the house: whoever had access has none any more, and no brand comes in. Of two at once one wins."""
+        """Make the next owner's account; all former accounts and permissions end. Of two at once one succeeds."""
         offer = self.find_offer(token, now)
         if offer is None:
             return AccountError.INVITATION_GONE

@@ -1,8 +1,8 @@
 """Maps each role to its rights.
 
-What guided the cells: what takes access away from strangers (stop, lock, veto) is given widely; what lets somebody in,
-shows the home, or cannot be undone is given to few. A right says nothing of an account: whoever was removed, or whose
-session ended, has none (`gateway.web.auth.accounts`).
+What takes access away from strangers (stop, lock, veto) is given widely; what lets somebody in, shows the home, or
+cannot be undone is given to few. A right says nothing about an account: a removed person and an ended session have none
+(`gateway.web.auth.accounts`).
 """
 
 from collections.abc import Mapping
@@ -11,41 +11,41 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """What somebody is to the house."""
+    """The role of a person in the home."""
 
     OWNER = auto()
-    """Answers for the house: for its films, its keys and who comes in."""
+    """Answers for the home: its films, its keys, and who may come in."""
 
     HOUSEHOLD = auto()
-    """An adult who lives there and has a key: may do at the door whatever he could do with his hands."""
+    """An adult who lives there and has a key: may do at the door what the key would allow."""
 
     INSTALLER = auto()
-    """Puts up devices and tests them, until the hand-over; he does not live there."""
+    """Mounts devices and tests them, until the hand-over; does not live there."""
 
     COURIER = auto()
-    """Has no account: whoever holds a delivery's link is its courier, and sees that one page."""
+    """Has no account: the holder of a delivery's link is its courier, and sees that one page."""
 
 
 class UserRight(StrEnum):
-    """One thing that can be allowed."""
+    """One action, or one kind of information, that a role may be allowed."""
 
     SEE_STATE = auto()
-    """Whether doors are locked, what is not ready and why, whether a stop holds."""
+    """See whether doors are locked, what is not ready and why, and whether a stop is active."""
 
     SEE_OWN_DELIVERY = auto()
-    """The courier's page of the delivery whose link he holds, and nothing of any other."""
+    """See the courier's page of the delivery whose link one holds, and of no other."""
 
     WATCH_LIVE = auto()
-    """Live pictures, also a single one, also the microphone should there ever be one."""
+    """Watch live pictures, also a single one, and hear the microphone should there ever be one."""
 
     SEE_HISTORY = auto()
-    """Past visits with their films, deliveries to come, and their messages."""
+    """See past visits with their films, planned deliveries, and their messages."""
 
     SHARE_FILM = auto()
-    """Make a link or a document by which somebody outside the house sees a film."""
+    """Make a link or a document that shows a film to somebody outside the home."""
 
     HOLD_FILM = auto()
-    """Keep a film beyond its time. To end a hold is `ERASE_FILM`: the film goes then."""
+    """Keep a film beyond its retention. Ending a hold needs `ERASE_FILM`, since the film is then erased."""
 
     ERASE_FILM = auto()
     """Erase a film before its time, or end its hold."""
@@ -54,73 +54,77 @@ class UserRight(StrEnum):
     """Stop an entrance, or everything."""
 
     LIFT_STOP = auto()
-    """Let the rules open again after a stop, or before a pause is over; let a locked-out scanner try again."""
+    """End a stop, end a pause early, or unlock a locked-out scanner."""
 
     SAY_HOME = auto()
-    """Somebody is home, nobody is, the household is away; a pause from-to."""
+    """Say that somebody or nobody is home, that the household is away, or plan a pause."""
 
     DECIDE_AT_DOOR = auto()
     """Approve or veto the visit that rings."""
 
     ACKNOWLEDGE = auto()
-    """Say that one has looked after the door that was handed over, or that safe mode may end."""
+    """Say that one has looked after a door that was handed over, or that safe mode may end."""
 
     LOCK = auto()
-    """Throw a bolt. There is no right to withdraw one: nothing opens outside a delivery (decision 0007)."""
+    """Lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)."""
 
     SEE_BRANDS = auto()
-    """Which brands ask, are let in, were refused, and under which terms."""
+    """See which brands ask, may come in, or were refused, and under which terms."""
 
     DECIDE_BRANDS = auto()
     """Permit, refuse, revoke a brand; change its terms."""
 
     SEE_HOUSEHOLD = auto()
-    """Who has an account, in which role, and who permitted what."""
+    """See who has an account, in which role, and who permitted what."""
 
     PEOPLE = auto()
-    """Invite and remove people, change roles, take an invitation back."""
+    """Invite and remove people, change roles, withdraw an invitation."""
 
     AWAY = auto()
-    """Enrol a browser by which one reaches the house through the hub, with one's own rights and no more. It takes the
-    password with what is asked, so it does not stand in `PASSWORD_RIGHTS`."""
+    """Enrol a browser that reaches the home through the hub with its person's rights and no more.
+
+    The form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
 
     HAND_OVER = auto()
-    """Say that the installation is done: every installer's access ends."""
+    """Declare the installation done: every installer's access ends."""
 
     LANGUAGE = auto()
-    """The language of one's own pages."""
+    """Choose the language of one's own pages."""
 
     SETTINGS = auto()
-    """What counts for the whole house: its language, messages, privacy."""
+    """Change what holds for the whole home: its language, messages, privacy."""
 
     KEYS = auto()
-    """The box's and the brands' keys, certificates, keys of the API."""
+    """Manage the keys of the box and of brands, certificates, and API keys."""
 
     RETENTION = auto()
-    """How long films and log are kept, and whether the inside may be watched live while nobody is let in."""
+    """Choose how long films and log are kept, and whether inside cameras may be watched live at any time."""
 
     MOVE_OUT = auto()
     """Wipe the box, or hand everything over to the next owner."""
 
     DEVICES = auto()
-    """Propose devices and test them, one at a time; that shows no picture (see `WALK_TEST`)."""
+    """Propose devices and test them one at a time; this shows no picture (see `WALK_TEST`)."""
 
     ENROL = auto()
-    """Accept or refuse what was proposed for the house file (`gateway/installation/proposal_workflow.py`). Whoever puts
-    devices up may propose them and no more: a lock or an entrance of his own choice would let him in. It takes the
-    password with what is asked, so it does not stand in `PASSWORD_RIGHTS`."""
+    """Accept or refuse a proposal for home.yaml (`gateway/installation/proposal_workflow.py`).
+
+    An installer may only propose: a lock or an entrance of the installer's own choice would let the installer in. The
+    form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
 
     HUB = auto()
-    """Join a hub and leave it: from then on retailers reach this house from outside. It takes the password with what is
-    asked, so it does not stand in `PASSWORD_RIGHTS`."""
+    """Join and leave a hub, through which retailers then reach this home.
+
+    The form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
 
     WALK_TEST = auto()
-    """Walk an entrance's known faults, at its door. It shows one still picture of each of its cameras, once: who put a
-    camera up has to see whether it sees a neighbour. A test that an installer begins lets its delivery in only when the
-    owner says yes."""
+    """Try the known faults of an entrance at its door.
+
+    The test shows one still picture of each camera, once, since an installer has to see whether it films a neighbour.
+    In a test that an installer begins, the test delivery comes in only when the owner approves it."""
 
     DIAGNOSTICS = auto()
-    """Connection, versions, batteries, what `perron doctor` says; no films, no deliveries, no people."""
+    """See connections, versions, batteries and what `perron doctor` reports; no films, deliveries or people."""
 
 
 _HOUSEHOLD_RIGHTS = frozenset(
@@ -167,7 +171,7 @@ ROLE_RIGHTS: Mapping[Role, frozenset[UserRight]] = MappingProxyType(
         Role.COURIER: frozenset({UserRight.SEE_OWN_DELIVERY}),
     }
 )
-"""The table. Nothing else says who may do what."""
+"""The table of rights; nothing else defines them."""
 
 PASSWORD_RIGHTS: frozenset[UserRight] = frozenset(
     {
@@ -178,17 +182,18 @@ PASSWORD_RIGHTS: frozenset[UserRight] = frozenset(
         UserRight.ERASE_FILM,
     }
 )
-"""What asks for the password again, within the last 5 minutes: a phone left on a table must not let anybody else in for
-good, or destroy anything.
+"""The rights that need the password within the last 5 minutes:
 
-DECIDE_BRANDS is not among them: refusing and revoking must be quick. To let a brand do more than it may now
-(`gateway.domain.delivery.permission.extends_permission`) and to accept or trust a key takes the password with the
-form itself,
-however fresh the last one is. From away from home nobody is asked for it: an order is kept and logged as it was
-signed, and a password in it would be too. There the enrolled browser's key stands for its person; to enrol it took the
-password."""
+with a phone that was left on a table nobody may let others in for good, or destroy anything.
+
+DECIDE_BRANDS is not among them, since refusing and revoking must be quick. A form that lets a brand do more than it may
+now (`gateway.domain.delivery.permission.extends_permission`), or accepts or trusts a key, takes the password itself,
+however fresh the last one is. An order from a remote browser takes none: it is stored and logged as it was signed, and
+a password in it would be too. There the enrolled browser's key identifies the person, and enrolling it took the
+password.
+"""
 
 
 def has_right(role: Role, right: UserRight) -> bool:
-    """Whether this role has this right. The only place where the table is read."""
+    """Return whether a role has a right. Only this function reads the table."""
     return right in ROLE_RIGHTS[role]

@@ -1,7 +1,7 @@
-"""Secrets of cookies and links, and the claim code that the box shows.
+"""Makes and checks the secrets of cookies and links, and the claim code that the box shows.
 
-A token is `id.secret`: the id finds its row, the secret's SHA-256 is compared with the stored one in constant time. A
-fast hash is enough because each secret is random and too long to be tried.
+A token is `id.secret`: the id finds its row, and the secret's SHA-256 is compared with the stored one in constant time.
+A fast hash is enough because each secret is random and too long to guess.
 """
 
 import hmac
@@ -19,39 +19,39 @@ _TOKEN_PATTERN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
 
 @dataclass(frozen=True, slots=True)
 class SecretToken:
-    """One secret; printing it shows its id only."""
+    """One secret; its repr shows the id only."""
 
     id: str
     secret: str = field(repr=False)
 
     @classmethod
     def new(cls, size: int) -> Self:
-        """A token with so many random bytes."""
+        """Return a token with so many random bytes."""
         return cls(new_id(), secrets.token_urlsafe(size))
 
     @classmethod
     def parse(cls, text: str | None) -> Self | None:
-        """Read what `text` wrote; None: it is no token."""
+        """Parse what `text` returned; None: it is no token."""
         found = None if text is None else _TOKEN_PATTERN.fullmatch(text)
         return None if found is None else cls(found[1], found[2])
 
     @property
     def text(self) -> str:
-        """As it stands in a cookie or a link."""
+        """The token as a cookie or a link contains it."""
         return f"{self.id}.{self.secret}"
 
     @property
     def digest(self) -> bytes:
-        """What is stored."""
+        """The digest to be stored."""
         return sha256(self.secret.encode()).digest()
 
     def matches(self, digest: bytes) -> bool:
-        """Whether this is the token of which that was stored; in constant time."""
+        """Return whether the stored digest is this token's; in constant time."""
         return hmac.compare_digest(self.digest, digest)
 
 
 def new_id() -> str:
-    """An id that nothing else has: 64 random bits, no secret."""
+    """Return a unique id: 64 random bits, no secret."""
     return secrets.token_hex(8)
 
 
@@ -64,7 +64,7 @@ _GROUP_CHARACTERS = 2
 
 
 def new_claim_code() -> str:
-    """A claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
+    """Return a claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
     code = "".join(secrets.choice(_CROCKFORD_ALPHABET) for _ in range(CLAIM_CODE_CHARACTERS))
     return "-".join(
         code[place : place + _GROUP_CHARACTERS] for place in range(0, CLAIM_CODE_CHARACTERS, _GROUP_CHARACTERS)
@@ -72,7 +72,7 @@ def new_claim_code() -> str:
 
 
 def claim_code_digest(typed: str) -> bytes | None:
-    """What is stored of a claim code, typed with small letters, spaces or O for 0 too; None: no code is like that."""
+    """Return the digest of a typed claim code; small letters, spaces and O for 0 are accepted. None: it is no code."""
     code = re.sub(r"[\s-]", "", typed[:200]).upper().translate(_LOOKALIKES)
     if len(code) != CLAIM_CODE_CHARACTERS or not set(code) <= set(_CROCKFORD_ALPHABET):
         return None

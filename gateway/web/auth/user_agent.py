@@ -1,4 +1,4 @@
-"""Derives a short label from a User-Agent, with known words only."""
+"""Derives a short label from a User-Agent header; the label contains known names only."""
 
 import re
 from collections.abc import Mapping
@@ -21,25 +21,25 @@ _SYSTEMS: Mapping[str, str] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class UserAgent:
-    """A browser and the system it runs on, each None where it is none of those we know."""
+    """A browser and its operating system; each is None if unknown."""
 
     name: str | None
     system: str | None
 
     @classmethod
     def parse(cls, user_agent: str) -> Self:
-        """Read a `User-Agent` header (RFC 9110)."""
+        """Parse a `User-Agent` header (RFC 9110)."""
         text = user_agent[:MAX_USER_AGENT_CHARACTERS]
         return cls(*(next((name for name, sign in known.items() if re.search(sign, text)), None)
                      for known in (_BROWSERS, _SYSTEMS)))  # fmt: skip
 
     @classmethod
     def from_stored(cls, text: str | None) -> Self:
-        """Read what `word` wrote."""
+        """Parse what `stored_text` returned."""
         name, _, system = (text or "").partition("|")
         return cls(name if name in _BROWSERS else None, system if system in _SYSTEMS else None)
 
     @property
     def stored_text(self) -> str:
-        """As it is stored."""
+        """The label as it is stored: `browser|system`."""
         return f"{self.name or ''}|{self.system or ''}"

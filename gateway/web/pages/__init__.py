@@ -1,1 +1,1 @@
-"""One module for each page, or for each group of pages."""
+"""The pages: one module for each page or group of pages."""

@@ -1,4 +1,7 @@
-"""Performs the action of a link in a message once, after a press of a button: link previews fetch pages too."""
+"""Carries out the action of a one-time link in a message.
+
+The action needs a press of a button, since messengers fetch links for their previews.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +18,13 @@ from gateway.web.texts.catalogue import TEXTS
 
 
 class ActionLinkPage:
-    """The page of the owner's one-time links. Whoever has the link may do that one thing: nobody signs in here."""
+    """The page of the owner's one-time links. The holder of a link may do that one action without signing in."""
 
     def __init__(self, authorizer: Authorizer, key: bytes) -> None:
         self._authorizer, self._services, self._key = authorizer, authorizer.services, key
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         return [
             web.get(f"/{action_links.LINK_PATH}/{{token}}", self._show_link),
             web.post(f"/{action_links.LINK_PATH}/{{token}}", self._use_link),
@@ -53,20 +56,20 @@ class ActionLinkPage:
         )
 
     def _is_current(self, link_request: action_links.LinkRequest) -> bool:
-        """Whether what was asked still stands so: a link from before a revocation must not permit again."""
+        """Return whether the brand's permission is still that of the link: an old link must not undo a revocation."""
         if link_request.permission_version is None:
             return True
         permission = self._services.store.brands.permission(getattr(link_request.wish, "brand", ""))
         return permission is not None and permission.version == link_request.permission_version
 
     def _already_decided(self, request: web.Request, link: action_links.ActionLink) -> web.Response:
-        """What a link about a brand asks was answered already, or is asked otherwise now: say how it stands."""
+        """Answer that the brand was decided on already, or asks something else now, with its present status."""
         return self._render(
             request, link=link, decided=True, standing=self._brand_standing(request, action_links.link_request(link))
         )
 
     def _brand_standing(self, request: web.Request, link_request: action_links.LinkRequest) -> str | None:
-        """How the brand that a link is about stands now, in words; None: it is about none."""
+        """Return the present status of the link's brand as a sentence; None: the link concerns no brand."""
         brand = getattr(link_request.wish, "brand", None)
         permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:
@@ -79,7 +82,7 @@ class ActionLinkPage:
         return sanitized(self._services.brand_name(brand))
 
     def _question_facts(self, request: web.Request, link: action_links.ActionLink) -> Mapping[str, Any] | None:
-        """What a yes to this link would let in, all of it; None where it is about no brand."""
+        """Return all that a yes to this link would permit; None: the link concerns no brand."""
         brand = getattr(action_links.link_request(link).wish, "brand", None)
         permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:

@@ -25,7 +25,7 @@ MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # rows of the log, the newest
 
 @dataclass(frozen=True, slots=True)
 class ActivityLine:
-    """One line; `bad`: it deserves a second look."""
+    """One line of the activity page."""
 
     at: datetime
     text: str
@@ -33,7 +33,7 @@ class ActivityLine:
 
 
 def activity_lines(store: Store, language: Language, *, person: str | None) -> tuple[ActivityLine, ...]:
-    """Tell what a person did and what was done with his account, or (None) all of it; the newest first."""
+    """Return what a person did and what was done to the person's account, or (None) all activity; newest first."""
     return tuple(_all_lines(store, language, person))[:MAX_LINES_SHOWN]
 
 
@@ -78,7 +78,7 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
 
 
 def browser_name(stored: str | None, language: Language) -> str:
-    """What a session's browser is called: "Chrome on Android", or "unknown browser"."""
+    """Return the name of a session's browser: "Chrome on Android", or "unknown browser"."""
     browser = UserAgent.from_stored(stored)
     if browser.name is None or browser.system is None:
         return browser.name or browser.system or _("unknown browser").to(language)

@@ -1,4 +1,4 @@
-"""Adds a device or an entrance from a page: the installer proposes, the owner accepts."""
+"""Adds a device or an entrance to home.yaml: the installer proposes, the owner accepts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ ADD_DEVICE_PATH = "/installation/add"
 
 
 class AddDevicePage:
-    """The page on which the house file grows."""
+    """The page of proposals for home.yaml."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services, self._proposals = (
@@ -37,7 +37,7 @@ class AddDevicePage:
         )
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._page)),
@@ -118,7 +118,7 @@ class AddDevicePage:
 
     @staticmethod
     def _capabilities(seen: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
-        """What it will be able to promise, by what its section says; it was never tried here."""
+        """Return what the proposed device or entrance will be able to promise, by its section; it was never tried."""
         one, home = seen.proposal, seen.house
         if home is None:
             return ()
@@ -147,7 +147,7 @@ class AddDevicePage:
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Take what is ticked into the house, with the password that is given now."""
+        """Write the ticked proposals to home.yaml; the form brings the password."""
         form = await request.post()
         unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
@@ -164,7 +164,7 @@ class AddDevicePage:
         return await self._drop(request, user, refused=True)
 
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """An installer takes back what he has proposed; another's is the owner's to refuse."""
+        """Withdraw one's own proposal; an owner may withdraw any."""
         one = self._proposals.find(str((await request.post()).get("proposal", "")))
         if one is not None and one.by != user.person and user.role is not Role.OWNER:
             raise web.HTTPForbidden
@@ -197,10 +197,10 @@ class AddDevicePage:
         return self._authorizer.translate(request, TEXTS[f"add.no.{remark.said}"], **facts)
 
     def _devices_without_password(self, seen: Sequence[ProposalView]) -> tuple[str, ...]:
-        """The accounts of devices for which the broker has no password yet.
+        """Return the accounts of devices for which the broker may have no password yet.
 
-        Where the broker's own files lie beside the gateway's password it can be seen; else whatever was added of late
-        may be without.
+        With the broker's files beside the gateway's password the answer is exact; else it is every device that was
+        added recently.
         """
         file, home = self._services.home.broker.password_file, self._services.home
         if file is None:

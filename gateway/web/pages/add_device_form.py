@@ -1,4 +1,4 @@
-"""The form of a proposed device or entrance: the fields of each kind, and what was entered."""
+"""The form of a proposed device or entrance: the fields of each kind, and how they are read."""
 
 import math
 import re
@@ -30,7 +30,7 @@ _JSON_ADAPTER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 class InputType(StrEnum):
-    """How a field is filled in."""
+    """How a field is entered."""
 
     TEXT = auto()
     NUMBER = auto()  # of seconds
@@ -44,9 +44,9 @@ class InputType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """One field: `key` is that of the house file. `on`: a check is set unless somebody takes it away.
+    """One field; `key` is its key in home.yaml.
 
-    `must`: it has to be filled in, or set.
+    `is_on_by_default`: the box is ticked in an empty form. `is_required`: it has to be filled in, or ticked.
     """
 
     key: str
@@ -120,17 +120,19 @@ FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field."""
+    """An error of one field."""
 
     key: str
     remark: Remark
 
 
 def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | tuple[FieldError, ...]:
-    """Read what was written into the form of a kind; or all that cannot be meant. `home` has what may be named.
+    """Read the form of a kind of device; return the request, or the errors of all fields.
+
+    `home` has the devices that may be chosen.
 
     Raises:
-        KeyError: there is no such kind.
+        KeyError: the kind is unknown.
     """
     wrong: list[FieldError] = []
     fields: dict[str, JsonValue] = {}
@@ -155,13 +157,13 @@ def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequ
 
 
 def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
-    """Keep what was written, to show it again: not the password."""
+    """Return the entered values, to show them again; never the password."""
     keys = ("id", "user", "more", *(field.key for field in FORM_FIELDS[kind]))
     return {key: tuple(map(str, form.getall(key, ()))) for key in keys}
 
 
 def initial_values(kind: str, known: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
-    """Begin a form with what is known of the thing (from `discover`); keys without a field stand among the further."""
+    """Return the values of an empty form, filled with what `discover` found; keys without a field go to "more"."""
     shapes = {"id": InputType.TEXT, **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
     found: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *shapes), ())
     found |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.is_on_by_default}
@@ -184,7 +186,7 @@ def _form_text(form: MultiMapping[object], key: str) -> str:
 
 
 def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dict[str, JsonValue] | Remark:
-    """What a field adds to the section: nothing where it says what is so anyway."""
+    """Return what a field adds to the section: nothing for a default."""
     key, text, all_of = field.key, _form_text(form, field.key), [str(one) for one in form.getall(field.key, ())]
     if field.is_required and not text:
         return Remark("must" if field.input_type is not InputType.CHECK else f"must.{key}")
@@ -247,13 +249,13 @@ def _read_places(text: str) -> dict[str, JsonValue] | Remark:
 
 
 def _id_from_name(name: str) -> str:
-    """Make an id of a name, as the house file wants it."""
+    """Derive an id that home.yaml accepts from a name."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:56] or "place"
 
 
 def _read_extra_keys(text: str, kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue] | Remark:
-    """Read the further keys, one key=value a line; none of them a file of the box, none said twice."""
+    """Read the further keys, one key=value a line. None may name a file of the box or repeat another key."""
     if len(text) > MAX_EXTRA_CHARACTERS:  # read it would hold the loop
         return Remark("large")
     lines = [line.strip() for line in text.splitlines() if line.strip()]

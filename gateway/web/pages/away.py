@@ -1,7 +1,7 @@
-"""The page for use away from home: the browser stores it here and then talks to the box through the hub.
+"""Serves the page for use away from home, which the browser stores and which talks to the box through the hub.
 
-What is served here has no fact of the house in it and is the same for everybody, so that a browser can keep it whole:
-the service worker's own text names each file by its SHA-256. The keys are made in the browser (`static/away_enrol.js`).
+The files are the same for every user and contain nothing about the home, so a browser can store them; the service
+worker names each file by its SHA-256. The browser makes the keys itself (`static/away_enrol.js`).
 """
 
 import hashlib
@@ -52,7 +52,7 @@ ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # o
 
 
 class AwayPage:
-    """The page, its worker, and the page that enrols a browser."""
+    """The page, its service worker, and the page that enrols a browser."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
@@ -60,7 +60,7 @@ class AwayPage:
         self._hub = None if hub is None else origin(hub.url)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         return [
             web.get("/away", self._redirect_to_language),
             web.get(f"/away/{{language:{'|'.join(_page_languages())}}}", self._serve_page),
@@ -80,12 +80,15 @@ class AwayPage:
         return web.Response(body=self._cached_files[request.path][0], content_type="application/manifest+json")
 
     async def _serve_worker(self, _request: web.Request) -> web.Response:
-        """A new text is a new version; browsers look for one whenever the page is opened and the box can be reached."""
+        """Serve the service worker.
+
+        A changed text is a new version; browsers check for one whenever the page is opened.
+        """
         allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
         return web.Response(body=self.service_worker, content_type="text/javascript", headers=allowed)
 
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The page that makes the keys: with nothing to press where they would be no good."""
+        """Serve the page that makes the keys; without a hub it shows no button."""
         lacks = "away.enrol.no_hub" if self._hub is None else None
         language = self._authorizer.language(request)
         says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
@@ -95,7 +98,7 @@ class AwayPage:
 
     @cached_property
     def _cached_files(self) -> Mapping[str, tuple[bytes, str]]:
-        """All that a browser keeps: by path, the bytes and their SHA-256."""
+        """All files that a browser stores: by path, the bytes and their SHA-256."""
         files = {f"/static/{name}": (STATIC_FOLDER / name).read_bytes() for name in (*SCRIPTS, *STATIC_FILES)}
         files |= {f"/away/{language}": self._render(language) for language in _page_languages()}
         files |= {f"/away/{language}.webmanifest": web_manifest(language) for language in _page_languages()}
@@ -103,7 +106,7 @@ class AwayPage:
 
     @cached_property
     def service_worker(self) -> bytes:
-        """The service worker: the list of what it keeps, and what it does."""
+        """The text of the service worker: the list of files, then its code."""
         kept = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
         # the policy comes with the page and is kept with it: another hub is another version too
         version = hashlib.sha256(canonical_json({"kept": kept, "policy": dict(away_headers(self._hub))})).hexdigest()
@@ -119,24 +122,24 @@ class AwayPage:
 
 
 def _page_languages() -> tuple[Language, ...]:
-    """The languages of this page."""
+    """Return the languages of this page."""
     return languages_of(_TITLE)
 
 
 def origin(url: str) -> str:
-    """The scheme, name and port of an address: what a policy may name."""
+    """Return scheme, name and port of an address, as a security policy names it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def script_texts(language: Language) -> str:
-    """The words of the page's script, as JSON."""
+    """Return the texts of the page's script, as JSON."""
     keys = (key for key in TEXTS if key in SHARED_KEYS or key in AWAY_TEXTS or key.startswith(SHARED_KEY_PREFIXES))
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
 def web_manifest(language: Language) -> bytes:
-    """What a phone needs to put the page on its home screen (W3C Web Application Manifest)."""
+    """Return what a phone needs to put the page on its home screen (W3C Web Application Manifest)."""
     return canonical_json({
         "name": _TITLE.to(language), "short_name": "Perron", "lang": language, "id": "/away",
         "start_url": f"/away/{language}", "scope": "/away", "display": "standalone",

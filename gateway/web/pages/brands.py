@@ -87,7 +87,7 @@ class BrandsPage:
         }
 
     def _last_decision(self, brand: str) -> Mapping[str, Any] | None:
-        """Who decided on a brand last, and when; None where nobody did on a page, or the log has forgotten."""
+        """Return who decided on a brand last, and when; None: nobody did on a page, or the log no longer has it."""
         for row in reversed(self._services.store.log.bodies_of_kind("permission")):
             if row["brand"] == brand and row.get("by") is not None:
                 person = self._services.store.accounts.person(row["by"])
@@ -114,7 +114,7 @@ class BrandsPage:
         return await submit_owner_request(self._authorizer, request, user, first, fields, back="/brands")
 
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""
+        """Permit a brand under the terms of the form; invalid terms are refused with the reason."""
         brand, fields = request.match_info["brand"], await request.post()
         if brand not in self._services.store.brands.known():
             raise web.HTTPNotFound
@@ -145,13 +145,13 @@ class BrandsPage:
         raise web.HTTPSeeOther("/brands")
 
     async def _forget_brand(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Forget a brand that came by a hub and is not let in."""
+        """Remove a brand that came through a hub and is not permitted."""
         why = await self._services.permissions.forget(request.match_info["brand"], user.person)
         self._authorizer.raise_if_not_done(request, why)
         raise web.HTTPSeeOther("/brands")
 
     async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Let a brand's new key count, or never."""
+        """Accept or refuse a brand's new key."""
         brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._services.permissions
         match (await request.post()).get("do"):
             case "approve":

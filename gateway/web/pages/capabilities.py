@@ -1,4 +1,4 @@
-"""Shows a device's promise as a sentence with its state: good, unknown or bad."""
+"""Words what a device can promise as a sentence with its state: good, unknown or bad."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from gateway.system.i18n import Language
 
 
 def capability_facts(found: Iterable[Capability], language: Language) -> list[Mapping[str, Any]]:
-    """Each promise as a sentence, and how it is."""
+    """Return each capability as a sentence and its state."""
     return [
         {
             "text": capability_text(one, language).replace("`", ""),

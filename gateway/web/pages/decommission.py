@@ -26,14 +26,14 @@ EXPORT_RETRY_DELAY_S = 60  # seconds after which whoever wants everything while 
 
 
 class DecommissionPage:
-    """The pages of who leaves, and of who comes after."""
+    """The pages of the owner who leaves and of the one who follows."""
 
     def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
         self._authorizer, self._services, self._succession = authorizer, authorizer.services, succession
         self._export_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get("/settings/moving-out", behind(UserRight.MOVE_OUT, self._page)),
@@ -75,7 +75,7 @@ class DecommissionPage:
         )
 
     def _missing_confirmations(self, request: web.Request, fields: Mapping[str, Any]) -> tuple[str, ...]:
-        """What was not said that has to be: the house's name, and that what is held goes too."""
+        """Return what the form has to confirm and does not: the home's name, and that held films are erased too."""
         unsaid = []
         if name_key(str(fields.get("name", ""))) != name_key(self._services.home.name):
             unsaid.append(
@@ -94,7 +94,7 @@ class DecommissionPage:
     # ---- take everything along --------------------------------------------------------------------------------------
 
     async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
-        """One ZIP; who is signed out meanwhile gets no more of it."""
+        """Stream everything as one ZIP; it stops when the user is signed out meanwhile."""
         if self._export_lock.locked():  # a disk that is read for several at once is read for none
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(EXPORT_RETRY_DELAY_S)})
         async with self._export_lock:
@@ -147,7 +147,7 @@ class DecommissionPage:
         return answer
 
     def _is_unsealed(self, visit: str) -> bool:
-        """Whether a part of a visit is not sealed yet. After one that is, another may begin for 15 minutes."""
+        """Return whether a part of a visit is not sealed yet. For 15 minutes after a seal another part may begin."""
         return any(part.sealed is None for part in self._services.store.recordings.films(visit=visit))
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class DecommissionPage:
         return await self._answer_then_restart(request, self._authorizer.render_page(request, "wiped"))
 
     async def _answer_then_restart(self, request: web.Request, answer: web.Response) -> web.Response:
-        """Give the answer whole, then let the box begin anew: also where nobody waits for the answer any more."""
+        """Send the whole response, then restart the gateway, also when the client has gone."""
         try:
             await answer.prepare(request)
             await answer.write_eof()
@@ -174,7 +174,7 @@ class DecommissionPage:
     # ---- hand over --------------------------------------------------------------------------------------------------
 
     async def _offer(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The link is shown this once: the page is the answer to the form itself."""
+        """Make an offer. The response itself shows the link, this once."""
         fields = await request.post()
         unsaid = self._missing_confirmations(request, fields)
         if unsaid:
@@ -224,7 +224,7 @@ class DecommissionPage:
 
 
 def _abort_stream(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
-    """End the connection so that nobody takes what came for the whole."""
+    """Abort the connection, so that the client does not take a part for the whole."""
     if request.transport is not None:
         request.transport.abort()
     return answer

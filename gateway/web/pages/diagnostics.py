@@ -24,7 +24,7 @@ _ORDER = (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD)
 
 
 class DiagnosticsPage:
-    """The page. Phones are people's: only who may change them tries them, and only he is told of it."""
+    """The page of the examination. Phones are tried by those who may change them, and shown to them only."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
@@ -33,7 +33,7 @@ class DiagnosticsPage:
         self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page)),
@@ -51,7 +51,7 @@ class DiagnosticsPage:
         return self._render(request, user)
 
     async def _examine(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Examine; during a visit not: its lock and its cameras are left alone."""
+        """Run the examination, but not during a visit: it would use the visit's lock and cameras."""
         rings = bool((await request.post()).get("phones"))
         if rings and not has_right(user.role, UserRight.SETTINGS):
             raise web.HTTPForbidden
@@ -97,7 +97,7 @@ class DiagnosticsPage:
 
 
 def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[str, Any]]:
-    """Give each finding as the page shows it, what is worst first; of a text every second part is a command."""
+    """Return each finding as the page shows it, the worst first; of a split text every second part is a command."""
     for finding in sorted(findings, key=lambda one: _ORDER.index(one.verdict)):
         yield {
             "how": finding.verdict.value,
@@ -113,5 +113,5 @@ def _split_commands(text: str) -> list[str]:
 
 
 def _strip_invisible(text: str) -> str:
-    """Leave out what turns the direction of text, or no eye sees."""
+    """Remove characters that are invisible or change the direction of text."""
     return re.sub(r"\s+", " ", "".join(char for char in text if char.isprintable() or char.isspace()))

@@ -27,7 +27,7 @@ SHARE_DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 
 
 class HistoryPages:
-    """The pages of what was."""
+    """The pages of past visits."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
@@ -36,7 +36,7 @@ class HistoryPages:
         self._view_log = ViewLog(authorizer.services.store)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get("/history", behind(UserRight.SEE_HISTORY, self._history)),
@@ -52,7 +52,10 @@ class HistoryPages:
     # ---- the list ---------------------------------------------------------------------------------------------------
 
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """All visits, newest first; `entrance`, `brand`, `day` (ISO 8601, in the house's zone) and `held` narrow it."""
+        """List all visits, newest first.
+
+        `entrance`, `brand`, `day` (ISO 8601, in the home's time zone) and `held` filter the list.
+        """
         asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         first = [
             film
@@ -115,7 +118,7 @@ class HistoryPages:
         )  # fmt: skip
 
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The two pages for an insurer. Drawing takes seconds: in a thread, one at a time, no door waits for it."""
+        """Serve the report for an insurer. Drawing takes seconds, so it runs in a thread, one at a time."""
         visit = request.match_info["visit"]
         parts = self._services.store.recordings.films(visit=visit)
         if not parts or parts[0].sealed is None or parts[0].erased is not None:
@@ -141,7 +144,7 @@ class HistoryPages:
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
     async def _serve_film(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
-        """A clip that the store knows, by its path there: nothing else of the disk has an address."""
+        """Serve a clip that the store knows, by its path there: no other file has an address."""
         path = request.match_info["path"]
         visit = path.split("/")[-2] if path.count("/") else ""
         film = self._file_response(
@@ -159,7 +162,7 @@ class HistoryPages:
     # ---- shown to somebody outside ----------------------------------------------------------------------------------
 
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The link is shown this once: the page is the answer to the form itself."""
+        """Share a visit. The response itself shows the link, this once."""
         visit, days = request.match_info["visit"], str((await request.post()).get("days", ""))
         if days not in {str(known) for known in SHARE_DAYS}:
             raise web.HTTPBadRequest
@@ -184,7 +187,7 @@ class HistoryPages:
         raise web.HTTPSeeOther(local_path(str(fields.get("back", "/history"))))
 
     def _active_shares(self) -> Iterator[SharedVisit]:
-        """What is shown now. It ends with its maker's right to show it."""
+        """Yield the valid shares. A share ends when the person who made it loses the right to share."""
         register = self._services.store.accounts
         for share in register.active_shares(self._authorizer.now.utc):
             maker = register.person(share.by)
@@ -192,7 +195,7 @@ class HistoryPages:
                 yield share
 
     def _share_facts(self) -> list[Mapping[str, Any]]:
-        """The live links, as they are shown to who may end them."""
+        """Return the valid links for the users who may end them."""
         found: list[Mapping[str, Any]] = []
         for share in self._active_shares():
             films = self._services.store.recordings.films(visit=share.visit)
@@ -225,7 +228,7 @@ def _film_clips(parts: Sequence[FilmRecord]) -> list[StoredClip]:
 
 
 def _parse_day(text: str) -> date | None:
-    """A day as a form writes it; what is none narrows nothing."""
+    """Return the day of a form; None (no filter) for an invalid one."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
@@ -236,7 +239,7 @@ PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 320, 120, 24  # of a plot, in its own uni
 
 
 def temperature_plot(place: str, readings: Sequence[TemperatureReading]) -> Mapping[str, Any]:
-    """Put a fridge's readings into a picture's coordinates: each holds until the next one."""
+    """Return a fridge's readings as coordinates of a plot: each reading holds until the next one."""
     known = [(reading.at, reading.temp_c) for reading in readings if reading.temp_c is not None]
     if not known:
         return {"place": place, "points": "", "low": None, "high": None}

@@ -1,4 +1,4 @@
-"""Shows the home page, and takes the owner's requests: stop, lock, approve, pause and the like."""
+"""Shows the home page, and carries out the owner's requests: stop, lock, approve, pause and the like."""
 
 import secrets
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class HomePage:
         return self._render(request, blank, why=None)
 
     def _render(self, request: web.Request, asked: Mapping[str, str], *, why: str | None) -> web.Response:
-        """Answer with the home page; a form that was refused keeps what was written into it."""
+        """Answer with the home page; a refused form keeps the entered values."""
         return self._authorizer.render_page(request, "home", status=200 if why is None else 422, asked=asked, why=why,
             proposed=self._services.proposals.waiting,
         )  # fmt: skip

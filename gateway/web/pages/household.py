@@ -1,4 +1,4 @@
-"""Manages the household's accounts, and one's own."""
+"""Manages the accounts of the household, and the user's own account."""
 
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ class HouseholdPage:
         self._authorizer = authorizer
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get("/household", behind(UserRight.SEE_HOUSEHOLD, self._page)),
@@ -60,7 +60,7 @@ class HouseholdPage:
         )  # fmt: skip
 
     async def _invite(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The link is shown this once: the page is the answer to the form itself."""
+        """Invite a person. The response itself shows the link, this once."""
         asked = str((await request.post()).get("role", ""))
         if asked not in (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER):
             raise web.HTTPBadRequest
@@ -121,7 +121,7 @@ class HouseholdPage:
         return self._render_settings(request, user, why=self._authorizer.error_text(request, outcome), status=422)
 
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Everybody sees what happened with his own account, and who answers for the people all of it."""
+        """Show the activity of the user's own account; with the right `PEOPLE`, that of all accounts."""
         everything = has_right(user.role, UserRight.PEOPLE)
         told = activity_lines(
             self._authorizer.services.store,

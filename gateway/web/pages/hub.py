@@ -1,9 +1,8 @@
 """Joins a hub by a claim code, shows the connection to it, and leaves it.
 
-Whoever runs the hub gives the owner a code, as text or as a QR, by a way that both trust; the owner takes a photo of it
-here, or pastes it. Not the other way round: one code then proves both sides (gateway/protocol/enrolment.py). Before
-anything is sent anywhere the page shows which hub it is, in words that can be compared by telephone, and asks for the
-password.
+The operator of the hub gives the owner a code, as text or as a QR code, on a way that both trust; the owner photographs
+or pastes it here. In this direction one code proves both sides (gateway/protocol/enrolment.py). Before the box sends
+anything, the page shows which hub it is, in words that can be compared by telephone, and takes the password.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ MAX_CODE_CHARACTERS: Final = 400  # characters of a code
 
 
 class HubPage:
-    """The page. One joins at a time."""
+    """The page of the hub. Only one join runs at a time."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
@@ -45,7 +44,7 @@ class HubPage:
         self._join_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(HUB_PATH, behind(UserRight.HUB, self._page)),
@@ -81,7 +80,7 @@ class HubPage:
         return answer
 
     def _membership_facts(self) -> Mapping[str, Any]:
-        """What there is to see: of a hub that is joined, or of a joining that is not over."""
+        """Return the facts of a joined hub, or of a join that is not complete."""
         section, last = self._services.home.hub, reload.read_report(self._services.home.storage.folder)
         facts: dict[str, Any] = {"section": section}
         facts["support"] = enrolment.support_code(self._folder)
@@ -103,7 +102,7 @@ class HubPage:
     # ---- joining ----------------------------------------------------------------------------------------------------
 
     async def _show_code(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """Show whose code it is. Nothing is sent to anybody."""
+        """Show whose code it is. The box sends nothing."""
         code = self._parse_code(str((await request.post()).get("code", "")))
         if code is None:
             return await self._render(
@@ -147,7 +146,10 @@ class HubPage:
         raise web.HTTPSeeOther(HUB_PATH)
 
     async def _join_and_write(self, request: web.Request, code: ClaimCode, user: CurrentUser) -> str | None:
-        """Join, and write it into the house file; None, or why not. Said again after a crash it ends the same."""
+        """Join, and write the membership to home.yaml; None, or why not.
+
+        Repeated after a crash it gives the same result.
+        """
         say, box = self._authorizer.translate, self._services
         if not await asyncio.to_thread(box.proposals.writable):
             return say(
@@ -201,7 +203,7 @@ class HubPage:
     # ---- leaving ----------------------------------------------------------------------------------------------------
 
     async def _leave(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Leave: what came by the hub is cancelled, it is told all that it is owed, and then that the home has left."""
+        """Leave the hub: cancel its deliveries, send what is still due, then announce that the home has left."""
         fields, section, uplink = await request.post(), self._services.home.hub, self._services.uplink
         unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
@@ -229,4 +231,4 @@ class HubPage:
 
 
 _TRANSLATED_REASONS: Final = frozenset({"conflict", "too_late", "not_found", "signature_refused"})
-"""The hub's own words for a refusal that the page says in its reader's language."""
+"""The hub's refusal codes for which the page has a translation."""

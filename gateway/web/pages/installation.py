@@ -1,4 +1,4 @@
-"""The installer's pages: promises of devices, their answers, and the walk test at the door."""
+"""The installer's pages: what devices can promise, tests of devices, and the walk test at the door."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ UNTESTABLE_KINDS = frozenset({"camera", "scanner", "signal"})  # the walk test t
 
 
 class InstallationPage:
-    """What is seen and done while Perron is put up."""
+    """The pages used while Perron is installed."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(INSTALLATION_PATH, behind(UserRight.DEVICES, self._page)),
@@ -93,13 +93,13 @@ class InstallationPage:
         )
 
     async def _discover(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """Listen for a few seconds, and show what called its name."""
+        """Listen for a few seconds, and show the devices that announced themselves."""
         found, wrong = await self._services.walk_tests.discover(DISCOVERY_S)
         said = None if wrong is None else self._broker_error_text(request, wrong)
         return await self._render(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
 
     async def _test_device(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """Ask a device several times; what was measured stands beside it then."""
+        """Query a device several times, and show the measured response times."""
         device = str((await request.post()).get("device", ""))
         if device not in self._services.home.devices:
             raise web.HTTPNotFound
@@ -123,7 +123,7 @@ class InstallationPage:
         )
 
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Begin, answer, lock now. To begin anew is asked first: it takes away what was tried, hours at a door."""
+        """Begin, answer, or lock now. Beginning anew asks first, since it discards hours of work at the door."""
         name, fields = self._entrance(request), await request.post()
         walks, do = self._services.walk_tests, str(fields.get("do", ""))
         walk = walks.walk(name)
@@ -151,7 +151,7 @@ class InstallationPage:
         raise web.HTTPSeeOther(f"{INSTALLATION_PATH}/walk/{name}")
 
     async def _picture(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """The picture that a trial asks about. That it was looked at is noted, as each look into the home is."""
+        """Serve the picture that a trial asks about, and log the view like any view of the home."""
         name = self._entrance(request)
         walk = self._services.walk_tests.walk(name)
         try:
@@ -173,12 +173,12 @@ class InstallationPage:
         return await _file_response(sheet, "application/pdf")
 
     async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """What the box has signed of the report: with it a report can be checked away from the box."""
+        """Serve the signed report: anyone can verify it without the box."""
         _sheet, signed = notes.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
 
     def _broker_error_text(self, request: web.Request, error: str) -> str:
-        """Say in words why the broker was not spoken with."""
+        """Word why the broker could not be reached."""
         said, _todo = connection_error(error, self._services.home.broker, listens=False)
         return self._authorizer.translate(
             request,
@@ -194,13 +194,13 @@ class InstallationPage:
 
 
 def _kind_name(what: str, language: Language) -> str:
-    """Name the kind of thing that called its name; a maker's or a program's own name stays as it is."""
+    """Return the name of a kind of device; the name of a maker or a program stays as it is."""
     keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
     return next((TEXTS[key].to(language) for key in keys if key in TEXTS), what)
 
 
 async def _file_response(file: Path, kind: str) -> web.Response:
-    """A file of the box's own, under its own name."""
+    """Serve a file of the box under its own name."""
     try:
         whole = await asyncio.to_thread(file.read_bytes)
     except OSError as error:

@@ -19,30 +19,30 @@ KEYS_PATH = "/settings/keys"
 
 
 class ServedCertificate(Protocol):
-    """What the site knows of the certificate under which it is served."""
+    """The certificate under which the site is served."""
 
     @property
     def certificate(self) -> PagesCertificate | None:
-        """The one under the box's own authority; None where there is none."""
+        """The certificate under the box's own authority; None without one."""
         ...
 
     async def renew(self) -> None:
-        """Make another one under the same authority, and serve it from the next connection on.
+        """Make another certificate under the same authority, and serve it from the next connection on.
 
         Raises:
-            OSError, ValueError: it could not be made; the one before is served on.
+            OSError, ValueError: it could not be made; the previous one stays in use.
         """
         ...
 
 
 class KeysPage:
-    """The page of the keys. All of it asks for the password again (`access.CONFIRM`)."""
+    """The page of the keys. All of it needs the password (`PASSWORD_RIGHTS`)."""
 
     def __init__(self, authorizer: Authorizer, trust: ServedCertificate) -> None:
         self._authorizer, self._services, self._served_certificate = authorizer, authorizer.services, trust
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(KEYS_PATH, behind(UserRight.KEYS, self._page)),
@@ -93,7 +93,7 @@ class KeysPage:
         return await self._change_trust(request, self._services.distrust_key, user)
 
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Trust it again: this lets somebody in, so the password is taken with it, however fresh the last one is."""
+        """Trust a key again. This lets a brand in, so the form brings the password, however fresh the last one is."""
         why = await self._authorizer.password_error(request, user)
         if why is not None:
             return self._render(request, why=why, status=422)

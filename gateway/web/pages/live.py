@@ -37,7 +37,7 @@ class LivePage:
         return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
 
     async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
-        """One camera, live; whether it may be watched is asked again for as long as it goes on."""
+        """Stream one camera; whether the user may watch it is checked as long as it goes on."""
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
             return await live_video.refuse_private(request)
@@ -64,7 +64,7 @@ class LivePage:
             self._log_view(user, camera)
 
     def _log_view(self, user: CurrentUser, camera: str) -> None:
-        """Note who watches, when it begins and when it ends."""
+        """Log who watches, at the beginning and at the end."""
         self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
 
     def _requested_camera(self, request: web.Request) -> str:

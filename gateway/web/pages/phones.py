@@ -1,4 +1,4 @@
-"""Manages the phones that Perron writes to: state, test message, language, add, remove."""
+"""Manages the phones that get messages: state, test message, language, add, remove."""
 
 from aiohttp import web
 
@@ -28,7 +28,7 @@ class PhonesPage:
         self._authorizer, self._contacts = authorizer, authorizer.services.contacts
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get(PHONES_PATH, behind(UserRight.SETTINGS, self._page)),
@@ -42,7 +42,7 @@ class PhonesPage:
     def _render(
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
-        """Show the page. What was typed never comes back: it is a secret, and a page may be kept by the browser."""
+        """Show the page. An entered address is never shown again: it is a secret, and a browser may store a page."""
         messages = self._authorizer.services.home.messages
         return self._authorizer.render_page(
             request, "messages", said=said, why=why, status=status, file=str(self._contacts.file), forms=URL_TEMPLATES,
@@ -57,7 +57,7 @@ class PhonesPage:
             return False
 
     async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Add an address. Pictures of the home go there, so the password is taken with it."""
+        """Add an address. Pictures of the home go there, so the form brings the password."""
         fields = await request.post()
         why = await self._authorizer.password_error(request, user)
         if why is not None:

@@ -1,4 +1,4 @@
-"""Shows what is stored, where and how long, and who looked; sets when the inside may be watched."""
+"""Shows what is stored, where and how long, and who watched; sets when inside cameras may be watched."""
 
 from aiohttp import web
 
@@ -23,7 +23,7 @@ class PrivacyPage:
         )
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.get("/settings/privacy", behind(UserRight.SETTINGS, self._page)),
@@ -55,7 +55,7 @@ class PrivacyPage:
         )
 
     async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """It counts at once, for films that are there already too: what has had its time is erased now."""
+        """Set the retention. It holds for existing films too: those beyond it are erased now."""
         days = str((await request.post()).get("days", ""))
         if days not in {str(known) for known in range(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS + 1)}:
             raise web.HTTPBadRequest

@@ -1,7 +1,7 @@
-"""Manages the household's browsers that may talk to the box through the hub.
+"""Enrols and ends the household's browsers that talk to the box through the hub.
 
-A browser brings two public keys and its person's password; the box answers with a key of its own for it alone. That
-happens here and nowhere else: nobody far away can make himself one of the household's browsers, nor can a hub.
+A browser brings two public keys and its person's password; the box answers with a key for this browser alone. That
+happens on this page only, so nobody can enrol a browser from afar, and neither can a hub.
 """
 
 import json
@@ -24,13 +24,13 @@ MAX_LABEL_CHARACTERS = 64
 
 
 class RemoteBrowsersPage:
-    """What a browser asks to be enrolled by, and how one is ended."""
+    """The addresses that enrol and end a browser."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         behind = self._authorizer.protect
         return [
             web.post("/away/enrol", behind(UserRight.AWAY, self._enrol)),
@@ -38,7 +38,7 @@ class RemoteBrowsersPage:
         ]
 
     async def _enrol(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Keep a browser's keys. The password is taken with them, however fresh the last one is."""
+        """Store a browser's keys. The form brings the password, however fresh the last one is."""
         fields, hub = await request.post(), self._services.home.hub
         if hub is None:
             raise self._authorizer.conflict(request, _("This house has joined no hub: nothing reaches it from afar."))
@@ -71,7 +71,7 @@ class RemoteBrowsersPage:
         )  # fmt: skip
 
     async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """End one: one's own at once, another's as whoever answers for the people."""
+        """End a browser: the user's own at once, another person's with the right `PEOPLE`."""
         ident, browsers = str((await request.post()).get("id", "")), self._services.store.browsers
         one = browsers.browser(ident)
         if one is not None and one.person.id != user.person:
@@ -87,7 +87,7 @@ class RemoteBrowsersPage:
 
 
 def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str, Any]]:
-    """The browsers that somebody may end: his own; all of them for who answers for the people."""
+    """Return the browsers that the user may end: the user's own, or with the right `PEOPLE` all."""
     everybody = has_right(user.role, UserRight.PEOPLE)
     found = authorizer.services.store.browsers.browsers(None if everybody else user.person)
     return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == user.person,
@@ -95,7 +95,10 @@ def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:
-    """Seal what a browser is to be told once it has ended: the box's own word, so it forgets its keys on no hub's."""
+    """Seal the message that tells a browser that it has ended.
+
+    The message is the box's own, so no hub can make a browser forget its keys.
+    """
     said = json.dumps({"ended": True, "browser": between.browser}).encode()
     return encrypt(between.down, between.browser, said, random=secrets.token_bytes)
 

@@ -17,13 +17,13 @@ _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
 
 class SignInPages:
-    """The pages before one is in."""
+    """The pages for a user who is not signed in, and the confirmation of the password."""
 
     def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
         self._authorizer, self._succession = authorizer, succession
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the addresses of this page."""
         return [
             web.get("/enter", self._sign_in_page),
             web.post("/enter", self._sign_in),
@@ -64,7 +64,7 @@ class SignInPages:
         return self._authorizer.render_page(request, "again", why=None, code="")
 
     async def _recover(self, request: web.Request) -> web.Response:
-        """An owner who lost his password comes back by a code that was made on the box."""
+        """Let an owner who lost the password back in, by a code that was made on the box."""
         fields, box = await _form_texts(request), self._authorizer.services
         code = fields.get("code", "")
         outcome = await self._succession.recover_owner(
@@ -140,7 +140,7 @@ class SignInPages:
     def _render_error(
         self, request: web.Request, template: str, why: AccountError | RetryAfter, **facts: object
     ) -> web.Response:
-        """The same form once more, saying what was wrong; what was typed stays, but for the password."""
+        """Show the form again with the error and the entered values, but for the password."""
         status = 429 if isinstance(why, RetryAfter) else 422
         text = self._authorizer.error_text(request, why)
         response = self._authorizer.render_page(request, template, status=status, why=text, **facts)
@@ -154,5 +154,5 @@ def _browser_label(request: web.Request) -> str:
 
 
 async def _form_texts(request: web.Request) -> dict[str, str]:
-    """A form's texts. Files are no part of these forms."""
+    """Return the text fields of a form; these forms have no files."""
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

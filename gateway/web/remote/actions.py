@@ -1,6 +1,6 @@
-"""Performs an order of a remote browser as the person's own request on the house's pages.
+"""Carries out an order of a remote browser like a request of its person on the home's own pages.
 
-Which right each asks for stands in the pages' table; what is refused there is refused here.
+The rights are those of the pages' table: what the pages refuse is refused here.
 """
 
 import json
@@ -34,18 +34,18 @@ ORDER_RIGHTS: Mapping[str, UserRight] = {
     "approve-key": REQUEST_RIGHTS["permit"],
     "refuse-key": REQUEST_RIGHTS["refuse_brand"],
 }
-"""Which right each order asks for, beside the one to speak from afar at all."""
+"""The right that each order needs, beside `AWAY`."""
 
 
 def is_allowed(role: str, do: str) -> bool:
-    """Whether somebody of this role may order this from afar."""
+    """Return whether a person of this role may give this order from afar."""
     return has_right(Role(role), UserRight.AWAY) and has_right(Role(role), ORDER_RIGHTS[do])
 
 
 def question_digest(permission: Permission, question: StoredConsentRequest | None) -> str:
-    """What the owner is asked of a brand, as a digest: a yes counts for what was shown, and while that stands.
+    """Return a digest of what a brand asks: a yes counts for exactly what was shown, while it is unchanged.
 
-    The permission's version is in it: a yes that a hub held back does not undo what was decided meanwhile.
+    The permission's version is part of it: a yes that a hub held back does not undo a later decision.
     """
     terms = {
         name: sorted(value) if isinstance(value, list) else value
@@ -57,17 +57,17 @@ def question_digest(permission: Permission, question: StoredConsentRequest | Non
 
 
 StopResults = Sequence[Awaitable[str | None]]
-"""A stop that holds already: for each door what became of it."""
+"""The results of a stop, one for each door, to be awaited; the stop is active already."""
 
 
 class OrderExecutor:
-    """One for the box."""
+    """Carries out the orders of all remote browsers of the box."""
 
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
 
     def stop(self, order: browser_messages.StopOrder, person: str) -> StopResults:
-        """Stop from this instant on, before anything is stored; what became of it tells `wait_stopped`."""
+        """Stop at once, before anything is stored; `wait_stopped` awaits the results."""
         where = self._entrances(order.entrance)
         return [
             self._services.submit_request(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
@@ -75,7 +75,7 @@ class OrderExecutor:
         ]
 
     async def execute(self, order: browser_messages.OrderAction, person: str) -> str | None:
-        """Do it; None, or why it was not done."""
+        """Carry out an order; None, or why it was not done."""
         match order:
             case browser_messages.StopOrder():
                 return await wait_stopped(self.stop(order, person))
@@ -109,7 +109,7 @@ class OrderExecutor:
     async def _submit_for_visit(
         self, entrance: str, visit: str, request: owner_requests.AnyOwnerRequest, person: str
     ) -> str | None:
-        """Of a visit that runs: one that has ended is not decided on any more."""
+        """Submit a request about a visit that still runs; `NOT_FOUND` after its end."""
         try:
             state, _ = self._services.entrance_state(entrance)
         except KeyError:
@@ -123,7 +123,7 @@ class OrderExecutor:
         return None if await self._services.submit_request(entrance, request, person) is None else NOT_DONE
 
     async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:
-        """Let a brand in, if what was shown is what stands: nothing that was decided since is undone."""
+        """Permit a brand if it still asks what was shown: a later decision is not undone."""
         store = self._services.store
         permission, question = store.brands.permission(order.brand), store.brands.request_of(order.brand)
         if permission is None:
@@ -141,7 +141,7 @@ class OrderExecutor:
     async def _decide_key(
         self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
     ) -> str | None:
-        """Say of a key that waits whether it counts: of that key, whatever it is called."""
+        """Accept or refuse a waiting key, which the order names by the key itself."""
         waiting = self._services.store.brands.waiting_keys()
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
@@ -152,13 +152,13 @@ class OrderExecutor:
 
 
 async def wait_stopped(results: StopResults) -> str | None:
-    """Wait until a stop is stored at each door; None, or why it is not."""
+    """Wait until the stop is stored at each door; None, or why it is not."""
     failed = [why for why in [await one for one in results] if why is not None]
     return NOT_FOUND if not results else NOT_DONE if failed else None
 
 
 def _terms_form(terms: browser_messages.OrderedTerms) -> MultiDict[str]:
-    """The terms as the form of the house's own page tells them."""
+    """Return the terms as the form of the brands page would send them."""
     opens, _, closes = terms.hours.partition("-")
     return MultiDict([
         *(("entrance", one) for one in terms.entrances), *(("place", one) for one in terms.places),

@@ -1,8 +1,8 @@
 """Receives the orders of remote browsers: verifies, stores, acknowledges and then performs each.
 
-The hub may hold an order back, send it twice, later, in another order, or any number of times: an order's number counts
-once, and none below the newest counts any more. What lets somebody in counts only while the box knows the time; what
-takes access away counts also where it does not, and a stop also where nothing can be stored.
+The hub may delay, repeat or reorder orders: an order's number counts once, and none below the newest counts. An order
+that lets somebody in counts only while the box has a trusted clock; one that takes access away always counts, and a
+stop counts even where nothing can be stored.
 """
 
 import asyncio
@@ -42,14 +42,18 @@ STORE_RETRY_DELAY_S = 5.0  # seconds until a disk that took nothing is tried aga
 
 
 def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
-    """The keys between the box and a browser."""
+    """Derive the keys between the box and a browser."""
     return derive_keys(
         load_private_key(browser.own), Jwk.model_validate_json(browser.agree), home=browser.home, browser=browser.id
     )
 
 
 class OrderQueue:
-    """One for the box. `home`: its name at the hub. `reached` as of the gateway's."""
+    """The orders of all remote browsers.
+
+    `home` is the home's name at the hub; tests pass `crash_point`, which is called with the name of each point at which
+    the process may end.
+    """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
@@ -71,7 +75,10 @@ class OrderQueue:
         self._finished_orders: asyncio.Queue[tuple[StoredOrder, str | None]] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Do what is kept until cancelled, first what a process that was killed did not. No stop waits for the rest."""
+        """Perform the stored orders until cancelled, first those that a killed process left.
+
+        Stops do not wait for others.
+        """
         for order in self._browsers.unfinished_orders():
             self._enqueue(order)
         async with asyncio.TaskGroup() as group:
@@ -88,7 +95,7 @@ class OrderQueue:
                 self._finish(order, FAILED)  # noted, so that no start does it again
 
     async def _wait_stops(self) -> None:
-        """See what became of stops: they hold already."""
+        """Await the results of stops, which are active already."""
         while True:
             order, stopping = await self._stop_orders.get()
             why: str | None = FAILED
@@ -97,7 +104,7 @@ class OrderQueue:
             self._finish(order, why)
 
     async def _store_finished_loop(self) -> None:
-        """Note what was done, once the disk takes it: until then it would be done again after a restart."""
+        """Store what was done once the disk accepts it; until then a restart would do it again."""
         while True:
             order, why = await self._finished_orders.get()
             with self._containment.piece("orders", _order_name(order)):
@@ -115,10 +122,10 @@ class OrderQueue:
                 return
 
     async def accept_job(self, job: Job) -> JobReceipt:
-        """Take an order in; what is said to be received is on the disk.
+        """Accept an order; a receipt "received" means that the order is on the disk.
 
         Raises:
-            StoreFailed: the disk did not take it. A stop holds all the same.
+            StoreFailed: the disk did not take it. A stop is active all the same.
         """
         why = await self._accept_token(job.token.encode())
         if why is not None:
@@ -127,7 +134,7 @@ class OrderQueue:
         return JobReceipt(job=job.job, state="received")
 
     def _log_refusal(self, why: str) -> None:
-        """Tell it once a minute: no hub may fill the disk with it."""
+        """Log a refusal at most once a minute, so that no hub can fill the disk."""
         mono = self._clock.now().mono
         if mono - self._refusal_logged_mono >= REFUSAL_LOG_INTERVAL_S:
             self._refusal_logged_mono = mono
@@ -157,13 +164,13 @@ class OrderQueue:
         return None
 
     def _enqueue(self, order: StoredOrder) -> None:
-        """Have an order done once, also where it was kept in the very moment in which the loop began."""
+        """Queue an order once, also one that was stored while the loop began."""
         if (order.browser, order.number) not in self._queued_orders:
             self._queued_orders.add((order.browser, order.number))
             self._other_orders.put_nowait(order)
 
     def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
-        """Open and believe an order, or say why not."""
+        """Decrypt and verify an order, or return why it is refused."""
         name = kid_of(token)
         one = None if name is None else self._browsers.browser(name)
         if one is None or one.home != self._home:
@@ -177,7 +184,7 @@ class OrderQueue:
         return said if isinstance(said, TokenRejection) else (one, sealed, said)
 
     def _objection_to(self, browser: EnrolledBrowser, order: Order) -> str | None:
-        """Why an order that is believed does not count now; None: it does."""
+        """Return why a verified order does not count now; None: it does."""
         now = self._clock.now()
         if order.number <= browser.number:
             return OVERTAKEN
@@ -188,7 +195,7 @@ class OrderQueue:
         return CLOCK_UNTRUSTED if order.order.gives else None
 
     async def _execute(self, order: StoredOrder) -> None:
-        """Do what is kept, with the rights that its person has now."""
+        """Perform a stored order, with the rights that its person has now."""
         one = self._browsers.browser(order.browser)
         if one is None:
             return  # the browser has ended meanwhile, and its orders with it
@@ -212,7 +219,7 @@ class OrderQueue:
         )
 
     def _lateness_error(self, order: Order) -> str | None:
-        """What lets somebody in is not done late by a box that was away in between; what keeps out is."""
+        """Return why it is too late for an order that lets somebody in; None for every other order."""
         now = self._clock.now()
         if not order.order.gives:
             return None

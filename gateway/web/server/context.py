@@ -1,4 +1,4 @@
-"""The services of the box that the pages use. `app.py` supplies them, so the pages build no adapter."""
+"""Gives the pages the services of the box; `app.py` supplies them, so the pages build no adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

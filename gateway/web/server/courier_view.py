@@ -1,7 +1,7 @@
-"""Computes what a courier sees of a delivery: the next step, and go or no. Nothing else of the house.
+"""Computes what a courier sees of a delivery: the next step, and go or no. Nothing else of the home.
 
-His link names the delivery by the SHA-256 of his one-time code, which nobody can guess; the code itself stands in the
-link's fragment, which no browser sends to a server. Whoever sees a red light at the door sees no more here.
+The link names the delivery by the SHA-256 of the one-time courier token, which nobody can guess; the token itself is in
+the link's fragment, which no browser sends to a server. The page shows no more than the red light at the door.
 """
 
 import re
@@ -26,7 +26,7 @@ _DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
 class CourierStep(StrEnum):
-    """What the courier does next. Each has a colour, a picture, a sentence and, where it is new, a sound."""
+    """What the courier does next. Each step has a colour, a picture, a sentence and, where it is new, a sound."""
 
     EARLY = auto()  # the window has not begun
     SHOW = auto()  # scan the parcel, then hold this page's code before the scanner
@@ -43,7 +43,7 @@ class CourierStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourierDelivery:
-    """A courier's delivery as it stands: what to do, and until when (UTC monotonic seconds), where that is limited."""
+    """A delivery as its courier sees it; `deadline_mono` (monotonic seconds) is set where the step is limited."""
 
     delivery: VisitDelivery
     step: CourierStep
@@ -51,7 +51,7 @@ class CourierDelivery:
 
 
 def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
-    """Return the delivery whose courier's code has this SHA-256 (hex)."""
+    """Return the delivery whose courier token has this SHA-256 (hex), or None."""
     if not _DIGEST_PATTERN.fullmatch(digest):
         return None
     matches = services.store.deliveries.matches(courier_token_value(digest), now=now)
@@ -59,10 +59,10 @@ def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDeli
 
 
 def courier_delivery(services: GatewayServices, digest: str) -> CourierDelivery:
-    """Look at a courier's delivery.
+    """Return the present step of a courier's delivery.
 
     Raises:
-        KeyError: no delivery has such a code, or its entrance is not here.
+        KeyError: no delivery has such a token, or its entrance is not in home.yaml.
     """
     now = services.clock.now()
     delivery = find_delivery(services, digest, now)
@@ -128,14 +128,14 @@ def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
 
 
 def _missing_scan(state: Entrance) -> str | None:
-    """Return which of the two the door still waits for: his page then shows that one, where it can show both."""
+    """Return which of the two codes the door still waits for, so that the page shows that one."""
     if state.pending_scan is None:
         return None
     return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
 
 
 def courier_facts(services: GatewayServices, digest: str) -> Mapping[str, Any]:
-    """What the courier's part of the page shows (KeyError as `courier_delivery`)."""
+    """Return what the courier's fragment shows. Raises KeyError as `courier_delivery`."""
     looked = courier_delivery(services, digest)
     section = services.home.entrances[looked.delivery.entrance]
     place = section.places.get(looked.delivery.place)

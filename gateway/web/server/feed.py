@@ -29,7 +29,7 @@ MESSAGES_BURST = 60.0  # all tabs of a browser that comes back
 
 
 class FragmentRequest(BaseModel):
-    """What a browser's tabs show, all together."""
+    """The fragments that all tabs of a browser show."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -42,12 +42,12 @@ def _is_fragment_name(name: str) -> bool:
 
 
 class LiveFeed:
-    """One connection. `paint` gives a part's HTML in a language, or KeyError; `utc_ms` is the clock.
+    """One WebSocket.
 
-    `turn` returns when one part may be painted: all feeds together paint one in each turn of the loop.
-
-    `allowed`: whether who looks still may. A page that went on to hear the beat after that would go on to show, as if
-    it were so now, what it was last told.
+    `render` returns a fragment's HTML in a language, or raises KeyError; `utc_ms` is the clock; `take_turn` returns
+    when one fragment may be rendered, since all feeds together render one in each turn of the loop. `is_allowed`
+    returns whether the viewer may still look: a page that still got heartbeats would show its last state as if it were
+    the present one.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LiveFeed:
         self._request_changed = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve until the browser goes; hang up when it says too much or no word of ours, or may look no longer."""
+        """Serve until the browser disconnects, sends too much or an invalid message, or may look no longer."""
         self._transport = request.transport
         socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
@@ -85,7 +85,7 @@ class LiveFeed:
         return socket
 
     def disconnect(self) -> None:
-        """End the connection at once, without a farewell: whoever floods would go on until he answers one."""
+        """Abort the connection without a closing handshake, which a flooding client would not answer."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -132,7 +132,7 @@ class LiveFeed:
             count = await self._wait(count, max(0.0, beats - loop.time()))
 
     async def _wait(self, count: int, seconds: float) -> int:
-        """Wait for a change, another wish, or the next beat."""
+        """Wait for a change, another request, or the next heartbeat."""
         self._request_changed.clear()
         waiting = {
             asyncio.ensure_future(self._changes.wait_after(count)),
@@ -154,14 +154,14 @@ class LiveFeed:
 
 
 class FeedLimit:
-    """The WebSockets of all pages: `key` is a session or a link."""
+    """Counts the WebSockets of all pages by `key`: a session or a courier's link."""
 
     def __init__(self) -> None:
         self._open_feeds: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
     def track(self, key: str, disconnect: Callable[[], None], *, max_feeds: int) -> Iterator[None]:
-        """Count one within the block. Beyond `most`, the oldest of this key is hung up on: it may be long forgotten."""
+        """Count a WebSocket within the block. Beyond `max_feeds` the oldest of this key is disconnected."""
         feeds = self._open_feeds.setdefault(key, [])
         feeds.append(disconnect)
         if len(feeds) > max_feeds:

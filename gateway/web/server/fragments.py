@@ -1,6 +1,6 @@
-"""Renders the fragments of a page that follow the house, from the present state.
+"""Computes what the fragments of a page show, from the present state of the box.
 
-A part is named `kind/entrance`. It is rendered here and nowhere else, for the first load and for each change alike.
+A fragment is named `kind/entrance`. The first load and each update render it by the same function.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ MAX_TIMELINE_LINES = 40  # lines at most, the newest
 
 
 class DoorSummary(StrEnum):
-    """What may be said of a door at one glance. Locked is said only of what is proven (invariant 8)."""
+    """The state of a door at a glance. Locked is shown only where it is proven (invariant 8)."""
 
     LOCKED = auto()
     UNLOCKED = auto()
@@ -43,19 +43,19 @@ class DoorSummary(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who looks (None: nobody who is signed in), and in which language."""
+    """Who looks at a page (`user` None: not signed in), and in which language."""
 
     language: Language
     user: CurrentUser | None = None
 
     def may(self, right: str) -> bool:
-        """Whether they may do this, as far as their role goes: what they may not is not shown to them."""
+        """Return whether the viewer's role has a right; a page hides what the viewer may not do."""
         return self.user is not None and has_right(self.user.role, UserRight(right))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraStatus:
-    """One camera as it is shown."""
+    """The state of one camera as a page shows it."""
 
     name: str
     is_live: bool
@@ -64,7 +64,7 @@ class CameraStatus:
 
 
 def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
-    """Say what the door is, and since when (monotonic seconds) that was observed without a break."""
+    """Return the state of a door, and since when (monotonic seconds) it was observed without interruption."""
     handed = state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER
     since = max(state.bolt.stable_since, state.door.stable_since)
     if handed:
@@ -81,7 +81,7 @@ def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
 
 
 def to_utc(now: Now, mono: float) -> datetime:
-    """Turn a monotonic instant into UTC, as the clock stands now. What lies before this boot is as old as the boot."""
+    """Convert a monotonic instant to UTC by the present clock; an instant before this boot becomes that of the boot."""
     return now.utc + timedelta(seconds=max(mono, 0.0) - now.mono)
 
 
@@ -144,7 +144,7 @@ def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
 
 
 def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
-    """The lock-up that was asked for. Its result is shown as long as the door does not say otherwise."""
+    """Return the state of a lock request. Its result is shown as long as the door does not contradict it."""
     state, _ = services.entrance_state(entrance)
     proven = door_summary(state)[0] is DoorSummary.LOCKED
     result = None if state.lock_request is None else state.lock_request.result
@@ -198,7 +198,7 @@ def _courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> M
 
 
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
-    """How far the walk test has come; of the open trial what is to be done, waited for, asked."""
+    """Return the progress of the walk test, and what the open trial asks or waits for."""
     state, _ = services.entrance_state(entrance)
     walk, standing = services.walk_tests.walk(entrance), services.walk_tests.standing(entrance)
     current = None if walk is None else walk.current
@@ -225,7 +225,7 @@ def _live_cameras(state: Entrance) -> frozenset[str]:
 
 
 def qr_svg(text: str, *, scale: int = 5) -> str:
-    """Draw a text as a QR code: an SVG element, `scale` units a module. Black, for scanners that read a phone."""
+    """Return a text as a QR code: an SVG element, black for scanners, `scale` units a module."""
     return segno.make(text, error="m", micro=False).svg_inline(scale=scale, dark="#000")
 
 

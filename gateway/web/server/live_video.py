@@ -1,7 +1,7 @@
 """Streams live video to a page: a WebSocket whose first text names the codec, then binary chunks.
 
-Beside the pictures the page is told what the box itself thinks of them: `{"live": false}` greys a picture that looks
-perfect and is frozen. Where there are no media sources, JPEGs one after the other (multipart/x-mixed-replace).
+The page also gets the box's own judgement: `{"live": false}` greys a picture that looks perfect and is frozen. Browsers
+without media sources get JPEGs one after the other (multipart/x-mixed-replace).
 """
 
 import asyncio
@@ -21,17 +21,17 @@ POLL_INTERVAL_S = (
 PICTURE_INTERVAL_S = 0.25  # seconds between two JPEGs of one camera, however many look
 
 PermissionCheck = Callable[[], bool]
-"""Whether who watches still may: asked while it goes on."""
+"""Returns whether the viewer may still watch; called as long as the stream goes on."""
 
 
 def is_live(proofs: Mapping[str, CameraProof], camera: str) -> bool | None:
-    """What the box thinks of a camera's pictures; None while nobody asks for proofs (no window is near)."""
+    """Return whether a camera's pictures are live; None while no proofs are taken (no window is near)."""
     proof = proofs.get(camera)
     return None if proof is None else proof.live and not proof.faults
 
 
 async def refuse_private(request: web.Request) -> web.WebSocketResponse:
-    """Say that a camera may not be watched now, whoever watches: it sees the inside of the home, and nothing films."""
+    """Answer that nobody may watch this camera now: it sees the inside of the home, and nothing is filmed."""
     page = web.WebSocketResponse(max_msg_size=1024)
     await page.prepare(request)
     with suppress(ConnectionError):
@@ -48,9 +48,9 @@ async def stream_camera(
     proofs: Callable[[], Mapping[str, CameraProof]],
     is_allowed: PermissionCheck,
 ) -> web.WebSocketResponse:
-    """Show a camera until its stream is lost, the browser goes, or who watches may no longer.
+    """Stream a camera until its stream is lost, the browser disconnects, or the viewer may watch no longer.
 
-    The close code 1008 tells the last from the others: then the page takes the picture away and does not come back.
+    The close code 1008 marks the last case: the page then removes the picture and does not reconnect.
     """
     page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
     await page.prepare(request)
@@ -101,9 +101,9 @@ async def _wait_closed(page: web.WebSocketResponse) -> None:
 
 
 class SnapshotCache:
-    """JPEGs of what cameras see now: one for all who look, so that many ask a camera no more often than one.
+    """JPEGs of what cameras see now, shared by all viewers, so that many viewers cost no more than one.
 
-    They come the way on which the cameras' proofs come, and no unlock waits behind them. `take` takes one.
+    `fetch` takes a picture on the way of the cameras' proofs, behind which no unlock waits.
     """
 
     def __init__(self, fetch: Callable[[str], Awaitable[bytes | None]]) -> None:
@@ -123,10 +123,10 @@ class SnapshotCache:
 async def stream_pictures(
     request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, is_allowed: PermissionCheck
 ) -> web.StreamResponse:
-    """Show a camera as JPEGs one after the other, for as long as there are any.
+    """Stream a camera as JPEGs one after the other, as long as it gives pictures.
 
     Raises:
-        web.HTTPServiceUnavailable: there is no live picture.
+        web.HTTPServiceUnavailable: the camera gives no live picture.
     """
     jpeg = await picture()
     if jpeg is None:

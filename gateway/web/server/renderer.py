@@ -1,4 +1,4 @@
-"""Renders templates to HTML. It escapes everything and isolates text from outside (`text.isolated`)."""
+"""Renders templates to HTML. It escapes everything and isolates text from outside (`isolate_direction`)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,20 +20,20 @@ from gateway.web.texts.catalogue import TEXTS, offered
 
 
 class Renderer:
-    """One for the pages of a box."""
+    """Renders the pages and fragments of a box."""
 
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
 
     def render_page(self, template: str, viewer: Viewer, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
-        """Return a whole page."""
+        """Return a whole page as HTML."""
         return self._render(f"{template}.html", viewer, facts)
 
     def render_fragment(self, name: str, viewer: Viewer) -> str:
-        """Return one part (`kind/entrance`, or `courier/digest`) as it stands now.
+        """Return the present HTML of one fragment (`kind/entrance`, or `courier/digest`).
 
         Raises:
-            KeyError: there is no such part.
+            KeyError: no such fragment exists.
         """
         kind, _, of = name.partition("/")
         return self._render(f"parts/{kind}.html", viewer, FRAGMENTS[kind](self._services, of, viewer))
@@ -64,7 +64,7 @@ class Renderer:
 
 
 def compile_templates() -> None:
-    """Compile every template, in a thread and before the first page: one alone may take the loop 0.1 s."""
+    """Compile every template. Called in a thread before the first page, since one may take 0.1 s."""
     environment = _templates()
     for name in environment.list_templates():
         environment.get_template(name)
@@ -72,7 +72,7 @@ def compile_templates() -> None:
 
 @cache
 def _templates() -> Environment:
-    """Every template, each read and compiled once in a process."""
+    """Return the environment of all templates, each of which is compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
@@ -92,7 +92,7 @@ def _templates() -> Environment:
 
 
 def age_texts(language: Language) -> str:
-    """The words by which a page says how old a thing is, as JSON for its script."""
+    """Return the texts by which a page's script says how old a value is, as JSON."""
     keys = (
         "age.now",
         "age.ago",
@@ -110,7 +110,7 @@ def age_texts(language: Language) -> str:
 
 
 def _utc(instant: datetime) -> str:
-    """As HTML's `datetime` wants it."""
+    """Format an instant for HTML's `datetime` attribute."""
     return instant.isoformat(timespec="milliseconds")
 
 
@@ -130,7 +130,7 @@ def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
 
 
 def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
-    """Day and minute of the house; in the hour that autumn repeats it is said which of the two is meant."""
+    """Format day and minute in the home's time zone, with the UTC offset in the hour that autumn repeats."""
     local = instant.astimezone(zone)
     offset = f" (UTC{local:%z})" if is_ambiguous(instant, zone) else ""
     return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"

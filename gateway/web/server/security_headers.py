@@ -57,10 +57,10 @@ PHOTO_READER_HEADERS = MappingProxyType({"Content-Security-Policy": LABEL_READER
 
 
 def away_headers(hub: str | None) -> Mapping[str, str]:
-    """What the page for away from home may do more and less: speak to its house's hub (an origin), and make no markup.
+    """Return the headers of the page for use away from home: it may connect to the hub (an origin).
 
-    Trusted Types (W3C) without a policy: a text from outside can become neither markup nor script, whatever this page's
-    own script does with it. It sends no form, so nothing leads anywhere but its own links.
+    It makes no markup: with Trusted Types (W3C) and no policy, a text from outside can become neither markup nor
+    script, whatever the page's own script does with it. It sends no form, so only its own links lead away from it.
     """
     policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", "form-action 'none'")
     if hub is not None:
@@ -71,7 +71,7 @@ def away_headers(hub: str | None) -> Mapping[str, str]:
 
 
 def allowed_hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
-    """Return the Host values under which a server at this address answers: its names, its address, loopback."""
+    """Return the Host values that a server at this address accepts: its names, its address, loopback."""
     parsed = ipaddress.ip_address(address)
     literal = f"[{parsed}]" if parsed.version == 6 else address  # as a browser writes it, however the house file does
     known = {*names, *LOOPBACK_HOSTS, *(() if parsed.is_unspecified else (literal,))}
@@ -79,14 +79,14 @@ def allowed_hosts(address: str, port: int, names: Iterable[str]) -> frozenset[st
 
 
 def is_public_page(path: str) -> bool:
-    """Whether a page may be shown over plain HTTP from another machine: nothing on it is secret, nobody signs in."""
+    """Return whether plain HTTP may show a page to another machine: it has no secret and no sign-in."""
     return path.startswith(("/c/", "/static/", "/certificate")) or path == "/language"
 
 
 def is_loopback(host: str, peer: str | None) -> bool:
-    """Whether a browser on this machine itself asks: by the name that it writes, and by the address it comes from.
+    """Return whether a browser on this machine sends the request, by its Host header and by its address.
 
-    The name alone is what whoever asks likes to say; the address alone is a proxy's, which speaks for others.
+    A client may send any Host; the address alone may be that of a proxy, which acts for others.
     """
     named = any(host == name or host.startswith(f"{name}:") for name in LOOPBACK_HOSTS)
     try:
@@ -96,10 +96,10 @@ def is_loopback(host: str, peer: str | None) -> bool:
 
 
 def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str | None:
-    """Return why a request is refused before anything is looked at, or None.
+    """Return why a request is refused before its content is read, or None.
 
-    A name that is not ours is DNS rebinding; a foreign Origin on anything that changes something, or opens a
-    WebSocket, is another page speaking in the owner's name.
+    An unknown Host is DNS rebinding. A foreign Origin on a request that changes something or opens a WebSocket is
+    another page acting in the owner's name.
     """
     host = request.headers.get("Host", "").lower()
     if not allowed(host) or not request.raw_path.startswith("/"):  # a whole URL would bring a name of its own
@@ -115,15 +115,15 @@ def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str 
 
 
 def local_path(path: str) -> str:
-    """Where a form stood on this site; never anywhere else."""
+    """Return a path of this site, to which a form returns; "/" for anything else."""
     return path if _LOCAL_PATH.fullmatch(path) else "/"
 
 
 async def read_body(request: web.Request) -> int | None:
-    """Read what a form brings, whole and soon; or the status that says why it is not taken.
+    """Read the whole form of a request; return None, or the status with which it is refused.
 
     A form of these pages is short, UTF-8 and one list of texts: no files, no other encoding (some are slow to decode),
-    nothing packed. Handlers find it read.
+    no compression. aiohttp keeps it, so handlers need not wait for it.
     """
     if request.method in SAFE_METHODS or not request.can_read_body:
         return None
@@ -141,7 +141,7 @@ async def read_body(request: web.Request) -> int | None:
 
 
 def host_guard(allowed: Callable[[str], bool]) -> Middleware:
-    """Make the outermost middleware: it refuses foreign names and pages before anything else is asked."""
+    """Return the outermost middleware, which refuses foreign hosts and pages before anything else runs."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -155,7 +155,10 @@ def host_guard(allowed: Callable[[str], bool]) -> Middleware:
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers on an answer (an `on_response_prepare` signal: films, errors and WebSockets get them too)."""
+    """Set the headers of every response.
+
+    It is an `on_response_prepare` signal, so films, errors and WebSockets get them too.
+    """
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if not (request.secure or is_loopback(request.host, request.remote)):

@@ -1,4 +1,4 @@
-"""Logs who watches a camera or a film: a view that goes on, or comes in many requests, once a minute.
+"""Logs who watches a camera or a film; a view that goes on, or comes in many requests, once a minute.
 
 It has a file of its own because the pages and the remote browsers both use it.
 """

@@ -1,1 +1,1 @@
-"""The texts of the pages that are chosen by a key."""
+"""The texts of the pages that a key chooses."""

@@ -1,4 +1,4 @@
-"""The pages' texts that a key chooses: a phase, an outcome, an answer, or a script.
+"""The texts of the pages that a key chooses: a phase, an outcome, an error, or a script.
 
 Every other text stands where it is shown: in the templates, and in the modules of the pages.
 """
