@@ -182,9 +182,9 @@ PASSWORD_RIGHTS: frozenset[UserRight] = frozenset(
         UserRight.ERASE_FILM,
     }
 )
-"""The rights that need the password within the last 5 minutes:
+"""The rights that need the password within the last 5 minutes.
 
-with a phone that was left on a table nobody may let others in for good, or destroy anything.
+With a phone that was left on a table nobody may let others in for good, or destroy anything.
 
 DECIDE_BRANDS is not among them, since refusing and revoking must be quick. A form that lets a brand do more than it may
 now (`gateway.domain.delivery.permission.extends_permission`), or accepts or trusts a key, takes the password itself,

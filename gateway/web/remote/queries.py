@@ -1,7 +1,7 @@
-"""Answers a remote browser's queries with what its person may see on the house's pages, and no more.
+"""Answers a remote browser's queries with what its person may see on the home's own pages.
 
-What is shown comes out of the pages' own functions, and each question asks for its right anew. An answer is sealed for
-that browser; a question is answered once, and while it is fresh: a hub that plays it again makes the box do nothing.
+The answers come from the pages' own functions, and each query checks its right anew. An answer is sealed for its
+browser. A query is answered once, and only while it is fresh: if the hub replays it, the box does nothing.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ F = TypeVar("F")
 
 
 class QueryRefused(Exception):  # noqa: N818 - an answer, not an error
-    """Why a question is not answered: a word that the page knows."""
+    """A query that is not answered; `code` is one that the page has a text for."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -54,7 +54,7 @@ class QueryRefused(Exception):  # noqa: N818 - an answer, not an error
 
 
 class QueryService:
-    """One for the box. `changes` tells that the house has changed."""
+    """Answers the queries of all remote browsers. `changes` notifies of changes of the home."""
 
     def __init__(self, services: GatewayServices, changes: ChangeNotifier, *, long_poll_s: float = LONG_POLL_S) -> None:
         self._services, self._changes, self._long_poll_s = services, changes, long_poll_s
@@ -67,7 +67,7 @@ class QueryService:
         self._view_log = ViewLog(services.store)
 
     async def answer(self, browser: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
-        """Answer a question; JSON, and bytes behind it. None: it is none, so there is nobody to be answered."""
+        """Answer a query: JSON, and the bytes behind it. None: it is no valid query, so it gets no answer."""
         try:
             loads(text)
             question = QUERY_ADAPTER.validate_json(text)
@@ -81,7 +81,7 @@ class QueryService:
         return self._response_body(question.id, body), raw
 
     def refusal(self, text: bytes, code: str) -> bytes:
-        """Say that a question, which was one, is not answered."""
+        """Return the answer that refuses a valid query."""
         return self._response_body(QUERY_ADAPTER.validate_json(text).id, {"refused": code})
 
     def _response_body(self, id_: str, body: Mapping[str, Any]) -> bytes:
@@ -113,10 +113,10 @@ class QueryService:
             self._running_queries += Counter()
 
     def _reject_replay(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> None:
-        """Let a question pass once, while it is fresh.
+        """Accept a query once, while it is fresh.
 
         Raises:
-            QueryRefused: it was asked before, or too long ago.
+            QueryRefused: it is a repetition, or too old.
         """
         now = self._services.clock.now().utc.timestamp()
         if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
@@ -134,10 +134,10 @@ class QueryService:
         self._seen_queries[browser.id, query.id] = query.at
 
     def _require(self, browser: EnrolledBrowser, right: UserRight) -> Role:
-        """Return the role of whoever asks, if he may see that from afar; he may have lost it meanwhile.
+        """Return the present role of a browser's person, if it has this right and `AWAY`.
 
         Raises:
-            QueryRefused: he may not.
+            QueryRefused: it does not.
         """
         known = self._services.store.browsers.browser(browser.id)
         role = None if known is None else Role(known.person.role)
@@ -148,7 +148,7 @@ class QueryService:
     # ---- how the house stands ---------------------------------------------------------------------------------------
 
     async def _state(self, browser: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
-        """Tell how it stands; where that is what is known already, once it changes, or that it has not."""
+        """Return the state; if the browser has it already, once it changes or the time is over."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._long_poll_s
         while True:
@@ -220,7 +220,7 @@ class QueryService:
                 "start": seen["start"].isoformat(), "end": seen["end"].isoformat()}  # fmt: skip
 
     def _brands(self) -> list[dict[str, Any]]:
-        """The brands, those first that wait for an answer; a question that is over is no question any more."""
+        """Return the brands, first those that wait for an answer, without those whose request has expired."""
         store, now, found = self._services.store, self._services.clock.now(), []
         keys = store.brands.waiting_keys()
         for one in store.brands.permissions():
@@ -250,14 +250,14 @@ class QueryService:
         return found
 
     def _newest_message(self) -> int:
-        """The number of the newest message: whoever has read up to it has read all."""
+        """Return the number of the newest message; 0 without one."""
         newest = self._services.store.messages.after(0, at_most=1)
         return newest[0].id if newest else 0
 
     # ---- what was ---------------------------------------------------------------------------------------------------
 
     def _messages(self, browser: EnrolledBrowser, query: browser_messages.MessagesQuery) -> Mapping[str, Any]:
-        """What the house told its people, in the reader's language; an older page does not name it: in the house's."""
+        """Return the messages in the reader's language; an older page names none, and gets the home's."""
         self._require(browser, UserRight.SEE_HISTORY)
         now, found = self._services.clock.now(), []
         for stored in self._services.store.messages.after(query.after, at_most=MAX_ITEMS_SHOWN):
@@ -289,7 +289,7 @@ class QueryService:
         return {"visits": [*found.values()]}
 
     async def _film(self, browser: EnrolledBrowser, query: browser_messages.FilmQuery) -> QueryAnswer:
-        """One piece of a clip that the store knows: nothing else of the disk has a name here."""
+        """Return one piece of a clip that the store knows; no other file can be named."""
         clip = self._clip(browser, query.path)
         pieces = -(-clip.size // CHUNK_BYTES)
         if query.piece >= pieces:
@@ -298,7 +298,7 @@ class QueryService:
         return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
 
     async def _picture(self, browser: EnrolledBrowser, query: browser_messages.PictureQuery) -> QueryAnswer:
-        """A picture out of a film; it is drawn in a process of its own, one at a time, and no door waits for it."""
+        """Return a picture out of a film. A process of its own decodes it, one at a time, so no door waits."""
         clip = self._clip(browser, query.path)
         name = (clip.path, query.second)
         async with self._picture_lock:
@@ -329,7 +329,7 @@ class QueryService:
     # ---- what is now ------------------------------------------------------------------------------------------------
 
     async def _live(self, browser: EnrolledBrowser, camera: str) -> QueryAnswer:
-        """What a camera sees now, where its person might watch it on the house's pages too."""
+        """Return what a camera sees now, if the person might watch it on the home's own pages."""
         self._require(browser, UserRight.WATCH_LIVE)
         device = self._services.home.devices.get(camera)
         if device is None or device.kind != "camera":
@@ -347,16 +347,16 @@ class QueryService:
 
 
 def _state_version(state: Mapping[str, Any]) -> str:
-    """Name a state: what merely goes on (how long a door has stood so) is no other state."""
+    """Return a version of a state, in which the time since the door's last change does not count."""
     still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
 
 
 async def _read_film(read: Callable[[Path, N], F], file: Path, where: N) -> F:
-    """Read of a film, in a thread.
+    """Read from a film, in a thread.
 
     Raises:
-        QueryRefused: it was erased meanwhile, or the disk does not give it.
+        QueryRefused: it was erased meanwhile, or the disk cannot read it.
     """
     try:
         return await asyncio.to_thread(read, file, where)

@@ -23,7 +23,7 @@ MAX_CACHED_KEYS = 64  # browsers whose keys are remembered: agreeing on them tak
 
 
 class RemoteSessions:
-    """One for the box. `home`: the house's name at the hub; `changes` tells that it has changed."""
+    """The remote browsers of one box. `home` is its name at the hub; `changes` notifies of changes of the home."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class RemoteSessions:
         self._keys: dict[bytes, EnvelopeKeys] = {}
 
     async def run(self) -> None:
-        """Do what was ordered, until cancelled."""
+        """Perform orders until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._orders.run(), name="orders")
             group.create_task(self._store_ended_browsers(), name="orders: browsers that end")
 
     async def _store_ended_browsers(self) -> None:
-        """Where all browsers are to end, have it on the disk; none of them counts meanwhile."""
+        """Where all browsers end, store it once the disk accepts it; none of them counts meanwhile."""
         told = False
         while self._browsers.is_ending:
             try:
@@ -65,7 +65,7 @@ class RemoteSessions:
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
     async def accept_job(self, job: Job) -> JobReceipt:
-        """Take an order in.
+        """Accept an order.
 
         Raises:
             StoreFailed: the disk did not take it.
@@ -73,7 +73,7 @@ class RemoteSessions:
         return await self._orders.accept_job(job)
 
     async def answer_query(self, query: SealedQuery) -> str | None:
-        """Answer a question, sealed for who asked; None: it is no question of one of the household's browsers."""
+        """Answer a query, sealed for its browser; None: it is not from an enrolled browser."""
         one = self._browsers.browser(query.browser)
         if one is None or one.home != self._home:
             return None
@@ -88,7 +88,7 @@ class RemoteSessions:
         return encrypt(keys.down, one.id, text, raw, random=secrets.token_bytes)
 
     def _keys_of(self, browser: EnrolledBrowser) -> EnvelopeKeys:
-        """Agree on the keys once; a browser that was enrolled anew has others."""
+        """Return the keys of a browser, derived once for each enrolment."""
         found = self._keys.get(browser.own)
         if found is None or found.browser != browser.id:
             if len(self._keys) >= MAX_CACHED_KEYS:

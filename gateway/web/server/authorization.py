@@ -47,11 +47,11 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
 
 
 ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResponse]]
-"""A handler that receives the current user."""
+"""A handler that gets the current user."""
 
 
 class Authorizer:
-    """One for the site."""
+    """Checks rights, chooses languages and builds responses for all pages."""
 
     def __init__(self, services: GatewayServices, accounts: UserAccounts, changes: ChangeNotifier) -> None:
         self.services, self.accounts, self.changes = services, accounts, changes
@@ -59,13 +59,13 @@ class Authorizer:
 
     @property
     def now(self) -> Now:
-        """The box's clock."""
+        """The present time by the box's clock."""
         return self.services.clock.now()
 
     # ---- who looks --------------------------------------------------------------------------------------------------
 
     def language(self, request: web.Request) -> Language:
-        """The language that was chosen here, else the browser's, else the house's."""
+        """Return the language that the user chose here, else the browser's, else the home's."""
         known = offered(request.path)
         chosen = request.cookies.get(LANGUAGE_COOKIE)
         if chosen in known:
@@ -74,15 +74,18 @@ class Authorizer:
         return accepted(request.headers.get("Accept-Language", ""), known) or (house if house in known else SOURCE)
 
     def current_user(self, request: web.Request) -> CurrentUser | None:
-        """Who is signed in in this browser."""
+        """Return the user who is signed in in this browser, or None."""
         return self.accounts.find_user(request.cookies.get(cookie_name(request, "session")), self.now)
 
     def viewer(self, request: web.Request) -> Viewer:
-        """Who looks, and in which language."""
+        """Return the user and the language of a request."""
         return Viewer(language=self.language(request), user=self.current_user(request))
 
     def protect(self, right: UserRight, handler: ProtectedHandler) -> Handler:
-        """Let a handler be reached only by who has this right now, and tell it who; others are led on."""
+        """Return a handler that calls the given one with the user, if the user has this right now.
+
+        Others are redirected to the sign-in or to the confirmation of the password, or get 401 or 403.
+        """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             asks = await self.confirm_form(request, right)
@@ -91,19 +94,19 @@ class Authorizer:
         return guarded
 
     async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
-        """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
+        """Return a page that takes the password and keeps the form, where the right needs one; else None."""
         user = self.current_user(request) if request.method == "POST" else None
         if user is None or self.accounts.refusal(user, right, self.now) is not AccountError.CONFIRM:
             return None
         return await self.require_password(request, user)
 
     async def require_password(self, request: web.Request, user: CurrentUser) -> web.Response | None:
-        """Take the password with a form, however fresh the last one is. None: it came with it and is right.
+        """Check the password that a form brings, however fresh the last one is; None: it is right.
 
-        Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_FIELD`).
+        Else return a page that sends the same form again with the password (`PASSWORD_FIELD`).
 
         Raises:
-            web.HTTPUnauthorized: it is missing or wrong, and it is a script that asks.
+            web.HTTPUnauthorized: the password is missing or wrong, and a script sent the form.
         """
         fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
         given = any(name == PASSWORD_FIELD for name, _ in fields)
@@ -120,10 +123,10 @@ class Authorizer:
         )  # fmt: skip
 
     def require(self, request: web.Request, right: UserRight) -> CurrentUser:
-        """Return who asks, if they have this right now.
+        """Return the user of a request, who has this right now.
 
         Raises:
-            web.HTTPException: they do not: to be signed in first, to give the password again, or not at all.
+            web.HTTPException: the user has to sign in or to give the password first, or may not do this.
         """
         user = self.current_user(request)
         refused = AccountError.SIGNED_OUT if user is None else self.accounts.refusal(user, right, self.now)
@@ -140,37 +143,37 @@ class Authorizer:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def render_page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
-        """Answer with a whole page."""
+        """Return the response of a whole page."""
         text = self.renderer.render_page(template, self.viewer(request), here=template, path=request.path, **facts)
         return web.Response(text=text, content_type="text/html", status=status)
 
     def translate(self, request: web.Request, text: Text, **facts: str) -> str:
-        """Put it in the language of who asks."""
+        """Return a text in the language of the request."""
         return text.to(self.language(request), **facts)
 
     def conflict(self, request: web.Request, text: Text, **facts: str) -> web.HTTPConflict:
-        """Return the error of a request that the box does not carry out, with the reason in the reader's language."""
+        """Return the error of a request that the box cannot carry out, with the reason in the reader's language."""
         return web.HTTPConflict(text=self.translate(request, text, **facts))
 
     def raise_if_not_done(self, request: web.Request, why: str | None) -> None:
-        """Raise the error of a request that was not done, with its reason; None: it was done."""
+        """Raise a 409 with the reason why a request was not done; None: it was done."""
         if why is not None:
             raise self.conflict(request, _("Not done: {why}"), why=why)
 
     def error_text(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
-        """Say why somebody's password, name or right was not good."""
+        """Word an error of an account."""
         if isinstance(outcome, RetryAfter):
             return self.translate(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
         return self.translate(request, TEXTS[f"refused.{outcome}"])
 
     async def password_error(self, request: web.Request, user: CurrentUser, field: str = "password") -> str | None:
-        """Check the password in a field of the form, however fresh the last one is; None: it is right, else why not."""
+        """Check the password in a field of the form, however fresh the last one is; None: it is right."""
         password = str((await request.post()).get(field, ""))
         outcome = await self.accounts.confirm_password(user, password, self.now)
         return None if outcome is None else self.error_text(request, outcome)
 
     def sign_in_response(self, request: web.Request, secrets: SessionSecrets, location: str) -> web.Response:
-        """Answer with the two cookies of who has just signed in."""
+        """Return a redirect that sets the two cookies of a new session."""
         return self.set_sign_in_cookies(
             request, secrets, web.Response(status=303, headers={"Location": local_path(location)})
         )
@@ -178,7 +181,7 @@ class Authorizer:
     def set_sign_in_cookies(
         self, request: web.Request, secrets: SessionSecrets, response: web.Response
     ) -> web.Response:
-        """Put the two cookies of who has just signed in on an answer."""
+        """Set the two cookies of a new session on a response."""
         for name, value, days in (
             ("session", secrets.session, SESSION_COOKIE_DAYS),
             ("device", secrets.device, DEVICE_COOKIE_DAYS),
@@ -190,7 +193,11 @@ class Authorizer:
         return response
 
     def render_fragment(self, viewer: Viewer, name: str, language: Language) -> str:
-        """Paint a part for who looks, as long as they may see it (KeyError)."""
+        """Return the HTML of a fragment.
+
+        Raises:
+            KeyError: it does not exist, or the viewer may not see it.
+        """
         user, right = viewer.user, FRAGMENT_RIGHTS.get(name.partition("/")[0])
         if right is not None and (user is None or self.accounts.refusal(user, right, self.now) is not None):
             raise KeyError(name)
@@ -207,11 +214,11 @@ FRAGMENT_RIGHTS: Mapping[str, UserRight] = {
     "phones": UserRight.SETTINGS,
     "walk": UserRight.WALK_TEST,
 }
-"""What each part of a page shows asks for; a courier's part is reached by his own link only."""
+"""The right that each kind of fragment needs. A courier's fragment needs only the link."""
 
 
 def cookie_name(request: web.Request, name: str) -> str:
-    """Name a cookie: under TLS with the prefix that binds it to this host and path (RFC 6265bis 4.1.3.2)."""
+    """Return the name of a cookie; under TLS with the prefix that binds it to host and path (RFC 6265bis 4.1.3.2)."""
     return f"__Host-{name}" if request.secure else name
 
 

@@ -1,9 +1,9 @@
-"""Limits the pages' connections by number, origin and time, and the requests on each.
+"""Limits the pages' connections by number, network and time, and the requests on each.
 
-The loop and the file descriptors are the door's too. An HTTP server alone would take every connection that comes and
-wait for ever for a request that is never finished; with a thousand of them the box could open no film any more. Whoever
-is signed in, and the courier whose page follows his delivery, counts as entitled; everybody else is a stranger. When
-there is no room, strangers make it, so that no stranger keeps the household out.
+The doors use the same event loop and file descriptors. An HTTP server alone would accept every connection and wait
+forever for a request that never ends; with a thousand of them the box could not open a film any more. A signed-in user
+counts as entitled, and so does a courier whose page follows the delivery; all others are strangers. If there is no
+room, a stranger's connection is closed, so strangers cannot keep the household out.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ STRANGER_REQUESTS_BURST = 60.0
 
 
 def listen_socket(address: str, port: int) -> socket.socket:
-    """Listen; of IPv6 only IPv6.
+    """Return a listening socket; an IPv6 one accepts IPv6 only.
 
     Raises:
-        OSError: the address or the port cannot be had.
+        OSError: the address or the port is not available.
     """
     made = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     made.settimeout(0)  # it is the loop that waits
@@ -46,7 +46,7 @@ def listen_socket(address: str, port: int) -> socket.socket:
 
 
 class PageConnection(BoundedReader):
-    """One connection of the pages: who is at its other end, and what has come of it."""
+    """One connection of the pages, and the state of its client."""
 
     def __init__(self, server: asyncio.Protocol, place: str = "") -> None:
         super().__init__(server)
@@ -55,14 +55,14 @@ class PageConnection(BoundedReader):
         self.asked, self.gone, self.changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def heard(self, *, entitled: bool) -> None:
-        """Note that a whole request has come, and whether it was of somebody who is entitled."""
+        """Note that a whole request has arrived, and whether its client is entitled."""
         if entitled is not self.entitled:
             self.entitled = entitled
             self.changed.set()
         self.asked.set()
 
     def finish(self) -> bool:
-        """Let the server answer what it is at, and nothing more; False: it is at nothing."""
+        """Let the server complete the present response and no more; False: it has none to complete."""
         server = self._server
         idle = not isinstance(server, web.RequestHandler) or server._waiter is not None  # noqa: SLF001 - told nowhere else
         if isinstance(server, web.RequestHandler) and not idle:
@@ -70,7 +70,7 @@ class PageConnection(BoundedReader):
         return not idle
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server, and whoever waits."""
+        """Tell the server, and wake the waiting tasks."""
         for event in (self.asked, self.gone, self.changed):
             event.set()
         super().connection_lost(exc)
@@ -102,7 +102,7 @@ class ConnectionLimiter:
         self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
 
     async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
-        """Let in who comes, until cancelled; who is too many is hung up on unheard."""
+        """Accept connections until cancelled; those beyond the limits are closed unread."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -118,7 +118,7 @@ class ConnectionLimiter:
             await asyncio.sleep(0)  # many at once are accepted one a turn: the door has turns between
 
     def heard(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
-        """Note a whole request on its connection; False: too many came from there of late, and it is not answered."""
+        """Note a whole request on its connection; False: its network sent too many, and gets no answer."""
         caller = connection_of(request)
         if caller is None:
             return True
@@ -133,7 +133,7 @@ class ConnectionLimiter:
         return True
 
     def _make_room(self, place: str) -> bool:
-        """Whether one more of this place may come in; a stranger is hung up on where there is room no other way."""
+        """Return whether a connection of this network may be accepted; it may close a stranger's for it."""
         now = asyncio.get_running_loop().time()
         at = self._known_networks.get(place)
         known = at is not None and now - at <= KNOWN_NETWORK_LIFETIME_S
@@ -192,7 +192,7 @@ class ConnectionLimiter:
             transport.abort()
 
     async def _wait_until_expired(self, caller: PageConnection) -> None:
-        """Return when the connection has gone, or was a stranger's for too long."""
+        """Return when the connection has ended, or has been a stranger's for too long."""
         while not caller.gone.is_set():
             caller.changed.clear()
             try:
@@ -202,7 +202,7 @@ class ConnectionLimiter:
                 return
 
     async def close(self) -> None:
-        """Close every connection that is still open."""
+        """Close every open connection."""
         attending = tuple(self._open_connections.values())
         for one in attending:
             one.cancel()
@@ -210,6 +210,6 @@ class ConnectionLimiter:
 
 
 def connection_of(request: web.BaseRequest) -> PageConnection | None:
-    """Return the connection on which a request came; None: the server was given it some other way."""
+    """Return the connection of a request; None: it came without a limiter."""
     caller = None if request.transport is None else request.transport.get_protocol()
     return caller if isinstance(caller, PageConnection) else None
