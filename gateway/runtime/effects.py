@@ -247,18 +247,7 @@ class CommandExecutor:
             return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.UnsentReason.EXPIRED
-        clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
-        for name, sees_courier in state.rules.cameras.items():
-            proof = self._cameras.proofs.get(name)
-            if (
-                proof is None
-                or now.mono - proof.at > MAX_PROOF_AGE_S
-                or not proof.live
-                or clip not in proof.recordings
-                or (sees_courier and not proof.moving)
-            ):
-                return e.UnsentReason.PROOF_TOO_OLD
-        return None
+        return None if is_filmed_live(command, state, self._cameras.proofs, now.mono) else e.UnsentReason.PROOF_TOO_OLD
 
     def _lock(self, command: c.Lock | c.CloseGarageDoor) -> None:
         # A new id each time: tries are counted anew after a restart, and a guarded lock obeys an id only once.
@@ -381,6 +370,25 @@ class CommandExecutor:
     def show_again(self) -> None:
         """Forget the published state: a new broker session does not know it."""
         self._published_state = {}
+
+
+def is_filmed_live(command: c.Unlock, state: Entrance, proofs: Mapping[str, CameraProof], mono: float) -> bool:
+    """Return whether each camera proves at this instant that it is live, films this visit and sees the courier move.
+
+    A camera inside need not see movement.
+    """
+    clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
+    for name, sees_courier in state.rules.cameras.items():
+        proof = proofs.get(name)
+        if (
+            proof is None
+            or mono - proof.at > MAX_PROOF_AGE_S
+            or not proof.live
+            or clip not in proof.recordings
+            or (sees_courier and not proof.moving)
+        ):
+            return False
+    return True
 
 
 def event_body(command: c.Command) -> dict[str, object] | None:

@@ -446,7 +446,7 @@ class EntranceActor:
             try:
                 outcome = await self._commit(step)
             except StoreFailed as failure:
-                self._continue_without_store(step, failure, intent=intent)
+                self._continue_without_store(step, failure)
                 return
             if isinstance(outcome, CommitConflict):
                 await self.step(outcome.facts)  # newer facts first, then this event again on them
@@ -482,27 +482,21 @@ class EntranceActor:
         except StoreFailed as failure:
             log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 
-    def _continue_without_store(self, step: StoredDecision, failure: StoreFailed, *, intent: bool) -> None:
-        """Continue after a failed commit: drop an intent completely; apply all else in memory without raising access.
-
-        The report that the disk works again is dropped too: this step has just shown that it does not.
-        """
-        bad = e.DiskChanged(ok=False)
-        dropped = intent or step.event == e.DiskChanged(ok=True)
+    def _continue_without_store(self, step: StoredDecision, failure: StoreFailed) -> None:
+        """Continue after a failed commit: drop the decision, or apply it in memory without raising access."""
+        performed = commands_without_store(step.event, step.commands)
         log.error(
             "step_not_stored",
             entrance=step.entrance,
             event_kind=type(step.event).__name__,
             commands=[type(command).__name__ for command in step.commands],
-            dropped=dropped,
+            dropped=performed is None,
             why=str(failure),
         )
-        if self.state.disk_ok and step.event != bad:
-            self._event_queue.put_first(bad)
-        if not dropped:
-            self._execute(
-                step, tuple(command for command in step.commands if isinstance(command, COMMANDS_WITHOUT_STORE)), ()
-            )
+        if self.state.disk_ok and step.event != e.DiskChanged(ok=False):
+            self._event_queue.put_first(e.DiskChanged(ok=False))
+        if performed is not None:
+            self._execute(step, performed, ())
 
     def _hold_back_unlock(self, commands: tuple[c.Command, ...]) -> None:
         """Cancel the unlock of an intent that is stored without its mark: the disk is bad."""
@@ -524,6 +518,16 @@ class EntranceActor:
         self._executor.show(step.state, step.now)
         self.commands.publish(commands)
         self.changes.publish()
+
+
+def commands_without_store(event: e.Event, commands: tuple[c.Command, ...]) -> tuple[c.Command, ...] | None:
+    """Return what is performed of a decision that could not be stored; None: the decision is dropped completely.
+
+    An intent is dropped, and so is the report that the disk works again: this step has just shown that it does not.
+    """
+    if event == e.DiskChanged(ok=True) or any(isinstance(command, c.ReserveOpening) for command in commands):
+        return None
+    return tuple(command for command in commands if isinstance(command, COMMANDS_WITHOUT_STORE))
 
 
 def _is_transient(event: e.Event, state: Entrance) -> bool:

@@ -4,7 +4,7 @@ import heapq
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.frozen import replace
@@ -13,6 +13,9 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState, PausePeriod, Rules
+from gateway.runtime.effects import is_filmed_live
+from gateway.runtime.entrance import commands_without_store
+from gateway.video.ipc import CameraProof, ClipKey
 from tests.house.devices import SimulatedDevices
 from tests.house.faults import Faults
 from tests.house.followed import FollowedHousehold
@@ -23,17 +26,6 @@ from tests.house.promise import EPOCH, SimulatedDelivery
 C = TypeVar("C")
 
 CAMERAS = {"outside": True, "inside": False}
-# When nothing can be stored, only what never increases access is performed.
-WITHOUT_STORE = (
-    c.AnswerScan,
-    c.Lock,
-    c.RaiseAlarm,
-    c.StartRecording,
-    c.StopRecording,
-    c.QueryDevice,
-    c.ShowSignal,
-    c.NotifyOwner,
-)
 CRASHES_FOR_SAFE_MODE = 3
 FIRST_FRAGMENT_S = 0.3  # seconds until a clip has something on disk
 
@@ -198,12 +190,13 @@ class SimulatedHome:
             self._trace(event, old, new, commands)
         self._crash_point("before-commit", commands)
         performed: tuple[c.Command, ...] = commands
-        if self.faults.commit and new != old:
-            if any(isinstance(command, c.ReserveOpening) for command in commands):
-                self.feed(e.DiskChanged(ok=False))
+        unstored = self.faults.commit and new != old
+        if unstored:
+            without_store = commands_without_store(event, commands)
+            if without_store is None:
+                self._disk_fails(event)
                 return
-            new = replace(new, disk_ok=False)
-            performed = tuple(command for command in commands if isinstance(command, WITHOUT_STORE))
+            performed = without_store
             self.oracle.unstored()
         elif not self._commit(new, commands):
             facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
@@ -218,6 +211,12 @@ class SimulatedHome:
             self.oracle.performs(command)
             self.perform(command)
         self.oracle.shows(self.mem)
+        if unstored:
+            self._disk_fails(event)
+
+    def _disk_fails(self, event: e.Event) -> None:
+        if self.mem.disk_ok and event != e.DiskChanged(ok=False):
+            self.feed(e.DiskChanged(ok=False))
 
     def _crash_point(self, point: str, commands: tuple[c.Command, ...]) -> None:
         """Die here if it was decided so; where an unlock is at stake, mostly there."""
@@ -287,8 +286,22 @@ class SimulatedHome:
                 self.asked[number] = self.t
                 if self.session == session:
                     self.devices.question(device, session, number)
+            case (
+                c.AnswerScan()
+                | c.ShowSignal()
+                | c.NotifyOwner()
+                | c.RaiseAlarm()
+                | c.ReportParcelResult()
+                | c.ReportDoorResult()
+                | c.ReportReadiness()
+            ):
+                pass  # the oracle has seen it; nothing in the house follows
+            case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
+                pass  # the commit was all there is to do
+            case c.CloseGarageDoor():
+                raise AssertionError(f"a front door is no garage: {command}")
             case _:
-                pass
+                assert_never(command)
 
     def _publish_unlock(self, unlock: c.Unlock) -> None:
         visit = unlock.visit
@@ -300,7 +313,7 @@ class SimulatedHome:
             why = e.UnsentReason.STOP
         elif self.session is None:
             why = e.UnsentReason.BROKER
-        elif self.faults.camera:
+        elif not is_filmed_live(unlock, self.mem, self._camera_proofs(), self.t):
             why = e.UnsentReason.PROOF_TOO_OLD
         if why is not None:
             self.later(0.1, lambda: self.feed(e.UnlockNotSent(visit=visit, why=why)))
@@ -337,6 +350,21 @@ class SimulatedHome:
         written = self.t >= self.clip_from and not self.faults.unwritten
         recording = up and written and self.clip is not None and self.clip in self.clips
         return CameraState(live=up, moving=up and not (self.faults.still and CAMERAS[name]), recording=recording)
+
+    def _camera_proofs(self) -> dict[str, CameraProof]:
+        """What the video process says of all cameras now."""
+        recordings = tuple(ClipKey(visit=visit, part=part) for visit, part in self.clips.items())
+        return {
+            name: CameraProof(
+                camera=name,
+                at=self.t,
+                live=state.live,
+                moving=state.moving,
+                recordings=recordings if state.recording else (),
+            )
+            for name in CAMERAS
+            for state in [self.camera_state(name)]
+        }
 
     def cameras_say(self, seconds: float) -> None:
         """The video process tells every camera's edge."""

@@ -20,7 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a page that stays open keeps the role it was opened with",
         file=f"{WEB}auth/accounts.py",
         old="if not has_right(Role(row.person.role), right):",
-        new="if not has_right(who.role, right):",
+        new="if not has_right(user.role, right):",
         tests=(f"{ACCOUNTS}::test_a_changed_role_counts_at_once_in_sessions_that_run",),
     ),
     Mutant(
