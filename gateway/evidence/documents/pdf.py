@@ -7,6 +7,7 @@ import re
 import unicodedata
 from datetime import datetime
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,11 @@ class Ink(Enum):
     GREEN = (8, 122, 54)
     AMBER = (240, 150, 0)
     RED = (190, 18, 32)
+
+    @property
+    def hex(self) -> str:
+        """The colour as `#rrggbb`."""
+        return f"#{bytes(self.value).hex()}"
 
 
 class Sheet:
@@ -170,14 +176,6 @@ class Sheet:
         if style is not None:
             self._pdf.circle(*centre, radius, style=style)
 
-    def shape(
-        self, corners: list[Point], *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
-    ) -> None:
-        """Draw a polygon."""
-        style = self._style(fill, line, thick)
-        if style is not None:
-            self._pdf.polygon(corners, style=style)
-
     def stroke(
         self, points: list[Point], *, ink: Ink = Ink.BLACK, thick: float = 0.3, dashes: float | None = None
     ) -> None:
@@ -185,7 +183,7 @@ class Sheet:
         with self._pdf.new_path(*points[0]) as path:
             path.style.auto_close = False
             path.style.fill_color = None
-            path.style.stroke_color = f"#{bytes(ink.value).hex()}"
+            path.style.stroke_color = ink.hex
             path.style.stroke_width = thick
             path.style.stroke_cap_style = "ROUND"
             path.style.stroke_join_style = "ROUND"
@@ -196,6 +194,10 @@ class Sheet:
     def picture(self, at: Point, size: Point, jpeg: bytes, *, told: str) -> None:
         """Set a picture as large as the room allows, in its own proportions, in the room's middle."""
         self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=told)
+
+    def svg(self, at: Point, size: float, drawing: str) -> None:
+        """Draw an SVG into a square."""
+        self._pdf.image(BytesIO(drawing.encode()), *at, size, size)
 
     def qr(self, at: Point, size: float, content: str) -> None:
         """Draw a QR code of medium error correction, with its quiet zone inside `size`."""
