@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -16,26 +16,10 @@ from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
 from gateway.storage.log_names import field_of, kind_of
 from gateway.storage.part import StorePart, reads
+from gateway.storage.records import to_micros
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PAGE_ROWS = 1000
 MAX_EXACT_INT = 2**53 - 1  # beyond it JSON readers may take one number for two
-
-
-def to_micros(instant: datetime) -> int:
-    """Whole microseconds since 1970: how an instant is stored."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """The stored instant, in UTC."""
-    return _EPOCH + micros * _MICROSECOND
-
-
-def optional_instant(micros: int | None) -> datetime | None:
-    """Return the stored instant; None where the column is NULL."""
-    return None if micros is None else from_micros(micros)
 
 
 def rfc3339(instant: datetime) -> str:

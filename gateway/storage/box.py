@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import doubts
-from gateway.storage.audit_log import append, head, optional_instant, to_micros
+from gateway.storage.audit_log import append, head
 from gateway.storage.models import StoreFailed
 from gateway.storage.part import StorePart, posts, reads, writes
+from gateway.storage.records import optional_instant, to_micros
 from gateway.storage.writer import is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import StoredBrandKey
 from gateway.storage.part import StorePart, reads
+from gateway.storage.records import read_records, to_micros
 from gateway.storage.rows import mark_brand_for_check
 from gateway.storage.writer import Writer
 
@@ -25,25 +26,11 @@ def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection
 
 def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
     """Every key that was ever enrolled."""
-    rows = connection.execute(
+    query = (
         "SELECT x, kid, brand, since, used, distrusted, by, came, standing, withdrawn FROM brand_key"
         " ORDER BY brand, kid, x"
     )
-    return tuple(
-        StoredBrandKey(
-            x=x,
-            kid=kid,
-            brand=brand,
-            since=from_micros(since),
-            used=optional_instant(used),
-            distrusted=optional_instant(distrusted),
-            by=by,
-            came=came,
-            standing=standing,
-            withdrawn=optional_instant(withdrawn),
-        )
-        for x, kid, brand, since, used, distrusted, by, came, standing, withdrawn in rows
-    )
+    return read_records(connection, StoredBrandKey, query)
 
 
 def distrusted_keys(connection: sqlite3.Connection) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import AccountHolder
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.records import from_micros, read_record, read_records, to_micros
 
 MAX_ORDERS_PER_BROWSER = 50  # orders of one browser
 
@@ -78,11 +79,6 @@ def _browser(row: tuple[Any, ...]) -> EnrolledBrowser:
     )
 
 
-def _order(row: tuple[Any, ...]) -> StoredOrder:
-    browser, number, signed, state, why, when = row
-    return StoredOrder(browser=browser, number=number, signed=signed, state=state, why=why, at=from_micros(when))
-
-
 def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
     """Store a browser's keys in place of those of its device; False: the box does not know the device any more."""
     known = db.execute("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)).fetchone()
@@ -117,11 +113,10 @@ def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, 
     None: another order used this number or a later one, or the browser has ended meanwhile.
     """
     name = sha256(signed).digest()
-    before = db.execute(
-        f"{_SELECT_ORDER} WHERE browser = ? AND number = ? AND sha256 = ?", (browser, number, name)
-    ).fetchone()
+    query = f"{_SELECT_ORDER} WHERE browser = ? AND number = ? AND sha256 = ?"
+    before = read_record(db, StoredOrder, query, (browser, number, name))
     if before is not None:
-        return _order(before)
+        return before
     row = db.execute(f"{_SELECT_BROWSER} AND b.id = ?", (browser,)).fetchone()
     if row is None or _browser(row).number >= number:
         return None
@@ -156,19 +151,18 @@ def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, no
 
 def order(db: sqlite3.Connection, browser: str, number: int) -> StoredOrder | None:
     """Return one order."""
-    row = db.execute(f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number)).fetchone()
-    return None if row is None else _order(row)
+    return read_record(db, StoredOrder, f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number))
 
 
 def orders(db: sqlite3.Connection, browser: str, *, at_most: int) -> tuple[StoredOrder, ...]:
     """Return the newest orders of a browser, newest first."""
     query = f"{_SELECT_ORDER} WHERE browser = ? ORDER BY number DESC LIMIT ?"
-    return tuple(map(_order, db.execute(query, (browser, at_most))))
+    return read_records(db, StoredOrder, query, (browser, at_most))
 
 
 def unfinished_orders(db: sqlite3.Connection) -> tuple[StoredOrder, ...]:
     """Return the orders that were stored and not done, because the process ended between the two; oldest first."""
-    return tuple(map(_order, db.execute(f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")))
+    return read_records(db, StoredOrder, f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")
 
 
 class BrowserStore(StorePart):

@@ -17,8 +17,9 @@ from gateway.protocol.consent_request import AskedTerms, RequestedKey
 from gateway.protocol.consent_verification import REASON_UNSIGNED, ConsentRequest, VerifiedConsentMessage
 from gateway.protocol.hash_chain import Json
 from gateway.storage import brandkeys, outbox, permissions
-from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import StoredBrandKey
+from gateway.storage.records import read_records, to_micros
 from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
 MAX_OPEN_REQUESTS = 20  # brands that wait for the owner at once and are not in the house file
@@ -381,29 +382,6 @@ def _select_requests(
     connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]
 ) -> Iterator[StoredConsentRequest]:
     query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
-    rows = connection.execute(query, parameters).fetchall()
-    if not rows:
-        return
     keys = [key for key in brandkeys.all_keys(connection) if key.came == "asked"]
-    for (
-        brand,
-        name,
-        hub,
-        connection_,
-        asked,
-        digest,
-        signed,
-        asked_at,
-        expires,
-        answered,
-        guest,
-        ended,
-        end_signed,
-    ) in rows:
-        yield StoredConsentRequest(
-            brand=brand, name=name, hub=hub, connection=connection_, asked=AskedTerms.model_validate_json(asked),
-            digest=digest, signed=bool(signed), at=from_micros(asked_at), expires=from_micros(expires),
-            answered=optional_instant(answered), guest=bool(guest),
-            ended=optional_instant(ended), end_signed=bool(end_signed),
-            keys=tuple(key for key in keys if key.brand == brand),
-        )  # fmt: skip
+    for request in read_records(connection, StoredConsentRequest, query, parameters):
+        yield replace(request, keys=tuple(key for key in keys if key.brand == request.brand))

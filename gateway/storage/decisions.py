@@ -10,8 +10,9 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, outbox, pauses, recordings
-from gateway.storage.audit_log import LogEncoder, append, to_micros
+from gateway.storage.audit_log import LogEncoder, append
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
+from gateway.storage.records import to_micros
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import AbortWork
 

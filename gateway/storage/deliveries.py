@@ -11,10 +11,10 @@ from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import results, rows
-from gateway.storage.audit_log import to_micros
 from gateway.storage.models import MessageAnswer, UpcomingDelivery
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart, reads
+from gateway.storage.records import to_micros
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 

@@ -18,7 +18,8 @@ from gateway.protocol.delivery_record import (
     record_entries,
 )
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, bodies_of_visit, from_micros, head, to_micros
+from gateway.storage.audit_log import append, bodies_of_visit, head
+from gateway.storage.records import from_micros, to_micros
 
 MAX_SCANNED_ENTRIES = 20_000  # entries in which a fridge's last word is looked for
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, bodies_of_kind, hash_at, to_micros
+from gateway.storage.audit_log import append, bodies_of_kind, hash_at
 from gateway.storage.outbox import queue_message
 from gateway.storage.part import StorePart
+from gateway.storage.records import to_micros
 from gateway.storage.schema import connect_read_only
 
 HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this number, as `audit_log.hash_at`

@@ -7,9 +7,10 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import Json
 from gateway.storage import entrance_state
-from gateway.storage.audit_log import append, optional_instant
+from gateway.storage.audit_log import append
 from gateway.storage.models import HouseholdPresence, StopState
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.records import optional_instant
 
 
 def set_stop(  # noqa: PLR0913 - what is stopped, and who stops it

@@ -11,12 +11,13 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import people
-from gateway.storage.audit_log import append, erase_bodies, from_micros, to_micros
+from gateway.storage.audit_log import append, erase_bodies
 from gateway.storage.consent_requests import forget_guests
 from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import decide_brand
 from gateway.storage.recordings import mark_erased
+from gateway.storage.records import read_record, to_micros
 from gateway.storage.sessions import SignInEntry, sign_in
 
 TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
@@ -28,21 +29,11 @@ TASK_LEAVE_HUB, TASK_HUB_LEFT = (
 
 def open_offer(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
     """Return the offer that can still be accepted: at most `lives` old, and made by somebody who still is an owner."""
-    row = connection.execute(
+    query = (
         "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
-        " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
-        (to_micros(reckoned - lives),),
-    ).fetchone()
-    if row is None:
-        return None
-    return HouseOffer(
-        id=row[0],
-        secret=row[1],
-        by=row[2],
-        made=from_micros(row[3]),
-        leaves_films=bool(row[4]),
-        held_too=bool(row[5]),
+        " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?"
     )
+    return read_record(connection, HouseOffer, query, (to_micros(reckoned - lives),))
 
 
 def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:

@@ -33,10 +33,11 @@ from gateway.protocol.delivery_record import Statement
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
-from gateway.storage.audit_log import append, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
 from gateway.storage.part import StorePart
+from gateway.storage.records import optional_instant, to_micros
 from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment

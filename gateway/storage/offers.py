@@ -28,8 +28,9 @@ from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
-from gateway.storage.audit_log import append, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import MessageAnswer
+from gateway.storage.records import to_micros
 from gateway.storage.results import store_reported
 from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, optional_instant, to_micros
 from gateway.storage.models import PhoneStatus, StoredMessage
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.records import read_records, to_micros
 
 MAX_MESSAGES_PER_CALL = (
     200  # messages looked at in one call: the newest, so that what happens now never waits behind the past
@@ -31,19 +31,14 @@ def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
 
 def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
     """Messages that were stored and not sent, oldest first."""
-    found = connection.execute("SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id")
-    return tuple(map(_message, found))
+    query = "SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id"
+    return read_records(connection, StoredMessage, query)
 
 
 def messages_after(connection: sqlite3.Connection, after: int, *, at_most: int) -> tuple[StoredMessage, ...]:
     """Return the messages whose number is higher than `after`, newest first."""
     query = "SELECT id, at, entrance, visit, body FROM message WHERE id > ? ORDER BY id DESC LIMIT ?"
-    return tuple(map(_message, connection.execute(query, (after, at_most))))
-
-
-def _message(row: tuple[int, int, str, str | None, bytes]) -> StoredMessage:
-    number, micros, entrance, visit, body = row
-    return StoredMessage(id=number, at=from_micros(micros), entrance=entrance, visit=visit, body=body)
+    return read_records(connection, StoredMessage, query, (after, at_most))
 
 
 def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: Now) -> None:
@@ -65,20 +60,11 @@ def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: N
 
 def phone_statuses(connection: sqlite3.Connection) -> tuple[PhoneStatus, ...]:
     """How each phone stands."""
-    rows = connection.execute(
-        "SELECT name, language, tried, heard, reached, (SELECT count(*) FROM owed WHERE phone = name) FROM phone"
+    query = (
+        "SELECT name, language, tried, heard, reached, (SELECT count(*) FROM owed WHERE phone = name) AS waiting"
+        " FROM phone"
     )
-    return tuple(
-        PhoneStatus(
-            name=name,
-            language=language,
-            tried=optional_instant(tried),
-            heard=heard,
-            reached=optional_instant(reached),
-            waiting=waiting,
-        )
-        for name, language, tried, heard, reached, waiting in rows
-    )
+    return read_records(connection, PhoneStatus, query)
 
 
 def record_attempt(connection: sqlite3.Connection, phone: str, heard: str, now: Now, *, reached: bool) -> None:
@@ -102,12 +88,12 @@ def pending_messages(
 
     What is held beyond `until`, further than anybody who starts now would hold it, was held by a clock that was wrong.
     """
-    found = connection.execute(
+    query = (
         "SELECT m.id, m.at, m.entrance, m.visit, m.body FROM owed o JOIN message m ON m.id = o.message"
-        " WHERE o.phone = ? AND (o.held <= ? OR o.held > ?) ORDER BY o.message DESC LIMIT ?",
-        (phone, to_micros(now.utc), to_micros(until), MAX_MESSAGES_PER_CALL),
-    ).fetchall()
-    return tuple(map(_message, reversed(found)))
+        " WHERE o.phone = ? AND (o.held <= ? OR o.held > ?) ORDER BY o.message DESC LIMIT ?"
+    )
+    newest = (phone, to_micros(now.utc), to_micros(until), MAX_MESSAGES_PER_CALL)
+    return read_records(connection, StoredMessage, query, newest)[::-1]
 
 
 def claim_messages(

@@ -1,7 +1,6 @@
 """Stores the household's pauses until they end."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,8 +8,9 @@ from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause, pause_refusal
 from gateway.domain.visit.state import PausePeriod
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, rfc3339, to_micros
+from gateway.storage.audit_log import append, rfc3339
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.records import read_records, to_micros
 
 
 def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
@@ -43,11 +43,10 @@ def end_pause(
     return ended
 
 
-def planned_pauses(connection: sqlite3.Connection) -> Iterator[PlannedPause]:
+def planned_pauses(connection: sqlite3.Connection) -> tuple[PlannedPause, ...]:
     """Read the pauses that are still stored, soonest first."""
-    query = "SELECT id, entrance, starts, ends, by FROM pause ORDER BY starts, id"
-    for ident, entrance, starts, ends, by in connection.execute(query).fetchall():
-        yield PlannedPause(id=ident, entrance=entrance, start=from_micros(starts), end=from_micros(ends), by=by)
+    query = "SELECT id, entrance, starts AS start, ends AS end, by FROM pause ORDER BY starts, id"
+    return read_records(connection, PlannedPause, query)
 
 
 def pauses_of(connection: sqlite3.Connection, entrance: str) -> tuple[PausePeriod, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import (
     AccountChangeResult,
     AccountHolder,
@@ -21,6 +21,7 @@ from gateway.storage.models import (
     RecoveryResult,
 )
 from gateway.storage.outbox import queue_message, use_link
+from gateway.storage.records import read_record, read_records, to_micros
 from gateway.storage.sessions import SignInEntry, sign_in
 
 MAX_CLAIM_TRIES = 5  # wrong codes; then the code is void
@@ -97,29 +98,19 @@ def add_account(connection: sqlite3.Connection, new: NewAccount, how: dict[str, 
     append(connection, "person_added", said | how, utc=now.utc)
 
 
-def _person(row: tuple[str, str, str, int, int | None]) -> AccountHolder:
-    ident, name, role, added, removed = row
-    return AccountHolder(
-        id=ident,
-        name=name,
-        role=role,
-        added=from_micros(added),
-        removed=optional_instant(removed),
-    )
+_SELECT_PERSON = "SELECT id, name, role, added, removed FROM person"
 
 
 def person(connection: sqlite3.Connection, ident: str) -> AccountHolder | None:
     """Somebody by his id, also one who was removed and is not forgotten yet."""
-    row = connection.execute("SELECT id, name, role, added, removed FROM person WHERE id = ?", (ident,)).fetchone()
-    return None if row is None else _person(row)
+    return read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE id = ?", (ident,))
 
 
 def find_by_name(connection: sqlite3.Connection, folded: str) -> tuple[AccountHolder, str] | None:
     """Who signs in under this name, with the argon2id string of his password."""
-    row = connection.execute(
-        "SELECT id, name, role, added, removed, password FROM person WHERE folded = ? AND removed IS NULL", (folded,)
-    ).fetchone()
-    return None if row is None else (_person(row[:5]), row[5])
+    found = read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE folded = ? AND removed IS NULL", (folded,))
+    password = None if found is None else password_hash_of(connection, found.id)
+    return None if found is None or password is None else (found, password)
 
 
 def password_hash_of(connection: sqlite3.Connection, ident: str) -> str | None:
@@ -130,10 +121,7 @@ def password_hash_of(connection: sqlite3.Connection, ident: str) -> str | None:
 
 def all_people(connection: sqlite3.Connection) -> tuple[AccountHolder, ...]:
     """Everybody with an account, the first one first."""
-    rows = connection.execute(
-        "SELECT id, name, role, added, removed FROM person WHERE removed IS NULL ORDER BY added, id"
-    )
-    return tuple(_person(row) for row in rows)
+    return read_records(connection, AccountHolder, f"{_SELECT_PERSON} WHERE removed IS NULL ORDER BY added, id")
 
 
 def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
@@ -259,11 +247,8 @@ _SELECT_OPEN_INVITATIONS = (
 
 def open_invitations(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
     """What can still be taken, oldest first: no older than it `lives`, from somebody who still is an owner."""
-    rows = connection.execute(f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id", (to_micros(reckoned - lives),))
-    return tuple(
-        Invitation(id=ident, secret=secret, role=role, by=by, made=from_micros(made))
-        for ident, secret, role, by, made in rows
-    )
+    query = f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id"
+    return read_records(connection, Invitation, query, (to_micros(reckoned - lives),))
 
 
 def withdraw_invitation(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:

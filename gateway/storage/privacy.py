@@ -1,6 +1,5 @@
 """Stores the owner's choices on privacy, who looked at films, and what was erased; counts what is stored."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from typing import Literal
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.part import StorePart, posts, reads, writes
+from gateway.storage.records import optional_instant, read_records, to_micros
 
 MAX_VIEW_RECORDS = 500
 VIEW_MERGE_WINDOW = timedelta(minutes=10)  # whoever looks at the same thing again within so long has looked once
@@ -129,26 +129,18 @@ def set_inside_always(connection: sqlite3.Connection, now: Now, *, always: bool,
 
 def views(connection: sqlite3.Connection, *, at_most: int) -> tuple[ViewRecord, ...]:
     """Return who looked at cameras and films, the newest first."""
-    found = connection.execute(
-        "SELECT began, ended, person, kind, what FROM look ORDER BY ended DESC, id DESC LIMIT ?", (at_most,)
-    )
-    return tuple(
-        ViewRecord(began=from_micros(began), ended=from_micros(ended), person=person, kind=kind, what=what)
-        for began, ended, person, kind, what in found.fetchall()
-    )
+    query = "SELECT began, ended, person, kind, what FROM look ORDER BY ended DESC, id DESC LIMIT ?"
+    return read_records(connection, ViewRecord, query, (at_most,))
 
 
 def erasures(connection: sqlite3.Connection, *, at_most: int) -> tuple[ErasureRecord, ...]:
     """Return the erased visits that the log still tells of, the newest first."""
-    found = connection.execute(
-        "SELECT visit, at, body FROM entry WHERE kind = 'erased' AND body IS NOT NULL ORDER BY at DESC LIMIT ?",
-        (at_most,),
-    )
-    return tuple(
-        ErasureRecord(visit=visit, at=from_micros(micros), why=facts["why"], by=facts.get("by"))
-        for visit, micros, body in found.fetchall()
-        for facts in (json.loads(body),)
-    )
+    query = """
+        SELECT visit, at, json_extract(text, '$.why') AS why, json_extract(text, '$.by') AS by
+        FROM (SELECT visit, at, CAST(body AS TEXT) AS text FROM entry WHERE kind = 'erased' AND body IS NOT NULL)
+        ORDER BY at DESC LIMIT ?
+    """
+    return read_records(connection, ErasureRecord, query, (at_most,))
 
 
 def counts(connection: sqlite3.Connection) -> StoreCounts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, to_micros
+from gateway.storage.records import from_micros, to_micros
 from gateway.storage.writer import Writer
 
 

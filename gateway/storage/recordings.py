@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, erase_bodies, from_micros, optional_instant, seqs_of_visit, to_micros
+from gateway.storage.audit_log import append, erase_bodies, seqs_of_visit
 from gateway.storage.models import FilmRecord, StoredClip
 from gateway.storage.part import StorePart, reads, writes
+from gateway.storage.records import from_micros, read_records, to_micros
 
 
 def begin_film(  # noqa: PLR0913 - one argument a column
@@ -114,44 +116,23 @@ def films_of(
     query = f"""
         SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film WHERE {which}
     """  # noqa: S608 - one of two texts of our own
-    parts = connection.execute(query, (latest if visit is None else visit,)).fetchall()
-    return tuple(
-        FilmRecord(
-            visit=name,
-            part=part,
-            entrance=entrance,
-            delivery=delivery,
-            began=from_micros(begun),
-            manifest_sha256=manifest,
-            sealed=optional_instant(seal),
-            held=held,
-            erased=optional_instant(erased),
-            clips=tuple(_clips(connection, entrance, name, part)),
-        )
-        for name, part, entrance, delivery, begun, manifest, seal, held, erased in parts
-    )
+    films = read_records(connection, FilmRecord, query, (latest if visit is None else visit,))
+    return tuple(replace(film, clips=_clips(connection, film)) for film in films)
 
 
-def _clips(connection: sqlite3.Connection, entrance: str, visit: str, part: int) -> Iterator[StoredClip]:
-    found = connection.execute(
-        "SELECT path, camera, starts, ends, sha256, fragments, size, gaps FROM clip WHERE visit = ? AND part = ?"
-        " ORDER BY camera, starts",
-        (visit, part),
+def _clips(connection: sqlite3.Connection, film: FilmRecord) -> tuple[StoredClip, ...]:
+    query = (
+        "SELECT path, camera, starts AS start, ends AS end, sha256, fragments, size, gaps FROM clip"
+        " WHERE visit = ? AND part = ? ORDER BY camera, starts"
     )
-    for path, camera, starts, ends, sha256, fragments, size, gaps in found:
-        yield StoredClip(
-            path=path,
-            entrance=entrance,
-            visit=visit,
-            part=part,
-            camera=camera,
-            start=from_micros(starts),
-            end=from_micros(ends),
-            sha256=sha256,
-            fragments=fragments,
-            size=size,
-            gaps=tuple((from_micros(start), from_micros(end)) for start, end in json.loads(gaps)),
-        )
+    found = read_records(
+        connection, StoredClip, query, (film.visit, film.part), entrance=film.entrance, visit=film.visit, part=film.part
+    )
+    return tuple(replace(clip, gaps=_gaps(clip.gaps)) for clip in found)
+
+
+def _gaps(stored: Any) -> tuple[tuple[datetime, datetime], ...]:  # noqa: ANN401 - JSON text in the record
+    return tuple((from_micros(start), from_micros(end)) for start, end in json.loads(stored))
 
 
 def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:

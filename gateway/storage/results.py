@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.now import Now
-from gateway.storage.audit_log import optional_instant, to_micros
+from gateway.storage.records import optional_instant, to_micros
 from gateway.storage.rows import SELECT_DUE, DeliveryRow, read_each, row_of
 from gateway.system.containment import Containment
 

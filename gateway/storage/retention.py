@@ -3,12 +3,13 @@
 import sqlite3
 from datetime import datetime
 
-from gateway.storage.audit_log import erase_bodies, to_micros
+from gateway.storage.audit_log import erase_bodies
 from gateway.storage.consent_requests import forget_unanswered
 from gateway.storage.hub_journal import forget_before
 from gateway.storage.outbox import expire_links
 from gateway.storage.pauses import expire_pauses
 from gateway.storage.people import delete_removed_people
+from gateway.storage.records import to_micros
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:

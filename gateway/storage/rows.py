@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.storage.audit_log import from_micros, optional_instant, to_micros
+from gateway.storage.records import from_micros, optional_instant, to_micros
 from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
-from gateway.storage.audit_log import append, from_micros, optional_instant, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import AccountHolder, KnownDevice, Session
+from gateway.storage.records import from_micros, optional_instant, read_record, to_micros
 
 MAX_DEVICES_PER_PERSON = 20  # of one person; the one that signed in longest ago is forgotten
 
@@ -131,8 +132,7 @@ def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:
 
 def device(connection: sqlite3.Connection, ident: str) -> KnownDevice | None:
     """A device by its id."""
-    row = connection.execute("SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,)).fetchone()
-    return None if row is None else KnownDevice(id=row[0], secret=row[1], person=row[2], seen=from_micros(row[3]))
+    return read_record(connection, KnownDevice, "SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,))
 
 
 def backoff_slot(connection: sqlite3.Connection, text: str, *, of: int) -> int:

@@ -4,8 +4,9 @@ import sqlite3
 from datetime import datetime
 
 from gateway.domain.now import Now
-from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.audit_log import append
 from gateway.storage.models import SharedVisit
+from gateway.storage.records import read_records, to_micros
 
 
 def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> None:
@@ -22,16 +23,12 @@ def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> N
 
 def active_shares(connection: sqlite3.Connection, utc: datetime) -> tuple[SharedVisit, ...]:
     """What is shown at an instant, by whoever still has an account, the newest first."""
-    rows = connection.execute(
+    query = (
         "SELECT s.id, s.secret, s.visit, s.by, s.made, s.until FROM share s JOIN person p ON p.id = s.by"
         " WHERE s.until > ? AND p.removed IS NULL"
-        " AND EXISTS (SELECT 1 FROM film f WHERE f.visit = s.visit AND f.erased IS NULL) ORDER BY s.made DESC, s.id",
-        (to_micros(utc),),
+        " AND EXISTS (SELECT 1 FROM film f WHERE f.visit = s.visit AND f.erased IS NULL) ORDER BY s.made DESC, s.id"
     )
-    return tuple(
-        SharedVisit(id=ident, secret=secret, visit=visit, by=by, made=from_micros(made), until=from_micros(until))
-        for ident, secret, visit, by, made, until in rows
-    )
+    return read_records(connection, SharedVisit, query, (to_micros(utc),))
 
 
 def end_share(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:

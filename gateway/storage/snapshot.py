@@ -18,6 +18,7 @@ from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import audit_log, entrance_state, people, recordings
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
 from gateway.storage.permissions import decide_brand
+from gateway.storage.records import to_micros
 from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
 
 SESSION_NUMBER_GAP = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
@@ -68,7 +69,7 @@ def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
     for brand in brands:
         decide_brand(connection, brand, PermissionStatus.PENDING, None, now, by=None)
     connection.execute("UPDATE permission SET asked = NULL")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (audit_log.to_micros(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("DELETE FROM uplink_message")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
