@@ -1,7 +1,7 @@
 """Reads rows as records: a column named like a field of a dataclass becomes that field."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
@@ -39,7 +39,7 @@ def read_records(
     """
     cursor = connection.execute(query, parameters)
     names = [column for column, *_ in cursor.description]
-    convert = _converters(cast("type[Any]", kind))
+    convert = _converters(cast("Hashable", kind))
     return tuple(
         kind(**given, **{name: convert[name](value) for name, value in zip(names, row, strict=True)})
         for row in cursor.fetchall()
@@ -54,7 +54,7 @@ def read_record(
 
 
 @cache
-def _converters(kind: type[Any]) -> Mapping[str, Callable[[Any], Any]]:
+def _converters(kind: Hashable) -> Mapping[str, Callable[[Any], Any]]:
     return {name: _converter(hint) for name, hint in get_type_hints(kind).items()}
 
 
