@@ -347,8 +347,8 @@ class App:
             on_down=self._on_down,
             on_missed=self._on_missed,
             monotonic=time.monotonic,
-            presence=GATEWAY_BIRTH_AND_WILL,
-            limited=True,
+            birth_and_will=GATEWAY_BIRTH_AND_WILL,
+            has_rate_limits=True,
         )
         self._guarded = GuardClient(home, line=self._mqtt, mono=time.monotonic)
         self._office = Outbox(
@@ -583,7 +583,7 @@ class App:
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
-        rivalled = self._takeover_detector.lost(why, self._clock.now().mono)
+        rivalled = self._takeover_detector.session_lost(why, self._clock.now().mono)
         if rivalled:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
         for running in self._entrances.values():

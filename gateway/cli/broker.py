@@ -63,7 +63,7 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
     """
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
-        raise Failure(f"Nothing was sent to {topic}: {outcome.why.value}.", DOCTOR_HINT, ExitCode.SILENT)
+        raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.SILENT)
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
             code = (await outcome.acknowledged).code

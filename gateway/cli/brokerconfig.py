@@ -76,7 +76,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
     from gateway.mqtt.mosquitto.folder_check import WrittenOptions, read_options
-    from gateway.mqtt.mosquitto.provisioning import write, write_radio
+    from gateway.mqtt.mosquitto.provisioning import write_house, write_radio
 
     with _as_failure(folder):
         before = WrittenOptions() if afresh else read_options(folder)
@@ -91,8 +91,8 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
             return _renew_certificate(folder, house, user)
         _refuse_faults(folder, house, user)
         host, beyond = _listeners(house, listen, tls_port, before)
-        certificate = write(
-            folder, house, host=host, port=house.broker.port, user=user, beyond=beyond,
+        certificate = write_house(
+            folder, house, host=host, port=house.broker.port, user=user, lan_listener=beyond,
             homeassistant=homeassistant or before.homeassistant, names=name or before.names,
         )  # fmt: skip
     return _print_home_steps(folder, certificate)

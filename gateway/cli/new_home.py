@@ -71,7 +71,9 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         write_for_editors(file)
         (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
         home = load_home_file(file)
-        provisioning.write(folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=broker_user())
+        provisioning.write_house(
+            folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=broker_user()
+        )
     return file
 
 

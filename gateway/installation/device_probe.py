@@ -166,7 +166,7 @@ def _send_query(home: Home, line: GuardClient, id_: str, word: str) -> DeviceAns
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
     return (
-        DeviceAnswer(why=f"the question did not leave: {sent.why.value}")
+        DeviceAnswer(why=f"the question did not leave: {sent.reason.value}")
         if isinstance(sent, NotSent)
         else DeviceAnswer()
     )

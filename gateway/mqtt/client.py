@@ -3,12 +3,12 @@
 What aiomqtt 2.5.1 on paho-mqtt 2 does that matters here, each tried in tests/gateway/mqtt/test_client.py:
 
 * A client object that is entered again sends what an earlier connection failed to send: an unlock was delivered 12 s
-  after its publish had failed. So every connection gets a new object, and the old one is thrown away unsent.
+  after its publish had failed. So each connection gets a new object, and the old one is discarded unsent.
 * `publish` only queues; the bytes leave in a later turn of the event loop. `MqttClient.publish` writes before it
   returns.
-* paho parks what exceeds the broker's receive maximum and sends it whenever there is room. Here the room is counted
-  first, and what must go now or never is refused instead.
-* A packet is handed to paho only after the socket has said that it takes bytes. So `NotSent` is certain.
+* paho parks what exceeds the broker's receive maximum and sends it whenever there is room. This module counts the room
+  first, and refuses an immediate message instead of parking it.
+* This module gives a packet to paho only if the socket is writable. So `NotSent` is certain.
 """
 
 import asyncio
@@ -51,22 +51,20 @@ from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 
-MAX_PAYLOAD_BYTES = 65_536  # bytes of payload; what is larger is refused unread
-MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
-RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on its way to us
-RESERVED_FRACTION = (
-    0.5  # of the broker's receive maximum, for what goes now or never: each unlock has an entourage of events
-)
+MAX_PAYLOAD_BYTES = 65_536  # a larger payload is dropped unread
+MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # for a short session, which reads a radio bridge's list of devices
+RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages that the broker may send
+RESERVED_FRACTION = 0.5  # of the broker's receive maximum, for immediate messages: many events accompany each unlock
 MAX_PARKED_MESSAGES = 1_000  # publications that may wait for room
-MAX_UNACKNOWLEDGED_MESSAGES = 4_096  # that may wait for their acknowledgement, however many the broker would take
-ROOM_POLL_S = 0.005  # seconds between looks whether there is room again
-BACKOFF_FIRST_S = 0.2  # seconds
-STABLE_SESSION_S = 10.0  # seconds a session must hold before the back-off starts anew
+MAX_UNACKNOWLEDGED_MESSAGES = 4_096  # sent QoS 1 messages, even if the broker allows more
+ROOM_POLL_S = 0.005  # between two checks whether there is room again
+BACKOFF_FIRST_S = 0.2
+STABLE_SESSION_S = 10.0  # after so long a session, the back-off starts at its beginning
 HOUSE_OPTIONS = ConnectionOptions()
 DELAYED_ACK_RANGE_S = (
     0.035,
     0.060,
-)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
+)  # Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
 
 __all__ = [
     "Acknowledgement",
@@ -81,14 +79,14 @@ __all__ = [
 ]
 
 _log = structlog.get_logger(__name__)
-_silent = logging.getLogger("gateway.mqtt.client.paho")  # what paho logs is told here once, in our words
+_silent = logging.getLogger("gateway.mqtt.client.paho")  # this module logs each failure once itself
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
 class _OutboundMessage:
-    """One message on its way out."""
+    """One outgoing message, and the future for its acknowledgement."""
 
     topic: str
     payload: bytes
@@ -99,29 +97,31 @@ class _OutboundMessage:
 
 
 class _Connection:
-    """One connection: made once, used until it breaks, never entered again."""
+    """One connection, used until it breaks and never opened again."""
 
-    def __init__(  # noqa: PLR0913 - what makes a connection, named one by one
+    def __init__(  # noqa: PLR0913 - each is a different setting of the connection
         self,
         broker: BrokerSection,
         *,
         monotonic: Callable[[], float],
         subscriptions: Sequence[Subscription],
-        missed: Callable[[str], None],
-        limited: bool = False,
-        presence: BirthAndWill | None,
-        manner: ConnectionOptions = HOUSE_OPTIONS,
-        heard: int = MAX_PAYLOAD_BYTES,
+        on_missed: Callable[[str], None],
+        has_rate_limits: bool = False,
+        birth_and_will: BirthAndWill | None,
+        options: ConnectionOptions = HOUSE_OPTIONS,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._monotonic = monotonic
         losses = {one.topic: one.loss for one in subscriptions}
         urgent = frozenset(one.topic for one in subscriptions if one.urgent)
-        self._inbox = ReceiveQueue(losses=losses, missed=missed, largest=heard, urgent=urgent)
+        self._inbox = ReceiveQueue(
+            policies=losses, on_missed=on_missed, max_payload_bytes=max_payload_bytes, urgent=urgent
+        )
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_OutboundMessage] = deque()
-        self._look: asyncio.TimerHandle | None = None
-        self._room = self._patient_room = RECEIVE_MAXIMUM
-        self._largest = MAX_PAYLOAD_BYTES
+        self._room_check: asyncio.TimerHandle | None = None
+        self._receive_maximum = self._parkable_maximum = RECEIVE_MAXIMUM
+        self._max_publication_bytes = MAX_PAYLOAD_BYTES
         self.round_trips: deque[float] = deque(maxlen=50)
         self.client = aiomqtt.Client(
             broker.host,
@@ -131,40 +131,45 @@ class _Connection:
             tls_context=tls_context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=manner.session_expiry_s == 0,
-            keepalive=manner.keepalive_s,
-            timeout=manner.connect_timeout_s,
+            clean_start=options.session_expiry_s == 0,
+            keepalive=options.keepalive_s,
+            timeout=options.connect_timeout_s,
             logger=_silent,
-            max_inflight_messages=0,  # counted here: what paho parks it sends when nobody expects it any more
+            max_inflight_messages=0,  # `publish` counts: paho would send parked messages too late
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._inbox),  # noqa: ARG005 - its rule
             properties=_properties(
                 PacketTypes.CONNECT,
-                SessionExpiryInterval=manner.session_expiry_s,
+                SessionExpiryInterval=options.session_expiry_s,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
-                MaximumPacketSize=2 * heard,
+                MaximumPacketSize=2 * max_payload_bytes,
             ),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            will=aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=presence.retain) if presence else None,
+            will=aiomqtt.Will(birth_and_will.topic, birth_and_will.offline, qos=1, retain=birth_and_will.retain)
+            if birth_and_will
+            else None,
         )
-        # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
-        self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
-        self.intake = InboundLimiter(
-            self._paho, largest=2 * heard, limits=RateLimits(subscriptions) if limited else None, missed=missed,
+        # aiomqtt does not give access to reason codes, receive maximum and the moment of writing.
+        self._paho: Paho = self.client._client  # noqa: SLF001 - the only private name used here
+        self.limiter = InboundLimiter(
+            self._paho,
+            max_packet_bytes=2 * max_payload_bytes,
+            limits=RateLimits(subscriptions) if has_rate_limits else None,
+            on_missed=on_missed,
             monotonic=monotonic,
-        )  # fmt: skip
-        self._paho.connect_timeout = manner.connect_timeout_s
+        )
+        self._paho.connect_timeout = options.connect_timeout_s
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
         self._paho.on_connect = self._on_connect
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Connect, and leave nothing behind: neither a half-open socket nor a future without an answer.
+        """Connect; at the end close the socket and finish each pending future.
 
         Raises:
-            aiomqtt.MqttError: the broker cannot be reached or refuses us.
+            aiomqtt.MqttError: the broker cannot be reached or refuses the connection.
         """
-        # aiomqtt connects in a thread that cannot be interrupted: a cancelled task waits for it (PATIENCE at most).
+        # aiomqtt connects in a thread that cannot be interrupted; a cancelled task waits up to connect_timeout_s.
         entering = asyncio.ensure_future(self.client.__aenter__())
         try:
             await asyncio.shield(entering)
@@ -177,16 +182,17 @@ class _Connection:
                 await self.client.__aexit__(None, None, None)
             self._abandon()
 
-    def publish(self, publication: _OutboundMessage, *, now_or_never: bool) -> NotSentReason | None:
-        """Write it to the socket now, or park it where it may wait; else say why not one byte of it left.
+    def publish(self, publication: _OutboundMessage, *, immediate: bool) -> NotSentReason | None:
+        """Write the message to the socket, or park it if it may wait; None, or the reason why not one byte left.
 
-        50 entrances that open at once write more than a new socket's buffer takes (16 KiB on Linux) in one turn of the
-        loop: a light or a retained state must not be lost to that.
+        A message of QoS 1 may wait, unless it is `immediate`. 50 entrances that open at once write more in one
+        iteration of the loop than a new socket's buffer takes (16 KiB on Linux): a light or a retained state must not
+        be lost by that.
         """
-        if len(publication.topic) + len(publication.payload) > self._largest:
+        if len(publication.topic) + len(publication.payload) > self._max_publication_bytes:
             return NotSentReason.TOO_LARGE
-        patient = publication.qos > 0 and not now_or_never
-        room = self._patient_room if patient else self._room
+        patient = publication.qos > 0 and not immediate
+        room = self._parkable_maximum if patient else self._receive_maximum
         if (patient and self._parked) or (publication.qos and len(self._pending) >= room):
             return self._park(publication) if patient else NotSentReason.NO_ROOM
         if self._is_writable():
@@ -204,7 +210,7 @@ class _Connection:
         return None
 
     async def subscribe(self, subscriptions: Sequence[Subscription], *, qos: int = 1) -> None:
-        """Ask to hear these topics.
+        """Subscribe to these topics.
 
         Raises:
             aiomqtt.MqttError: the broker refuses one, or does not answer.
@@ -215,8 +221,8 @@ class _Connection:
                 [
                     (
                         s.topic,
-                        # Where a stored copy is wanted, `retain` says that it is one; elsewhere, that it was sent so:
-                        # a device retains every state it tells live, and that must count; a retained scan must not.
+                        # With `stored`, `retain` marks a stored copy; else it repeats the publisher's flag: a device
+                        # retains each state that it reports live, and that must count; a retained scan must not.
                         SubscribeOptions(qos=qos, retainAsPublished=not s.stored, retainHandling=0 if s.stored else 2),
                     )
                     for s in some
@@ -226,8 +232,8 @@ class _Connection:
                 if isinstance(code, ReasonCode) and code.is_failure:
                     raise aiomqtt.MqttError(f"the broker refuses us {subscription.topic}: {code}")
 
-    async def next(self) -> aiomqtt.Message:
-        """Give the next message; what already waits without a turn of the loop (aiomqtt makes two tasks a message).
+    async def next_message(self) -> aiomqtt.Message:
+        """Return the next message; a waiting one without an iteration of the loop (aiomqtt makes two tasks a message).
 
         Raises:
             aiomqtt.MqttError: the connection ended.
@@ -237,7 +243,7 @@ class _Connection:
         return await anext(self.client.messages)
 
     def _is_writable(self) -> bool:
-        """Tell whether the socket is whole and takes one more packet, before paho sees the packet."""
+        """Return whether the socket is connected and takes one more packet."""
         self._paho.loop_write()
         sock = self._paho.socket()
         if sock is None or not self._paho.is_connected() or self._paho.want_write():
@@ -260,26 +266,28 @@ class _Connection:
         if not future.done():
             future.set_result(Acknowledgement(code=code.value, seconds=seconds))
         self.round_trips.append(seconds)
-        if self._parked:  # not from inside paho's callback: it holds its locks
-            asyncio.get_running_loop().call_soon(self._unpark)
+        if self._parked:  # not inside paho's callback, which holds locks
+            asyncio.get_running_loop().call_soon(self._send_parked)
 
-    def _unpark(self) -> None:
-        while self._parked and len(self._pending) < self._patient_room and self._is_writable():
+    def _send_parked(self) -> None:
+        while self._parked and len(self._pending) < self._parkable_maximum and self._is_writable():
             self._write(self._parked.popleft())
         self._schedule_room_check()
 
     def _schedule_room_check(self) -> None:
-        """Look again soon, where no acknowledgement will call: nothing tells when a full socket takes bytes again."""
-        if self._look is not None:
-            self._look.cancel()
-        self._look = asyncio.get_running_loop().call_later(ROOM_POLL_S, self._unpark) if self._parked else None
+        """Check again soon, because no event tells when a full socket takes bytes again."""
+        if self._room_check is not None:
+            self._room_check.cancel()
+        self._room_check = (
+            asyncio.get_running_loop().call_later(ROOM_POLL_S, self._send_parked) if self._parked else None
+        )
 
     def _on_connect(
         self, client: Paho, data: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        self._room = min(getattr(properties, "ReceiveMaximum", 65_535), MAX_UNACKNOWLEDGED_MESSAGES)
-        self._patient_room = max(1, int(self._room * (1 - RESERVED_FRACTION)))
-        self._largest = min(
+        self._receive_maximum = min(getattr(properties, "ReceiveMaximum", 65_535), MAX_UNACKNOWLEDGED_MESSAGES)
+        self._parkable_maximum = max(1, int(self._receive_maximum * (1 - RESERVED_FRACTION)))
+        self._max_publication_bytes = min(
             MAX_PAYLOAD_BYTES, getattr(properties, "MaximumPacketSize", MAX_PAYLOAD_BYTES + 1_024) - 1_024
         )
         self._aiomqtt_on_connect(client, data, flags, code, properties)
@@ -290,8 +298,8 @@ class _Connection:
             asyncio.get_running_loop().add_writer(sock.fileno(), self._paho.loop_write)
 
     def _abandon(self) -> None:
-        """Close what is still open without flushing it: what was not sent must not be sent now."""
-        self.intake.close()
+        """Close the socket without flushing it: unsent messages must not leave now."""
+        self.limiter.close()
         sock = self._paho.socket()
         if sock is not None and sock.fileno() >= 0:
             loop = asyncio.get_running_loop()
@@ -308,7 +316,7 @@ class _Connection:
 
 
 class _Client:
-    """What a long-lived and a short-lived client have in common: publishing over whatever connection there is."""
+    """Publishes over the current connection, for the long-lived and the short-lived client."""
 
     def __init__(self) -> None:
         self._connection: _Connection | None = None
@@ -324,12 +332,12 @@ class _Client:
         correlation: bytes | None = None,
         response_topic: str | None = None,
         user_properties: Mapping[str, str] | None = None,
-        now_or_never: bool = False,
+        immediate: bool = False,
     ) -> Sent | NotSent:
-        """Publish. The bytes have left when this returns, or it says that none did.
+        """Publish: `Sent` if the bytes were written or parked, else `NotSent`, and not one byte leaves later.
 
-        Without `now_or_never` a QoS 1 message may wait (in order) for acknowledgements of earlier ones, in this
-        connection only. `expiry` in whole seconds. Never blocks, never raises for a failure of the world.
+        Without `immediate` a QoS 1 message may wait (in order) for acknowledgements of earlier ones, in this
+        connection only. `expiry` in whole seconds. It never blocks, and raises for no failure of network or broker.
         """
         if self._connection is None:
             return NotSent(NotSentReason.NO_BROKER)
@@ -347,28 +355,28 @@ class _Client:
             ),
             asyncio.get_running_loop().create_future(),
         )
-        why = self._connection.publish(publication, now_or_never=now_or_never)
+        why = self._connection.publish(publication, immediate=immediate)
         return Sent(publication.acknowledged) if why is None else NotSent(why)
 
     def round_trip(self) -> RoundTrip | None:
-        """Tell how fast the broker acknowledged of late; None before the first acknowledgement."""
+        """Return how fast the broker acknowledged the last 50 messages; None before the first acknowledgement."""
         if self._connection is None or not self._connection.round_trips:
             return None
         median = statistics.median(self._connection.round_trips)
-        return RoundTrip(median=median, stalls=DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1])
+        return RoundTrip(median_s=median, has_delayed_acks=DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1])
 
 
 class MqttClient(_Client):
-    """A long-lived connection to a broker, for one account; `presence` announces that it is up (None: nothing does).
+    """Keeps a connection to a broker for one account and reconnects; `birth_and_will` announces whether it is up.
 
-    All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
-    `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
-    in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB): ask the devices again.
-    `session_number` gives a number that never repeats, over restarts too. `others`: further nodes, tried in turn.
-    `limited`: topics and accounts have rate limits (rate_limits.py).
+    All callbacks run in the event loop and must not block; an exception from one is a bug that ends `run`:
+    `on_up(session)` before the session's first message, `on_down(reason)` after its last, `on_message` for each message
+    in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB), so that the caller queries
+    the devices again. `session_number` returns a number that never repeats, also over restarts. `further_brokers` are
+    tried in turn. With `has_rate_limits` topics and accounts have rate limits (rate_limits.py).
     """
 
-    def __init__(  # noqa: PLR0913 - the gateway's ears, named one by one
+    def __init__(  # noqa: PLR0913 - each callback and setting is independent
         self,
         *,
         broker: BrokerSection,
@@ -379,23 +387,23 @@ class MqttClient(_Client):
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
-        presence: BirthAndWill | None = None,
-        manner: ConnectionOptions = HOUSE_OPTIONS,
-        others: Sequence[BrokerSection] = (),
-        limited: bool = False,
+        birth_and_will: BirthAndWill | None = None,
+        options: ConnectionOptions = HOUSE_OPTIONS,
+        further_brokers: Sequence[BrokerSection] = (),
+        has_rate_limits: bool = False,
     ) -> None:
         super().__init__()
-        self._limited = limited
-        self._brokers, self._presence, self._manner = deque((broker, *others)), presence, manner
-        self._lines = 0  # that were up
+        self._has_rate_limits = has_rate_limits
+        self._brokers, self._birth_and_will, self._options = deque((broker, *further_brokers)), birth_and_will, options
+        self._session_count = 0  # sessions that were up
         self._subscriptions, self._session_number = tuple(subscriptions), session_number
         self._on_message, self._on_missed = on_message, on_missed
         self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
-        self.failure: str | None = None  # why the last session did not come about, or ended
+        self.failure: str | None = None  # the reason why the last session was not opened, or ended
 
     async def run(self) -> None:
-        """Keep a session open until cancelled: a new client for each, back-off with jitter between them."""
+        """Keep a session open until cancelled, each with a new client, with back-off and jitter between them."""
         failures = 0
         while True:
             began = self._monotonic()
@@ -403,33 +411,35 @@ class MqttClient(_Client):
                 await self._session()
             except aiomqtt.MqttError as error:
                 level = _log.warning if failures == 0 else _log.debug
-                self.failure, at = _reason(error), self._brokers[0]
+                self.failure, at = _error_reason(error), self._brokers[0]
                 level("broker_lost", host=at.host, port=at.port, why=self.failure)
                 self._brokers.rotate(-1)
             failures = 0 if self._monotonic() - began > STABLE_SESSION_S else failures + 1
-            delay_s = Backoff(BACKOFF_FIRST_S, self._manner.max_backoff_s).delay_s(failures)
+            delay_s = Backoff(BACKOFF_FIRST_S, self._options.max_backoff_s).delay_s(failures)
             await asyncio.sleep(shortened(delay_s, random.random()))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
         connection = _Connection(
-            self._brokers[0], monotonic=self._monotonic, subscriptions=self._subscriptions, missed=self._on_missed,
-            limited=self._limited, presence=self._presence, manner=self._manner,
+            self._brokers[0], monotonic=self._monotonic, subscriptions=self._subscriptions, on_missed=self._on_missed,
+            has_rate_limits=self._has_rate_limits, birth_and_will=self._birth_and_will, options=self._options,
         )  # fmt: skip
         async with connection.open():
             session = await self._session_number()
-            await connection.subscribe(self._subscriptions, qos=self._manner.qos[self._lines % len(self._manner.qos)])
-            self._lines += 1
+            await connection.subscribe(
+                self._subscriptions, qos=self._options.qos[self._session_count % len(self._options.qos)]
+            )
+            self._session_count += 1
             self._connection = connection
             why = "the gateway ends"
             try:
                 self._announce(online=True)
                 self._on_up(session)
                 for number in itertools.count(1):
-                    self._on_message(_incoming(await connection.next(), session))
-                    if number % MAX_PACKETS_PER_TURN == 0:  # `next` gives what waits without a turn of the loop
+                    self._on_message(_inbound_message(await connection.next_message(), session))
+                    if number % MAX_PACKETS_PER_TURN == 0:  # a waiting message needs no iteration of the loop
                         await asyncio.sleep(0)
             except aiomqtt.MqttError as error:
-                why = connection.intake.wrong or _reason(error)
+                why = connection.limiter.violation or _error_reason(error)
                 raise aiomqtt.MqttError(why) from None
             finally:
                 self._announce(online=False)
@@ -437,43 +447,43 @@ class MqttClient(_Client):
                 self._on_down(why)
 
     def _announce(self, *, online: bool) -> None:
-        if (own := self._presence) is not None and (said := own.online if online else own.offline) is not None:
+        if (own := self._birth_and_will) is not None and (said := own.online if online else own.offline) is not None:
             self.publish(own.topic, said, retain=own.retain)
 
 
 class ShortSession(_Client):
-    """A short visit to the broker under one account, for the command line."""
+    """A connection that is not opened again, for one task of the command line or the installer."""
 
     def __init__(self, connection: _Connection) -> None:
         super().__init__()
         self._connection = connection
-        self._next = connection.next
+        self._next_message = connection.next_message
 
     async def receive(self) -> InboundMessage:
-        """Wait for the next message. May be given up and begun again.
+        """Wait for the next message; it may be cancelled and called again.
 
         Raises:
             aiomqtt.MqttError: the connection ended; `connect_once` makes a ConnectionError of it.
         """
-        return _incoming(await self._next(), 0)
+        return _inbound_message(await self._next_message(), 0)
 
 
 @contextlib.asynccontextmanager
 async def connect_once(
     broker: BrokerSection, topics: Sequence[str], *, monotonic: Callable[[], float], qos: int = 1
 ) -> AsyncIterator[ShortSession]:
-    """Open a connection as `broker.username`, hearing `topics` (wildcards allowed, stored messages first).
+    """Open a connection as `broker.username`, subscribed to `topics` (wildcards allowed, stored messages first).
 
     Raises:
-        ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
+        ConnectionError: the broker cannot be reached, refuses the connection, or was lost; the text says which.
     """
-    connection = _Connection(  # a guest who is flooded waits in vain and says so
+    connection = _Connection(  # its caller has a timeout, so a dropped message needs no report
         broker,
         monotonic=monotonic,
         subscriptions=(),
-        missed=lambda _topic: None,
-        presence=None,
-        heard=MAX_DEVICE_LIST_BYTES,
+        on_missed=lambda _topic: None,
+        birth_and_will=None,
+        max_payload_bytes=MAX_DEVICE_LIST_BYTES,
     )
     try:
         async with connection.open():
@@ -482,11 +492,11 @@ async def connect_once(
             )
             yield ShortSession(connection)
     except aiomqtt.MqttError as error:
-        raise ConnectionError(_reason(error)) from error
+        raise ConnectionError(_error_reason(error)) from error
 
 
-def _reason(error: aiomqtt.MqttError) -> str:
-    """Say why, in our words or in aiomqtt's: its iterator hides the cause behind a general one."""
+def _error_reason(error: aiomqtt.MqttError) -> str:
+    """Return the text of the error or of its cause, which aiomqtt's iterator hides behind a general one."""
     return error_text(str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error))
 
 
@@ -498,7 +508,7 @@ def _properties(packet: int, **values: object) -> Properties:
     return properties
 
 
-def _incoming(message: aiomqtt.Message, session: int) -> InboundMessage:
+def _inbound_message(message: aiomqtt.Message, session: int) -> InboundMessage:
     said = dict(getattr(message.properties, "UserProperty", []))
     boot = said.get("boot")
     return InboundMessage(

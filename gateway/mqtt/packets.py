@@ -7,7 +7,7 @@ from enum import StrEnum, auto
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage:
-    """One message as it arrived. `boot`, `seq`, `uptime_ms` are the device's own, None where it says none."""
+    """A received message. `boot`, `seq` and `uptime_ms` are the device's user properties; None if it sends none."""
 
     topic: str
     payload: bytes
@@ -20,8 +20,8 @@ class InboundMessage:
     uptime_ms: int | None = None
 
     @property
-    def answers(self) -> int | None:
-        """The number of the question of this session that it answers (correlation `<session>:<number>`), or None."""
+    def answered_query(self) -> int | None:
+        """Number of the query in this session that the message answers (correlation `<session>:<number>`), or None."""
         session, _, number = (self.correlation or b"").partition(b":")
         if session != str(self.session).encode() or not number.isdigit() or len(number) > 18:
             return None
@@ -30,7 +30,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BirthAndWill:
-    """What a line says of itself: `offline` is its last will too, `online` None where it says no more."""
+    """What a connection publishes about itself; `offline` is also its last will, and `online` may be None."""
 
     topic: str
     online: bytes | None
@@ -40,11 +40,11 @@ class BirthAndWill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionOptions:
-    """How a line holds on to its broker, in seconds: one in the house, unless it says other.
+    """Settings of a connection; the defaults are those for the house's broker.
 
-    `keepalive`: a broker that stands still is noticed within twice that. `patience`: for it to answer CONNECT,
-    SUBSCRIBE, DISCONNECT. `longest`: between two tries to connect. `kept`: that the broker keeps for a line that is
-    away what it would have heard. `qos`: with which its lines hear, in turn.
+    The client detects a broker that hangs within twice `keepalive_s`. `connect_timeout_s`: for CONNECT, SUBSCRIBE and
+    DISCONNECT. `max_backoff_s`: between two attempts to connect. `session_expiry_s`: how long the broker stores
+    messages for a disconnected client. `qos`: QoS of the subscriptions, of the first session, the second and so on.
     """
 
     keepalive_s: int = 5
@@ -56,10 +56,10 @@ class ConnectionOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """What the broker said to a publication, `seconds` after it left.
+    """The broker's answer to a publication, `seconds` after it left.
 
-    `code` is MQTT 5's reason code: 0 taken, 0x10 taken but nobody listens, 0x80 and above refused. None: the
-    connection ended first, and the message may still arrive. For QoS 0, 0 says that the system took the bytes.
+    `code` is MQTT 5's reason code: 0 accepted, 0x10 accepted without a subscriber, 0x80 and above refused. None: the
+    connection ended first, and the message may still arrive. For QoS 0, 0 means that the system took the bytes.
     """
 
     code: int | None
@@ -67,42 +67,42 @@ class Acknowledgement:
 
     @property
     def accepted(self) -> bool:
-        """Whether the broker has it."""
+        """Whether the broker accepted the message."""
         return self.code is not None and self.code < 0x80
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """It may have reached the broker. The future always ends, at the latest with the connection; it never raises."""
+    """The message may have reached the broker. The future ends at the latest with the connection, and never raises."""
 
     acknowledged: asyncio.Future[Acknowledgement]
 
 
 class NotSentReason(StrEnum):
-    """Why not one byte left."""
+    """Reason why not one byte of a message left."""
 
     NO_BROKER = auto()
-    BLOCKED = auto()  # the socket takes nothing more
+    BLOCKED = auto()  # the socket is not writable
     NO_ROOM = auto()  # the broker's receive maximum is used up
     TOO_LARGE = auto()
-    NO_CHALLENGE = auto()  # the lock's guard has given none that lives: it would refuse
+    NO_CHALLENGE = auto()  # the lock's guard has issued no valid challenge, so it would refuse
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Certain: not one byte of it reached the socket, and none ever will."""
+    """Not one byte of the message reached the socket, and none ever will."""
 
-    why: NotSentReason
+    reason: NotSentReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundTrip:
-    """How long the broker takes to acknowledge; `stalls`: 40 ms each, so TCP_NODELAY is missing somewhere."""
+    """How long the broker takes to acknowledge; `has_delayed_acks`: about 40 ms, so TCP_NODELAY is missing."""
 
-    median: float
-    stalls: bool
+    median_s: float
+    has_delayed_acks: bool
 
 
 def whole_number(text: str | None) -> int | None:
-    """Read a whole number of at most 18 digits; anything else is no number."""
+    """Return a whole number of at most 18 digits; None for any other text."""
     return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None

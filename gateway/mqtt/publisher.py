@@ -13,7 +13,7 @@ GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"onl
 
 
 class Publisher(Protocol):
-    """The part of `gateway.mqtt.client.MqttClient` that is spoken to."""
+    """The part of `gateway.mqtt.client.MqttClient` that publishes."""
 
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self,
@@ -26,17 +26,17 @@ class Publisher(Protocol):
         correlation: bytes | None = None,
         response_topic: str | None = None,
         user_properties: Mapping[str, str] | None = None,
-        now_or_never: bool = False,
+        immediate: bool = False,
     ) -> Sent | NotSent:
-        """Write to the socket, or say that not one byte left."""
+        """Publish as `gateway.mqtt.client.MqttClient.publish` does."""
         ...
 
 
 def rfc3339_ms(utc: datetime) -> str:
-    """RFC 3339 UTC, milliseconds, Z."""
+    """Format an instant as RFC 3339 in UTC, with milliseconds and `Z`."""
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def json_bytes(body: Mapping[str, object]) -> bytes:
-    """JSON as it travels."""
+    """Serialise a message body as compact UTF-8 JSON."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -11,12 +11,12 @@ from enum import StrEnum, auto
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket
 
-# Messages a second, and at once. A lock says a few messages while it moves; a courier scans some labels a second.
+# Messages in a second, and at once. A lock sends a few messages while it moves; a courier scans some labels a second.
 REPORTS_PER_S, REPORTS_AT_ONCE = 60.0, 60.0  # of one topic of a lock, a door sensor, a signal or a camera
 SCANS_PER_S, SCANS_AT_ONCE = 30.0, 60.0  # of one scanner's topic; also of the topic on which retailers announce
-LOG_LINES_PER_S, LOG_LINES_AT_ONCE = 50.0, 100.0  # of a bridge's log, which tells of commands that failed
-ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # of one bridge account, its readings and its doors' topics excepted
-# Readings: more than any thermometer has to say. A house decides on each change of one, which takes some milliseconds.
+LOG_LINES_PER_S, LOG_LINES_AT_ONCE = 50.0, 100.0  # of a bridge's log, which reports failed commands
+ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # of one bridge account, except readings and door topics
+# Readings: more than a thermometer sends. The gateway decides on each changed one, which takes some milliseconds.
 READINGS_PER_S, READINGS_AT_ONCE = 1.0, 5.0  # of one topic
 ACCOUNT_READINGS_PER_S = 10.0  # of one bridge account; at once, one for each of its sensors, as after a connection
 ALL_READINGS_PER_S = 20.0  # of all sensors together; at once, as above
@@ -30,12 +30,12 @@ TOPIC_LIMITS = {
 
 
 class LimitVerdict(StrEnum):
-    """What to do with a message that has arrived."""
+    """What the limiter does with a message."""
 
     READ = auto()
-    DROPPED = auto()  # and it is counted
-    IGNORED = auto()  # dropped, and nobody needs to know
-    WAITS = auto()  # until there is room again, or a newer one replaces it
+    DROPPED = auto()  # and reported as missed
+    IGNORED = auto()  # dropped without a report
+    HELD = auto()  # until the limits allow it, or a newer one replaces it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,60 +51,62 @@ class RateLimits:
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
         """Make a limit for each topic and each account; all are unused at first."""
-        self._of = {one.topic.encode(): one for one in subscriptions}
+        self._subscriptions = {one.topic.encode(): one for one in subscriptions}
         sensors: dict[str | None, int] = {}
-        for one in self._of.values():
+        for one in self._subscriptions.values():
             if one.loss is OverflowPolicy.LATEST:
                 sensors[one.account] = sensors.get(one.account, 0) + 1
-        self._sensors = sensors
+        self._sensor_counts = sensors
         self._topics: dict[bytes, TokenBucket] = {}
         self._accounts: dict[str, TokenBucket] = {}
         self._readings: dict[str, TokenBucket] = {}
-        self._all = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(sum(sensors.values()))))
-        self._waiting: dict[bytes, HeldMessage] = {}
+        self._all_readings = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(sum(sensors.values()))))
+        self._held: dict[bytes, HeldMessage] = {}
 
     def judge(self, topic: bytes, mono: float) -> LimitVerdict:
         """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
-        found = self._of.get(topic)
+        found = self._subscriptions.get(topic)
         if found is None or found.loss is OverflowPolicy.NEVER:
             return LimitVerdict.READ
         if found.loss is OverflowPolicy.LATEST:
-            free = not self._waiting and self._has_room(topic, found, mono)  # else those that wait come first
-            return LimitVerdict.READ if free else LimitVerdict.WAITS
-        if self._topic(topic, found).take(mono) and (found.account is None or self._account(found.account).take(mono)):
+            free = not self._held and self._has_room(topic, found, mono)  # held readings come first
+            return LimitVerdict.READ if free else LimitVerdict.HELD
+        if self._topic_bucket(topic, found).take(mono) and (
+            found.account is None or self._account_bucket(found.account).take(mono)
+        ):
             return LimitVerdict.READ
         return LimitVerdict.IGNORED if found.loss is OverflowPolicy.UNTOLD else LimitVerdict.DROPPED
 
     def hold(self, topic: bytes, message: HeldMessage) -> None:
         """Hold a reading; it replaces the held one of the same topic."""
-        self._waiting[topic] = message
+        self._held[topic] = message
 
     @property
-    def waiting(self) -> int:
-        """Count the held readings, at most one for each topic."""
-        return len(self._waiting)
+    def held_count(self) -> int:
+        """Number of held readings, at most one for each topic."""
+        return len(self._held)
 
-    def due(self, mono: float) -> tuple[HeldMessage, ...]:
+    def take_due(self, mono: float) -> tuple[HeldMessage, ...]:
         """Remove and return the held readings that the limits allow now, the oldest first."""
-        free = [topic for topic in self._waiting if self._has_room(topic, self._of[topic], mono)]
-        return tuple(self._waiting.pop(topic) for topic in free)
+        free = [topic for topic in self._held if self._has_room(topic, self._subscriptions[topic], mono)]
+        return tuple(self._held.pop(topic) for topic in free)
 
     def _has_room(self, topic: bytes, found: Subscription, mono: float) -> bool:
         """Take one token of each limit of a reading, or none."""
-        buckets = [self._topic(topic, found), self._all]
+        buckets = [self._topic_bucket(topic, found), self._all_readings]
         if found.account is not None:
-            buckets.append(self._of_sensors(found.account))
+            buckets.append(self._sensor_bucket(found.account))
         return all(bucket.has(mono) for bucket in buckets) and all(bucket.take(mono) for bucket in buckets)
 
-    def _topic(self, topic: bytes, found: Subscription) -> TokenBucket:
+    def _topic_bucket(self, topic: bytes, found: Subscription) -> TokenBucket:
         bucket = self._topics.get(topic)
         if bucket is None:
             bucket = self._topics[topic] = TokenBucket(*TOPIC_LIMITS[found.loss])
         return bucket
 
-    def _account(self, account: str) -> TokenBucket:
+    def _account_bucket(self, account: str) -> TokenBucket:
         return self._accounts.setdefault(account, TokenBucket(ACCOUNT_PER_S, ACCOUNT_AT_ONCE))
 
-    def _of_sensors(self, account: str) -> TokenBucket:
-        at_once = max(MIN_BURST, float(self._sensors[account]))
+    def _sensor_bucket(self, account: str) -> TokenBucket:
+        at_once = max(MIN_BURST, float(self._sensor_counts[account]))
         return self._readings.setdefault(account, TokenBucket(ACCOUNT_READINGS_PER_S, at_once))

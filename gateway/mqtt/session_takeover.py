@@ -1,27 +1,27 @@
 """Detects a second gateway that uses the same MQTT client id.
 
-Every gateway signs in under the same client id, and a broker lets only the newest have it. So where two run (a box that
-was replaced and goes on, a disk that was copied, stolen credentials) each throws the other out, every second or two,
-and is told so: MQTT 5 reason 142, "Session taken over" (section 4.13).
+Each gateway connects with the same client id, and a broker keeps only the newest connection of an id. If two gateways
+run (a replaced box that still runs, a copied disk, stolen credentials), each disconnects the other every second or two,
+with MQTT 5 reason code 142, "Session taken over" (section 4.13).
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 
-TAKEN_OVER = "[code:142]"  # as aiomqtt tells it
-MIN_TAKEOVERS = 3  # once may be a restart that overlaps
-TAKEOVER_PERIOD_S = 60.0  # seconds
+TAKEN_OVER = "[code:142]"  # in aiomqtt's error text
+MIN_TAKEOVERS = 3  # a single one may be an overlapping restart
+TAKEOVER_PERIOD_S = 60.0
 
 
 @dataclass
 class TakeoverDetector:
-    """Counts how often the broker gave our chair to somebody else."""
+    """Counts how often another client took over the session."""
 
-    _at: deque[float] = field(default_factory=lambda: deque(maxlen=MIN_TAKEOVERS))
+    _takeover_times: deque[float] = field(default_factory=lambda: deque(maxlen=MIN_TAKEOVERS))
 
-    def lost(self, why: str, mono: float) -> bool:
-        """A session ended, for this reason at this instant; whether another box must be taken to be there."""
-        if TAKEN_OVER not in why:
+    def session_lost(self, reason: str, mono: float) -> bool:
+        """Record the end of a session at `mono` (monotonic seconds); return whether a second gateway runs."""
+        if TAKEN_OVER not in reason:
             return False
-        self._at.append(mono)
-        return len(self._at) == MIN_TAKEOVERS and mono - self._at[0] <= TAKEOVER_PERIOD_S
+        self._takeover_times.append(mono)
+        return len(self._takeover_times) == MIN_TAKEOVERS and mono - self._takeover_times[0] <= TAKEOVER_PERIOD_S

@@ -10,13 +10,13 @@ from gateway.system.regular_file import read_bytes
 
 
 class ClosingTlsSocket(ssl.SSLSocket):
-    """A socket that is closed when the handshake fails: paho 2.2.0 drops it open.
+    """A socket that closes itself when the handshake fails, because paho 2.2.0 leaves it open.
 
-    It says that it has nothing left: aiomqtt would read on as long as it has, a whole flood in one turn of the loop.
+    Its `pending` is always 0: aiomqtt would read as long as bytes are pending, a whole flood in one iteration.
     """
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - the standard library's signature
-        """Shake hands."""
+        """Do the TLS handshake."""
         try:
             super().do_handshake(block)
         except OSError:  # ssl.SSLError is one
@@ -24,25 +24,25 @@ class ClosingTlsSocket(ssl.SSLSocket):
             raise
 
     def pending(self) -> int:
-        """Return none: see above."""
+        """Return 0; the class docstring says why."""
         return 0
 
-    def left(self) -> int:
-        """Return how many bytes are decrypted and not read."""
+    def decrypted_bytes(self) -> int:
+        """Return the number of decrypted bytes that are not read yet."""
         return super().pending()
 
 
 def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
-    """Return what a client needs to believe this broker and no other; None where the house speaks plainly.
+    """Return the TLS context that accepts only this broker; None if the broker is used without TLS.
 
-    The broker's name has to be the one in `broker.host`. Read anew for each connection.
+    The certificate has to name `broker.host`. The files are read again for each connection.
 
     Raises:
         ConfigError: the authority cannot be read.
     """
     if broker.tls is None:
         return None
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and compares the name, by default
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
     ours.minimum_version = ssl.TLSVersion.TLSv1_2
     ours.sslsocket_class = ClosingTlsSocket
     try:
@@ -55,7 +55,7 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
         ) from error
     if broker.tls.certificate is not None and broker.tls.key is not None:
         try:
-            ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_none)
+            ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_no_password)
         except (OSError, ssl.SSLError) as error:
             why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
             raise ConfigError(
@@ -65,13 +65,13 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     return ours
 
 
-def _none() -> str:
-    """Give no password: a key that asks for one is refused rather than asked for on the terminal."""
+def _no_password() -> str:
+    """Return an empty password, so that an encrypted key is refused and OpenSSL does not prompt on the terminal."""
     return ""
 
 
 def check_files(broker: BrokerSection) -> None:
-    """Look whether all is there that the broker asks of us, before anything is started.
+    """Check that password and authority can be read, before the gateway starts anything.
 
     Raises:
         ConfigError: password or authority cannot be read.
@@ -81,11 +81,11 @@ def check_files(broker: BrokerSection) -> None:
 
 
 async def certificate_expiry(broker: BrokerSection) -> datetime | None:
-    """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
+    """Return the end of the certificate that the broker presents now; None if it is used without TLS.
 
     Raises:
         ConfigError: the authority cannot be read.
-        OSError: it is not believed (ssl.SSLError) or cannot be reached.
+        OSError: the broker cannot be reached, or its certificate is not accepted (ssl.SSLError).
     """
     ours = tls_context(broker)
     if ours is None:
@@ -97,7 +97,7 @@ async def certificate_expiry(broker: BrokerSection) -> datetime | None:
 
 
 def error_text(error: str) -> str:
-    """Say in words why a connection did not come about: for its TLS, its account; else as the library says it."""
+    """Return a readable text for an error of TLS or of the account; else the library's own text."""
     told = error.lower()
     if "certificate_verify_failed" in told or "certificate verify failed" in told:
         if "expired" in told:

@@ -225,12 +225,12 @@ class CommandExecutor:
                 latch=state.rules.unlatch,
                 **self._deadline(self._section.lock, command.life, now),
             )
-            match self._send(self._section.lock, unlock, life=command.life, now_or_never=True):
+            match self._send(self._section.lock, unlock, life=command.life, immediate=True):
                 case Sent(acknowledged=acknowledged):
                     self._crash_point("after-publish")
                     acknowledged.add_done_callback(self._on_acknowledged)
                 case NotSent() as not_sent:
-                    why, detail = e.UnsentReason.BROKER, not_sent.why
+                    why, detail = e.UnsentReason.BROKER, not_sent.reason
         if why is not None:
             self._held_back_unlock = command.visit, why
             log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
@@ -311,7 +311,7 @@ class CommandExecutor:
         command: asked.Command,
         *,
         life: float,
-        now_or_never: bool = False,
+        immediate: bool = False,
         correlation: bytes | None = None,
         response_topic: str | None = None,
     ) -> Sent | NotSent:
@@ -324,7 +324,7 @@ class CommandExecutor:
             expiry=max(1, round(life)),
             correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
             response_topic=response_topic,
-            now_or_never=now_or_never,
+            immediate=immediate,
         )
 
     def say(self, command: c.Command, state: Entrance, now: Now) -> None:

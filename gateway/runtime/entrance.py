@@ -178,7 +178,7 @@ class EntranceActor:
             for report in reports:
                 if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
-            number = incoming.answers if channel is TopicSuffix.RESULT else None
+            number = incoming.answered_query if channel is TopicSuffix.RESULT else None
             asked = number is not None and self._executor.was_asked(device, incoming.session, number)
             return number if asked else None
         if incoming.retain or self._reconnects.settling(device, self._clock.now().mono):

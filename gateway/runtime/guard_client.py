@@ -110,7 +110,7 @@ class GuardClient:
         correlation: bytes | None = None,
         response_topic: str | None = None,
         user_properties: Mapping[str, str] | None = None,
-        now_or_never: bool = False,
+        immediate: bool = False,
     ) -> Sent | NotSent:
         """Publish a message, signed if it goes to a guard. Without a valid challenge a command is not sent at all."""
         guard, channel = self._topics.get(topic, (None, None))
@@ -124,14 +124,14 @@ class GuardClient:
                 correlation=correlation,
                 response_topic=response_topic,
                 user_properties=user_properties,
-                now_or_never=now_or_never,
+                immediate=immediate,
             )
         if channel is TopicSuffix.GET:
             return self._query(guard, payload, _Query(correlation, self._mono()))
-        return self._send_command(guard, payload, expiry=expiry, now_or_never=now_or_never)
+        return self._send_command(guard, payload, expiry=expiry, immediate=immediate)
 
     def _send_command(
-        self, guard: _GuardPeer, payload: bytes, *, expiry: int | None, now_or_never: bool
+        self, guard: _GuardPeer, payload: bytes, *, expiry: int | None, immediate: bool
     ) -> Sent | NotSent:
         nonce = self._current_nonce(guard)
         if nonce is None:
@@ -146,7 +146,7 @@ class GuardClient:
             body=payload,
             counter=guard.counter + 1 if unlocks else None,
             expiry=expiry,
-            now_or_never=now_or_never,
+            immediate=immediate,
         )
         if unlocks and isinstance(sent, Sent):
             guard.nonce = None  # used, whatever the result
@@ -172,7 +172,7 @@ class GuardClient:
         body: bytes = b"",
         counter: int | None = None,
         expiry: int | None = None,
-        now_or_never: bool = False,
+        immediate: bool = False,
     ) -> Sent | NotSent:
         word = secrets.token_urlsafe(16)
         claims = ToGuard.model_validate(
@@ -189,9 +189,7 @@ class GuardClient:
             word: question
         }
         topic = device_topic(self._home, guard.lock, channel)
-        return self._publisher.publish(
-            topic, sign_guard_message(claims, guard.key), expiry=expiry, now_or_never=now_or_never
-        )
+        return self._publisher.publish(topic, sign_guard_message(claims, guard.key), expiry=expiry, immediate=immediate)
 
     def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()

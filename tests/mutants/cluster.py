@@ -70,7 +70,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="every line hears by the same quality",
         file="gateway/mqtt/client.py",
-        old="            self._lines += 1\n",
+        old="            self._session_count += 1\n",
         new="",
         tests=(f"{LINES}::test_a_line_that_comes_again_hears_by_the_next_of_its_qualities",),
     ),

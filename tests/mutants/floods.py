@@ -13,8 +13,8 @@ MUTANTS = (
     Mutant(
         name="the first reading that waits is kept, not the newest",
         file="gateway/mqtt/rate_limits.py",
-        old="        self._waiting[topic] = message",
-        new="        self._waiting.setdefault(topic, message)",
+        old="        self._held[topic] = message",
+        new="        self._held.setdefault(topic, message)",
         tests=(LIMITS,),
     ),
     Mutant(

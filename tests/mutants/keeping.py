@@ -142,8 +142,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another box in this one's chair is not noticed",
         file="gateway/mqtt/session_takeover.py",
-        old="        if TAKEN_OVER not in why:\n",
-        new="        if TAKEN_OVER in why:\n",
+        old="        if TAKEN_OVER not in reason:\n",
+        new="        if TAKEN_OVER in reason:\n",
         tests=(f"{RIVAL}::test_once_or_seldom_may_be_a_restart_that_overlaps",),
     ),
 )

@@ -103,15 +103,15 @@ MUTANTS = (
     Mutant(
         name="events take the room that unlocks need",
         file="gateway/mqtt/client.py",
-        old="room = self._patient_room if patient else self._room",
-        new="room = self._room",
+        old="room = self._parkable_maximum if patient else self._receive_maximum",
+        new="room = self._receive_maximum",
         tests=(f"{GATEWAY}mqtt/test_client.py::test_an_unlock_finds_room_where_patient_messages_wait_in_line",),
     ),
     Mutant(
         name="what waits for room is forgotten when no acknowledgement calls",
         file="gateway/mqtt/client.py",
-        old="call_later(ROOM_POLL_S, self._unpark) if self._parked else None",
-        new="call_later(ROOM_POLL_S, self._unpark) if False else None",
+        old="call_later(ROOM_POLL_S, self._send_parked) if self._parked else None",
+        new="call_later(ROOM_POLL_S, self._send_parked) if False else None",
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"
@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         name="the unlock may wait in line",
         file="gateway/runtime/effects.py",
-        old="unlock, life=command.life, now_or_never=True",
-        new="unlock, life=command.life, now_or_never=False",
+        old="unlock, life=command.life, immediate=True",
+        new="unlock, life=command.life, immediate=False",
         tests=(f"{GATEWAY}runtime/test_effects.py::test_when_all_is_well_one_unlock_leaves_now_or_never",),
     ),
     Mutant(

@@ -59,7 +59,7 @@ class HubBrokerConnection:
         self.there = False
         self._mqtt = MqttClient(
             broker=brokers[0],
-            others=brokers[1:],
+            further_brokers=brokers[1:],
             subscriptions=[
                 Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in (*topics, answers)
             ],
@@ -69,8 +69,8 @@ class HubBrokerConnection:
             on_down=self._on_session_down,
             on_missed=self._on_missed,
             monotonic=monotonic,
-            presence=None,
-            manner=ConnectionOptions(
+            birth_and_will=None,
+            options=ConnectionOptions(
                 keepalive_s=KEEPALIVE_S, session_expiry_s=0 if shards is None else SESSION_EXPIRY_S
             ),
         )

@@ -141,8 +141,8 @@ class Uplink:
             on_down=self._on_down,
             on_missed=lambda _topic: None,  # the hub sends each job without a receipt again
             monotonic=monotonic,
-            presence=BirthAndWill(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
-            manner=ConnectionOptions(
+            birth_and_will=BirthAndWill(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
+            options=ConnectionOptions(
                 keepalive_s=section.keepalive, connect_timeout_s=10.0, max_backoff_s=60.0, qos=SUBSCRIBE_QOS
             ),
         )

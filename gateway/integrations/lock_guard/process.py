@@ -134,7 +134,7 @@ class GuardProcess:
             on_down=lambda why: log.warning("house_lost", why=why),
             on_missed=lambda _topic: None,
             monotonic=self._mono,
-            presence=BirthAndWill(
+            birth_and_will=BirthAndWill(
                 topic=f"perron/{lock}/{TopicSuffix.AVAILABILITY}", online=b'{"online":true}', offline=words.OFFLINE
             ),
         )
@@ -150,7 +150,7 @@ class GuardProcess:
             on_down=self._on_radio_disconnected,
             on_missed=lambda topic: log.warning("radio_floods", topic=topic),
             monotonic=self._mono,
-            presence=BirthAndWill(topic="perron/guard/state", online=None, offline=b"offline"),
+            birth_and_will=BirthAndWill(topic="perron/guard/state", online=None, offline=b"offline"),
         )
         return house, radio
 
@@ -305,7 +305,7 @@ class GuardProcess:
         sent = self._publish_to_radio(self._radio_devices[GuardPart.LOCK], command, command.id.encode())
         self._crash_point("moved")
         if isinstance(sent, NotSent):
-            log.error("not_moved", why=sent.why)
+            log.error("not_moved", why=sent.reason)
             self._handle_event(CommandNotSent())
 
     def _query_device(self, ask: QueryRadioDevice) -> None:
@@ -321,11 +321,11 @@ class GuardProcess:
             expiry=COMMAND_EXPIRY_S,
             correlation=correlation,
             response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, asked.QueryState) else None,
-            now_or_never=True,
+            immediate=True,
         )
 
     def _probe_radio(self) -> None:
-        match self._radio_mqtt.publish(ALIVE_TOPIC, b"", now_or_never=True):
+        match self._radio_mqtt.publish(ALIVE_TOPIC, b"", immediate=True):
             case Sent(acknowledged=acknowledged):
                 acknowledged.add_done_callback(self._on_probe_answer)
             case NotSent():

@@ -141,7 +141,7 @@ def _render_configuration(folder: Path, home: Home) -> str | None:
     first, *others = listeners
     return house_configuration(
         folder.resolve(), home, host=first.host, port=first.port, user=_configured_user(folder),
-        beyond=others[0] if others else None,
+        lan_listener=others[0] if others else None,
     )  # fmt: skip
 
 

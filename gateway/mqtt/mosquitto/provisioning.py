@@ -35,40 +35,40 @@ from gateway.system.mosquitto import (
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.pki.broker import LOCAL_NAMES, BrokerCertificate, broker_certificate
 
-MAX_BRIDGE_PACKET_BYTES = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
-START_TIMEOUT_S = 10.0  # seconds for a broker to listen
-PORT_RELEASE_TIMEOUT_S = 2.0  # seconds for a killed one to leave the port
-STOP_TIMEOUT_S = 3.0  # seconds for it to end by itself
+MAX_BRIDGE_PACKET_BYTES = 4_194_304  # Zigbee2MQTT publishes its whole list of devices in one message
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared only, the gateway does not listen on it
+START_TIMEOUT_S = 10.0  # until a started broker listens
+PORT_RELEASE_TIMEOUT_S = 2.0  # until a killed broker has released its port
+STOP_TIMEOUT_S = 3.0  # until a broker has ended after SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class RunningBroker:
-    """A private broker. `enforces_access`: it knows accounts' topics and client ids (the embedded one does not)."""
+    """A private broker."""
 
     kind: Literal["mosquitto", "embedded"]
     pid: int
 
     @property
     def enforces_access(self) -> bool:
-        """Whether anything but the password stands between a client and another's topics."""
+        """Whether it has an access list and binds client ids to accounts; the embedded broker does neither."""
         return self.kind == "mosquitto"
 
 
-class BrokerMissing(Exception):  # noqa: N818 - it names what is the matter
-    """There is no broker to start; the text says what to do."""
+class BrokerMissing(Exception):  # noqa: N818 - the name says what is wrong
+    """No broker can be started; the text says what to do."""
 
 
-class WeakBrokerSetup(Exception):  # noqa: N818 - it names what is the matter
-    """What was asked for would let in whom nobody invited; the text says what and where, `todo` what to do."""
+class WeakBrokerSetup(Exception):  # noqa: N818 - the name says what is wrong
+    """The requested listeners would be insecure; the text says which and why, `todo` what to do."""
 
     def __init__(self, what: str, todo: str) -> None:
-        """Say `what` is weak and where, and what `todo`."""
+        """`what` is insecure; `todo` says what a person can do."""
         super().__init__(what)
         self.todo = todo
 
 
-def write(  # noqa: PLR0913 - where, for whom, and how it is reached
+def write_house(  # noqa: PLR0913 - each is an option of `perron broker-config`
     folder: Path,
     home: Home,
     *,
@@ -76,24 +76,24 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
     port: int,
     user: str | None = None,
     homeassistant: bool = False,
-    beyond: BrokerListener | None = None,
+    lan_listener: BrokerListener | None = None,
     names: Sequence[str] = (),
     now: Callable[[], datetime] = machine_time,
 ) -> BrokerCertificate | None:
-    """Write a broker's files into `folder`: mosquitto.conf, access, passwords, and `<account>.password` for each.
+    """Write the house broker's files into `folder`: mosquitto.conf, access, passwords, `<account>.password` for each.
 
-    `user`: who mosquitto is when root starts it; what it reads belongs to him, what clients read does not.
-    `homeassistant`: the owner's Home Assistant has an account too. `beyond`: a second listener. `names`: further names
-    and addresses under which the broker is reached. Returns the certificate where a listener speaks TLS. Passwords and
-    authority that lie there already are kept, so that devices keep theirs. Only the owner of the files may read them.
+    `user` runs mosquitto when root starts it, and owns the files that mosquitto reads. `homeassistant` adds an account
+    for the owner's Home Assistant. `lan_listener` is a second listener for other machines. `names` are further names
+    and addresses of the broker in its certificate. Returns the certificate if a listener uses TLS. Existing passwords
+    and the authority are kept, so that devices keep theirs. Only the owner of a file may read it.
 
     Raises:
-        AccountTaken: two of the house would have the same account; nothing is written.
-        WeakBrokerSetup: a listener beyond this machine without TLS, or one whose certificate would name nobody.
+        AccountTaken: two parts of the house would have the same account; nothing is written.
+        WeakBrokerSetup: a listener beyond loopback without TLS, or a certificate without a usable name.
         OSError: the folder cannot be written.
-        ValueError: a key or certificate in it is not what it was.
+        ValueError: a key or certificate in the folder cannot be used.
     """
-    listeners = _listeners(home, host, port, beyond)
+    listeners = _listeners(home, host, port, lan_listener)
     _refuse_weak(listeners, home, names)
     accounted = account_names(home, homeassistant=homeassistant)
     rights = access_list(home, homeassistant=homeassistant)
@@ -105,23 +105,23 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
         hand_over(folder, user)
     write_private(folder / "access", rights, user)
-    told = house_configuration(folder, home, host=host, port=port, user=user, beyond=beyond)
+    told = house_configuration(folder, home, host=host, port=port, user=user, lan_listener=lan_listener)
     write_private(folder / "mosquitto.conf", told, user)
-    write_private(folder / "embedded.toml", _embedded(host, port, known))
+    write_private(folder / "embedded.toml", _embedded_configuration(host, port, known))
     return certificate
 
 
-def house_configuration(  # noqa: PLR0913 - the listeners' parts, and whose files
-    folder: Path, home: Home, *, host: str, port: int, user: str | None, beyond: BrokerListener | None
+def house_configuration(  # noqa: PLR0913 - the arguments of `write_house`
+    folder: Path, home: Home, *, host: str, port: int, user: str | None, lan_listener: BrokerListener | None
 ) -> str:
-    """Return mosquitto.conf for this house; `folder` is absolute, the other arguments are those of `write`."""
+    """Return mosquitto.conf for this house; `folder` is absolute, the other arguments are those of `write_house`."""
     packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
-    return configuration(folder, _listeners(home, host, port, beyond), packet=packet, user=user)
+    return configuration(folder, _listeners(home, host, port, lan_listener), packet=packet, user=user)
 
 
-def _listeners(home: Home, host: str, port: int, beyond: BrokerListener | None) -> list[BrokerListener]:
+def _listeners(home: Home, host: str, port: int, lan_listener: BrokerListener | None) -> list[BrokerListener]:
     own = BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
-    return [own] if beyond is None else [own, beyond]
+    return [own] if lan_listener is None else [own, lan_listener]
 
 
 def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
@@ -142,9 +142,9 @@ def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequenc
 
 
 def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) -> None:
-    """Write the files of the radio's own broker: on 127.0.0.1 alone, with the accounts `guard` and `bridge` alone.
+    """Write the files of the radio's own broker: only on 127.0.0.1, only with the accounts `guard` and `bridge`.
 
-    `base` is the radio's base topic, without a slash at its end. Passwords that lie there already are kept.
+    `base` is the radio's base topic, without a slash at its end. Existing passwords are kept.
 
     Raises:
         OSError: the folder cannot be written.
@@ -157,9 +157,9 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     write_private(folder / "mosquitto.conf", told, user)
 
 
-def _embedded(host: str, port: int, known: Mapping[str, str]) -> str:
-    """Write rumqttd's configuration: MQTT 5, passwords, and no access list, for it knows none."""
-    secret = "\n".join(f"{name} = {json.dumps(password)}" for name, password in known.items())
+def _embedded_configuration(host: str, port: int, passwords: Mapping[str, str]) -> str:
+    """Return the configuration of rumqttd: MQTT 5 with passwords; it has no access lists."""
+    secret = "\n".join(f"{name} = {json.dumps(password)}" for name, password in passwords.items())
     return f"""\
 id = 0
 [router]
@@ -183,10 +183,10 @@ dynamic_filters = true
 
 
 def free_port() -> int:
-    """Find a TCP port of 127.0.0.1 that is free now, drawn by lot from those that no connection takes by itself.
+    """Return a random TCP port of 127.0.0.1 that is free now, below the range of outgoing connections.
 
-    The kernel gives outgoing connections ports from 32768 on (Linux, ip_local_port_range): one of those may be gone
-    before its server has begun.
+    The kernel gives outgoing connections ports from 32768 on (Linux, ip_local_port_range): such a port may be taken
+    before its server listens.
     """
     for _ in range(100):
         port = 20_000 + secrets.randbelow(12_000)
@@ -200,16 +200,16 @@ def free_port() -> int:
 async def private_broker(
     folder: Path, home: Home, *, embedded: bool = False, now: Callable[[], datetime] = machine_time
 ) -> AsyncIterator[RunningBroker]:
-    """Run a broker of our own at `home.broker`'s address until left or killed; its files go to `folder`.
+    """Run a private broker at the address of `home.broker` while the context is open; its files go to `folder`.
 
-    It is the machine's mosquitto, or, where there is none or `embedded` is set, the embedded one.
+    It is the machine's mosquitto, or the embedded broker if there is none or `embedded` is set.
 
     Raises:
-        BrokerMissing: neither is there, the port is taken, or it did not listen within 10 s.
+        BrokerMissing: there is neither, the port is taken, or the broker did not listen within 10 s.
     """
     host, port = home.broker.host, home.broker.port
-    await _until_free(host, port)
-    write(folder, home, host=host, port=port, user=broker_user(), now=now)
+    await _wait_until_free(host, port)
+    write_house(folder, home, host=host, port=port, user=broker_user(), now=now)
     mosquitto = None if embedded else mosquitto_path()
     if mosquitto is None and home.broker.tls is not None:
         raise BrokerMissing("the house's broker speaks TLS, which only mosquitto can: `apt install mosquitto`.")
@@ -235,21 +235,21 @@ async def private_broker(
     log = (folder / "broker.log").open("ab")
     with log:
         process = await asyncio.create_subprocess_exec(
-            *with_parent_death_signal(command, signal.SIGKILL),  # a broker that stands still hears nothing else
+            *with_parent_death_signal(command, signal.SIGKILL),  # a stopped process handles no other signal
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C reaches only us, and we end it last
+            start_new_session=True,  # Ctrl-C reaches only this process, which ends the broker last
         )
     try:
-        await _listening(process, host, port, folder / "broker.log")
+        await _wait_until_listening(process, host, port, folder / "broker.log")
         yield RunningBroker("mosquitto" if mosquitto is not None else "embedded", process.pid)
     finally:
-        await _end(process)
+        await _terminate(process)
 
 
-async def _until_free(host: str, port: int) -> None:
-    """Whoever listens there would be taken for ours; one that was killed a moment ago may still be letting go."""
+async def _wait_until_free(host: str, port: int) -> None:
+    """Wait until the port is free: another server would be taken for the private broker."""
     for patience in range(int(PORT_RELEASE_TIMEOUT_S / 0.05), -1, -1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -265,7 +265,7 @@ async def _until_free(host: str, port: int) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _listening(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
+async def _wait_until_listening(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while process.returncode is None:
@@ -280,8 +280,8 @@ async def _listening(process: asyncio.subprocess.Process, host: str, port: int, 
     raise BrokerMissing(f"the private broker does not listen on {host}:{port}; its own words are in {log}.")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the broker by its own process, for good: a paused one too."""
+async def _terminate(process: asyncio.subprocess.Process) -> None:
+    """Terminate the broker, with SIGKILL if it does not end within STOP_TIMEOUT_S."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:

@@ -9,7 +9,7 @@ from gateway.cli.broker import explain_error
 from gateway.cli.brokerconfig import broker_config, check_base_topic
 from gateway.cli.failure import ExitCode, Failure
 from gateway.config.loader import load_home_file
-from gateway.mqtt.mosquitto.provisioning import write
+from gateway.mqtt.mosquitto.provisioning import write_house
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from gateway.system.pki.broker import broker_certificate
 from tests.gateway.cli.terminal import run_perron
@@ -114,7 +114,7 @@ def test_a_gateway_that_cannot_read_what_the_broker_asks_of_it_says_so_in_words(
                                          "  username: gateway\n  tls: {ca: accounts/authority.pem}\n")  # fmt: skip
     home_file.write_text(text)
     home = load_home_file(home_file)
-    write(home_file.parent / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    write_house(home_file.parent / "accounts", home, host="127.0.0.1", port=home.broker.port)
     for missing, said in (("authority.pem", "authority"), ("gateway.password", "password")):
         (home_file.parent / "accounts" / missing).unlink()
         told = run_perron("run", home=home_file)

@@ -19,7 +19,7 @@ from devices.simulators.house import SimulatedBroker as DevicesBroker
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, MqttClient
 from gateway.mqtt.mosquitto.folder_check import folder_faults
-from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, free_port, private_broker, write
+from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, free_port, private_broker, write_house
 from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.config_section import ConfigError
 from gateway.system.mosquitto import BrokerListener, broker_user, reload
@@ -51,7 +51,7 @@ def house(folder: Path, host: str = "127.0.0.1") -> Home:
 @contextlib.asynccontextmanager
 async def broker_of(home: Home, folder: Path, *, age: timedelta = timedelta(0)) -> AsyncIterator[Mosquitto]:
     """The house's broker, with a certificate that was made so long ago."""
-    write(folder, home, host=home.broker.host, port=home.broker.port, user=broker_user(),
+    write_house(folder, home, host=home.broker.host, port=home.broker.port, user=broker_user(),
           now=lambda: datetime.now(UTC) - age)  # fmt: skip
     async with running(folder / "mosquitto.conf", home.broker.port, {}) as broker:
         yield broker
@@ -107,7 +107,7 @@ async def test_a_broker_of_another_authority_of_another_name_or_with_an_old_cert
 ) -> None:
     home = house(tmp_path / "ours")
     other = house(tmp_path / "other")
-    write(tmp_path / "other", other, host="127.0.0.1", port=other.broker.port)
+    write_house(tmp_path / "other", other, host="127.0.0.1", port=other.broker.port)
     async with broker_of(home, tmp_path / "ours"):
         foreign = home.broker.model_copy(update={"tls": BrokerTls(ca=tmp_path / "other" / "authority.pem")})
         assert await refused(foreign) == "its certificate comes from another authority than broker.tls.ca"
@@ -117,7 +117,7 @@ async def test_a_broker_of_another_authority_of_another_name_or_with_an_old_cert
             await asyncio.open_connection("127.0.0.1", home.broker.port, ssl=device)
 
     elsewhere = house(tmp_path / "elsewhere", "127.0.0.2")
-    write(tmp_path / "elsewhere", elsewhere, host="127.0.0.2", port=elsewhere.broker.port, user=broker_user())
+    write_house(tmp_path / "elsewhere", elsewhere, host="127.0.0.2", port=elsewhere.broker.port, user=broker_user())
     broker_certificate(tmp_path / "elsewhere", box="test-box", names=("perron.home.arpa",), now=datetime.now(UTC))
     async with running(tmp_path / "elsewhere" / "mosquitto.conf", elsewhere.broker.port, {}, host="127.0.0.2"):
         assert await refused(elsewhere.broker) == "its certificate is another name's"
@@ -183,7 +183,7 @@ async def test_a_renewal_reaches_the_next_client_and_disturbs_nobody_who_is_conn
 @pytest.mark.slow
 async def test_a_client_that_is_told_to_speak_tls_never_falls_back_to_plain_words(tmp_path: Path) -> None:
     home = house(tmp_path)
-    write(tmp_path, home, host="127.0.0.1", port=home.broker.port)
+    write_house(tmp_path, home, host="127.0.0.1", port=home.broker.port)
     heard = bytearray()
 
     async def eavesdrop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -220,7 +220,7 @@ async def test_other_machines_come_by_tls_beside_the_plain_listener_of_this_one(
     home = house(tmp_path)
     plain = home.model_copy(update={"broker": home.broker.model_copy(update={"tls": None})})
     beyond = BrokerListener(host="127.0.0.2", port=free_port(), tls=True)
-    write(tmp_path, plain, host="127.0.0.1", port=plain.broker.port, user=broker_user(), beyond=beyond)
+    write_house(tmp_path, plain, host="127.0.0.1", port=plain.broker.port, user=broker_user(), lan_listener=beyond)
     async with running(tmp_path / "mosquitto.conf", plain.broker.port, {}):
         device = home.broker.account("front-lock").model_copy(update={"host": beyond.host, "port": beyond.port})
         async with account_session(plain, "gateway", "perron/#") as gateway, open_session(device) as lock:
@@ -235,17 +235,17 @@ def test_a_listener_beyond_this_machine_without_tls_is_not_written(tmp_path: Pat
     home = house(tmp_path)
     plain = home.model_copy(update={"broker": home.broker.model_copy(update={"tls": None})})
     with pytest.raises(WeakBrokerSetup, match="beyond this machine without TLS") as weak:
-        write(tmp_path / "new", plain, host="0.0.0.0", port=1883)  # noqa: S104 - it must be refused
+        write_house(tmp_path / "new", plain, host="0.0.0.0", port=1883)  # noqa: S104 - it must be refused
     assert "tls:" in weak.value.todo
     with pytest.raises(WeakBrokerSetup, match="name none of them") as weak:
-        write(tmp_path / "new", home, host="0.0.0.0", port=1883)  # noqa: S104 - the same
+        write_house(tmp_path / "new", home, host="0.0.0.0", port=1883)  # noqa: S104 - the same
     assert "--name" in weak.value.todo
     assert not (tmp_path / "new").exists()
 
 
 def test_the_authoritys_key_lies_apart_from_what_the_broker_reads_and_is_nobody_elses(tmp_path: Path) -> None:
     home = house(tmp_path)
-    write(tmp_path, home, host="127.0.0.1", port=1883)
+    write_house(tmp_path, home, host="127.0.0.1", port=1883)
     assert str(tmp_path / "authority") not in (tmp_path / "mosquitto.conf").read_text()
     key = tmp_path / "authority" / "authority.key"
     assert key.stat().st_mode & 0o077 == 0
@@ -268,14 +268,14 @@ def test_an_authority_that_cannot_be_read_is_told_with_its_file_and_the_remedy(t
     with pytest.raises(ConfigError, match=r"authority\.pem: .*cannot be read.*broker-config"):
         tls_context(missing)
     (tmp_path / "authority.pem").write_text("no certificate\n")
-    with pytest.raises(ConfigError, match="it is no certificate"):
+    with pytest.raises(ConfigError, match="it is not a certificate"):
         tls_context(missing)
 
 
 def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path: Path) -> None:
     """As root for Debian's `nobody`; as somebody else nothing can be given away, and all stays one's own."""
     home = house(tmp_path / "broker")
-    write(tmp_path / "broker", home, host="127.0.0.1", port=1883, user="nobody")
+    write_house(tmp_path / "broker", home, host="127.0.0.1", port=1883, user="nobody")
     theirs = {"mosquitto.conf", "access", "passwords", "tls", "tls/broker.pem", "tls/broker.key"}
     ours = {"gateway.password", "front-lock.password", "authority", "authority/authority.key", "embedded.toml"}
     nobody = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()

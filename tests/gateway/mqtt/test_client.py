@@ -66,7 +66,7 @@ class Ears:
             on_down=lambda why: self._tell("down", why),
             on_missed=lambda topic: self._tell("missed", topic),
             monotonic=time.monotonic,
-            presence=GATEWAY_BIRTH_AND_WILL,
+            birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )
 
     async def _number(self) -> int:
@@ -170,7 +170,7 @@ async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home
             correlation=b"101:7", boot="b1", seq=12, uptime_ms=34567,
         )
     ]  # fmt: skip
-    assert ears.heard[0].answers == 7
+    assert ears.heard[0].answered_query == 7
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home
 )
 def test_only_an_answer_to_a_question_of_this_session_counts(correlation: bytes | None, answers: int | None) -> None:
     incoming = InboundMessage(topic="t", payload=b"", retain=False, session=5, correlation=correlation)
-    assert incoming.answers == answers
+    assert incoming.answered_query == answers
 
 
 @pytest.mark.slow
@@ -279,7 +279,7 @@ async def raw(home: Home, account: str, **more: object) -> AsyncIterator[aiomqtt
 @pytest.mark.slow
 async def test_the_bytes_of_an_unlock_have_left_when_publish_returns(home: Home, wire: TcpRelay) -> None:
     async with running(through(home, wire)) as ears:
-        sent = ears.line.publish("perron/front-lock/set", b"unlock-now", expiry=5, now_or_never=True)
+        sent = ears.line.publish("perron/front-lock/set", b"unlock-now", expiry=5, immediate=True)
         time.sleep(QUIET)  # noqa: ASYNC251 - the event loop must not get a turn: another thread watches the wire
         assert b"unlock-now" in wire.seen
         assert await code_of(sent) == 16
@@ -291,15 +291,15 @@ async def test_what_was_not_sent_never_reaches_the_wire_not_even_later(home: Hom
         wire.flowing.clear()  # the other side takes nothing more: the kernel's buffers fill up
         filler = [ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0) for _ in range(400)]
         assert filler[-1] == NotSent(NotSentReason.BLOCKED)
-        refused = ears.line.publish("perron/front-lock/set", b"unlock-refused", expiry=5, now_or_never=True)
+        refused = ears.line.publish("perron/front-lock/set", b"unlock-refused", expiry=5, immediate=True)
         assert refused == NotSent(NotSentReason.BLOCKED)
         wire.flowing.set()
         await ears.until(lambda: ears.count("up") + ears.count("down") > 0)
-        control = ears.line.publish("perron/front-lock/set", b"unlock-control", now_or_never=True)
+        control = ears.line.publish("perron/front-lock/set", b"unlock-control", immediate=True)
         async with asyncio.timeout(LONG):
             while isinstance(control, NotSent):  # until the buffers are empty again
                 await asyncio.sleep(0.05)
-                control = ears.line.publish("perron/front-lock/set", b"unlock-control", now_or_never=True)
+                control = ears.line.publish("perron/front-lock/set", b"unlock-control", immediate=True)
         await code_of(control)
     assert b"unlock-control" in wire.seen
     assert b"unlock-refused" not in wire.seen
@@ -310,7 +310,7 @@ async def test_a_link_that_was_just_cut_takes_no_unlock(home: Home, wire: TcpRel
     async with running(through(home, wire)) as ears:
         wire.cut()
         time.sleep(QUIET)  # noqa: ASYNC251 - the event loop must not learn of it before we publish
-        outcome = ears.line.publish("perron/front-lock/set", b"unlock-cut", now_or_never=True)
+        outcome = ears.line.publish("perron/front-lock/set", b"unlock-cut", immediate=True)
         assert outcome in (NotSent(NotSentReason.BLOCKED), NotSent(NotSentReason.NO_BROKER))
         await ears.until(lambda: ears.count("up") == 2)
         await asyncio.sleep(QUIET)
@@ -326,7 +326,7 @@ async def test_nothing_published_while_the_broker_is_dead_arrives_after_it_is_ba
         line = await ears.enter_async_context(running(home))
         os.kill(broker.pid, signal.SIGKILL)
         await line.until(lambda: line.count("down") == 1)
-        while_dead = line.line.publish("perron/front-lock/set", b"unlock-while-dead", now_or_never=True)
+        while_dead = line.line.publish("perron/front-lock/set", b"unlock-while-dead", immediate=True)
         assert while_dead == NotSent(NotSentReason.NO_BROKER)
         assert line.line.publish("perron/front-lock/set", b"patient-while-dead") == NotSent(NotSentReason.NO_BROKER)
         async with private_broker(tmp_path, home), guest(home, "front-lock", "perron/front-lock/set") as lock:
@@ -362,12 +362,12 @@ async def test_a_paused_broker_may_have_the_unlock_and_is_noticed_and_left(home:
         await lock.subscribe("perron/front-lock/set", qos=1)
         os.kill(broker.pid, signal.SIGSTOP)
         try:
-            maybe = ears.line.publish("perron/front-lock/set", b"unlock-maybe", expiry=60, now_or_never=True)
+            maybe = ears.line.publish("perron/front-lock/set", b"unlock-maybe", expiry=60, immediate=True)
             assert isinstance(maybe, Sent)
             await ears.until(lambda: ears.count("down") == 1)
             async with asyncio.timeout(LONG):
                 assert (await maybe.acknowledged).code is None
-            assert ears.line.publish("perron/front-lock/set", b"never", now_or_never=True) == NotSent(
+            assert ears.line.publish("perron/front-lock/set", b"never", immediate=True) == NotSent(
                 NotSentReason.NO_BROKER
             )
         finally:
@@ -392,7 +392,7 @@ async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Ho
     assert kept >= 50
     async with running(home) as ears:
         patient = [ears.line.publish("perron/bridge/x", str(n).encode()) for n in range(500)]
-        urgent = [ears.line.publish("perron/bridge/y", b"u", now_or_never=True) for _ in range(kept + 1)]
+        urgent = [ears.line.publish("perron/bridge/y", b"u", immediate=True) for _ in range(kept + 1)]
         assert urgent[-1] == NotSent(NotSentReason.NO_ROOM)
         assert [await code_of(outcome) for outcome in urgent[:-1]] == [16] * kept
         assert {await code_of(outcome) for outcome in patient} == {16}
@@ -401,9 +401,7 @@ async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Ho
 def fill_the_socket(ears: Ears) -> None:
     """Publish what nobody acknowledges until the kernel's buffers take no more: how much that is it decides itself."""
     for _ in range(5000):
-        if ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0, now_or_never=True) == NotSent(
-            NotSentReason.BLOCKED
-        ):
+        if ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0, immediate=True) == NotSent(NotSentReason.BLOCKED):
             return
     raise AssertionError("the socket took 300 MB")
 
@@ -420,7 +418,7 @@ async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_i
         burst = [b"%3d" % n for n in range(90)]
         sent = [ears.line.publish("perron/front-lock/set", one) for one in burst]
         assert all(isinstance(outcome, Sent) for outcome in sent)
-        assert ears.line.publish("perron/front-lock/set", b"u", now_or_never=True) == NotSent(NotSentReason.BLOCKED)
+        assert ears.line.publish("perron/front-lock/set", b"u", immediate=True) == NotSent(NotSentReason.BLOCKED)
         wire.flowing.set()
         async with asyncio.timeout(LONG):
             assert [bytes((await anext(lock.messages)).payload) for _ in burst] == burst
@@ -512,7 +510,7 @@ async def test_a_wrong_password_is_said_and_no_session_begins(
 
 
 def test_acknowledgements_of_forty_milliseconds_are_called_a_stall() -> None:
-    assert RoundTrip(median=0.0004, stalls=False) != RoundTrip(median=0.0425, stalls=True)
+    assert RoundTrip(median_s=0.0004, has_delayed_acks=False) != RoundTrip(median_s=0.0425, has_delayed_acks=True)
     assert Acknowledgement(code=0x10, seconds=0.1).accepted
     assert not Acknowledgement(code=0x87, seconds=0.1).accepted
     assert not Acknowledgement(code=None, seconds=0.1).accepted

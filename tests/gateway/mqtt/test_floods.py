@@ -15,9 +15,9 @@ def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
 def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        losses={"scan": OverflowPolicy.COUNTED, "stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
-        missed=missed.append,
-        largest=MAX_PAYLOAD_BYTES,
+        policies={"scan": OverflowPolicy.COUNTED, "stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
+        on_missed=missed.append,
+        max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
     for _ in range(MAX_WAITING_SCANS + 100):
         inbox.put_nowait(message("scan"))
@@ -32,7 +32,9 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
 def test_a_flood_of_offers_costs_no_scan() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        losses=dict.fromkeys(("scan", "offer"), OverflowPolicy.COUNTED), missed=missed.append, largest=MAX_PAYLOAD_BYTES
+        policies=dict.fromkeys(("scan", "offer"), OverflowPolicy.COUNTED),
+        on_missed=missed.append,
+        max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
     for topic in (*["offer"] * (MAX_WAITING_SCANS + 1), "scan"):
         inbox.put_nowait(message(topic))
@@ -42,9 +44,9 @@ def test_a_flood_of_offers_costs_no_scan() -> None:
 def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        losses=dict.fromkeys(("lock", "fridge"), OverflowPolicy.ASKED_AGAIN),
-        missed=missed.append,
-        largest=MAX_PAYLOAD_BYTES,
+        policies=dict.fromkeys(("lock", "fridge"), OverflowPolicy.ASKED_AGAIN),
+        on_missed=missed.append,
+        max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
     for topic in (*["fridge"] * (MAX_WAITING_REPORTS + 5), "lock"):
         inbox.put_nowait(message(topic))
@@ -54,9 +56,9 @@ def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None
 def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        losses={"stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
-        missed=missed.append,
-        largest=MAX_PAYLOAD_BYTES,
+        policies={"stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
+        on_missed=missed.append,
+        max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
     for _ in range(MAX_WAITING_REPORTS + 1):
         inbox.put_nowait(message("lock"))

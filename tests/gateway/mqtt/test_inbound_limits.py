@@ -49,7 +49,7 @@ class Ears:
             on_down=self._lost,
             on_missed=self.missed.append,
             monotonic=time.monotonic,
-            presence=None,
+            birth_and_will=None,
         )
 
     async def _number(self) -> int:
@@ -183,11 +183,11 @@ def test_only_what_has_too_many_properties_goes_without_them(qos: int) -> None:
     fits = MAX_PROPERTIES_BYTES // 5
     for many in (0, 1, fits):
         body = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(many)))
-        assert without_excess_properties(body, named=qos > 0) == body
+        assert without_excess_properties(body, has_packet_id=qos > 0) == body
     much = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(fits + 1)))
-    assert without_excess_properties(much, named=qos > 0) == _body(message(TOPIC, b"said", qos=qos))
+    assert without_excess_properties(much, has_packet_id=qos > 0) == _body(message(TOPIC, b"said", qos=qos))
     for lies in (b"", b"\0", b"\0\3a/b", b"\0\3a/b\xff\xff\xff\xff", b"\0\3a/b\xff\xff\xff\x7f", b"\xff\xff"):
-        without_excess_properties(bytearray(lies), named=qos > 0)
+        without_excess_properties(bytearray(lies), has_packet_id=qos > 0)
 
 
 def _body(packet: bytes) -> bytearray:

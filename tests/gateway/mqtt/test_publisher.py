@@ -29,7 +29,7 @@ async def test_a_line_that_comes_again_hears_by_the_next_of_its_qualities(tmp_pa
             subscriptions=[Subscription(topic=TOPIC, stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
             session_number=number, on_message=lambda _incoming: None, on_up=ups.put_nowait,
             on_down=lambda _why: None, on_missed=lambda _topic: None, monotonic=time.monotonic,
-            manner=ConnectionOptions(qos=(0, 1)),
+            options=ConnectionOptions(qos=(0, 1)),
         )  # fmt: skip
         task = asyncio.create_task(line.run())
         try:

@@ -41,11 +41,11 @@ def flood(limits: RateLimits, topics: list[Subscription], *, per_second: float, 
             match limits.judge(one.topic.encode(), mono):
                 case LimitVerdict.READ:
                     read[one.topic].append(number)
-                case LimitVerdict.WAITS:
+                case LimitVerdict.HELD:
                     limits.hold(one.topic.encode(), HeldMessage(0x30, packet))
                 case LimitVerdict.DROPPED | LimitVerdict.IGNORED:
                     pass
-        for held in limits.due(mono):
+        for held in limits.take_due(mono):
             body = json.loads(held.packet)
             read[body["topic"]].append(body["number"])
     return read
@@ -67,8 +67,8 @@ def test_the_newest_reading_is_read_when_there_is_room_again() -> None:
     limits = RateLimits(topics)
     read = flood(limits, topics, per_second=25, seconds=2)["s/0"]
     assert len(read) <= READINGS_AT_ONCE + 3
-    assert limits.waiting == 1
-    (held,) = limits.due(10.0)
+    assert limits.held_count == 1
+    (held,) = limits.take_due(10.0)
     assert json.loads(held.packet)["number"] == 49
 
 
@@ -77,9 +77,9 @@ def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
     quiet = Subscription(topic="other", stored=True, loss=OverflowPolicy.LATEST, account="zwave")
     limits = RateLimits([*loud, quiet])
     flood(limits, loud, per_second=5, seconds=30)
-    assert limits.judge(b"other", 30.0) is LimitVerdict.WAITS
+    assert limits.judge(b"other", 30.0) is LimitVerdict.HELD
     limits.hold(b"other", HeldMessage(0x30, b"other's"))
-    assert HeldMessage(0x30, b"other's") in limits.due(30.1), "at the next look"
+    assert HeldMessage(0x30, b"other's") in limits.take_due(30.1), "at the next look"
 
 
 def test_a_scanner_s_garbage_is_dropped_beyond_its_limit_and_the_owner_is_never_limited() -> None:

@@ -17,11 +17,11 @@ TAKEN = "[code:142] Session taken over"
 
 def test_once_or_seldom_may_be_a_restart_that_overlaps() -> None:
     rival = TakeoverDetector()
-    assert not any(rival.lost(TAKEN, at * TAKEOVER_PERIOD_S) for at in range(2 * MIN_TAKEOVERS))
-    assert not any(rival.lost("connection lost", 1000.0) for _ in range(2 * MIN_TAKEOVERS))
-    assert [rival.lost(TAKEN, 2000.0 + n) for n in range(MIN_TAKEOVERS + 1)] == [False] * (MIN_TAKEOVERS - 1) + [
-        True
-    ] * 2
+    assert not any(rival.session_lost(TAKEN, at * TAKEOVER_PERIOD_S) for at in range(2 * MIN_TAKEOVERS))
+    assert not any(rival.session_lost("connection lost", 1000.0) for _ in range(2 * MIN_TAKEOVERS))
+    assert [rival.session_lost(TAKEN, 2000.0 + n) for n in range(MIN_TAKEOVERS + 1)] == [False] * (
+        MIN_TAKEOVERS - 1
+    ) + [True] * 2
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp
             on_down=lambda _why: None,
             on_missed=lambda _topic: None,
             monotonic=loop.time,
-            presence=GATEWAY_BIRTH_AND_WILL,
+            birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )
         running = asyncio.create_task(twin.run())
         try:

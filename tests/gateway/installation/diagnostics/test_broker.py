@@ -10,7 +10,7 @@ from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.diagnostics.broker import examine_broker, gateway_finding
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S
-from gateway.mqtt.mosquitto.provisioning import private_broker, write
+from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from tests.gateway.cli.terminal import account_session, next_message
 from tests.gateway.installation.diagnostics.english import by_subject, findings_of, read_finding
 from tests.quiet import SilentServer, silent_server
@@ -61,7 +61,7 @@ async def test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination(ho
 
 
 async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(home: Home, tmp_path: Path) -> None:
-    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    write_house(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     listens: SilentServer
     async with silent_server(home.broker.port) as listens:
         began = asyncio.get_running_loop().time()

@@ -47,7 +47,7 @@ from gateway.installation.diagnostics.house import (
 from gateway.installation.diagnostics.words import report_text, sentence_text
 from gateway.installation.notes import store_walk
 from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
-from gateway.mqtt.mosquitto.provisioning import private_broker, write
+from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
 from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
@@ -262,7 +262,7 @@ async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: 
 
 
 async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Home, tmp_path: Path) -> None:
-    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    write_house(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     assert [finding.verdict for finding in broker_file_findings(home)] == [FindingVerdict.GOOD]
     (tmp_path / "accounts" / "owner.password").chmod(0o644)
     [finding] = map(read_finding, broker_file_findings(home))
@@ -290,7 +290,7 @@ async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_
 async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination(
     home: Home, tmp_path: Path
 ) -> None:
-    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    write_house(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     access = tmp_path / "accounts" / "access"
     access.unlink()
     os.mkfifo(access)  # whoever reads it waits for somebody who writes
@@ -324,7 +324,7 @@ async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never
     home: Home, tmp_path: Path
 ) -> None:
     accounts, storage = tmp_path / "accounts", tmp_path / "var"
-    write(accounts, home, host="127.0.0.1", port=home.broker.port)
+    write_house(accounts, home, host="127.0.0.1", port=home.broker.port)
     login = {"credentials_file": tmp_path / "door.login"}
     devices = {id_: one.model_copy(update=login) if one.kind == "camera" else one for id_, one in home.devices.items()}
     house = home.model_copy(

@@ -73,7 +73,7 @@ class Stage:
             on_down=lambda _why: None,
             on_missed=lambda _topic: None,
             monotonic=time.monotonic,
-            presence=GATEWAY_BIRTH_AND_WILL,
+            birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )
         assistant = HomeAssistantBridge(
             house,
@@ -335,5 +335,5 @@ async def test_a_record_that_was_damaged_is_told_and_keeps_nothing_from_working(
 
 
 def test_the_private_broker_of_such_a_house_knows_home_assistants_account(tmp_path: Path) -> None:
-    provisioning.write(tmp_path / "b", with_section(make_home(tmp_path)), host="127.0.0.1", port=1883)
+    provisioning.write_house(tmp_path / "b", with_section(make_home(tmp_path)), host="127.0.0.1", port=1883)
     assert (tmp_path / "b" / "homeassistant.password").exists()

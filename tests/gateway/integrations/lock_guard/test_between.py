@@ -66,9 +66,9 @@ class Between(RuleBasedStateMachine):
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry: int | None = None,
         correlation: bytes | None = None, response_topic: str | None = None,
-        user_properties: Mapping[str, str] | None = None, now_or_never: bool = False,
+        user_properties: Mapping[str, str] | None = None, immediate: bool = False,
     ) -> Sent | NotSent:  # fmt: skip
-        del topic, qos, retain, expiry, correlation, response_topic, user_properties, now_or_never
+        del topic, qos, retain, expiry, correlation, response_topic, user_properties, immediate
         self.to_guard.append(payload)
         done: asyncio.Future[Acknowledgement] = self.loop.create_future()
         done.set_result(Acknowledgement(code=0, seconds=0.0))
@@ -133,7 +133,7 @@ class Between(RuleBasedStateMachine):
         command = UnlockDoor(id=intent, intent=intent, issued_at=AT, expires_at=AT, boot=boot, until_ms=until)
         self.unlocks[intent] = self.house.mono
         letter = vendor.encode_command(command, NO_DEVICE_REF)
-        self.running(lambda: self.guarded.publish(f"perron/{LOCK}/set", letter.payload, now_or_never=True))
+        self.running(lambda: self.guarded.publish(f"perron/{LOCK}/set", letter.payload, immediate=True))
         if through:
             self.he_lets_all_through_for_once(answered=False)
 
@@ -199,9 +199,9 @@ class Between(RuleBasedStateMachine):
             assert told.uptime_ms is not None
             self.boot = told.boot, told.uptime_ms, self.house.mono
             reports = VENDORS["guard"].decode_report(where, told.payload, NO_DEVICE_REF)
-            if told.answers is None or not isinstance(reports[0], LockReport):
+            if told.answered_query is None or not isinstance(reports[0], LockReport):
                 continue
-            since = self.asked_at[told.answers]
+            since = self.asked_at[told.answered_query]
             assert self.house.mono - since <= ANSWER_TIMEOUT_S
             assert reports[0].bolt in self.true_since(since)
 

@@ -48,9 +48,9 @@ class Desk:
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry: int | None = None,
         correlation: bytes | None = None, response_topic: str | None = None,
-        user_properties: Mapping[str, str] | None = None, now_or_never: bool = False,
+        user_properties: Mapping[str, str] | None = None, immediate: bool = False,
     ) -> Sent | NotSent:  # fmt: skip
-        del qos, retain, expiry, correlation, response_topic, user_properties, now_or_never
+        del qos, retain, expiry, correlation, response_topic, user_properties, immediate
         self.left.append((topic, payload))
         done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
         done.set_result(Acknowledgement(code=0, seconds=0.0))
@@ -113,13 +113,13 @@ async def test_an_answer_counts_with_what_its_signature_covers_and_nothing_else(
     desk.challenged()
     ((device, channel, told),) = desk.hears(question=desk.ask(), topic=TopicSuffix.EVENT)
     assert (device, channel, told.payload) == (LOCK, TopicSuffix.RESULT, LOCKED.encode())
-    assert (told.answers, told.boot, told.uptime_ms) == (1, BOOT, 7)
+    assert (told.answered_query, told.boot, told.uptime_ms) == (1, BOOT, 7)
 
 
 async def test_news_answers_nothing_whatever_the_broker_writes_beside_it(desk: Desk) -> None:
     desk.challenged()
     ((_, _, told),) = desk.hears()
-    assert (told.correlation, told.answers) == (None, None)
+    assert (told.correlation, told.answered_query) == (None, None)
 
 
 async def test_an_answer_that_is_long_in_coming_is_news(desk: Desk) -> None:
@@ -127,13 +127,13 @@ async def test_an_answer_that_is_long_in_coming_is_news(desk: Desk) -> None:
     question = desk.ask()
     desk.mono += ANSWER_TIMEOUT_S + 0.1
     ((_, _, told),) = desk.hears(question=question)
-    assert told.answers is None
+    assert told.answered_query is None
 
 
 async def test_an_answer_to_no_question_of_ours_is_news(desk: Desk) -> None:
     desk.challenged()
     ((_, _, told),) = desk.hears(question="x" * 22)
-    assert told.answers is None
+    assert told.answered_query is None
 
 
 async def test_the_same_words_twice_count_once(desk: Desk) -> None:
@@ -172,7 +172,10 @@ async def test_what_is_of_another_lock_or_stored_counts_for_nothing(desk: Desk) 
 async def test_that_the_guard_is_gone_needs_no_proof(desk: Desk) -> None:
     desk.challenged()
     gone = desk.raw(words.OFFLINE, TopicSuffix.AVAILABILITY)
-    assert [(device, told.boot, told.answers) for device, _, told in gone] == [(LOCK, None, None), (DOOR, None, None)]
+    assert [(device, told.boot, told.answered_query) for device, _, told in gone] == [
+        (LOCK, None, None),
+        (DOOR, None, None),
+    ]
 
 
 async def test_the_door_s_words_reach_the_door_alone(desk: Desk) -> None:
@@ -198,9 +201,9 @@ def unlocking() -> bytes:
 
 async def test_an_unlock_carries_the_challenge_and_the_next_counter_once(desk: Desk) -> None:
     desk.challenged()
-    assert isinstance(desk.guarded.publish(SET, unlocking(), now_or_never=True), Sent)
+    assert isinstance(desk.guarded.publish(SET, unlocking(), immediate=True), Sent)
     assert (desk.said.at, desk.said.nonce, desk.said.counter) == ("set", "n" * 22, 4)
-    assert desk.guarded.publish(SET, unlocking(), now_or_never=True) == NotSent(NotSentReason.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking(), immediate=True) == NotSent(NotSentReason.NO_CHALLENGE)
 
 
 async def test_without_a_living_challenge_no_unlock_leaves(desk: Desk) -> None:

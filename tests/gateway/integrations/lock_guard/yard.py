@@ -84,7 +84,7 @@ class GatewaySide:
         self.line = MqttClient(
             broker=home.broker, subscriptions=self.topics.subscriptions, session_number=self._next,
             on_message=self._on_message, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
-            on_missed=lambda _topic: None, monotonic=time.monotonic, presence=GATEWAY_BIRTH_AND_WILL,
+            on_missed=lambda _topic: None, monotonic=time.monotonic, birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )  # fmt: skip
         self.guarded = GuardClient(home, line=self.line, mono=time.monotonic)
         self.number = 0
@@ -112,7 +112,7 @@ class GatewaySide:
         return self.number
 
     def answers(self, device: str, number: int) -> list[Report]:
-        return [report for d, report, told in self.heard if d == device and told.answers == number]
+        return [report for d, report, told in self.heard if d == device and told.answered_query == number]
 
     async def answer(self, device: str) -> Report:
         """Ask, and again where nothing comes, as the rules do."""
@@ -139,7 +139,7 @@ class GatewaySide:
         )  # fmt: skip
         letter = VENDORS["guard"].encode_command(command, self.home.devices[LOCK].device_ref)
         return self.guarded.publish(
-            device_topic(self.home, LOCK, letter.suffix), letter.payload, expiry=max(1, round(life)), now_or_never=True
+            device_topic(self.home, LOCK, letter.suffix), letter.payload, expiry=max(1, round(life)), immediate=True
         )
 
     def refusals(self) -> list[OperationError]:

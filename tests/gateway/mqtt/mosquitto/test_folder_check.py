@@ -9,7 +9,7 @@ import pytest
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import folder_check as module
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults, foreign_configuration, read_options
-from gateway.mqtt.mosquitto.provisioning import write
+from gateway.mqtt.mosquitto.provisioning import write_house
 from gateway.system.mosquitto import BrokerListener
 
 
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def folder(home: Home, tmp_path: Path) -> Path:
     beyond = BrokerListener(host="192.0.2.1", port=8883, tls=True)
-    write(tmp_path / "accounts", home, host="127.0.0.1", port=1883, homeassistant=True, beyond=beyond)
+    write_house(tmp_path / "accounts", home, host="127.0.0.1", port=1883, homeassistant=True, lan_listener=beyond)
     return tmp_path / "accounts"
 
 
@@ -149,7 +149,7 @@ def test_what_home_assistant_and_a_guard_may_publish_is_as_perron_writes_it(tmp_
     }  # fmt: skip
     broker = {"password_file": tmp_path / "accounts" / "gateway.password"}
     home = Home.model_validate({"box": "b", "name": "n", "broker": broker, "devices": devices, "entrances": {}})
-    write(tmp_path / "accounts", home, host="127.0.0.1", port=1883)
+    write_house(tmp_path / "accounts", home, host="127.0.0.1", port=1883)
     assert folder_faults(tmp_path / "accounts", home) == ()
 
 

@@ -17,7 +17,7 @@ import pytest
 from gateway.config.broker_acl import access_list
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import provisioning as broker_module
-from gateway.mqtt.mosquitto.provisioning import BrokerMissing, RunningBroker, free_port, private_broker, write
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, RunningBroker, free_port, private_broker, write_house
 from gateway.system.mosquitto import PBKDF2_ITERATIONS, BrokerListener, configuration, password_line
 from tests.gateway.callers import account_session, collect_until, publish_reason_code, raw_client
 
@@ -256,9 +256,9 @@ def test_passwords_are_kept_when_the_files_are_written_anew_and_only_their_owner
     home: Home, tmp_path: Path
 ) -> None:
     folder = tmp_path / "accounts"
-    write(folder, home, host="127.0.0.1", port=1883)
+    write_house(folder, home, host="127.0.0.1", port=1883)
     first = (folder / "front-lock.password").read_text()
-    write(folder, home, host="127.0.0.1", port=1884)
+    write_house(folder, home, host="127.0.0.1", port=1884)
     assert (folder / "front-lock.password").read_text() == first
     assert len({file.read_text() for file in folder.glob("*.password")}) == len(list(folder.glob("*.password")))
     assert folder.stat().st_mode & 0o077 == 0

@@ -23,7 +23,7 @@ from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, WalkTrial
 from gateway.mqtt.mosquitto.folder_check import folder_faults
-from gateway.mqtt.mosquitto.provisioning import write as write_broker
+from gateway.mqtt.mosquitto.provisioning import write_house as write_broker
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import factory_reset, restore
 from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
