@@ -151,12 +151,9 @@ class _Connection:
         # aiomqtt does not give access to reason codes, receive maximum and the moment of writing.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the only private name used here
         self.limiter = InboundLimiter(
-            self._paho,
-            max_packet_bytes=2 * max_payload_bytes,
+            self._paho, max_packet_bytes=2 * max_payload_bytes, on_missed=on_missed, monotonic=monotonic,
             limits=RateLimits(subscriptions) if has_rate_limits else None,
-            on_missed=on_missed,
-            monotonic=monotonic,
-        )
+        )  # fmt: skip
         self._paho.connect_timeout = options.connect_timeout_s
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
