@@ -35,7 +35,7 @@ async def create_claim(
 ) -> ClaimCode:
     """What `perron hub-claim` does."""
     at = now or hub.hub.now()
-    authority = HubAuthority.at(file.folder, now=at)
+    authority = HubAuthority.load(file.folder, now=at)
     return await admin.create_claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
 
 

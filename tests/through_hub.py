@@ -305,7 +305,7 @@ async def through_hub(
         box = BoxKey.at(folder / "box" / "key").public
         hub = HubUnderTest(folder, broker, store, box)
         section = HubSection(
-            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=HubKeyPair.at(folder / "hub").x,
+            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=HubKeyPair.load(folder / "hub").x,
             password_file=broker_account(broker, folder, HOME).password_file,
         )  # fmt: skip
         made = change(make_plan(folder, fast=True))

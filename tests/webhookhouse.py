@@ -54,11 +54,11 @@ class WebhookHouse:
                     tx, self.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
                     sandbox=False, now=self.hub.hub.now(),
                 )  # fmt: skip
-        self.hub.hub.bells.messages()
+        self.hub.hub.wake_ups.messages()
 
     def later(self, seconds: float) -> None:
         self.wall.ahead += seconds
-        self.hub.hub.bells.messages()
+        self.hub.hub.wake_ups.messages()
 
     async def log(self, endpoint: Any) -> list[Any]:  # noqa: ANN401 - JSON
         return list((await self.ask("GET", f"/{endpoint['id']}/messages?limit=100"))["data"])

@@ -152,7 +152,7 @@ async def make_signing(
     """
     key = read_key(key_file)
     if brand is None or home is None:
-        known = await hub.ask("GET", f"/v1/connections/{quote(connection, safe='')}")
+        known = await hub.request("GET", f"/v1/connections/{quote(connection, safe='')}")
         brand, home = brand or str(known["brand"]), home or known.get("home")
         if home is None:
             raise Failure(
@@ -182,7 +182,7 @@ async def announce_at_hub(
     else:
         claims = read_claims(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
         body = {"connection": connection, "token": sign_delivery(claims, signing.key, kid=signing.kid).decode()}
-    return await hub.ask("POST", "/v1/deliveries", body)
+    return await hub.request("POST", "/v1/deliveries", body)
 
 
 def _is_answer(incoming: InboundMessage, jti: str, token: bytes) -> bool:

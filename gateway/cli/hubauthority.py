@@ -72,7 +72,7 @@ def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: da
 
     left = run_in_store(file, config, visited)
     if left:
-        set_up(file, boxes, file.rabbit, now=now, by_next=True)
+        set_up(file, boxes, file.rabbit, now=now, show_next=True)
         for line in (*setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())):
             print_line(line)
         raise Failure(
@@ -102,7 +102,7 @@ async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
                 f"It has certified {left} boxes that have not renewed yet: they would be cut off."
             )
         ca_rotation.end_former(folder)
-    authority = HubAuthority.at(folder, now=now)
+    authority = HubAuthority.load(folder, now=now)
     coming, before = ca_rotation.next_certificate(folder), ca_rotation.former_certificate(folder)
     lines = [_certificate_line("The authority", authority.certificate)]
     if coming is not None:
@@ -115,7 +115,7 @@ async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
             set_up(file, boxes, file.rabbit, now=now)
             lines += [*setup_instructions(file, file.rabbit), "Then restart the nodes, one after the other."]
         return lines
-    told = await BrokerFileKeeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
+    told = await BrokerFileKeeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).check(now)
     if coming is not None:
         lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
     if told:

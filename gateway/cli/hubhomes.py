@@ -98,7 +98,7 @@ def hub_claim(
     now = machine_time()
 
     async def make(store: "HubStore") -> str:
-        authority = HubAuthority.at(file.folder, now=now)
+        authority = HubAuthority.load(file.folder, now=now)
         made = await create_claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
         print_line(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
         print_line(
@@ -144,11 +144,11 @@ def hub_revoke(
 
     async def work(store: "HubStore") -> tuple[int | str, ...]:
         await revoke_home(store, name, now=now)
-        authority, mono = HubAuthority.at(file.folder, now=now), asyncio.get_running_loop().time
+        authority, mono = HubAuthority.load(file.folder, now=now), asyncio.get_running_loop().time
         if file.rabbit is None:
-            return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).look(now)
+            return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).check(now)
         renew_certificates(file, authority, now=now)
-        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).end(name)
+        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).delete_accounts_of(name)
         return (name,)
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."

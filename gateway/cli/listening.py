@@ -51,18 +51,18 @@ async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[di
     """Make it, and delete it when this is left."""
     for one in await _list_endpoints(hub):
         if one["url"] == url:  # of somebody who was killed while he listened
-            await hub.ask("DELETE", f"{ENDPOINTS}/{one['id']}")
-    made = await hub.ask("POST", ENDPOINTS, {"url": url})
+            await hub.request("DELETE", f"{ENDPOINTS}/{one['id']}")
+    made = await hub.request("POST", ENDPOINTS, {"url": url})
     typer.echo(f"Made the endpoint {made['id']} for {url}", err=True)
     try:
         yield made
     finally:
-        await hub.ask("DELETE", f"{ENDPOINTS}/{made['id']}")
+        await hub.request("DELETE", f"{ENDPOINTS}/{made['id']}")
         typer.echo(f"Deleted the endpoint {made['id']}", err=True)
 
 
 async def _list_endpoints(hub: RetailerClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await hub.ask("GET", ENDPOINTS))["data"]
+    found: list[dict[str, Any]] = (await hub.request("GET", ENDPOINTS))["data"]
     return found
 
 
@@ -104,7 +104,7 @@ async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
     with failure_on(
         SecretUnusable, "The secret is not valid: {why}.", "Rotate the endpoint's secret to be told a new one."
     ):
-        listener = WebhookListener(secret, told=told, refused=refused)
+        listener = WebhookListener(secret, on_message=told, on_refused=refused)
     left = at.count
     try:
         found = await listener.open(at.host, at.port)

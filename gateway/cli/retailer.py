@@ -60,7 +60,7 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     """
 
     async def work(asked: "RetailerClient") -> None:
-        made = await asked.ask("POST", "/v1/sandbox")
+        made = await asked.request("POST", "/v1/sandbox")
         if api_key_file is not None:
             _write_secret(api_key_file, str(made.pop("api_key")))
         typer.echo(json.dumps(made, indent=2))
@@ -114,7 +114,7 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
                 iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), kid=kid, x=public_x(made)
             )
             body["vouched"] = said_by(word, sign, kid=by)
-        said = await asked.ask("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
+        said = await asked.request("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
         typer.echo(json.dumps({**said, "private": str(file)}, indent=2))
 
     _run_requests(hub, key, work)
@@ -148,9 +148,9 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 
     async def work(asked: "RetailerClient") -> None:
         if key_file is not None:
-            name = str((await asked.ask("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
+            name = str((await asked.request("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
             body["signed"] = consent.sign_question(key_file, brand, name, terms, hub)
-        typer.echo(json.dumps(await asked.ask("POST", "/v1/connections", body), indent=2))
+        typer.echo(json.dumps(await asked.request("POST", "/v1/connections", body), indent=2))
 
     _run_requests(hub, key, work)
 
@@ -174,7 +174,7 @@ def end(
 
     async def work(asked: "RetailerClient") -> None:
         path = f"/v1/connections/{quote(connection, safe='')}/end"
-        typer.echo(json.dumps(await asked.ask("POST", path, body), indent=2))
+        typer.echo(json.dumps(await asked.request("POST", path, body), indent=2))
 
     _run_requests(hub, key, work)
 

@@ -70,12 +70,12 @@ class HubProcess:
     """
 
     site: HubSite
-    bells: WakeUps
+    wake_ups: WakeUps
     store: HubStore
     key: HubKeyPair
-    held: HeldDeliveries
+    held_deliveries: HeldDeliveries
     _robot: SandboxRobot | None
-    line: HubBrokerConnection | None
+    broker_connection: HubBrokerConnection | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
                  lookup: Lookup = system_lookup) -> None:  # fmt: skip
@@ -100,7 +100,7 @@ class HubProcess:
         try:
             held.enter_context(lock_database(self._file.database))
             self._streams = SseStreams(self.store, now=self.now)
-            self.key = HubKeyPair.at(self._file.folder)
+            self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
                 await issue_missing_challenges(tx, self.now())
@@ -108,29 +108,32 @@ class HubProcess:
             tally, webhooks = HubMetrics(registry), self._file.webhooks
             self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
             self._deaf = StaleSubscriptions(
-                self.store, now=self.now, monotonic=time.monotonic, cut=self._disconnect_home, tally=tally,
-                ring=self.ring, others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
+                self.store, now=self.now, monotonic=time.monotonic, disconnect=self._disconnect_home, metrics=tally,
+                wake_dispatcher=self.wake_dispatcher, check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - made later
             )  # fmt: skip
             self._dispatcher = JobDispatcher(
-                self.store, now=self.now, tally=tally, deaf=self._deaf.suspect, contained=self.contained
+                self.store, now=self.now, metrics=tally, on_unsubscribed=self._deaf.suspect, containment=self.contained
             )
             self._sender = WebhookSender(
-                self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
+                self.store, destination_policy=webhooks.allowed, unseal=self.key.unseal,
+                max_attempts=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
                 sandbox_posts=webhooks.sandbox_posts,
-                contained=self.contained,
+                containment=self.contained,
             )  # fmt: skip
-            self.bells = WakeUps(jobs=self._dispatcher.ring, messages=self._wake_retailers)
-            self.held = HeldDeliveries(
-                self.store, key=self.key, now=self.now, bells=self.bells, contained=self.contained,
+            self.wake_ups = WakeUps(jobs=self._dispatcher.wake_up, messages=self._wake_retailers)
+            self.held_deliveries = HeldDeliveries(
+                self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.contained,
                 monotonic=time.monotonic,
             )  # fmt: skip
-            self._build_broker_connection(self.bells, tally)
+            self._build_broker_connection(self.wake_ups, tally)
             self.site = HubSite(
-                self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.bells)), store=self.store,
-                now=self.now, wall=self._wall, registry=registry, ready=self._readiness, bells=self.bells, key=self.key,
-                streams=self._streams, asker=self._questions, extra=self._build_consent(self.bells),
-                contained=self.contained,
+                self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.wake_ups)),
+                store=self.store,
+                now=self.now, wall=self._wall, registry=registry, ready=self._readiness, wake_ups=self.wake_ups,
+                signer=self.key,
+                streams=self._streams, relay=self._questions, extra=self._build_consent(self.wake_ups),
+                containment=self.contained,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -150,7 +153,7 @@ class HubProcess:
         boxes = self._file.boxes
         if boxes is None:
             return ()
-        authority = HubAuthority.at(self._file.folder, now=self.now())
+        authority = HubAuthority.load(self._file.folder, now=self.now())
         if self._file.rabbit is None:
             self._keeper = BrokerFileKeeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
@@ -158,71 +161,72 @@ class HubProcess:
             self._keeper = ClusterAccountKeeper(self._file, self._file.rabbit, self.store, monotonic=time.monotonic)
         return HomeOperations(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
-    def ring(self) -> None:
+    def wake_dispatcher(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
-        self._dispatcher.ring()
+        self._dispatcher.wake_up()
 
     def _wake_retailers(self) -> None:
-        self._streams.ring()
-        self._sender.ring()
+        self._streams.poll_now()
+        self._sender.wake_up()
 
     def _build_broker_connection(self, bells: WakeUps, tally: HubMetrics) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
         limits, keep = self._file.limits, self._file.keep
         self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
-            self.store, now=self.now, say=self._publish, bells=bells, tally=tally, contained=self.contained,
-            rations=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
+            self.store, now=self.now, publish=self._publish, wake_ups=bells, metrics=tally, containment=self.contained,
+            rate_limits=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
             retention=self._retention,
         )  # fmt: skip
-        self._presence = HomePresence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
+        self._presence = HomePresence(self.store, now=self.now, metrics=tally, on_unsubscribed=self._deaf.suspect)
         rabbit, share = self._file.rabbit, self._file.share
         self._questions = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
-        self.line = None if not self._file.lines else HubBrokerConnection(
-            self._file.lines, heard=self._on_message, answers=self._questions.topic, up=self._on_connected, tally=tally,
+        self.broker_connection = None if not self._file.lines else HubBrokerConnection(
+            self._file.lines, on_message=self._on_message, reply_topic=self._questions.reply_topic,
+            on_connected=self._on_connected, metrics=tally,
             monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
-        self._questions.line = self.line
+        self._questions.connection = self.broker_connection
 
         self._shares = None if rabbit is None or share.of == 1 else ShardLeases(
-            share, self.store, now=self.now, line=self._connect_share, tally=tally
+            share, self.store, now=self.now, connect=self._connect_share, metrics=tally
         )  # fmt: skip
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
         """Build the line of another process's share, which is away: it hears, and nothing is said by it."""
         file = self._file.model_copy(update={"share": share})
         if file.rabbit is not None:
-            renew_certificates(file, HubAuthority.at(file.folder, now=self.now()), now=self.now())
+            renew_certificates(file, HubAuthority.load(file.folder, now=self.now()), now=self.now())
         return HubBrokerConnection(
             file.lines,
-            heard=self._ingest.heard,
-            answers=reply_subscription(f"hub-{share.number}"),
-            up=self._on_connected,
-            tally=HubMetrics(CollectorRegistry()),
+            on_message=self._ingest.on_message,
+            reply_topic=reply_subscription(f"hub-{share.number}"),
+            on_connected=self._on_connected,
+            metrics=HubMetrics(CollectorRegistry()),
             monotonic=time.monotonic,
             shards=share.shards,
         )
 
     async def _disconnect_home(self, home: str, now: datetime) -> bool:
-        return self._keeper is not None and await self._keeper.end_line(home, now)
+        return self._keeper is not None and await self._keeper.disconnect(home, now)
 
     def _on_connected(self) -> None:
-        self._dispatcher.ring()
-        self._presence.up()
+        self._dispatcher.wake_up()
+        self._presence.on_connected()
 
     def _on_message(self, incoming: InboundMessage) -> None:
         with self.contained.piece("line", incoming.topic):
-            if not self._questions.heard(incoming):
-                self._ingest.heard(incoming)
+            if not self._questions.on_message(incoming):
+                self._ingest.on_message(incoming)
 
     def _build_consent(self, bells: WakeUps) -> list[web.RouteDef]:
         """Build what asks homes for retailers; the page's routes."""
         pen = ConsentWriter(url=self._file.url, sign=self.key.signature)
         self._connecting = ConsentJobs(
-            self.store, pen=pen, now=self.now, bells=bells, contained=self.contained, monotonic=time.monotonic
+            self.store, writer=pen, now=self.now, wake_ups=bells, containment=self.contained, monotonic=time.monotonic
         )
         proxied = self._file.listen.behind_proxy
-        return ConsentPage(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
+        return ConsentPage(self.store, writer=pen, now=self.now, wake_ups=bells, behind_proxy=proxied).routes()
 
     def _build_sandbox(self, bells: WakeUps) -> Sequence[ApiOperation]:
         """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
@@ -231,27 +235,29 @@ class HubProcess:
             return ()
         key = BoxKey.at(self._file.folder / "sandbox")
         self._robot = SandboxRobot(
-            self.store, key=key, hub=self.key, now=self.now, bells=bells, contained=self.contained,
+            self.store, key=key, hub_key=self.key, now=self.now, wake_ups=bells, containment=self.contained,
             monotonic=time.monotonic,
         )  # fmt: skip
         return sandboxes.operations(key.public.text)
 
     def _publish(self, topic: str, payload: bytes) -> None:
-        if self.line is not None:
-            self.line.say(topic, payload)
+        if self.broker_connection is not None:
+            self.broker_connection.publish_unacknowledged(topic, payload)
 
     def _readiness(self) -> dict[str, bool]:
-        accounts = {"accounts": self._keeper.whole} if isinstance(self._keeper, ClusterAccountKeeper) else {}
-        return accounts if self.line is None else {"broker": self.line.there, **accounts}
+        accounts = {"accounts": self._keeper.are_complete} if isinstance(self._keeper, ClusterAccountKeeper) else {}
+        return (
+            accounts if self.broker_connection is None else {"broker": self.broker_connection.is_connected, **accounts}
+        )
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Name each worker's loop. One that raises is begun again: nothing that comes from outside ends the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held.run,
+            "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
             "connections": self._connecting.run, "webhooks": self._sender.run,
             "retention": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
-        line, keeper, shares = self.line, self._keeper, self._shares
+        line, keeper, shares = self.broker_connection, self._keeper, self._shares
         if keeper is not None:
             work["broker files"] = partial(keeper.run, self.now)
         if line is not None:

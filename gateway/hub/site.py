@@ -43,24 +43,30 @@ class HubSite:
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
-        bells: WakeUps,
-        key: HubSigner,
+        wake_ups: WakeUps,
+        signer: HubSigner,
         streams: SseStreams,
-        asker: QueryRelay,
-        contained: Containment,
+        relay: QueryRelay,
+        containment: Containment,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._readiness = file, store, registry, ready
-        self.door = ApiDispatcher(
-            operations, store=store, url=file.url, now=now, rations=ApiRateLimits(file.limits, wall=wall), bells=bells,
-            key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
-            allowed=file.webhooks.allowed, contained=contained,
+        self.dispatcher = ApiDispatcher(
+            operations, store=store, url=file.url, now=now, rate_limits=ApiRateLimits(file.limits, wall=wall),
+            wake_ups=wake_ups,
+            signer=signer, streams=streams, relay=relay, behind_proxy=file.listen.behind_proxy,
+            destination_policy=file.webhooks.allowed, containment=containment,
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
-        self.threshold = HubConnectionLimiter(each=each, most=max_connections(), per_second=file.limits.new_connections)
-        app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=MAX_BODY_BYTES)
-        app.add_routes(self.door.routes())
-        app.add_routes(Manual(lambda: self.door.document, url=file.url).routes())
+        self.connection_limiter = HubConnectionLimiter(
+            max_per_address=each, max_connections=max_connections(), per_second=file.limits.new_connections
+        )
+        app = web.Application(
+            middlewares=[self.connection_limiter.middleware, self.dispatcher.answer_problems],
+            client_max_size=MAX_BODY_BYTES,
+        )
+        app.add_routes(self.dispatcher.routes())
+        app.add_routes(Manual(lambda: self.dispatcher.document, url=file.url).routes())
         app.add_routes(extra)
         app.add_routes([web.get("/healthz", self._serve_liveness), web.get("/readyz", self._serve_readiness)])
         app.add_routes([web.get("/metrics", self._serve_metrics)])
@@ -94,7 +100,7 @@ class HubSite:
         assert served is not None  # noqa: S101 - it was just set up
         limit_requests(served)
         self._server = await asyncio.get_running_loop().create_server(
-            self.threshold.before(served), listen.host, listen.port, ssl=tls, backlog=1024,
+            self.connection_limiter.protocol_factory(served), listen.host, listen.port, ssl=tls, backlog=1024,
             ssl_handshake_timeout=None if tls is None else HANDSHAKE_TIMEOUT_S,
         )  # fmt: skip
         self.port = self._server.sockets[0].getsockname()[1]
@@ -120,7 +126,7 @@ class HubSite:
         return web.json_response({"alive": True})
 
     async def _serve_readiness(self, _request: web.Request) -> web.Response:
-        found = {"store": await self._store.well(), **self._readiness()}
+        found = {"store": await self._store.is_healthy(), **self._readiness()}
         return web.json_response(found, status=200 if all(found.values()) else 503)
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:

@@ -363,5 +363,5 @@ async def _invents(here: ThroughHub, brand: str, offer: Offer) -> str:
     seconds = int(datetime.now(UTC).timestamp())
     claims = HubClaims(brand=brand, aud=HOME, iat=seconds, nbf=seconds, exp=seconds + 3600,
                        jti=secrets.token_urlsafe(16), delivery=offer)  # fmt: skip
-    token = HubKeyPair.at(here.hub.folder / "hub").sign(claims)
+    token = HubKeyPair.load(here.hub.folder / "hub").sign(claims)
     return await here.hub.sends(token, offer.id, kind=JobKind.HUB_DELIVERY)

@@ -102,7 +102,7 @@ async def test_a_retailer_does_not_end_a_home_s_gateway_by_a_code_that_is_read_t
                 window=Window(start=now, end=now + timedelta(hours=1)), parcels=(raw,),
             )  # fmt: skip
 
-        key = HubKeyPair.at(hub.folder / "hub")
+        key = HubKeyPair.load(hub.folder / "hub")
         for raw in ("]A0]C1zzz", TWICE):
             offer = attack(raw)
             seconds = int(datetime.now(UTC).timestamp())

@@ -11,15 +11,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retailer reads another's deliveries",
         file="gateway/hub/api/rows.py",
-        old="return and_(table.c.retailer == call.who.retailer, table.c.sandbox == call.who.sandbox)",
-        new="return and_(table.c.sandbox == call.who.sandbox)",
+        old="return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)",
+        new="return and_(table.c.sandbox == call.caller.sandbox)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
         name="a key of the sandbox reads real deliveries",
         file="gateway/hub/api/rows.py",
-        old="return and_(table.c.retailer == call.who.retailer, table.c.sandbox == call.who.sandbox)",
-        new="return and_(table.c.retailer == call.who.retailer)",
+        old="return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)",
+        new="return and_(table.c.retailer == call.caller.retailer)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
@@ -46,8 +46,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stream goes on under a revoked key",
         file="gateway/hub/api/sse.py",
-        old="if not counts or streams.ended:",
-        new="if streams.ended:",
+        old="if not counts or streams.are_ended:",
+        new="if streams.are_ended:",
         tests=(f"{_API}test_events.py::test_a_revoked_key_s_stream_ends",),
     ),
     Mutant(

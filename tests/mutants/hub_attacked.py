@@ -155,7 +155,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an address that wrong keys come from shuts out the retailer whose key counts",
         file="gateway/hub/api/rate_limit.py",
-        old=("        self._valid_credentials.pop(_digest(authorization), None)\n        if counts:\n"),
+        old=("        self._valid_credentials.pop(_digest(authorization), None)\n        if are_valid:\n"),
         new=("        self._valid_credentials.pop(_digest(authorization), None)\n        if False:\n"),
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -187,22 +187,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one home has as many events kept as it signs",
         file="gateway/hub/boxes/ingest.py",
-        old='case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):',
+        old='case "evt" if not self._rate_limits.allows(row.id, said.events, said.byte_count):',
         new='case "evt" if said.events < 0:',
         tests=(f"{HOME}::{FLOODS}",),
     ),
     Mutant(
         name="the bytes of a home's events are not counted",
         file="gateway/hub/boxes/home_limits.py",
-        old="        return events < left.events and octets < left.octets\n",
+        old="        return events < left.events and byte_count < left.byte_count\n",
         new="        return events < left.events\n",
         tests=(f"{HOME}::test_a_home_of_long_events_has_so_many_bytes_kept_in_an_hour",),
     ),
     Mutant(
         name="a home over its ration is reported with each event",
         file="gateway/hub/boxes/home_limits.py",
-        old="        first, left.over = not left.over, True\n",
-        new="        first, left.over = True, True\n",
+        old="        first, left.is_exceeded = not left.is_exceeded, True\n",
+        new="        first, left.is_exceeded = True, True\n",
         tests=(f"{HOME}::{FLOODS}",),
     ),
     Mutant(

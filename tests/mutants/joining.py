@@ -67,7 +67,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a revoked box that is connected stays so",
         file="gateway/hub/boxes/broker.py",
-        old=("        for home, since in sorted(revoked):\n            await self.cut(home, now)\n"),
+        old=("        for home, since in sorted(revoked):\n            await self.disconnect_revoked(home, now)\n"),
         new="        for home, since in sorted(revoked):\n",
         tests=(f"{BROKER}::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",),
     ),

@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         name="any home may answer a household's question",
         file="gateway/hub/boxes/browser_relay.py",
-        old="waiting.member == HouseholdBrowser(home=home, browser=said.browser)",
-        new="waiting.member.browser == said.browser",
+        old="waiting.browser == HouseholdBrowser(home=home, browser=said.browser)",
+        new="waiting.browser.browser == said.browser",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),
 )

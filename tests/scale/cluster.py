@@ -220,7 +220,7 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
         now = datetime.now(UTC)
         pems = folder / "homes"
         pems.mkdir()
-        fleet = await enrol(store, homes, now=now, folder=pems, authority=HubAuthority.at(file.folder, now=now))
+        fleet = await enrol(store, homes, now=now, folder=pems, authority=HubAuthority.load(file.folder, now=now))
         await store.close()
         tell("two hubs")
         hubs = [HubProcess(config, url, urlsplit(file.url).netloc) for config, url in configs]

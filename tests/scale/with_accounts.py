@@ -48,7 +48,9 @@ async def revoke_home(one: JoinedBox, store: HubStore) -> None:
     assert one.place.file.rabbit is not None
     async with one.line() as line:
         await admin.revoke_home(store, one.home, now=datetime.now(UTC))
-        await ClusterAccountKeeper(one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic).end(one.home)
+        await ClusterAccountKeeper(
+            one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic
+        ).delete_accounts_of(one.home)
         await asyncio.wait_for(line.receive(), 5)
 
 
@@ -136,7 +138,7 @@ async def test_whoever_knows_the_password_but_shows_no_node_s_certificate_is_not
 async def test_an_account_that_is_not_there_is_ended_without_an_error(place: NodePlace) -> None:
     await join_homes(place, "one")
     await management_api(place).delete([account_name("ab", f"home-{'a' * 26}")])
-    await management_api(place).end_lines(account_name("ab", f"home-{'a' * 26}"))
+    await management_api(place).disconnect(account_name("ab", f"home-{'a' * 26}"))
 
 
 @dataclass
@@ -168,12 +170,12 @@ async def end_account(one: JoinedBox) -> None:
     assert rabbit is not None
     store = await HubStore.open(one.place.file.database)
     accounts = BrokerAccounts(management_api(one.place), store, monotonic=lambda: mono)
-    await accounts.look(datetime.now(UTC))
+    await accounts.update(datetime.now(UTC))
     await admin.revoke_home(store, one.home, now=datetime.now(UTC))
-    await accounts.look(datetime.now(UTC))
+    await accounts.update(datetime.now(UTC))
     await asyncio.sleep(3)
     mono = REMOVAL_DELAY_S
-    await accounts.look(datetime.now(UTC))
+    await accounts.update(datetime.now(UTC))
     await store.close()
 
 
@@ -201,8 +203,8 @@ async def test_whoever_is_ended_subscribes_to_nothing_of_another_s_in_its_last_m
 async def test_a_home_comes_in_only_once_its_account_is_whole(place: NodePlace) -> None:
     (one,) = await join_homes(place, "one")
     (name,) = [name for name in await management_api(place).users() if name.endswith(one.home)]
-    await management_api(place).shut_out(name)
-    await management_api(place).shut_out(name)
+    await management_api(place).remove_permissions(name)
+    await management_api(place).remove_permissions(name)
     await management_api(place).delete([name])
     made = account_definition(name)
     await management_api(place).define({part: [made[part]] for part in ("users", "topic_permissions")})

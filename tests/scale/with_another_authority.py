@@ -82,7 +82,7 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
     async with run_hub(place.file) as hub:
         await wait_until_connected(hub)
         old, off = await place.joined(hub, "old"), await place.joined(hub, "off")
-        first = HubAuthority.at(folder, now=hub.hub.now())
+        first = HubAuthority.load(folder, now=hub.hub.now())
         assert (await perron(place, "--change"))[0] == 1, "there is no successor"
 
         assert "restart the nodes" in (await perron(place, "--next"))[1]
@@ -116,7 +116,7 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
         for one in (old, off, new):
             assert await is_let_in(one)
         assert await accepts_certificate(
-            place, new.box.folder, HubAuthority.at(folder, now=hub.hub.now()), hub.hub.now()
+            place, new.box.folder, HubAuthority.load(folder, now=hub.hub.now()), hub.hub.now()
         )
         assert not await accepts_certificate(place, new.box.folder, first, hub.hub.now()), "it counts no more"
 
@@ -125,7 +125,7 @@ async def accepts_certificate(place: NodePlace, box: Path, by: HubAuthority, now
     """Whether the node takes a certificate of this authority, about which the hub is not asked."""
     assert place.file.boxes is not None
     pem = place.folder / "made.pem"
-    pem.write_bytes(key_and_certificate(by, PROBE_NAME, HUB_LOCAL_PART, now=now, life=PROBE_CERTIFICATE_LIFETIME))
+    pem.write_bytes(key_and_certificate(by, PROBE_NAME, HUB_LOCAL_PART, now=now, lifetime=PROBE_CERTIFICATE_LIFETIME))
     tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
     try:
         async with connect_once(

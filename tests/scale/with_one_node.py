@@ -149,7 +149,7 @@ async def place(tmp_path: Path) -> AsyncIterator[NodePlace]:
 async def wait_until_connected(hub: RunningHub) -> None:
     """Wait until the hub has its line."""
     async with asyncio.timeout(TIMEOUT_S):
-        while hub.hub.line is None or not hub.hub.line.there:  # noqa: ASYNC110 - it rings no bell of ours
+        while hub.hub.broker_connection is None or not hub.hub.broker_connection.is_connected:  # noqa: ASYNC110 - it rings no bell of ours
             await asyncio.sleep(0.02)
 
 
@@ -194,7 +194,7 @@ async def enqueue_job(hub: HubProcess, home: str, token: bytes = b"a.b.c") -> st
     """Keep a job for a home and ring."""
     async with hub.store.writing() as tx:
         id_ = await job_store.enqueue(tx, home, JobKind.DELIVERY, token, now=hub.now())
-    hub.ring()
+    hub.wake_dispatcher()
     return id_
 
 

@@ -94,8 +94,8 @@ async def test_what_a_home_says_is_heard_by_another_hub_while_its_own_is_away_an
             await wait_until_connected(own)
             await wait_for_share(hub.hub, 2)
             await asyncio.sleep(2)
-            assert own.hub.line is not None
-            assert own.hub.line.there, "nobody throws it out"
+            assert own.hub.broker_connection is not None
+            assert own.hub.broker_connection.is_connected, "nobody throws it out"
             await publish(line, one.topic("evt"), events[2])
             await wait_until_stored(hub.hub, one.home, 3)
             await wait_for_share(hub.hub, 2)

@@ -79,7 +79,7 @@ async def create(call: RequestContext) -> Response:
 
     With a key of a sandbox the new key is one of the sandbox too.
     """
-    asked, who = call.of(NewKey), call.who
+    asked, who = call.part(NewKey), call.caller
     if asked.expires is not None and asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
     if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
@@ -120,7 +120,7 @@ async def revoke(call: RequestContext) -> Response:
 
 
 async def _find_key(call: RequestContext) -> ApiKey:
-    row = await find_owned(call, api_keys, call.of(ApiKeyPath).key_id)
+    row = await find_owned(call, api_keys, call.part(ApiKeyPath).key_id)
     if row.revoked is not None:
         raise ApiProblem(Code.NOT_FOUND)
     return ApiKey.model_validate(row, from_attributes=True)

@@ -60,8 +60,8 @@ class Availability(Model):
 async def read(call: RequestContext) -> Response:
     """Ask whether a home can take a delivery."""
     row, asked = (
-        await find_owned(call, connections, call.of(ConnectionPath).connection),
-        call.of(AvailabilityParameters),
+        await find_owned(call, connections, call.part(ConnectionPath).connection),
+        call.part(AvailabilityParameters),
     )
     if not asked.start < asked.end <= asked.start + MAX_WINDOW:
         why = "`end` lies after `start`, at most 7 days."

@@ -121,7 +121,7 @@ async def create(call: RequestContext) -> Response:
 
     With a key of a sandbox the brand is one of the sandbox.
     """
-    asked, who = call.of(NewBrand), call.who
+    asked, who = call.part(NewBrand), call.caller
     if await count_owned(call, brands) >= MAX_BRANDS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_BRANDS} brands.")
     taken = (brands.c.id == asked.id, brands.c.sandbox == who.sandbox)
@@ -135,7 +135,7 @@ async def create(call: RequestContext) -> Response:
 @BRANDS.get("/v1/brands", "listBrands", query=PageParameters, answers={200: Brands})
 async def list_(call: RequestContext) -> Response:
     """List the brands."""
-    rows, next_ = await newest_page(call, brands, call.of(PageParameters))
+    rows, next_ = await newest_page(call, brands, call.part(PageParameters))
     found = tuple(Brand.model_validate(row, from_attributes=True) for row in rows)
     return Response(Brands(data=found, next=next_))
 
@@ -143,7 +143,7 @@ async def list_(call: RequestContext) -> Response:
 @BRANDS.get("/v1/brands/{brand}", "readBrand", path_model=BrandPath, answers={200: Brand})
 async def read(call: RequestContext) -> Response:
     """Read one brand."""
-    brand = await find_owned(call, brands, call.of(BrandPath).brand)
+    brand = await find_owned(call, brands, call.part(BrandPath).brand)
     return Response(Brand.model_validate(brand, from_attributes=True))
 
 
@@ -160,7 +160,7 @@ async def add_key(call: RequestContext) -> Response:
 
     Homes that permit the brand are informed of it.
     """
-    brand, asked = await find_owned(call, brands, call.of(BrandPath).brand, lock=True), call.of(NewBrandKey)
+    brand, asked = await find_owned(call, brands, call.part(BrandPath).brand, lock=True), call.part(NewBrandKey)
     why = _refusal_reason(call, brand, asked)
     if why is not None:
         raise signature_refused("proof", why)
@@ -188,7 +188,7 @@ async def add_key(call: RequestContext) -> Response:
 @BRANDS.get("/v1/brands/{brand}/keys", "listBrandKeys", path_model=BrandPath, answers={200: BrandKeys})
 async def list_keys(call: RequestContext) -> Response:
     """List the keys of a brand."""
-    brand = await find_owned(call, brands, call.of(BrandPath).brand)
+    brand = await find_owned(call, brands, call.part(BrandPath).brand)
     return Response(BrandKeys(data=tuple(await _list_brand_keys(call, brand))))
 
 
@@ -198,7 +198,7 @@ async def revoke_key(call: RequestContext) -> Response:
 
     Revoking it again changes nothing.
     """
-    asked = call.of(BrandKeyPath)
+    asked = call.part(BrandKeyPath)
     brand = await find_owned(call, brands, asked.brand, lock=True)
     key = next((key for key in await _list_brand_keys(call, brand) if key.kid == asked.kid), None)
     if key is None:
@@ -213,7 +213,7 @@ async def revoke_key(call: RequestContext) -> Response:
 
 async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
     """The keys of the caller's brand that count."""
-    mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.who.sandbox, brand_keys.c.revoked.is_(None))
+    mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.caller.sandbox, brand_keys.c.revoked.is_(None))
     rows = await call.tx.execute(select(brand_keys.c.kid, brand_keys.c.x).where(*mine))
     return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in rows})
 

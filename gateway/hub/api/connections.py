@@ -137,7 +137,7 @@ class Connections(Model):
 )
 async def create(call: RequestContext) -> Response:
     """Ask a home to let a brand in."""
-    asked, who = call.of(NewConnection), call.who
+    asked, who = call.part(NewConnection), call.caller
     if asked.asked.expires is not None and asked.asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
     try:
@@ -182,7 +182,7 @@ async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
 @CONNECTIONS.get("/v1/connections", "listConnections", query=ConnectionFilter, answers={200: Connections})
 async def list_(call: RequestContext) -> Response:
     """List the connections."""
-    asked = call.of(ConnectionFilter)
+    asked = call.part(ConnectionFilter)
     rows, next_ = await newest_page(call, connections, asked, _in_state(asked.state, call.now))
     return Response(Connections(data=tuple(_from_row(row, call.now) for row in rows), next=next_))
 
@@ -191,7 +191,7 @@ async def list_(call: RequestContext) -> Response:
 async def read(call: RequestContext) -> Response:
     """Read one connection."""
     return Response(
-        status=200, body=_from_row(await find_owned(call, connections, call.of(ConnectionPath).connection), call.now)
+        status=200, body=_from_row(await find_owned(call, connections, call.part(ConnectionPath).connection), call.now)
     )
 
 
@@ -209,9 +209,9 @@ async def end(call: RequestContext) -> Response:
 
     No new delivery is announced under it. Ending it again changes nothing.
     """
-    row = await find_owned(call, connections, call.of(ConnectionPath).connection)
+    row = await find_owned(call, connections, call.part(ConnectionPath).connection)
     if kept.state_of(row, call.now) in {"pending", "granted"}:
-        signed = call.of(Ending).signed
+        signed = call.part(Ending).signed
         if signed is not None:
             word = verify_brand_statement(signed, EndStatement, await active_keys(call, row.brand), hub=call.url)
             if word is None or word[0].connection != row.id:

@@ -65,7 +65,7 @@ async def create(call: RequestContext) -> Response:
 
     The hub sends it to the home if the home permits the brand, and holds it otherwise.
     """
-    asked = call.of(NewDelivery)
+    asked = call.part(NewDelivery)
     home = await _find_connection(call, asked.connection)
     token = _token_of(asked)
     if token is not None:
@@ -79,13 +79,13 @@ async def create(call: RequestContext) -> Response:
     await _check_sandbox_limit(call)
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_fields(said)
     made = {
-        "id": id_, "retailer": call.who.retailer, "connection": home.id, "home": None if held else home.home,
+        "id": id_, "retailer": call.caller.retailer, "connection": home.id, "home": None if held else home.home,
         "brand": home.brand, "name": said.id, "version": said.version, "promise": promise, "hub_signed": token is None,
-        "sandbox": call.who.sandbox, "held": held, "state": kept.initial_state(promise), "missing": 0, "seq": 0,
+        "sandbox": call.caller.sandbox, "held": held, "state": kept.initial_state(promise), "missing": 0, "seq": 0,
         "created": call.now, "changed": call.now, "window_end": said.window.end,
     }  # fmt: skip
     row = (await call.tx.execute(_INSERT_DELIVERY, made)).one()
-    await kept.keep_version(_delivery_writer(call), id_, said.version, promise, token)
+    await kept.store_version(_delivery_writer(call), id_, said.version, promise, token)
     await _send(call, row, said, token)
     await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
     return Response(status=201, body=delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
@@ -105,7 +105,7 @@ async def change(call: RequestContext) -> Response:
 
     The home decides whether the new version still counts.
     """
-    asked, row = call.of(ChangedDelivery), await find_delivery(call)
+    asked, row = call.part(ChangedDelivery), await find_delivery(call)
     _check_open(row, asked.version)
     await _check_version_count(call, row)
     home = _check_connection_state(await _connection_of(call, row))
@@ -120,7 +120,7 @@ async def change(call: RequestContext) -> Response:
     if row.seq == 0:  # no home has spoken yet
         new["state"] = kept.initial_state(promise)
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.keep_version(_delivery_writer(call), row.id, said.version, promise, token)
+    await kept.store_version(_delivery_writer(call), row.id, said.version, promise, token)
     row = await kept.find_delivery(call.tx, row.id)
     await _send(call, row, said, token)
     await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
@@ -141,7 +141,7 @@ async def cancel(call: RequestContext) -> Response:
 
     If a home knows the delivery, that home decides whether the cancel is in time.
     """
-    asked, row = call.of(Withdrawal), await find_delivery(call)
+    asked, row = call.part(Withdrawal), await find_delivery(call)
     if row.state == State.CANCELLED:
         return Response(delivery_of(row))
     _check_open(row, None)
@@ -157,7 +157,7 @@ async def cancel(call: RequestContext) -> Response:
         _check_name_and_version(row, said.id, said.version)
     new = {"version": said.version, "changed": call.now}
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.keep_version(_delivery_writer(call), row.id, said.version, None, token)
+    await kept.store_version(_delivery_writer(call), row.id, said.version, None, token)
     row = await kept.find_delivery(call.tx, row.id)
     if row.held:
         await kept.set_state(call.tx, row, State.CANCELLED, None, call.now)
@@ -313,7 +313,7 @@ def _invalid(pointer: str, code: str, why: str) -> ApiProblem:
 
 async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
     """The connection that a delivery is to be made under."""
-    mine = {"connection": id_, "retailer": call.who.retailer, "sandbox": call.who.sandbox}
+    mine = {"connection": id_, "retailer": call.caller.retailer, "sandbox": call.caller.sandbox}
     row = (await call.tx.execute(_SELECT_CONNECTION, mine)).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
@@ -357,7 +357,7 @@ async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, po
 
 async def _check_sandbox_limit(call: RequestContext) -> None:
     """Refuse what a sandbox needs no more of: its robot holds each against all the others."""
-    if not call.who.sandbox:
+    if not call.caller.sandbox:
         return
     open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
     if await count_owned(call, deliveries, open_) >= MAX_OPEN_SANDBOX_DELIVERIES:
@@ -367,7 +367,7 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
 
 
 def _delivery_writer(call: RequestContext) -> kept.DeliveryWriter:
-    return kept.DeliveryWriter(call.tx, call.key, call.now)
+    return kept.DeliveryWriter(call.tx, call.signer, call.now)
 
 
 async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
@@ -385,7 +385,7 @@ async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token
 
 async def find_delivery(call: RequestContext) -> Row[Any]:
     """Return the delivery that the path names, locked until the transaction ends."""
-    return await find_owned(call, deliveries, call.of(DeliveryPath).delivery_id, lock=True)
+    return await find_owned(call, deliveries, call.part(DeliveryPath).delivery_id, lock=True)
 
 
 def delivery_of(row: Row[Any]) -> Delivery:

@@ -20,7 +20,13 @@ from gateway.hub.database.tables import (
     home_events,
     jobs,
 )
-from gateway.hub.deliveries.evidence import Evidence, SignedMessage, account_of, has_valid_signature, missing_parcels_of
+from gateway.hub.deliveries.evidence import (
+    Evidence,
+    SignedMessage,
+    has_valid_signature,
+    missing_parcels_of,
+    parse_account,
+)
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.jws import kid_of
@@ -75,7 +81,7 @@ _STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
 @DELIVERY_QUERIES.get("/v1/deliveries", "listDeliveries", query=DeliveryFilter, answers={200: Deliveries})
 async def list_(call: RequestContext) -> Response:
     """List deliveries, newest first."""
-    asked = call.of(DeliveryFilter)
+    asked = call.part(DeliveryFilter)
     query = select(deliveries).where(owned_by(call, deliveries))
     if asked.state is not None:
         query = query.where(deliveries.c.state == asked.state)
@@ -107,7 +113,7 @@ async def read(call: RequestContext) -> Response:
 )
 async def timeline(call: RequestContext) -> Response:
     """Read the states that a delivery went through."""
-    row, asked = await find_delivery(call), call.of(PageParameters)
+    row, asked = await find_delivery(call), call.part(PageParameters)
     query = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer)
     if asked.cursor is not None:
         query = query.where(events.c.seq > decode_cursor(asked.cursor, int)[0])
@@ -131,7 +137,7 @@ async def proof(call: RequestContext) -> Response:
     asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
     said = await call.tx.execute(asked.order_by(home_events.c.seq))
     accounts = [
-        one for event in said if event.key is not None and (one := account_of(event.token, event.key)) is not None
+        one for event in said if event.key is not None and (one := parse_account(event.token, event.key)) is not None
     ]
     if not accounts:
         raise ApiProblem(
@@ -155,6 +161,8 @@ async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | Non
     """A message with the key under which it was signed; None: nobody here has it any more."""
     kid = kid_of(token)
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
-    known = [call.key.x] if kid == call.key.kid else list(keys)  # in the sandbox another may have a key of that name
+    known = (
+        [call.signer.x] if kid == call.signer.kid else list(keys)
+    )  # in the sandbox another may have a key of that name
     found = (SignedMessage(key=key, token=token.decode()) for key in known)
     return next((message for message in found if has_valid_signature(message)), None)

@@ -78,19 +78,24 @@ class ApiDispatcher:
         store: HubStore,
         url: str,
         now: Callable[[], datetime],
-        rations: ApiRateLimits,
-        bells: WakeUps,
-        allowed: DestinationPolicy,
-        key: HubSigner,
+        rate_limits: ApiRateLimits,
+        wake_ups: WakeUps,
+        destination_policy: DestinationPolicy,
+        signer: HubSigner,
         streams: EventStreams,
-        asker: QueryRelay,
-        contained: Containment,
+        relay: QueryRelay,
+        containment: Containment,
         behind_proxy: bool = False,
     ) -> None:
-        self._containment = contained
-        self._key, self._streams, self._relay, self._behind_proxy = key, streams, asker, behind_proxy
+        self._containment = containment
+        self._key, self._streams, self._relay, self._behind_proxy = signer, streams, relay, behind_proxy
         self._operations, self._store, self._url = operations, store, url
-        self._now, self._rate_limits, self._wake_ups, self._destination_policy = now, rations, bells, allowed
+        self._now, self._rate_limits, self._wake_ups, self._destination_policy = (
+            now,
+            rate_limits,
+            wake_ups,
+            destination_policy,
+        )
         self._host = url.partition("://")[2].partition("/")[0]
 
     @cached_property
@@ -106,7 +111,7 @@ class ApiDispatcher:
         return [*served, web.get("/openapi.json", self._serve_document)]
 
     @web.middleware
-    async def problems(
+    async def answer_problems(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer whatever is not done as RFC 9457 says, and only under the hub's own name."""
@@ -159,12 +164,14 @@ class ApiDispatcher:
             caller = await self._authenticate_caller(request, one)
             member = await self._authenticate_browser(request, one)
             if member is not None:
-                headers |= await self._rate_limits.take_member(member.home, member.browser, writes=one.writes)
+                headers |= await self._rate_limits.take_for_browser(member.home, member.browser, writes=one.writes)
             elif caller is not None:
-                headers |= await self._rate_limits.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
+                headers |= await self._rate_limits.take_for_retailer(
+                    caller.retailer, writes=one.writes, sandbox=caller.sandbox
+                )
             elif one.writes:
-                headers |= await self._rate_limits.take_stranger(
-                    client_address(request, behind_proxy=self._behind_proxy), scarce=one.strict_limit
+                headers |= await self._rate_limits.take_for_address(
+                    client_address(request, behind_proxy=self._behind_proxy), strict=one.strict_limit
                 )
             parts, raw = await _parse_parts(request, one)
             reply = await self._execute(request, one, caller or member, parts, raw)
@@ -183,7 +190,7 @@ class ApiDispatcher:
             return None
         async with self._store.reading() as tx:
             caller = await authenticate_caller(tx, request.headers.get("Authorization", ""), self._now())
-        self._rate_limits.note(request.headers.get("Authorization", ""), counts=caller is not None)
+        self._rate_limits.remember_credentials(request.headers.get("Authorization", ""), are_valid=caller is not None)
         if caller is None:
             raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
         if one.right is ApiAccess.FULL and caller.right is not ApiAccess.FULL:
@@ -195,9 +202,9 @@ class ApiDispatcher:
             return None
         async with self._store.reading() as tx:
             found = await authenticate_browser(tx, request.headers.get("Authorization", ""), self._url, self._now())
-        self._rate_limits.note(request.headers.get("Authorization", ""), counts=found is not None)
+        self._rate_limits.remember_credentials(request.headers.get("Authorization", ""), are_valid=found is not None)
         if found is None:
-            await self._rate_limits.take_stranger(client_address(request, behind_proxy=self._behind_proxy))
+            await self._rate_limits.take_for_address(client_address(request, behind_proxy=self._behind_proxy))
             async with self._store.reading() as tx:
                 sealed = await unenrolment_notice(tx, request.headers.get("Authorization", ""))
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
@@ -267,14 +274,14 @@ class ApiDispatcher:
             tx=tx,
             now=now,
             url=self._url,
-            key=self._key,
+            signer=self._key,
             streams=self._streams,
-            asker=self._relay,
+            relay=self._relay,
             parts=parts,
-            caller=caller if isinstance(caller, ApiCaller) else None,
-            by=caller if isinstance(caller, HouseholdBrowser) else None,
+            optional_caller=caller if isinstance(caller, ApiCaller) else None,
+            optional_browser=caller if isinstance(caller, HouseholdBrowser) else None,
             body=raw,
-            allowed=self._destination_policy,
+            destination_policy=self._destination_policy,
         )
 
     def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:

@@ -92,11 +92,11 @@ class HubKey(Model):
 @EVENTS.get("/v1/events", "listEvents", query=EventFilter, answers={200: Events})
 async def list_(call: RequestContext) -> Response:
     """List events, oldest first."""
-    asked = call.of(EventFilter)
+    asked = call.part(EventFilter)
     seq = 0 if asked.after is None else await _find_seq(call, asked.after, "after", "query")
     if asked.cursor is not None:
         seq = int(decode_cursor(asked.cursor, int)[0])
-    found = await read_events(call.tx, call.who, seq, _parse_types(asked.types), limit=asked.limit + 1)
+    found = await read_events(call.tx, call.caller, seq, _parse_types(asked.types), limit=asked.limit + 1)
     page, more = split_page(found, asked)
     return Response(Events(data=tuple(page), next=encode_cursor(page[-1].seq) if more else None))
 
@@ -112,22 +112,22 @@ async def list_(call: RequestContext) -> Response:
 )
 async def follow(call: RequestContext) -> Response:
     """Follow events as they happen (Server-Sent Events)."""
-    asked, last = call.of(StreamParameters), call.of(ResumeHeaders).last
+    asked, last = call.part(StreamParameters), call.part(ResumeHeaders).last
     if last is not None:
         seq = await _find_seq(call, last, "Last-Event-ID", "header")
     elif asked.after is not None:
         seq = await _find_seq(call, asked.after, "after", "query")
     else:
-        seq = await call.tx.scalar(select(func.max(events.c.seq)).where(visible_events(call.who))) or 0
-    stream = call.streams.follow(call.who, after=seq, types=_parse_types(asked.types), seconds=asked.seconds)
+        seq = await call.tx.scalar(select(func.max(events.c.seq)).where(visible_events(call.caller))) or 0
+    stream = call.streams.follow(call.caller, after=seq, types=_parse_types(asked.types), seconds=asked.seconds)
     return Response(stream=stream)
 
 
 @EVENTS.get("/v1/events/{event_id}", "readEvent", path_model=EventPath, answers={200: Event})
 async def read(call: RequestContext) -> Response:
     """Read one event."""
-    wanted = events.c.id == call.of(EventPath).event_id
-    row = (await call.tx.execute(select(events).where(visible_events(call.who), wanted))).one_or_none()
+    wanted = events.c.id == call.part(EventPath).event_id
+    row = (await call.tx.execute(select(events).where(visible_events(call.caller), wanted))).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND)
     return Response(Event.of(row))
@@ -136,7 +136,7 @@ async def read(call: RequestContext) -> Response:
 @HUB.get("/v1/hub_key", "readHubKey", answers={200: HubKey})
 async def key(call: RequestContext) -> Response:
     """Read the hub's own key."""
-    return Response(HubKey(kid=call.key.kid, x=call.key.x))
+    return Response(HubKey(kid=call.signer.kid, x=call.signer.x))
 
 
 def _parse_types(text: str | None) -> frozenset[str]:
@@ -144,7 +144,9 @@ def _parse_types(text: str | None) -> frozenset[str]:
 
 
 async def _find_seq(call: RequestContext, id_: str, name: str, where: ErrorLocation) -> int:
-    found: int | None = await call.tx.scalar(select(events.c.seq).where(visible_events(call.who), events.c.id == id_))
+    found: int | None = await call.tx.scalar(
+        select(events.c.seq).where(visible_events(call.caller), events.c.id == id_)
+    )
     if found is None:
         raise ApiProblem(
             Code.BAD_CURSOR,

@@ -160,7 +160,7 @@ class HomeOperations:
 
         The same key gets the same answer again.
         """
-        asked, id_ = call.of(Claiming), call.of(ClaimPath).claim_id
+        asked, id_ = call.part(Claiming), call.part(ClaimPath).claim_id
         held = select(claims).where(claims.c.id == id_).with_for_update()  # of two at once one is let in
         row = (await call.tx.execute(held)).one_or_none()
         if row is None:
@@ -180,10 +180,10 @@ class HomeOperations:
         if certificate is None or certificate.ended is not None:
             raise ApiProblem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
         support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
-        authority = HubAuthority.at(self.authority.folder, now=call.now)
+        authority = HubAuthority.load(self.authority.folder, now=call.now)
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
-            authority=authority.pem, key=call.key.x, support_code=support, mac="",
+            authority=authority.pem, key=call.signer.x, support_code=support, mac="",
         )  # fmt: skip
         mac = answer_mac(row.sha256, id_, plain.parts)
         return Response(plain.model_copy(update={"mac": mac}))
@@ -193,7 +193,7 @@ class HomeOperations:
 
         An earlier certificate that the box did not confirm ends.
         """
-        asked = call.of(Renewing)
+        asked = call.part(Renewing)
         known = await _active_certificates(call, asked.home)
         csr = decode_base64url(asked.csr, canonical=False)
         if not any(_signature_holds(row, asked.signature, renewal_statement(asked.home, csr)) for row in known):
@@ -213,7 +213,7 @@ class HomeOperations:
 
         Its other certificates end.
         """
-        asked = call.of(Confirming)
+        asked = call.part(Confirming)
         known = await _active_certificates(call, asked.home)
         row = next((row for row in known if row.serial == asked.serial), None)
         if row is None or not _signature_holds(row, asked.signature, confirmation_statement(asked.home, asked.serial)):
@@ -231,7 +231,7 @@ class HomeOperations:
         Its certificates and connections end. A certificate that ended proves nothing, so a request from before the home
         joined again ends nothing.
         """
-        asked = call.of(Leaving)
+        asked = call.part(Leaving)
         known = (certificates.c.home == asked.home) & (certificates.c.serial == asked.serial)
         row = (await call.tx.execute(select(certificates).where(known))).one_or_none()
         home = (await call.tx.execute(select(homes).where(homes.c.id == asked.home).with_for_update())).one_or_none()
@@ -318,7 +318,7 @@ class HomeOperations:
     async def _certify(
         self, call: RequestContext, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
     ) -> Row[Any]:
-        authority = HubAuthority.at(self.authority.folder, now=call.now)  # another one may have taken its place
+        authority = HubAuthority.load(self.authority.folder, now=call.now)  # another one may have taken its place
         one = authority.certify(home, key, now=call.now)
         await call.tx.execute(
             insert(certificates).values(

@@ -82,10 +82,10 @@ async def send(call: RequestContext) -> Response:
 
     The hub keeps it until the box has it.
     """
-    asked, who = call.of(NewOrder), call.member
+    asked, who = call.part(NewOrder), call.browser
     id_ = await job_store.enqueue(
         call.tx, who.home, JobKind.OWNER, asked.sealed.encode(), now=call.now, browser=who.browser,
-        life=timedelta(seconds=asked.seconds),
+        lifetime=timedelta(seconds=asked.seconds),
     )  # fmt: skip
     return Response(Ordered(id=id_, state="waiting", created=call.now), status=202)
 
@@ -96,8 +96,8 @@ async def read(call: RequestContext) -> Response:
 
     It must be an order of this browser.
     """
-    who = call.member
-    mine = (jobs.c.id == call.of(OrderPath).order_id, jobs.c.home == who.home, jobs.c.browser == who.browser)
+    who = call.browser
+    mine = (jobs.c.id == call.part(OrderPath).order_id, jobs.c.home == who.home, jobs.c.browser == who.browser)
     row = (await call.tx.execute(select(jobs).where(*mine))).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND)
@@ -123,8 +123,8 @@ async def ask(call: RequestContext) -> Response:
 
     The answer comes when the home gives it.
     """
-    return Response(later=partial(_relay_query, call, call.member, call.of(Sealed).sealed))
+    return Response(later=partial(_relay_query, call, call.browser, call.part(Sealed).sealed))
 
 
 async def _relay_query(call: RequestContext, who: HouseholdBrowser, sealed: str) -> Response:
-    return Response(SealedAnswer(sealed=await call.asker.ask(who, sealed)))
+    return Response(SealedAnswer(sealed=await call.relay.ask(who, sealed)))

@@ -51,7 +51,7 @@ class IdempotentRequest:
     body: bytes
 
     @property
-    def whose(self) -> str:
+    def owner(self) -> str:
         """Whose the Idempotency-Key is. Boxes name their browsers themselves, so that name alone is not enough."""
         match self.caller:
             case ApiCaller():
@@ -64,7 +64,7 @@ class IdempotentRequest:
     @property
     def fingerprint(self) -> str:
         """What has to be the same."""
-        asker = self.caller.key if isinstance(self.caller, ApiCaller) else self.whose
+        asker = self.caller.key if isinstance(self.caller, ApiCaller) else self.owner
         whole = (asker.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
 
@@ -74,47 +74,47 @@ class IdempotentRequest:
 
         A browser shows another token each time, and is told nothing that its home has not encrypted for it.
         """
-        secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, ApiCaller) else self.whose
+        secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, ApiCaller) else self.owner
         return AESGCM(sha256(b"perron-kept-answer\n" + secret.encode()).digest())
 
     @property
     def context(self) -> bytes:
         """To what a kept answer belongs."""
-        return f"{self.whose}\n{self.key}".encode()
+        return f"{self.owner}\n{self.key}".encode()
 
 
-async def stored_response(tx: AsyncConnection, asked: IdempotentRequest, now: datetime) -> web.Response | None:
+async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: datetime) -> web.Response | None:
     """Give the answer that this key had; else take the key, which a second request then waits for.
 
     Raises:
         ApiProblem: the key came before with another request.
     """
-    this = {"whose": asked.whose, "named": asked.key}
+    this = {"whose": request.owner, "named": request.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()
     if row is not None and row.created < now - RETENTION_PERIOD:
         await tx.execute(_DELETE_KEY, this)
         row = None
     if row is None:
         await _sweep(tx, now)
-        taken = {"retailer": asked.whose, "key": asked.key, "fingerprint": asked.fingerprint, "created": now}
+        taken = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now}
         await tx.execute(_INSERT_KEY, taken)
         return None
-    if row.fingerprint != asked.fingerprint:
+    if row.fingerprint != request.fingerprint:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED)
     try:
-        body = asked.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], asked.context)
+        body = request.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], request.context)
     except InvalidTag as error:
         raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED) from error
     return web.Response(body=body, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
 async def store_response(
-    tx: AsyncConnection, asked: IdempotentRequest, status: int, headers: Mapping[str, str], body: bytes
+    tx: AsyncConnection, request: IdempotentRequest, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
     """Keep what is answered."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    kept = nonce + asked.cipher.encrypt(nonce, body, asked.context)
-    this = {"whose": asked.whose, "named": asked.key}
+    kept = nonce + request.cipher.encrypt(nonce, body, request.context)
+    this = {"whose": request.owner, "named": request.key}
     await tx.execute(_UPDATE_RESPONSE, {**this, "status": status, "headers": dict(headers), "body": kept})
 
 

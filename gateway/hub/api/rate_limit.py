@@ -92,7 +92,7 @@ class ApiRateLimits:
             ),
         }
 
-    async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
+    async def take_for_retailer(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
         """Take one request off a retailer's ration; what is told of what is left.
 
         Raises:
@@ -102,7 +102,7 @@ class ApiRateLimits:
             return await self._take(self._read_limits, retailer)
         return await self._take(self._sandbox_limits if sandbox else self._write_limits, retailer)
 
-    async def take_member(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
+    async def take_for_browser(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
         """The same for a browser of a household, and for all browsers of its home together.
 
         Raises:
@@ -113,13 +113,13 @@ class ApiRateLimits:
         await self._take({f"{kind}-of-home": items["home"]}, home)
         return await self._take({kind: items["browser"]}, f"{home}/{browser}")
 
-    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
+    async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
         """The same for a write of somebody without a key: an address, as `whence` writes it.
 
         Raises:
             ApiProblem: nothing is left.
         """
-        return await self._take_for_address("sandboxes" if scarce else "strangers", address)
+        return await self._take_anonymous("sandboxes" if strict else "strangers", address)
 
     async def admit(self, address: str, authorization: str | None) -> None:
         """Take one request off an address's ration, before a key is looked up or anything is done.
@@ -130,17 +130,17 @@ class ApiRateLimits:
             ApiProblem: nothing is left.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
-            await self._take_for_address("stranger-requests", address)
+            await self._take_anonymous("stranger-requests", address)
 
-    def note(self, authorization: str, *, counts: bool) -> None:
+    def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
         """Remember whether a key that was looked up counts."""
         self._valid_credentials.pop(_digest(authorization), None)
-        if counts:
+        if are_valid:
             self._valid_credentials[_digest(authorization)] = None
             if len(self._valid_credentials) > MAX_KNOWN_KEYS:
                 del self._valid_credentials[next(iter(self._valid_credentials))]
 
-    async def _take_for_address(self, kind: str, address: str) -> dict[str, str]:
+    async def _take_anonymous(self, kind: str, address: str) -> dict[str, str]:
         around = wider_network(address)
         one, all_ = self._anonymous_limits[kind]
         told = await self._take({kind: one}, address)

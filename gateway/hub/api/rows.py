@@ -28,7 +28,7 @@ class PageParameters(ApiParameters):
 
 def owned_by(call: RequestContext, table: Table) -> ColumnElement[bool]:
     """Return the condition that a row belongs to the caller's retailer, and to the sandbox if the caller does."""
-    return and_(table.c.retailer == call.who.retailer, table.c.sandbox == call.who.sandbox)
+    return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)
 
 
 async def find_owned(call: RequestContext, table: Table, id_: str, *, lock: bool = False) -> Row[Any]:

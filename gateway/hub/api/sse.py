@@ -35,15 +35,15 @@ class SseStreams:
     def __init__(self, store: HubStore, *, now: Callable[[], datetime]) -> None:
         self.store, self.now = store, now
         self.open: WeakSet[EventFollower] = WeakSet()
-        self.ended = False
+        self.are_ended = False
         self._poll_now = asyncio.Event()
         self._wake_ups: dict[str, asyncio.Event] = {}
 
-    def bell(self, retailer: str) -> asyncio.Event:
+    def wake_up_of(self, retailer: str) -> asyncio.Event:
         """What is rung once when this retailer has been told something, or all ends: take it before you read."""
         return self._wake_ups.setdefault(retailer, asyncio.Event())
 
-    def ring(self) -> None:
+    def poll_now(self) -> None:
         """Something may have been told."""
         self._poll_now.set()
 
@@ -95,7 +95,7 @@ class SseStreams:
 
     async def end(self, _app: web.Application) -> None:
         """End every stream: its reader comes back to whoever serves then."""
-        self.ended = True
+        self.are_ended = True
         self._wake(list(self._wake_ups))
 
     def _wake(self, retailers: Iterable[str]) -> None:
@@ -123,10 +123,10 @@ class EventFollower:
         """Give each event as one message, and a comment where it is quiet."""
         time = asyncio.get_running_loop().time
         until, streams = time() + self._seconds, self._streams
-        streams.ring()
+        streams.poll_now()
         yield b"retry: 2000\n\n"
         while True:
-            news = streams.bell(self.caller.retailer)
+            news = streams.wake_up_of(self.caller.retailer)
             try:
                 async with streams.store.reading() as tx:
                     counts = await self._is_key_valid(tx)
@@ -137,7 +137,7 @@ class EventFollower:
             for event in found:
                 self._after = event.seq
                 yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
-            if not counts or streams.ended:
+            if not counts or streams.are_ended:
                 return
             left = until - time()
             if len(found) == MAX_EVENTS_PER_READ:

@@ -199,7 +199,7 @@ async def create(call: RequestContext) -> Response:
 
     An endpoint of a sandbox must answer a challenge before it gets other messages.
     """
-    asked, who, secret = call.of(NewEndpoint), call.who, new_secret()
+    asked, who, secret = call.part(NewEndpoint), call.caller, new_secret()
     url = _check_url(call, asked.url)
     await _lock_retailer(call)
     if await count_owned(call, endpoints) >= MAX_ENDPOINTS:
@@ -207,7 +207,7 @@ async def create(call: RequestContext) -> Response:
     id_ = new_id("ep")
     await call.tx.execute(
         insert(endpoints).values(
-            id=id_, retailer=who.retailer, url=url, types=_unique(asked.types), secret=call.key.seal(secret, id_),
+            id=id_, retailer=who.retailer, url=url, types=_unique(asked.types), secret=call.signer.seal(secret, id_),
             sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
         )
     )  # fmt: skip
@@ -245,7 +245,7 @@ async def change(call: RequestContext) -> Response:
 
     With another address, or when it is switched on, its failures are forgotten.
     """
-    asked = call.of(EndpointChange)
+    asked = call.part(EndpointChange)
     url = None if asked.url is None else _check_url(call, asked.url)
     await _lock_retailer(call)
     row = await _requested_endpoint(call)
@@ -285,14 +285,18 @@ async def remove(call: RequestContext) -> Response:
 @WEBHOOK_ENDPOINTS.post(
     f"{_ITEM_PATH}/rotate", "rotateWebhookSecret", path_model=EndpointPath, answers={200: EndpointWithSecret}
 )
-async def rotate(call: RequestContext) -> Response:
+async def rotate_secret(call: RequestContext) -> Response:
     """Give a webhook endpoint a new secret.
 
     For 24 hours each message is signed with the old and the new secret.
     """
     await _lock_retailer(call)
     row, secret = await _requested_endpoint(call), new_secret()
-    then = {"secret": call.key.seal(secret, row.id), "old_secret": row.secret, "old_until": call.now + SECRET_OVERLAP}
+    then = {
+        "secret": call.signer.seal(secret, row.id),
+        "old_secret": row.secret,
+        "old_until": call.now + SECRET_OVERLAP,
+    }
     await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
     told = _from_row(await find_owned(call, endpoints, row.id), call.now)
     return Response(EndpointWithSecret(**told.model_dump(), secret=secret))
@@ -306,7 +310,7 @@ async def rotate(call: RequestContext) -> Response:
     refuses={Code.CONFLICT},
     links={"replayWebhookMessage": {"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"}},
 )
-async def test(call: RequestContext) -> Response:
+async def send_ping(call: RequestContext) -> Response:
     """Send a ping to a webhook endpoint.
 
     No other endpoint gets it.
@@ -314,7 +318,14 @@ async def test(call: RequestContext) -> Response:
     await _lock_retailer(call)
     row = _check_enabled(await _requested_endpoint(call))
     event = await emit(
-        call.tx, call.who.retailer, Type.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now, only=row.id
+        call.tx,
+        call.caller.retailer,
+        Type.PING,
+        row.id,
+        {"id": row.id},
+        sandbox=row.sandbox,
+        now=call.now,
+        only_endpoint=row.id,
     )
     sent = await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id)
     return Response(sent[0], status=202)
@@ -328,12 +339,12 @@ async def test(call: RequestContext) -> Response:
     answers={200: Messages},
     links={"listWebhookMessages": {"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"}},
 )
-async def log(call: RequestContext) -> Response:
+async def list_messages(call: RequestContext) -> Response:
     """List what was sent to a webhook endpoint.
 
     Waiting messages too, newest first.
     """
-    page, row = call.of(PageParameters), await _requested_endpoint(call)
+    page, row = call.part(PageParameters), await _requested_endpoint(call)
     wanted = [messages.c.endpoint == row.id]
     if page.cursor is not None:
         (seq,) = decode_cursor(page.cursor, int)
@@ -349,14 +360,14 @@ async def log(call: RequestContext) -> Response:
     answers={202: WebhookMessage},
     refuses={Code.CONFLICT},
 )
-async def replay_one(call: RequestContext) -> Response:
+async def replay_message(call: RequestContext) -> Response:
     """Send one message again.
 
     It keeps its id.
     """
     await _lock_retailer(call)
     row = _check_enabled(await _requested_endpoint(call))
-    wanted = and_(messages.c.endpoint == row.id, messages.c.id == call.of(MessagePath).message_id)
+    wanted = and_(messages.c.endpoint == row.id, messages.c.id == call.part(MessagePath).message_id)
     if not await _read_messages(call, wanted):
         raise ApiProblem(Code.NOT_FOUND)
     await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
@@ -371,15 +382,15 @@ async def replay_one(call: RequestContext) -> Response:
     answers={202: Replayed},
     refuses={Code.CONFLICT},
 )
-async def replay(call: RequestContext) -> Response:
+async def replay_events(call: RequestContext) -> Response:
     """Send events again, since a time or a number.
 
     Messages keep their ids; events that had no message here get one.
     """
     await _lock_retailer(call)
-    row, asked = _check_replay_interval(_check_enabled(await _requested_endpoint(call)), call.now), call.of(Replay)
+    row, asked = _check_replay_interval(_check_enabled(await _requested_endpoint(call)), call.now), call.part(Replay)
     wanted = [
-        events.c.retailer == call.who.retailer, events.c.sandbox == row.sandbox,
+        events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
         events.c.type.not_in((Type.PING, Type.ENDPOINT_CHALLENGE)),
         events.c.seq >= asked.seq, *([events.c.type.in_(row.types)] if row.types else []),
         *([events.c.at >= asked.since] if asked.since is not None else []),
@@ -434,7 +445,7 @@ def _unique(types: tuple[Type, ...]) -> list[str]:
 
 def _check_url(call: RequestContext, url: str) -> str:
     try:
-        parse_destination(url, call.allowed)
+        parse_destination(url, call.destination_policy)
     except DestinationRefused as error:
         wrong = Detail(pointer="/url", where="body", code="address_refused", detail=str(error))
         raise ApiProblem(Code.ADDRESS_REFUSED, str(error), errors=[wrong]) from error
@@ -444,7 +455,7 @@ def _check_url(call: RequestContext, url: str) -> str:
 async def _lock_retailer(call: RequestContext) -> None:
     """Hold the retailer's row, as whoever tells him something does: changes of his endpoints come one by one."""
     await call.tx.execute(
-        select(retailers.c.id).where(retailers.c.id == call.who.retailer).with_for_update(key_share=True)
+        select(retailers.c.id).where(retailers.c.id == call.caller.retailer).with_for_update(key_share=True)
     )
 
 

@@ -47,7 +47,7 @@ class HubAuthority:
     name: str = CURRENT_NAME
 
     @classmethod
-    def at(cls, folder: Path, *, now: datetime) -> "HubAuthority":
+    def load(cls, folder: Path, *, now: datetime) -> "HubAuthority":
         """Load it from the hub's folder, or make it there.
 
         Raises:
@@ -77,15 +77,15 @@ class HubAuthority:
 
     def certify(
         self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = BOX_CERTIFICATE_LIFETIME,
-        word: str | None = None,
+        local_part: str | None = None,
     ) -> x509.Certificate:  # fmt: skip
         """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
 
         `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster/rabbitmq.py).
         """
-        return issue_client_certificate(self.certificate, self.key, key, name=home, good=(now, life), word=word)
+        return issue_client_certificate(self.certificate, self.key, key, name=home, good=(now, life), word=local_part)
 
-    def broker(
+    def certify_server(
         self,
         names: Iterable[str],
         *,
@@ -110,7 +110,7 @@ class HubAuthority:
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error
 
-    def revoked(self, ended: Iterable[tuple[int, datetime]], *, now: datetime) -> bytes:
+    def revocation_list(self, ended: Iterable[tuple[int, datetime]], *, now: datetime) -> bytes:
         """Write the list of certificates that no longer count: serials and since when (PEM).
 
         It is good as long as the authority: mosquitto refuses everybody when a list is out of date (its issue 1826),

@@ -94,9 +94,9 @@ async def lock_home(tx: AsyncConnection, home: str) -> Row[Any] | None:
     return (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
 
 
-async def set_online(tx: AsyncConnection, home: str, *, there: bool) -> None:
+async def set_online(tx: AsyncConnection, home: str, *, is_online: bool) -> None:
     """A home was heard, or heard to go."""
-    await tx.execute(_UPDATE_HOME, {"home": home, "there": there})
+    await tx.execute(_UPDATE_HOME, {"home": home, "there": is_online})
 
 
 async def event_head_of(tx: AsyncConnection, home: str) -> EventHead:

@@ -76,7 +76,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
-    authority = HubAuthority.at(file.folder, now=now)
+    authority = HubAuthority.load(file.folder, now=now)
     _renew_certificate(authority, boxes, now=now)
     await _write_revocation_list(authority, store, now=now)
     _write_trusted_authorities(authority)
@@ -133,13 +133,13 @@ class BrokerFileKeeper:
         """Look again and again until cancelled."""
         while True:
             try:
-                await self.look(now())
+                await self.check(now())
                 await delete_expired(self._store, now())
             except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
                 log.error("broker_files_not_written", why=str(error).partition("\n")[0])
             await sleep(CHECK_INTERVAL_S)
 
-    async def look(self, now: datetime) -> tuple[int, ...]:
+    async def check(self, now: datetime) -> tuple[int, ...]:
         """Write what has changed, let mosquitto read it, and cut off whom it must not hear; the processes told.
 
         What another process began and did not end is done again: at the first look mosquitto is told in any case, and
@@ -152,7 +152,7 @@ class BrokerFileKeeper:
         if not (self._folder / "mosquitto.conf").exists():
             return ()
         ca_rotation.finish_change(self._authority.folder)
-        self._authority = HubAuthority.at(self._authority.folder, now=now)  # another one may have taken its place
+        self._authority = HubAuthority.load(self._authority.folder, now=now)  # another one may have taken its place
         anew = _renew_certificate(self._authority, self._boxes, now=now) | _write_trusted_authorities(self._authority)
         listed = await _write_revocation_list(self._authority, self._store, now=now)
         late = homes.c.revoked > now - RECENT_REVOCATION
@@ -165,12 +165,12 @@ class BrokerFileKeeper:
         told = reload(self._folder)
         self._is_first_check = not told
         for home, since in sorted(revoked):
-            await self.cut(home, now)
+            await self.disconnect_revoked(home, now)
             if told:  # else it may be back in a moment: the broker does not know yet
                 self._disconnected.add((home, since))
         return told
 
-    async def cut(self, home: str, now: datetime) -> None:
+    async def disconnect_revoked(self, home: str, now: datetime) -> None:
         """End the connection of a home that is revoked, if there is one.
 
         mosquitto looks at its list when a client comes, never at who is there (tried on 2.0.21). Twice, because one
@@ -178,10 +178,10 @@ class BrokerFileKeeper:
         """
         for pause in (0.3, 1.0):
             await asyncio.sleep(pause)
-            if not await self.end_line(home, now):
+            if not await self.disconnect(home, now):
                 return
 
-    async def end_line(self, home: str, now: datetime) -> bool:
+    async def disconnect(self, home: str, now: datetime) -> bool:
         """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
         key = ec.generate_private_key(ec.SECP256R1())
         one = self._authority.certify(home, key.public_key(), now=now, life=TAKEOVER_CERTIFICATE_LIFETIME)
@@ -221,7 +221,7 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
 
 def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
     """Keep the broker's certificate good; whether it was made anew."""
-    return authority.broker((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
+    return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
 
 
 def _write_trusted_authorities(authority: HubAuthority) -> bool:

@@ -27,7 +27,7 @@ MAX_OPEN_QUERIES = 5_000
 class _OpenQuery:
     """A question that waits for its answer."""
 
-    member: HouseholdBrowser
+    browser: HouseholdBrowser
     answer: asyncio.Future[str]
 
 
@@ -37,33 +37,36 @@ class BrowserRelay:
     `via`: its name where a broker keeps its subscriptions, so that they are the same ones after a restart.
     """
 
-    line: HubBrokerConnection | None = None
+    connection: HubBrokerConnection | None = None
 
-    def __init__(self, via: str | None = None) -> None:
-        self._via = via or new_id("hub")
-        self.topic = reply_subscription(self._via)
+    def __init__(self, name: str | None = None) -> None:
+        self._via = name or new_id("hub")
+        self.reply_topic = reply_subscription(self._via)
         self._open_queries: dict[str, _OpenQuery] = {}
         self._open_per_home: Counter[str] = Counter()
 
-    async def ask(self, member: HouseholdBrowser, sealed: str) -> str:
+    async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
         """Hand a question on, and wait for its answer.
 
         Raises:
             ApiProblem: the home is not there, says nothing in time, or has enough to answer.
         """
-        if self.line is None or not self.line.there:
-            raise ApiProblem(Code.HOME_OFFLINE if self.line is None else Code.UNAVAILABLE)
-        if self._open_per_home[member.home] >= MAX_OPEN_QUERIES_PER_HOME or len(self._open_queries) >= MAX_OPEN_QUERIES:
+        if self.connection is None or not self.connection.is_connected:
+            raise ApiProblem(Code.HOME_OFFLINE if self.connection is None else Code.UNAVAILABLE)
+        if (
+            self._open_per_home[browser.home] >= MAX_OPEN_QUERIES_PER_HOME
+            or len(self._open_queries) >= MAX_OPEN_QUERIES
+        ):
             raise ApiProblem(Code.RATE_LIMITED, "Too many questions wait for an answer.", headers={"Retry-After": "1"})
         id_ = new_id("q")
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        asked = SealedQuery(via=self._via, id=id_, browser=member.browser, sealed=sealed)
-        self._open_queries[id_] = _OpenQuery(member, answer)
-        self._open_per_home[member.home] += 1
+        asked = SealedQuery(via=self._via, id=id_, browser=browser.browser, sealed=sealed)
+        self._open_queries[id_] = _OpenQuery(browser, answer)
+        self._open_per_home[browser.home] += 1
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                said = await self.line.ring(
-                    query_topic(member.home), asked.model_dump_json().encode(), life=ANSWER_TIMEOUT_S
+                said = await self.connection.publish(
+                    query_topic(browser.home), asked.model_dump_json().encode(), expiry_s=ANSWER_TIMEOUT_S
                 )
                 if isinstance(said, NotSent) or has_no_subscriber(said):
                     raise ApiProblem(Code.UNAVAILABLE if isinstance(said, NotSent) else Code.HOME_OFFLINE)
@@ -72,10 +75,10 @@ class BrowserRelay:
             raise ApiProblem(Code.HOME_SILENT) from silence
         finally:
             del self._open_queries[id_]
-            self._open_per_home[member.home] -= 1
+            self._open_per_home[browser.home] -= 1
             self._open_per_home += Counter()  # keeps those only that wait
 
-    def heard(self, incoming: InboundMessage) -> bool:
+    def on_message(self, incoming: InboundMessage) -> bool:
         """Take in a word of a box; False: it is no answer to what this process asks."""
         home = home_of_reply(incoming.topic, self._via)
         if home is None:
@@ -85,7 +88,7 @@ class BrowserRelay:
         mine = (
             waiting is not None
             and said is not None
-            and waiting.member == HouseholdBrowser(home=home, browser=said.browser)
+            and waiting.browser == HouseholdBrowser(home=home, browser=said.browser)
         )
         if waiting is not None and said is not None and mine and not waiting.answer.done():
             waiting.answer.set_result(said.sealed)

@@ -75,7 +75,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
     Raises:
         RotationRefused: the one before still counts. OSError, AuthorityUnusable: the folder cannot be used.
     """
-    today, at = HubAuthority.at(folder, now=now), folder / "authority"
+    today, at = HubAuthority.load(folder, now=now), folder / "authority"
     if former_certificate(folder) is not None:
         raise RotationRefused("The authority before this one still counts: end it first (--end).")
     shelf = CertificateFiles(
@@ -98,7 +98,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
 
 
 def activate_next(
-    folder: Path, *, now: datetime, reached: Callable[[str], None] = lambda _point: None
+    folder: Path, *, now: datetime, crash_point: Callable[[str], None] = lambda _point: None
 ) -> x509.Certificate:
     """Put the successor in the authority's place; the old one goes on counting for what it has certified.
 
@@ -110,12 +110,12 @@ def activate_next(
         raise RotationRefused(NO_NEXT_AUTHORITY)
     prepare_next(folder, now=now)  # it is signed for
     write_whole(folder / "authority" / CHANGE_MARKER, b"copy")
-    reached("marked")
-    finish_change(folder, reached=reached)
+    crash_point("marked")
+    finish_change(folder, crash_point=crash_point)
     return made
 
 
-def finish_change(folder: Path, *, reached: Callable[[str], None] = lambda _point: None) -> None:
+def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _point: None) -> None:
     """End a change that was begun; nothing where none was.
 
     Raises:
@@ -127,14 +127,14 @@ def finish_change(folder: Path, *, reached: Callable[[str], None] = lambda _poin
     if read_regular(at / CHANGE_MARKER, at_most=16) == b"copy":
         for end in ("key", "pem"):
             _copy_file(at / f"authority.{end}", at / f"{FORMER_NAME}.{end}")
-            reached(f"former.{end}")
+            crash_point(f"former.{end}")
         write_whole(at / CHANGE_MARKER, b"move")
     for end in ("key", "pem"):
         _copy_file(at / f"{NEXT_NAME}.{end}", at / f"authority.{end}")
-        reached(f"authority.{end}")
+        crash_point(f"authority.{end}")
     for end in ("key", "pem"):
         (at / f"{NEXT_NAME}.{end}").unlink(missing_ok=True)
-        reached(f"gone.{end}")
+        crash_point(f"gone.{end}")
     (at / CHANGE_MARKER).unlink()
 
 
@@ -177,7 +177,7 @@ def trust_bundle(authority: HubAuthority) -> bytes:
 def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:
     """The lists of ended certificates, one of each authority that counts: a broker refuses whose list is missing."""
     others = (former_authority(authority.folder), next_authority(authority.folder))
-    return b"".join(one.revoked(ended, now=now) for one in (authority, *others) if one is not None)
+    return b"".join(one.revocation_list(ended, now=now) for one in (authority, *others) if one is not None)
 
 
 def next_authority(folder: Path) -> HubAuthority | None:

@@ -56,9 +56,9 @@ class JobSchedule:
     """What becomes of a job that was rung. `tried`: it counts as a try."""
 
     outcome: str
-    after: timedelta
-    parked: bool = False
-    tried: bool = True
+    delay: timedelta
+    is_parked: bool = False
+    counts_as_attempt: bool = True
 
 
 def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) -> JobSchedule:
@@ -66,10 +66,10 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
     again = timedelta(seconds=JOB_BACKOFF.delay_s(attempts))
     match answer:
         case NotSent():
-            return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, tried=False)
+            return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, counts_as_attempt=False)
         case Acknowledgement(code=None, seconds=seconds) if seconds < ACKNOWLEDGEMENT_TIMEOUT_S:
             return JobSchedule(
-                "unknown", NOT_SENT_RETRY_DELAY, tried=False
+                "unknown", NOT_SENT_RETRY_DELAY, counts_as_attempt=False
             )  # it may have arrived: then the box says so
         case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
             return JobSchedule("silent", lengthened(again, jitter))
@@ -77,7 +77,7 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
             return JobSchedule(
                 "nobody" if has_no_subscriber(answer) else "refused",
                 lengthened(PARKED_RETRY_INTERVAL, jitter),
-                parked=True,
+                is_parked=True,
             )
         case Acknowledgement():
             return JobSchedule("taken", lengthened(again, jitter))
@@ -146,33 +146,33 @@ class JobDispatcher:
         store: HubStore,
         *,
         now: Callable[[], datetime],
-        tally: HubMetrics,
-        deaf: Callable[[str], None] = lambda _: None,
-        contained: Containment,
+        metrics: HubMetrics,
+        on_unsubscribed: Callable[[str], None] = lambda _: None,
+        containment: Containment,
     ) -> None:
         self._store, self._now, self._metrics, self._on_unsubscribed, self._containment = (
             store,
             now,
-            tally,
-            deaf,
-            contained,
+            metrics,
+            on_unsubscribed,
+            containment,
         )
         self._wake_up = asyncio.Event()
         self._late_tasks: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """There may be something due."""
         self._wake_up.set()
 
-    async def run(self, line: HubBrokerConnection) -> None:
+    async def run(self, connection: HubBrokerConnection) -> None:
         """Work until cancelled. Where there was something others may be keeping more: then it looks again sooner."""
         pause = POLL_BACKOFF.max_s
         while True:
             self._wake_up.clear()
             try:
                 await self._count()
-                if line.there and await self._round(line):
+                if connection.is_connected and await self._round(connection):
                     pause = POLL_BACKOFF.first_s
                     continue
             except UNAVAILABLE_ERRORS as error:
@@ -230,10 +230,10 @@ class JobDispatcher:
             self._metrics.published.labels(then.outcome).inc()
             if job.there and not job.revoked and then.outcome == "nobody":
                 self._on_unsubscribed(job.home)
-            rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
-                         "tries": job.attempts + then.tried})  # fmt: skip
+            rows.append({"job": job.id, "lease": until, "next": self._now() + then.delay, "away": then.is_parked,
+                         "tries": job.attempts + then.counts_as_attempt})  # fmt: skip
         if rows:
-            await self._store.once(_UPDATE_SETTLED, rows)
+            await self._store.execute_once(_UPDATE_SETTLED, rows)
 
     async def _refuse(self, job: Row[Any]) -> None:
         """End a job that cannot be rung, as if its home had refused it: its retailer then hears of the delivery."""
@@ -254,11 +254,11 @@ class JobDispatcher:
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
         until = now + JOB_LEASE
-        if self._store.one_writer:  # most of the time there is nothing: no need for the writer's turn
+        if self._store.has_one_writer:  # most of the time there is nothing: no need for the writer's turn
             async with self._store.reading() as tx:
                 if (await tx.execute(_SELECT_ANY_DUE, {"now": now})).first() is None:
                     return (), until
-        found = await self._store.once(LEASE_DUE_JOBS, {"now": now, "until": until})
+        found = await self._store.execute_once(LEASE_DUE_JOBS, {"now": now, "until": until})
         return sorted(found, key=lambda job: (job.due, job.created)), until
 
     async def _count(self) -> None:
@@ -299,5 +299,5 @@ class JobDispatcher:
             return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
             said = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
-            return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
+            return await line.publish(jobs_topic(job.home), said.model_dump_json().encode())
         return None

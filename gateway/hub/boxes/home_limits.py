@@ -28,9 +28,9 @@ class _Budget:
     """What is left of one home's ration, as of `at` (seconds, monotonic)."""
 
     events: float
-    octets: float
-    at: float
-    over: bool = False
+    byte_count: float
+    refilled_at: float
+    is_exceeded: bool = False
 
 
 class HomeRateLimits:
@@ -39,41 +39,41 @@ class HomeRateLimits:
     `monotonic`: seconds.
     """
 
-    def __init__(self, events: int, octets: int, *, monotonic: Callable[[], float]) -> None:
-        self._events, self._byte_limit, self._monotonic = events, octets, monotonic
+    def __init__(self, events: int, byte_count: int, *, monotonic: Callable[[], float]) -> None:
+        self._events, self._byte_limit, self._monotonic = events, byte_count, monotonic
         self._homes: dict[str, _Budget] = {}  # the longest unseen first
 
-    def allows(self, home: str, events: int, octets: int) -> bool:
+    def allows(self, home: str, events: int, byte_count: int) -> bool:
         """Whether one more event may be kept, when so many and so many bytes are about to be."""
         left = self._homes.get(home)
         if left is None:
-            return events < self._events and octets < self._byte_limit
+            return events < self._events and byte_count < self._byte_limit
         self._refill(left)
-        return events < left.events and octets < left.octets
+        return events < left.events and byte_count < left.byte_count
 
-    def spend(self, home: str, events: int, octets: int) -> None:
+    def spend(self, home: str, events: int, byte_count: int) -> None:
         """Count what was kept."""
         left = self._homes.pop(home, None) or _Budget(self._events, self._byte_limit, self._monotonic())
         self._refill(left)
-        left.events, left.octets = left.events - events, left.octets - octets
+        left.events, left.byte_count = left.events - events, left.byte_count - byte_count
         self._homes[home] = left
         while len(self._homes) > MAX_HOMES:
             del self._homes[next(iter(self._homes))]
 
-    def exceeds(self, home: str) -> bool:
+    def note_exceeded(self, home: str) -> bool:
         """Note that a home is over its ration. True: it was not, since half of it was left last."""
         left = self._homes.setdefault(home, _Budget(self._events, self._byte_limit, self._monotonic()))
-        first, left.over = not left.over, True
+        first, left.is_exceeded = not left.is_exceeded, True
         return first
 
     def _refill(self, left: _Budget) -> None:
         now = self._monotonic()
-        share = (now - left.at) / HOUR_S
+        share = (now - left.refilled_at) / HOUR_S
         left.events = min(self._events, left.events + self._events * share)
-        left.octets = min(self._byte_limit, left.octets + self._byte_limit * share)
-        left.at = now
-        if left.events >= self._events / 2 and left.octets >= self._byte_limit / 2:
-            left.over = False
+        left.byte_count = min(self._byte_limit, left.byte_count + self._byte_limit * share)
+        left.refilled_at = now
+        if left.events >= self._events / 2 and left.byte_count >= self._byte_limit / 2:
+            left.is_exceeded = False
 
 
 _DELETE_OLDEST = delete(home_events).where(
@@ -101,20 +101,20 @@ class EventRetention:
     A home's newest event always stays: the next one has to follow from it.
     """
 
-    count: int
-    age: timedelta
+    max_events: int
+    max_age: timedelta
 
     async def prune(self, tx: AsyncConnection, home: str, seq: int) -> None:
         """Forget the oldest events of a home whose newest is `seq`, each time it has said a hundred more."""
-        if seq % PRUNE_INTERVAL_EVENTS == 0 and seq > self.count:
-            await tx.execute(_DELETE_OLDEST, {"whose": home, "last": seq - self.count})
+        if seq % PRUNE_INTERVAL_EVENTS == 0 and seq > self.max_events:
+            await tx.execute(_DELETE_OLDEST, {"whose": home, "last": seq - self.max_events})
 
     async def sweep(self, store: HubStore, now: datetime) -> int:
         """Forget what is too old, of all homes; how many events."""
         gone = 0
         while True:
             async with store.writing() as tx:
-                rows = (await tx.execute(_SELECT_TOO_OLD, {"before": now - self.age})).all()
+                rows = (await tx.execute(_SELECT_TOO_OLD, {"before": now - self.max_age})).all()
                 if rows:
                     await tx.execute(_DELETE_EVENT, [{"whose": row.home, "number": row.seq} for row in rows])
             gone += len(rows)

@@ -43,25 +43,25 @@ LOG_INTERVAL = timedelta(minutes=1)  # between two lines about one home that say
 class _HomeQueue:
     """One home that has spoken."""
 
-    words: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
-    busy: bool = False
+    messages: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
+    is_busy: bool = False
 
 
 @dataclass(slots=True)
 class _BatchResult:
     """What came of a home's words, to be told once it is on the disk."""
 
-    ack: bool = False
-    hello: bool = False
+    must_acknowledge: bool = False
+    has_hello: bool = False
     ended: bool = False
     outcomes: list[EventOutcome] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
     key: str | None = None
-    there: bool = True
-    unread: int = 0
-    over: int = 0  # events beyond the home's ration
+    is_online: bool = True
+    unreadable: int = 0
+    beyond_limit: int = 0  # events beyond the home's ration
     events: int = 0  # that were kept, and their bytes
-    octets: int = 0
+    byte_count: int = 0
 
 
 class Ingest:
@@ -72,38 +72,38 @@ class Ingest:
         store: HubStore,
         *,
         now: Callable[[], datetime],
-        say: Callable[[str, bytes], None],
-        bells: WakeUps,
-        tally: HubMetrics,
-        contained: Containment,
-        rations: HomeRateLimits,
+        publish: Callable[[str, bytes], None],
+        wake_ups: WakeUps,
+        metrics: HubMetrics,
+        containment: Containment,
+        rate_limits: HomeRateLimits,
         retention: EventRetention,
     ) -> None:
-        self._rate_limits, self._retention = rations, retention
-        self._store, self._now, self._publish, self._wake_ups, self._metrics = store, now, say, bells, tally
-        self._containment = contained
+        self._rate_limits, self._retention = rate_limits, retention
+        self._store, self._now, self._publish, self._wake_ups, self._metrics = store, now, publish, wake_ups, metrics
+        self._containment = containment
         self._homes: dict[str, _HomeQueue] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
         self._logged: dict[tuple[str, str], datetime] = {}
 
-    def heard(self, incoming: InboundMessage) -> None:
+    def on_message(self, incoming: InboundMessage) -> None:
         """A word of a box. A stored copy is old news."""
         spoken = home_of_topic(incoming.topic)
         if spoken is None or incoming.retain:
             return
         name, what = spoken
         home = self._homes.setdefault(name, _HomeQueue())
-        if len(home.words) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
+        if len(home.messages) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
             self._metrics.dropped.labels("full").inc()
             self._log_rarely(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
         else:
-            home.words.append((what, incoming.payload))
+            home.messages.append((what, incoming.payload))
             self._waiting += 1
-        if home.words and not home.busy:
-            home.busy = True
+        if home.messages and not home.is_busy:
+            home.is_busy = True
             self._ready.put_nowait(name)
-        elif not home.words and not home.busy:
+        elif not home.messages and not home.is_busy:
             del self._homes[name]
 
     async def run(self) -> None:
@@ -118,11 +118,11 @@ class Ingest:
             if self._ready.empty():  # a receipt and the event of the same job come one after the other
                 await asyncio.sleep(GATHER_DELAY_S)
             home = self._homes[name]
-            words = tuple(home.words)
-            home.words.clear()
+            words = tuple(home.messages)
+            home.messages.clear()
             self._waiting -= len(words)
             await self._store_contained(name, words)
-            if home.words:
+            if home.messages:
                 self._ready.put_nowait(name)
             else:
                 del self._homes[name]
@@ -168,10 +168,10 @@ class Ingest:
             self._metrics.dropped.labels("stranger").inc(len(words))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        self._metrics.connected.inc(said.there - row.there)
+        self._metrics.connected.inc(said.is_online - row.there)
         if said.events:
-            self._rate_limits.spend(name, said.events, said.octets)
-        if said.ack:
+            self._rate_limits.spend(name, said.events, said.byte_count)
+        if said.must_acknowledge:
             ack = kept.ack.model_copy(update={"support": row.support_code})
             self._publish(ack_topic(name), ack.model_dump_json().encode())
         self._report(name, said)
@@ -192,39 +192,39 @@ class Ingest:
                 case "hello" if at == last_hello:
                     hello = _parse(Hello, payload)
                     if hello is None:
-                        said.unread += 1
+                        said.unreadable += 1
                         continue
                     said.key = await box_events.on_hello(tx, row, hello, now)
                     row = await box_events.lock_home(tx, row.id) or row
-                    said.ack = said.hello = True
+                    said.must_acknowledge = said.has_hello = True
                 case "status":
                     receipt = _parse(JobReceipt, payload)
                     if receipt is None:
-                        said.unread += 1
+                        said.unreadable += 1
                         continue
                     ended = await box_events.on_receipt(tx, row, receipt, now)
                     said.receipts += [] if ended is None else [ended]
-                case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):
-                    said.over += 1  # not acknowledged: the box says it again
+                case "evt" if not self._rate_limits.allows(row.id, said.events, said.byte_count):
+                    said.beyond_limit += 1  # not acknowledged: the box says it again
                 case "evt":
                     outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
                     said.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
-                        said.events, said.octets = said.events + 1, said.octets + len(payload)
+                        said.events, said.byte_count = said.events + 1, said.byte_count + len(payload)
                         await self._retention.prune(tx, row.id, kept.seq)
-                    said.ack |= outcome.acknowledged
+                    said.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
                 case _:
                     assert_never(what)
-        said.there = words[-1][0] != "gone"
-        if said.there != row.there:
-            await box_events.set_online(tx, row.id, there=said.there)
+        said.is_online = words[-1][0] != "gone"
+        if said.is_online != row.there:
+            await box_events.set_online(tx, row.id, is_online=said.is_online)
         return kept
 
     def _report(self, name: str, said: _BatchResult) -> None:
         """Ring, count, and tell whoever runs the hub what is not as it should be."""
-        if said.hello or said.receipts:  # behind a job that was received another may have waited
+        if said.has_hello or said.receipts:  # behind a job that was received another may have waited
             self._wake_ups.jobs()
         if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
             self._wake_ups.messages()
@@ -232,12 +232,12 @@ class Ingest:
             self._metrics.events.labels(outcome.value).inc()
         for ended in said.receipts:
             self._metrics.ended.labels(ended).inc()
-        if said.unread:
-            self._metrics.dropped.labels("unreadable").inc(said.unread)
-            self._log_rarely(name, "words_unreadable", count=said.unread)
-        if said.over:
-            self._metrics.dropped.labels("ration").inc(said.over)
-            if self._rate_limits.exceeds(name):
+        if said.unreadable:
+            self._metrics.dropped.labels("unreadable").inc(said.unreadable)
+            self._log_rarely(name, "words_unreadable", count=said.unreadable)
+        if said.beyond_limit:
+            self._metrics.dropped.labels("ration").inc(said.beyond_limit)
+            if self._rate_limits.note_exceeded(name):
                 log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
         if said.key is not None:
             log.warning("box_key_followed", home=name, key=said.key)

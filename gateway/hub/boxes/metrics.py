@@ -9,14 +9,14 @@ class HubMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.connected = Gauge("perron_homes_connected", "Homes that were heard and have not gone", registry=registry)
         self.broker = Gauge("perron_broker_connected", "Whether the line to the broker is up", registry=registry)
-        self.unheard = Gauge("perron_shares_unheard", "Shares that no process hears", registry=registry)
+        self.unheld_shards = Gauge("perron_shares_unheard", "Shares that no process hears", registry=registry)
         self.due = Gauge("perron_jobs_due", "Jobs that no box has received yet", registry=registry)
         self.parked = Gauge("perron_jobs_parked", "Of these, jobs whose box is not there", registry=registry)
         self.published = Counter(
             "perron_jobs_published", "Jobs put on the line, by what the broker said", ["outcome"], registry=registry
         )
         self.ended = Counter("perron_jobs_ended", "Jobs that ended, by how", ["how"], registry=registry)
-        self.deaf = Counter(
+        self.unsubscribed = Counter(
             "perron_homes_deaf", "Homes whose line was ended because nothing reached them", registry=registry
         )
         self.events = Counter("perron_events", "Events of boxes, by what came of them", ["outcome"], registry=registry)

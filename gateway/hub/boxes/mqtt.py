@@ -46,25 +46,26 @@ class HubBrokerConnection:
         self,
         brokers: Sequence[BrokerSection],
         *,
-        heard: Callable[[InboundMessage], None],
-        answers: str,
-        up: Callable[[], None],
-        tally: HubMetrics,
+        on_message: Callable[[InboundMessage], None],
+        reply_topic: str,
+        on_connected: Callable[[], None],
+        metrics: HubMetrics,
         monotonic: Callable[[], float],
         shards: Sequence[int] | None = None,
     ) -> None:
         topics = ALL_SHARD_TOPICS if shards is None else tuple(f"up/{shard}/+/+" for shard in shards)
-        self._on_connected, self._metrics = up, tally
+        self._on_connected, self._metrics = on_connected, metrics
         self._sessions = itertools.count(1)
-        self.there = False
+        self.is_connected = False
         self._mqtt = MqttClient(
             broker=brokers[0],
             further_brokers=brokers[1:],
             subscriptions=[
-                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in (*topics, answers)
+                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN)
+                for topic in (*topics, reply_topic)
             ],
             session_number=self._next_session,
-            on_message=heard,
+            on_message=on_message,
             on_up=self._on_session_up,
             on_down=self._on_session_down,
             on_missed=self._on_missed,
@@ -79,20 +80,22 @@ class HubBrokerConnection:
         """Keep the line up until cancelled."""
         await self._mqtt.run()
 
-    async def ring(self, topic: str, payload: bytes, *, life: int = MESSAGE_EXPIRY_S) -> Acknowledgement | NotSent:
+    async def publish(
+        self, topic: str, payload: bytes, *, expiry_s: int = MESSAGE_EXPIRY_S
+    ) -> Acknowledgement | NotSent:
         """Publish to a box, with an expiry of `life` seconds, and wait for the broker's acknowledgement.
 
         It waits `ACKNOWLEDGEMENT_TIMEOUT_S` at most.
 
         `NO_MATCHING_SUBSCRIBERS`: the box is not there. No code: it may have arrived.
         """
-        sent = self._mqtt.publish(topic, payload, expiry=life)
+        sent = self._mqtt.publish(topic, payload, expiry=expiry_s)
         if isinstance(sent, NotSent):
             return sent
         answered, _ = await asyncio.wait({sent.acknowledged}, timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
         return sent.acknowledged.result() if answered else Acknowledgement(code=None, seconds=ACKNOWLEDGEMENT_TIMEOUT_S)
 
-    def say(self, topic: str, payload: bytes) -> None:
+    def publish_unacknowledged(self, topic: str, payload: bytes) -> None:
         """Say what the box will ask for again if it is lost: nobody waits for the broker's answer, so none is asked."""
         self._mqtt.publish(topic, payload, qos=0, expiry=MESSAGE_EXPIRY_S)
 
@@ -100,13 +103,13 @@ class HubBrokerConnection:
         return next(self._sessions)
 
     def _on_session_up(self, _session: int) -> None:
-        self.there = True
+        self.is_connected = True
         self._metrics.broker.set(1)
         log.info("broker_up")
         self._on_connected()
 
     def _on_session_down(self, why: str) -> None:
-        self.there = False
+        self.is_connected = False
         self._metrics.broker.set(0)
         log.warning("broker_down", why=why)
 

@@ -52,23 +52,23 @@ class HomePresence:
         store: HubStore,
         *,
         now: Callable[[], datetime],
-        tally: HubMetrics,
-        deaf: Callable[[str], None] = lambda _: None,
+        metrics: HubMetrics,
+        on_unsubscribed: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, tally, deaf
+        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, metrics, on_unsubscribed
         self._reconnected, self._is_started = asyncio.Event(), False
 
-    def up(self) -> None:
+    def on_connected(self) -> None:
         """The line was down: whoever went meanwhile was not heard to go."""
         self._reconnected.set()
 
-    async def run(self, line: HubBrokerConnection) -> None:
+    async def run(self, connection: HubBrokerConnection) -> None:
         """Work until cancelled."""
         while True:
             await self._reconnected.wait()
             self._reconnected.clear()
             try:
-                await self._recheck_homes(line)
+                await self._recheck_homes(connection)
             except UNAVAILABLE_ERRORS as error:
                 log.error("homes_not_counted", why=str(error).splitlines()[0])
                 await asyncio.sleep(RETRY_DELAY_S)
@@ -78,7 +78,7 @@ class HomePresence:
         last = ""
         while found := await finish_despite_cancel(self._page(last)):
             last, asked = found[-1][0].id, self._now()
-            answers = await asyncio.gather(*(line.ring(ack_topic(row.id), ack) for row, ack in found))
+            answers = await asyncio.gather(*(line.publish(ack_topic(row.id), ack) for row, ack in found))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the line is down: it is done again when it comes up
             gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]

@@ -52,11 +52,22 @@ class StaleSubscriptions:
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
         self, store: HubStore, *, now: Callable[[], datetime], monotonic: Callable[[], float],
-        cut: Callable[[str, datetime], Awaitable[bool]], tally: HubMetrics, ring: Callable[[], None],
-        others: Callable[[], None],
+        disconnect: Callable[[str, datetime], Awaitable[bool]], metrics: HubMetrics, wake_dispatcher: Callable[[],
+        None],
+        check_others: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._wake_up, self._check_others, self._others_checked_at = ring, others, -MIN_DISCONNECT_INTERVAL_S
-        self._store, self._now, self._monotonic, self._disconnect, self._metrics = store, now, monotonic, cut, tally
+        self._wake_up, self._check_others, self._others_checked_at = (
+            wake_dispatcher,
+            check_others,
+            -MIN_DISCONNECT_INTERVAL_S,
+        )
+        self._store, self._now, self._monotonic, self._disconnect, self._metrics = (
+            store,
+            now,
+            monotonic,
+            disconnect,
+            metrics,
+        )
         self._suspects: dict[str, _SuspectHome] = {}
         self._disconnected_at: dict[str, float] = {}  # when, monotonic
 
@@ -71,18 +82,18 @@ class StaleSubscriptions:
             self._suspects[home] = _SuspectHome(self._now(), due)
 
     async def run(
-        self, line: HubBrokerConnection, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, connection: HubBrokerConnection, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         """Look again and again until cancelled."""
         while True:
             await sleep(CHECK_INTERVAL_S)
             try:
-                if line.there:
-                    await self.look(line)
+                if connection.is_connected:
+                    await self.check(connection)
             except UNAVAILABLE_ERRORS as error:
                 log.error("deaf_homes_not_looked_at", why=str(error).splitlines()[0])
 
-    async def look(self, line: HubBrokerConnection) -> str | None:
+    async def check(self, connection: HubBrokerConnection) -> str | None:
         """Ask after those whose time has come until the line of one is ended; which one."""
         mono = self._monotonic()
         self._disconnected_at = {
@@ -90,7 +101,7 @@ class StaleSubscriptions:
         }
         for home in [home for home, one in self._suspects.items() if one.due <= mono]:
             one = self._suspects[home]
-            match await self._is_subscribed(line, home, one.since):
+            match await self._is_subscribed(connection, home, one.since):
                 case None:
                     one.due = mono + RECHECK_DELAY_S
                 case True:
@@ -100,7 +111,7 @@ class StaleSubscriptions:
                     del self._suspects[home]
                     self._disconnected_at[home] = mono
                     await self._set_offline(home, one.since)
-                    self._metrics.deaf.inc()
+                    self._metrics.unsubscribed.inc()
                     log.warning("deaf_home_cut_off", home=home)
                     if mono - self._others_checked_at >= MIN_DISCONNECT_INTERVAL_S:
                         self._others_checked_at = mono
@@ -120,7 +131,7 @@ class StaleSubscriptions:
             if row is None:
                 return True
             ack = await acknowledgement_of(tx, row)
-        answer = await line.ring(ack_topic(home), ack)
+        answer = await line.publish(ack_topic(home), ack)
         if isinstance(answer, NotSent) or answer.code is None:
             return None
         return not has_no_subscriber(answer)

@@ -96,11 +96,11 @@ class BrokerAccounts:
         self._pending_removal: dict[str, float] = {}  # since when (monotonic) an account has no right to come in
 
     @property
-    def whole(self) -> bool:
+    def are_complete(self) -> bool:
         """Whether all was compared once: before that a home may be refused that counts."""
         return self._compared is not None
 
-    async def look(self, now: datetime) -> None:
+    async def update(self, now: datetime) -> None:
         """Tell the nodes what they do not know yet; first who comes and goes, then, where it is due, all.
 
         Raises:
@@ -117,7 +117,7 @@ class BrokerAccounts:
             await self._compare(now)
             self._compared = now
 
-    async def end(self, home: str) -> None:
+    async def delete_accounts_of(self, home: str) -> None:
         """End the lines of a home that is revoked, and let it come no more; a hub that runs ends its accounts.
 
         Raises:
@@ -127,7 +127,7 @@ class BrokerAccounts:
             rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, ~_is_active()))
         await self._delete([account_name(row.serial, home) for row in rows])
 
-    async def end_line(self, home: str) -> None:
+    async def disconnect(self, home: str) -> None:
         """End the connections of a home, whose accounts stay: it comes again.
 
         Raises:
@@ -136,7 +136,7 @@ class BrokerAccounts:
         async with self._store.reading() as tx:
             rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, _is_active()))
         for row in rows:
-            await self._nodes.end_lines(account_name(row.serial, home))
+            await self._nodes.disconnect(account_name(row.serial, home))
 
     async def _update_changed(self, since: datetime) -> None:
         late = or_(certificates.c.issued > since, certificates.c.ended > since)  # a revocation ends all of a home's
@@ -176,8 +176,8 @@ class BrokerAccounts:
 
     async def _delete(self, names: Sequence[str]) -> None:
         for name in names:
-            await self._nodes.shut_out(name)
-            await self._nodes.end_lines(name)
+            await self._nodes.remove_permissions(name)
+            await self._nodes.disconnect(name)
             self._pending_removal[name] = self._monotonic()
         if names:
             log.info("accounts_ended", homes=len(names))

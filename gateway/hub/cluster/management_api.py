@@ -91,10 +91,12 @@ def read_password(cluster: Path) -> str:
     return (cluster / f"{ACCOUNT_NAME}.password").read_text().strip()
 
 
-def account_definition(word: str) -> dict[str, Any]:
+def account_definition(password: str) -> dict[str, Any]:
     """Write the hubs' account as RabbitMQ's definitions have it: it keeps others, and has no queue and no topic."""
-    salt = hashlib.sha256(b"salt " + word.encode()).digest()[:4]  # the same file each time: the word itself is random
-    hashed = base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
+    salt = hashlib.sha256(b"salt " + password.encode()).digest()[
+        :4
+    ]  # the same file each time: the word itself is random
+    hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {"name": ACCOUNT_NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": ["administrator"], "limits": {}}  # fmt: skip
 
@@ -134,19 +136,19 @@ class ManagementApi:
         """What each account may hear and say; one without may hear and say all."""
         return await self._get_list("topic-permissions", _TOPIC_PERMISSIONS)
 
-    async def define(self, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    async def define(self, definitions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Make these accounts and rights, or change them into these."""
-        await self._request("POST", "definitions", made)
+        await self._request("POST", "definitions", definitions)
 
     async def delete(self, names: Sequence[str]) -> None:
         """End these accounts and their connections; one that is not there is no error."""
         await self._request("POST", "users/bulk-delete", {"users": list(names)})
 
-    async def shut_out(self, name: str) -> None:
+    async def remove_permissions(self, name: str) -> None:
         """Let an account come in no more. Its lines go on, and what it may hear and say stays as it was."""
         await self._request("DELETE", f"permissions/%2F/{quote(name, safe='')}")
 
-    async def end_lines(self, name: str) -> None:
+    async def disconnect(self, name: str) -> None:
         """End the connections of an account."""
         await self._request("DELETE", f"connections/username/{quote(name, safe='')}")
 

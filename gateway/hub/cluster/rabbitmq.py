@@ -131,7 +131,7 @@ ENABLED_PLUGINS_FILE={folder}/enabled_plugins
 {internode_tls.erlang_environment(folder)}"""
 
 
-def definitions(hubs: Iterable[str], word: str) -> str:
+def definitions(hubs: Iterable[str], password: str) -> str:
     """Write what every node knows from the start: the hub's accounts, and how much may wait.
 
     A hub says what is for boxes and hears what they say; its queue is its own, kept on most of the nodes. It has no
@@ -145,7 +145,7 @@ def definitions(hubs: Iterable[str], word: str) -> str:
         "users": [
             {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [],
              "limits": {}} for name in (*every, f"{HUB_LOCAL_PART}@{PROBE_NAME}")
-        ] + [management_api.account_definition(word)],
+        ] + [management_api.account_definition(password)],
         "permissions": [
             {"user": name, "vhost": "/", "configure": f"^{hub}$", "write": rf"^(amq\.topic|{hub})$",
              "read": rf"^(amq\.topic|{hub})$"} for name in every
@@ -163,7 +163,7 @@ def definitions(hubs: Iterable[str], word: str) -> str:
     }, indent=1) + "\n"  # fmt: skip
 
 
-def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_next: bool = False) -> HubAuthority:
+def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_next: bool = False) -> HubAuthority:
     """Write every node's folder. Keys, certificates and the cookie that lie there are kept as long as they are good.
 
     `by_next`: boxes are shown certificates of the authority's successor already, where there is one.
@@ -174,7 +174,7 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
-    authority = HubAuthority.at(file.folder, now=now)
+    authority = HubAuthority.load(file.folder, now=now)
     file.cluster.mkdir(exist_ok=True, mode=0o700)
     cookie = file.cluster / "erlang.cookie"
     if not cookie.exists():
@@ -183,8 +183,8 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
     for name, host in rabbit.nodes.items():
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
-        shows = (ca_rotation.next_authority(file.folder) if by_next else None) or authority
-        shows.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS)
+        shows = (ca_rotation.next_authority(file.folder) if show_next else None) or authority
+        shows.certify_server((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS)
         internode_tls.renew_certificate(file.folder, folder, host, now=now)
         there = rabbit.files
         plugins = f"[{','.join(PLUGINS)}].\n"
@@ -226,13 +226,15 @@ def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime)
                 and known.not_valid_after_utc - HUB_CERTIFICATE_RENEWAL > now
             ):
                 return
-    write_whole(own, key_and_certificate(authority, name, HUB_LOCAL_PART, now=now, life=HUB_CERTIFICATE_LIFETIME))
+    write_whole(own, key_and_certificate(authority, name, HUB_LOCAL_PART, now=now, lifetime=HUB_CERTIFICATE_LIFETIME))
 
 
-def key_and_certificate(authority: HubAuthority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
+def key_and_certificate(
+    authority: HubAuthority, name: str, local_part: str, *, now: datetime, lifetime: timedelta
+) -> bytes:
     """A new key and its certificate, as one PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    one = authority.certify(name, key.public_key(), now=now, life=life, word=word)
+    one = authority.certify(name, key.public_key(), now=now, life=lifetime, local_part=local_part)
     form = serialization.PrivateFormat.PKCS8
     whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     return whole + one.public_bytes(serialization.Encoding.PEM)
@@ -251,14 +253,14 @@ class ClusterAccountKeeper:
         self._files_checked: datetime | None = None
 
     @property
-    def whole(self) -> bool:
+    def are_complete(self) -> bool:
         """Whether the nodes know all homes that count."""
-        return self._accounts.whole
+        return self._accounts.are_complete
 
     async def run(self, now: Callable[[], datetime]) -> None:
         """Look again and again until cancelled. A full disk keeps no revocation from the nodes, nor they the files."""
         while True:
-            done = [await self._try_part(part, now()) for part in (self._accounts.look, self._check_files)]
+            done = [await self._try_part(part, now()) for part in (self._accounts.update, self._check_files)]
             await asyncio.sleep(CHECK_INTERVAL_S if all(done) else CHECK_INTERVAL_S + RETRY_DELAY_S)
 
     async def _try_part(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
@@ -273,23 +275,23 @@ class ClusterAccountKeeper:
         if self._files_checked is None or abs(now - self._files_checked) >= FILE_CHECK_INTERVAL:
             ca_rotation.finish_change(self._file.folder)
             renew_certificates(
-                self._file, HubAuthority.at(self._file.folder, now=now), now=now
+                self._file, HubAuthority.load(self._file.folder, now=now), now=now
             )  # another may have taken its place
             await delete_expired(self._store, now)
             self._files_checked = now
 
-    async def end(self, home: str) -> None:
+    async def delete_accounts_of(self, home: str) -> None:
         """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
 
         Raises:
             NodesUnreachable: no node answers; a hub that runs will do all of it.
         """
-        await self._accounts.end(home)
+        await self._accounts.delete_accounts_of(home)
 
-    async def end_line(self, home: str, _now: datetime) -> bool:
+    async def disconnect(self, home: str, _now: datetime) -> bool:
         """End the connection of a home, if there is one; False: no node was reached."""
         try:
-            await self._accounts.end_line(home)
+            await self._accounts.disconnect(home)
         except management_api.NodesUnreachable as error:
             log.warning("line_not_ended", home=home, why=str(error))
             return False
@@ -311,7 +313,7 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
     with tempfile.TemporaryDirectory(dir=file.cluster) as name:
         pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
         write_whole(
-            pem, key_and_certificate(coming, PROBE_NAME, HUB_LOCAL_PART, now=now, life=PROBE_CERTIFICATE_LIFETIME)
+            pem, key_and_certificate(coming, PROBE_NAME, HUB_LOCAL_PART, now=now, lifetime=PROBE_CERTIFICATE_LIFETIME)
         )
         write_whole(ca, coming.pem.encode())
         tls = BrokerTls(ca=ca, certificate=pem, key=pem)

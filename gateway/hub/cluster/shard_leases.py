@@ -32,7 +32,7 @@ CHECK_INTERVAL_S = 2.0  # seconds
 class _HeldShard:
     """Another's share that is heard here."""
 
-    line: HubBrokerConnection
+    connection: HubBrokerConnection
     task: asyncio.Task[None]
 
 
@@ -41,24 +41,30 @@ class ShardLeases:
 
     def __init__(
         self,
-        share: ShardAssignment,
+        assignment: ShardAssignment,
         store: HubStore,
         *,
         now: Callable[[], datetime],
-        line: Callable[[ShardAssignment], HubBrokerConnection],
-        tally: HubMetrics,
+        connect: Callable[[ShardAssignment], HubBrokerConnection],
+        metrics: HubMetrics,
     ) -> None:
-        self._assignment, self._store, self._now, self._connect, self._metrics = share, store, now, line, tally
+        self._assignment, self._store, self._now, self._connect, self._metrics = (
+            assignment,
+            store,
+            now,
+            connect,
+            metrics,
+        )
         self._is_started = False
         self._own_since: datetime | None = None  # since when our own line is there
         self._held: dict[int, _HeldShard] = {}
 
-    async def run(self, own: HubBrokerConnection) -> None:
+    async def run(self, own_connection: HubBrokerConnection) -> None:
         """Look again and again until cancelled; what was taken over is let go."""
         try:
             while True:
                 try:
-                    await self.look(own)
+                    await self.check(own_connection)
                 except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # what is heard is heard on
                     log.error("shares_not_looked_at", why=str(error).partition("\n")[0])
                 await asyncio.sleep(CHECK_INTERVAL_S)
@@ -69,16 +75,16 @@ class ShardLeases:
             if tasks:
                 await asyncio.wait(tasks)
 
-    async def look(self, own: HubBrokerConnection) -> None:
+    async def check(self, own_connection: HubBrokerConnection) -> None:
         """Tell what is heard here, let go what was taken back, take over what nobody hears."""
         now = self._now()
-        if not own.there:
+        if not own_connection.is_connected:
             self._own_since = None
         elif self._own_since is None or self._own_since > now:
             self._own_since = now
         await self._ensure_rows(now)
         async with self._store.writing() as tx:
-            if own.there or not self._is_started:
+            if own_connection.is_connected or not self._is_started:
                 await tx.execute(
                     _lease_update(self._assignment.number).values(
                         holder=self._assignment.number, until=now + SHARD_LEASE
@@ -86,7 +92,7 @@ class ShardLeases:
                 )
                 self._is_started = True
             for number, held in tuple(self._held.items()):
-                until = now + SHARD_LEASE if held.line.there else shares.c.until
+                until = now + SHARD_LEASE if held.connection.is_connected else shares.c.until
                 mine = _lease_update(number).where(shares.c.holder == self._assignment.number)
                 if held.task.done() or not (await tx.execute(mine.values(until=until))).rowcount:
                     log.info("share_let_go", share=number)
@@ -98,7 +104,7 @@ class ShardLeases:
                 theirs = _lease_update(unheard[0]).where(shares.c.until < now)
                 if (await tx.execute(theirs.values(holder=self._assignment.number, until=now + SHARD_LEASE))).rowcount:
                     taken = unheard[0]
-        self._metrics.unheard.set(len(unheard) - (taken is not None))
+        self._metrics.unheld_shards.set(len(unheard) - (taken is not None))
         if taken is not None:
             log.warning("share_taken_over", share=taken, why="its own process has not been heard of")
             line = self._connect(ShardAssignment(number=taken, of=self._assignment.of))

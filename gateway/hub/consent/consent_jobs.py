@@ -41,13 +41,19 @@ class ConsentJobs:
         self,
         store: HubStore,
         *,
-        pen: ConsentWriter,
+        writer: ConsentWriter,
         now: Callable[[], datetime],
-        bells: WakeUps,
-        contained: Containment,
+        wake_ups: WakeUps,
+        containment: Containment,
         monotonic: Callable[[], float],
     ) -> None:
-        self._store, self._writer, self._now, self._wake_ups, self._containment = store, pen, now, bells, contained
+        self._store, self._writer, self._now, self._wake_ups, self._containment = (
+            store,
+            writer,
+            now,
+            wake_ups,
+            containment,
+        )
         self._set_aside = RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
@@ -55,12 +61,12 @@ class ConsentJobs:
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                while await self.look():
+                while await self.run_due():
                     pass
             except (DBAPIError, OSError) as error:
                 log.error("connections_not_looked_at", why=str(error).splitlines()[0])
 
-    async def look(self) -> bool:
+    async def run_due(self) -> bool:
         """Do what is due, one batch; whether anything was."""
         now = self._now()
         due: dict[ConsentStep, Select[Any]] = {

@@ -63,9 +63,21 @@ class ConsentPage:
     """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
 
     def __init__(
-        self, store: HubStore, *, pen: ConsentWriter, now: Callable[[], datetime], bells: WakeUps, proxied: bool
+        self,
+        store: HubStore,
+        *,
+        writer: ConsentWriter,
+        now: Callable[[], datetime],
+        wake_ups: WakeUps,
+        behind_proxy: bool,
     ) -> None:
-        self._store, self._writer, self._now, self._wake_ups, self._behind_proxy = store, pen, now, bells, proxied
+        self._store, self._writer, self._now, self._wake_ups, self._behind_proxy = (
+            store,
+            writer,
+            now,
+            wake_ups,
+            behind_proxy,
+        )
         self._windows = SlidingWindows(lambda: now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:

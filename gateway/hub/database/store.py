@@ -128,7 +128,7 @@ class HubStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self.one_writer = engine.dialect.name == "sqlite"
+        self.has_one_writer = engine.dialect.name == "sqlite"
         self._write_lock = asyncio.Lock()
         self._is_closed = False
         self._health_query: asyncio.Task[bool] | None = None
@@ -179,7 +179,7 @@ class HubStore:
         There it has no transaction: beginning and ending one would be two more ways to the server for each look.
         """
         async with self._connection() as connection:
-            if not self.one_writer:
+            if not self.has_one_writer:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
@@ -189,8 +189,11 @@ class HubStore:
 
         Who is cancelled while it is made whole finds it whole.
         """
-        async with self._write_lock if self.one_writer else contextlib.nullcontext(), self._connection() as connection:
-            if self.one_writer:
+        async with (
+            self._write_lock if self.has_one_writer else contextlib.nullcontext(),
+            self._connection() as connection,
+        ):
+            if self.has_one_writer:
                 await connection.execution_options(perron_writes=True)
             try:
                 yield connection
@@ -200,14 +203,14 @@ class HubStore:
                 raise
             await connection.commit()
 
-    async def once(
+    async def execute_once(
         self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Sequence[Row[Any]]:
         """Do one statement that is a transaction of its own; the rows that it gives.
 
         On PostgreSQL that is one way to the server, where `writing` makes three.
         """
-        async with self.writing() if self.one_writer else self.reading() as tx:
+        async with self.writing() if self.has_one_writer else self.reading() as tx:
             found = await tx.execute(statement, params)
             return found.all() if found.returns_rows else ()
 
@@ -243,7 +246,7 @@ class HubStore:
                 self._open_sessions.discard(given_back)
                 given_back.set_result(None)
 
-    async def well(self) -> bool:
+    async def is_healthy(self) -> bool:
         """Whether it answers now, has the tables that it had, and where it is SQLite has room for what is written."""
         asking = self._health_query
         if asking is None or asking.done():
@@ -267,12 +270,12 @@ class HubStore:
 
     def _free_bytes(self) -> int:
         """How many bytes the disk takes; of a database on another machine that is its own to know."""
-        file = self._engine.url.database if self.one_writer else None
+        file = self._engine.url.database if self.has_one_writer else None
         return MIN_FREE_BYTES if not file else shutil.disk_usage(Path(file).resolve().parent).free
 
     async def _begin_session(self) -> None:
         async with self.writing() as connection:
-            if not self.one_writer:  # of several hubs that begin at once one makes the tables
+            if not self.has_one_writer:  # of several hubs that begin at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
             await connection.run_sync(migrate)
 

@@ -55,7 +55,7 @@ class GivenTerms(BaseModel):
     hub_signed: bool = False
 
     @property
-    def meant(self) -> PermissionTerms:
+    def permission_terms(self) -> PermissionTerms:
         """The same as a house reckons with them.
 
         Raises:
@@ -101,7 +101,7 @@ def _iso(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, pen: ConsentWriter, now: datetime) -> None:
+async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer: ConsentWriter, now: datetime) -> None:
     """Somebody said a home's support code on the page: ask that home, if there is one.
 
     Every code counts as a try and gets the same answer, whether a home has it or not; the first that has one stays.
@@ -118,7 +118,7 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, pen: Co
         new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
     await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
     if home is not None:
-        await _send(tx, row, home, pen, now, asks=True)
+        await _send(tx, row, home, writer, now, asks=True)
 
 
 async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
@@ -132,9 +132,9 @@ async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: da
     return (there or 0) >= MAX_ASKS_PER_WINDOW
 
 
-async def send_keys(tx: AsyncConnection, row: Row[Any], pen: ConsentWriter, now: datetime) -> None:
+async def send_keys(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
     """Tell a home that has let the brand in which keys the brand has now: its owner approves the new ones."""
-    await _send(tx, row, row.home, pen, now, asks=False)
+    await _send(tx, row, row.home, writer, now, asks=False)
     version = await _keys_version(tx, row)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
 
@@ -145,9 +145,9 @@ async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
     return version
 
 
-async def send_end(tx: AsyncConnection, row: Row[Any], pen: ConsentWriter, now: datetime) -> None:
+async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
     """Tell a home that the brand wants no more of a connection: by the brand's own word, where it gave one."""
-    await _send(tx, row, row.home, pen, now, asks=False, ends=True)
+    await _send(tx, row, row.home, writer, now, asks=False, ends=True)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
 
@@ -170,26 +170,26 @@ async def _send(  # noqa: PLR0913 - who says what to whom
     await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(asking, pen.sign), now=now)
 
 
-async def on_decision(tx: AsyncConnection, home: Row[Any], said: PermissionDecision, now: datetime) -> bool:
+async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
     """Keep what a home says to a brand, and tell whoever asked; whether it changed anything.
 
     `home`: its row. A word older than the one that is known changes nothing; terms that cannot be meant give nothing.
     A no ends its open deliveries at once, but for one at the door: what becomes of that the home says, and of the
     others too, one by one, should it think again.
     """
-    given = _granted_terms(said)
-    if given is None and said.standing == "granted":
-        said = said.model_copy(update={"standing": "pending"})
+    given = _granted_terms(decision)
+    if given is None and decision.standing == "granted":
+        decision = decision.model_copy(update={"standing": "pending"})
     asked = select(connections).where(
-        connections.c.home == home.id, connections.c.brand == said.brand, connections.c.sandbox == home.sandbox
+        connections.c.home == home.id, connections.c.brand == decision.brand, connections.c.sandbox == home.sandbox
     )
     changed = False
     for row in (await tx.execute(asked.with_for_update(key_share=True))).all():
-        if state_of(row, now) not in _ANSWERED_STATES or row.version >= said.version:
+        if state_of(row, now) not in _ANSWERED_STATES or row.version >= decision.version:
             continue
-        state = _state_after(row, said)
+        state = _state_after(row, decision)
         at = row.decided if state == "pending" else now
-        new = {"state": state, "terms": given, "version": said.version, "decided": at}
+        new = {"state": state, "terms": given, "version": decision.version, "decided": at}
         await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
         if (row.state, row.terms) != (state, given):
             await _notify_retailer(tx, row.id, now)
@@ -212,7 +212,7 @@ def _granted_terms(said: PermissionDecision) -> dict[str, Any] | None:
         return None
     plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
     try:
-        _ = GivenTerms.model_validate_json(json.dumps(plain)).meant
+        _ = GivenTerms.model_validate_json(json.dumps(plain)).permission_terms
     except ValueError:  # a ValidationError is one
         return None
     return plain
@@ -262,4 +262,4 @@ async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None
 
 def terms_of(row: Row[Any]) -> PermissionTerms | None:
     """The terms that a home gave; None: none count."""
-    return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).meant
+    return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).permission_terms

@@ -48,7 +48,7 @@ async def emit(  # noqa: PLR0913 - an event's own columns
     *,
     sandbox: bool,
     now: datetime,
-    only: str | None = None,
+    only_endpoint: str | None = None,
 ) -> str:
     """Tell a retailer something, in the transaction in which it becomes true; the event's id.
 
@@ -61,10 +61,12 @@ async def emit(  # noqa: PLR0913 - an event's own columns
     await tx.execute(_INSERT_EVENT, kept)
     whom = {"whose": retailer, "sandbox": sandbox}
     wanting = await (
-        tx.execute(_SELECT_ENDPOINTS, whom) if only is None else tx.execute(_SELECT_ENDPOINT, {**whom, "only": only})
+        tx.execute(_SELECT_ENDPOINTS, whom)
+        if only_endpoint is None
+        else tx.execute(_SELECT_ENDPOINT, {**whom, "only": only_endpoint})
     )
     for endpoint in wanting.all():
-        if only is not None or not endpoint.types or type_ in endpoint.types:
+        if only_endpoint is not None or not endpoint.types or type_ in endpoint.types:
             message = {
                 "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
                 "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,

@@ -76,7 +76,7 @@ class Evidence(WireModel):
     missing_parcels: tuple[str, ...] | None = None
 
 
-def account_of(token: bytes, key: str) -> Told | None:
+def parse_account(token: bytes, key: str) -> Told | None:
     """Take the account out of an event; None: there is none, or one that tells more than a retailer may know."""
     public = PublicKey.from_text(key)
     found = verify_event(token, public)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
-from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, name_taken, release, set_state
+from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, is_name_taken, release, set_state
 from gateway.hub.http.operation import HubSigner, WakeUps
 from gateway.system.containment import Containment, RowQuarantine
 
@@ -32,10 +32,11 @@ class HeldDeliveries:
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, store: HubStore, *, key: HubSigner, now: Callable[[], datetime], bells: WakeUps, contained: Containment,
+        self, store: HubStore, *, signer: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
+        containment: Containment,
         monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._store, self._key, self._now, self._wake_ups, self._containment = store, key, now, bells, contained
+        self._store, self._key, self._now, self._wake_ups, self._containment = store, signer, now, wake_ups, containment
         self._set_aside = RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
@@ -43,13 +44,13 @@ class HeldDeliveries:
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                while await self.look():
+                while await self.run_due():
                     self._wake_ups.jobs()
                     self._wake_ups.messages()
             except UNAVAILABLE_ERRORS as error:
                 log.error("held_not_sent", why=str(error).splitlines()[0])
 
-    async def look(self) -> bool:
+    async def run_due(self) -> bool:
         """Do what is due; whether anything was."""
         now = self._now()
         asked = (
@@ -93,7 +94,7 @@ class HeldDeliveries:
         if row.window_end <= now:
             await set_state(tx, row, State.EXPIRED, None, now)
         elif row.standing == "granted" and row.let_in is not None:
-            if await name_taken(tx, row, row.let_in):
+            if await is_name_taken(tx, row, row.let_in):
                 await set_state(tx, row, State.REFUSED, "already_offered", now)
                 return
             if not await _may_be_sent(tx, row):

@@ -17,7 +17,7 @@ JOB_LIFETIME = timedelta(days=31)  # as long as a signed message may live (gatew
 
 async def enqueue(  # noqa: PLR0913 - a job's own columns
     tx: AsyncConnection, home: str, kind: JobKind, token: bytes, *, now: datetime, delivery: str | None = None,
-    browser: str | None = None, life: timedelta = JOB_LIFETIME,
+    browser: str | None = None, lifetime: timedelta = JOB_LIFETIME,
 ) -> str:  # fmt: skip
     """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
     id_ = new_id("job")
@@ -26,7 +26,7 @@ async def enqueue(  # noqa: PLR0913 - a job's own columns
         {
             "id": id_, "home": home, "kind": kind, "token": token, "sha256": sha256(token).hexdigest(),
             "delivery": delivery, "browser": browser, "attempts": 0, "parked": False, "created": now, "due": now,
-            "expires": now + life,
+            "expires": now + lifetime,
         },
     )  # fmt: skip
     return id_

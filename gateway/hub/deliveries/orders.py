@@ -62,20 +62,20 @@ class DeliveryWriter:
     """What is kept, and signed, in one transaction."""
 
     tx: AsyncConnection
-    key: HubSigner
+    signer: HubSigner
     now: datetime
 
 
-async def keep_version(
-    pen: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
+async def store_version(
+    writer: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
     """Keep one version; without a token the hub signs it when it is sent."""
-    kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": pen.now,
+    kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": writer.now,
             "sha256": None if token is None else token_digest(token)}  # fmt: skip
-    await pen.tx.execute(_INSERT_VERSION, kept)
+    await writer.tx.execute(_INSERT_VERSION, kept)
 
 
-async def send(pen: DeliveryWriter, row: Row[Any], said: Offer | Update | Cancel, token: bytes | None) -> None:
+async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
     """Send one version to its home: as the brand signed it, or signed by the hub.
 
     Raises:
@@ -83,21 +83,21 @@ async def send(pen: DeliveryWriter, row: Row[Any], said: Offer | Update | Cancel
     """
     kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
     if token is None:
-        token = sign_message(pen, row.brand, row.home, said)
-    await jobs.enqueue(pen.tx, row.home, kind, token, now=pen.now, delivery=row.id)
+        token = sign_message(writer, row.brand, row.home, body)
+    await jobs.enqueue(writer.tx, row.home, kind, token, now=writer.now, delivery=row.id)
 
 
-def sign_message(pen: DeliveryWriter, brand: str, home: str | None, said: Offer | Update | Cancel) -> bytes:
+def sign_message(writer: DeliveryWriter, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
     """Sign as the hub what a brand did not; `home` None: for one that is not known yet, to see whether it fits.
 
     Raises:
         MessageTooLarge: no box would read it.
     """
-    iat = int(pen.now.timestamp())
-    token = pen.key.sign(
+    iat = int(writer.now.timestamp())
+    token = writer.signer.sign(
         HubClaims(
             brand=brand, aud=home or _PLACEHOLDER_HOME, iat=iat, nbf=iat, exp=iat + MAX_LIFETIME_S,
-            jti=secrets.token_urlsafe(16), delivery=said,
+            jti=secrets.token_urlsafe(16), delivery=body,
         )
     )  # fmt: skip
     if len(token) > MAX_MESSAGE_BYTES:
@@ -105,23 +105,23 @@ def sign_message(pen: DeliveryWriter, brand: str, home: str | None, said: Offer 
     return token
 
 
-async def release(pen: DeliveryWriter, row: Row[Any], home: str) -> None:
+async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
     """The home has let the brand in: send what was held for it."""
-    await pen.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
-    row = await find_delivery(pen.tx, row.id)
+    await writer.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
+    row = await find_delivery(writer.tx, row.id)
     asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
-    versions = (await pen.tx.execute(asked.order_by(delivery_versions.c.version))).all()
+    versions = (await writer.tx.execute(asked.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
     for place, version in enumerate(signed):  # each a little later: a home is rung at in the order of its jobs
         number, promise = version.version, version.promise
         body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
-        at = replace(pen, now=pen.now + place * timedelta(microseconds=1))
+        at = replace(writer, now=writer.now + place * timedelta(microseconds=1))
         await send(at, row, body, version.token)
     if not signed:  # of what the hub signs the newest is enough
-        await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
+        await send(writer, row, body_of(Offer, row, row.version, row.promise), None)
 
 
-async def name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
+async def is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
     """Whether this home has another delivery of that name from the brand."""
     same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
     return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None

@@ -37,7 +37,7 @@ class HubKeyPair:
         self.kid = hub_key_id(key.public.fingerprint)
 
     @classmethod
-    def at(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> Self:
         """Load the key from `folder`, or make it there (readable by its owner only) when there is none.
 
         Raises:
@@ -61,18 +61,18 @@ class HubKeyPair:
         """Sign exactly these bytes: what the hub asks of a home for a brand (gateway/protocol/consent_request.py)."""
         return self._key.sign(signed)
 
-    def seal(self, secret: str, whose: str) -> str:
+    def seal(self, secret: str, owner: str) -> str:
         """Write a secret so that whoever has a copy of the database, and not this key, reads nothing of it.
 
         `whose`: what it belongs to; moved to another row it cannot be read.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), whose.encode())).decode()
+        return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), owner.encode())).decode()
 
-    def unseal(self, sealed: str, whose: str) -> str | None:
+    def unseal(self, sealed: str, owner: str) -> str | None:
         """Read what was sealed; None: another key sealed it, or it is another's."""
         try:
             raw = b64decode(sealed)
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], whose.encode()).decode()
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner.encode()).decode()
         except (InvalidTag, ValueError):
             return None

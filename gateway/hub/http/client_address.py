@@ -22,9 +22,9 @@ def client_address(request: web.Request, *, behind_proxy: bool) -> str:
     return network_of(last_forwarded(told) or request.remote or "")
 
 
-def last_forwarded(told: Sequence[str]) -> str:
+def last_forwarded(headers: Sequence[str]) -> str:
     """The address that was added last, over all headers of that name."""
-    return told[-1].rpartition(",")[2].strip() if told else ""
+    return headers[-1].rpartition(",")[2].strip() if headers else ""
 
 
 def network_of(written: str) -> str:

@@ -50,44 +50,44 @@ class HubConnectionLimiter:
     `per_second`: connections that one address may open, and `CONNECTION_BURST_S` times as many at once.
     """
 
-    each: int | None
-    most: int = MAX_CONNECTIONS
+    max_per_address: int | None
+    max_connections: int = MAX_CONNECTIONS
     per_second: float = MAX_CONNECTIONS_PER_SECOND
-    asks: float = REQUEST_START_TIMEOUT_S
-    sends: float = REQUEST_END_TIMEOUT_S
-    idle: float = IDLE_TIMEOUT_S
-    guests: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
+    request_start_timeout_s: float = REQUEST_START_TIMEOUT_S
+    request_end_timeout_s: float = REQUEST_END_TIMEOUT_S
+    idle_timeout_s: float = IDLE_TIMEOUT_S
+    connections: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        each = self.most if self.each is None else self.each
+        each = self.max_connections if self.max_per_address is None else self.max_per_address
         self.networks = NetworkConnections(each, self.per_second)
         self.wider_networks = NetworkConnections(each * NETWORK_LIMIT_FACTOR, self.per_second * NETWORK_LIMIT_FACTOR)
 
-    def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
+    def protocol_factory(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
         """Make what stands before aiohttp's own protocol."""
         return lambda: _LimitedConnection(self, cast("asyncio.Protocol", server()))
 
     @web.middleware
-    async def seen(
+    async def middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Let whoever asks something stay until he is answered."""
-        guest = None if request.transport is None else self.guests.get(request.transport)
+        guest = None if request.transport is None else self.connections.get(request.transport)
         if guest is None:
             return await handler(request)
-        guest.stays()
+        guest.clear_timeout()
         if request.can_read_body and not request.content.is_eof():
-            guest.has(self.sends)
-            request.content.on_eof(guest.stays)
+            guest.set_timeout(self.request_end_timeout_s)
+            request.content.on_eof(guest.clear_timeout)
         try:
             return await handler(request)
         finally:
-            guest.has(self.idle)
+            guest.set_timeout(self.idle_timeout_s)
 
-    def lets_in(self, whose: str, mono: float) -> bool:
+    def admits(self, whose: str, mono: float) -> bool:
         """Whether there is room for one more of these, and of those around, and they did not open too many of late."""
-        if len(self.guests) >= self.most or self.each is None:
-            return len(self.guests) < self.most
+        if len(self.connections) >= self.max_connections or self.max_per_address is None:
+            return len(self.connections) < self.max_connections
         if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):
             return False
         return all(limits.has_room(network) for limits, network in self.limits_of(whose))
@@ -113,23 +113,23 @@ class _LimitedConnection(BoundedReader):
         peer = transport.get_extra_info("peername")
         self._whose = network_of(str(peer[0])) if isinstance(peer, tuple) else ""
         came = cast("asyncio.Transport", transport)
-        if not self._limiter.lets_in(self._whose, asyncio.get_running_loop().time()):
+        if not self._limiter.admits(self._whose, asyncio.get_running_loop().time()):
             came.abort()
             return
         self._transport = came
-        self._limiter.guests[came] = self
+        self._limiter.connections[came] = self
         for limits, network in self._limiter.limits_of(self._whose):
             limits.add(network)
         super().connection_made(came)
-        self.has(self._limiter.asks)
+        self.set_timeout(self._limiter.request_start_timeout_s)
 
-    def has(self, seconds: float) -> None:
+    def set_timeout(self, seconds: float) -> None:
         """Let it go unless it asks something within so long."""
-        self.stays()
+        self.clear_timeout()
         if self._transport is not None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
 
-    def stays(self) -> None:
+    def clear_timeout(self) -> None:
         """It has asked something."""
         if self._timer is not None:
             self._timer.cancel()
@@ -138,8 +138,8 @@ class _LimitedConnection(BoundedReader):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is None:
             return
-        self.stays()
-        del self._limiter.guests[self._transport]
+        self.clear_timeout()
+        del self._limiter.connections[self._transport]
         for limits, network in self._limiter.limits_of(self._whose):
             limits.remove(network)
         self._transport = None

@@ -92,7 +92,7 @@ class HubSigner(Protocol):
         """Sign what a brand asked for by its API key."""
         ...
 
-    def seal(self, secret: str, whose: str) -> str:
+    def seal(self, secret: str, owner: str) -> str:
         """Write a secret for the store."""
         ...
 
@@ -112,7 +112,7 @@ class ResponseStream(Protocol):
 class QueryRelay(Protocol):
     """Whoever asks homes for their households."""
 
-    async def ask(self, member: HouseholdBrowser, sealed: str) -> str:
+    async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
         """Hand on a question that nobody here can read, and return the answer to it.
 
         Raises:
@@ -144,30 +144,30 @@ class RequestContext:
     tx: AsyncConnection
     now: datetime
     url: str
-    key: HubSigner
+    signer: HubSigner
     streams: EventStreams
-    asker: QueryRelay
+    relay: QueryRelay
     parts: tuple[BaseModel, ...]
-    caller: ApiCaller | None = None
-    by: HouseholdBrowser | None = None
+    optional_caller: ApiCaller | None = None
+    optional_browser: HouseholdBrowser | None = None
     body: bytes = b""
-    allowed: DestinationPolicy = DEFAULT_POLICY
+    destination_policy: DestinationPolicy = DEFAULT_POLICY
 
     @property
-    def who(self) -> ApiCaller:
+    def caller(self) -> ApiCaller:
         """The caller of an operation that needs a key."""
-        if self.caller is None:
+        if self.optional_caller is None:
             raise TypeError("this operation is everybody's")
-        return self.caller
+        return self.optional_caller
 
     @property
-    def member(self) -> HouseholdBrowser:
+    def browser(self) -> HouseholdBrowser:
         """The browser that calls, of an operation that is for one."""
-        if self.by is None:
+        if self.optional_browser is None:
             raise TypeError("this operation is no browser's")
-        return self.by
+        return self.optional_browser
 
-    def of(self, model: type[P]) -> P:
+    def part(self, model: type[P]) -> P:
         """The part of the request that was declared as this model."""
         return next(part for part in self.parts if isinstance(part, model))
 

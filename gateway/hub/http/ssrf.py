@@ -168,7 +168,7 @@ class HostRateLimit:
         self._max_per_minute = most
         self._sent: dict[str, deque[float]] = {}
 
-    def wait(self, host: str, now: float) -> float:
+    def wait_s(self, host: str, now: float) -> float:
         """Seconds until one more may go to it; 0: it may now, and is counted."""
         sent = self._sent.setdefault(host.lower().rstrip("."), deque())
         while sent and sent[0] <= now - MINUTE_S:

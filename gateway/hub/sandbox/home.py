@@ -77,7 +77,7 @@ class SandboxTerms(WireModel):
     hub_signed: bool = False
 
     @property
-    def meant(self) -> PermissionTerms:
+    def permission_terms(self) -> PermissionTerms:
         """The same as a house reckons with them."""
         return PermissionTerms(
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),

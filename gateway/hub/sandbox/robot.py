@@ -70,11 +70,11 @@ class SandboxRobot:
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, store: HubStore, *, key: BoxKey, hub: HubSigner, now: Callable[[], datetime], bells: WakeUps,
-        contained: Containment, monotonic: Callable[[], float],
+        self, store: HubStore, *, key: BoxKey, hub_key: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
+        containment: Containment, monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._store, self._key, self._hub, self._now, self._wake_ups = store, key, hub, now, bells
-        self._containment, self._set_aside = contained, RowQuarantine(monotonic=monotonic)
+        self._store, self._key, self._hub, self._now, self._wake_ups = store, key, hub_key, now, wake_ups
+        self._containment, self._set_aside = containment, RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -82,7 +82,7 @@ class SandboxRobot:
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                while await self.look():
+                while await self.run_due():
                     self._wake_ups.messages()
                 if self._now() - swept >= SWEEP_INTERVAL:
                     swept = self._now()
@@ -91,7 +91,7 @@ class SandboxRobot:
             except UNAVAILABLE_ERRORS as error:
                 log.error("sandbox_stands_still", why=str(error).splitlines()[0])
 
-    async def look(self) -> bool:
+    async def run_due(self) -> bool:
         """Do what is due in some homes; whether anything was."""
         now = self._now()
         jobs_due, plays_due, takes_due = self._due_conditions(now)
@@ -202,7 +202,7 @@ class SandboxRobot:
             code = "hub_signed_not_permitted"
         else:
             others = await _other_promises(scene, row)
-            code = simulated.refusal_of(claims, known, others, given.meant, scene.now)
+            code = simulated.refusal_of(claims, known, others, given.permission_terms, scene.now)
         told = {**blank, "brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti,
                 "accepted": code is None, "code": code}  # fmt: skip
         if code is None:

@@ -58,7 +58,7 @@ class HubAccess:
         if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("without https everybody on the way reads the API key")
 
-    def at(self, path: str) -> str:
+    def url_of(self, path: str) -> str:
         """The address of a path."""
         return self.url.rstrip("/") + path
 
@@ -69,7 +69,7 @@ class RetailerClient:
     def __init__(self, http: aiohttp.ClientSession, access: HubAccess) -> None:
         self._http, self._access = http, access
 
-    async def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    async def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Ask, and return what is answered; a POST is done once, however often it has to be sent.
 
         Raises:
@@ -97,10 +97,10 @@ class RetailerClient:
         reader, pause = EventStreamReader(last=after), STREAM_BACKOFF.first_s
         while True:
             headers = {**self._headers(), "Accept": "text/event-stream"}
-            if reader.last is not None:
-                headers["Last-Event-ID"] = reader.last
+            if reader.last_event_id is not None:
+                headers["Last-Event-ID"] = reader.last_event_id
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
-                address = self._access.at("/v1/events/stream")
+                address = self._access.url_of("/v1/events/stream")
                 async with self._http.get(
                     address, headers=headers, timeout=STREAM_TIMEOUT, allow_redirects=False
                 ) as answer:
@@ -109,13 +109,18 @@ class RetailerClient:
                         for message in reader.feed(part):
                             pause = STREAM_BACKOFF.first_s
                             yield message
-            reader.cut()
+            reader.discard_unfinished()
             await asyncio.sleep(pause)
             pause = STREAM_BACKOFF.next_s(pause)
 
     async def _request_once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
         async with self._http.request(
-            method, self._access.at(path), json=body, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
+            method,
+            self._access.url_of(path),
+            json=body,
+            headers=headers,
+            timeout=REQUEST_TIMEOUT,
+            allow_redirects=False,
         ) as answer:
             await _check_status(answer)
             if answer.status == HTTPStatus.NO_CONTENT:

@@ -29,7 +29,7 @@ class WebhookListener:
     """Listens until closed. `told(id, body)` for each new message; `refused(why)` for what does not verify."""
 
     def __init__(
-        self, secret: str, *, told: Callable[[str, dict[str, Any]], None], refused: Callable[[str], None]
+        self, secret: str, *, on_message: Callable[[str, dict[str, Any]], None], on_refused: Callable[[str], None]
     ) -> None:
         """Take the endpoint's secret, `whsec_...`.
 
@@ -42,7 +42,7 @@ class WebhookListener:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
             raise SecretUnusable("behind whsec_ stands base64") from error
-        self._on_message, self._on_refused = told, refused
+        self._on_message, self._on_refused = on_message, on_refused
         self._seen_ids: OrderedDict[str, None] = OrderedDict()
         app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
         app.router.add_post("/{tail:.*}", self._receive)

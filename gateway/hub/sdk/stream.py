@@ -22,7 +22,7 @@ class EventStreamReader:
     """Reads one stream, part by part. `last` is the id to come back with."""
 
     def __init__(self, *, last: str | None = None) -> None:
-        self.last = last
+        self.last_event_id = last
         self._buffer = b""
         self._event, self._data = "", list[str]()
         self._id = last
@@ -37,14 +37,14 @@ class EventStreamReader:
             if found is not None:
                 yield found
 
-    def cut(self) -> None:
+    def discard_unfinished(self) -> None:
         """Forget what had begun: the stream has ended in the middle."""
-        self._buffer, self._event, self._data, self._id = b"", "", [], self.last
+        self._buffer, self._event, self._data, self._id = b"", "", [], self.last_event_id
 
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
             found = ServerSentEvent(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
-            self.last = self._id
+            self.last_event_id = self._id
             self._event, self._data = "", []
             return found
         name, _, value = line.partition(":")

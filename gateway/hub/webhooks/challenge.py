@@ -24,7 +24,7 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> 
     if row.enabled:
         data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
         event = await emit(
-            tx, row.retailer, Type.ENDPOINT_CHALLENGE, endpoint, data, sandbox=True, now=now, only=endpoint
+            tx, row.retailer, Type.ENDPOINT_CHALLENGE, endpoint, data, sandbox=True, now=now, only_endpoint=endpoint
         )
         mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
         told = await tx.execute(update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id))

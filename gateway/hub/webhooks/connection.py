@@ -137,7 +137,7 @@ class WebhookConnections:
                 return WebhookAttempt(
                     result=result, status=answer.status, seconds=self._monotonic() - began,
                     excerpt=None if result is WebhookResult.TAKEN else excerpt_of(shown),
-                    wish=parse_retry_after(answer.headers.get("Retry-After")),
+                    retry_after=parse_retry_after(answer.headers.get("Retry-After")),
                 )  # fmt: skip
         except DestinationRefused:
             return ended(WebhookResult.NOT_ALLOWED)

@@ -23,7 +23,7 @@ def new_secret() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookMessage:
+class WebhookRequest:
     """A message with all that is sent of it. `secrets`: the one that counts, and while it rotates the one before."""
 
     message: str

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import Type, emit
-from gateway.hub.webhooks.message import WebhookMessage
+from gateway.hub.webhooks.message import WebhookRequest
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult, is_given_up, retry_delay
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class QueuedMessage:
     `challenge`: what its receiver has to send back before it is sent anything else.
     """
 
-    letter: WebhookMessage
+    letter: WebhookRequest
     retailer: str
     endpoint: str
     url: str
@@ -163,7 +163,7 @@ async def due_messages(
         return []
     found = [
         QueuedMessage(
-            letter=WebhookMessage(
+            letter=WebhookRequest(
                 message=row.id,
                 event=row.event,
                 type=row.type,
@@ -201,19 +201,19 @@ async def record_attempt(  # noqa: PLR0913 - a try's own facts
 ) -> bool:
     """Write what became of a try; whether it was still this one's to write."""
     # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
-    if not answer.taken:
+    if not answer.is_accepted:
         await tx.execute(
             select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update(key_share=True)
         )
     this = select(endpoints).where(endpoints.c.id == parcel.endpoint)
     to = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
     number, tries, id_ = parcel.attempts + 1, parcel.tries + 1, parcel.letter.message
-    if answer.taken:
+    if answer.is_accepted:
         then: dict[str, Any] = {"state": "delivered", "due": None}
     elif is_given_up(tries, now - parcel.begun, most=most):
         then = {"state": "given_up", "due": None}
     else:
-        then = {"due": now + retry_delay(tries, asked=answer.wish, chance=chance)}
+        then = {"due": now + retry_delay(tries, asked=answer.retry_after, chance=chance)}
     # A try is counted once: whoever lost the turn meanwhile, or whose message was deleted, finds another number here.
     same = and_(messages.c.id == id_, messages.c.attempts == parcel.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
@@ -237,12 +237,12 @@ async def _update_endpoint(  # noqa: PLR0913 - a try's own facts
         return
     this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW_THRESHOLD_S
     if parcel.challenge is not None and to.challenge == parcel.letter.message:
-        if answer.taken:
+        if answer.is_accepted:
             await tx.execute(update(endpoints).where(this).values(challenge=None))
         elif given_up:
             await disable_endpoint(tx, to, "unverified", now)
             return
-    if not answer.taken:
+    if not answer.is_accepted:
         await tx.execute(update(endpoints).where(this).values(failing=to.failing or now, slow=slow))
         long = to.failing is not None and now - to.failing >= DISABLE_AFTER
         if to.enabled and (answer.result is WebhookResult.GONE or long):

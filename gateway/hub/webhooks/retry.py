@@ -75,10 +75,10 @@ class WebhookAttempt:
     seconds: float
     status: int | None = None
     excerpt: str | None = None
-    wish: timedelta | None = None
+    retry_after: timedelta | None = None
 
     @property
-    def taken(self) -> bool:
+    def is_accepted(self) -> bool:
         """Whether the receiver has it."""
         return self.result is WebhookResult.TAKEN
 

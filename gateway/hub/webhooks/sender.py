@@ -49,21 +49,27 @@ class WebhookSender:
         self,
         store: HubStore,
         *,
-        allowed: DestinationPolicy,
+        destination_policy: DestinationPolicy,
         unseal: Unseal,
-        most: int,
+        max_attempts: int,
         now: Callable[[], datetime],
         seconds: Callable[[], float],
         registry: CollectorRegistry,
         lookup: Lookup = system_lookup,
         timeout: float,
         sandbox_posts: int,
-        contained: Containment,
+        containment: Containment,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._containment, self._hosts = contained, HostRateLimit(sandbox_posts)
-        self._store, self._max_attempts, self._now, self._monotonic, self._jitter = store, most, now, seconds, chance
-        self._connections = WebhookConnections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
+        self._containment, self._hosts = containment, HostRateLimit(sandbox_posts)
+        self._store, self._max_attempts, self._now, self._monotonic, self._jitter = (
+            store,
+            max_attempts,
+            now,
+            seconds,
+            chance,
+        )
+        self._connections = WebhookConnections(destination_policy, seconds=seconds, lookup=lookup, timeout=timeout)
         self._unseal = unseal
         self._timeout = timedelta(seconds=timeout)
         self._wake_up = asyncio.Event()
@@ -72,7 +78,7 @@ class WebhookSender:
         self._failed_counter = Counter("perron_webhooks_failed", "Tries that failed.", ["result"], registry=registry)
         self._waiting_gauge = Gauge("perron_webhooks_waiting", "Messages that wait, of all hubs.", registry=registry)
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """Say that there is something to send."""
         self._wake_up.set()
 
@@ -80,7 +86,7 @@ class WebhookSender:
         """Send until cancelled. A store that fails is asked again: nothing is lost by waiting."""
         async with self._connections, asyncio.TaskGroup() as lanes:
             lanes.create_task(self._run_maintenance())
-            if self._store.one_writer:
+            if self._store.has_one_writer:
                 await self._free_all_leases()
             while True:
                 self._wake_up.clear()
@@ -142,7 +148,7 @@ class WebhookSender:
         """Seconds until a sandbox may send to this host; 0: now, and this one is counted."""
         if turn.lane is not QueueLane.SANDBOX:
             return 0.0
-        return self._hosts.wait(urlsplit(parcel.url).hostname or "", self._monotonic())
+        return self._hosts.wait_s(urlsplit(parcel.url).hostname or "", self._monotonic())
 
     async def _release_lease(self, turn: EndpointLease, now: datetime) -> None:
         """Let another have the turn, as soon as the store takes it: else nobody has it until its lease runs out."""
@@ -178,7 +184,7 @@ class WebhookSender:
             answer = await self._connections.post(
                 parcel.url, body, parcel.letter.headers(body, self._now()), challenge=parcel.challenge
             )
-        if answer.taken:
+        if answer.is_accepted:
             self._sent_counter.inc()
         else:
             self._failed_counter.labels(answer.result).inc()
@@ -187,7 +193,7 @@ class WebhookSender:
             async with self._store.writing() as tx:
                 await queue.record_attempt(tx, parcel, answer, now, most=self._max_attempts, chance=self._jitter())
             kept = True
-        return None if kept and answer.taken and answer.seconds < SLOW_THRESHOLD_S else now
+        return None if kept and answer.is_accepted and answer.seconds < SLOW_THRESHOLD_S else now
 
     def _is_lease_valid(self, turn: EndpointLease) -> bool:
         return self._now() + self._timeout < turn.until

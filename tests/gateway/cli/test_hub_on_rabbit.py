@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
 async def with_a_home(folder: Path) -> str:
     store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
     now = datetime.now(UTC)
-    fleet = await enrol(store, 1, now=now, folder=folder, authority=HubAuthority.at(folder, now=now))
+    fleet = await enrol(store, 1, now=now, folder=folder, authority=HubAuthority.load(folder, now=now))
     await store.close()
     return fleet.homes[0].home
 

@@ -93,7 +93,7 @@ async def test_what_was_held_and_does_not_fit_is_refused_when_its_home_says_yes_
             promise = {**row.promise, "parcels": [f"{number:02}{FACES}" for number in range(50)]}
             await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(promise=promise))
         await home.decide("granted")
-        while await hub.hub.held.look():
+        while await hub.hub.held_deliveries.run_due():
             pass
         _, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
         assert (said["state"], said["reason"]) == ("refused", "malformed")
@@ -238,9 +238,9 @@ async def test_a_stranger_with_65536_networks_of_ipv6_has_not_as_many_rations(tm
         assert await _posted(hub, "/connect/abc", ("2001:db8:8::1",)) == 404, "others have theirs"
     rations = ApiRateLimits(Limits(strangers=1), wall=lambda: 0.0)  # who joins and renews
     for one in networks[:NETWORK_LIMIT_FACTOR]:
-        await rations.take_stranger(network_of(one))
+        await rations.take_for_address(network_of(one))
     with pytest.raises(ApiProblem):
-        await rations.take_stranger(network_of(networks[NETWORK_LIMIT_FACTOR]))
+        await rations.take_for_address(network_of(networks[NETWORK_LIMIT_FACTOR]))
 
 
 async def test_where_a_proxy_writes_ipv4_as_ipv6_one_stranger_does_not_use_up_everybody_s_ration(
@@ -272,9 +272,9 @@ async def two_boxes(folder: Path) -> AsyncIterator[tuple[RunningHub, Any, Any, E
         async with hub.hub.store.writing() as tx:
             await insert_home(tx, "home-1", bad.public)
             await insert_home(tx, "home-2", good.public)
-        line = hub.hub.line
+        line = hub.hub.broker_connection
         assert line is not None
-        await wait_until(lambda: line.there)
+        await wait_until(lambda: line.is_connected)
         async with (
             connected_to_broker("home-1", broker, folder) as evil,
             connected_to_broker("home-2", broker, folder) as honest,
@@ -381,14 +381,14 @@ async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_
         homes_broker("home-1") as broker,
         run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path)), wall=wall) as hub,
     ):
-        line = hub.hub.line
+        line = hub.hub.broker_connection
         assert line is not None
-        await wait_until(lambda: line.there)
+        await wait_until(lambda: line.is_connected)
         async with hub.hub.store.writing() as tx:
             await insert_home(tx, "home-1", BoxKey.fresh().public)
             await job_store.enqueue(tx, "home-1", JobKind.DELIVERY, b"a.b.c", now=hub.hub.now())
         async with connected_to_broker("home-1", broker, tmp_path) as one:
-            hub.hub.ring()
+            hub.hub.wake_dispatcher()
             first = await asyncio.wait_for(one.jobs.get(), 10)  # and no receipt: it is due again in 15 s, of that time
             async with asyncio.timeout(10):
                 while not await _put_off(hub):  # noqa: ASYNC110 - the store is looked at from outside
@@ -406,11 +406,11 @@ async def _put_off(hub: RunningHub) -> bool:
 async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_up_until_then() -> None:
     at = [1000.0]
     rations = ApiRateLimits(Limits(strangers=1), wall=lambda: at[0])
-    await rations.take_stranger("192.0.2.7")
+    await rations.take_for_address("192.0.2.7")
     with pytest.raises(ApiProblem):
-        await rations.take_stranger("192.0.2.7")
+        await rations.take_for_address("192.0.2.7")
     at[0] = 900.0
-    await rations.take_stranger("192.0.2.7")
+    await rations.take_for_address("192.0.2.7")
 
 
 async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_being_asked(tmp_path: Path) -> None:
@@ -428,9 +428,9 @@ async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_
         async with run_hub(file) as hub:
             async with hub.hub.store.writing() as tx:
                 await insert_home(tx, "home-1", key.public)
-            line = hub.hub.line
+            line = hub.hub.broker_connection
             assert line is not None
-            await wait_until(lambda: line.there)
+            await wait_until(lambda: line.is_connected)
             await one.hello()
             await acknowledged(one, 0)
             with closing(sqlite3.connect(store)) as before, closing(sqlite3.connect(copy)) as beside:

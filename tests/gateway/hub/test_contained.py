@@ -199,13 +199,13 @@ async def test_a_question_that_cannot_be_ended_keeps_no_other_from_ending(
 class FakeBrokerConnection:
     """A line to the homes that keeps what was rung, and raises for what a test has poisoned."""
 
-    there = True
+    is_connected = True
 
     def __init__(self) -> None:
         self.rung: list[Job] = []
         self.raising = ExceptionSource()
 
-    async def ring(self, _topic: str, payload: bytes) -> Acknowledgement:
+    async def publish(self, _topic: str, payload: bytes) -> Acknowledgement:
         job = Job.model_validate_json(payload)
         if job.token.startswith(POISON):
             self.raising.now()
@@ -238,7 +238,7 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
         for number in range(3):
             await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=NOW)
     tally = HubMetrics(CollectorRegistry())
-    dispatcher = JobDispatcher(store, now=lambda: NOW, tally=tally, contained=Containment(count=faults.append))
+    dispatcher = JobDispatcher(store, now=lambda: NOW, metrics=tally, containment=Containment(count=faults.append))
     work = asyncio.create_task(dispatcher.run(cast("HubBrokerConnection", bell)))
 
     async def done() -> bool:
@@ -278,9 +278,9 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
         acked[topic.split("/")[1]] = Ack.model_validate_json(payload)
 
     ingest = Ingest(
-        store, now=lambda: NOW, say=say, bells=WakeUps(), tally=HubMetrics(CollectorRegistry()),
-        contained=Containment(count=faults.append), rations=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
-        retention=EventRetention(count=10**6, age=timedelta(days=400)),
+        store, now=lambda: NOW, publish=say, wake_ups=WakeUps(), metrics=HubMetrics(CollectorRegistry()),
+        containment=Containment(count=faults.append), rate_limits=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
+        retention=EventRetention(max_events=10**6, max_age=timedelta(days=400)),
     )  # fmt: skip
     work = asyncio.create_task(ingest.run())
     names = [*(f"poison-{number}" for number in range(len(IN_A_TRANSACTION))), "good"]
@@ -288,7 +288,7 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
         for name in names if home == "home-1" else ["good"] * 3:
             token = journal.add(make_result("lune", name, State.SCHEDULED))
             incoming = InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1)
-            ingest.heard(incoming)
+            ingest.on_message(incoming)
     await wait_until(lambda: acked.keys() == {"home-1", "home-2"} and acked["home-1"].seq == len(names))
     assert acked["home-2"].seq == 3
     async with store.reading() as tx:

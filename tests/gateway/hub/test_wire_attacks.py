@@ -254,7 +254,7 @@ async def test_the_secrets_of_webhooks_are_read_by_no_copy_of_the_database(tmp_p
         rotated = await at.ask("POST", f"/{endpoint['id']}/rotate")
         async with at.hub.hub.store.reading() as tx:
             row = (await tx.execute(select(endpoints))).one()
-        own = HubKeyPair.at(tmp_path / "hub")
+        own = HubKeyPair.load(tmp_path / "hub")
         assert own.unseal(row.secret, row.id) == rotated["secret"]
         assert own.unseal(row.old_secret, row.id) == endpoint["secret"]
         assert own.unseal(row.secret, "ep-another") is None, "moved to another row it is none"

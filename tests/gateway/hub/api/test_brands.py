@@ -91,13 +91,13 @@ async def nobody_enrols(store: HubStore) -> AsyncIterator[Callable[[int], Awaita
 
     async def until(count: int) -> None:
         async with asyncio.timeout(8), store.reading() as tx:
-            while not store.one_writer:
+            while not store.has_one_writer:
                 await tx.execute(text("SELECT pg_sleep(0.02)"))
                 if await tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) == count:
                     break
         free.set()
 
-    kept, keeping = asyncio.Event(), None if store.one_writer else asyncio.create_task(keep())
+    kept, keeping = asyncio.Event(), None if store.has_one_writer else asyncio.create_task(keep())
     if keeping is not None:
         await kept.wait()
     yield until

@@ -31,10 +31,11 @@ async def look(shop: HubRetailer, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
     pen = ConsentWriter(url=shop.hub.url, sign=BoxKey.fresh().sign)
     work = ConsentJobs(
-        shop.hub.hub.store, pen=pen, now=lambda: shop.hub.hub.now() + later, bells=WakeUps(), contained=Containment(),
+        shop.hub.hub.store, writer=pen, now=lambda: shop.hub.hub.now() + later, wake_ups=WakeUps(),
+        containment=Containment(),
         monotonic=time.monotonic,
     )  # fmt: skip
-    while await work.look():
+    while await work.run_due():
         pass
 
 

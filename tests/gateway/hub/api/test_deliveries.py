@@ -284,7 +284,7 @@ async def test_what_waits_for_a_permission_is_cancelled_by_the_hub_itself(tmp_pa
             status, said = await home.ask("POST", f"/v1/deliveries/{made['id']}/cancel", {})
             assert (status, said["state"], said["version"]) == (200, "cancelled", 2)
         await home.decide("granted")
-        assert not await hub.hub.held.look()
+        assert not await hub.hub.held_deliveries.run_due()
         assert await sent_jobs(home) == [], "and never sent"
 
 

@@ -48,7 +48,7 @@ async def answering(stack: AsyncExitStack, hub: RunningHub, broker: Mosquitto, f
 
     task = asyncio.create_task(answer())
     stack.callback(task.cancel)
-    await wait_until(lambda: hub.hub.line is not None and hub.hub.line.there)
+    await wait_until(lambda: hub.hub.broker_connection is not None and hub.hub.broker_connection.is_connected)
     return {"browser": one.browser, "home": HOME, "hub": hub.url, "key": private_scalar(one.sign).hex()}
 
 

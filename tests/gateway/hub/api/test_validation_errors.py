@@ -32,7 +32,7 @@ def asked_of(operations: tuple[ApiOperation, ...]) -> set[str]:
 
 
 def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) -> None:
-    homes = HomeOperations(HubAuthority.at(tmp_path, now=NOW), BrokerAt(host="hub.example", port=8883))
+    homes = HomeOperations(HubAuthority.load(tmp_path, now=NOW), BrokerAt(host="hub.example", port=8883))
     there = asked_of((*OPERATIONS, *homes.operations()))
     assert len(there) > 20
     assert [pattern for pattern in there if pattern_meaning(pattern) is None] == []

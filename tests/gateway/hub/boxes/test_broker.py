@@ -224,7 +224,7 @@ async def refused(place: Place, file: Path | None) -> bool:
 
 async def test_nobody_comes_without_a_certificate_of_the_hub_s_that_counts(place: Place) -> None:
     box = await place.box("one")
-    home, other = box.identity.home, HubAuthority.at(place.folder / "other", now=now())
+    home, other = box.identity.home, HubAuthority.load(place.folder / "other", now=now())
     async with place.hub() as hub, place.client(pem(box)) as client:
         assert await refused(place, None), "no certificate"
         assert await refused(place, place.certified(home, by=other)), "another authority's"
@@ -315,7 +315,7 @@ async def test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back(plac
             await heard(hub, b"here")
             await admin.revoke_home(place.store, one.identity.home, now=now())
             begun = time.monotonic()
-            assert await place.keeper.look(now())
+            assert await place.keeper.check(now())
             async with asyncio.timeout(5):
                 await cut
             assert time.monotonic() - begun < 5
@@ -337,17 +337,17 @@ async def _until_cut(place: Place, box: JoiningBox) -> None:
 async def test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub(place: Place) -> None:
     box = await place.box("one")
     keeper = place.keeper
-    await keeper.look(now())
+    await keeper.check(now())
     async with place.hub() as hub:
         cut = asyncio.create_task(_until_cut(place, box))
         await heard(hub, b"here")
         await admin.revoke_home(place.store, box.identity.home, now=now())
-        looking = asyncio.create_task(place.keeper.look(now()))
+        looking = asyncio.create_task(place.keeper.check(now()))
         await asyncio.sleep(0)
         while not _lists(place, box.identity):  # noqa: ASYNC110 - it is a file that is waited for
             await asyncio.sleep(0.01)
         looking.cancel()  # written, and dead before anything else
-        await keeper.look(now())
+        await keeper.check(now())
         async with asyncio.timeout(LONG):
             await cut
         assert await refused(place, pem(box))
@@ -364,7 +364,7 @@ async def test_the_old_certificate_is_good_until_the_new_one_was_confirmed(place
     old.write_bytes(pem(box).read_bytes())
     assert not await refused(place, old)
     await box.renew(place.file, now() + 61 * DAY)
-    await place.keeper.look(now())
+    await place.keeper.check(now())
     async with asyncio.timeout(5):  # the broker is told, and reads
         while not await refused(place, old):  # noqa: ASYNC110 - another process reads
             await asyncio.sleep(0.05)
@@ -375,9 +375,9 @@ async def test_the_broker_s_own_certificate_is_renewed_under_the_same_authority(
     box = await place.box("one")
     chain = place.file.folder / "broker" / "tls" / "broker.pem"
     chain.unlink()
-    place.authority.broker(("127.0.0.1", "localhost"), now=now() - timedelta(days=16))
+    place.authority.certify_server(("127.0.0.1", "localhost"), now=now() - timedelta(days=16))
     before = chain.read_bytes()
-    assert await place.keeper.look(now())
+    assert await place.keeper.check(now())
     assert chain.read_bytes() != before
     await asyncio.sleep(0.5)
     assert not await refused(place, pem(box))

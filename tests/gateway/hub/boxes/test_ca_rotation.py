@@ -35,7 +35,7 @@ class Court(Place):
     @property
     def keeper(self) -> BrokerFileKeeper:
         assert self.file.boxes is not None
-        today = HubAuthority.at(self.file.folder, now=now())
+        today = HubAuthority.load(self.file.folder, now=now())
         return BrokerFileKeeper(
             self.file, self.file.boxes, self.store, today, monotonic=asyncio.get_running_loop().time
         )
@@ -71,7 +71,7 @@ async def court(tmp_path: Path) -> AsyncIterator[Court]:
 
 async def joined(court: Court, name: str) -> JoiningBox:
     box = JoiningBox.new(court.folder / name)
-    today = HubAuthority.at(court.file.folder, now=now())
+    today = HubAuthority.load(court.file.folder, now=now())
     code = await admin.create_claim(court.store, url=court.file.url, authority=today.fingerprint, now=now())
     await box.join(code)
     return box
@@ -86,7 +86,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
         ca_rotation.activate_next(folder, now=now())
 
     coming = ca_rotation.prepare_next(folder, now=now())
-    await court.keeper.look(now())
+    await court.keeper.check(now())
     assert await court.follows(old)
     assert not await court.follows(old)
     await court.mosquitto.kill()  # as the operator restarts it
@@ -95,7 +95,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
     assert enrolment.authority_fingerprint(old.folder) == coming.fingerprint(hashes.SHA256()).hex() != first
 
     ca_rotation.activate_next(folder, now=now())
-    await court.keeper.look(now())
+    await court.keeper.check(now())
     await asyncio.sleep(0.5)
     assert await court.comes(old), "the old one's certificate counts, and the broker shows the new one's"
     assert not await court.comes(off), "it was off, and knows nothing of it"
@@ -107,7 +107,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
 
     for box in (bad, new):
         await admin.revoke_home(court.store, box.identity.home, now=now())
-    await court.keeper.look(now())
+    await court.keeper.check(now())
     await asyncio.sleep(0.5)
     await court.follows(bad)
     assert not await court.comes(bad), "each authority's list counts"
@@ -124,7 +124,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
         ]
     assert await count_certificates_by(court.store, before, now()) == 0
     ca_rotation.end_former(folder)
-    await court.keeper.look(now())
+    await court.keeper.check(now())
     await court.mosquitto.kill()
     await court.mosquitto.start()
     for box in (old, off):
@@ -133,7 +133,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
 
 async def test_nobody_but_the_authority_before_makes_a_box_believe_another(court: Court) -> None:
     box = await joined(court, "one")
-    impostor = HubAuthority.at(court.folder / "impostor", now=now())
+    impostor = HubAuthority.load(court.folder / "impostor", now=now())
     told = (box.folder / "authority.pem").read_bytes()
 
     def line(key: ec.EllipticCurvePrivateKey, of: HubAuthority, signs: HubAuthority | None = None) -> bytes:
@@ -143,7 +143,7 @@ async def test_nobody_but_the_authority_before_makes_a_box_believe_another(court
         )
         return json.dumps({"data": [{"certificate": of.pem, "signature": signature}]}).encode()
 
-    other = HubAuthority.at(court.folder / "other", now=now())
+    other = HubAuthority.load(court.folder / "other", now=now())
     for lie in (line(impostor.key, impostor), line(court.authority.key, impostor, other),
                 json.dumps({"data": [{"certificate": impostor.pem, "signature": "?"}]}).encode()):  # fmt: skip
         assert not await asyncio.to_thread(follow_authorities, court.file.url, box.folder, saying(lie))
@@ -168,7 +168,7 @@ def altered(der: bytes, *, times: int) -> Iterator[bytes]:
 
 
 def test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box(tmp_path: Path) -> None:
-    hub, next_one = HubAuthority.at(tmp_path / "hub", now=now()), HubAuthority.at(tmp_path / "next", now=now())
+    hub, next_one = HubAuthority.load(tmp_path / "hub", now=now()), HubAuthority.load(tmp_path / "next", now=now())
     box = tmp_path / "box"
     box.mkdir()
     (box / "authority.pem").write_text(hub.pem)
@@ -208,7 +208,7 @@ class Killed(BaseException):
 def test_a_change_that_is_killed_anywhere_is_ended_by_whoever_looks_next(tmp_path: Path, point: str) -> None:
     at = datetime.fromisoformat("2026-11-25T12:00:00+00:00")
     folder = tmp_path / "hub"
-    before = HubAuthority.at(folder, now=at)
+    before = HubAuthority.load(folder, now=at)
     coming = ca_rotation.prepare_next(folder, now=at + timedelta(seconds=5))
 
     def reached(where: str) -> None:
@@ -216,12 +216,12 @@ def test_a_change_that_is_killed_anywhere_is_ended_by_whoever_looks_next(tmp_pat
             raise Killed
 
     with pytest.raises(Killed):
-        ca_rotation.activate_next(folder, now=at + timedelta(seconds=5), reached=reached)
+        ca_rotation.activate_next(folder, now=at + timedelta(seconds=5), crash_point=reached)
     copy = tmp_path / "copy"
     for _ in range(2):
         shutil.copytree(folder, copy)
         ca_rotation.finish_change(copy)
-        after = HubAuthority.at(copy, now=at)
+        after = HubAuthority.load(copy, now=at)
         assert after.certificate == coming
         former = ca_rotation.former_authority(copy)
         assert former is not None
@@ -233,7 +233,7 @@ def test_a_change_that_is_killed_anywhere_is_ended_by_whoever_looks_next(tmp_pat
 
 def test_the_steps_are_taken_one_after_the_other(tmp_path: Path) -> None:
     at = datetime.fromisoformat("2026-11-25T12:00:00+00:00")
-    HubAuthority.at(tmp_path, now=at)
+    HubAuthority.load(tmp_path, now=at)
     one = ca_rotation.prepare_next(tmp_path, now=at)
     assert ca_rotation.prepare_next(tmp_path, now=at + DAY) == one, "said again it is the same"
     assert len(ca_rotation.read_chain(tmp_path)) == 1

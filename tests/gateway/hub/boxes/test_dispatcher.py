@@ -57,8 +57,8 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
     tried: bool,
 ) -> None:
     found = schedule_after(answer, 0, jitter=0)
-    assert (found.outcome, found.parked, found.tried) == (outcome, parked, tried)
-    assert found.after == {
+    assert (found.outcome, found.is_parked, found.counts_as_attempt) == (outcome, parked, tried)
+    assert found.delay == {
         "taken": timedelta(seconds=JOB_BACKOFF.first_s),
         "silent": timedelta(seconds=JOB_BACKOFF.first_s),
         "nobody": PARKED_RETRY_INTERVAL,
@@ -68,22 +68,22 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, jitter: float) -> None:
-    after = schedule_after(code(0), attempts, jitter=jitter).after
+    after = schedule_after(code(0), attempts, jitter=jitter).delay
     assert timedelta(seconds=JOB_BACKOFF.first_s) <= after <= timedelta(seconds=720)
-    assert after >= schedule_after(code(0), max(0, attempts - 1), jitter=0).after
+    assert after >= schedule_after(code(0), max(0, attempts - 1), jitter=0).delay
 
 
 class FakeBrokerConnection:
     """A line on which nothing hangs: it keeps what was rung."""
 
-    there = True
+    is_connected = True
 
     def __init__(self, answer: int | None = 0) -> None:
         self.rung: list[Job] = []
         self.answer = answer
         self.meanwhile: list[asyncio.Event] = []
 
-    async def ring(self, _topic: str, payload: bytes) -> Acknowledgement:
+    async def publish(self, _topic: str, payload: bytes) -> Acknowledgement:
         self.rung.append(Job.model_validate_json(payload))
         for event in self.meanwhile:
             await event.wait()
@@ -98,7 +98,7 @@ class Shop:
         self.tally = HubMetrics(CollectorRegistry())
 
     def dispatcher(self) -> JobDispatcher:
-        return JobDispatcher(self.store, now=lambda: self.now, tally=self.tally, contained=Containment())
+        return JobDispatcher(self.store, now=lambda: self.now, metrics=self.tally, containment=Containment())
 
     async def due(self) -> list[str]:
         async with self.store.reading() as tx:
@@ -156,7 +156,7 @@ async def test_a_change_is_not_rung_before_the_box_has_what_it_changes(tmp_path:
             assert [job.token for job in bell.rung] == ["of.fe.r"]
             async with here.store.writing() as tx:
                 await tx.execute(update(jobs).where(jobs.c.id == bell.rung[0].job).values(due=None, received=NOW))
-            dispatcher.ring()
+            dispatcher.wake_up()
             await wait_until(lambda: len(bell.rung) == 2)
         assert [job.token for job in bell.rung] == ["of.fe.r", "up.da.te"]
 
@@ -188,7 +188,7 @@ async def test_a_job_about_which_the_broker_says_nothing_holds_up_no_other_one(t
             bell.meanwhile.clear()
             async with here.store.writing() as tx:
                 second = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.d", now=NOW)
-            dispatcher.ring()
+            dispatcher.wake_up()
             await wait_until(lambda: len(bell.rung) == 2)
             async with asyncio.timeout(10):
                 while len(await here.due()) > 1:  # noqa: ASYNC110 - what the broker said is written by another task

@@ -166,7 +166,7 @@ async def test_a_hub_of_another_authority_than_the_code_s_is_refused(
     code = await create_claim(hub, file)
     with pytest.raises(WrongHub, match="another authority"):
         await box.join(replace(code, authority="0" * 64))
-    impostor = HubAuthority.at(tmp_path / "impostor", now=now())
+    impostor = HubAuthority.load(tmp_path / "impostor", now=now())
 
     def between(address: str, body: Mapping[str, object]) -> bytes:
         """Whoever stands between has any certificate of the web, and even the secret."""
@@ -198,7 +198,7 @@ async def test_an_answer_that_is_changed_on_the_way_is_refused(
                 answer["broker"]["host"] = "evil.example"
             case "key":
                 key = other.identity.key.public_key()
-                own = HubAuthority.at(file.folder, now=now()).certify(answer["home"], key, now=now())
+                own = HubAuthority.load(file.folder, now=now()).certify(answer["home"], key, now=now())
                 answer = _macced(code, {**answer, "certificate": _pem(own)})
             case _:
                 answer = _macced(code, {**answer, "certificate": _pem(other.identity.certificate)})

@@ -28,7 +28,7 @@ from tests.boxes import NOW, EventJournal, insert_home, make_result, wait_until
 from tests.hubs import database, make_database
 
 EVENTS, OCTETS = 100, 100_000  # an hour
-FOR_EVER = EventRetention(count=10**9, age=timedelta(days=10**5))
+FOR_EVER = EventRetention(max_events=10**9, max_age=timedelta(days=10**5))
 
 
 @dataclass
@@ -52,7 +52,9 @@ class Hub:
 
     def say(self, home: str, tokens: Sequence[bytes]) -> None:
         for token in tokens:
-            self.ingest.heard(InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1))
+            self.ingest.on_message(
+                InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1)
+            )
 
     async def send(self, home: str, tokens: Sequence[bytes]) -> int:
         """Send what is not acknowledged, twenty at a time as a box does, until nothing more is; how many are."""
@@ -89,9 +91,9 @@ async def hub(folder: Path, retention: EventRetention = FOR_EVER) -> AsyncIterat
         here.acked[topic.split("/")[1]] = Ack.model_validate_json(payload)
 
     ingest = Ingest(
-        store, now=lambda: NOW, say=say, bells=WakeUps(), tally=HubMetrics(registry),
-        contained=Containment(count=lambda _worker: None), retention=retention,
-        rations=HomeRateLimits(EVENTS, OCTETS, monotonic=clock),
+        store, now=lambda: NOW, publish=say, wake_ups=WakeUps(), metrics=HubMetrics(registry),
+        containment=Containment(count=lambda _worker: None), retention=retention,
+        rate_limits=HomeRateLimits(EVENTS, OCTETS, monotonic=clock),
     )  # fmt: skip
     here = Hub(store, ingest, clock, registry, journals)
     work = asyncio.create_task(ingest.run())
@@ -170,7 +172,7 @@ async def says(store: HubStore, token: bytes) -> EventOutcome:
 
 
 async def test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on(tmp_path: Path) -> None:
-    async with asyncio.timeout(120), hub(tmp_path, EventRetention(count=30, age=timedelta(days=400))) as here:
+    async with asyncio.timeout(120), hub(tmp_path, EventRetention(max_events=30, max_age=timedelta(days=400))) as here:
         journal = here.journals["home-1"]
         said = [journal.add() for _ in range(PRUNE_INTERVAL_EVENTS)]
         assert await here.send("home-1", said) == PRUNE_INTERVAL_EVENTS
@@ -201,7 +203,7 @@ async def test_what_is_older_than_a_home_s_events_are_kept_goes_and_its_newest_s
         async with here.store.writing() as tx:
             old = (home_events.c.home == "home-1") | (home_events.c.seq <= 2)
             await tx.execute(update(home_events).where(old).values(at=NOW - timedelta(days=41)))
-        retention = EventRetention(count=10**6, age=timedelta(days=40))
+        retention = EventRetention(max_events=10**6, max_age=timedelta(days=40))
         assert await retention.sweep(here.store, NOW) == 4 + 2
         assert await seqs(here.store, "home-1") == [5], "by it the next one is judged"
         assert await seqs(here.store, "home-2") == [3, 4, 5]

@@ -78,7 +78,7 @@ class Home:
                 tx, "home-1", JobKind.DELIVERY, token, now=self.hub.hub.now(), delivery=self.delivery
             )
         if ring:
-            self.hub.hub.ring()
+            self.hub.hub.wake_dispatcher()
         return id_
 
     async def parked(self, id_: str) -> bool:
@@ -267,7 +267,7 @@ async def test_a_hub_whose_first_node_is_away_takes_the_next(tmp_path: Path) -> 
         line = line_to(here.model_copy(update={"port": free_port()}), here)
         task = asyncio.create_task(line.run())
         try:
-            await wait_until(lambda: line.there)
+            await wait_until(lambda: line.is_connected)
         finally:
             task.cancel()
             await asyncio.wait({task})
@@ -279,14 +279,14 @@ async def test_a_broker_that_says_nothing_holds_no_job_up(tmp_path: Path, monkey
         line = line_to(broker_account(broker, tmp_path))
         task = asyncio.create_task(line.run())
         try:
-            await wait_until(lambda: line.there)
+            await wait_until(lambda: line.is_connected)
             broker.pause()
-            answer = await asyncio.wait_for(line.ring("dn/home-1/jobs", b"{}"), 5)
+            answer = await asyncio.wait_for(line.publish("dn/home-1/jobs", b"{}"), 5)
             assert isinstance(answer, Acknowledgement)
             assert answer.code is None, "it may have arrived"
             broker.resume()
-            await wait_until(lambda: line.there)
-            assert await line.ring("dn/home-1/jobs", b"{}") == Acknowledgement(code=0x10, seconds=ANY)
+            await wait_until(lambda: line.is_connected)
+            assert await line.publish("dn/home-1/jobs", b"{}") == Acknowledgement(code=0x10, seconds=ANY)
         finally:
             task.cancel()
             await asyncio.wait({task})
@@ -294,6 +294,6 @@ async def test_a_broker_that_says_nothing_holds_no_job_up(tmp_path: Path, monkey
 
 def line_to(*brokers: HubBroker) -> HubBrokerConnection:
     return HubBrokerConnection(
-        brokers, heard=lambda _word: None, answers="up/+/+/said/hub-1", up=lambda: None,
-        tally=HubMetrics(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
+        brokers, on_message=lambda _word: None, reply_topic="up/+/+/said/hub-1", on_connected=lambda: None,
+        metrics=HubMetrics(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
     )  # fmt: skip

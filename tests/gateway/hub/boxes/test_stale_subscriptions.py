@@ -30,14 +30,15 @@ from tests.hubs import database, make_database
 class HomesAtBroker:
     """Two homes that are there, and a broker that answers as it is told."""
 
-    there = True
+    is_connected = True
 
     def __init__(self, store: HubStore) -> None:
         self.store, self.mono, self.code, self.reached = store, 0.0, cast("int | None", 0x10), True
         self.full, self.cut, self.told = False, list[str](), list[str]()
         self.deaf = StaleSubscriptions(
-            store, now=self.now, monotonic=lambda: self.mono, cut=self._ended, tally=HubMetrics(CollectorRegistry()),
-            ring=lambda: self.told.append("ring"), others=lambda: self.told.append("others"),
+            store, now=self.now, monotonic=lambda: self.mono, disconnect=self._ended,
+            metrics=HubMetrics(CollectorRegistry()),
+            wake_dispatcher=lambda: self.told.append("ring"), check_others=lambda: self.told.append("others"),
         )  # fmt: skip
 
     def now(self) -> datetime:
@@ -49,13 +50,13 @@ class HomesAtBroker:
             raise OSError("no room")
         return self.reached
 
-    async def ring(self, _topic: str, _payload: bytes) -> Acknowledgement:
+    async def publish(self, _topic: str, _payload: bytes) -> Acknowledgement:
         return Acknowledgement(code=self.code, seconds=0.01)
 
     async def after(self, seconds: float) -> str | None:
         """Let time pass, and look."""
         self.mono += seconds
-        return await self.deaf.look(cast("HubBrokerConnection", self))
+        return await self.deaf.check(cast("HubBrokerConnection", self))
 
     async def says_hello(self, home: str) -> None:
         async with self.store.writing() as tx:

@@ -153,10 +153,10 @@ class Cluster(ManagementApi):
         self._ask_once("topics")
         return list(self.topics.values())
 
-    async def define(self, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    async def define(self, definitions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         self._ask_once("define")
         for part in ("users", "permissions", "topic_permissions"):  # the order in which a node takes them
-            for one in made.get(part, ()):
+            for one in definitions.get(part, ()):
                 match part:
                     case "users":
                         self.users_.add(one["name"])
@@ -174,11 +174,11 @@ class Cluster(ManagementApi):
             self.rights.pop(name, None)
             self.topics.pop(name, None)
 
-    async def shut_out(self, name: str) -> None:
+    async def remove_permissions(self, name: str) -> None:
         self._ask_once("shut out")
         self.rights.pop(name, None)
 
-    async def end_lines(self, name: str) -> None:
+    async def disconnect(self, name: str) -> None:
         self._ask_once("end")
         self.ended.append(name)
 
@@ -207,7 +207,7 @@ class Place:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     store = await HubStore.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
-    authority = HubAuthority.at(tmp_path, now=NOW)
+    authority = HubAuthority.load(tmp_path, now=NOW)
     fleet = await enrol(store, 3, now=NOW - timedelta(days=9), folder=tmp_path, authority=authority)
     async with store.reading() as tx:
         rows = (await tx.execute(select(certificates.c.serial, certificates.c.home))).all()
@@ -226,9 +226,9 @@ async def test_at_first_the_nodes_are_told_of_all_that_count_and_rid_of_all_that
     await place.change(place.homes[0], ended=NOW)
     for name in (place.names[0], f"ab@{OTHER}"):
         place.nodes.put(name)
-    before = place.accounts.whole
-    await place.accounts.look(NOW)
-    assert (before, place.accounts.whole) == (False, True)
+    before = place.accounts.are_complete
+    await place.accounts.update(NOW)
+    assert (before, place.accounts.are_complete) == (False, True)
     assert place.nodes.come == set(place.names[1:])
     assert set(place.nodes.ended) == {place.names[0], f"ab@{OTHER}"}
 
@@ -238,55 +238,55 @@ async def test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_righ
         place.nodes.put(name)
     place.nodes.topics[place.names[1]] = replace(place.nodes.topics[place.names[1]], write=".*")
     place.nodes.rights[place.names[2]] = replace(place.nodes.rights[place.names[2]], read=".*")
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.asked.count("define") == 2
     for at in (1, 2):
         assert place.nodes.topics[place.names[at]].write == topic_write_pattern(place.homes[at])
         assert place.nodes.rights[place.names[at]].read == resource_pattern(place.homes[at])
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.asked.count("define") == 2
 
 
 async def test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     at = NOW + timedelta(seconds=1)
     async with place.store.writing() as tx:
         assert await revoke_certificates(tx, place.homes[0], at)
     await place.change(place.homes[1], issued=at, serial="ab")
     for second in range(3):
-        await place.accounts.look(at + timedelta(seconds=second))
+        await place.accounts.update(at + timedelta(seconds=second))
     assert place.names[0] not in place.nodes.come
     assert f"ab@{place.homes[1]}" in place.nodes.come
     assert place.nodes.asked.count("shut out") == 1
     assert place.nodes.asked.count("define") == 4
     await place.change(place.homes[1], ended=at + timedelta(seconds=3))
-    await place.accounts.look(at + timedelta(seconds=4))
+    await place.accounts.update(at + timedelta(seconds=4))
     assert f"ab@{place.homes[1]}" not in place.nodes.come
 
 
 async def test_what_one_may_say_stays_until_its_last_words_are_said_and_then_its_account_ends(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     await place.change(place.homes[0], ended=NOW)
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.ended == [place.names[0]]
     place.mono = REMOVAL_DELAY_S - 1
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.topics[place.names[0]].write == topic_write_pattern(place.homes[0])
     place.mono = REMOVAL_DELAY_S
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.names[0] not in place.nodes.users_
-    await place.accounts.look(NOW + FULL_COMPARISON_INTERVAL)
+    await place.accounts.update(NOW + FULL_COMPARISON_INTERVAL)
     assert place.nodes.asked.count("delete") == 1
 
 
 async def test_a_home_that_counts_again_before_its_account_ended_keeps_it(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     await place.change(place.homes[0], ended=NOW)
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     await place.change(place.homes[0], ended=None, issued=NOW)
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     place.mono = 2 * REMOVAL_DELAY_S
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.names[0] in place.nodes.come
 
 
@@ -296,14 +296,14 @@ async def test_nodes_that_take_nobody_new_and_a_comparison_that_fails_keep_no_re
     async def refused(*_words: object) -> None:
         raise NodesUnreachable("r1: 400")
 
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     monkeypatch.setattr(place.nodes, "define", refused)
     monkeypatch.setattr(place.nodes, "users", refused)
     await place.change(place.homes[0], ended=NOW)
     await place.change(place.homes[1], issued=NOW, serial="ab")
     for later in (timedelta(), FULL_COMPARISON_INTERVAL):
         with pytest.raises(NodesUnreachable):
-            await place.accounts.look(NOW + later)
+            await place.accounts.update(NOW + later)
     assert place.names[0] not in place.nodes.come
 
 
@@ -322,23 +322,23 @@ async def test_nobody_who_ends_waits_until_all_others_are_told(place: Place, mon
             assert told[0] not in place.nodes.come
 
     monkeypatch.setattr(place.nodes, "define", define_and_end)
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.come == set(place.names) - {told[0]}
 
 
 async def test_what_another_hub_wrote_late_or_by_another_clock_is_seen_all_the_same(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     await place.change(place.homes[0], ended=NOW - CHECK_OVERLAP + timedelta(seconds=1))
-    await place.accounts.look(NOW + timedelta(seconds=1))
+    await place.accounts.update(NOW + timedelta(seconds=1))
     assert place.names[0] not in place.nodes.come
 
 
 @pytest.mark.parametrize("step", [timedelta(minutes=-50), timedelta(hours=-9), timedelta(hours=9), timedelta(days=99)])
 async def test_whatever_the_clock_does_all_that_count_may_come(place: Place, step: timedelta) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     at = NOW + step
     await place.change(place.homes[0], issued=at, serial="ab")
-    await place.accounts.look(at + timedelta(seconds=1))
+    await place.accounts.update(at + timedelta(seconds=1))
     assert place.nodes.come >= {f"ab@{place.homes[0]}", *place.names[1:]}
 
 
@@ -347,52 +347,52 @@ async def test_whatever_the_nodes_did_not_take_is_told_again(place: Place, words
     place.nodes.put(f"ab@{OTHER}")
     place.nodes.away = words
     with pytest.raises(NodesUnreachable):
-        await place.accounts.look(NOW)
-    assert not place.accounts.whole, "the hub says that it is not ready"
+        await place.accounts.update(NOW)
+    assert not place.accounts.are_complete, "the hub says that it is not ready"
     place.nodes.away = None
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.come == set(place.names)
     await place.change(place.homes[0], ended=NOW)
     place.nodes.away = words % 2
     with pytest.raises(NodesUnreachable):
-        await place.accounts.look(NOW + timedelta(seconds=1))
+        await place.accounts.update(NOW + timedelta(seconds=1))
     place.nodes.away = None
-    await place.accounts.look(NOW + timedelta(seconds=2))
+    await place.accounts.update(NOW + timedelta(seconds=2))
     assert place.nodes.come == set(place.names[1:])
     assert place.names[0] in place.nodes.ended
 
 
 async def test_a_cluster_that_was_made_anew_has_them_again_within_the_hour(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     for known in (place.nodes.users_, place.nodes.rights, place.nodes.topics):
         known.clear()
-    await place.accounts.look(NOW + FULL_COMPARISON_INTERVAL)
+    await place.accounts.update(NOW + FULL_COMPARISON_INTERVAL)
     assert place.nodes.come == set(place.names)
 
 
 async def test_a_home_that_is_revoked_at_the_terminal_comes_no_more_and_a_hub_ends_its_account(place: Place) -> None:
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     async with place.store.writing() as tx:
         assert await revoke_certificates(tx, place.homes[2], NOW)
-    await place.another().end(place.homes[2])
+    await place.another().delete_accounts_of(place.homes[2])
     assert place.nodes.come == set(place.names[:2])
     assert place.nodes.ended == [place.names[2]]
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     place.mono = REMOVAL_DELAY_S
-    await place.accounts.look(NOW)
+    await place.accounts.update(NOW)
     assert place.nodes.users_ == set(place.names[:2])
 
 
 async def test_the_lines_of_a_home_are_ended_by_the_names_of_its_certificates_that_count(place: Place) -> None:
-    await place.accounts.end_line(place.homes[1])
+    await place.accounts.disconnect(place.homes[1])
     assert place.nodes.ended == [place.names[1]]
     await place.change(place.homes[2], ended=NOW)
-    await place.accounts.end_line(place.homes[2])
+    await place.accounts.disconnect(place.homes[2])
     assert place.nodes.ended == [place.names[1]]
 
 
 def test_a_box_s_certificate_names_itself_by_its_serial(tmp_path: Path) -> None:
-    authority = HubAuthority.at(tmp_path, now=NOW)
+    authority = HubAuthority.load(tmp_path, now=NOW)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     leaf = authority.certify(HOME, key, now=NOW)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

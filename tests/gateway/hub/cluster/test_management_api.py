@@ -87,7 +87,7 @@ async def test_of_two_who_ask_at_once_each_asks_every_node(hub: ManagementApi, t
 async def test_when_none_answers_it_is_said_what_each_said(hub: ManagementApi, tmp_path: Path) -> None:
     async with Node("127.0.0.3", web.Response(status=503, text="paused")).runs(tmp_path):
         with pytest.raises(NodesUnreachable, match=r"127\.0\.0\.2: .*127\.0\.0\.3: DELETE .*: 503 paused"):
-            await hub.end_lines("1f@home-a")
+            await hub.disconnect("1f@home-a")
 
 
 @pytest.mark.parametrize("said", ["", "{}", "[[]]", "[{}]", '[{"user": 3}]', "NaN", '["'])
@@ -99,7 +99,7 @@ async def test_an_answer_that_is_none_is_said_to_be_none(hub: ManagementApi, tmp
 
 async def test_a_name_goes_into_a_path_as_one_part_of_it(hub: ManagementApi, tmp_path: Path) -> None:
     async with Node("127.0.0.2").runs(tmp_path) as node:
-        await hub.end_lines("1f@home-a")
+        await hub.disconnect("1f@home-a")
         assert node.asked == [("DELETE", "/api/connections/username/1f%40home-a", b"")]
 
 
@@ -119,7 +119,7 @@ async def test_whoever_shows_a_certificate_of_the_hub_s_authority_is_not_heard(
 ) -> None:
     assert management_api.read_password(tmp_path / "rabbit")
     own = tmp_path / "rabbit" / management_api.ACCOUNT_NAME / internode_tls.FOLDER
-    HubAuthority.at(tmp_path, now=NOW).broker(("accounts",), now=NOW, at=Path("tls"))
+    HubAuthority.load(tmp_path, now=NOW).certify_server(("accounts",), now=NOW, at=Path("tls"))
     for name, made in (("node.pem", "broker.pem"), ("node.key", "broker.key")):
         (own / name).write_bytes((tmp_path / "tls" / made).read_bytes())
     async with Node("127.0.0.2").runs(tmp_path) as node:

@@ -130,7 +130,7 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
 
     def write(at: datetime) -> tuple[bytes, ...]:
         set_up(file, BOXES, RABBIT, now=at)
-        renew_certificates(file, HubAuthority.at(tmp_path, now=at), now=at)
+        renew_certificates(file, HubAuthority.load(tmp_path, now=at), now=at)
         kept = (
             "erlang.cookie", "accounts.password", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem",
             "accounts/internode/node.pem", "r2/internode/node.pem",

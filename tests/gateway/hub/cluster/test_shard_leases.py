@@ -22,13 +22,13 @@ class FakeConnection:
     """A line that is there as long as it is run."""
 
     def __init__(self) -> None:
-        self.there = True
+        self.is_connected = True
 
     async def run(self) -> None:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            self.there = False
+            self.is_connected = False
 
 
 class Process:
@@ -37,8 +37,8 @@ class Process:
     def __init__(self, office: "Office", number: int) -> None:
         self.own, self.lines, self.registry = FakeConnection(), dict[int, FakeConnection](), CollectorRegistry()
         self.shares = ShardLeases(
-            ShardAssignment(number=number, of=3), office.store, now=lambda: office.now, line=self._line,
-            tally=HubMetrics(self.registry),
+            ShardAssignment(number=number, of=3), office.store, now=lambda: office.now, connect=self._line,
+            metrics=HubMetrics(self.registry),
         )  # fmt: skip
 
     def _line(self, share: ShardAssignment) -> HubBrokerConnection:
@@ -47,10 +47,10 @@ class Process:
 
     async def looks(self) -> list[int]:
         """Look once; the others' shares that it hears."""
-        await self.shares.look(cast("HubBrokerConnection", self.own))
+        await self.shares.check(cast("HubBrokerConnection", self.own))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        return sorted(number for number, line in self.lines.items() if line.there)
+        return sorted(number for number, line in self.lines.items() if line.is_connected)
 
     @property
     def unheard(self) -> float | None:
@@ -97,12 +97,12 @@ async def test_a_process_that_does_not_hear_its_own_takes_nothing_over_and_loses
     async with office(tmp_path) as here:
         for _ in range(3):
             await here.goes_on(1, 2, 3)
-        here.processes[0].own.there = here.processes[1].own.there = False
+        here.processes[0].own.is_connected = here.processes[1].own.is_connected = False
         await here.goes_on(1, 2)
         await here.goes_on(1, 2)
         assert await here.goes_on(1, 2) == [[], []]
         assert here.processes[0].unheard == 3
-        here.processes[0].own.there = True
+        here.processes[0].own.is_connected = True
         assert await here.goes_on(1) == [[]], "everybody may be on the way back"
         await here.goes_on(1)
         assert await here.goes_on(1) == [[2, 3]] or await here.goes_on(1) == [[2, 3]], "one after the other"

@@ -116,7 +116,7 @@ async def test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer
                 kept = await tx.scalar(select(endpoints.c.secret).where(endpoints.c.id == "ep-old"))
             assert kept is not None
             assert SECRET not in kept, "it is sealed now"
-            assert HubKeyPair.at(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
+            assert HubKeyPair.load(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
 
 
 @pytest.mark.parametrize("commit", [OLD[0], OLD[-1]])

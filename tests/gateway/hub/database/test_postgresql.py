@@ -187,8 +187,8 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
                         await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=now)
                         data = {"id": "dlv-1", "number": number}
                         await emit(tx, retailer.id, Type.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
-                    hub.hub.bells.jobs()
-                    hub.hub.bells.messages()
+                    hub.hub.wake_ups.jobs()
+                    hub.hub.wake_ups.messages()
 
             rung: Counter[str] = Counter()
 
@@ -223,5 +223,5 @@ async def test_hubs_that_begin_at_once_on_an_empty_database_all_begin(server: Po
     url = server.database("empty")
     stores = await asyncio.gather(*(HubStore.open(url) for _ in range(4)))
     for store in stores:
-        assert await store.well()
+        assert await store.is_healthy()
         await store.close()

@@ -212,7 +212,7 @@ async def test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_th
     store = await HubStore.open(url(tmp_path))
 
     async def ask() -> list[bool]:
-        return [await store.well() for _ in range(100)]
+        return [await store.is_healthy() for _ in range(100)]
 
     told = await asyncio.gather(*(ask() for _ in range(40)))
     await store.close()

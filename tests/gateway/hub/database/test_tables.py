@@ -34,10 +34,10 @@ async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_pat
     store = await HubStore.open(database(tmp_path))
     asked = select(homes.c.id, homes.c.revoked).where(homes.c.revoked > NOW)
     async with store.writing() as tx:
-        if not store.one_writer:  # of a table so small it reads the whole
+        if not store.has_one_writer:  # of a table so small it reads the whole
             await tx.execute(text("SET LOCAL enable_seqscan = off"))
         literal = asked.compile(tx.sync_connection, compile_kwargs={"literal_binds": True})
-        explain = "EXPLAIN QUERY PLAN" if store.one_writer else "EXPLAIN"
+        explain = "EXPLAIN QUERY PLAN" if store.has_one_writer else "EXPLAIN"
         plan = "\n".join(str(row) for row in await tx.execute(text(f"{explain} {literal}")))
     assert "homes_revoked" in plan
     await store.close()
@@ -46,5 +46,5 @@ async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_pat
 async def test_what_is_tried_on_both_databases_is(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Everything beside this file that is said to be tried on PostgreSQL ran on SQLite for a time."""
     store = await HubStore.open(database(tmp_path))
-    assert store.one_writer is ("sqlite" in request.node.name)
+    assert store.has_one_writer is ("sqlite" in request.node.name)
     await store.close()

@@ -25,8 +25,8 @@ async def hub_with(
     file: HubFile, *, asks: float = 60, sends: float = 60, idle: float = 60
 ) -> AsyncIterator[RunningHub]:
     async with run_hub(file) as hub:
-        there = hub.hub.site.threshold
-        there.asks, there.sends, there.idle = asks, sends, idle
+        there = hub.hub.site.connection_limiter
+        there.request_start_timeout_s, there.request_end_timeout_s, there.idle_timeout_s = asks, sends, idle
         yield hub
 
 
@@ -52,18 +52,22 @@ async def test_one_address_has_so_many_connections_and_another_place_is_free_as_
 ) -> None:
     async with hub_with(hub_file(tmp_path, limits=FEW)) as hub:
         held = [await connected(hub) for _ in range(5)]
-        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 5)
+        await wait_until(lambda: len(hub.hub.site.connection_limiter.connections) == 5)
         reader, writer = await connected(hub)
         assert await ended(reader)
         writer.close()
         held[0][1].close()
-        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 4)
+        await wait_until(lambda: len(hub.hub.site.connection_limiter.connections) == 4)
         async with hub.http.get("/healthz") as answer:
             assert answer.status == 200
         for _, other in held:
             other.close()
         await hub.http.close()
-        await wait_until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.networks.open)
+        await wait_until(
+            lambda: (
+                not hub.hub.site.connection_limiter.connections and not hub.hub.site.connection_limiter.networks.open
+            )
+        )
 
 
 class Came(asyncio.Transport):
@@ -78,21 +82,21 @@ class Came(asyncio.Transport):
 
 
 async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_of_all() -> None:
-    threshold, kept = HubConnectionLimiter(each=5), []
+    threshold, kept = HubConnectionLimiter(max_per_address=5), []
     for number in range(100):
-        guest, came = threshold.before(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
+        guest, came = threshold.protocol_factory(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
         guest.connection_made(came)
         if not came.aborted:
             kept.append(guest)
     assert len(kept) == 5 * NETWORK_LIMIT_FACTOR
     for address, let_in in (("2001:db8:8::1", True), ("192.0.2.1", True), ("2001:db8:7:ffff::1", False)):
-        guest, came = threshold.before(asyncio.Protocol)(), Came(address)
+        guest, came = threshold.protocol_factory(asyncio.Protocol)(), Came(address)
         guest.connection_made(came)
         assert came.aborted is not let_in, address
         guest.connection_lost(None)
     for guest in kept:
         guest.connection_lost(None)
-    assert not threshold.guests
+    assert not threshold.connections
     assert not threshold.networks.open
 
 
@@ -101,7 +105,7 @@ async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:
     file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
     async with hub_with(file) as hub:
         held = [await connected(hub) for _ in range(20)]
-        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 20)
+        await wait_until(lambda: len(hub.hub.site.connection_limiter.connections) == 20)
         for _, writer in held:
             writer.close()
 
@@ -124,7 +128,7 @@ async def test_who_asks_nothing_or_never_comes_to_an_end_is_let_go(tmp_path: Pat
             writer.write(said.encode())
             assert await ended(reader), said
             writer.close()
-        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 0)
+        await wait_until(lambda: len(hub.hub.site.connection_limiter.connections) == 0)
 
 
 async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> None:
@@ -155,12 +159,12 @@ async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> N
 
 async def test_of_the_files_that_a_process_may_have_some_are_left_for_the_hub_itself(tmp_path: Path) -> None:
     async with hub_with(hub_file(tmp_path)) as hub:
-        there = hub.hub.site.threshold
+        there = hub.hub.site.connection_limiter
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert there.most <= soft - RESERVED_FILES
+        assert there.max_connections <= soft - RESERVED_FILES
         async with hub.http.get("/healthz") as answer:
             assert answer.status == 200
-        there.most = len(there.guests)
+        there.max_connections = len(there.connections)
         reader, writer = await connected(hub)
         assert await ended(reader), "there is no room"
         writer.close()

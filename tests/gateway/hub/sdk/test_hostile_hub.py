@@ -68,7 +68,7 @@ async def test_a_hub_s_no_moves_nobody_s_terminal() -> None:
         assert no.value.code.isprintable()
         async with open_client(HubAccess(url, "key")) as hub:
             with pytest.raises(HubRefusal) as refused:
-                await hub.ask("GET", "/v1/brands")
+                await hub.request("GET", "/v1/brands")
         assert str(refused.value).isprintable()
 
 
@@ -76,16 +76,16 @@ async def test_a_hub_s_no_moves_nobody_s_terminal() -> None:
 async def test_whatever_a_hub_answers_a_retailer_s_program_says_so(body: bytes) -> None:
     async with answering(whole("400 No", body)) as url, open_client(HubAccess(url, "key")) as hub:
         with pytest.raises(HubRefusal):
-            await hub.ask("GET", "/v1/brands")
+            await hub.request("GET", "/v1/brands")
     async with answering(whole("200 OK", DEEP)) as url, open_client(HubAccess(url, "key")) as hub:
         with pytest.raises(HubUnreachable):
-            await hub.ask("GET", "/v1/brands")
+            await hub.request("GET", "/v1/brands")
 
 
 async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
     body = b'{"data": "' + b"a" * 500_000 + b'"}'
     async with answering(whole("200 OK", body)) as url, open_client(HubAccess(url, "key")) as hub:
-        assert len((await hub.ask("GET", "/v1/brands"))["data"]) == 500_000
+        assert len((await hub.request("GET", "/v1/brands"))["data"]) == 500_000
 
 
 def test_a_message_of_a_hub_that_is_too_deep_is_one_line() -> None:

@@ -19,4 +19,4 @@ async def test_nobody_there_is_told_in_words(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("gateway.hub.sdk.hub.MAX_TRIES", 1)
     async with aiohttp.ClientSession() as http:
         with pytest.raises(HubUnreachable, match="does not answer"):
-            await RetailerClient(http, HubAccess(f"http://127.0.0.1:{free_port()}")).ask("GET", "/v1/api_keys")
+            await RetailerClient(http, HubAccess(f"http://127.0.0.1:{free_port()}")).request("GET", "/v1/api_keys")

@@ -17,14 +17,14 @@ def test_a_stream_reads_the_same_however_it_is_cut_into_parts(size: int) -> None
         ServerSentEvent("evt-2", "delivery.changed", "one\ntwo"),
         ServerSentEvent("evt-2", "message", "é"),
     ]
-    assert reader.last == "evt-2"
+    assert reader.last_event_id == "evt-2"
 
 
 def test_what_had_begun_when_it_was_cut_off_is_asked_for_again() -> None:
     reader = EventStreamReader(last="evt-1")
     assert list(reader.feed(b"id: evt-2\ndata: half")) == []
-    reader.cut()
-    assert reader.last == "evt-1", "the message was not whole"
+    reader.discard_unfinished()
+    assert reader.last_event_id == "evt-1", "the message was not whole"
     assert list(reader.feed(b"id: evt-2\ndata: whole\n\n")) == [ServerSentEvent("evt-2", "message", "whole")]
 
 

@@ -33,7 +33,7 @@ async def tells(at: WebhookHouse, count: int) -> None:
                 tx, at.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"number": number}, sandbox=True,
                 now=at.hub.hub.now(),
             )  # fmt: skip
-    at.hub.hub.bells.messages()
+    at.hub.hub.wake_ups.messages()
 
 
 def types(heard: list[ReceivedRequest]) -> list[str]:
@@ -157,15 +157,15 @@ async def test_all_sandboxes_together_send_so_much_to_one_host_and_nobody_else_w
 
 def test_one_host_gets_so_many_in_any_minute_however_it_is_spelt_and_hosts_take_no_memory_without_bound() -> None:
     limit = HostRateLimit(3)
-    assert [limit.wait(name, at) for at, name in enumerate(("shop.example", "SHOP.example", "shop.example."))] == [
+    assert [limit.wait_s(name, at) for at, name in enumerate(("shop.example", "SHOP.example", "shop.example."))] == [
         0
     ] * 3
-    assert limit.wait("shop.example", 10.0) == MINUTE_S - 10
-    assert limit.wait("other.example", 10.0) == 0
-    assert limit.wait("shop.example", MINUTE_S) == 0
-    assert limit.wait("shop.example", MINUTE_S) == 1.0
+    assert limit.wait_s("shop.example", 10.0) == MINUTE_S - 10
+    assert limit.wait_s("other.example", 10.0) == 0
+    assert limit.wait_s("shop.example", MINUTE_S) == 0
+    assert limit.wait_s("shop.example", MINUTE_S) == 1.0
     for number in range(3 * MAX_HOSTS):
-        limit.wait(f"h{number}.example", number * 1.0)
+        limit.wait_s(f"h{number}.example", number * 1.0)
     assert len(limit._sent) <= MAX_HOSTS + 1  # noqa: SLF001 - what it remembers
 
 

@@ -99,7 +99,7 @@ async def test_nothing_of_the_environment_is_sent_and_no_compressed_answer_is_as
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with listening() as (port, heard):
-        assert (await tried(f"http://shop.example:{port}/a%2Fb?c=d", lookup=here)).taken
+        assert (await tried(f"http://shop.example:{port}/a%2Fb?c=d", lookup=here)).is_accepted
     head = heard[0].decode().lower()
     assert head.startswith("post /a%2fb?c=d http/1.1\r\n")
     assert "authorization" not in head

@@ -66,7 +66,7 @@ async def test_what_waited_for_a_clock_that_ran_ahead_is_sent_once_it_is_put_bac
         async with at.hub.hub.store.writing() as tx:
             assert await queue.clamp_due_times(tx, at.hub.hub.now()) >= 1
             assert await queue.clamp_due_times(tx, at.hub.hub.now()) == 0
-        at.hub.hub.bells.messages()
+        at.hub.hub.wake_ups.messages()
         await at.until(endpoint, lambda log: log[0]["state"] == "delivered")
 
 
@@ -140,6 +140,6 @@ async def test_an_answer_without_end_ends_in_time_and_the_hub_goes_on_meanwhile(
             answer = await connections.post(f"http://127.0.0.1:{port}/x", b"{}", {})
             took = time.monotonic() - began
             beside.cancel()
-    assert not answer.taken
+    assert not answer.is_accepted
     assert took < wait + 2
     assert turns > 20 * (took - 0.5), "whoever else works in the hub had his turn all the time"

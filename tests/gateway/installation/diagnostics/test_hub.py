@@ -108,7 +108,7 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
         async def with_(**changes: object) -> dict[str, FindingText]:
             return await found(house.model_copy(update={"hub": section.model_copy(update=changes)}))
 
-        other = HubAuthority.at(tmp_path / "other", now=datetime.now(UTC))
+        other = HubAuthority.load(tmp_path / "other", now=datetime.now(UTC))
         ca = tmp_path / "other.pem"
         ca.write_text(other.pem)
         for changes, row, says, todo in (
@@ -159,7 +159,7 @@ async def test_a_broker_that_stands_still_is_late_and_holds_nothing_up(tmp_path:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     ca = tmp_path / "ca.pem"
-    ca.write_text(HubAuthority.at(tmp_path / "hub", now=datetime.now(UTC)).pem)
+    ca.write_text(HubAuthority.load(tmp_path / "hub", now=datetime.now(UTC)).pem)
     section = HubSection(
         url=f"http://127.0.0.1:{port}", home="home-1", host="localhost", port=port, tls=BrokerTls(ca=ca)
     )
