@@ -18,7 +18,7 @@ class HomeNotFound(LookupError):  # noqa: N818 - it names what is the matter
 
 
 async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox: bool = False) -> tuple[str, str]:
-    """Make a retailer and its first key; its id and the key's token, which is told this once."""
+    """Make a retailer and its first API key; return the retailer's id and the key's token, which is stored nowhere."""
     retailer, key, secret = new_id("ret"), new_id("key"), new_secret()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id=retailer, name=name, created=now))
@@ -39,10 +39,12 @@ async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox:
 async def create_claim(
     store: HubStore, *, url: str, authority: str, now: datetime, home: str | None = None
 ) -> ClaimCode:
-    """Make a claim, good once and for a day; `authority`: its fingerprint. `home` lets a known one join anew.
+    """Make a claim by which one box can join within a day, and return its code.
+
+    `authority` is the fingerprint of the hub's authority. With `home` that home joins again.
 
     Raises:
-        HomeNotFound: there is none of this name.
+        HomeNotFound: the hub knows no home of this id.
     """
     made = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=authority)
     async with store.writing() as tx:
@@ -54,10 +56,10 @@ async def create_claim(
 
 
 async def revoke_home(store: HubStore, home: str, *, now: datetime) -> None:
-    """Let none of a home's certificates count from this instant on, and no claim that would let it join anew.
+    """Revoke a home's certificates, and end each claim by which it could join again.
 
     Raises:
-        HomeNotFound: there is none of this name.
+        HomeNotFound: the hub knows no home of this id.
     """
     async with store.writing() as tx:
         if not await revoke_certificates(tx, home, now):

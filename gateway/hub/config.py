@@ -173,7 +173,7 @@ class ShardAssignment(ConfigSection):
 
     @property
     def shards(self) -> tuple[int, ...]:
-        """The shards that it hears."""
+        """The shards that this process serves."""
         return tuple(shard for shard in range(SHARD_COUNT) if shard % self.of == self.number - 1)
 
 
@@ -195,7 +195,7 @@ class Webhooks(ConfigSection):
 
     @property
     def allowed(self) -> DestinationPolicy:
-        """What the guard lets through."""
+        """The destinations that the hub permits."""
         return DestinationPolicy(private=self.private, plain=self.plain)
 
 
@@ -244,12 +244,12 @@ class HubFile(ConfigSection):
 
     @property
     def cluster(self) -> Path:
-        """Where the cluster's files lie, and what the hub proves itself by there."""
+        """The folder of the cluster's files and of the certificates with which the hub identifies itself there."""
         return self.folder / "rabbit"
 
     @property
     def lines(self) -> tuple[HubBroker, ...]:
-        """How this process reaches the broker: one way, or one for each node of a cluster; none, and it has none."""
+        """The addresses of the broker: one, one for each node of a cluster, or none."""
         if self.rabbit is None or self.boxes is None:
             return () if self.broker is None else (self.broker,)
         name = f"hub-{self.share.number}"
@@ -276,7 +276,7 @@ def _has_one_writer(database: str) -> bool:
 
 
 def load(path: Path) -> HubFile:
-    """Read the file; relative paths in it are taken from its own folder.
+    """Read the file; its relative paths begin at its own folder.
 
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.

@@ -64,9 +64,9 @@ OPERATIONS = (
 
 
 class HubProcess:
-    """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
+    """One hub. `wall` returns seconds since 1970; `lookup` resolves the names of webhooks' receivers.
 
-    `site`, `store`, `key`, `bells` and `line` are there once it is `open`.
+    `site`, `store`, `key`, `wake_ups` and `broker_connection` exist once `open` is set.
     """
 
     site: HubSite
@@ -83,7 +83,7 @@ class HubProcess:
         self.open = asyncio.Event()
 
     def now(self) -> datetime:
-        """The hub's time. It decides no door: windows are the house's."""
+        """Return the hub's time, which decides nothing about a door."""
         return datetime.fromtimestamp(self._wall(), UTC)
 
     async def run(self) -> None:
@@ -91,8 +91,8 @@ class HubProcess:
 
         Raises:
             StoreUnusable: the database cannot be used, or another hub uses it.
-            KeyUnusable: its own key cannot.
-            OSError: address, port, certificate or folder cannot be had.
+            KeyUnusable: the hub's key cannot be used.
+            OSError: address, port, certificate or folder cannot be used.
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -148,7 +148,7 @@ class HubProcess:
             await self.store.close()
 
     def _home_operations(self) -> Sequence[ApiOperation]:
-        """What lets boxes in, where the hub's file says how they reach its broker."""
+        """Return the operations by which boxes join, if the configuration says how they reach the broker."""
         self._keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
         boxes = self._file.boxes
         if boxes is None:
@@ -162,7 +162,7 @@ class HubProcess:
         return HomeOperations(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def wake_dispatcher(self) -> None:
-        """There is something for a home: kept by somebody who is no call of the API."""
+        """Look for jobs that something else than the API has stored."""
         self._dispatcher.wake_up()
 
     def _wake_retailers(self) -> None:
@@ -170,7 +170,7 @@ class HubProcess:
         self._sender.wake_up()
 
     def _build_broker_connection(self, bells: WakeUps, tally: HubMetrics) -> None:
-        """Build the line to the homes, where there is a broker at which they are."""
+        """Build the connection to the broker and what uses it, if a broker is configured."""
         limits, keep = self._file.limits, self._file.keep
         self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
@@ -193,7 +193,7 @@ class HubProcess:
         )  # fmt: skip
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
-        """Build the line of another process's share, which is away: it hears, and nothing is said by it."""
+        """Build the connection of another process's shard, which that process does not serve; it only receives."""
         file = self._file.model_copy(update={"share": share})
         if file.rabbit is not None:
             renew_certificates(file, HubAuthority.load(file.folder, now=self.now()), now=self.now())
@@ -220,7 +220,7 @@ class HubProcess:
                 self._ingest.on_message(incoming)
 
     def _build_consent(self, bells: WakeUps) -> list[web.RouteDef]:
-        """Build what asks homes for retailers; the page's routes."""
+        """Build the consent jobs, and return the routes of the consent page."""
         pen = ConsentWriter(url=self._file.url, sign=self.key.signature)
         self._connecting = ConsentJobs(
             self.store, writer=pen, now=self.now, wake_ups=bells, containment=self.contained, monotonic=time.monotonic
@@ -229,7 +229,7 @@ class HubProcess:
         return ConsentPage(self.store, writer=pen, now=self.now, wake_ups=bells, behind_proxy=proxied).routes()
 
     def _build_sandbox(self, bells: WakeUps) -> Sequence[ApiOperation]:
-        """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
+        """Build the robot of the sandbox, and return the operation that makes one, if there is a sandbox."""
         self._robot = None
         if not self._file.sandbox:
             return ()
@@ -251,7 +251,7 @@ class HubProcess:
         )
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Name each worker's loop. One that raises is begun again: nothing that comes from outside ends the hub."""
+        """Return the loop of each worker by name; one that raises is restarted, so outside input cannot end the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
             "connections": self._connecting.run, "webhooks": self._sender.run,
@@ -273,5 +273,5 @@ class HubProcess:
 
 
 async def _until_cancelled() -> None:
-    """The site serves by itself; the group waits here."""
+    """Wait; the site serves by itself."""
     await asyncio.get_running_loop().create_future()

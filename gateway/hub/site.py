@@ -31,7 +31,7 @@ HANDSHAKE_TIMEOUT_S = 10.0  # seconds
 
 
 class HubSite:
-    """Serves operations and `extra` routes until cancelled. `ready` says whether everything it needs is there."""
+    """Serves operations and `extra` routes. `ready` returns the state of each thing that the hub needs."""
 
     def __init__(  # noqa: PLR0913 - what a hub's address needs, named one by one
         self,
@@ -76,11 +76,11 @@ class HubSite:
         self.port = file.listen.port
 
     async def open(self) -> None:
-        """Begin to serve; `port` is the real one then.
+        """Begin to serve; afterwards `port` is the real one.
 
         Raises:
             ConfigError: the certificate or its key cannot be used.
-            OSError: the address cannot be had.
+            OSError: the address cannot be used.
         """
         listen, tls = self._file.listen, None
         if listen.certificate is not None and listen.key is not None:
@@ -107,13 +107,13 @@ class HubSite:
         log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
 
     async def close(self) -> None:
-        """Serve no more; what was begun is answered."""
+        """Stop serving; requests in progress are answered."""
         if self._server is not None:
             self._server.close()
         await self._runner.cleanup()
 
     def _is_operator(self, request: web.Request) -> bool:
-        """Whether it comes straight from where `listen.metrics` says; a proxy asks for somebody else."""
+        """Return whether it comes directly from a network of `listen.metrics`; behind a proxy it never does."""
         if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")):
             return False
         try:
@@ -130,7 +130,7 @@ class HubSite:
         return web.json_response(found, status=200 if all(found.values()) else 503)
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
-        """Tell the numbers, to whoever runs the hub: by them others could see which box is away."""
+        """Serve the metrics to the operator only: others could see in them which box is away."""
         if not self._is_operator(request):
             raise web.HTTPNotFound
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

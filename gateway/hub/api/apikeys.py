@@ -30,7 +30,7 @@ API_KEYS = OperationGroup("API keys")
 
 
 class ApiKeyPath(ApiParameters):
-    """Which key."""
+    """The API key that the path names."""
 
     key_id: KeyId
 

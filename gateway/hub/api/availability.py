@@ -25,7 +25,7 @@ AVAILABILITY = OperationGroup("Connections")
 
 
 class AvailabilityParameters(ApiParameters):
-    """From `start` up to, not including, `end`, at most seven days. Without `entrance`: at any."""
+    """The time from `start` up to but not including `end`, at most seven days; without `entrance` any entrance."""
 
     start: Instant
     end: Instant

@@ -1,7 +1,8 @@
 """Manages brands: the id and name under which homes know a shop, and the keys that sign for it.
 
-A key is enrolled by whoever has its private half. A home that has let the brand in hears of a new key and its owner
-approves it; until then the old one counts, so keys rotate with overlap. The hub vouches for none of it.
+A retailer enrols a key with a proof that it has the private half. The hub informs each home that permits the brand of a
+new key, and its owner approves it. The old key stays valid until then, so keys rotate with overlap. The hub vouches for
+no key.
 """
 
 from datetime import datetime
@@ -42,13 +43,13 @@ BRANDS = OperationGroup("Brands")
 
 
 class BrandPath(ApiParameters):
-    """Which brand."""
+    """The brand that the path names."""
 
     brand: Id
 
 
 class BrandKeyPath(ApiParameters):
-    """Which of its keys."""
+    """The key of a brand that the path names."""
 
     brand: Id
     kid: Kid
@@ -212,7 +213,7 @@ async def revoke_key(call: RequestContext) -> Response:
 
 
 async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
-    """The keys of the caller's brand that count."""
+    """Return the valid keys of the caller's brand."""
     mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.caller.sandbox, brand_keys.c.revoked.is_(None))
     rows = await call.tx.execute(select(brand_keys.c.kid, brand_keys.c.x).where(*mine))
     return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in rows})
@@ -233,7 +234,7 @@ def _refusal_reason(call: RequestContext, brand: Row[Any], asked: NewBrandKey) -
 
 
 async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
-    """Homes are told by and by (gateway/hub/consent/consent_jobs.py): there may be many of them."""
+    """Note that the brand's keys changed; a background job informs the homes (consent_jobs.py), which may be many."""
     mine = (brands.c.id == brand.id, brands.c.sandbox == brand.sandbox)
     await call.tx.execute(update(brands).where(*mine).values(keys_version=brands.c.keys_version + 1))
 

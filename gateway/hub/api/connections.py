@@ -1,7 +1,7 @@
 """Manages connections: a retailer requests permission from a home, and the home grants or denies it.
 
-Asked once, within bounds; silence is no. Whose home it is says whoever opens the consent page, by the home's support
-code; yes or no says the home, never the hub.
+A retailer asks once, with bounds, and no answer is a no. The person who opens the consent page chooses the home by its
+support code. The home decides, never the hub.
 """
 
 import json
@@ -51,13 +51,13 @@ CONNECTIONS = OperationGroup("Connections")
 
 
 class ConnectionPath(ApiParameters):
-    """Which connection."""
+    """The connection that the path names."""
 
     connection: ConnectionId
 
 
 class ConnectionFilter(PageParameters):
-    """Those in one state only."""
+    """Only the connections in this state."""
 
     state: State | None = None
 
@@ -161,10 +161,10 @@ async def create(call: RequestContext) -> Response:
 
 
 async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
-    """Refuse what homes would.
+    """Refuse a signed request that homes would refuse.
 
     Raises:
-        ApiProblem: it is not this question, or not signed by the brand.
+        ApiProblem: it is a different request, or the brand did not sign it.
     """
     brand = await find_owned(call, brands, asked.brand)
     word = verify_brand_statement(asked.signed or "", ConsentStatement, await active_keys(call, brand.id), hub=call.url)

@@ -197,12 +197,12 @@ async def _build_update(
 
 
 def _token_of(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
-    """The brand's own message, where there is one."""
+    """Return the brand's own signed message, or None if the request has none."""
     return asked.token.encode() if "token" in asked.model_fields_set and asked.token is not None else None
 
 
 def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> None:
-    """Refuse a window that is over already, or so far away that nobody can mean it."""
+    """Refuse a window that is over or begins more than a year from now."""
     if said.window.end <= call.now:
         raise _invalid(pointer, "window_over", "The window is over already.")
     if said.window.end > call.now + kept.MAX_WINDOW_AHEAD:
@@ -212,10 +212,10 @@ def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> Non
 async def _check_terms(
     call: RequestContext, home: Row[Any], said: DeliveryBody, named: NewPromise | Change | None
 ) -> None:
-    """Refuse early what the home would refuse by the terms that it told; of a change only what it names.
+    """Refuse what the home would refuse by its terms as the hub knows them; of a change only the fields that it names.
 
-    `named`: what plain JSON names; None: the brand signed it. A courtesy, so whoever may have changed his mind unheard,
-    for his home is not connected, is asked.
+    `named`: the fields of plain JSON; None: the brand signed it. This check only saves a round trip. If the home is not
+    connected, its owner may have changed the terms, so the home decides.
     """
     if home.state != "granted" or home.terms is None:
         return
@@ -245,7 +245,7 @@ def _check_open(row: Row[Any], known: int | None) -> None:
 
 
 async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:
-    """Refuse a change too many. A brand gives its versions the numbers that it likes, so they are counted."""
+    """Refuse a change too many; brands choose the numbers of their versions, so the hub counts the versions."""
     if row.version <= MAX_VERSIONS_PER_DELIVERY:
         return
     mine = select(func.count()).select_from(delivery_versions).where(delivery_versions.c.delivery == row.id)
@@ -257,7 +257,7 @@ async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:
 
 
 def _check_same_signer(row: Row[Any], token: bytes | None) -> None:
-    """Refuse a change of hands: whoever signed the announcement signs what follows."""
+    """Refuse a change of the signer: who signed the announcement must sign each change."""
     if token is None and not row.hub_signed:
         raise ApiProblem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
     if token is not None and row.hub_signed:
@@ -272,16 +272,16 @@ def _check_name_and_version(row: Row[Any], name: str, version: int) -> None:
 
 
 def _check_hub_signature_allowed(home: Row[Any]) -> None:
-    """Refuse early what the home would refuse: its terms say that it wants the brand's own signature."""
+    """Refuse a message that the hub would sign if the home's terms demand the brand's own signature."""
     if home.terms is not None and not home.terms.get("hub_signed", False):
         raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
 
 
 async def _verify_claims(call: RequestContext, home: Row[Any], token: bytes) -> Claims:
-    """Check a brand's message as its home will. A courtesy: the home's own check counts.
+    """Verify a brand's message as its home will; this only saves a round trip, because the home verifies it again.
 
-    Before the home has answered, only whoever knows its id from before is told more than that: else every guess at a
-    support code on the consent page could be tried here.
+    Before the home has answered, a caller learns details only if it knows the home's id already. Otherwise somebody
+    could guess support codes on the consent page and test them here.
     """
     unknown = ApiProblem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
     if home.home is None:
@@ -312,7 +312,7 @@ def _invalid(pointer: str, code: str, why: str) -> ApiProblem:
 
 
 async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
-    """The connection that a delivery is to be made under."""
+    """Return the connection under which a delivery is announced."""
     mine = {"connection": id_, "retailer": call.caller.retailer, "sandbox": call.caller.sandbox}
     row = (await call.tx.execute(_SELECT_CONNECTION, mine)).one_or_none()
     if row is None:
@@ -332,7 +332,7 @@ def _check_connection_state(row: Row[Any]) -> Row[Any]:
 
 
 async def _find_by_token(call: RequestContext, home: Row[Any], token: bytes) -> Row[Any] | None:
-    """The delivery that the very same bytes made."""
+    """Return the delivery that was made from exactly these bytes, or None."""
     same = token_digest(token)
     found = await call.tx.execute(
         select(deliveries)
@@ -343,7 +343,7 @@ async def _find_by_token(call: RequestContext, home: Row[Any], token: bytes) -> 
 
 
 async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, pointer: str) -> None:
-    """Refuse a name that the brand has given a delivery of this home."""
+    """Refuse a name that another delivery of the brand at this home has."""
     asked = {"brand": home.brand, "name": name, "connection": home.id}
     taken = _SELECT_SAME_NAME_IN_CONNECTION
     if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
@@ -356,7 +356,7 @@ async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, po
 
 
 async def _check_sandbox_limit(call: RequestContext) -> None:
-    """Refuse what a sandbox needs no more of: its robot holds each against all the others."""
+    """Refuse more open deliveries than a sandbox may have: its robot compares each with all others."""
     if not call.caller.sandbox:
         return
     open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
@@ -371,7 +371,10 @@ def _delivery_writer(call: RequestContext) -> kept.DeliveryWriter:
 
 
 async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
-    """Send it on; what is held is only weighed: once it is let in, nobody is there to be told that it does not fit."""
+    """Send the delivery to its home. If it is held, only check that the signed message would not be too large.
+
+    Nobody waits for the answer when it is released later, so the retailer must learn of a too large message now.
+    """
     try:
         if not row.held:
             await kept.send(_delivery_writer(call), row, said, token)
@@ -389,7 +392,7 @@ async def find_delivery(call: RequestContext) -> Row[Any]:
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
-    """Tell of a delivery."""
+    """Return a delivery as the API shows it."""
     promise: Mapping[str, Any] = row.promise
     own = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
     # JSON's own reading: the promise is kept as JSON

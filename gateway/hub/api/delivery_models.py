@@ -1,4 +1,4 @@
-"""Models of a delivery in the API's requests and responses."""
+"""Defines a delivery in the API's requests and responses; `gateway/hub/database/tables.py` has its columns."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -47,7 +47,7 @@ _ABSENT_FIELD: Any = Field(default=None)
 
 
 def _patch_schema(schema: dict[str, Any], **more: object) -> None:
-    """Null is no value of such a field, so it is not its default either."""
+    """Remove the default null of fields for which null is not a value."""
     for part in schema["properties"].values():
         if "anyOf" not in part and part.get("default", "") is None:
             del part["default"]
@@ -187,6 +187,6 @@ class Deliveries(Model):
 
 
 class DeliveryPath(ApiParameters):
-    """Which delivery."""
+    """The delivery that the path names."""
 
     delivery_id: DeliveryId

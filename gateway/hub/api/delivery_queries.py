@@ -41,7 +41,7 @@ _ITEM_PATH = "/v1/deliveries/{delivery_id}"
 
 
 class DeliveryFilter(PageParameters):
-    """Which deliveries: `reference` is the connection's, your own word for the customer."""
+    """Which deliveries to list; `reference` is the connection's, the retailer's own name for the customer."""
 
     state: State | None = None
     connection: ConnectionId | None = None
@@ -158,7 +158,7 @@ async def proof(call: RequestContext) -> Response:
 
 
 async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | None:
-    """A message with the key under which it was signed; None: nobody here has it any more."""
+    """Return a message with the key under which it was signed, or None if the hub no longer has that key."""
     kid = kid_of(token)
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
     known = (

@@ -1,8 +1,8 @@
 """Turns an HTTP request into a call of an operation, and its result or problem into an HTTP response.
 
-Whoever has no key learns nothing: a request is let in by its host, its key, its ration, and only then read. An
-operation that changes something runs in one transaction, which holds the Idempotency-Key and the answer too: so a hub
-that dies in the middle has done nothing, and no key is ever "still running" (409 in version 07 of
+A client without a key learns nothing: the dispatcher checks host, rate limit and key before it reads a request. An
+operation that changes something runs in one transaction, which also stores Idempotency-Key and response. So a hub that
+is killed in the middle has done nothing, and no key is ever "still running" (409 in version 07 of
 draft-ietf-httpapi-idempotency-key-header; here the second request waits for the first one's transaction).
 """
 
@@ -69,7 +69,7 @@ _COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 
 
 class ApiDispatcher:
-    """All operations of the API, served. `url` is the hub's own address, without a slash at its end."""
+    """Serves all operations of the API. `url` is the hub's own address, without a slash at its end."""
 
     def __init__(  # noqa: PLR0913 - what a door needs, named one by one
         self,
@@ -100,11 +100,11 @@ class ApiDispatcher:
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
-        """The API's document, written when it is first asked for: a hub that begins does not wait for it."""
+        """The OpenAPI document, built when it is first requested, so that it does not delay the start."""
         return document(self._operations, title="Perron hub", version=API_VERSION, url=self._url)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the routes of all operations and of the document."""
         served = [web.route(one.method, one.path, self._handler_of(one)) for one in self._operations]
         across = sorted({one.path for one in self._operations if one.right is ApiAccess.BROWSER})
         served += [web.options(path, _preflight) for path in across]
@@ -114,7 +114,7 @@ class ApiDispatcher:
     async def answer_problems(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer whatever is not done as RFC 9457 says, and only under the hub's own name."""
+        """Answer each failure as RFC 9457 defines, and refuse requests for another host name."""
         answer = await self._handle_errors(request, handler)
         if request.path.startswith(CROSS_ORIGIN_PREFIX):
             answer.headers.update(_CORS_HEADERS)
@@ -250,7 +250,7 @@ class ApiDispatcher:
         asked: IdempotentRequest | None,
         now: datetime,
     ) -> Response | web.Response:
-        """Do what changes something, in one transaction with what its Idempotency-Key is answered."""
+        """Run an operation that changes something, in one transaction with its Idempotency-Key and response."""
         async with self._store.writing() as tx:
             answered = None if asked is None else await stored_response(tx, asked, now)
             if answered is not None:
@@ -295,7 +295,7 @@ class ApiDispatcher:
 
 
 async def _preflight(_request: web.Request) -> web.Response:
-    """Tell a browser what a page of another origin may ask here."""
+    """Tell a browser what a page of another origin may request here (CORS)."""
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT_HEADERS)
 
 
@@ -328,7 +328,7 @@ async def _parse_parts(request: web.Request, one: ApiOperation) -> tuple[tuple[B
 
 
 async def _send_stream(request: web.Request, stream: ResponseStream, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Send on what comes until it ends, or nobody listens any more."""
+    """Send the parts of a stream until it ends or the client has gone."""
     response = web.StreamResponse(headers=headers)
     try:
         await response.prepare(request)

@@ -25,7 +25,7 @@ class Event(Model):
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
-        """Read it off the store."""
+        """Return the event of this row."""
         return cls(
             id=row.id, seq=row.seq, type=Type(row.type), about=row.object, at=row.at, sandbox=row.sandbox, data=row.data
         )

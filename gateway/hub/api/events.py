@@ -30,20 +30,20 @@ MAX_STREAM_S = 3600  # seconds of one stream; a reader comes back
 
 
 class EventPath(ApiParameters):
-    """Which event."""
+    """The event that the path names."""
 
     event_id: EventId
 
 
 class EventFilter(PageParameters):
-    """Which events: behind the one named `read_events`, of these types (several with commas between)."""
+    """Which events: those after the event `after`, of these types (several with commas between)."""
 
     after: EventId | None = None
     types: Types | None = None
 
 
 class StreamParameters(ApiParameters):
-    """Which events, and for how many seconds; 0: what there is, at once. Without `read_events`: those that come."""
+    """Which events, and for how many seconds; 0: only stored events. Without `after`: only new events."""
 
     after: EventId | None = None
     types: Types | None = None
@@ -56,7 +56,7 @@ def _drop_default(schema: dict[str, Any]) -> None:
 
 
 class ResumeHeaders(ApiParameters):
-    """Where a reader goes on that was cut off."""
+    """The last event that a client received before its stream was interrupted."""
 
     model_config = ConfigDict(json_schema_extra=_drop_default)
 

@@ -1,7 +1,7 @@
 """Lets a box join by a claim, renew its certificate, confirm the renewed one, and leave.
 
-None of these needs an API key: a claim's secret proves the first, the key of the certificate that counts the others.
-Each can be sent again after its answer was lost: the same key gets the same certificate.
+None of these needs an API key: a box proves the first by the claim's secret, the others by the key of its valid
+certificate. A box may repeat each request if it did not get the answer: the same key gets the same certificate.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
 
 
 class ClaimPath(ApiParameters):
-    """Which claim."""
+    """The claim that the path names."""
 
     claim_id: Annotated[str, StringConstraints(pattern=CLAIM_ID_PATTERN)]
 
@@ -94,7 +94,7 @@ class Joined(Model):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What the MAC is over, in this order."""
+        """The parts that the MAC covers, in this order."""
         at = (self.broker.host, str(self.broker.port))
         return (self.home, str(self.shard), *at, self.certificate, self.authority, self.key, self.support_code)
 
@@ -150,7 +150,7 @@ class Authorities(Model):
 
 @dataclass(frozen=True, slots=True)
 class HomeOperations:
-    """The operations, with what they need: the hub's authority, and where boxes find the broker."""
+    """The operations for boxes; they need the hub's authority and the broker's address for boxes."""
 
     authority: HubAuthority
     broker: BrokerAt
@@ -298,7 +298,7 @@ class HomeOperations:
     async def _enrol(
         self, call: RequestContext, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey
     ) -> None:
-        """Make the home, or let the one anew that the claim names: its older certificates end."""
+        """Make a home, or enrol the home that the claim names again; its older certificates end."""
         home: str = row.home or new_id("home")
         if row.home is None:
             await call.tx.execute(
@@ -337,10 +337,10 @@ async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Ro
 
 
 async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]]:
-    """All certificates of a home that count now.
+    """Return all valid certificates of a home.
 
     Raises:
-        ApiProblem: there is no such home.
+        ApiProblem: the hub knows no home of this id.
     """
     row = (await call.tx.execute(select(homes.c.revoked).where(homes.c.id == home))).one_or_none()
     if row is None:
@@ -361,7 +361,7 @@ def _signature_holds(row: Row[Any], signature: str, signed: bytes) -> bool:
 
 
 def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
-    """The key that a request is for; whoever asks has its private half. Nothing else in it is looked at."""
+    """Return the key of a certificate request, which proves possession of its private half; the rest is ignored."""
     try:
         request = x509.load_der_x509_csr(csr)
         key = request.public_key()

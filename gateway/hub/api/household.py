@@ -1,7 +1,7 @@
 """Relays sealed queries and orders of a household's browsers to its box. The hub cannot read them.
 
-Who calls is a browser that was enrolled in its house, by a token that it signs itself; the house told the hub its key.
-An order is kept until the box has it on its disk; a question is answered or not, and forgotten.
+The caller is a browser that was enrolled at its home and signs a token; the home has told the hub the browser's key.
+The hub keeps an order until the box has stored it. It keeps no query: the home answers it or not.
 """
 
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ class NewOrder(Model):
 
 
 class OrderPath(ApiParameters):
-    """Which order."""
+    """The order that the path names."""
 
     order_id: OrderId
 

@@ -1,8 +1,8 @@
 """Stores responses by Idempotency-Key for a day: a repeated request gets the same response.
 
-Some answers tell a secret that the hub itself keeps as a digest only (an API key, a consent page's address). So what is
-kept of an answer is encrypted under the secret of the API key that it was for: whoever has a copy of the database, and
-no key, reads none. Another API key is another asker, also of the same retailer.
+Some responses contain a secret that the hub otherwise stores only as a digest (an API key, a consent page's address).
+So the stored response is encrypted under the secret of the caller's API key: a copy of the database without that key
+reveals nothing. Another API key is another caller, even of the same retailer.
 """
 
 import secrets
@@ -41,7 +41,7 @@ _SELECT_EXPIRED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
-    """A request that may come again. `authorization`: the header by which it was let in."""
+    """A request that may be repeated. `authorization` is the header that authenticated it."""
 
     caller: ApiCaller | HouseholdBrowser
     key: str
@@ -52,7 +52,7 @@ class IdempotentRequest:
 
     @property
     def owner(self) -> str:
-        """Whose the Idempotency-Key is. Boxes name their browsers themselves, so that name alone is not enough."""
+        """The owner of the Idempotency-Key; boxes choose their browsers' ids, so the id alone is not unique."""
         match self.caller:
             case ApiCaller():
                 return self.caller.retailer
@@ -63,31 +63,31 @@ class IdempotentRequest:
 
     @property
     def fingerprint(self) -> str:
-        """What has to be the same."""
+        """The digest of what must be the same in a repeated request."""
         asker = self.caller.key if isinstance(self.caller, ApiCaller) else self.owner
         whole = (asker.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
 
     @property
     def cipher(self) -> AESGCM:
-        """Made of the API key's 128 random bits, so nothing slow is needed.
+        """The cipher of the stored response; its secret has 128 random bits, so no slow key derivation is needed.
 
-        A browser shows another token each time, and is told nothing that its home has not encrypted for it.
+        A browser sends another token each time, and its responses contain only what its home has encrypted for it.
         """
         secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, ApiCaller) else self.owner
         return AESGCM(sha256(b"perron-kept-answer\n" + secret.encode()).digest())
 
     @property
     def context(self) -> bytes:
-        """To what a kept answer belongs."""
+        """The authenticated data that bind a stored response to its owner and key."""
         return f"{self.owner}\n{self.key}".encode()
 
 
 async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: datetime) -> web.Response | None:
-    """Give the answer that this key had; else take the key, which a second request then waits for.
+    """Return the stored response of this key, or None after reserving the key; a second request then waits for it.
 
     Raises:
-        ApiProblem: the key came before with another request.
+        ApiProblem: the key was used with another request.
     """
     this = {"whose": request.owner, "named": request.key}
     row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()
@@ -111,7 +111,7 @@ async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: 
 async def store_response(
     tx: AsyncConnection, request: IdempotentRequest, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
-    """Keep what is answered."""
+    """Store the response of a reserved key."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     kept = nonce + request.cipher.encrypt(nonce, body, request.context)
     this = {"whose": request.owner, "named": request.key}

@@ -17,7 +17,7 @@ _SchemaRefs = Mapping[Any, dict[str, Any]]  # from (model, mode) to its referenc
 
 
 def document(operations: Sequence[ApiOperation], *, title: str, version: str, url: str) -> dict[str, Any]:
-    """Write the document of these operations."""
+    """Return the OpenAPI document of these operations."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
     for one in operations:
         used += [

@@ -1,6 +1,7 @@
 """Limits a retailer's reads and writes per second and writes per day, and all unknown clients together.
 
-Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
+Responses carry the headers of draft-ietf-httpapi-ratelimit-headers-11. Each process counts for itself, so each hub of a
+cluster has its own limits.
 """
 
 import math
@@ -25,10 +26,10 @@ _MAX_CLOCK_STEP_S = 1.0  # seconds that a clock may be corrected by
 
 
 class SlidingWindows:
-    """What was taken of late, in sliding windows. `wall`: seconds since 1970, by which the library counts too.
+    """Counts requests in sliding windows. `wall` returns seconds since 1970, as the library uses them.
 
-    Two counters for each of them: the library's moving windows keep every instant, and look through all of them in a
-    thread again and again: a sixth of the hub's work for an announcement.
+    Two counters approximate a window. The library's exact windows keep each instant and search all of them in a thread,
+    which took a sixth of the hub's work for an announcement.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
@@ -37,7 +38,7 @@ class SlidingWindows:
 
     @property
     def limiter(self) -> SlidingWindowCounterRateLimiter:
-        """Counts. Where the clock was put back it begins anew: what was taken later than now would count until then."""
+        """The limiter; after the clock was set back it starts anew, because later entries would count until then."""
         now = self.wall()
         if now < self._newest - _MAX_CLOCK_STEP_S:
             self._newest, self._limiter = now, SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -51,7 +52,7 @@ HOME_LIMIT_FACTOR = 3  # times what one of its browsers may
 
 
 class ApiRateLimits:
-    """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
+    """The rate limits of all callers. `wall` returns seconds since 1970."""
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)
@@ -93,20 +94,20 @@ class ApiRateLimits:
         }
 
     async def take_for_retailer(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
-        """Take one request off a retailer's ration; what is told of what is left.
+        """Count one request of a retailer, and return the headers that tell its limits.
 
         Raises:
-            ApiProblem: nothing is left.
+            ApiProblem: the limit is reached.
         """
         if not writes:
             return await self._take(self._read_limits, retailer)
         return await self._take(self._sandbox_limits if sandbox else self._write_limits, retailer)
 
     async def take_for_browser(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
-        """The same for a browser of a household, and for all browsers of its home together.
+        """Count one request of a household's browser, and one of all browsers of its home.
 
         Raises:
-            ApiProblem: nothing is left.
+            ApiProblem: the limit is reached.
         """
         kind = "orders" if writes else "questions"
         items = self._browser_limits[kind]
@@ -114,26 +115,26 @@ class ApiRateLimits:
         return await self._take({kind: items["browser"]}, f"{home}/{browser}")
 
     async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
-        """The same for a write of somebody without a key: an address, as `whence` writes it.
+        """Count one writing request of a client without a key; `address` comes from `client_address`.
 
         Raises:
-            ApiProblem: nothing is left.
+            ApiProblem: the limit is reached.
         """
         return await self._take_anonymous("sandboxes" if strict else "strangers", address)
 
     async def admit(self, address: str, authorization: str | None) -> None:
-        """Take one request off an address's ration, before a key is looked up or anything is done.
+        """Count one request of an address, before anything else is done for it.
 
-        Whoever shows a key that counted lately is not counted: others at his address do not keep him out.
+        A client with credentials that were valid lately is not counted, so that others at its address do not block it.
 
         Raises:
-            ApiProblem: nothing is left.
+            ApiProblem: the limit is reached.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
             await self._take_anonymous("stranger-requests", address)
 
     def remember_credentials(self, authorization: str, *, are_valid: bool) -> None:
-        """Remember whether a key that was looked up counts."""
+        """Remember whether these credentials are valid."""
         self._valid_credentials.pop(_digest(authorization), None)
         if are_valid:
             self._valid_credentials[_digest(authorization)] = None

@@ -76,15 +76,15 @@ def split_page(rows: Sequence[R], page: PageParameters) -> tuple[Sequence[R], bo
 
 
 def encode_cursor(*place: int | str) -> str:
-    """Write the place of a list's last item as a cursor."""
+    """Return the cursor after a list's item; `place` is what the list is ordered by."""
     return encode_base64url(json.dumps(place, separators=(",", ":")).encode())
 
 
 def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:
-    """Read a cursor of ours: as many values of these kinds.
+    """Return the values of a cursor of ours, of these kinds.
 
     Raises:
-        ApiProblem: it is none.
+        ApiProblem: it is not one of our cursors.
     """
     try:
         found = json.loads(decode_base64url(text))

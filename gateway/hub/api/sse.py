@@ -1,7 +1,7 @@
 """Streams events to clients as Server-Sent Events (HTML Living Standard, 9.2), each with its event id.
 
-A stream reads what the store has behind its place, in the order of the retailer's own numbers, and waits: so a reader
-that comes back with `Last-Event-ID` misses nothing, to whichever hub, and one that is slow holds up nobody.
+A stream reads the stored events after its position, in the order of the retailer's own numbers, and waits. So a client
+that reconnects with `Last-Event-ID` to any hub misses nothing, and a slow client delays nobody.
 """
 
 import asyncio
@@ -40,18 +40,18 @@ class SseStreams:
         self._wake_ups: dict[str, asyncio.Event] = {}
 
     def wake_up_of(self, retailer: str) -> asyncio.Event:
-        """What is rung once when this retailer has been told something, or all ends: take it before you read."""
+        """Return the event that is set at the retailer's next event or at the end; take it before you read."""
         return self._wake_ups.setdefault(retailer, asyncio.Event())
 
     def poll_now(self) -> None:
-        """Something may have been told."""
+        """Look for new events at once."""
         self._poll_now.set()
 
     def follow(self, caller: ApiCaller, *, after: int, types: frozenset[str], seconds: float) -> "EventFollower":
         """Follow a retailer's events.
 
         Raises:
-            ApiProblem: he does it often enough.
+            ApiProblem: the retailer has the maximum number of streams.
         """
         if sum(one.caller.retailer == caller.retailer for one in self.open) >= MAX_STREAMS_PER_RETAILER:
             raise ApiProblem(
@@ -64,7 +64,7 @@ class SseStreams:
         return found
 
     async def run(self) -> None:
-        """Look for news while anybody follows, until cancelled. Who is told nothing is not woken by what others are."""
+        """Poll while streams are open, until cancelled, and wake the streams of retailers with new events."""
         known: dict[str, int] = {}
         while True:
             try:
@@ -84,7 +84,7 @@ class SseStreams:
             self._wake_ups = {retailer: bell for retailer, bell in self._wake_ups.items() if retailer in followed}
 
     async def _newest_numbers(self) -> dict[str, int]:
-        """How far each retailer that anybody follows has been told."""
+        """Return the newest event number of each retailer that has a stream."""
         following = sorted(self._followed_retailers())[:_MAX_RETAILERS_PER_QUERY]
         asked = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
         async with self.store.reading() as tx:
@@ -94,12 +94,12 @@ class SseStreams:
         return {one.caller.retailer for one in self.open}
 
     async def end(self, _app: web.Application) -> None:
-        """End every stream: its reader comes back to whoever serves then."""
+        """End each stream; its client reconnects to another hub, or to this one after its restart."""
         self.are_ended = True
         self._wake(list(self._wake_ups))
 
     def _wake(self, retailers: Iterable[str]) -> None:
-        """Wake whoever waits: each takes the bell before it reads, so nothing falls between."""
+        """Wake the waiting streams; each takes its event before it reads, so it misses none."""
         for retailer in retailers:
             bell = self._wake_ups.pop(retailer, None)
             if bell is not None:
@@ -116,11 +116,11 @@ class EventFollower:
         self._after, self._seconds = after, seconds
 
     def close(self) -> None:
-        """It is over."""
+        """Stop counting this stream."""
         self._streams.open.discard(self)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give each event as one message, and a comment where it is quiet."""
+        """Yield each event as one message, and a comment as heartbeat."""
         time = asyncio.get_running_loop().time
         until, streams = time() + self._seconds, self._streams
         streams.poll_now()
@@ -151,7 +151,7 @@ class EventFollower:
                 yield b": still here\n\n"
 
     async def _is_key_valid(self, tx: AsyncConnection) -> bool:
-        """Whether the key still counts under which the stream was begun."""
+        """Return whether the API key of the stream is still valid."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._streams.now())
         asked = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
         return await tx.scalar(asked) is not None
@@ -161,14 +161,14 @@ class EventFollower:
 
 
 def visible_events(caller: ApiCaller) -> ColumnElement[bool]:
-    """The events that a caller may see."""
+    """Return the condition that the caller may see an event."""
     return and_(events.c.retailer == caller.retailer, events.c.sandbox == caller.sandbox)
 
 
 async def read_events(
     tx: AsyncConnection, caller: ApiCaller, seq: int, types: frozenset[str], *, limit: int
 ) -> list[Event]:
-    """Read so many of a caller's events behind number `seq`, oldest first."""
+    """Return at most `limit` of the caller's events after number `seq`, oldest first."""
     asked = select(events).where(visible_events(caller), events.c.seq > seq)
     if types:
         asked = asked.where(events.c.type.in_(types))

@@ -52,13 +52,13 @@ _OTHER_MEANING: Final = "written otherwise"
 
 
 def pattern_meaning(pattern: str) -> str | None:
-    """What text of this pattern is; None: nobody has said."""
+    """Return in words what text matches this pattern, or None if that is not known."""
     ours = _ID_PATTERN.fullmatch(pattern)
     return f"an id that the hub gave: {ours[1]}- and 26 letters and digits" if ours else MEANINGS.get(pattern)
 
 
 def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
-    """Tell one thing that pydantic found, each field by name that it is about."""
+    """Yield the details of one error of pydantic, one for each field that it is about."""
     loc, code, context = error["loc"], error["type"], error.get("ctx", {})
     if code == ONE_OF:
         for name in context["names"]:
@@ -78,5 +78,5 @@ def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901, 3)."""
+    """Return the JSON Pointer (RFC 6901, 3)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)

@@ -81,13 +81,13 @@ _ENDPOINT_LINKS = links_to(
 
 
 class EndpointPath(ApiParameters):
-    """Which endpoint."""
+    """The endpoint that the path names."""
 
     endpoint_id: EndpointId
 
 
 class MessagePath(EndpointPath):
-    """Which of its messages."""
+    """The message of an endpoint that the path names."""
 
     message_id: MessageId
 
@@ -427,7 +427,7 @@ async def replay_events(call: RequestContext) -> Response:
 
 
 def _check_replay_interval(row: Any, now: datetime) -> Any:  # noqa: ANN401 - a row
-    """Refuse a replay too soon after the one before: whoever has a sandbox could make the hub send without end."""
+    """Refuse a replay too soon after the last one; otherwise a sandbox could make the hub send without end."""
     if row.sandbox and row.replayed is not None and now < row.replayed + MIN_REPLAY_INTERVAL:
         wait = math.ceil((row.replayed + MIN_REPLAY_INTERVAL - now).total_seconds())
         detail = f"An endpoint of a sandbox has one replay a minute: try again in {wait} s."
@@ -453,7 +453,7 @@ def _check_url(call: RequestContext, url: str) -> str:
 
 
 async def _lock_retailer(call: RequestContext) -> None:
-    """Hold the retailer's row, as whoever tells him something does: changes of his endpoints come one by one."""
+    """Lock the retailer's row, so that changes of its endpoints and new events are serialised."""
     await call.tx.execute(
         select(retailers.c.id).where(retailers.c.id == call.caller.retailer).with_for_update(key_share=True)
     )

@@ -1,7 +1,7 @@
 """The hub's certificate authority: certifies its broker and the joined boxes, and lists revoked certificates.
 
-A box believes it by the fingerprint that stood in its claim's code, so nobody else's certificate is ever taken for the
-hub's. Its key lies in the hub's folder, readable by the hub's user alone.
+A box trusts the authority by the fingerprint in its claim's code, so it takes no other certificate for the hub's. The
+key lies in the hub's folder, readable by the hub's user only.
 """
 
 from collections.abc import Iterable
@@ -34,12 +34,12 @@ CURRENT_NAME = "authority"
 
 
 class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
-    """What lies there is not what the hub made; the text says where."""
+    """The files are not those that the hub made; the text names the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubAuthority:
-    """The authority, with its key. Made by `at`. `name`: of its files in the folder."""
+    """The authority with its key; `load` makes it. `name` is the name of its files in the folder."""
 
     folder: Path
     certificate: x509.Certificate
@@ -48,7 +48,7 @@ class HubAuthority:
 
     @classmethod
     def load(cls, folder: Path, *, now: datetime) -> "HubAuthority":
-        """Load it from the hub's folder, or make it there.
+        """Load the authority from the hub's folder, or make it there.
 
         Raises:
             OSError: the folder cannot be read or written.
@@ -67,21 +67,22 @@ class HubAuthority:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its DER, in hex: what stands in a claim's code."""
+        """The SHA-256 of its DER in hex, as in a claim's code."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
     @property
     def pem(self) -> str:
-        """What a box keeps."""
+        """The certificate that a box keeps (PEM)."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def certify(
         self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = BOX_CERTIFICATE_LIFETIME,
         local_part: str | None = None,
     ) -> x509.Certificate:  # fmt: skip
-        """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
+        """Certify a box's key under its home's id, valid from a day ago, because a clock may be late.
 
-        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster/rabbitmq.py).
+        `local_part` stands before the @ instead of the serial, for a client that is not a box
+        (gateway/hub/cluster/rabbitmq.py).
         """
         return issue_client_certificate(self.certificate, self.key, key, name=home, good=(now, life), word=local_part)
 
@@ -93,9 +94,9 @@ class HubAuthority:
         at: Path = BROKER_TLS_PATH,
         terms: CertificatePolicy = BROKER_CERTIFICATE_TERMS,
     ) -> IssuedCertificate:
-        """Return a server's certificate for these names and addresses; what is missing or old is made.
+        """Return a server's certificate for these names and addresses; make it if it is missing or old.
 
-        It lies in `at` under the hub's folder: the one broker's, unless it says other.
+        Its files lie in `at` below the hub's folder.
 
         Raises:
             OSError: the folder cannot be read or written.
@@ -111,10 +112,10 @@ class HubAuthority:
             raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error
 
     def revocation_list(self, ended: Iterable[tuple[int, datetime]], *, now: datetime) -> bytes:
-        """Write the list of certificates that no longer count: serials and since when (PEM).
+        """Return the revocation list (PEM) of these serials, each with the instant of its revocation.
 
-        It is good as long as the authority: mosquitto refuses everybody when a list is out of date (its issue 1826),
-        and this one lies beside the broker, where it is either the newest or nobody writes there.
+        The list is valid as long as the authority: mosquitto refuses every client when a list has expired (its issue
+        1826). The hub writes the list beside its broker, so no client relies on its expiry.
         """
         listed = (
             x509.CertificateRevocationListBuilder()
@@ -129,7 +130,7 @@ class HubAuthority:
 
 
 def public_key_digest(key: ec.EllipticCurvePublicKey) -> bytes:
-    """SHA-256 of a key as SubjectPublicKeyInfo: by it the hub knows a key again."""
+    """Return the SHA-256 of a key as SubjectPublicKeyInfo, by which the hub recognises the key."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     digest = hashes.Hash(hashes.SHA256())
     digest.update(key.public_bytes(serialization.Encoding.DER, form))

@@ -1,7 +1,6 @@
 """Stores the events of boxes, each in one transaction with all its effects.
 
-Every function is called inside the caller's transaction and says what came of it. A home's row is the lock by which its
-events are taken one after the other.
+The caller owns the transaction of each function. The lock of a home's row serialises its events.
 """
 
 from collections.abc import Iterable
@@ -60,7 +59,7 @@ _UPDATE_DELIVERY = update(deliveries).where(deliveries.c.id == bindparam("delive
 
 
 class EventOutcome(StrEnum):
-    """What came of an event. The last four are refusals: they are counted, told, and never acknowledged."""
+    """The outcome of an event. The last four are refusals, which the hub counts, logs and never acknowledges."""
 
     KEPT = auto()
     AGAIN = auto()  # it is kept already
@@ -72,43 +71,43 @@ class EventOutcome(StrEnum):
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the box is told what is kept."""
+        """Whether the hub sends the box an acknowledgement of what is stored."""
         return self in {EventOutcome.KEPT, EventOutcome.AGAIN, EventOutcome.GAP}
 
 
 @dataclass(slots=True)
 class EventHead:
-    """How far a home's events have come."""
+    """The newest stored event of a home."""
 
     seq: int
     head: str
 
     @property
     def ack(self) -> Ack:
-        """As the box is told."""
+        """The acknowledgement that the hub sends to the box."""
         return Ack(seq=self.seq, head=self.head)
 
 
 async def lock_home(tx: AsyncConnection, home: str) -> Row[Any] | None:
-    """The row of a home that counts, held until the transaction ends; None: there is none."""
+    """Return the row of a home that is not revoked, locked until the transaction ends, or None."""
     return (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
 
 
 async def set_online(tx: AsyncConnection, home: str, *, is_online: bool) -> None:
-    """A home was heard, or heard to go."""
+    """Store whether a home is connected."""
     await tx.execute(_UPDATE_HOME, {"home": home, "there": is_online})
 
 
 async def event_head_of(tx: AsyncConnection, home: str) -> EventHead:
-    """How far a home's events have come."""
+    """Return the newest stored event of a home."""
     row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
     return EventHead(0, GENESIS_DIGEST) if row is None else EventHead(row.seq, token_digest(row.token))
 
 
 async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: datetime) -> str | None:
-    """A box begins: its jobs are due now, and those again that it should know and does not name.
+    """Handle a box's start: its jobs become due, also those that it lost; return its new key, if it has one.
 
-    The box's new key, where it has one that follows from the one we know.
+    A new key counts only if it follows from the known key.
     """
     key = _newest_key(row.box_key, hello.keys)
     said = hello.model_dump(mode="json", include={"entrances", "timezone"})
@@ -129,7 +128,7 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
 
 
 def _newest_key(known: str, lines: Iterable[str]) -> str | None:
-    """The newest key that follows from the one we know, step by step; None: none does."""
+    """Return the newest key that follows step by step from the known key, or None."""
     try:
         line = KeyHistory.read("\n".join(lines).encode())
     except ValueError:
@@ -139,7 +138,7 @@ def _newest_key(known: str, lines: Iterable[str]) -> str | None:
 
 
 async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: datetime) -> None:
-    """What a box had received and does not know any more is due again: it was put back from an older copy, say."""
+    """Make jobs due again that the box had received and no longer names, for example after it was restored."""
     named = {(one.brand, one.delivery): one.version for one in hello.open}
     asked = (
         select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
@@ -157,7 +156,10 @@ async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: 
 
 
 async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, now: datetime) -> str | None:
-    """A box has a job, or will never take it; how it ended, or None: it had ended before, or is no job of this home."""
+    """Store that a box received or refused a job.
+
+    Returns the receipt's state, or None if the job had ended before or is not one of this home.
+    """
     refused = None if receipt.state == "received" else (receipt.why or "it said no more")
     mine = {"job": receipt.job, "whose": home.id}
     row = (await tx.execute(_SELECT_JOB, mine)).one_or_none()
@@ -178,9 +180,9 @@ async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, n
 async def on_event(  # noqa: PLR0913 - one event, in one transaction
     tx: AsyncConnection, row: Row[Any], kept: EventHead, token: bytes, now: datetime, *, effects: bool = True
 ) -> EventOutcome:
-    """Take in one event; `kept` goes on with it. `effects` False: it is kept, and nothing follows from it.
+    """Store one event and its effects, and advance `kept`. Without `effects` the event is only stored.
 
-    One that was kept and is forgotten by now (gateway/hub/boxes/home_limits.py) counts as one that came again.
+    An event that was stored and deleted since (gateway/hub/boxes/home_limits.py) counts as a repeated one.
     """
     found = verify_event(token, PublicKey.from_text(row.box_key))
     match found:
@@ -215,7 +217,7 @@ async def on_event(  # noqa: PLR0913 - one event, in one transaction
 
 
 async def _update_browser(tx: AsyncConnection, home: str, said: BrowserStatus, now: datetime) -> None:
-    """Let a browser of the household speak from now on, or no longer; what waits of one that ended goes no further."""
+    """Store or end a browser of the household; the waiting orders of an ended browser end too."""
     mine = (browsers.c.home == home, browsers.c.id == said.browser)
     sign = None if said.ended or said.sign is None else said.sign.model_dump()
     stands = {"sign": sign, "farewell": said.farewell if said.ended else None, "told": now}
@@ -229,7 +231,7 @@ async def _update_browser(tx: AsyncConnection, home: str, said: BrowserStatus, n
 
 
 async def _evict_browser(tx: AsyncConnection, home: str) -> None:
-    """A box may tell of browsers without end: of those that ended, then of all, the one told first goes."""
+    """Make room for a browser: delete the oldest that ended, or else the oldest."""
     known = (
         await tx.execute(select(browsers.c.id, browsers.c.sign, browsers.c.told).where(browsers.c.home == home))
     ).all()
@@ -241,7 +243,7 @@ async def _evict_browser(tx: AsyncConnection, home: str) -> None:
 
 
 async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult) -> Row[Any] | None:
-    """Which delivery a home speaks of: by its name, or by the message that it did not believe."""
+    """Return the delivery of a result, by its name or by the digest of the message that the home refused."""
     if result.brand is not None and result.delivery is not None:
         named = {"home": home, "brand": result.brand, "name": result.delivery}
         return (await tx.execute(_SELECT_DELIVERY_BY_NAME, named)).one_or_none()
@@ -253,7 +255,7 @@ async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult)
 async def _update_delivery(  # noqa: PLR0913 - who said what of which delivery
     tx: AsyncConnection, row: Row[Any] | None, result: DeliveryResult, *, seq: int, sandbox: bool, now: datetime
 ) -> None:
-    """Keep how a delivery stands and tell its retailer, if that is news. `seq` 0: the hub's own word."""
+    """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""
     if row is None:
         return
     before = (row.state, row.reason, row.missing, row.house)

@@ -1,8 +1,9 @@
 """Runs the hub's mosquitto: its configuration, access list and list of revoked certificates.
 
-In `broker` under the hub's folder. Two listeners: one for boxes, by TLS, where the certificate says who comes and
-nothing that a box says of itself counts; one on this machine for the hub's own account. A box writes what box and hub
-have agreed on (gateway/protocol/box_hub.py) under its own name, and reads what is for it: by one pattern for all.
+The files lie in `broker` below the hub's folder. One listener is for boxes, by TLS: the certificate names the client,
+whatever name the client sends. The other listener, on this machine, is for the hub's own account. A box publishes under
+its own id what gateway/protocol/box_hub.py defines, and reads what is addressed to it; one pattern permits this for all
+boxes.
 """
 
 import asyncio
@@ -53,12 +54,12 @@ ENDED_RETENTION = timedelta(
 
 
 def folder_of(file: HubFile) -> Path:
-    """Where the broker's files lie."""
+    """Return the folder of the broker's files."""
     return file.folder / "broker"
 
 
 def access_list() -> str:
-    """Write the access list."""
+    """Return mosquitto's access list."""
     own = [f"pattern write up/+/%u/{what}" for what in get_args(UplinkChannel)]
     own.append("pattern write up/+/%u/said/+")
     return (
@@ -68,7 +69,7 @@ def access_list() -> str:
 
 
 async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime) -> HubAuthority:
-    """Write all that mosquitto needs; what lies there of accounts and keys is kept.
+    """Write all files that mosquitto needs; existing accounts and keys stay.
 
     Raises:
         OSError: the folder cannot be written.
@@ -113,10 +114,10 @@ def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
 
 
 class BrokerFileKeeper:
-    """Lets the broker refuse whom the store no longer counts, and keeps its own certificate young.
+    """Keeps the broker's revocation list equal to the store's, and renews its certificate.
 
-    The list of ended certificates is the store's, written beside the broker: whoever revokes writes it, and the hub
-    that runs looks again and again, so that a revocation cut short comes to its end.
+    Each process that revokes writes the list. The running hub checks it regularly, so it completes a revocation that
+    was interrupted.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class BrokerFileKeeper:
     async def run(
         self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Look again and again until cancelled."""
+        """Check regularly until cancelled."""
         while True:
             try:
                 await self.check(now())
@@ -140,10 +141,10 @@ class BrokerFileKeeper:
             await sleep(CHECK_INTERVAL_S)
 
     async def check(self, now: datetime) -> tuple[int, ...]:
-        """Write what has changed, let mosquitto read it, and cut off whom it must not hear; the processes told.
+        """Write changed files, let mosquitto reload, disconnect revoked homes; return the process ids of mosquitto.
 
-        What another process began and did not end is done again: at the first look mosquitto is told in any case, and
-        whoever was revoked within a day is cut off once by each process.
+        It completes what another process began: the first check always lets mosquitto reload, and each process
+        disconnects once each home that was revoked within a day.
 
         Raises:
             OSError: a file cannot be written.
@@ -171,10 +172,10 @@ class BrokerFileKeeper:
         return told
 
     async def disconnect_revoked(self, home: str, now: datetime) -> None:
-        """End the connection of a home that is revoked, if there is one.
+        """End the connection of a revoked home, if there is one.
 
-        mosquitto looks at its list when a client comes, never at who is there (tried on 2.0.21). Twice, because one
-        may have come in while the list was read.
+        mosquitto reads its list when a client connects, never for connected clients (tried on 2.0.21). It is done
+        twice, because the home may have connected while mosquitto read the list.
         """
         for pause in (0.3, 1.0):
             await asyncio.sleep(pause)
@@ -182,7 +183,7 @@ class BrokerFileKeeper:
                 return
 
     async def disconnect(self, home: str, now: datetime) -> bool:
-        """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
+        """End a home's connection by a session under its id; return False if the broker cannot be reached."""
         key = ec.generate_private_key(ec.SECP256R1())
         one = self._authority.certify(home, key.public_key(), now=now, life=TAKEOVER_CERTIFICATE_LIFETIME)
         form = serialization.PrivateFormat.PKCS8
@@ -201,7 +202,7 @@ class BrokerFileKeeper:
 
 
 async def count_certificates_by(store: HubStore, authority: x509.Certificate, now: datetime) -> int:
-    """How many certificates of boxes that count were given by this authority."""
+    """Return how many valid certificates of boxes this authority issued."""
     counts = (certificates.c.ended.is_(None), certificates.c.expires > now)
     async with store.reading() as tx:
         ders = (await tx.execute(select(certificates.c.der).where(*counts))).scalars().all()
@@ -209,7 +210,7 @@ async def count_certificates_by(store: HubStore, authority: x509.Certificate, no
 
 
 async def delete_expired(store: HubStore, now: datetime) -> int:
-    """Delete claims and certificates that have had their time, and how many: a store does not grow by what is over."""
+    """Delete claims and certificates that ended long ago, and return how many."""
     before = now - ENDED_RETENTION
     over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
     async with store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
@@ -220,12 +221,12 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
 
 
 def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
-    """Keep the broker's certificate good; whether it was made anew."""
+    """Renew the broker's certificate if it is due, and return whether it was renewed."""
     return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
 
 
 def _write_trusted_authorities(authority: HubAuthority) -> bool:
-    """Write whose certificates the broker believes; whether that is news."""
+    """Write the authorities that the broker trusts, and return whether they changed."""
     file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.trust_bundle(authority)
     if file.exists() and file.read_bytes() == wanted:
         return False
@@ -234,7 +235,7 @@ def _write_trusted_authorities(authority: HubAuthority) -> bool:
 
 
 async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, now: datetime) -> bool:
-    """Write the list of certificates that ended where it is not that of the store; whether it was not."""
+    """Write the revocation list if it differs from the store, and return whether it did."""
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
     async with store.reading() as tx:
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
@@ -248,7 +249,7 @@ async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, no
 
 
 def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
-    """Whose lists they are, and the serials in each; None: they cannot be read."""
+    """Return the issuer of each list with its serials, or None if the file cannot be read."""
     end = b"-----END X509 CRL-----"
     try:
         found = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]

@@ -1,7 +1,8 @@
 """Relays sealed queries of browsers to homes and the answers back; it stores nothing of them.
 
-The broker's acknowledgement tells at once where no box is there. Each process of the hub hears the answers to its own
-questions only, on a topic that has its name in it; a home answers for itself: the broker lets it speak nowhere else.
+The broker's acknowledgement tells at once that a box is not connected. Each hub process subscribes to the answers to
+its own queries, on a topic with its name. The broker lets a home publish under its own id only, so no home answers for
+another.
 """
 
 import asyncio
@@ -25,16 +26,16 @@ MAX_OPEN_QUERIES = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _OpenQuery:
-    """A question that waits for its answer."""
+    """A query that waits for its answer."""
 
     browser: HouseholdBrowser
     answer: asyncio.Future[str]
 
 
 class BrowserRelay:
-    """One a process. `line` is given once there is one.
+    """Relays queries for one process. `connection` is set once the broker connection exists.
 
-    `via`: its name where a broker keeps its subscriptions, so that they are the same ones after a restart.
+    `name` is the process's name at a broker that keeps subscriptions, so that they stay the same after a restart.
     """
 
     connection: HubBrokerConnection | None = None
@@ -46,10 +47,10 @@ class BrowserRelay:
         self._open_per_home: Counter[str] = Counter()
 
     async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
-        """Hand a question on, and wait for its answer.
+        """Send a query to a home, and return its answer.
 
         Raises:
-            ApiProblem: the home is not there, says nothing in time, or has enough to answer.
+            ApiProblem: the home is not connected, does not answer in time, or has too many open queries.
         """
         if self.connection is None or not self.connection.is_connected:
             raise ApiProblem(Code.HOME_OFFLINE if self.connection is None else Code.UNAVAILABLE)
@@ -79,7 +80,7 @@ class BrowserRelay:
             self._open_per_home += Counter()  # keeps those only that wait
 
     def on_message(self, incoming: InboundMessage) -> bool:
-        """Take in a word of a box; False: it is no answer to what this process asks."""
+        """Handle a message of a box; return False if it is not an answer to a query of this process."""
         home = home_of_reply(incoming.topic, self._via)
         if home is None:
             return False

@@ -1,9 +1,9 @@
 """Replaces the hub's authority: makes the next one, has the old one sign it, activates it, ends the old one.
 
-Beside `authority.key` and `authority.pem` in the folder `authority` lie `next.*` once there is a successor, `former.*`
-from the change until nothing counts any more that the old one certified, and `line.json`, which has every change, each
-signed by the authority before. So a box that trusts one of them learns to trust the last, whenever it asks. The next
-process finishes what a killed one left half done.
+The folder `authority` holds `authority.key` and `authority.pem`, `next.*` once a successor exists, `former.*` from the
+change until no certificate of the old authority is valid, and `line.json` with each change, signed by the authority
+before. So a box that trusts one of them can follow to the newest one at any time. The next process finishes what a
+killed one began.
 """
 
 import json
@@ -31,7 +31,7 @@ NO_NEXT_AUTHORITY = "There is no successor: make it first (--next), and give box
 
 
 class AuthorityChange(ConfigSection):
-    """One change: the new authority (PEM), and what the one before has signed of it (base64url)."""
+    """One change: the new authority (PEM), and the signature of the one before over it (base64url)."""
 
     certificate: str = Field(max_length=8192)
     signature: str = Field(max_length=200)
@@ -41,14 +41,15 @@ _CHANGES = TypeAdapter(tuple[AuthorityChange, ...])
 
 
 class RotationRefused(ValueError):  # noqa: N818 - it says what is the matter
-    """That cannot be done as things stand; the text says why and what to do first."""
+    """The current state does not allow it; the text says why and what to do first."""
 
 
 def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
-    """Every change so far, the oldest first; the last one may be of an authority that is still to come.
+    """Return all changes, oldest first; the last one may name an authority that is not active yet.
 
     Raises:
-        OSError: it cannot be read. AuthorityUnusable: it is not what it was.
+        OSError: the file cannot be read.
+        AuthorityUnusable: the file is not what it was.
     """
     file = folder / "authority" / CHAIN_FILE
     if not file.exists():
@@ -60,20 +61,21 @@ def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
 
 
 def next_certificate(folder: Path) -> x509.Certificate | None:
-    """The successor, where one was made."""
+    """Return the successor's certificate, or None."""
     return _read_certificate(folder, NEXT_NAME)
 
 
 def former_certificate(folder: Path) -> x509.Certificate | None:
-    """The authority before, as long as it counts."""
+    """Return the certificate of the authority before while it is valid, or None."""
     return _read_certificate(folder, FORMER_NAME)
 
 
 def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
-    """Make the successor, and let the authority of today sign for it; one that is there already is kept.
+    """Make the successor, and sign it by the current authority; an existing successor stays.
 
     Raises:
-        RotationRefused: the one before still counts. OSError, AuthorityUnusable: the folder cannot be used.
+        RotationRefused: the authority before is still valid.
+        OSError, AuthorityUnusable: the folder cannot be used.
     """
     today, at = HubAuthority.load(folder, now=now), folder / "authority"
     if former_certificate(folder) is not None:
@@ -100,10 +102,11 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
 def activate_next(
     folder: Path, *, now: datetime, crash_point: Callable[[str], None] = lambda _point: None
 ) -> x509.Certificate:
-    """Put the successor in the authority's place; the old one goes on counting for what it has certified.
+    """Make the successor the authority; certificates of the old one stay valid until `end_former`.
 
     Raises:
-        RotationRefused: there is none. OSError, AuthorityUnusable: the folder cannot be used.
+        RotationRefused: there is no successor.
+        OSError, AuthorityUnusable: the folder cannot be used.
     """
     made = next_certificate(folder)
     if made is None:
@@ -116,7 +119,7 @@ def activate_next(
 
 
 def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _point: None) -> None:
-    """End a change that was begun; nothing where none was.
+    """Finish a change that a killed process began; without one it does nothing.
 
     Raises:
         OSError: the folder cannot be used.
@@ -139,7 +142,7 @@ def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _
 
 
 def end_former(folder: Path) -> None:
-    """Let the authority before count no more.
+    """Stop trusting the authority before.
 
     Raises:
         OSError: the folder cannot be used.
@@ -149,7 +152,7 @@ def end_former(folder: Path) -> None:
 
 
 def former_authority(folder: Path) -> HubAuthority | None:
-    """The authority before with its key, by which its list of ended certificates is signed.
+    """Return the authority before with its key, which signs its revocation list, or None.
 
     Raises:
         OSError, AuthorityUnusable: it cannot be used.
@@ -167,7 +170,7 @@ def former_authority(folder: Path) -> HubAuthority | None:
 
 
 def trust_bundle(authority: HubAuthority) -> bytes:
-    """All whose certificates count at the broker (PEM): of today, the one before, the one to come."""
+    """Return the authorities that the broker trusts (PEM): the current, the former and the next one."""
     others = (former_certificate(authority.folder), next_certificate(authority.folder))
     pems = [authority.pem.encode()]
     pems += [one.public_bytes(serialization.Encoding.PEM) for one in others if one is not None]
@@ -175,13 +178,13 @@ def trust_bundle(authority: HubAuthority) -> bytes:
 
 
 def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:
-    """The lists of ended certificates, one of each authority that counts: a broker refuses whose list is missing."""
+    """Return the revocation lists of all trusted authorities; a broker refuses the clients of one without a list."""
     others = (former_authority(authority.folder), next_authority(authority.folder))
     return b"".join(one.revocation_list(ended, now=now) for one in (authority, *others) if one is not None)
 
 
 def next_authority(folder: Path) -> HubAuthority | None:
-    """The successor with its key, where one was made.
+    """Return the successor with its key, or None.
 
     Raises:
         OSError, AuthorityUnusable: it cannot be used.

@@ -1,8 +1,9 @@
 """Publishes due jobs to homes, and again until the box confirms each.
 
-The store is the truth, the broker a doorbell. A job that the broker took is due again a while later, each time a longer
-one; one for a box that is not there is parked until the box says `hello`, and looked at in a slow sweep besides. Of one
-delivery only the oldest job that is not received is on its way: a box would refuse a change of what it does not know.
+The database decides what is sent; the broker only carries it. A job that the broker took is due again later, after a
+growing delay. A job for an absent box is parked until the box says `hello`; a slow sweep tries it too. Of one delivery
+only the oldest job that was not received is sent, because a box would refuse a change of a delivery that it does not
+know.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ COUNT_INTERVAL = timedelta(seconds=5)  # between two counts of all that is due
 
 @dataclass(frozen=True, slots=True)
 class JobSchedule:
-    """What becomes of a job that was rung. `tried`: it counts as a try."""
+    """When a job is due again after it was published. `counts_as_attempt`: its next delay grows."""
 
     outcome: str
     delay: timedelta
@@ -62,7 +63,7 @@ class JobSchedule:
 
 
 def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) -> JobSchedule:
-    """Tell when a job is due again. `attempts`: how often it was rung before; `jitter` from 0 to 1."""
+    """Return when a job is due again. `attempts`: how often it was published before; `jitter` is from 0 to 1."""
     again = timedelta(seconds=JOB_BACKOFF.delay_s(attempts))
     match answer:
         case NotSent():
@@ -100,7 +101,7 @@ _UPDATE_SETTLED = (
 
 
 def _select_due() -> Select[tuple[str]]:
-    """What may be rung `now`, the longest due first."""
+    """Select the jobs that are due `now`, the longest due first."""
     older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
     # Written so that no index on `due` answers it: where next to nothing was due of late PostgreSQL believes that still
     # when thousands come at once, and went through all of them for each of them (7 s for 3,000).
@@ -135,10 +136,10 @@ LEASE_DUE_JOBS = (
 
 
 class JobDispatcher:
-    """One a process; several processes share the work by leases.
+    """Publishes due jobs, one dispatcher in each process; the processes share the work by leases.
 
-    `deaf` is called with a home that counts as there and does not hear what is for it. A job that cannot be rung is
-    refused in its home's stead, and all others go on.
+    `on_unsubscribed` is called with a home that counts as connected and has no subscription. A job that cannot be
+    published is refused on behalf of its home, and all others continue.
     """
 
     def __init__(
@@ -162,11 +163,11 @@ class JobDispatcher:
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
 
     def wake_up(self) -> None:
-        """There may be something due."""
+        """Look for due jobs at once."""
         self._wake_up.set()
 
     async def run(self, connection: HubBrokerConnection) -> None:
-        """Work until cancelled. Where there was something others may be keeping more: then it looks again sooner."""
+        """Publish due jobs until cancelled; after a round with jobs it polls sooner, because others may add more."""
         pause = POLL_BACKOFF.max_s
         while True:
             self._wake_up.clear()
@@ -186,7 +187,7 @@ class JobDispatcher:
                 await asyncio.sleep(GATHER_DELAY_S)
 
     async def _round(self, line: HubBrokerConnection) -> bool:
-        """Ring at those that are due; False: none was."""
+        """Publish the due jobs, and return whether there were any."""
         leased, until = await self._lease()
         if not leased:
             return False
@@ -211,7 +212,7 @@ class JobDispatcher:
     async def _await_late_answers(
         self, silent: Mapping[asyncio.Future[PublishAnswer], Row[Any]], until: datetime
     ) -> None:
-        """Wait for answers that did not come at once. What is not settled here comes back when its lease ends."""
+        """Settle the jobs whose acknowledgement comes late; an unsettled job is due again when its lease ends."""
         answered, _ = await asyncio.wait(silent)
         with self._containment.piece("dispatcher", "late answers"):
             try:
@@ -220,7 +221,7 @@ class JobDispatcher:
                 log.error("jobs_not_settled", why=str(error).splitlines()[0])
 
     async def _settle(self, answered: Sequence[tuple[Row[Any], PublishAnswer]], until: datetime) -> None:
-        """Note when each is due again."""
+        """Store when each job is due again."""
         rows = []
         for job, answer in answered:
             if answer is None:
@@ -236,7 +237,7 @@ class JobDispatcher:
             await self._store.execute_once(_UPDATE_SETTLED, rows)
 
     async def _refuse(self, job: Row[Any]) -> None:
-        """End a job that cannot be rung, as if its home had refused it: its retailer then hears of the delivery."""
+        """End a job that cannot be published, as if its home had refused it, so that its retailer is notified."""
         told = False
         with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
@@ -262,7 +263,7 @@ class JobDispatcher:
         return sorted(found, key=lambda job: (job.due, job.created)), until
 
     async def _count(self) -> None:
-        """Count what is due, now and then; what has had its time ends."""
+        """Count the due jobs from time to time, and end expired ones."""
         now = self._now()
         if timedelta() <= now - self._counted < COUNT_INTERVAL:
             return
@@ -282,7 +283,7 @@ class JobDispatcher:
             log.info("jobs_expired", count=gone.rowcount)
 
     async def _clamp_due_times(self, now: datetime) -> None:
-        """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead."""
+        """Make jobs due now whose due time lies too far ahead: a clock that ran ahead has written it."""
         leased = (
             jobs.c.leased > now + 4 * JOB_LEASE
         )  # another hub may have leased since, by a clock that is ahead a little

@@ -25,7 +25,7 @@ SWEEP_BATCH_ROWS = 500  # rows of one transaction: nobody waits long for SQLite'
 
 @dataclass(slots=True)
 class _Budget:
-    """What is left of one home's ration, as of `at` (seconds, monotonic)."""
+    """What is left of one home's limit, as of `refilled_at` (monotonic seconds)."""
 
     events: float
     byte_count: float
@@ -34,9 +34,9 @@ class _Budget:
 
 
 class HomeRateLimits:
-    """So many events and bytes an hour for each home; unused, one hour's worth may come at once.
+    """Limits events and bytes per hour for each home; one hour's worth may come at once.
 
-    `monotonic`: seconds.
+    `monotonic` returns seconds.
     """
 
     def __init__(self, events: int, byte_count: int, *, monotonic: Callable[[], float]) -> None:
@@ -44,7 +44,7 @@ class HomeRateLimits:
         self._homes: dict[str, _Budget] = {}  # the longest unseen first
 
     def allows(self, home: str, events: int, byte_count: int) -> bool:
-        """Whether one more event may be kept, when so many and so many bytes are about to be."""
+        """Return whether one more event may be stored after so many events and bytes of the current batch."""
         left = self._homes.get(home)
         if left is None:
             return events < self._events and byte_count < self._byte_limit
@@ -52,7 +52,7 @@ class HomeRateLimits:
         return events < left.events and byte_count < left.byte_count
 
     def spend(self, home: str, events: int, byte_count: int) -> None:
-        """Count what was kept."""
+        """Count stored events and bytes."""
         left = self._homes.pop(home, None) or _Budget(self._events, self._byte_limit, self._monotonic())
         self._refill(left)
         left.events, left.byte_count = left.events - events, left.byte_count - byte_count
@@ -61,7 +61,7 @@ class HomeRateLimits:
             del self._homes[next(iter(self._homes))]
 
     def note_exceeded(self, home: str) -> bool:
-        """Note that a home is over its ration. True: it was not, since half of it was left last."""
+        """Note that a home exceeded its limit; return True the first time since half of it was available."""
         left = self._homes.setdefault(home, _Budget(self._events, self._byte_limit, self._monotonic()))
         first, left.is_exceeded = not left.is_exceeded, True
         return first
@@ -96,21 +96,21 @@ _DELETE_EVENT = delete(home_events).where(
 
 @dataclass(frozen=True)
 class EventRetention:
-    """How many events of one home are kept (`count`), and for how long.
+    """Deletes old events: at most `max_events` of one home stay, none older than `max_age`.
 
-    A home's newest event always stays: the next one has to follow from it.
+    A home's newest event always stays, because the next one must follow from it.
     """
 
     max_events: int
     max_age: timedelta
 
     async def prune(self, tx: AsyncConnection, home: str, seq: int) -> None:
-        """Forget the oldest events of a home whose newest is `seq`, each time it has said a hundred more."""
+        """Delete the oldest events of a home whose newest is `seq`, once per hundred events."""
         if seq % PRUNE_INTERVAL_EVENTS == 0 and seq > self.max_events:
             await tx.execute(_DELETE_OLDEST, {"whose": home, "last": seq - self.max_events})
 
     async def sweep(self, store: HubStore, now: datetime) -> int:
-        """Forget what is too old, of all homes; how many events."""
+        """Delete the events of all homes that are too old, and return how many."""
         gone = 0
         while True:
             async with store.writing() as tx:
@@ -122,7 +122,7 @@ class EventRetention:
                 return gone
 
     async def run(self, store: HubStore, now: Callable[[], datetime]) -> None:
-        """Sweep each hour until cancelled; what the store does not take now it takes an hour later."""
+        """Sweep each hour until cancelled; if the database is unavailable, an hour later."""
         while True:
             with contextlib.suppress(*UNAVAILABLE_ERRORS):
                 await self.sweep(store, now())

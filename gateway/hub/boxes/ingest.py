@@ -1,8 +1,8 @@
 """Receives the events of boxes, in order for each home, and acknowledges what is stored.
 
-The home that a topic names is believed: the broker lets nobody else speak there. One that floods fills its own queue
-and no other's; what does not fit is dropped, for a box says again what it is owed an answer to. So is what the database
-does not take, and what is beyond the home's ration.
+The topic names the home, and the broker lets no other client publish there. A home that floods fills only its own
+queue. What does not fit, what the database does not accept and what exceeds the home's limit is dropped: a box repeats
+each message that was not acknowledged.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ LOG_INTERVAL = timedelta(minutes=1)  # between two lines about one home that say
 
 @dataclass(slots=True)
 class _HomeQueue:
-    """One home that has spoken."""
+    """The waiting messages of one home."""
 
     messages: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
     is_busy: bool = False
@@ -49,7 +49,7 @@ class _HomeQueue:
 
 @dataclass(slots=True)
 class _BatchResult:
-    """What came of a home's words, to be told once it is on the disk."""
+    """The outcome of a home's messages, which is reported once it is stored."""
 
     must_acknowledge: bool = False
     has_hello: bool = False
@@ -65,7 +65,7 @@ class _BatchResult:
 
 
 class Ingest:
-    """One a process. `say(topic, payload)` puts an acknowledgement on the line."""
+    """Stores the messages of boxes, one in each process. `publish(topic, payload)` sends an acknowledgement."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
@@ -88,7 +88,7 @@ class Ingest:
         self._logged: dict[tuple[str, str], datetime] = {}
 
     def on_message(self, incoming: InboundMessage) -> None:
-        """A word of a box. A stored copy is old news."""
+        """Queue a message of a box; a retained message is old and is ignored."""
         spoken = home_of_topic(incoming.topic)
         if spoken is None or incoming.retain:
             return
@@ -128,11 +128,11 @@ class Ingest:
                 del self._homes[name]
 
     async def _store_contained(self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
-        """Keep a home's words: all in one transaction, or one by one where that raises an unforeseen error.
+        """Store a home's messages in one transaction, or one by one if that raises an unexpected error.
 
-        An event that raises one is kept without what follows from it: the home's next events need it as their
-        predecessor. Any other word is dropped, and so is all that the store does not take now: the box sends again
-        what it has no answer to.
+        An event that raises one is stored without its effects, because the home's next events need it as predecessor.
+        Any other message is dropped, and so is all that the database does not accept now: the box repeats what was not
+        acknowledged.
         """
         try:
             with self._containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
@@ -156,7 +156,7 @@ class Ingest:
     async def _store_batch(
         self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
-        """Keep all that a home has said since it was heard last, in one transaction."""
+        """Store all messages of a home that were queued, in one transaction."""
         said, kept = _BatchResult(), None
         async with self._store.writing() as tx:
             row = await box_events.lock_home(tx, name)
@@ -223,7 +223,7 @@ class Ingest:
         return kept
 
     def _report(self, name: str, said: _BatchResult) -> None:
-        """Ring, count, and tell whoever runs the hub what is not as it should be."""
+        """Wake workers, count, and log what the operator should know."""
         if said.has_hello or said.receipts:  # behind a job that was received another may have waited
             self._wake_ups.jobs()
         if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
@@ -246,7 +246,7 @@ class Ingest:
             self._log_rarely(name, "events_refused", why=untrue)
 
     def _log_rarely(self, name: str, what: str, **more: object) -> None:
-        """Tell each thing once a minute for each home: nobody may fill the disk with it."""
+        """Log each thing once a minute for each home, so that no home fills the disk."""
         now, key = self._now(), (name, what)
         if len(self._logged) > MAX_WAITING_MESSAGES:
             self._logged.clear()
@@ -256,7 +256,7 @@ class Ingest:
 
 
 def _parse(model: type[W], payload: bytes) -> W | None:
-    """Read a word; None: it is none."""
+    """Return the message, or None if it is malformed."""
     try:
         loads(payload)
         return model.model_validate_json(payload)

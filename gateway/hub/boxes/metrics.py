@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class HubMetrics:
-    """The numbers of one process. None of them names a home or a retailer."""
+    """The metrics of one process. None of them names a home or a retailer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.connected = Gauge("perron_homes_connected", "Homes that were heard and have not gone", registry=registry)

@@ -27,7 +27,7 @@ ALL_SHARD_TOPICS = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt",
 
 
 def has_no_subscriber(answer: Acknowledgement | NotSent) -> bool:
-    """Whether the broker said that no one listens there."""
+    """Return whether the broker said that the topic has no subscriber."""
     return isinstance(answer, Acknowledgement) and answer.code in (
         NO_MATCHING_SUBSCRIBERS,
         IMPLEMENTATION_SPECIFIC_ERROR,
@@ -35,11 +35,11 @@ def has_no_subscriber(answer: Acknowledgement | NotSent) -> bool:
 
 
 class HubBrokerConnection:
-    """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
+    """The broker connection of one process.
 
-    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard, and the session
-    is kept while we are away; None: all, by a broker that keeps none. `brokers`: one, or the nodes of a cluster, tried
-    one after the other.
+    `on_message` is called for each message of a box, `on_connected` after each connect. Boxes answer queries of this
+    process on `reply_topic`. `shards`: the subscribed shards, whose session the broker keeps; None: all, at a broker
+    that keeps no session. `brokers`: one, or the nodes of a cluster, which are tried in turn.
     """
 
     def __init__(  # noqa: PLR0913 - what a line needs, named one by one
@@ -77,17 +77,16 @@ class HubBrokerConnection:
         )
 
     async def run(self) -> None:
-        """Keep the line up until cancelled."""
+        """Keep the connection up until cancelled."""
         await self._mqtt.run()
 
     async def publish(
         self, topic: str, payload: bytes, *, expiry_s: int = MESSAGE_EXPIRY_S
     ) -> Acknowledgement | NotSent:
-        """Publish to a box, with an expiry of `life` seconds, and wait for the broker's acknowledgement.
+        """Publish to a box, with an expiry of `expiry_s` seconds, and wait for the broker's acknowledgement.
 
-        It waits `ACKNOWLEDGEMENT_TIMEOUT_S` at most.
-
-        `NO_MATCHING_SUBSCRIBERS`: the box is not there. No code: it may have arrived.
+        It waits `ACKNOWLEDGEMENT_TIMEOUT_S` at most. `NO_MATCHING_SUBSCRIBERS`: the box is not connected. No code: the
+        message may have arrived.
         """
         sent = self._mqtt.publish(topic, payload, expiry=expiry_s)
         if isinstance(sent, NotSent):
@@ -96,7 +95,7 @@ class HubBrokerConnection:
         return sent.acknowledged.result() if answered else Acknowledgement(code=None, seconds=ACKNOWLEDGEMENT_TIMEOUT_S)
 
     def publish_unacknowledged(self, topic: str, payload: bytes) -> None:
-        """Say what the box will ask for again if it is lost: nobody waits for the broker's answer, so none is asked."""
+        """Publish at QoS 0 what the box will request again if it is lost."""
         self._mqtt.publish(topic, payload, qos=0, expiry=MESSAGE_EXPIRY_S)
 
     async def _next_session(self) -> int:
@@ -114,5 +113,5 @@ class HubBrokerConnection:
         log.warning("broker_down", why=why)
 
     def _on_missed(self, _topic: str) -> None:
-        """A box floods, or a word of it is too large: it sends again what it is owed an answer to."""
+        """Count a dropped message: a box floods, or its message is too large; it repeats what was not acknowledged."""
         self._metrics.dropped.labels("flood").inc()

@@ -1,10 +1,11 @@
 """Stores which homes are connected, and corrects it when the hub's MQTT session is re-established.
 
-A box that went while no hub listened told nobody. Its broker knows: each home that is counted is told once more how far
-its events are kept, which every box takes at any time, and the broker says whether anybody heard it.
+A box that disconnected while no hub was connected sent its last will to nobody. So the hub sends each home that counts
+as connected an acknowledgement, which every box accepts at any time, and the broker's answer tells whether a box
+received it.
 
-A hub that begins tells it to every home that it ever heard: it may have been put back from an older copy, and a box
-whose line held all the while has been told that all is kept. One that hears of less than that says the rest again.
+At its start a hub sends it to every home that it ever heard of. It may have been restored from an older copy, and a box
+that stayed connected believes that all its events are stored. A box that learns of fewer sends the rest again.
 """
 
 import asyncio
@@ -34,18 +35,22 @@ _KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.s
 
 
 async def count_online(tx: AsyncConnection) -> int:
-    """How many homes are there, as far as is known."""
+    """Return how many homes count as connected."""
     return await tx.scalar(select(func.count()).select_from(homes).where(*_ONLINE_HOMES)) or 0
 
 
 async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
-    """What a home is told of how far its events are kept: its box takes that at any time."""
+    """Return the acknowledgement of a home's stored events, which its box accepts at any time."""
     ack = (await event_head_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
     return ack.model_dump_json().encode()
 
 
 class HomePresence:
-    """One a process. `up` is called whenever its line has come up; `deaf` with each home that was there and is not."""
+    """Checks which homes are connected, one in each process.
+
+    Call `on_connected` after each connect. `on_unsubscribed` is called with each home that counted as connected and is
+    not.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,7 @@ class HomePresence:
         self._reconnected, self._is_started = asyncio.Event(), False
 
     def on_connected(self) -> None:
-        """The line was down: whoever went meanwhile was not heard to go."""
+        """Check every home again that counts as connected: last wills may have been missed."""
         self._reconnected.set()
 
     async def run(self, connection: HubBrokerConnection) -> None:
@@ -92,7 +97,7 @@ class HomePresence:
             self._metrics.connected.set(await count_online(tx))
 
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
-        """The next homes that are counted, and what each is told."""
+        """Return the next homes that count as connected, and what each is sent."""
         whom = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
         asked = select(homes.c.id, homes.c.support_code, homes.c.there).where(*whom, homes.c.id > last)
         async with self._store.reading() as tx:
@@ -100,7 +105,7 @@ class HomePresence:
             return [(row, await acknowledgement_of(tx, row)) for row in rows]
 
     async def _set_offline(self, gone: Sequence[str], asked: datetime) -> None:
-        """They are not there, unless one has begun anew since it was asked after."""
+        """Store that these homes are not connected, unless one has connected again since the check."""
         since = or_(homes.c.heard.is_(None), homes.c.heard < asked)
         async with self._store.writing() as tx:
             await tx.execute(update(homes).where(homes.c.id.in_(gone), since).values(there=False))

@@ -1,11 +1,12 @@
 """Detects connected homes whose subscription was lost, and disconnects them so that they connect again.
 
-A broker may lose what a box had subscribed to and keep its line (a cluster did, after a partition): the box speaks, so
-it counts as there, and to each of its jobs the broker says that nobody listens. The box itself asks only after a
-quarter of an hour. So a home of which both was seen is asked after once more a moment later, when whoever was only
-about to come or to go has done so; if it still hears nothing, a session of its own name takes its place for an instant.
-Whoever is not there at all loses nothing by that. Whoever hears after all is rung at once, not at the next slow look.
-One is seldom alone: with the first that is found all that count as there are asked after.
+A broker can lose a box's subscriptions and keep its connection (a cluster did after a partition). Then the box
+publishes, so it counts as connected, but the broker reports for each of its jobs that there is no subscriber. The box
+itself checks only every quarter of an hour. So the hub probes such a home again a moment later, when boxes that were
+just connecting or leaving have done so. If it still has no subscription, a session under its id takes over its
+connection for an instant. A home that is not connected loses nothing by that. A home that has its subscription gets its
+jobs at once, not at the next slow sweep. A broker seldom loses the subscriptions of only one box, so the first one that
+is found has all connected homes checked.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ CHECK_INTERVAL_S = (
 
 @dataclass(slots=True)
 class _SuspectHome:
-    """A home that seemed to hear nothing. `due` in seconds, monotonic."""
+    """A home that seemed to have no subscription. `due` is in monotonic seconds."""
 
     since: datetime
     due: float
@@ -45,9 +46,10 @@ class _SuspectHome:
 
 
 class StaleSubscriptions:
-    """One a process. `cut(home, now)` ends a home's connection; False: the broker could not be reached.
+    """Checks suspected homes, one in each process.
 
-    `ring`: something is due. `others`: there may be more of them.
+    `disconnect(home, now)` ends a home's connection and returns False if the broker cannot be reached.
+    `wake_dispatcher`: jobs are due. `check_others`: check all connected homes.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
@@ -72,7 +74,7 @@ class StaleSubscriptions:
         self._disconnected_at: dict[str, float] = {}  # when, monotonic
 
     def suspect(self, home: str) -> None:
-        """It counts as there, and the broker says that nobody hears what is for it."""
+        """Note a home that counts as connected and has no subscriber at the broker."""
         if home not in self._suspects and len(self._suspects) < MAX_SUSPECTS:
             mono = self._monotonic()
             due = max(
@@ -84,7 +86,7 @@ class StaleSubscriptions:
     async def run(
         self, connection: HubBrokerConnection, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Look again and again until cancelled."""
+        """Check regularly until cancelled."""
         while True:
             await sleep(CHECK_INTERVAL_S)
             try:
@@ -94,7 +96,7 @@ class StaleSubscriptions:
                 log.error("deaf_homes_not_looked_at", why=str(error).splitlines()[0])
 
     async def check(self, connection: HubBrokerConnection) -> str | None:
-        """Ask after those whose time has come until the line of one is ended; which one."""
+        """Probe the suspected homes that are due until one is disconnected, and return that one."""
         mono = self._monotonic()
         self._disconnected_at = {
             home: at for home, at in self._disconnected_at.items() if mono - at < MIN_DISCONNECT_INTERVAL_S
@@ -124,7 +126,7 @@ class StaleSubscriptions:
         return None
 
     async def _is_subscribed(self, line: HubBrokerConnection, home: str, since: datetime) -> bool | None:
-        """Whether it hears, or need not: it has begun anew, or ended. None: the broker says nothing."""
+        """Return whether the home is subscribed, or has connected again or ended; None: the broker does not answer."""
         async with self._store.reading() as tx:
             mine = (homes.c.id == home, homes.c.revoked.is_(None), or_(homes.c.heard.is_(None), homes.c.heard < since))
             row = (await tx.execute(select(homes.c.id, homes.c.support_code).where(*mine))).one_or_none()
@@ -144,14 +146,14 @@ class StaleSubscriptions:
             return False
 
     async def _make_jobs_due(self, home: str) -> None:
-        """What was put off because nobody seemed to hear it is due."""
+        """Make the home's parked jobs due."""
         off = (jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
         async with self._store.writing() as tx:
             await tx.execute(update(jobs).where(*off).values(due=self._now(), parked=False, leased=None))
         self._wake_up()
 
     async def _set_offline(self, home: str, since: datetime) -> None:
-        """It is not there until it speaks again."""
+        """Store that the home is not connected until it sends a message."""
         mine = (homes.c.id == home, or_(homes.c.heard.is_(None), homes.c.heard < since))
         async with self._store.writing() as tx:
             await tx.execute(update(homes).where(*mine).values(there=False))

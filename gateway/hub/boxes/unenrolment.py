@@ -1,6 +1,6 @@
 """Ends a home at the hub, when the operator revokes it or the home leaves.
 
-Every function is called inside the caller's transaction.
+The caller owns the transaction of each function.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from gateway.protocol.delivery_state import FINAL_STATES
 
 
 async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
-    """Let none of a home's certificates count from now on, and no claim by which it would join anew. False: no home."""
+    """Revoke a home's certificates and unused claims; return False if there is no such home."""
     done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
     counts = (certificates.c.home == home) & certificates.c.ended.is_(None)
     await tx.execute(update(certificates).where(counts).values(ended=now))
@@ -28,9 +28,10 @@ async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> 
 
 
 async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
-    """End what retailers had at a home that leaves, and tell them: the home itself will never say it.
+    """End the connections and deliveries of a home that leaves, and notify their retailers.
 
-    What the home had no time to withdraw is refused: a hub says no good news of its own.
+    The home will no longer report anything. The hub never reports good news itself, so it refuses what the home did not
+    complete.
     """
     mine = (jobs.c.home == home.id, jobs.c.due.is_not(None))
     await tx.execute(update(jobs).where(*mine).values(due=None, leased=None, refused="the home has left"))

@@ -1,15 +1,15 @@
 """Keeps the homes' accounts at the cluster's nodes in step with the certificates in the store.
 
-RabbitMQ names whoever comes by its certificate's e-mail address, `<serial>@<home>`. Each that counts has an account of
-that name, without a password, which may use its home's queue and topics and no other. So a node asks nobody, neither
-when a home comes nor when it speaks; and with its account a home's line ends, wherever in the cluster it is.
+RabbitMQ names a client by its certificate's e-mail address, `<serial>@<home>`. Each valid certificate has an account of
+that name without a password, which may use its home's queue and topics only. So a node needs no other service when a
+home connects or publishes, and deleting the account ends the home's connection at whichever node it is.
 
-RabbitMQ allows all topics to an account without rights on topics (4.0.5, rabbit_auth_backend_internal). So these are
-told before it may come in at all, and stay until a minute after its lines were ended: what it has on the way is judged
-by them, and its last will.
+RabbitMQ permits all topics to an account without topic permissions (4.0.5, rabbit_auth_backend_internal). So the topic
+permissions are defined before the account may connect, and stay until a minute after its connections were ended: they
+still apply to its last messages and to its last will.
 
-The store is the truth. What changed in it is told the nodes at the next look; all of it is compared at the start and
-every hour, for a cluster may have been made anew, or an older hub have written other rights.
+The store decides. The next check sends changes to the nodes. A full comparison is made at the start and every hour,
+because a cluster may have been made anew, or an older hub may have written other permissions.
 """
 
 import asyncio
@@ -41,32 +41,32 @@ _ACCOUNT_NAME_PATTERN = re.compile(rf"[0-9a-f]{{1,40}}@{HOME_ID_PATTERN[1:-1]}",
 
 
 def account_name(serial: str, home: str) -> str:
-    """What the account of a certificate is called."""
+    """Return the name of a certificate's account."""
     return f"{serial}@{home}"
 
 
 def resource_pattern(home: str) -> str:
-    """Which queues and exchanges a home may hear from and speak to, as a pattern: its own, and the one of topics."""
+    """Return the pattern of the queues and exchanges that a home may use: its own queue, and the topic exchange."""
     return rf"^(amq\.topic|mqtt-subscription-{home}qos[01])\z"
 
 
 def configure_pattern(home: str) -> str:
-    """Which queues a home may make and end."""
+    """Return the pattern of the queues that a home may declare and delete."""
     return rf"^mqtt-subscription-{home}qos[01]\z"
 
 
 def topic_read_pattern(home: str) -> str:
-    """Which topics a home may subscribe to (`.` for MQTT's `/`)."""
+    """Return the pattern of the topics to which a home may subscribe (`.` for MQTT's `/`)."""
     return rf"^dn\.{home}\."
 
 
 def topic_write_pattern(home: str) -> str:
-    """Which topics a home may speak on: what box and hub have agreed on, under its own name."""
+    """Return the pattern of the topics on which a home may publish: those of the protocol, under its own id."""
     return rf"^up\.{shard_of(home)}\.{home}\.({'|'.join(get_args(UplinkChannel))}|said\.[a-z0-9-]{{1,64}})\z"
 
 
 def account_definition(name: str) -> dict[str, dict[str, Any]]:
-    """Write an account and its rights as RabbitMQ's definitions have them."""
+    """Return an account and its permissions as in RabbitMQ's definitions."""
     home, vhost = name.partition("@")[2], {"user": name, "vhost": "/"}
     return {
         "users": {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []},
@@ -86,7 +86,7 @@ def account_definition(name: str) -> dict[str, dict[str, Any]]:
 
 
 class BrokerAccounts:
-    """Keeps them. `look` is called again and again."""
+    """Keeps the accounts; call `update` regularly."""
 
     def __init__(self, nodes: ManagementApi, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._nodes, self._store, self._monotonic = nodes, store, monotonic
@@ -97,14 +97,14 @@ class BrokerAccounts:
 
     @property
     def are_complete(self) -> bool:
-        """Whether all was compared once: before that a home may be refused that counts."""
+        """Whether one full comparison was made; before it a node may refuse a valid home."""
         return self._compared is not None
 
     async def update(self, now: datetime) -> None:
-        """Tell the nodes what they do not know yet; first who comes and goes, then, where it is due, all.
+        """Send the nodes new and ended accounts, then compare all of them if that is due.
 
         Raises:
-            NodesUnreachable: no node answers; what was not told is told by the next look.
+            NodesUnreachable: no node answers; the next call sends the rest.
         """
         if self._checked is not None:
             await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been put back
@@ -118,7 +118,7 @@ class BrokerAccounts:
             self._compared = now
 
     async def delete_accounts_of(self, home: str) -> None:
-        """End the lines of a home that is revoked, and let it come no more; a hub that runs ends its accounts.
+        """End the connections of a revoked home and forbid it to connect; a running hub deletes its accounts later.
 
         Raises:
             NodesUnreachable: no node answers.
@@ -128,7 +128,7 @@ class BrokerAccounts:
         await self._delete([account_name(row.serial, home) for row in rows])
 
     async def disconnect(self, home: str) -> None:
-        """End the connections of a home, whose accounts stay: it comes again.
+        """End the connections of a home; its accounts stay, so it connects again.
 
         Raises:
             NodesUnreachable: no node answers.
@@ -159,7 +159,7 @@ class BrokerAccounts:
             await self._update_changed(now - CHECK_OVERLAP)  # nobody who ends waits until all others are told
 
     async def _rows(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
-        """Read certificates. Whether one has expired is not asked: TLS does, and by another clock than a hub's."""
+        """Read certificates, also expired ones: TLS checks the expiry, by the broker's clock."""
         counts = _is_active() & homes.c.revoked.is_(None)
         columns = select(certificates.c.serial, certificates.c.home, counts.label("counts"))
         async with self._store.reading() as tx:
@@ -193,7 +193,7 @@ def _differences(
     users: Sequence[str],
     wanted: AbstractSet[str],
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the accounts to tell, and those to end."""
+    """Return the accounts to define, and those to delete."""
     right, topic = {one.user: one for one in rights}, {one.user: one for one in topics}
     known = {name for name in users if _ACCOUNT_NAME_PATTERN.fullmatch(name)}
 

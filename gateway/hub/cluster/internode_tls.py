@@ -1,8 +1,9 @@
 """Sets up mutual TLS between the nodes of a RabbitMQ cluster.
 
-They have an authority of their own, `nodes.*` beside the hub's. The hub's certifies homes too, and whoever is let in
-here may do anything on every node: so no certificate of it counts between nodes, and none of theirs where boxes come.
-`rabbitmqctl` is a client here, and shows the certificate of the node beside which it runs.
+The nodes have an authority of their own, `nodes.*` beside the hub's. The hub's authority also certifies homes, and a
+client that is accepted here may do anything on every node. So its certificates are not valid between nodes, and the
+nodes' certificates are not valid at the boxes' listener. `rabbitmqctl` is a client here and presents the certificate of
+its node.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ FOLDER = "internode"
 
 
 def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> None:
-    """Keep good by what a node, whose files lie in `node`, proves itself to the others. `folder`: the hub's.
+    """Renew the certificate with which a node, whose files lie in `node`, identifies itself. `folder` is the hub's.
 
     Raises:
         OSError: a folder cannot be read or written.
@@ -46,7 +47,7 @@ def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> 
 
 
 def erlang_options(files: Path) -> str:
-    """Write Erlang's options. `files`: where a node's files lie on the node."""
+    """Return Erlang's options. `files` is the folder of a node's files on the node."""
     own = files / FOLDER
     proof = "\n".join(
         f'    {{{word}, "{own / name}"}},'
@@ -69,7 +70,7 @@ def erlang_options(files: Path) -> str:
 
 
 def erlang_environment(files: Path) -> str:
-    """Write what node and `rabbitmqctl` are started with, beside what whoever starts them says."""
+    """Return the environment of node and `rabbitmqctl`, in addition to the operator's."""
     words = f"-proto_dist inet_tls -ssl_dist_optfile {files / OPTIONS_FILE}"
     names = ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "RABBITMQ_CTL_ERL_ARGS")
     return "".join(f'{name}="${name} {words}"\n' for name in names)

@@ -1,7 +1,7 @@
 """A client for the HTTP API of RabbitMQ nodes (rabbitmq_management 4.0.5), as far as a hub needs it.
 
-It is reached by TLS under the nodes' own authority, which certifies the hub too: whoever shows no certificate of it is
-not even asked for a password, and no home has one.
+TLS uses the nodes' own authority, which certifies the hub too. A client without such a certificate does not even get to
+the password, and no home has one.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(
 
 @dataclass(frozen=True, slots=True)
 class RabbitPermission:
-    """What an account may do with queues and exchanges, as patterns."""
+    """The queues and exchanges that an account may configure, write and read, as patterns."""
 
     user: str
     vhost: str
@@ -45,7 +45,7 @@ class RabbitPermission:
 
 @dataclass(frozen=True, slots=True)
 class RabbitTopicPermission:
-    """What an account may say and hear at an exchange, as patterns."""
+    """The topics on which an account may publish and to which it may subscribe, as patterns."""
 
     user: str
     vhost: str
@@ -67,11 +67,11 @@ _USERS, _PERMISSIONS, _TOPIC_PERMISSIONS = (
 
 
 class NodesUnreachable(OSError):  # noqa: N818 - it says what happened
-    """No node did what was asked; the text says what each said."""
+    """No node did what was requested; the text has each node's answer."""
 
 
 def create_password(cluster: Path) -> str:
-    """Return the password of the hubs' account, made where there is none. `cluster`: the folder of its files.
+    """Return the password of the hubs' account; make it if it is missing. `cluster` is the folder of its files.
 
     Raises:
         OSError: it cannot be read or written.
@@ -92,7 +92,7 @@ def read_password(cluster: Path) -> str:
 
 
 def account_definition(password: str) -> dict[str, Any]:
-    """Write the hubs' account as RabbitMQ's definitions have it: it keeps others, and has no queue and no topic."""
+    """Return the hubs' account as in RabbitMQ's definitions: it manages accounts, and has no queue and no topic."""
     salt = hashlib.sha256(b"salt " + password.encode()).digest()[
         :4
     ]  # the same file each time: the word itself is random
@@ -102,11 +102,11 @@ def account_definition(password: str) -> dict[str, Any]:
 
 
 def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
-    """Keep good what a hub shows the nodes. `folder`: the hub's.
+    """Renew the certificate that a hub presents to the nodes. `folder` is the hub's.
 
     Raises:
         OSError: a folder cannot be read or written.
-        AuthorityUnusable: a file is not what it was, or what all hubs and nodes share is not here.
+        AuthorityUnusable: a file is not what it was, or a file that all hubs and nodes share is missing.
     """
     for shared in (
         folder / "authority" / "nodes.key",
@@ -119,33 +119,36 @@ def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
 
 
 class ManagementApi:
-    """All of them; asked is one that answers. `at`: their hosts. `cluster`: the folder of the cluster's files."""
+    """The API of all nodes; each request goes to one that answers.
+
+    `at` has the nodes' hosts. `cluster` is the folder of the cluster's files.
+    """
 
     def __init__(self, at: Sequence[str], port: int, cluster: Path) -> None:
         self._hosts, self._port, self._cluster, self._last_host = tuple(at), port, cluster, ""
 
     async def users(self) -> Sequence[str]:
-        """All accounts' names."""
+        """Return the names of all accounts."""
         return [one.name for one in await self._get_list("users?columns=name", _USERS)]
 
     async def permissions(self) -> Sequence[RabbitPermission]:
-        """What each account may do with queues and exchanges; one without may not come in."""
+        """Return the permissions of all accounts; an account without one may not connect."""
         return await self._get_list("permissions", _PERMISSIONS)
 
     async def topic_permissions(self) -> Sequence[RabbitTopicPermission]:
-        """What each account may hear and say; one without may hear and say all."""
+        """Return the topic permissions of all accounts; an account without one may use all topics."""
         return await self._get_list("topic-permissions", _TOPIC_PERMISSIONS)
 
     async def define(self, definitions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Make these accounts and rights, or change them into these."""
+        """Create or change these accounts and permissions."""
         await self._request("POST", "definitions", definitions)
 
     async def delete(self, names: Sequence[str]) -> None:
-        """End these accounts and their connections; one that is not there is no error."""
+        """Delete these accounts and end their connections; a missing account is no error."""
         await self._request("POST", "users/bulk-delete", {"users": list(names)})
 
     async def remove_permissions(self, name: str) -> None:
-        """Let an account come in no more. Its lines go on, and what it may hear and say stays as it was."""
+        """Forbid an account to connect; its connections and topic permissions stay."""
         await self._request("DELETE", f"permissions/%2F/{quote(name, safe='')}")
 
     async def disconnect(self, name: str) -> None:
@@ -160,10 +163,10 @@ class ManagementApi:
             raise NodesUnreachable(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 
     async def _request(self, method: str, path: str, body: object = None) -> bytes:
-        """Ask the node that answered last, then one after the other; several may ask at once.
+        """Send the request to the node that answered last, then to the others in turn; requests may run at once.
 
         Raises:
-            NodesUnreachable: none did.
+            NodesUnreachable: no node answered.
         """
         said = []
         for host in sorted(self._hosts, key=lambda host: host != self._last_host):

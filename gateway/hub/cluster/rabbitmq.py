@@ -1,9 +1,9 @@
 """Runs the hub on a RabbitMQ 4 cluster: writes the nodes' files, connects, and disconnects revoked homes.
 
-In `rabbit` under the hub's folder: a folder for each node, which whoever runs the cluster brings there, and the hub's
-own certificates. RabbitMQ speaks MQTT 5 itself; boxes come by TLS with their certificate, as to mosquitto. The homes'
-accounts are told the nodes as the store has them (gateway/hub/cluster/accounts.py); the hubs' stand in the nodes'
-definitions.
+The folder `rabbit` below the hub's folder has a folder for each node, which the operator copies to it, and the hub's
+own certificates. RabbitMQ speaks MQTT 5 itself, and boxes connect by TLS with their certificate, as to mosquitto. The
+hub sends the homes' accounts to the nodes (gateway/hub/cluster/accounts.py); the nodes' definitions have the hubs'
+accounts.
 """
 
 import asyncio
@@ -54,12 +54,12 @@ PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management"
 
 
 def node_name(name: str, host: str) -> str:
-    """What a node is called."""
+    """Return the name of a node."""
     return f"{name}@{host}"
 
 
 def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
-    """Write rabbitmq.conf of a node. `folder`: where its files lie on the node."""
+    """Return rabbitmq.conf of a node. `folder` is the folder of its files on the node."""
     names = [node_name(*one) for one in rabbit.nodes.items()]
     own = folder / internode_tls.FOLDER
     return "\n".join((
@@ -121,7 +121,7 @@ log.connection.level = error
 
 
 def environment(rabbit: Rabbit, name: str, folder: Path) -> str:
-    """Write rabbitmq-env.conf of a node."""
+    """Return rabbitmq-env.conf of a node."""
     return f"""\
 USE_LONGNAME=true
 NODENAME={node_name(name, rabbit.nodes[name])}
@@ -132,10 +132,10 @@ ENABLED_PLUGINS_FILE={folder}/enabled_plugins
 
 
 def definitions(hubs: Iterable[str], password: str) -> str:
-    """Write what every node knows from the start: the hub's accounts, and how much may wait.
+    """Return what each node knows from its start: the hubs' accounts, and the limits of queues.
 
-    A hub says what is for boxes and hears what they say; its queue is its own, kept on most of the nodes. It has no
-    password there. Homes' accounts it keeps by another account, whose password is `word`.
+    A hub publishes for boxes and subscribes to their messages; its queue is replicated on most nodes. It has no
+    password there. It manages the homes' accounts by another account, whose password is `password`.
     """
     hub = r"mqtt-subscription-hub-[0-9]+qos[01]"
     mine = {"vhost": "/", "priority": 1, "apply-to": "queues"}
@@ -164,9 +164,9 @@ def definitions(hubs: Iterable[str], password: str) -> str:
 
 
 def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_next: bool = False) -> HubAuthority:
-    """Write every node's folder. Keys, certificates and the cookie that lie there are kept as long as they are good.
+    """Write the folder of each node; keys, certificates and the cookie that exist stay while they are valid.
 
-    `by_next`: boxes are shown certificates of the authority's successor already, where there is one.
+    `show_next`: the nodes present certificates of the next authority to boxes, if there is one.
 
     Raises:
         OSError: the folder cannot be written.
@@ -205,7 +205,7 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
 
 
 def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime) -> None:
-    """Keep good what a hub proves itself by at the nodes: where boxes come, and where accounts are kept.
+    """Renew the certificates with which a hub identifies itself at the nodes' MQTT listener and management API.
 
     Raises:
         OSError: the folder cannot be written.
@@ -232,7 +232,7 @@ def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime)
 def key_and_certificate(
     authority: HubAuthority, name: str, local_part: str, *, now: datetime, lifetime: timedelta
 ) -> bytes:
-    """A new key and its certificate, as one PEM."""
+    """Return a new key and its certificate as one PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     one = authority.certify(name, key.public_key(), now=now, life=lifetime, local_part=local_part)
     form = serialization.PrivateFormat.PKCS8
@@ -241,7 +241,7 @@ def key_and_certificate(
 
 
 class ClusterAccountKeeper:
-    """Keeps homes' accounts at the nodes, and the hub's certificates young. One a process."""
+    """Keeps the homes' accounts at the nodes and the hub's certificates up to date, one in each process."""
 
     def __init__(self, file: HubFile, rabbit: Rabbit, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._file, self._store = file, store
@@ -254,11 +254,11 @@ class ClusterAccountKeeper:
 
     @property
     def are_complete(self) -> bool:
-        """Whether the nodes know all homes that count."""
+        """Whether the nodes know all valid homes."""
         return self._accounts.are_complete
 
     async def run(self, now: Callable[[], datetime]) -> None:
-        """Look again and again until cancelled. A full disk keeps no revocation from the nodes, nor they the files."""
+        """Check regularly until cancelled; silent nodes do not delay the files, nor a full disk the nodes."""
         while True:
             done = [await self._try_part(part, now()) for part in (self._accounts.update, self._check_files)]
             await asyncio.sleep(CHECK_INTERVAL_S if all(done) else CHECK_INTERVAL_S + RETRY_DELAY_S)
@@ -281,15 +281,15 @@ class ClusterAccountKeeper:
             self._files_checked = now
 
     async def delete_accounts_of(self, home: str) -> None:
-        """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
+        """Forbid a revoked home to connect, and end its connections; a running hub deletes its accounts later.
 
         Raises:
-            NodesUnreachable: no node answers; a hub that runs will do all of it.
+            NodesUnreachable: no node answers; a running hub will do all of it.
         """
         await self._accounts.delete_accounts_of(home)
 
     async def disconnect(self, home: str, _now: datetime) -> bool:
-        """End the connection of a home, if there is one; False: no node was reached."""
+        """End a home's connection, if there is one; return False if no node was reached."""
         try:
             await self._accounts.disconnect(home)
         except management_api.NodesUnreachable as error:
@@ -299,12 +299,13 @@ class ClusterAccountKeeper:
 
 
 async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
-    """Which nodes do not show boxes a certificate of the authority's successor yet, or do not believe one; and why.
+    """Return the nodes that do not yet present or accept certificates of the next authority, each with the reason.
 
-    Each is visited as one who believes the successor alone, and whom it alone has certified.
+    The test connects to each node as a client that trusts only the next authority and was certified by it.
 
     Raises:
-        RotationRefused: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
+        RotationRefused: there is no successor.
+        OSError, AuthorityUnusable: the folder cannot be used.
     """
     coming = ca_rotation.next_authority(file.folder)
     if coming is None:
@@ -329,7 +330,7 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
 
 
 def setup_instructions(file: HubFile, rabbit: Rabbit) -> Sequence[str]:
-    """What is to be done with the files, line by line."""
+    """Return what the operator must do with the files, line by line."""
     return (
         *(f"{file.cluster / name} goes to {host} as {rabbit.files}, readable by rabbitmq only."
           for name, host in rabbit.nodes.items()),

@@ -1,9 +1,10 @@
 """Assigns shards of homes to hub processes by leases; another process takes over an expired lease.
 
-Each process tells the store, again and again, that it hears its share; what was not told for `SHARD_LEASE` is unheard.
-Whoever hears its own, and has for as long, takes one over, in the name of that share, so that it is heard once. What
-was said in between, homes say again. The process whose share it is asks nobody: it takes it back, and whoever had it
-lets go at its next look. Until then both throw each other off the broker, for some seconds.
+Each process renews in the store the lease of the shard that it serves. A shard whose lease has expired for
+`SHARD_LEASE` is unserved. A process that has served its own shard for as long takes over one such shard, under that
+shard's name, so that only one process serves it. Homes repeat what was not acknowledged meanwhile. The process to which
+the shard belongs asks nobody: it takes the shard back, and the other one releases it at its next check. Until then both
+displace each other at the broker, for some seconds.
 """
 
 import asyncio
@@ -30,14 +31,14 @@ CHECK_INTERVAL_S = 2.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _HeldShard:
-    """Another's share that is heard here."""
+    """A shard of another process that this process serves."""
 
     connection: HubBrokerConnection
     task: asyncio.Task[None]
 
 
 class ShardLeases:
-    """One a process. `line(share)` makes the line of another's share, under that one's name."""
+    """The leases of one process. `connect(share)` makes the broker connection of another process's shard."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class ShardLeases:
         self._held: dict[int, _HeldShard] = {}
 
     async def run(self, own_connection: HubBrokerConnection) -> None:
-        """Look again and again until cancelled; what was taken over is let go."""
+        """Check regularly until cancelled, then release the shards that were taken over."""
         try:
             while True:
                 try:
@@ -76,7 +77,7 @@ class ShardLeases:
                 await asyncio.wait(tasks)
 
     async def check(self, own_connection: HubBrokerConnection) -> None:
-        """Tell what is heard here, let go what was taken back, take over what nobody hears."""
+        """Renew the leases, release what was taken back, take over what nobody serves."""
         now = self._now()
         if not own_connection.is_connected:
             self._own_since = None
@@ -111,7 +112,7 @@ class ShardLeases:
             self._held[taken] = _HeldShard(line, asyncio.create_task(line.run(), name=f"share {taken}"))
 
     async def _ensure_rows(self, now: datetime) -> None:
-        """Have a row for each share; one that never began is unheard a while from now on, not before."""
+        """Make a row for each shard; a shard that no process served yet becomes unserved only later."""
         async with self._store.reading() as tx:
             known = set((await tx.execute(select(shares.c.number))).scalars())
         for number in set(range(1, self._assignment.of + 1)) - known:

@@ -1,7 +1,7 @@
 """Background jobs of connections: expire unanswered requests, and inform homes of a brand's keys and ends.
 
-The store says what is to do, so a hub that dies in the middle goes on with it at its next start, and several hubs of a
-cluster share it.
+The store says what is due, so the next start continues what a killed hub began, and several hubs of a cluster share the
+work.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ ConsentStep = Literal["expire", "send keys", "tell end"]
 
 
 class ConsentJobs:
-    """One a process. A connection that raises an unforeseen error is set aside, and all others go on."""
+    """Runs the jobs of one process; a connection that raises an unexpected error is set aside."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
@@ -67,7 +67,7 @@ class ConsentJobs:
                 log.error("connections_not_looked_at", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
-        """Do what is due, one batch; whether anything was."""
+        """Run one batch of due jobs, and return whether there were any."""
         now = self._now()
         due: dict[ConsentStep, Select[Any]] = {
             "expire": _select_expired(now), "send keys": _select_keys_outdated(), "tell end": _select_end_unsent(),
@@ -95,7 +95,7 @@ class ConsentJobs:
         return found
 
     async def _take_step(self, tx: AsyncConnection, step: ConsentStep, asked: Select[Any], now: datetime) -> None:
-        """Take one step for one connection, if it is still due; another hub may have taken it."""
+        """Run one job of one connection if it is still due; another hub may have run it."""
         locked = asked.with_for_update(of=connections, key_share=True, skip_locked=True)
         row = (await tx.execute(locked)).one_or_none()
         if row is None:
@@ -116,7 +116,7 @@ def _select_expired(now: datetime) -> Select[Any]:
 
 
 def _select_keys_outdated() -> Select[Any]:
-    """Connections whose home was told, or has let in, a brand that has changed its keys since."""
+    """Select connections whose home was informed of the brand, or permits it, before its keys changed."""
     same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     return (
         select(connections)
@@ -127,7 +127,7 @@ def _select_keys_outdated() -> Select[Any]:
 
 
 def _select_end_unsent() -> Select[Any]:
-    """Connections that their retailer ended, and of which the home was not told."""
+    """Select connections that their retailer ended and whose home was not informed."""
     return select(connections).where(
         connections.c.state == "ended", connections.c.end_told.is_(False), connections.c.home.is_not(None)
     )

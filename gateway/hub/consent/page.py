@@ -1,8 +1,8 @@
 """The consent page: shows people who requests what and asks which home is theirs. It accepts no consent itself.
 
-Whoever has its address may say a support code; that sends the question to that home, in the same transaction, and the
-page waits for the home's own answer. The page tells the same whether a home has the code or not. It has no script, no
-cookie, nothing from elsewhere, and tells nobody where it was come from.
+A person who has the page's address enters a support code. That sends the request to the home, in the same transaction,
+and the page waits for the home's own answer. The page shows the same whether or not a home has the code. It has no
+script, no cookie and nothing from other servers, and sends no referrer.
 """
 
 import json
@@ -60,7 +60,7 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 
 
 class ConsentPage:
-    """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
+    """Serves the page. `behind_proxy`: the proxy in front names the client."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ConsentPage:
         self._windows = SlidingWindows(lambda: now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the routes of the page."""
         return [
             web.get("/connect/{secret}", self._show), web.post("/connect/{secret}", self._submit_code),
             web.get("/join", self._show_claim),
@@ -97,9 +97,10 @@ class ConsentPage:
         return self._page(request, row)
 
     async def _show_claim(self, request: web.Request) -> web.Response:
-        """A phone has read the QR of a claim (gateway/protocol/enrolment.py). What stands behind the # never comes.
+        """Show what to do with a claim whose QR code a phone has read (gateway/protocol/enrolment.py).
 
-        It stands in the browser's address alone, to be copied from there: so the page is in all languages at once.
+        The part after the # stays in the browser's address, from where a person copies it. The hub never receives it,
+        so the page is in all languages at once.
         """
         if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
@@ -109,7 +110,7 @@ class ConsentPage:
         return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
 
     async def _submit_code(self, request: web.Request) -> web.Response:
-        """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""
+        """Take a support code; a mistyped one does not count as a try, and every other gets the same answer."""
         if not await self._allows(request, "says", MAX_CODES_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         text = await _submitted_code(request)
@@ -132,7 +133,7 @@ class ConsentPage:
         )
 
     async def _allows(self, request: web.Request, what: str, most: int) -> bool:
-        """Whether this address, and those around it, have not asked too much in this minute."""
+        """Return whether this address and its network are below the limit of this minute."""
         who, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
         if not await hit(RateLimitItemPerMinute(most), what, who):
             return False
@@ -189,7 +190,7 @@ def _template() -> Template:
 
 
 async def _submitted_code(request: web.Request) -> str | None:
-    """Read what was said in the page's own form, and nothing else that a body may be; None: it is too long for it."""
+    """Return the code in the page's form, or None if the body is longer than the form can be."""
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
@@ -203,7 +204,7 @@ async def _submitted_code(request: web.Request) -> str | None:
 
 
 def _view_of(row: Row[Any], now: datetime) -> str:
-    """What is shown: a question, that it waits, or how it ended."""
+    """Return what the page shows: the question, that it waits, or the end."""
     state = state_of(row, now)
     if state != "pending":
         return state
@@ -211,7 +212,7 @@ def _view_of(row: Row[Any], now: datetime) -> str:
 
 
 def _return_url(row: Row[Any], view: str) -> str | None:
-    """Where the shop wants his customer back, once nothing is left to do here."""
+    """Return the shop's address to go back to once nothing is left to do here, or None."""
     if row.return_url is None or view in {"ask", "wait"}:
         return None
     return f"{row.return_url}{'&' if '?' in row.return_url else '?'}connection={row.id}"
@@ -225,7 +226,7 @@ def _language(request: web.Request) -> Language:
 
 
 async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
-    """The connection of this address, with the names of brand and retailer."""
+    """Return the connection of this page's secret, with the names of brand and retailer, or None."""
     same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     asked = (
         select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))

@@ -48,13 +48,13 @@ _MONTHS = (
 
 
 def format_instant(at: datetime, language: Language) -> str:
-    """An instant in words. What time it is where the reader lives the hub does not know: it says whose time it is."""
+    """Return an instant in words, with its time zone, because the hub does not know the reader's."""
     day = pgettext("the first day of a month", "1").to(language) if at.day == 1 else str(at.day)
     return f"{day} {_MONTHS[at.month - 1].to(language)} {at.year}, {at:%H:%M} UTC"
 
 
 def requested_terms(asked: AskedTerms, language: Language) -> list[tuple[str, str]]:
-    """What is asked for, as pairs of a word and what it is. Names from outside are inert."""
+    """Return the requested terms as pairs of a name and its value; names from outside are inert."""
 
     def named(names: tuple[str, ...] | None, otherwise: Text) -> Text | str:
         return otherwise if names is None else ", ".join(isolate_direction(name) for name in names)

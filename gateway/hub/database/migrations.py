@@ -1,9 +1,9 @@
 """Migrates the database of an older hub, or refuses it and says why. The numbered steps serve both databases.
 
-Version 1 is every shape between 25 November 2026 18:58 (34ebc00), when the hub could first do all of its work, and
-e924f89: a column that came in between is added where it is missing. From version 2 on each step stands for one shape.
-A step says what it does in SQL that SQLite and PostgreSQL both read, and never by `tables.py`, which goes on changing.
-Whole tables and indexes that came later need no step: they are made where they are missing.
+Version 1 is each state between 25 November 2026 18:58 (34ebc00), when the hub could first do all of its work, and
+e924f89: a column that was added in between is added where it is missing. From version 2 on each step stands for one
+state. A step is SQL that SQLite and PostgreSQL both read. It must not use `tables.py`, which changes later. New tables
+and indexes need no step: they are made where they are missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +24,10 @@ class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
 
 @dataclass(frozen=True)
 class MigrationStep:
-    """How the version before becomes `version`. Statements run in the order of the fields.
+    """The change from the version before to `version`. Statements run in the order of the fields.
 
-    `columns`: SQL of each column by table and name, added where the table is there and lacks it. `postgresql`: what
-    SQLite needs no statement for, such as a text that may be longer.
+    `columns`: the SQL of each column by table and name, added if the table exists and lacks it. `postgresql`:
+    statements that SQLite does not need, such as for a longer text.
     """
 
     version: int
@@ -80,7 +80,7 @@ def migrate(connection: Connection) -> None:
     """Create the tables of an empty database, or migrate an older one, within the caller's transaction.
 
     Raises:
-        SchemaUnusable: a newer hub wrote it, or it is of no shape that a step begins with. Roll back then.
+        SchemaUnusable: a newer hub wrote it, or no step begins with its state. The caller must roll back.
     """
     inspected = inspect(connection)
     found = _version(connection) if inspected.has_table(about.name) else None
@@ -105,7 +105,7 @@ def migrate(connection: Connection) -> None:
 
 
 def missing_columns(connection: Connection) -> list[str]:
-    """Name what this hub needs and the database lacks, as `table` or `table.column`."""
+    """Return what this hub needs and the database lacks, as `table` or `table.column`."""
     inspected = inspect(connection)
     there = {table: {one["name"] for one in columns} for (_, table), columns in inspected.get_multi_columns().items()}
     missing = [table.name for table in metadata.sorted_tables if table.name not in there]
@@ -118,9 +118,9 @@ def missing_columns(connection: Connection) -> list[str]:
 
 
 async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str]) -> None:
-    """Seal the webhook secrets that a hub before 25 November 2026 21:00 kept as they are.
+    """Encrypt the webhook secrets that a hub before 25 November 2026 21:00 stored in plain text.
 
-    `seal`: of the hub's own key, from the secret and the endpoint's id.
+    `seal` is the hub key's, with the secret and the endpoint's id.
     """
     plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # what is sealed is base64: no underscore
     for row in (
@@ -132,7 +132,7 @@ async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str
 
 
 def _version(connection: Connection) -> int | None:
-    """Which version the database says it is; None: it says none, so no hub has made it whole."""
+    """Return the database's version, or None if it has none, so that no hub has completed it."""
     found = connection.scalar(select(about.c.value).where(about.c.key == "version"))
     if found is None:
         return None
@@ -164,7 +164,7 @@ def _apply(connection: Connection, step: MigrationStep) -> None:
 
 
 def _make_indexes(connection: Connection) -> None:
-    """Make the indexes that a database of an older hub lacks: with a table that is there they are not made."""
+    """Make the indexes that the database of an older hub lacks: `create_all` makes none for an existing table."""
     found = inspect(connection).get_multi_indexes()
     there = {index["name"] for several in found.values() for index in several}
     for table in metadata.sorted_tables:

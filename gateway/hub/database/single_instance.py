@@ -1,6 +1,6 @@
 """Allows only one hub on a SQLite file: SQLite lacks the locks that shared leases need.
 
-Two would also throw each other off the broker again and again, for both have the same account. PostgreSQL is for many.
+Two hubs would also displace each other at the broker again and again, because both use the same account.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from gateway.hub.database.store import StoreUnusable
 
 @contextlib.contextmanager
 def lock_database(url: str) -> Iterator[None]:
-    """Have a hub's SQLite file for this hub alone; the lock is the system's own, so it ends with the process.
+    """Lock a hub's SQLite file for this process; the lock is the system's, so it ends with the process.
 
     Raises:
-        StoreUnusable: another hub has it.
+        StoreUnusable: another hub uses it.
     """
     known = make_url(url)
     if known.get_backend_name() != "sqlite" or known.database in {None, "", ":memory:"}:

@@ -1,11 +1,12 @@
 """The hub's store: SQLite on one machine, PostgreSQL at scale, by the same statements.
 
 Every change is one transaction of `writing`. SQLite has one writer: writers queue here rather than in its busy timer,
-and each begins `IMMEDIATE`, so none fails half-way because another wrote meanwhile. What is leased by several hubs at
-once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
+and each begins `IMMEDIATE`, so none fails half-way because another wrote meanwhile. There is only one hub on SQLite, so
+leases of several hubs (`FOR UPDATE SKIP LOCKED`) need no lock there.
 
 A row that stands for a queue (a retailer's, a home's) is locked with `key_share=True`: `FOR NO KEY UPDATE`. A plain
-`FOR UPDATE` waits for everybody who has inserted a row that points there, and two of those wait for each other.
+`FOR UPDATE` waits for each transaction that has inserted a row that references it, and two of those would wait for each
+other.
 """
 
 import asyncio
@@ -62,9 +63,9 @@ _TRANSIENT_CODE_CLASSES = (
 
 
 class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
-    """The database does not answer, or takes nothing now: the same may be asked again a moment later.
+    """The database does not answer or accepts nothing now; the same may succeed a moment later.
 
-    What was under way is not done; only of a transaction that was just being made whole nobody knows.
+    A transaction in progress has changed nothing; whether one in its commit did is unknown.
     """
 
 
@@ -76,7 +77,7 @@ class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
 
 
 async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
-    """Let a piece of work end, also when whoever waits for it is cancelled meanwhile: he hears of that afterwards."""
+    """Complete a piece of work although the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -92,10 +93,10 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
 
 
 class _UncancellableConnection(AsyncConnection):
-    """A connection whose statements end whatever becomes of whoever asked.
+    """A connection that completes its statements although the caller is cancelled.
 
-    One that is cancelled in the middle would leave its connection unusable, and the driver's thread an answer for an
-    event loop that may be closed by then.
+    A cancelled statement would leave the connection unusable, and the driver's thread would answer an event loop that
+    may be closed by then.
     """
 
     async def start(self, is_ctxmanager: bool = False) -> AsyncConnection:  # noqa: FBT002 - SQLAlchemy's own
@@ -119,12 +120,12 @@ class _UncancellableConnection(AsyncConnection):
 
 
 def new_id(prefix: str) -> str:
-    """Name something: the prefix, a hyphen and 128 random bits in small letters and digits."""
+    """Return a new id: the prefix, a hyphen and 128 random bits in small letters and digits."""
     return f"{prefix}-{b32encode(secrets.token_bytes(16)).decode().rstrip('=').lower()}"
 
 
 class HubStore:
-    """One database. Made by `open`."""
+    """One database; `open` makes it."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -140,7 +141,7 @@ class HubStore:
         """Open the database that a URL of SQLAlchemy names, and make or migrate its tables.
 
         Raises:
-            StoreUnusable: it cannot be reached, or its tables are of a version that this hub cannot work with.
+            StoreUnusable: it cannot be reached, or this hub does not support the version of its tables.
         """
         try:
             engine = _engine_of(url)
@@ -174,9 +175,9 @@ class HubStore:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection to read by. On SQLite all that it sees is one moment; on PostgreSQL each statement's own.
+        """Yield a connection for reading. SQLite reads one snapshot; on PostgreSQL each statement has its own.
 
-        There it has no transaction: beginning and ending one would be two more ways to the server for each look.
+        PostgreSQL gets no transaction, because its begin and end would be two more round trips.
         """
         async with self._connection() as connection:
             if not self.has_one_writer:
@@ -185,9 +186,9 @@ class HubStore:
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction: whole when the block ends, nothing if it raises.
+        """Yield a transaction, which is committed at the end of the block and rolled back if the block raises.
 
-        Who is cancelled while it is made whole finds it whole.
+        A caller that is cancelled during the commit finds it committed.
         """
         async with (
             self._write_lock if self.has_one_writer else contextlib.nullcontext(),
@@ -206,9 +207,9 @@ class HubStore:
     async def execute_once(
         self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Sequence[Row[Any]]:
-        """Do one statement that is a transaction of its own; the rows that it gives.
+        """Execute one statement that is its own transaction, and return its rows.
 
-        On PostgreSQL that is one way to the server, where `writing` makes three.
+        On PostgreSQL this is one round trip, where `writing` makes three.
         """
         async with self.writing() if self.has_one_writer else self.reading() as tx:
             found = await tx.execute(statement, params)
@@ -247,7 +248,7 @@ class HubStore:
                 given_back.set_result(None)
 
     async def is_healthy(self) -> bool:
-        """Whether it answers now, has the tables that it had, and where it is SQLite has room for what is written."""
+        """Return whether the database answers, has its tables, and (SQLite) has free disk space."""
         asking = self._health_query
         if asking is None or asking.done():
             asking = self._health_query = asyncio.ensure_future(self._check_answers())
@@ -269,7 +270,7 @@ class HubStore:
             return False
 
     def _free_bytes(self) -> int:
-        """How many bytes the disk takes; of a database on another machine that is its own to know."""
+        """Return the free bytes of SQLite's disk; for a database on another machine the required minimum."""
         file = self._engine.url.database if self.has_one_writer else None
         return MIN_FREE_BYTES if not file else shutil.disk_usage(Path(file).resolve().parent).free
 
@@ -281,7 +282,7 @@ class HubStore:
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """Whether the same may well go a moment later."""
+    """Return whether the same statement may succeed a moment later."""
     if is_schema_fault(error):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -290,7 +291,7 @@ def is_transient(error: DBAPIError) -> bool:
 
 
 def is_schema_fault(error: DBAPIError) -> bool:
-    """Whether a table or column is missing: SQLite calls that an operational error, as it does a full disk."""
+    """Return whether a table or column is missing; SQLite reports it as an operational error, as a full disk."""
     if getattr(error.orig, "sqlstate", None) in _MISSING_OBJECT_CODES:
         return True
     return getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR_CODE
@@ -298,7 +299,7 @@ def is_schema_fault(error: DBAPIError) -> bool:
 
 @contextlib.contextmanager
 def _as_unavailable() -> Iterator[None]:
-    """Say of whatever keeps a connection from being had that the database is silent."""
+    """Raise StoreUnavailable for each error that prevents a connection."""
     try:
         yield
     except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -310,11 +311,11 @@ def _error_text(error: Exception) -> str:
 
 
 def _check_openable(engine: AsyncEngine) -> None:
-    """See whether SQLite's file, if that is what it is, can be opened, before aiosqlite does.
+    """Raise an OSError if SQLite's file cannot be opened, before aiosqlite tries.
 
-    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone. A file that is there
-    is not opened: to close it would give back the locks of whoever has it open in this process, and the next process
-    that looks would take it for nobody's and delete its log (seen).
+    aiosqlite leaves the thread of a failed connection to answer an event loop that may be closed. An existing file is
+    not opened here: closing it would release the locks of this process's other connections, and the next process that
+    opens the database would take it for unused and delete its log (seen).
     """
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return
@@ -343,7 +344,7 @@ def _postgresql_engine(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def chosen(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's
-        """Take another where this one is known to have ended: asking the server would be three more ways to it."""
+        """Choose another connection if this one is known to be closed; a test query would be three more round trips."""
         if connection.driver_connection.is_closed():
             raise DisconnectionError
 

@@ -1,7 +1,10 @@
-"""The hub's tables, the same for SQLite and PostgreSQL.
+"""The columns of the hub's tables, the same for SQLite and PostgreSQL.
 
-The store is the truth, the broker a doorbell. An instant is whole microseconds since 1970 in UTC, so both databases
-keep and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.
+`deliveries` has the columns of a delivery, `delivery_versions` those of each version. A new column also needs a step in
+`migrations.py`; the API shows a delivery by `Delivery` in `gateway/hub/api/delivery_models.py`.
+
+The database decides; the broker only carries messages. An instant is whole microseconds since 1970 in UTC, so both
+databases store and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,17 +40,17 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class InstantColumn(TypeDecorator[datetime]):
-    """An aware datetime, kept as whole microseconds since 1970."""
+    """An aware datetime, stored as whole microseconds since 1970."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the interface
-        """As it is kept."""
+        """Return the stored value."""
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002 - the interface
-        """As it is read."""
+        """Return the value of a stored one."""
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 

@@ -1,6 +1,6 @@
 """Computes from a home's terms whether and when it accepts a delivery. Pure.
 
-Not from whether somebody is home, nor from how an entrance is doing: of both a retailer learns nothing here.
+It uses neither the household's presence nor the state of an entrance, so a retailer learns nothing about them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MAX_WINDOWS = 32  # windows; seven days have fewer
 
 
 class Why(StrEnum):
-    """Why not."""
+    """The reason why a delivery is not possible."""
 
     NOT_GRANTED = auto()
     """The home has not let the brand in, or no longer."""
@@ -39,19 +39,19 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailabilityResult:
-    """Whether, why not, and which parts of it are allowed."""
+    """Whether a delivery is possible, the reason why not, and the permitted parts of its time."""
 
     why: Why | None
     windows: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
     def possible(self) -> bool:
-        """Whether the whole of it is allowed."""
+        """Whether the whole time is permitted."""
         return self.why is None
 
 
 def zone_of(said: Mapping[str, Any]) -> ZoneInfo | None:
-    """The zone that a home told; None: it told none that is known here."""
+    """Return the time zone that the home reported, or None if this machine does not know it."""
     name = said.get("timezone")
     try:
         return ZoneInfo(name) if isinstance(name, str) and name else None
@@ -68,7 +68,7 @@ def check_availability(  # noqa: PLR0913 - what is asked, and what is known
     zone: ZoneInfo | None,
     now: datetime,
 ) -> AvailabilityResult:
-    """Tell whether a home takes a delivery from `start` to `end`; `terms`: None where it has not let the brand in."""
+    """Return whether a home accepts a delivery from `start` to `end`; `terms` is None without permission."""
     if terms is None:
         return AvailabilityResult(why=Why.NOT_GRANTED)
     if not terms.let_in or (entrance is not None and entrance not in terms.entrances):
@@ -96,15 +96,14 @@ class ForbiddenPart:
     allowed: tuple[str, ...]
 
     def __str__(self) -> str:
-        """In words, of nothing but what the brand was told."""
+        """Describe it with values that the brand knows already."""
         return f"The permission allows no {self.part} {self.given!r}, but {', '.join(self.allowed) or 'none'}."
 
 
 def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[ForbiddenPart, ...]:
-    """Tell what of these (`entrance`, `place`, `carrier`) a home's terms, as they are kept, do not allow.
+    """Return which of the parts (`entrance`, `place`, `carrier`) a home's stored terms do not allow.
 
-    A list that nobody told forbids nothing, nor one that may have been cut off when it was
-    (gateway/storage/hub_journal.py).
+    A missing list forbids nothing, nor does a list that may have been shortened (gateway/storage/hub_journal.py).
     """
     known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
     return tuple(

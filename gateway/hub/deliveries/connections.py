@@ -1,7 +1,6 @@
 """Stores connections between a retailer's brand and a home, from the request to the home's answer.
 
-Every function is called inside the caller's transaction. The home decides: nothing here makes a connection granted but
-the home's own signed word.
+The caller owns the transaction of each function. The home decides: only its own signed message grants a connection.
 """
 
 import json
@@ -56,10 +55,10 @@ class GivenTerms(BaseModel):
 
     @property
     def permission_terms(self) -> PermissionTerms:
-        """The same as a house reckons with them.
+        """Return them as a box evaluates them.
 
         Raises:
-            ValueError: they cannot be meant.
+            ValueError: they are contradictory.
         """
         return PermissionTerms(
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
@@ -69,24 +68,24 @@ class GivenTerms(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentWriter:
-    """Who writes to homes: the hub's own address and key."""
+    """What the hub needs to write to homes: its own address and key."""
 
     url: str
     sign: Callable[[bytes], bytes]
 
 
 def is_expired(now: datetime) -> ColumnElement[bool]:
-    """Whose question nobody has answered in time, also where that is not written down yet."""
+    """Return the condition that a request was not answered in time, also before its state is stored."""
     return or_(connections.c.state == "expired", and_(connections.c.state == "pending", connections.c.expires <= now))
 
 
 def state_of(row: Row[Any], now: datetime) -> str:
-    """How a connection stands at this moment."""
+    """Return the state of a connection now."""
     return "expired" if row.state == "pending" and row.expires <= now else str(row.state)
 
 
 def connection_view(row: Row[Any], now: datetime) -> dict[str, Any]:
-    """A connection as its retailer may see it, in JSON's own types. Which home it is he learns once it lets him in."""
+    """Return a connection as its retailer may see it, in JSON's types; its home only once it is granted."""
     state = state_of(row, now)
     given = state == "granted"
     return {
@@ -102,9 +101,9 @@ def _iso(at: datetime) -> str:
 
 
 async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer: ConsentWriter, now: datetime) -> None:
-    """Somebody said a home's support code on the page: ask that home, if there is one.
+    """Send the request to the home of a support code that a person entered on the page, if there is one.
 
-    Every code counts as a try and gets the same answer, whether a home has it or not; the first that has one stays.
+    Each code counts as a try and gets the same answer, whether or not a home has it. The first home that has one stays.
     """
     new: dict[str, Any] = {"tries": connections.c.tries + 1}
     home = None
@@ -122,7 +121,7 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
 
 
 async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
-    """Whether a retailer has asked this home often enough today: a home answers so many questions, of all together."""
+    """Return whether a retailer has sent this home its maximum of requests today, over all connections."""
     lately = (
         connections.c.retailer == row.retailer,
         connections.c.home == home,
@@ -133,7 +132,7 @@ async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: da
 
 
 async def send_keys(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
-    """Tell a home that has let the brand in which keys the brand has now: its owner approves the new ones."""
+    """Inform a home that permits the brand of its current keys; the owner approves new ones."""
     await _send(tx, row, row.home, writer, now, asks=False)
     version = await _keys_version(tx, row)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
@@ -146,7 +145,7 @@ async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
 
 
 async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
-    """Tell a home that the brand wants no more of a connection: by the brand's own word, where it gave one."""
+    """Inform a home that the brand ended a connection, by the brand's signed message if it gave one."""
     await _send(tx, row, row.home, writer, now, asks=False, ends=True)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
@@ -171,11 +170,11 @@ async def _send(  # noqa: PLR0913 - who says what to whom
 
 
 async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
-    """Keep what a home says to a brand, and tell whoever asked; whether it changed anything.
+    """Store a home's decision on a brand and notify the retailer; return whether it changed anything.
 
-    `home`: its row. A word older than the one that is known changes nothing; terms that cannot be meant give nothing.
-    A no ends its open deliveries at once, but for one at the door: what becomes of that the home says, and of the
-    others too, one by one, should it think again.
+    `home` is the home's row. A decision older than the stored one changes nothing, and contradictory terms grant
+    nothing. A no ends the brand's open deliveries at once, except one that is at the door: the home reports its result.
+    It also reports each of the others if it changes its decision again.
     """
     given = _granted_terms(decision)
     if given is None and decision.standing == "granted":
@@ -207,7 +206,7 @@ async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -
 
 
 def _granted_terms(said: PermissionDecision) -> dict[str, Any] | None:
-    """The terms as they are kept, in JSON's own types; None: none that can be meant were given."""
+    """Return the terms as they are stored, in JSON's types, or None if they are contradictory."""
     if said.standing != "granted":
         return None
     plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
@@ -219,29 +218,29 @@ def _granted_terms(said: PermissionDecision) -> dict[str, Any] | None:
 
 
 def _state_after(row: Row[Any], said: PermissionDecision) -> str:
-    """A home that has not made up its mind has not said yes: what it gave before it has taken back."""
+    """Return the state after a decision; an undecided home has not said yes, and has revoked an earlier yes."""
     if said.standing == "pending":
         return "pending" if row.state == "pending" else "revoked"
     return said.standing
 
 
 async def end_connection(tx: AsyncConnection, row: Row[Any], signed: str | None, now: datetime) -> None:
-    """The retailer wants no more of it; `signed`: as its brand says it. Its home is told by and by."""
+    """End a connection for its retailer. `signed` is the brand's message; a background job informs the home."""
     new = {"state": "ended", "decided": now, "end_signed": signed}
     await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
 
 
 async def expire_connection(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
-    """Nobody has answered: silence is no."""
+    """End a request that no home answered: no answer is a no."""
     await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))
     await _notify_retailer(tx, row.id, now)
 
 
 async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now: datetime) -> None:
-    """A home has refused a question unseen. One that its brand did not sign, and should have, is over at once.
+    """Handle a request that a home refused unseen; one without the brand's required signature ends at once.
 
-    Every other looks like one that nobody answers, until its time is over: such a home refuses by what it knows of
-    others (a name like that of a brand there, too many that ask), and how soon an end came would tell it.
+    Any other looks unanswered until it expires. Such a home refuses because of what it knows of other brands (a similar
+    name, too many requests), and an early end would reveal that.
     """
     asking = parse_consent(token)
     if asking is None or asking.connection is None or asking.signed is not None:
@@ -261,5 +260,5 @@ async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None
 
 
 def terms_of(row: Row[Any]) -> PermissionTerms | None:
-    """The terms that a home gave; None: none count."""
+    """Return the terms that a home granted, or None."""
     return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).permission_terms

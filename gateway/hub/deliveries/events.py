@@ -50,10 +50,10 @@ async def emit(  # noqa: PLR0913 - an event's own columns
     now: datetime,
     only_endpoint: str | None = None,
 ) -> str:
-    """Tell a retailer something, in the transaction in which it becomes true; the event's id.
+    """Store an event for a retailer in the transaction that causes it, and return the event's id.
 
-    Its `seq` is one more than that of the retailer's event before it, without a hole. `only`: to this endpoint alone,
-    whatever it wants. Ring `Bells.messages` when the transaction is whole.
+    Its `seq` is one more than that of the retailer's event before it, without a gap. `only_endpoint`: only this
+    endpoint gets it, whatever types it wants. Call `WakeUps.messages` after the commit.
     """
     id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
     kept = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,

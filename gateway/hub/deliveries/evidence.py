@@ -77,7 +77,7 @@ class Evidence(WireModel):
 
 
 def parse_account(token: bytes, key: str) -> Told | None:
-    """Take the account out of an event; None: there is none, or one that tells more than a retailer may know."""
+    """Return the account in an event, or None if there is none or it tells more than a retailer may know."""
     public = PublicKey.from_text(key)
     found = verify_event(token, public)
     if isinstance(found, EventRejection) or found.account is None:
@@ -92,10 +92,10 @@ def parse_account(token: bytes, key: str) -> Told | None:
 
 
 def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
-    """Name the parcels that no line says were read at the door; None: it cannot be told.
+    """Return the parcels that were not read at the door according to the account, or None if that is unknown.
 
-    A line has the last four characters of what was read. It cannot be told which are missing where two parcels end
-    alike, where the label says another number than was promised, or where lines were left out.
+    A line has the last four characters of a code. It is unknown which parcels are missing if two parcels end alike, if
+    a label differs from the announced number, or if lines were left out.
     """
     if told.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or told.statement.left_out:
         return None
@@ -105,12 +105,12 @@ def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | 
 
 
 def has_valid_signature(message: SignedMessage) -> bool:
-    """Whether it is signed by the key beside it."""
+    """Return whether the key beside it signed it."""
     return _payload_of(message) is not None
 
 
 def first_problem(evidence: Evidence) -> str | None:
-    """Name the first thing that does not hold; None: all does."""
+    """Return the first thing that is wrong, or None."""
     for place, told in enumerate(evidence.accounts, start=1):
         problem = _account_problem(evidence, told)
         if problem is not None:
@@ -148,7 +148,7 @@ def _account_problem(evidence: Evidence, told: Told) -> str | None:
 
 
 def _promise_problem(evidence: Evidence, sent: Sequence[tuple[SignedMessage, int, object]]) -> str | None:
-    """Hold what is told of the promise against the message that the home took, or else all that it may have taken."""
+    """Compare the order with the message that the home accepted, or with all that it may have accepted."""
     spoke = evidence.accounts[-1].statement
     meant = [(message, said) for message, version, said in sent if version == spoke.version]
     if not meant:
@@ -164,9 +164,9 @@ def _promise_problem(evidence: Evidence, sent: Sequence[tuple[SignedMessage, int
 
 
 def _difference(evidence: Evidence, said: object) -> str | None:
-    """Hold what is told of the promise against one message.
+    """Compare the order with one message.
 
-    Both sides' parcels are written as codes are written today: an older release wrote some otherwise.
+    Both sides' parcels are normalised as today, because an older release wrote some differently.
     """
     promised = dict(said) if isinstance(said, dict) else {}
     parcels = promised.pop("parcels", ())

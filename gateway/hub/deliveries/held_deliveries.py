@@ -1,6 +1,6 @@
 """Sends held deliveries once the home permits the brand, and ends those that wait in vain.
 
-The store says what is to do, so a hub that dies in the middle goes on with it at its next start.
+The store says what is due, so the next start continues what a killed hub began.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ MAX_DELIVERIES_PER_CHECK = 50
 
 
 class HeldDeliveries:
-    """One a process. The `bells` are rung when something was sent or told.
+    """Releases held deliveries, one worker in each process, and wakes the workers that send.
 
-    A delivery that raises an unforeseen error is set aside, and all others are released.
+    A delivery that raises an unexpected error is set aside, and all others are released.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
@@ -51,7 +51,7 @@ class HeldDeliveries:
                 log.error("held_not_sent", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
-        """Do what is due; whether anything was."""
+        """Handle the due deliveries, and return whether there were any."""
         now = self._now()
         asked = (
             select(
@@ -81,7 +81,7 @@ class HeldDeliveries:
         return bool(found)
 
     async def _refuse(self, delivery: str, now: datetime) -> None:
-        """Refuse a delivery that cannot be worked, and tell its retailer; set it aside if not even that can be done."""
+        """Refuse a delivery that cannot be handled, and notify its retailer; set it aside if that fails too."""
         with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
             async with self._store.writing() as tx:
                 row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
@@ -109,7 +109,7 @@ class HeldDeliveries:
 
 
 async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:
-    """Whether the home's terms allow it: what its brand did not sign only where they allow the hub's signature."""
+    """Return whether the home's terms allow it: without the brand's signature only if they allow the hub's."""
     signed = (delivery_versions.c.delivery == row.id, delivery_versions.c.token.is_not(None))
     if await tx.scalar(select(delivery_versions.c.version).where(*signed).limit(1)) is not None:
         return True

@@ -19,7 +19,7 @@ async def enqueue(  # noqa: PLR0913 - a job's own columns
     tx: AsyncConnection, home: str, kind: JobKind, token: bytes, *, now: datetime, delivery: str | None = None,
     browser: str | None = None, lifetime: timedelta = JOB_LIFETIME,
 ) -> str:  # fmt: skip
-    """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
+    """Store a job for a home, due at once, and return its id. Call `WakeUps.jobs` after the commit."""
     id_ = new_id("job")
     await tx.execute(
         _INSERT_JOB,

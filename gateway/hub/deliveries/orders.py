@@ -1,7 +1,8 @@
 """Stores deliveries at the hub and queues their jobs for homes.
 
-The home decides: the hub says `scheduled` or `cancelled` only once the home has. What nobody has let in yet is *held*:
-the home's box does not know the brand, so nothing is sent, and the hub itself may cancel it or let it expire.
+The home decides: a delivery is `scheduled` or `cancelled` only once the home has reported it. Until the home permits
+the brand a delivery is *held*: the box does not know the brand, so the hub sends nothing and may itself cancel or
+expire the delivery.
 """
 
 import secrets
@@ -31,16 +32,16 @@ _INSERT_VERSION = insert(delivery_versions)
 
 
 class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
-    """Signed it is larger than a box reads."""
+    """The signed message would be larger than a box reads."""
 
 
 def initial_state(promise: Mapping[str, Any]) -> State:
-    """How a delivery stands of which no home has spoken."""
+    """Return the state of a delivery that no home has answered."""
     return State.AWAITING_PERMISSION if promise["parcels"] else State.AWAITING_LABEL
 
 
 def promise_fields(body: DeliveryBody) -> dict[str, Any]:
-    """What is kept of a promise, as JSON has it."""
+    """Return the stored fields of an order, in JSON's types."""
     return body.model_dump(mode="json", include=set(_PROMISE_FIELDS))
 
 
@@ -59,7 +60,7 @@ def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, A
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWriter:
-    """What is kept, and signed, in one transaction."""
+    """The transaction, the signer and the time with which deliveries are stored and signed."""
 
     tx: AsyncConnection
     signer: HubSigner
@@ -69,14 +70,14 @@ class DeliveryWriter:
 async def store_version(
     writer: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
-    """Keep one version; without a token the hub signs it when it is sent."""
+    """Store one version; without a token the hub signs it when it is sent."""
     kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": writer.now,
             "sha256": None if token is None else token_digest(token)}  # fmt: skip
     await writer.tx.execute(_INSERT_VERSION, kept)
 
 
 async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
-    """Send one version to its home: as the brand signed it, or signed by the hub.
+    """Send one version to its home, signed by the brand or else by the hub.
 
     Raises:
         MessageTooLarge: no box would read it.
@@ -88,7 +89,7 @@ async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Can
 
 
 def sign_message(writer: DeliveryWriter, brand: str, home: str | None, body: Offer | Update | Cancel) -> bytes:
-    """Sign as the hub what a brand did not; `home` None: for one that is not known yet, to see whether it fits.
+    """Sign a message as the hub. `home` None: the home is not known yet, and only the size matters.
 
     Raises:
         MessageTooLarge: no box would read it.
@@ -106,7 +107,7 @@ def sign_message(writer: DeliveryWriter, brand: str, home: str | None, body: Off
 
 
 async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
-    """The home has let the brand in: send what was held for it."""
+    """Send what was held for a home that has permitted the brand."""
     await writer.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
     row = await find_delivery(writer.tx, row.id)
     asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
@@ -122,13 +123,13 @@ async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
 
 
 async def is_name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
-    """Whether this home has another delivery of that name from the brand."""
+    """Return whether this home has another delivery of the brand with that name."""
     same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
     return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None
 
 
 async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
-    """Say by the hub's own word how a delivery stands, where no home ever heard of it."""
+    """Store a state that the hub itself decides, because no home knows the delivery."""
     await tx.execute(
         update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
     )
@@ -136,9 +137,9 @@ async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: st
 
 
 async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
-    """The home has spoken of a version: what it refused does not count, so the one before it is what is promised.
+    """Return the columns that a home's answer to a version changes.
 
-    What is to be written of the delivery.
+    A refused version does not count, so the order is that of the version before it.
     """
     mine = delivery_versions.c.delivery == row.id
     version = result.version
@@ -161,7 +162,7 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
 
 
 async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
-    """Tell its retailer how a delivery stands."""
+    """Store an event about a delivery's state for its retailer."""
     names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
     data = {name: getattr(row, name) for name in names}
     if row.untold:
@@ -170,12 +171,12 @@ async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Type
 
 
 async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
-    """Read one that is there, as it is in this transaction."""
+    """Return an existing delivery as it is in this transaction."""
     return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
 
 
 def is_over(row: Row[Any]) -> bool:
-    """Whether nothing can be changed any more."""
+    """Return whether a delivery can no longer change."""
     return State(row.state) in FINAL_STATES
 
 

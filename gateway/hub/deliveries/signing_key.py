@@ -1,8 +1,7 @@
 """The hub's Ed25519 key, made at its first start; it signs deliveries that brands do not sign themselves.
 
-The secrets of webhook endpoints, which the hub has to know to sign by them, lie in the store sealed under it.
-
-All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
+The hub stores the secrets of webhook endpoints encrypted under this key. All hubs of a cluster have the same key: copy
+it into each hub's folder before its first start.
 """
 
 import secrets
@@ -27,7 +26,7 @@ _NONCE_BYTES = 12  # bytes
 
 
 class HubKeyPair:
-    """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
+    """Signs for the hub. `x` is its public half as in a JWK, `kid` its fingerprint."""
 
     def __init__(self, key: BoxKey) -> None:
         self._key = key
@@ -38,7 +37,7 @@ class HubKeyPair:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load the key from `folder`, or make it there (readable by its owner only) when there is none.
+        """Load the key from `folder`, or make it there, readable by its owner only.
 
         Raises:
             KeyUnusable: the file is damaged, or others may read it.
@@ -54,23 +53,23 @@ class HubKeyPair:
         return cls(BoxKey.of(read_regular(path, at_most=_MAX_FILE_BYTES)))
 
     def sign(self, claims: HubClaims) -> bytes:
-        """Sign what a brand asked for by its API key."""
+        """Sign what a brand requested by its API key."""
         return sign_for_brand(claims, self._private, kid=self.kid)
 
     def signature(self, signed: bytes) -> bytes:
-        """Sign exactly these bytes: what the hub asks of a home for a brand (gateway/protocol/consent_request.py)."""
+        """Sign exactly these bytes, for requests to homes (gateway/protocol/consent_request.py)."""
         return self._key.sign(signed)
 
     def seal(self, secret: str, owner: str) -> str:
-        """Write a secret so that whoever has a copy of the database, and not this key, reads nothing of it.
+        """Encrypt a secret, so that a copy of the database without this key does not reveal it.
 
-        `whose`: what it belongs to; moved to another row it cannot be read.
+        `owner` is the row that it belongs to; in another row it cannot be decrypted.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), owner.encode())).decode()
 
     def unseal(self, sealed: str, owner: str) -> str | None:
-        """Read what was sealed; None: another key sealed it, or it is another's."""
+        """Decrypt a secret, or return None if another key encrypted it or it belongs to another row."""
         try:
             raw = b64decode(sealed)
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner.encode()).decode()

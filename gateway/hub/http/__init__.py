@@ -1,1 +1,1 @@
-"""What the hub knows of a client's connection: its address and its limits."""
+"""What each request of the API needs: operations, problems, authentication, addresses and limits of clients."""

@@ -22,17 +22,17 @@ _SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
 
 
 def new_secret() -> str:
-    """Make the secret half of a key: 128 random bits in small letters and digits."""
+    """Return the secret half of a key: 128 random bits in small letters and digits."""
     return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
 
 
 def secret_digest(secret: str) -> bytes:
-    """What is kept of a secret. It has 128 random bits, so nothing slow is needed."""
+    """Return the stored digest of a secret; it has 128 random bits, so no slow hash is needed."""
     return sha256(secret.encode()).digest()
 
 
 async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
-    """Tell whose key a request carries; None: none that counts. Compared in constant time, also where there is none."""
+    """Return the caller of a valid API key, or None; it compares in constant time, also for an unknown key."""
     found = _BEARER.fullmatch(authorization)
     if found is None:
         return None
@@ -46,7 +46,7 @@ async def authenticate_caller(tx: AsyncConnection, authorization: str, now: date
 async def authenticate_browser(
     tx: AsyncConnection, authorization: str, url: str, now: datetime
 ) -> HouseholdBrowser | None:
-    """Which browser of which home signed this header's token for this hub; None: none that counts."""
+    """Return the browser that signed this header's token for this hub, or None."""
     scheme, _, written = authorization.partition(" ")
     token = written.encode(errors="replace")
     said = read_unverified(token) if scheme.lower() == "bearer" else None
@@ -61,9 +61,9 @@ async def authenticate_browser(
 
 
 async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | None:
-    """What the home of a browser that has ended has to say to it, and nobody else can open; None: nothing.
+    """Return the last message of the home to a browser that ended, which only the browser can decrypt, or None.
 
-    Its key is forgotten, so this goes to whoever knows its random name.
+    The browser's key is deleted, so any client that knows the browser's random id gets the message.
     """
     said = read_unverified(authorization.partition(" ")[2].encode(errors="replace"))
     if said is None:

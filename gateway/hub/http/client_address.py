@@ -1,9 +1,9 @@
 """Normalises a client's address to the key of its rate limit (IPv4 address, IPv6 network).
 
-Behind a proxy the last address of `X-Forwarded-For` is the one that our own proxy wrote; before it anybody may write.
-Some proxies add a header of their own behind the one that came instead of lengthening it (HAProxy's `option
-forwardfor`), so the last of them counts, and some write beside the address the port, of which whoever asks has another
-each time (https://azure.microsoft.com/en-us/blog/rewrite-http-headers-with-azure-application-gateway/).
+Behind a proxy our own proxy wrote the last address of `X-Forwarded-For`; the ones before it anybody can write. Some
+proxies add a second header instead of extending the first (HAProxy's `option forwardfor`), so the last header counts.
+Some append the port, which differs for each connection
+(https://azure.microsoft.com/en-us/blog/rewrite-http-headers-with-azure-application-gateway/).
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ NETWORK_LIMIT_FACTOR = 4  # rations that a network of 48 bits has together: one 
 
 
 def client_address(request: web.Request, *, behind_proxy: bool) -> str:
-    """Tell whose ration a request is: an IPv4 address, or a network of IPv6."""
+    """Return the key of a request's rate limits: an IPv4 address, or a network of IPv6."""
     told = request.headers.getall("X-Forwarded-For", ()) if behind_proxy else ()
     return network_of(last_forwarded(told) or request.remote or "")
 
 
 def last_forwarded(headers: Sequence[str]) -> str:
-    """The address that was added last, over all headers of that name."""
+    """Return the address that was added last, over all headers of that name."""
     return headers[-1].rpartition(",")[2].strip() if headers else ""
 
 
@@ -35,7 +35,7 @@ def network_of(written: str) -> str:
 
 
 def wider_network(name: str) -> str | None:
-    """The network of 48 bits in which one of 64 lies: as much as one customer of a provider gets; None: it is none."""
+    """Return the /48 network of a /64 network, as much as a provider gives one customer, or None for another name."""
     try:
         known = IPv6Network(name)
     except ValueError:

@@ -1,7 +1,7 @@
 """Limits the connections of each client address, and closes idle ones.
 
-aiohttp waits for ever for a first request, and for each next one once a part of it has come: so whoever opens
-connections and says nothing would use up the files that a process may have open, and nobody else would be let in.
+aiohttp waits without limit for a first request, and for the rest of a request once a part of it has come. So a client
+that opens connections and sends nothing would use up the process's open files, and no other client could connect.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ IDLE_TIMEOUT_S = 90.0  # and until it has asked something more: longer than aioh
 
 
 def max_connections() -> int:
-    """How many connections there is room for, with as many files open as this process may have if it asks."""
+    """Return how many connections fit into the number of files that this process may open."""
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = (
         MAX_CONNECTIONS + RESERVED_FILES
@@ -45,9 +45,11 @@ def max_connections() -> int:
 
 @dataclass
 class HubConnectionLimiter:
-    """Counts who stands there. `each`: None behind a proxy, which comes from one address for everybody.
+    """Counts the connections of each address.
 
-    `per_second`: connections that one address may open, and `CONNECTION_BURST_S` times as many at once.
+    `max_per_address` is None behind a proxy, whose address all clients share.
+
+    `per_second`: connections that one address may open; `CONNECTION_BURST_S` times as many at once.
     """
 
     max_per_address: int | None
@@ -64,14 +66,14 @@ class HubConnectionLimiter:
         self.wider_networks = NetworkConnections(each * NETWORK_LIMIT_FACTOR, self.per_second * NETWORK_LIMIT_FACTOR)
 
     def protocol_factory(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
-        """Make what stands before aiohttp's own protocol."""
+        """Return the factory of protocols that limit connections in front of aiohttp's."""
         return lambda: _LimitedConnection(self, cast("asyncio.Protocol", server()))
 
     @web.middleware
     async def middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Let whoever asks something stay until he is answered."""
+        """Stop the timeout of a connection while its request is handled."""
         guest = None if request.transport is None else self.connections.get(request.transport)
         if guest is None:
             return await handler(request)
@@ -85,7 +87,7 @@ class HubConnectionLimiter:
             guest.set_timeout(self.idle_timeout_s)
 
     def admits(self, whose: str, mono: float) -> bool:
-        """Whether there is room for one more of these, and of those around, and they did not open too many of late."""
+        """Return whether this address and its network may open one more connection now."""
         if len(self.connections) >= self.max_connections or self.max_per_address is None:
             return len(self.connections) < self.max_connections
         if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):
@@ -93,7 +95,7 @@ class HubConnectionLimiter:
         return all(limits.has_room(network) for limits, network in self.limits_of(whose))
 
     def limits_of(self, network: str) -> Iterator[tuple[NetworkConnections, str]]:
-        """Give the counts that a connection of this network is part of, each with the network's name there."""
+        """Yield the counts that a connection of this network is part of, each with the network's name there."""
         yield self.networks, network
         wider = wider_network(network)
         if wider is not None:
@@ -101,7 +103,7 @@ class HubConnectionLimiter:
 
 
 class _LimitedConnection(BoundedReader):
-    """One connection: it counts, and everything else is aiohttp's."""
+    """One counted connection; aiohttp's protocol does the rest."""
 
     def __init__(self, threshold: HubConnectionLimiter, within: asyncio.Protocol) -> None:
         super().__init__(within)
@@ -124,13 +126,13 @@ class _LimitedConnection(BoundedReader):
         self.set_timeout(self._limiter.request_start_timeout_s)
 
     def set_timeout(self, seconds: float) -> None:
-        """Let it go unless it asks something within so long."""
+        """Close the connection unless a request begins within so many seconds."""
         self.clear_timeout()
         if self._transport is not None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
 
     def clear_timeout(self) -> None:
-        """It has asked something."""
+        """Cancel the timeout."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

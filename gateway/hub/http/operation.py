@@ -41,20 +41,20 @@ AcceptWholeFloat = BeforeValidator(_whole_float_to_int)
 
 
 class Model(BaseModel):
-    """What travels: frozen, strict, nothing unknown in it."""
+    """A body: frozen, strict, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class ApiParameters(BaseModel):
-    """Parameters, which are all text in HTTP: so numbers are read from it."""
+    """Parameters of a request, which are text in HTTP, so numbers are parsed from text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCaller:
-    """Whose key came with the request. Homes and deliveries of the sandbox and real ones never meet."""
+    """The caller of a valid API key. Homes and deliveries of the sandbox and real ones never mix."""
 
     retailer: str
     key: str
@@ -64,7 +64,7 @@ class ApiCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseholdBrowser:
-    """A browser of a home's household. Whose it is the hub does not know."""
+    """A browser of a home's household; the hub does not know which person uses it."""
 
     home: str
     browser: str
@@ -76,7 +76,7 @@ def _no_wake_up() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeUps:
-    """Who is woken when there is work: who rings at homes, who sends webhooks."""
+    """Wakes the workers that publish jobs to homes and that send webhooks."""
 
     jobs: Callable[[], None] = _no_wake_up
     messages: Callable[[], None] = _no_wake_up
@@ -89,56 +89,56 @@ class HubSigner(Protocol):
     x: str
 
     def sign(self, claims: HubClaims) -> bytes:
-        """Sign what a brand asked for by its API key."""
+        """Sign what a brand requested by its API key."""
         ...
 
     def seal(self, secret: str, owner: str) -> str:
-        """Write a secret for the store."""
+        """Encrypt a secret for the store."""
         ...
 
 
 class ResponseStream(Protocol):
-    """An answer that goes on."""
+    """The parts of a streamed response."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give its parts as they come."""
+        """Yield the parts as they come."""
         ...
 
     def close(self) -> None:
-        """It is over, also where it was never begun."""
+        """End the stream, also if it never began."""
         ...
 
 
 class QueryRelay(Protocol):
-    """Whoever asks homes for their households."""
+    """Relays queries of browsers to their homes."""
 
     async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
-        """Hand on a question that nobody here can read, and return the answer to it.
+        """Send an encrypted query to the browser's home, and return the encrypted answer.
 
         Raises:
-            ApiProblem: the home is not there, or says nothing.
+            ApiProblem: the home is not connected or does not answer.
         """
         ...
 
 
 class EventStreams(Protocol):
-    """Whoever follows a retailer's events."""
+    """Makes streams of a retailer's events."""
 
     def follow(self, caller: "ApiCaller", *, after: int, types: frozenset[str], seconds: float) -> ResponseStream:
-        """Give the events behind number `after`, of these types (none: all), for so long.
+        """Return a stream of the events after number `after`, of these types (empty: all), for so many seconds.
 
         Raises:
-            ApiProblem: the retailer follows them often enough.
+            ApiProblem: the retailer has the maximum number of streams.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
-    """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
+    """One validated request. `tx` is a transaction; a handler that raises has changed nothing.
 
-    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address, `allowed`
-    where webhooks may go.
+    The workers are woken after the commit. `url` is the hub's own address. `destination_policy` says to which addresses
+    webhooks may go.
     """
 
     tx: AsyncConnection
@@ -155,20 +155,20 @@ class RequestContext:
 
     @property
     def caller(self) -> ApiCaller:
-        """The caller of an operation that needs a key."""
+        """The caller of an operation that needs an API key."""
         if self.optional_caller is None:
             raise TypeError("this operation is everybody's")
         return self.optional_caller
 
     @property
     def browser(self) -> HouseholdBrowser:
-        """The browser that calls, of an operation that is for one."""
+        """The browser that calls an operation for browsers."""
         if self.optional_browser is None:
             raise TypeError("this operation is no browser's")
         return self.optional_browser
 
     def part(self, model: type[P]) -> P:
-        """The part of the request that was declared as this model."""
+        """Return the part of the request that was declared as this model."""
         return next(part for part in self.parts if isinstance(part, model))
 
 
@@ -197,7 +197,7 @@ def links_to(parameter: str, *operations: str) -> OperationLinks:
 
 
 class OperationDetails(TypedDict, total=False):
-    """What a handler's decorator may say beside path and name; `ApiOperation` has the meanings and defaults."""
+    """The arguments of a handler's decorator beside path and name; `ApiOperation` has their meanings and defaults."""
 
     answers: Required[ResponseModels]
     right: ApiAccess
@@ -245,17 +245,17 @@ class ApiOperation:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something: then it takes an Idempotency-Key where it is a POST."""
+        """Whether it changes something."""
         return self.method != "GET" and not self.only_asks
 
     @property
     def idempotency(self) -> bool:
-        """Whether a repeated Idempotency-Key gets the first answer again."""
+        """Whether it accepts an Idempotency-Key, so that a repeated request gets the first response again."""
         return self.writes and self.method == "POST" and self.right is not ApiAccess.NONE
 
     @property
     def problems(self) -> frozenset[Code]:
-        """Everything that it can refuse."""
+        """All codes with which it can refuse."""
         found = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, *self.refuses}
         if self.right is not ApiAccess.NONE:
             found |= {Code.UNAUTHENTICATED}

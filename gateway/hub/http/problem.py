@@ -110,7 +110,7 @@ class Document(BaseModel):
 
 
 class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
-    """Something is not done, and why; `headers` go with the answer."""
+    """A request was refused; `headers` are added to the response."""
 
     def __init__(
         self,
@@ -127,11 +127,11 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
 
     @property
     def status(self) -> HTTPStatus:
-        """The status with which it is sent."""
+        """The status of the response."""
         return PROBLEM_TYPES[self.code][0]
 
     def document(self, url: str, instance: str) -> Document:
-        """What is sent of it; its type is an address of the hub's own, where the code is explained."""
+        """Return the body of the response; its type is an address of the hub that explains the code."""
         return Document(
             type=f"{url}/problems/{self.code}",
             title=PROBLEM_TYPES[self.code][1],

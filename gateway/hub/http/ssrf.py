@@ -1,11 +1,12 @@
 """Decides to which addresses the hub may send, so that no endpoint leads into a private network. Pure.
 
-An address is looked at twice: what is written, when an endpoint is made and again at each try; and the number that is
-really connected to, at each connection (`connection.py`), so a name that changes its answer in between helps nobody.
+It checks an address twice: the written one when an endpoint is made and at each attempt, and the IP address at each
+connection (gateway/hub/webhooks/connection.py). So a name whose DNS answer changes in between does not help an
+attacker.
 
-The networks that are refused are those of IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and
-what followed, read in November 2026), multicast, and what carries an IPv4 address inside an IPv6 one (mapped, NAT64,
-6to4, Teredo), which would be a second way to each of them.
+It refuses the networks of IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates, read
+in November 2026), multicast, and IPv6 addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo), which would
+be a second way to each of those.
 """
 
 import re
@@ -61,7 +62,7 @@ class DestinationRefused(Exception):  # noqa: N818 - it says what is the matter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationPolicy:
-    """What `hub.yaml` lets in beside names of the internet by https: `private` addresses, `plain` http."""
+    """What `hub.yaml` permits beside public names by https: `private` addresses, `plain` http."""
 
     private: bool = False
     plain: bool = False
@@ -72,7 +73,7 @@ DEFAULT_POLICY = DestinationPolicy()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """An address, understood in one way. `host`: small letters; an IPv6 number without brackets."""
+    """A parsed address. `host` is in small letters, an IPv6 address without brackets."""
 
     scheme: Literal["http", "https"]
     host: str
@@ -81,10 +82,10 @@ class Destination:
 
 
 def parse_destination(url: str, allowed: DestinationPolicy) -> Destination:
-    """Read an address to which a hub may send.
+    """Parse an address to which a hub may send.
 
     Raises:
-        DestinationRefused: it is none.
+        DestinationRefused: the hub does not send to it.
     """
     found = _URL_PARTS.fullmatch(url) if len(url) <= MAX_URL_CHARS and re.search(URL_PATTERN, url) else None
     if found is None:
@@ -104,7 +105,7 @@ def parse_destination(url: str, allowed: DestinationPolicy) -> Destination:
 
 
 def is_reachable(address: str, allowed: DestinationPolicy) -> bool:
-    """Tell whether a hub may connect to this number (as `getaddrinfo` and `connect` write it)."""
+    """Return whether a hub may connect to this IP address (as `getaddrinfo` and `connect` write it)."""
     try:
         number = ip_address(address)
     except ValueError:
@@ -162,14 +163,14 @@ MAX_HOSTS = 10_000  # that are remembered; only one to which something was sent 
 
 
 class HostRateLimit:
-    """At most so many POSTs to one host in any minute. Instants are seconds that count on, from anywhere."""
+    """Limits the POSTs to one host in any minute. Instants are monotonic seconds."""
 
     def __init__(self, most: int) -> None:
         self._max_per_minute = most
         self._sent: dict[str, deque[float]] = {}
 
     def wait_s(self, host: str, now: float) -> float:
-        """Seconds until one more may go to it; 0: it may now, and is counted."""
+        """Return the seconds until one more POST may go to a host; 0: it may now, and is counted."""
         sent = self._sent.setdefault(host.lower().rstrip("."), deque())
         while sent and sent[0] <= now - MINUTE_S:
             sent.popleft()

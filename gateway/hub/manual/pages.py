@@ -38,7 +38,7 @@ class _RenderedPages:
 
 
 class Manual:
-    """All pages, rendered once, when the first is asked for: after that whoever asks costs a hub nothing."""
+    """All pages, rendered once at the first request, so that later requests cost nothing."""
 
     def __init__(self, document: Callable[[], Mapping[str, Any]], *, url: str) -> None:
         self._document, self._url = document, url
@@ -74,7 +74,7 @@ class Manual:
         return _RenderedPages(whole, problems)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what is served here."""
+        """Return the routes of the pages."""
         return [
             web.get("/", self._index),
             web.get("/problems/{code}", self._problem),

@@ -19,7 +19,7 @@ _BOUND_TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class ManualText:
-    """A piece of a type's words; `shape` is the name of the shape that it leads to."""
+    """A piece of a type's description; `shape` is the name of the schema that it links to."""
 
     text: str
     shape: str | None = None
@@ -39,7 +39,7 @@ class ManualField:
 
 @dataclass(frozen=True, slots=True)
 class ManualSchema:
-    """What stands in a body. Without fields it is `parts`."""
+    """A schema: its fields, or `parts` if it has none."""
 
     name: str
     about: str
@@ -49,7 +49,7 @@ class ManualSchema:
 
 @dataclass(frozen=True, slots=True)
 class ManualResponse:
-    """One good answer."""
+    """One successful response."""
 
     status: str
     parts: tuple[ManualText, ...]
@@ -57,7 +57,7 @@ class ManualResponse:
 
 @dataclass(frozen=True, slots=True)
 class ManualOperation:
-    """One operation, as it is told."""
+    """One operation as the manual shows it."""
 
     id: str
     method: str
@@ -72,14 +72,14 @@ class ManualOperation:
 
 @dataclass(frozen=True, slots=True)
 class ManualChapter:
-    """Operations about one thing, in the document's order."""
+    """The operations of one tag, in the document's order."""
 
     tag: str
     operations: tuple[ManualOperation, ...]
 
 
 def read_chapters(document: Mapping[str, Any]) -> tuple[ManualChapter, ...]:
-    """Read all operations, by what they are about."""
+    """Return all operations by tag."""
     found: dict[str, list[ManualOperation]] = {}
     for path, methods in document["paths"].items():
         for method in _METHODS:
@@ -90,7 +90,7 @@ def read_chapters(document: Mapping[str, Any]) -> tuple[ManualChapter, ...]:
 
 
 def read_schemas(document: Mapping[str, Any]) -> tuple[ManualSchema, ...]:
-    """Read all shapes, by name."""
+    """Return all schemas by name."""
     return tuple(_read_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items()))
 
 
@@ -111,7 +111,7 @@ def _read_operation(method: str, path: str, one: Mapping[str, Any]) -> ManualOpe
 
 
 def _problem_codes(answer: Mapping[str, Any]) -> Iterator[str]:
-    """The stable codes that an answer can have: its description names each as `code`."""
+    """Yield the stable codes of a response, which its description names as `code`."""
     if "application/problem+json" in answer.get("content", {}):
         yield from (part.partition("`")[0] for part in answer["description"].split("`")[1::2])
 
@@ -145,7 +145,7 @@ def _read_schema(name: str, schema: Mapping[str, Any]) -> ManualSchema:
 
 
 def _type_texts(schema: Mapping[str, Any]) -> tuple[ManualText, ...]:
-    """Say a schema's type in words; a shape of its own is named."""
+    """Describe a schema's type; a schema of its own is linked."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return (ManualText(name, name),)
@@ -171,7 +171,7 @@ def _joined_with_or(several: list[tuple[ManualText, ...]]) -> tuple[ManualText, 
 
 
 def _bound_texts(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a value is held to. Of several kinds of value each one's bounds stand there, and null has none."""
+    """Describe the bounds of a value; alternatives list each one's bounds."""
     inner = [_bound_texts(one) for one in schema.get("anyOf", ())]
     own = [said.format(schema[word]) for word, said in _BOUND_TEXTS if schema.get(word) is not None]
     return tuple(dict.fromkeys([bound for bounds in inner for bound in bounds] + own))

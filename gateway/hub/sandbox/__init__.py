@@ -1,1 +1,1 @@
-"""Homes that do not exist, and a courier who always comes: retailers try the API there without touching a real home."""
+"""Simulated homes and couriers, with which retailers try the API without a real home."""

@@ -1,8 +1,8 @@
 """A simulated home: its entrances, its terms, and its answers to requests and messages. Pure.
 
-A message is answered by the rules of a real box, in the same order (gateway/storage/offers.py). What cannot be brought
-about from outside is asked for by *magic* parcel numbers: `SANDBOX-` and a word, and after it a hyphen and digits as
-one likes, so that two open deliveries need not have the same number.
+It answers a message by the rules of a real box, in the same order (gateway/storage/offers.py). *Magic* parcel numbers
+request what a retailer cannot cause otherwise: `SANDBOX-` and a word, and optionally a hyphen and digits, so that two
+open deliveries need not have the same number.
 """
 
 import re
@@ -58,14 +58,14 @@ _REFUSE_PREFIX = "REFUSE-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxDelivery:
-    """What the home knows of a delivery. `version` is the one that it took last."""
+    """What the home knows of a delivery. `version` is the newest that it accepted."""
 
     version: int
     state: State
 
 
 class SandboxTerms(WireModel):
-    """What the simulated owner lets a brand do."""
+    """What the simulated owner permits a brand."""
 
     entrances: tuple[str, ...]
     places: tuple[str, ...]
@@ -78,7 +78,7 @@ class SandboxTerms(WireModel):
 
     @property
     def permission_terms(self) -> PermissionTerms:
-        """The same as a house reckons with them."""
+        """Return them as a box evaluates them."""
         return PermissionTerms(
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
             days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
@@ -86,7 +86,7 @@ class SandboxTerms(WireModel):
 
 
 def decide_terms(asked: AskedTerms) -> SandboxTerms | None:
-    """What the simulated owner gives of what is asked; None: nothing. Whoever asks for no entrance asks for any."""
+    """Return what the simulated owner grants of a request, or None; a request without entrances asks for any."""
     carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT_CODE, REFUSE_CODE, REVOKE_CODE}]
     entrances = [one for one in SANDBOX_ENTRANCES if asked.entrances is None or one.id in asked.entrances]
     there = [place for one in entrances for place in one.places]
@@ -101,7 +101,7 @@ def decide_terms(asked: AskedTerms) -> SandboxTerms | None:
 
 
 def magic_words(parcels: Iterable[str]) -> tuple[str, ...]:
-    """The magic words among parcel numbers, without their digits."""
+    """Return the magic words among parcel numbers, without their digits."""
     found = (_MAGIC_PATTERN.fullmatch(parcel) for parcel in parcels)
     return tuple(match[1] for match in found if match is not None)
 
@@ -113,7 +113,7 @@ def refusal_of(
     terms: PermissionTerms,
     now: datetime,
 ) -> str | None:
-    """Why a believed message does not count; None: it does. `others`: what else is open in this home."""
+    """Return why a verified message does not count, or None. `others`: the other open deliveries of this home."""
     said = claims.delivery
     if isinstance(said, Cancel):
         return _cancel_refusal(said, known)
@@ -144,7 +144,7 @@ def _version_refusal(said: Offer | Update, known: SandboxDelivery | None) -> str
 
 
 def _requested_refusal(said: DeliveryBody) -> str | None:
-    """The refusal that a magic parcel asks for."""
+    """Return the refusal that a magic parcel requests."""
     for word in magic_words(said.parcels):
         code = word.removeprefix(_REFUSE_PREFIX).replace("-", "_").lower()
         if word.startswith(_REFUSE_PREFIX) and code in PUBLIC_REASONS:
@@ -174,13 +174,13 @@ def _terms_refusal(
 
 
 def _codes_collide(new: DeliveryOrder, other: DeliveryOrder) -> bool:
-    """Whether one scan could mean both."""
+    """Return whether one scan could mean both deliveries."""
     at_once = new.entrance == other.entrance and other.start < new.end and other.end > new.start
     return at_once and bool(new.parcels & other.parcels)
 
 
 def state_after(said: Offer | Update | Cancel, now: datetime) -> State:
-    """How a delivery stands once a message counts."""
+    """Return the state of a delivery once a message counts."""
     if isinstance(said, Cancel):
         return State.CANCELLED
     if not said.parcels:
@@ -189,7 +189,7 @@ def state_after(said: Offer | Update | Cancel, now: datetime) -> State:
 
 
 def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime) -> datetime | None:
-    """When the robot goes on with a delivery that stands so since now; None: never."""
+    """Return when the robot continues with a delivery that has been in this state since now, or None."""
     words = magic_words(parcels)
     match state:
         case State.AWAITING_LABEL | State.AWAITING_PERMISSION:
@@ -205,7 +205,7 @@ def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime)
 
 
 def next_result(state: State, parcels: tuple[str, ...], end: datetime, now: datetime) -> dict[str, object]:
-    """What comes next, as a result has it."""
+    """Return the next result of a delivery."""
     words = magic_words(parcels)
     if state is State.VISITING:
         return _visit_result(parcels, words)
@@ -217,7 +217,7 @@ def next_result(state: State, parcels: tuple[str, ...], end: datetime, now: date
 def visit_log(
     ended: DeliveryResult, parcels: tuple[str, ...], cold: float | None, now: datetime
 ) -> tuple[RecordEntry, ...]:
-    """What the simulated home's log has of a visit that ended so just now. `cold`: how cold it was to be kept."""
+    """Return the simulated home's log of a visit that just ended so. `cold` is the permitted temperature in °C."""
     came = now - VISIT_DURATION
     read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
     if "NOT-DELIVERED" in magic_words(parcels):
@@ -237,7 +237,7 @@ def visit_log(
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
-    """How a visit ends."""
+    """Return the result of a visit."""
     house = DoorResult.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else DoorResult.LOCKED_AGAIN
     if "ATTENDED" in words:
         return {"state": State.NOT_DELIVERED, "reason": "attended", "house": DoorResult.NOT_OPENED}

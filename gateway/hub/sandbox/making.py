@@ -37,7 +37,7 @@ MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # after which one may have to make
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSandbox:
-    """One retailer's playground."""
+    """The ids and the API key of a new sandbox."""
 
     retailer: str
     token: str
@@ -49,15 +49,15 @@ class NewSandbox:
 
 
 async def is_full(tx: AsyncConnection) -> bool:
-    """Whether there are as many as a hub has room for."""
+    """Return whether the maximum number of sandboxes exists."""
     there = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
     return (there or 0) >= MAX_SANDBOXES
 
 
 async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
-    """End the oldest sandbox in which nothing has happened for a day; whether there was one.
+    """Delete the oldest sandbox without an event for a day, and return whether there was one.
 
-    So whoever makes as many as he may cannot keep everybody else from having one.
+    So one client that makes the maximum number cannot keep others from having one.
     """
     lately = exists().where(events.c.retailer == retailers.c.id, events.c.at > now - MIN_IDLE_BEFORE_EVICTION)
     idle = select(retailers.c.id).where(
@@ -71,9 +71,9 @@ async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
 
 
 async def create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> NewSandbox:
-    """Make a retailer with a key, a brand, a simulated home, and the permission of that home's owner.
+    """Make a retailer with an API key, a brand, a simulated home, and the permission of its owner.
 
-    `box_key`: the public key under which the robot signs.
+    `box_key` is the public key under which the robot signs.
     """
     key, secret, ends = new_id("key"), new_secret(), now + SANDBOX_LIFETIME
     made = NewSandbox(
@@ -115,7 +115,7 @@ async def create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> Ne
 
 
 async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
-    """Delete sandboxes whose time is over, with everything that was made there; how many."""
+    """Delete expired sandboxes with everything in them, and return how many."""
     asked = select(retailers.c.id).where(retailers.c.ends <= now).limit(at_most)
     over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()
     if not over:

@@ -1,9 +1,8 @@
 """Plays all simulated homes and their couriers.
 
-It does what a box does, without a broker: takes the jobs that are kept for a home, answers them, and makes events,
-which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/boxes/box_events.py).
-What is due stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox
-alone.
+It does what a box does, without a broker: it takes a home's stored jobs, answers them, and makes signed and chained
+events, which the hub stores as those of every home (gateway/hub/boxes/box_events.py). What is due is in the store, so
+the next start continues what a killed hub began. It works on homes of the sandbox only.
 """
 
 import asyncio
@@ -64,9 +63,9 @@ DueKind = Literal["job", "delivery", "connection"]
 
 
 class SandboxRobot:
-    """One a process. `key` signs for every simulated home; `hub` is the hub's own key.
+    """Plays the homes of one process. `key` signs for every simulated home; `hub_key` is the hub's own key.
 
-    What raises an unforeseen error (a stranger made it, for whoever asks gets a sandbox) is set aside alone.
+    Work that raises an unexpected error is set aside alone: any client can make a sandbox, so strangers cause it.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
@@ -92,7 +91,7 @@ class SandboxRobot:
                 log.error("sandbox_stands_still", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
-        """Do what is due in some homes; whether anything was."""
+        """Do what is due in some homes, and return whether anything was."""
         now = self._now()
         jobs_due, plays_due, takes_due = self._due_conditions(now)
         rung = select(jobs.c.home).join(homes, homes.c.id == jobs.c.home).where(homes.c.sandbox, jobs_due)
@@ -105,7 +104,7 @@ class SandboxRobot:
         return bool(found)
 
     def _due_conditions(self, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
-        """Which jobs, deliveries and connections are due, but for those that are set aside."""
+        """Return the conditions of due jobs, deliveries and connections, except those set aside."""
         aside, kinds = self._set_aside.rows(), list(_JOB_KINDS)
         return (
             and_(jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(kinds), jobs.c.id.not_in(aside)),
@@ -114,7 +113,7 @@ class SandboxRobot:
         )
 
     async def _work_home(self, name: str, now: datetime) -> None:
-        """Do what is due in one home, oldest first, each piece in a transaction of its own."""
+        """Do what is due in one home, oldest first, each piece in its own transaction."""
         jobs_due, plays_due, takes_due = self._due_conditions(now)
         answers = select(jobs.c.id).where(jobs.c.home == name, jobs_due).order_by(jobs.c.created, jobs.c.id)
         plays = select(deliveries.c.id).where(deliveries.c.home == name, plays_due).order_by(deliveries.c.play)
@@ -158,7 +157,7 @@ class SandboxRobot:
                     await box_events.on_receipt(tx, home, refusal, now)
 
     async def _answer_job(self, scene: _HomeTransaction, id_: str) -> None:
-        """Take one job that is kept for the home."""
+        """Answer one job of the home."""
         mine = (jobs.c.id == id_, jobs.c.home == scene.home.id, jobs.c.due.is_not(None))
         job = (await scene.tx.execute(select(jobs).where(*mine))).one_or_none()
         if job is None:
@@ -176,7 +175,7 @@ class SandboxRobot:
             await self._emit_event(scene, DeliveryResult.model_validate({**blank, **told}))
 
     async def _verify_message(self, scene: _HomeTransaction, job: Row[Any]) -> Claims | RejectedMessage:
-        """Check a message as a box does: nothing is believed because the hub carried it."""
+        """Verify a message as a box does: it trusts nothing because the hub carried it."""
         at = Now(utc=scene.now, trusted=True, mono=0.0)
         if job.kind == JobKind.HUB_DELIVERY:
             keys = {self._hub.kid: public_key(self._hub.x)}
@@ -220,7 +219,7 @@ class SandboxRobot:
             )
 
     async def _advance_delivery(self, scene: _HomeTransaction, id_: str) -> None:
-        """Go on with one delivery that is due."""
+        """Continue with one due delivery."""
         mine = (deliveries.c.id == id_, deliveries.c.home == scene.home.id, deliveries.c.play <= scene.now)
         row = (await scene.tx.execute(select(deliveries).where(*mine))).one_or_none()
         if row is None:
@@ -238,7 +237,7 @@ class SandboxRobot:
     async def _account_of(
         self, scene: _HomeTransaction, row: Row[Any], result: DeliveryResult
     ) -> DeliveryRecord | None:
-        """The home's account of a delivery that is over. Its events are all the log that such a home has."""
+        """Return the home's account of an ended delivery; its events are its only log."""
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
         promise = row.promise
@@ -255,7 +254,7 @@ class SandboxRobot:
         return DeliveryRecord(lines=lines, token=sign_statement(statement, self._key.sign))
 
     async def _last_message_digest(self, scene: _HomeTransaction, row: Row[Any]) -> str | None:
-        """Name the message that the home took last, by its SHA-256, as its own events tell it."""
+        """Return the SHA-256 of the message that the home accepted last, according to its events."""
         mine = (home_events.c.home == scene.home.id, home_events.c.delivery == row.id)
         said = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
         for token in (await scene.tx.scalars(said)).all():
@@ -265,7 +264,7 @@ class SandboxRobot:
         return None
 
     async def _answer_question(self, scene: _HomeTransaction, job: Row[Any]) -> None:
-        """Answer a brand that asks to be let in. One that only tells its keys is believed anyhow."""
+        """Answer a brand's request; a message with only its keys is accepted unconditionally."""
         asking = parse_consent(job.token)
         if asking is None or asking.connection is None or asking.asked is None:
             return
@@ -280,7 +279,7 @@ class SandboxRobot:
             await scene.tx.execute(update(connections).where(mine).values(play=scene.now + simulated.DECISION_DELAY))
 
     async def _revoke_permission(self, scene: _HomeTransaction, id_: str) -> None:
-        """Revoke what was to be revoked, and say of each open delivery what that makes of it."""
+        """Revoke what was to be revoked, and report what becomes of each open delivery."""
         mine = (connections.c.id == id_, connections.c.home == scene.home.id, connections.c.play <= scene.now)
         row = (await scene.tx.execute(select(connections).where(*mine))).one_or_none()
         if row is None:
@@ -291,7 +290,7 @@ class SandboxRobot:
     async def _emit_decision(
         self, scene: _HomeTransaction, brand: str, given: SandboxTerms | None, no: Literal["refused", "revoked"]
     ) -> None:
-        """Say the owner's word on a brand: one for all that it asked of this home."""
+        """Report the owner's decision on a brand: one for all its requests to this home."""
         known = select(func.max(connections.c.version)).where(
             connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.sandbox
         )
@@ -305,7 +304,7 @@ class SandboxRobot:
             await self._refuse_open_deliveries(scene, brand)
 
     async def _refuse_open_deliveries(self, scene: _HomeTransaction, brand: str) -> None:
-        """Of a delivery that nobody is at the door with nothing comes any more."""
+        """Refuse the brand's open deliveries without a courier at the door."""
         over = [str(state) for state in (*FINAL_STATES, State.VISITING)]
         mine = (deliveries.c.home == scene.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
         asked = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
@@ -320,7 +319,7 @@ class SandboxRobot:
     async def _emit_event(
         self, scene: _HomeTransaction, said: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
     ) -> None:
-        """Make the home's next event, and have it kept as every home's are."""
+        """Make the home's next event, and store it as that of every home."""
         happened = BoxEvent(
             home=scene.home.id,
             seq=scene.kept.seq + 1,
@@ -338,13 +337,13 @@ class SandboxRobot:
 
 
 async def _find_delivery(scene: _HomeTransaction, brand: str, name: str) -> Row[Any] | None:
-    """The delivery of which a message speaks."""
+    """Return the delivery that a message is about."""
     named = (deliveries.c.brand == brand, deliveries.c.name == name)
     return (await scene.tx.execute(select(deliveries).where(deliveries.c.home == scene.home.id, *named))).one_or_none()
 
 
 async def _delivery_state(scene: _HomeTransaction, row: Row[Any]) -> SandboxDelivery | None:
-    """What the home knows of a delivery; None: it has taken no version of it."""
+    """Return what the home knows of a delivery, or None if it accepted no version of it."""
     if row.answered is None:
         return None
     taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
@@ -354,7 +353,7 @@ async def _delivery_state(scene: _HomeTransaction, row: Row[Any]) -> SandboxDeli
 
 
 async def _terms_given(scene: _HomeTransaction, brand: str) -> SandboxTerms | None:
-    """What the simulated owner lets a brand do."""
+    """Return what the simulated owner permits a brand."""
     asked = select(connections.c.terms).where(
         connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.state == "granted"
     )
@@ -363,7 +362,7 @@ async def _terms_given(scene: _HomeTransaction, brand: str) -> SandboxTerms | No
 
 
 async def _other_promises(scene: _HomeTransaction, row: Row[Any] | None) -> list[DeliveryOrder]:
-    """What else is open in the home."""
+    """Return the other open deliveries of the home."""
     open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
     asked = select(deliveries).where(deliveries.c.home == scene.home.id, deliveries.c.answered.is_not(None), open_)
     rows = (await scene.tx.execute(asked)).all()
@@ -375,5 +374,5 @@ def _promise_of(row: Row[Any]) -> DeliveryOrder:
 
 
 async def _schedule_delivery(scene: _HomeTransaction, delivery: str, due: datetime | None) -> None:
-    """When the robot goes on with it."""
+    """Store when the robot continues with a delivery."""
     await scene.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))

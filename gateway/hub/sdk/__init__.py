@@ -1,1 +1,1 @@
-"""A retailer's client of a hub: asks, follows events, and listens for webhooks. It knows no box."""
+"""A retailer's client of a hub: sends requests, follows events, and receives webhooks. It knows no box."""

@@ -26,11 +26,11 @@ MAX_RESPONSE_BYTES = 4_000_000  # bytes of an answer
 
 
 class HubUnreachable(Exception):  # noqa: N818 - it says what happened
-    """The hub could not be reached, or what answered is no hub; the text says which."""
+    """The hub cannot be reached, or the server is not a hub; the text says which."""
 
 
 class HubRefusal(Exception):  # noqa: N818 - it says what happened
-    """The hub says no: its stable code, and in words what is wrong and where."""
+    """The hub refused a request: its stable code, and a text that says what is wrong and where."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
@@ -45,13 +45,13 @@ class HubRefusal(Exception):  # noqa: N818 - it says what happened
 
 @dataclass(frozen=True, slots=True)
 class HubAccess:
-    """Where the hub is, and the API key; the key is in no text that this makes of itself."""
+    """The hub's address and the API key; no text of this object shows the key."""
 
     url: str
     key: str = field(repr=False, default="")
 
     def __post_init__(self) -> None:
-        """Refuse an address that is none, or by which everybody on the way would read the key: ValueError."""
+        """Raise ValueError for a malformed address, or one by which others could read the key on the way."""
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.query or parts.fragment:
             raise ValueError("a hub's address is https://name, as its operator tells it")
@@ -59,22 +59,22 @@ class HubAccess:
             raise ValueError("without https everybody on the way reads the API key")
 
     def url_of(self, path: str) -> str:
-        """The address of a path."""
+        """Return the address of a path."""
         return self.url.rstrip("/") + path
 
 
 class RetailerClient:
-    """One hub, over one session of aiohttp's."""
+    """A client of one hub, over one session of aiohttp."""
 
     def __init__(self, http: aiohttp.ClientSession, access: HubAccess) -> None:
         self._http, self._access = http, access
 
     async def request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Ask, and return what is answered; a POST is done once, however often it has to be sent.
+        """Send a request, and return the response's JSON; a POST takes effect once, however often it is sent.
 
         Raises:
-            HubRefusal: the hub says no.
-            HubUnreachable: nobody answered, however often it was tried.
+            HubRefusal: the hub refused it.
+            HubUnreachable: no attempt was answered.
         """
         headers = self._headers()
         if method == "POST" and self._access.key:
@@ -89,10 +89,10 @@ class RetailerClient:
         raise AssertionError("the last try has returned or raised")
 
     async def follow(self, after: str | None = None) -> AsyncIterator[ServerSentEvent]:
-        """Give a retailer's events as they happen, behind the one of this id; it comes back by itself when cut off.
+        """Yield a retailer's events after the one of this id as they happen; it reconnects by itself.
 
         Raises:
-            HubRefusal: the hub says no.
+            HubRefusal: the hub refused it.
         """
         reader, pause = EventStreamReader(last=after), STREAM_BACKOFF.first_s
         while True:
@@ -136,13 +136,13 @@ class RetailerClient:
 
 @asynccontextmanager
 async def open_client(access: HubAccess) -> AsyncIterator[RetailerClient]:
-    """A hub, over a session of its own."""
+    """Yield a client with its own session."""
     async with aiohttp.ClientSession() as http:
         yield RetailerClient(http, access)
 
 
 async def _check_status(answer: aiohttp.ClientResponse) -> None:
-    """Go on with a good answer; one that says to come again later is as if none had come."""
+    """Raise for a refusal; a response that asks to retry later counts as no response."""
     if answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return
     if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY}:
@@ -156,7 +156,7 @@ async def _check_status(answer: aiohttp.ClientResponse) -> None:
 
 
 async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
-    """All that is answered, and of an answer without end the beginning."""
+    """Return the body, or its beginning if it does not end."""
     found = bytearray()
     while len(found) < MAX_RESPONSE_BYTES and (part := await answer.content.read(MAX_RESPONSE_BYTES - len(found))):
         found += part

@@ -1,8 +1,8 @@
 """A webhook listener for trials: accepts what the hub signed and refuses everything else.
 
-Signatures are checked by `standardwebhooks` (https://github.com/standard-webhooks/standard-webhooks): over id,
-timestamp and body, with a timestamp of at most five minutes ago. A message comes again under the same `webhook-id`
-until it was answered, so an id that was seen is answered and not told a second time.
+`standardwebhooks` (https://github.com/standard-webhooks/standard-webhooks) verifies signatures: over id, timestamp and
+body, with a timestamp of at most five minutes ago. The hub repeats a message under the same `webhook-id` until it is
+confirmed, so a repeated id is confirmed and not reported again.
 """
 
 from collections import OrderedDict
@@ -22,11 +22,11 @@ CHALLENGE_TYPE = "webhook_endpoint.challenge"
 
 
 class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
-    """It is no webhook secret."""
+    """The text is not a webhook secret."""
 
 
 class WebhookListener:
-    """Listens until closed. `told(id, body)` for each new message; `refused(why)` for what does not verify."""
+    """Calls `on_message(id, body)` for each new message and `on_refused(why)` for each invalid one."""
 
     def __init__(
         self, secret: str, *, on_message: Callable[[str, dict[str, Any]], None], on_refused: Callable[[str], None]
@@ -34,7 +34,7 @@ class WebhookListener:
         """Take the endpoint's secret, `whsec_...`.
 
         Raises:
-            SecretUnusable: it is none.
+            SecretUnusable: the text is not a webhook secret.
         """
         if not secret.startswith("whsec_"):
             raise SecretUnusable("a webhook's secret begins with whsec_")
@@ -49,14 +49,18 @@ class WebhookListener:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     async def open(self, host: str, port: int) -> int:
-        """Begin to listen; the port. OSError: it cannot be had."""
+        """Listen, and return the port.
+
+        Raises:
+            OSError: the address cannot be used.
+        """
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         found: int = self._runner.addresses[0][1]
         return found
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ MAX_MESSAGE_CHARS = 1_000_000  # characters of one message
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One message. `id` is the newest that the stream has told."""
+    """One message. `id` is the newest id in the stream."""
 
     id: str | None
     event: str
@@ -19,7 +19,7 @@ class ServerSentEvent:
 
 
 class EventStreamReader:
-    """Reads one stream, part by part. `last` is the id to come back with."""
+    """Parses one stream, part by part. `last_event_id` is the id with which to reconnect."""
 
     def __init__(self, *, last: str | None = None) -> None:
         self.last_event_id = last
@@ -28,7 +28,11 @@ class EventStreamReader:
         self._id = last
 
     def feed(self, part: bytes) -> Iterator[ServerSentEvent]:
-        """Give the messages that this part ends. ValueError: one is larger than any of a hub."""
+        """Yield the messages that this part completes.
+
+        Raises:
+            ValueError: a message is larger than any of a hub.
+        """
         *lines, self._buffer = (self._buffer + part).split(b"\n")
         if len(self._buffer) + sum(map(len, self._data)) > MAX_MESSAGE_CHARS:
             raise ValueError("a message of the stream is too large")
@@ -38,7 +42,7 @@ class EventStreamReader:
                 yield found
 
     def discard_unfinished(self) -> None:
-        """Forget what had begun: the stream has ended in the middle."""
+        """Discard an unfinished message: the stream was interrupted."""
         self._buffer, self._event, self._data, self._id = b"", "", [], self.last_event_id
 
     def _line(self, line: str) -> ServerSentEvent | None:

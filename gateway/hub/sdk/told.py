@@ -8,7 +8,7 @@ MAX_JSON_DEPTH = 16  # levels of anything that a hub says
 
 
 def format_event(text: str) -> str:
-    """Write it: when, what, of what, how it stands. Nothing in it can move a terminal's cursor."""
+    """Return an event as one line: time, type, object, state. Nothing in it can move a terminal's cursor."""
     try:
         said = loads(text.encode(errors="replace"), deepest=MAX_JSON_DEPTH)
     except ValueError:
@@ -31,5 +31,5 @@ def format_event(text: str) -> str:
 
 
 def escape_control_characters(word: str) -> str:
-    """A stranger's word: nothing in it moves a terminal's cursor."""
+    """Return a text from outside with nothing in it that can move a terminal's cursor."""
     return "".join(char if char.isprintable() else "?" for char in word)

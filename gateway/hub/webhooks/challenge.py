@@ -13,9 +13,9 @@ CHALLENGE_DELAY = timedelta(seconds=1)  # so that whoever makes an endpoint can 
 
 
 async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
-    """Let an endpoint be sent nothing until its receiver has answered a new challenge; one before it is given up.
+    """Send an endpoint nothing until its receiver has answered a new challenge; an earlier one is given up.
 
-    One that is switched off is told nothing, so its challenge is sent when it is switched on again.
+    An endpoint that is switched off gets its challenge when it is switched on again.
     """
     row = (await tx.execute(select(endpoints).where(endpoints.c.id == endpoint))).one()
     old = and_(messages.c.id == row.challenge, messages.c.due.is_not(None))
@@ -33,7 +33,7 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> 
 
 
 async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
-    """Challenge the endpoints that an older hub's database has: none of them was ever asked."""
+    """Issue challenges to the endpoints in an older hub's database, which never had one."""
     unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
     found = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
     for row in found.all():

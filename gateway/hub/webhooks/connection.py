@@ -1,7 +1,7 @@
 """Makes one attempt: a POST, bounded in time and size, only to addresses that `ssrf` permits.
 
-The guard stands where a socket is made for the number that is connected to (`socket_factory`), behind every name,
-cache and spelling. Redirects, cookies, proxies of the environment and compressed answers do not exist here.
+The check is where the socket is made for an IP address (`socket_factory`), after each name, cache and spelling.
+Redirects, cookies, proxies of the environment and compressed responses are off.
 """
 
 import asyncio
@@ -44,17 +44,17 @@ Lookup = Callable[[str, int], list[tuple[socket.AddressFamily, str]]]
 
 
 class _AddressRefused(OSError):  # noqa: N818 - a word of the guard
-    """The guard lets this number not through. One text for all, so that it keeps its type among other errors."""
+    """The policy does not permit this IP address; one text for all, so that it keeps its type among other errors."""
 
     def __init__(self) -> None:
         super().__init__("the hub does not send to this address")
 
 
 def system_lookup(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    """Look a name up as this machine does.
+    """Resolve a name as this machine does.
 
     Raises:
-        OSError: it leads nowhere.
+        OSError: the name cannot be resolved.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     return [(family, str(address[0])) for family, _, _, _, address in found]
@@ -84,9 +84,9 @@ class _GuardedResolver(AbstractResolver):
 
 
 class WebhookConnections:
-    """All connections to receivers. Use as an asynchronous context; `seconds` counts, from anywhere.
+    """All connections to receivers, as an asynchronous context. `seconds` returns monotonic seconds.
 
-    `timeout`: seconds for one try, from the name to the answer.
+    `timeout`: seconds for one attempt, from the name to the response.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class WebhookConnections:
         self._lookup = lookup
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Open the session."""
         self._resolver = _GuardedResolver(self._policy, self._lookup)
         connector = aiohttp.TCPConnector(
             resolver=self._resolver, socket_factory=self._socket, use_dns_cache=False, limit=MAX_CONNECTIONS,
@@ -114,14 +114,17 @@ class WebhookConnections:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End all of them."""
+        """Close all connections."""
         await self._http.close()
         await self._resolver.close()
 
     async def post(
         self, url: str, body: bytes, headers: dict[str, str], *, challenge: str | None = None
     ) -> WebhookAttempt:
-        """Try once. Never raises: whatever a stranger does is an answer. `challenge`: what has to come back."""
+        """Make one attempt; it never raises, because all that a receiver does is a result.
+
+        `challenge` is the text that the response must contain.
+        """
         began = self._monotonic()
 
         def ended(result: WebhookResult) -> WebhookAttempt:
@@ -156,7 +159,7 @@ class WebhookConnections:
 
 
 async def _read_beginning(answer: aiohttp.ClientResponse, *, must: bool) -> bytes:
-    """Read what is looked at; the connection is used again only if that was all."""
+    """Read the part that matters; the connection is used again only if there is no more."""
     length = answer.content_length
     if not must and (length is None or length > MAX_READ_BYTES):
         answer.close()

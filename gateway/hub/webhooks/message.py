@@ -1,6 +1,6 @@
 """Builds the body and headers of a message (Standard Webhooks 1.0).
 
-The body is the same at each try. `webhook-id` too; the timestamp, and with it the signature, is each try's own
+Body and `webhook-id` are the same at each attempt; timestamp and signature are each attempt's own
 (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md).
 """
 
@@ -18,13 +18,13 @@ _SECRET_BYTES = 32  # of a secret; the specification asks for 24 to 64
 
 
 def new_secret() -> str:
-    """Make the key by which a receiver knows that the hub has sent it."""
+    """Return a new key with which a receiver verifies that the hub sent a message."""
     return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
-    """A message with all that is sent of it. `secrets`: the one that counts, and while it rotates the one before."""
+    """A message with all that is sent of it. `secrets`: the valid one, and during a rotation the one before."""
 
     message: str
     event: str
@@ -36,7 +36,7 @@ class WebhookRequest:
     secrets: tuple[str, ...]
 
     def body(self) -> bytes:
-        """Write the body."""
+        """Return the body."""
         whole = {
             "type": self.type,
             "timestamp": self.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -48,7 +48,7 @@ class WebhookRequest:
         return json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
 
     def headers(self, body: bytes, now: datetime) -> dict[str, str]:
-        """Write the headers of a try at this moment."""
+        """Return the headers of an attempt at this instant."""
         text = body.decode()
         return {
             "Content-Type": "application/json",

@@ -1,8 +1,8 @@
 """The webhook queue in the store: which endpoint is served next, what is due, and each attempt's result.
 
-A sender takes an *endpoint* for a while, not single messages: so one endpoint's messages go out in their order and
-bounded in number also where several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCKED`). The lease of a hub that died
-runs out; a hub alone on its SQLite takes its own back at once.
+A sender leases an *endpoint* for a while, not single messages. So the messages of one endpoint are sent in order and in
+a bounded number, also if several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCKED`). The lease of a killed hub expires;
+a hub alone on its SQLite frees its own leases at once.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ _SWEEP_BATCH_ROWS = 1000  # messages at once
 
 
 class QueueLane(StrEnum):
-    """Who waits for whom: one of a kind holds up its own kind alone."""
+    """The kind of an endpoint; slow endpoints delay only their own kind."""
 
     GOOD = auto()
     POOR = auto()
@@ -49,7 +49,7 @@ class QueueLane(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointLease:
-    """An endpoint that is this sender's until `until`."""
+    """An endpoint that this sender holds until `until`."""
 
     endpoint: str
     until: datetime
@@ -57,15 +57,15 @@ class EndpointLease:
 
     @property
     def short(self) -> bool:
-        """Whether it has one message of a turn only."""
+        """Whether it gets only one message in a turn."""
         return self.lane is not QueueLane.GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMessage:
-    """A message that is due, and where it goes. `tries` and `attempts`: before this one.
+    """A due message and its destination. `tries` and `attempts` count before this one.
 
-    `challenge`: what its receiver has to send back before it is sent anything else.
+    `challenge`: what its receiver must send back before it gets other messages.
     """
 
     letter: WebhookRequest
@@ -79,27 +79,26 @@ class QueuedMessage:
 
 
 async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
-    """Free every endpoint: for a hub that is alone and begins."""
+    """Free every endpoint, at the start of a hub that is alone."""
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
 async def is_any_due(tx: AsyncConnection, now: datetime) -> bool:
-    """Whether any message is due."""
+    """Return whether any message is due."""
     its = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
     found = select(messages.c.id).select_from(its).where(messages.c.due <= now, _is_sendable()).limit(1)
     return await tx.scalar(found) is not None
 
 
 def _is_sendable() -> ColumnElement[bool]:
-    """Whether a message may be sent to its endpoint: before that has answered its challenge, only the challenge."""
+    """Return the condition that a message may be sent: until its endpoint is verified, only the challenge."""
     return or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
 
 
 async def lease_endpoints(tx: AsyncConnection, now: datetime, room: Mapping[QueueLane, int]) -> list[EndpointLease]:
-    """Take endpoints for which something is due, at most so many of each lane; who was served longest ago is first.
+    """Lease endpoints with due messages, at most so many of each lane, the longest unserved first.
 
-    Of one retailer there are never more than `MAX_ENDPOINTS_PER_RETAILER` of a lane at once: endpoints cost him
-    nothing.
+    At most `MAX_ENDPOINTS_PER_RETAILER` of a lane belong to one retailer, because endpoints cost nothing.
     """
     found: list[EndpointLease] = []
     for lane, most in room.items():
@@ -144,7 +143,7 @@ Unseal = Callable[[str, str], str | None]
 async def due_messages(
     tx: AsyncConnection, turn: EndpointLease, now: datetime, *, most: int, unseal: Unseal
 ) -> list[QueuedMessage]:
-    """Give what is due for it, by `seq`: nothing if the turn is no longer this sender's. If nothing is, it is over."""
+    """Return its due messages by `seq`: none if the lease is lost or nothing is due, which ends the turn."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
     to = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
     if to is None:
@@ -189,7 +188,7 @@ async def due_messages(
 
 
 async def release_lease(tx: AsyncConnection, turn: EndpointLease, now: datetime) -> None:
-    """Let another have the turn; an endpoint that failed twice in a row rests before it."""
+    """End the turn; an endpoint that failed twice in a row pauses before its next one."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
     again = failing is not None and failing < now  # one message that is not liked holds up no other
@@ -199,7 +198,7 @@ async def release_lease(tx: AsyncConnection, turn: EndpointLease, now: datetime)
 async def record_attempt(  # noqa: PLR0913 - a try's own facts
     tx: AsyncConnection, parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, most: int, chance: float
 ) -> bool:
-    """Write what became of a try; whether it was still this one's to write."""
+    """Store the result of an attempt, and return whether this sender still held the lease."""
     # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
     if not answer.is_accepted:
         await tx.execute(
@@ -232,7 +231,7 @@ async def record_attempt(  # noqa: PLR0913 - a try's own facts
 async def _update_endpoint(  # noqa: PLR0913 - a try's own facts
     tx: AsyncConnection, to: Row[Any], parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, given_up: bool
 ) -> None:
-    """Draw from a try what it says of its endpoint: unless that has another address since."""
+    """Update the endpoint by the result of an attempt, unless its address has changed since."""
     if to.url != parcel.url:
         return
     this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW_THRESHOLD_S
@@ -256,7 +255,7 @@ async def _update_endpoint(  # noqa: PLR0913 - a try's own facts
 
 
 async def disable_endpoint(tx: AsyncConnection, endpoint: Any, why: str, now: datetime) -> None:  # noqa: ANN401 - a row
-    """Send nothing more there, and tell its retailer; what waited is given up (a replay sends it after all)."""
+    """Disable an endpoint and notify its retailer; waiting messages are given up, and a replay sends them."""
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=why))
     await drop_waiting(tx, endpoint.id)
     await emit(
@@ -266,25 +265,25 @@ async def disable_endpoint(tx: AsyncConnection, endpoint: Any, why: str, now: da
 
 
 async def drop_waiting(tx: AsyncConnection, endpoint: str) -> None:
-    """Give up what waits."""
+    """Give up the waiting messages."""
     waiting = and_(messages.c.endpoint == endpoint, messages.c.due.is_not(None))
     await tx.execute(update(messages).where(waiting).values(state="given_up", due=None))
 
 
 async def count_waiting(tx: AsyncConnection) -> int:
-    """Count what waits."""
+    """Return the number of waiting messages."""
     return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
 
 
 async def clamp_due_times(tx: AsyncConnection, now: datetime) -> int:
-    """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead; how much."""
+    """Make messages due now whose due time lies too far ahead, and return how many: a clock that ran ahead wrote it."""
     late = await tx.execute(update(messages).where(messages.c.due > now + MAX_DUE_AHEAD).values(due=now))
     held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * ENDPOINT_LEASE).values(leased=now))
     return late.rowcount + held.rowcount
 
 
 async def delete_old(tx: AsyncConnection, now: datetime) -> int:
-    """Forget the oldest of what is over; how many messages."""
+    """Delete the oldest messages that are over, and return how many."""
     old = (
         select(messages.c.id)
         .where(messages.c.created < now - LOG_RETENTION, messages.c.state != "waiting")

@@ -28,7 +28,7 @@ _RETRY_DELAYS_S = (
 
 
 class WebhookResult(StrEnum):
-    """What became of a try."""
+    """The result of an attempt."""
 
     TAKEN = auto()
     """An answer of 2xx."""
@@ -69,7 +69,7 @@ class WebhookResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAttempt:
-    """One try's end. `parse_retry_after`: for how long the receiver asks to be left alone."""
+    """The end of one attempt. `retry_after`: the pause that the receiver requested."""
 
     result: WebhookResult
     seconds: float
@@ -79,12 +79,12 @@ class WebhookAttempt:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the receiver has it."""
+        """Whether the receiver accepted the message."""
         return self.result is WebhookResult.TAKEN
 
 
 def result_of_status(status: int) -> WebhookResult:
-    """Read a status."""
+    """Return the result that a status means."""
     if 200 <= status < 300:
         return WebhookResult.TAKEN
     if 300 <= status < 400:
@@ -93,33 +93,33 @@ def result_of_status(status: int) -> WebhookResult:
 
 
 def excerpt_of(body: bytes) -> str | None:
-    """Show the beginning of a stranger's answer: one line of printable ASCII without `<`, `>`, `&` and quotes."""
+    """Return the beginning of a response: one line of printable ASCII without `<`, `>`, `&` and quotes."""
     kept = "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in "<>&\"'`\\" else " " for byte in body)
     return " ".join(kept.split())[:MAX_EXCERPT_CHARS] or None
 
 
 def parse_retry_after(header: str | None) -> timedelta | None:
-    """Read a Retry-After in seconds; a date is not heeded."""
+    """Return a Retry-After in seconds, or None for a date."""
     if header is None or not (header.isascii() and header.isdigit() and len(header) <= 9):
         return None
     return min(timedelta(seconds=int(header)), MAX_RETRY_AFTER)
 
 
 def retry_delay(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
-    """Tell how long after the try of this number (1 is the first) the next one is. `chance` lies in 0 to 1."""
+    """Return the delay after the attempt of this number (1 is the first). `chance` is from 0 to 1."""
     delay = timedelta(seconds=_RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1])
     return max(lengthened(delay, chance), asked or timedelta())
 
 
 def is_given_up(tries: int, since: timedelta, *, most: int) -> bool:
-    """Whether a message that was tried so often since then is given up."""
+    """Return whether a message is given up after so many attempts since then."""
     return tries >= most and since >= MIN_GIVE_UP_AGE
 
 
 def answers_challenge(body: bytes, challenge: str) -> bool:
-    """Whether a receiver has sent a challenge back: `{"challenge": "..."}`, or the bare text.
+    """Return whether a receiver has sent a challenge back: `{"challenge": "..."}`, or the bare text.
 
-    A server that sends back all that it gets proves nothing: then the challenge stands deeper, in `data`.
+    A server that echoes the request proves nothing; there the challenge is deeper, in `data`.
     """
     try:
         said = loads(body)

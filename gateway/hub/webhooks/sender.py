@@ -1,8 +1,8 @@
 """Sends queued webhook messages, with one task for each endpoint that is served.
 
-Who answers soon is served in lanes of its own, who fails or is slow in others, a sandbox in others again: so however
-many hang, they hold up each other and nobody else. A lane sends one message after the other, by `seq`; only where more
-is due than one batch, some at once. A turn ends with its lease, and who was served longest ago is next.
+Fast endpoints have their own lanes, slow or failing ones others, and sandboxes others again. So endpoints that hang
+delay only their own kind. A lane sends one message after the other, by `seq`, and some at once if more is due than one
+batch. A turn ends with its lease, and the endpoint that waited longest is next.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ SWEEP_INTERVAL = timedelta(hours=1)
 
 
 class WebhookSender:
-    """All webhooks of a hub. `seconds` counts, from anywhere; `most`: tries of one message, in 24 hours at least.
+    """Sends all webhooks of a hub. `seconds` returns monotonic seconds; `max_attempts` are made in at least 24 hours.
 
-    `sandbox_posts`: how many all sandboxes together send to one host in a minute.
+    `sandbox_posts`: how many POSTs all sandboxes together may send to one host in a minute.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
@@ -79,11 +79,11 @@ class WebhookSender:
         self._waiting_gauge = Gauge("perron_webhooks_waiting", "Messages that wait, of all hubs.", registry=registry)
 
     def wake_up(self) -> None:
-        """Say that there is something to send."""
+        """Look for messages at once."""
         self._wake_up.set()
 
     async def run(self) -> None:
-        """Send until cancelled. A store that fails is asked again: nothing is lost by waiting."""
+        """Send until cancelled; a store that fails is tried again, and nothing is lost by waiting."""
         async with self._connections, asyncio.TaskGroup() as lanes:
             lanes.create_task(self._run_maintenance())
             if self._store.has_one_writer:
@@ -110,12 +110,12 @@ class WebhookSender:
         return ()
 
     async def _is_any_due(self) -> bool:
-        """Whether anything is due: most of the time there is nothing, and no need for the writer's turn."""
+        """Return whether anything is due; usually nothing is, and SQLite's writer is not needed."""
         async with self._store.reading() as tx:
             return await queue.is_any_due(tx, self._now())
 
     async def _serve_contained(self, turn: EndpointLease) -> None:
-        """Serve one endpoint; what nobody foresaw there is its own, and it rests before its next turn."""
+        """Serve one endpoint; an unexpected error affects it alone, and it pauses before its next turn."""
         with self._containment.piece("webhooks", turn.endpoint) as piece:
             await self._serve_endpoint(turn)
         if piece.fault is not None:
@@ -145,13 +145,13 @@ class WebhookSender:
             self._wake_up.set()
 
     def _host_wait_s(self, turn: EndpointLease, parcel: QueuedMessage) -> float:
-        """Seconds until a sandbox may send to this host; 0: now, and this one is counted."""
+        """Return the seconds until a sandbox may send to this host; 0: now, and this message is counted."""
         if turn.lane is not QueueLane.SANDBOX:
             return 0.0
         return self._hosts.wait_s(urlsplit(parcel.url).hostname or "", self._monotonic())
 
     async def _release_lease(self, turn: EndpointLease, now: datetime) -> None:
-        """Let another have the turn, as soon as the store takes it: else nobody has it until its lease runs out."""
+        """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
         given = False
         while not given:
             with self._tolerate_store_errors():
@@ -163,7 +163,7 @@ class WebhookSender:
             await asyncio.sleep(0 if given else POLL_INTERVAL_S)
 
     async def _send_batch(self, turn: EndpointLease, batch: Sequence[QueuedMessage]) -> datetime | None:
-        """Send a batch while all goes well and the turn lasts; since when it does not."""
+        """Send a batch while all succeeds and the turn lasts; return the instant of the first failure, or None."""
         left, ill = list(reversed(batch)), None
 
         async def one_after_the_other() -> None:
@@ -177,7 +177,7 @@ class WebhookSender:
         return ill
 
     async def _send_one(self, parcel: QueuedMessage) -> datetime | None:
-        """Send one and write what became of it; when that was, if it was not good."""
+        """Send one message and store the result; return the instant if it failed, or None."""
         answer = WebhookAttempt(result=WebhookResult.NOT_SENT, seconds=0.0)
         with self._containment.piece("webhooks", parcel.letter.message):
             body = parcel.letter.body()

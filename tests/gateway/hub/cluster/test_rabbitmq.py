@@ -234,7 +234,7 @@ async def test_a_full_disk_keeps_no_revocation_from_the_nodes_nor_silent_nodes_t
 
     store = await HubStore.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
     monkeypatch.setattr(rabbitmq, "renew_certificates", full)
-    monkeypatch.setattr(BrokerAccounts, "look", told)
+    monkeypatch.setattr(BrokerAccounts, "update", told)
     keeper = asyncio.create_task(
         ClusterAccountKeeper(hub(tmp_path), RABBIT, store, monotonic=lambda: 0.0).run(lambda: NOW)
     )
