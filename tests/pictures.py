@@ -21,7 +21,7 @@ from gateway.demo.plan import DemoPlan
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import visitor
-from tests.gateway.demo.page.theatre import serve_page
+from tests.gateway.demo.page.runner import serve_page
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.lens import FakeCamera, draw_label
 from tests.whole_house import run_whole_house

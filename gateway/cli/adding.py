@@ -15,9 +15,6 @@ from gateway.config.editor import (
     with_item,
     write_home,
 )
-from gateway.config.editor_keys import ENTRANCE
-
-__all__ = ["ENTRANCE", "add", "begin", "fields_of"]
 
 
 def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:

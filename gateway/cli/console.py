@@ -11,8 +11,8 @@ from structlog.typing import EventDict, WrappedLogger
 
 from gateway.app import App
 from gateway.cli.failure import error_text
+from gateway.cli.house_log import run_beside
 from gateway.cli.lines import expand_commands
-from gateway.cli.watch import run_beside
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.conditions import paused

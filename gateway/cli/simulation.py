@@ -16,8 +16,8 @@ from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
 from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.house_log import DeviceLinkMonitor, narrate, run_beside
 from gateway.cli.lines import quoted_path, relative_path
-from gateway.cli.watch import DeviceLinkMonitor, narrate, run_beside
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker

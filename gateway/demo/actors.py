@@ -12,8 +12,8 @@ from devices.simulators import control as ask
 from gateway.cli.broker import open_session, publish
 from gateway.config.home import Home
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
+from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import RetailerKey
-from gateway.demo.watch import Body, GatewayObserver
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.protocol.delivery_message import sign_delivery

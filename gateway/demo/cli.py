@@ -19,8 +19,9 @@ from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import program_name, relative_path
 from gateway.cli.new_home import check_folder_path
 from gateway.cli.options import known_language
+from gateway.demo.observers import WaitTimeout
+from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.site import DemoSite
-from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
@@ -30,7 +31,6 @@ from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
 from gateway.demo.stage import Stage
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
-from gateway.demo.watch import WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.clock import machine_time
 from gateway.system.i18n import SOURCE, Language, language_of

@@ -183,10 +183,13 @@ def _with_names(name: str, section: EntranceSection, language: Language | None) 
 def _entrance(section: EntranceSection, *, fast: bool) -> EntranceSection:
     if not fast:
         return section
-    places = {
-        name: place.model_copy(update={"open_limit": FAST_OPEN_LIMIT_S}) for name, place in section.places.items()
-    }
-    return section.model_copy(update={"timing": FAST_TIMING, "places": places})
+    return with_open_limit(section.model_copy(update={"timing": FAST_TIMING}), FAST_OPEN_LIMIT_S)
+
+
+def with_open_limit(section: EntranceSection, seconds: float) -> EntranceSection:
+    """Let the entrance's door stand open for so many seconds, whatever the place of a delivery."""
+    places = {name: place.model_copy(update={"open_limit": seconds}) for name, place in section.places.items()}
+    return section.model_copy(update={"places": places})
 
 
 def _brand(brand: BrandSection, home: Home, signer: RetailerKey) -> BrandSection:

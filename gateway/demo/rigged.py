@@ -1,6 +1,6 @@
 """`python -m gateway.demo.rigged --home FILE --control SOCKET`: the real gateway with handles that only a demo needs.
 
-Nothing in it decides otherwise than `gateway.app` does; what can be turned stands in `gateway.demo.handles`.
+Nothing in it decides otherwise than `gateway.app` does; what can be turned stands in `gateway.demo.rig_control`.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from gateway.app import App
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import entrance_topic
-from gateway.demo.handles import (
+from gateway.demo.processes import read_pid
+from gateway.demo.rig_control import (
     RIG_COMMAND_ADAPTER,
     BoxStatus,
     GetBoxStatus,
@@ -30,7 +31,6 @@ from gateway.demo.handles import (
     Speak,
     StopAtPoint,
 )
-from gateway.demo.processes import read_pid
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import json_bytes
 from gateway.system.clock import machine_time

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
+from gateway.demo.observers import GatewayObserver, ObservedMessage, WaitTimeout
 from gateway.demo.picture import draw_picture
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import log_tail
@@ -13,7 +14,6 @@ from gateway.demo.result import LogLine
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.stage import Stage, open_stage
 from gateway.demo.verdict import Judgement, judge
-from gateway.demo.watch import GatewayObserver, ObservedMessage, WaitTimeout
 from gateway.system.i18n import Language
 
 LAST_RESULT_TIMEOUT_S = 5.0  # seconds

@@ -9,11 +9,11 @@ from devices.simulators import control as ask
 from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import EntranceSection, Home
 from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoOwner, DemoPerson, DemoRetailer, OnAction, PromisedDelivery
-from gateway.demo.handles import CrashPoint, KillAtPoint
+from gateway.demo.observers import Body, GatewayObserver, HouseLog, WaitTimeout
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement
+from gateway.demo.rig_control import CrashPoint, KillAtPoint
 from gateway.demo.stage import Stage
-from gateway.demo.watch import Body, GatewayObserver, HouseLog, WaitTimeout
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from devices.simulators.control import HouseControl
+from gateway.cli.house_log import run_beside
 from gateway.cli.simulation import control_socket
-from gateway.cli.watch import run_beside
-from gateway.demo.handles import RigClient
+from gateway.demo.observers import GatewayObserver, HouseLog, ObservedMessage
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
 from gateway.demo.result import LogLine
-from gateway.demo.watch import GatewayObserver, HouseLog, ObservedMessage
+from gateway.demo.rig_control import RigClient
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]

@@ -5,12 +5,12 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from gateway.demo.page.plain import line_of_event, line_text
+from gateway.demo.observers import ObservedMessage
+from gateway.demo.page.event_lines import line_of_event, line_text
 from gateway.demo.result import LogLine, PhysicalOpening
 from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judgement
-from gateway.demo.watch import ObservedMessage
 from gateway.system.i18n import SOURCE
 
 NARRATED_KEYS = ("line.person.", "line.parcel", "line.answers", "line.fault", "line.link.", "line.scan")

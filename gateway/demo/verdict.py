@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.cli.lines import relative_path
 from gateway.config.home import EntranceSection
+from gateway.demo.observers import Body
 from gateway.demo.result import (
     AlarmAt,
     DemoClip,
@@ -23,7 +24,6 @@ from gateway.demo.result import (
 )
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
-from gateway.demo.watch import Body
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name

@@ -23,11 +23,11 @@ from gateway.cli.broker import open_session, wait_for_message
 from gateway.config.devices import LockDevice
 from gateway.config.topics import BRIDGE_STATE, OFFER_TOPIC, RESULT_TOPIC, entrance_topic
 from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
+from gateway.demo.observers import Body
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.demo.verdict import read_proofs
-from gateway.demo.watch import Body
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Window
 from gateway.domain.delivery.result import Refusal

@@ -12,10 +12,10 @@ import pytest
 from devices.simulators.house import ZigbeePlan
 from gateway.cli.broker import open_session
 from gateway.config.devices import DoorDevice, FridgeDevice, LockDevice
+from gateway.demo.observers import Body
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import ScenarioRun
-from gateway.demo.watch import Body
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
 from gateway.mqtt.client import Sent

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.demo.actors import PromisedDelivery
+from gateway.demo.observers import WaitTimeout
 from gateway.demo.plan import FAST_LATENCY_S, FAST_TIMING
 from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
-from gateway.demo.watch import WaitTimeout
 from tests.flood import every_way, house
 from tests.flood.every_way import VisitTimes
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from devices.simulators import control as ask
 from gateway.config.home import Home
 from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoPerson, PromisedDelivery
-from gateway.demo.handles import CrashPoint
+from gateway.demo.observers import Body, WaitTimeout
 from gateway.demo.page.cable import CableRelay
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.snapshot import (
@@ -28,6 +28,7 @@ from gateway.demo.page.snapshot import (
 )
 from gateway.demo.page.words import LANGUAGES, TEXTS
 from gateway.demo.result import PhysicalOpening, physical_openings
+from gateway.demo.rig_control import CrashPoint
 from gateway.demo.scenario import (
     MOVES_ONCE_IN_AND_OUT,
     PHASES_WHOLE_VISIT,
@@ -36,7 +37,7 @@ from gateway.demo.scenario import (
     Scenario,
     ScenarioRun,
 )
-from gateway.demo.watch import Body, WaitTimeout
+from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase
@@ -354,7 +355,7 @@ def make_show(page: ShowPage, utc: datetime) -> Scenario:
         ),
         play=play_it,
         expected=SHOW_EXPECTATION,
-        home=lambda home: with_long_open_limit(without_permission(home, utc)),
+        home=lambda home: with_long_open_limit(without_permission(home, utc), MAX_DOOR_OPEN_S),
     )
 
 
@@ -377,17 +378,6 @@ def without_permission(home: Home, utc: datetime) -> Home:
     return home.model_copy(
         update={"brands": {**home.brands, FIRST_BRAND: brand.model_copy(update={"permission": little})}}
     )
-
-
-def with_long_open_limit(home: Home) -> Home:
-    """The door may stand open for as long as it takes to watch."""
-    entrances = {}
-    for name, section in home.entrances.items():
-        places = {
-            id_: place.model_copy(update={"open_limit": MAX_DOOR_OPEN_S}) for id_, place in section.places.items()
-        }
-        entrances[name] = section.model_copy(update={"places": places})
-    return home.model_copy(update={"entrances": entrances})
 
 
 def _on_each_phone(now: DemoSnapshot, told: Body, *, pictured: bool = False) -> bool:

@@ -14,8 +14,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.demo.page import script
+from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
-from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES, page_texts, scenario_line
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises

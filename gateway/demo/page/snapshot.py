@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from gateway.demo.observers import Body, ObservedMessage
 from gateway.demo.result import LogLine, physical_openings
-from gateway.demo.watch import Body, ObservedMessage
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
-from gateway.demo.handles import CrashPoint, SetClock, SetFreeSpace
+from gateway.demo.rig_control import CrashPoint, SetClock, SetFreeSpace
 from gateway.demo.scenario import (
     EXPECT_REFUSED,
     PHASES_WHOLE_VISIT,

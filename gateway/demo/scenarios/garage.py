@@ -6,7 +6,7 @@ from dataclasses import replace
 from devices.simulators.control import PressBell
 from devices.simulators.house import DoorPlan, OpenerPlan
 from gateway.config.devices import CoverDevice, DoorDevice
-from gateway.demo.plan import DemoPlan
+from gateway.demo.plan import DemoPlan, with_open_limit
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
@@ -31,11 +31,8 @@ def with_garage_door(plan: DemoPlan) -> DemoPlan:
     patient = {
         "living_space": False,
         "timing": entrance.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S}),
-        "places": {
-            name: place.model_copy(update={"open_limit": LONG_OPEN_LIMIT_S}) for name, place in entrance.places.items()
-        },
     }
-    entrances = {plan.entrance: entrance.model_copy(update=patient)}
+    entrances = {plan.entrance: with_open_limit(entrance.model_copy(update=patient), LONG_OPEN_LIMIT_S)}
     return replace(
         plan,
         home=plan.home.model_copy(update={"devices": devices, "entrances": entrances}),

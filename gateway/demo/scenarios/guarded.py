@@ -1,6 +1,6 @@
 """Scenarios of a basic lock behind a guard, through two brokers."""
 
-from gateway.demo.behind import with_guard
+from gateway.demo.guard_setup import with_guard
 from gateway.demo.scenario import Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.failures import pause_broker
 from gateway.domain.delivery.result import Outcome, Refusal

@@ -4,26 +4,15 @@ from devices.simulators.doorway import Position
 from devices.simulators.house import CameraPlan
 from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import Home
+from gateway.demo.plan import with_open_limit
 
-LONG_OPEN_LIMIT_S = 60.0  # seconds: longer than anybody here stays inside
+LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside in a scenario
 
 
-def with_long_open_limit(home: Home) -> Home:
-    """The door may stand open for long."""
+def with_long_open_limit(home: Home, seconds: float = LONG_OPEN_LIMIT_S) -> Home:
+    """Let each door stand open for so long."""
     return home.model_copy(
-        update={
-            "entrances": {
-                name: section.model_copy(
-                    update={
-                        "places": {
-                            id_: place.model_copy(update={"open_limit": LONG_OPEN_LIMIT_S})
-                            for id_, place in section.places.items()
-                        }
-                    }
-                )
-                for name, section in home.entrances.items()
-            }
-        }
+        update={"entrances": {name: with_open_limit(section, seconds) for name, section in home.entrances.items()}}
     )
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.demo.actors import TIMEOUT_MARGIN_S
-from gateway.demo.handles import StopAtPoint
 from gateway.demo.result import DoorMovement
+from gateway.demo.rig_control import StopAtPoint
 from gateway.demo.scenario import EXPECT_REFUSED, PHASES_WHOLE_VISIT, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.homes import with_approval, with_resident_home
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal

@@ -15,6 +15,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
+from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.installation import discovery_scan, notes
@@ -76,7 +77,7 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
         ["name=Front", "way_out_by_hand=true", "lock=front-lock", "door=front-door", "signal=front-signal",
          "living_space=false", "scanners=[front-scanner]", "cameras.outside=doorbell", "places.hall.name=Hall"]
     )  # fmt: skip
-    adding.add(file, "front", adding.ENTRANCE, said)
+    adding.add(file, "front", ENTRANCE, said)
     home = load_home_file(file)
     assert home.entrances["front"].cameras.outside == "doorbell"
     assert home.storage.folder == file.parent / "var"

@@ -14,8 +14,8 @@ from devices.simulators.control import Arrive, Force, HouseControl
 from devices.simulators.house import SimulatedHouse
 from gateway.cli.broker import open_session
 from gateway.cli.failure import Failure
+from gateway.cli.house_log import describe_line
 from gateway.cli.simulation import control_socket, plan_house, read_house_file
-from gateway.cli.watch import describe_line
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file

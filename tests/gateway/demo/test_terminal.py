@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from gateway.demo.observers import ObservedMessage
 from gateway.demo.result import DemoClip, DemoNotification, DemoProof, PhaseAt, PhysicalOpening, ScenarioResult
 from gateway.demo.scenarios import find_scenarios
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
-from gateway.demo.watch import ObservedMessage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.state import Phase
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import accessibility_problems, visitor
-from tests.gateway.demo.page.theatre import serve_page
+from tests.gateway.demo.page.runner import serve_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show")]
 

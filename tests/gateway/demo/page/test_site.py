@@ -8,7 +8,7 @@ from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 from gateway.demo.page.script import SHOW_TITLE
 from gateway.demo.page.site import LANGUAGE_COOKIE, lan_address
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY
-from tests.gateway.demo.page.theatre import serve_page
+from tests.gateway.demo.page.runner import serve_page
 
 FOREIGN = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}]
 

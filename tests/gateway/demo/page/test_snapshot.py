@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.page.plain import line_of_event
+from gateway.demo.observers import ObservedMessage
+from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.snapshot import (
     CHECK_NAMES,
     FAILED_CHECKS,
@@ -26,7 +27,6 @@ from gateway.demo.page.snapshot import (
 )
 from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
-from gateway.demo.watch import ObservedMessage
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import Phase

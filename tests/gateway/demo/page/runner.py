@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.site import DemoSite
-from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.run import DemoObserver
 
 

@@ -11,10 +11,10 @@ from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
 from gateway.config.home import Home, MessagesSection
 from gateway.demo.actors import DemoRetailer
-from gateway.demo.handles import BoxStatus, RigClient, Speak
+from gateway.demo.observers import ObservedMessage, WaitTimeout
 from gateway.demo.page.cable import CableRelay
+from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.phone import DemoPhone, PhoneMessage
-from gateway.demo.page.plain import line_of_event
 from gateway.demo.page.proof import read_sealed_film
 from gateway.demo.page.script import SHOW_TITLE, make_show
 from gateway.demo.page.snapshot import (
@@ -33,12 +33,12 @@ from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
 from gateway.demo.result import LogLine
+from gateway.demo.rig_control import BoxStatus, RigClient, Speak
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.scenarios import SCENARIOS
 from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judgement
-from gateway.demo.watch import ObservedMessage, WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import Language

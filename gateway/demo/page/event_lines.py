@@ -1,9 +1,9 @@
 """Describes what happens in a scenario in one plain line."""
 
+from gateway.demo.observers import ObservedMessage
 from gateway.demo.page.snapshot import DemoEvent, LineShown, in_words
 from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
-from gateway.demo.watch import ObservedMessage
 from gateway.system.i18n import Language
 
 

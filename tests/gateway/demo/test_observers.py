@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.watch import GatewayObserver, HouseLog, WaitTimeout
+from gateway.demo.observers import GatewayObserver, HouseLog, WaitTimeout
 from gateway.system.mqtt_settings import BrokerSection
 
 
