@@ -217,7 +217,7 @@ class PagesSite:
         """Accept connections on a port; return the real port."""
         assert self._connection_limiter is not None  # noqa: S101 - made by `open`
         at = listen_socket(self._pages.host, port)
-        receiving = asyncio.create_task(self._connection_limiter.receive(at, context))
+        receiving = asyncio.create_task(self._connection_limiter.accept(at, context))
         receiving.add_done_callback(lambda _: at.close())
         self._accept_tasks = (*self._accept_tasks, receiving)
         return int(at.getsockname()[1])
@@ -280,7 +280,9 @@ class PagesSite:
     async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count the request; answer 429 unread and end the connection if a stranger sends too many."""
         signed_in = self._authorizer.current_user(request) is not None
-        if self._connection_limiter is not None and not self._connection_limiter.heard(request, signed_in=signed_in):
+        if self._connection_limiter is not None and not self._connection_limiter.count_request(
+            request, signed_in=signed_in
+        ):
             answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
                                   text=self._authorizer.translate(request, TEXTS["error.429"]) + "\n")  # fmt: skip
             answer.force_close()
@@ -362,14 +364,14 @@ class PagesSite:
         found = partial(courier_view.find_delivery, self._services, digest)
         caller = connection_of(request)
         if caller is not None:
-            caller.heard(entitled=True)  # it lasts for as long as the courier's page is open
+            caller.on_request(is_entitled=True)  # it lasts for as long as the courier's page is open
         try:
             return await self._serve_feed(
                 request, only=f"courier/{digest}", allowed=lambda: found(self._services.clock.now()) is not None
             )
         finally:
             if caller is not None:
-                caller.heard(entitled=False)
+                caller.on_request(is_entitled=False)
 
     async def _receipt(self, request: web.Request) -> web.Response:
         _, delivery = self._delivery(request)

@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="parts of a page are painted for whoever is signed in",
         file=f"{WEB}server/authorization.py",
-        old="(user is None or self.accounts.refusal(user, right, self.now) is not None):",
+        old="(user is None or self.accounts.access_error(user, right, self.now) is not None):",
         new="user is None:",
         tests=("tests/gateway/web/test_rights.py::test_an_installer_s_live_connection_shows_no_visit_s_story",),
     ),
@@ -111,7 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one place takes all connections",
         file=f"{WEB}server/connection_limits.py",
-        old="        if not self._networks.has_room(place):\n",
+        old="        if not self._networks.has_room(network):\n",
         new='        if not self._networks.has_room(""):\n',
         tests=("tests/gateway/web/server/test_connection_limits.py::test_one_place_cannot_keep_the_others_out",),
     ),

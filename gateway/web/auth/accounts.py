@@ -25,7 +25,7 @@ from gateway.storage import (
 )
 from gateway.system.clock import EARLIEST_TIME
 from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle
-from gateway.web.auth.passwords import PasswordHashing, PasswordWeakness, weakness
+from gateway.web.auth.passwords import PasswordHashing, PasswordWeakness, password_weakness
 from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code, new_id
@@ -223,7 +223,7 @@ class UserAccounts:
         self, user: CurrentUser, old: str, new: str, now: Now
     ) -> AccountError | RetryAfter | None:
         """Replace the password; all other sessions end, and no other device stays known."""
-        unfit = _weakness_error(weakness(new, user.name))
+        unfit = _weakness_error(password_weakness(new, user.name))
         if unfit is not None:
             return unfit
         wrong = await self.confirm_password(user, old, now)
@@ -245,7 +245,7 @@ class UserAccounts:
             self._register.touch_session(row.id, reckoned)
         return _user_of(row)
 
-    def refusal(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
+    def access_error(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
         """Return why the user may not do this now; None: the user may.
 
         It reads session, role and account anew, so an open page that asks again sees each change at once.
@@ -296,7 +296,7 @@ class UserAccounts:
 
     async def invite(self, user: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
         """Invite one person, for 48 hours. Couriers are not invited: they have no account."""
-        refused = self.refusal(user, UserRight.PEOPLE, now)
+        refused = self.access_error(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
         token, made = SecretToken.new(LINK_BYTES), self._clock.read(now)
@@ -318,7 +318,7 @@ class UserAccounts:
 
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Withdraw an invitation by its id."""
-        refused = self.refusal(user, UserRight.PEOPLE, now)
+        refused = self.access_error(user, UserRight.PEOPLE, now)
         return refused or account_change_error(
             await self._register.withdraw_invitation(invitation, now, by=user.person)
         )
@@ -350,14 +350,14 @@ class UserAccounts:
 
     async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
         """Change a person's role, also for pages that are open. The last owner stays owner."""
-        refused = self.refusal(user, UserRight.PEOPLE, now)
+        refused = self.access_error(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
         return account_change_error(await self._register.set_role(person, role, now, by=user.person))
 
     async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End a person's account with all sessions, devices and invitations. The last owner's stays."""
-        refused = self.refusal(user, UserRight.PEOPLE, now)
+        refused = self.access_error(user, UserRight.PEOPLE, now)
         return refused or account_change_error(await self._register.remove_account(person, now, by=user.person))
 
     async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
@@ -365,7 +365,7 @@ class UserAccounts:
 
         An installer who is invited again makes a new account: the former password opens nothing.
         """
-        refused = self.refusal(user, UserRight.HAND_OVER, now)
+        refused = self.access_error(user, UserRight.HAND_OVER, now)
         return refused or await self._register.remove_installers(now, by=user.person)
 
     # ---- within
@@ -394,7 +394,7 @@ class UserAccounts:
 
     def _person_error(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         if person != user.person:
-            return self.refusal(user, UserRight.PEOPLE, now)
+            return self.access_error(user, UserRight.PEOPLE, now)
         return None if self._running_session(user.session, now) is not None else AccountError.SIGNED_OUT
 
     def _mark_confirmed(self, session: str, now: Now) -> None:
@@ -468,7 +468,7 @@ def credential_error(name: str, password: str) -> AccountError | None:
         not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable()
     ):  # nothing that turns a line around either
         return AccountError.NAME_BAD
-    return _weakness_error(weakness(password, written))
+    return _weakness_error(password_weakness(password, written))
 
 
 def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:

@@ -21,20 +21,20 @@ class BackoffPolicy:
     After every `fades` seconds without another attempt one wrong attempt is forgotten.
     """
 
-    free: int
+    free_attempts: int
     delays: Backoff
-    fades: float
+    fade_interval_s: float
 
-    def delay(self, failures: int) -> float:
+    def delay_s(self, failures: int) -> float:
         """Return the wait after so many wrong attempts, in seconds."""
-        over = failures - self.free
+        over = failures - self.free_attempts
         return 0.0 if over <= 0 else self.delays.delay_s(over - 1)
 
     @property
-    def top(self) -> int:
+    def max_count(self) -> int:
         """The count at which the longest wait is reached; a higher count would only fade more slowly."""
-        failures = self.free + 1
-        while self.delay(failures) < self.delays.max_s:
+        failures = self.free_attempts + 1
+        while self.delay_s(failures) < self.delays.max_s:
             failures += 1
         return failures
 
@@ -45,15 +45,15 @@ class AttemptBackoff(Generic[K]):
     The caller counts an attempt before it checks the password: two attempts at the same moment count as two.
     """
 
-    def __init__(self, pace: BackoffPolicy, failures: Mapping[K, int], *, mono: float) -> None:
-        self._policy = pace
-        self._max_failures = pace.top
+    def __init__(self, policy: BackoffPolicy, failures: Mapping[K, int], *, mono: float) -> None:
+        self._policy = policy
+        self._max_failures = policy.max_count
         self._attempts = {key: (count, mono) for key, count in failures.items() if count > 0}
 
-    def wait(self, key: K, mono: float) -> float:
+    def wait_s(self, key: K, mono: float) -> float:
         """Return the seconds until the next attempt is allowed; 0: now."""
         count, since = self._decayed(key, mono)
-        return max(0.0, since + self._policy.delay(count) - mono)
+        return max(0.0, since + self._policy.delay_s(count) - mono)
 
     def count(self, key: K, mono: float) -> int:
         """Count an attempt; return the count to be stored."""
@@ -77,5 +77,5 @@ class AttemptBackoff(Generic[K]):
     def _decayed(self, key: K, mono: float) -> tuple[int, float]:
         """Return the count that remains after fading, and the instant at which it was reached."""
         count, since = self._attempts.get(key, (0, mono))
-        gone = min(count, int(max(0.0, mono - since) // self._policy.fades))
-        return count - gone, since + gone * self._policy.fades
+        gone = min(count, int(max(0.0, mono - since) // self._policy.fade_interval_s))
+        return count - gone, since + gone * self._policy.fade_interval_s

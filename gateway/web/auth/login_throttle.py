@@ -20,9 +20,9 @@ from gateway.system.addresses import client_network
 from gateway.system.backoff import Backoff
 from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
 
-PAIR_POLICY = BackoffPolicy(free=3, delays=Backoff(1.0, 900.0), fades=3600.0)
-NAME_POLICY = BackoffPolicy(free=10, delays=Backoff(2.0, 900.0), fades=3600.0)
-DEVICE_POLICY = BackoffPolicy(free=5, delays=Backoff(1.0, 900.0), fades=3600.0)
+PAIR_POLICY = BackoffPolicy(free_attempts=3, delays=Backoff(1.0, 900.0), fade_interval_s=3600.0)
+NAME_POLICY = BackoffPolicy(free_attempts=10, delays=Backoff(2.0, 900.0), fade_interval_s=3600.0)
+DEVICE_POLICY = BackoffPolicy(free_attempts=5, delays=Backoff(1.0, 900.0), fade_interval_s=3600.0)
 
 # So many slots that two that matter seldom meet, so few that nobody can fill the disk.
 PAIR_SLOTS = 4096
@@ -64,9 +64,9 @@ class LoginThrottle:
     def wait_s(self, attempt: LoginAttempt, now: Now) -> float:
         """Return the seconds until the attempt is allowed; 0: now."""
         if attempt.device is not None:
-            return self._devices.wait(attempt.device, now.mono)
-        by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
-        return max(by_name, self._pairs.wait(attempt.pair, now.mono))
+            return self._devices.wait_s(attempt.device, now.mono)
+        by_name = 0.0 if attempt.name is None else self._names.wait_s(attempt.name, now.mono)
+        return max(by_name, self._pairs.wait_s(attempt.pair, now.mono))
 
     async def count_attempt(self, attempt: LoginAttempt, now: Now) -> int:
         """Count an attempt in memory at once, so that a simultaneous one sees it, then on disk; return the count."""

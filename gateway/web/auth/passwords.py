@@ -45,7 +45,7 @@ class PasswordWeakness(StrEnum):
     COMMON = auto()
 
 
-def weakness(password: str, name: str) -> PasswordWeakness | None:
+def password_weakness(password: str, name: str) -> PasswordWeakness | None:
     """Return why a person of this name cannot use this password; None: accepted. Only length and commonness matter."""
     said = unicodedata.normalize("NFC", password)
     if len(said) < MIN_PASSWORD_CHARACTERS:
@@ -94,10 +94,10 @@ class PasswordHashing:
         async with self._known_lock:
             return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
 
-    async def matches(self, password: str, stored: str | None, *, stranger: bool) -> bool:
+    async def matches(self, password: str, stored_hash: str | None, *, stranger: bool) -> bool:
         """Return whether a password matches the stored hash; None (no such account) takes as long to deny."""
         typed = _normalised_bytes(password)
-        tried = stored if stored is not None and len(typed) <= MAX_PASSWORD_BYTES else self.dummy_hash
+        tried = stored_hash if stored_hash is not None and len(typed) <= MAX_PASSWORD_BYTES else self.dummy_hash
         async with self._stranger_lock if stranger else self._known_lock:
             return await asyncio.to_thread(self._verify, tried, typed[:MAX_PASSWORD_BYTES])
 

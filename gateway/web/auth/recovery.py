@@ -128,7 +128,7 @@ class OwnerSuccession:
         self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
     ) -> NewHouseOffer | AccountError:
         """Offer the home to its next owner by a one-time link; the previous offer becomes void."""
-        refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
+        refused = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
         if refused is not None:
             return refused
         token, made = SecretToken.new(LINK_BYTES), self._accounts.earliest_time(now)
@@ -158,7 +158,7 @@ class OwnerSuccession:
 
     async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
         """Withdraw the offer."""
-        refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
+        refused = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
         return refused or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(

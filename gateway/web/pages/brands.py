@@ -98,7 +98,7 @@ class BrandsPage:
 
     async def _brand_request(self, request: web.Request) -> web.Response:
         fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
-        user = self._authorizer.require(request, required_right(fields))
+        user = self._authorizer.require_user(request, required_right(fields))
         ask = self._services.store.brands.request_of(fields["brand"])
         if (
             fields["do"] == "permit"

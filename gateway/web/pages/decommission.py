@@ -68,10 +68,10 @@ class DecommissionPage:
             qr=None if link is None else qr_svg(link, scale=4),
         )
 
-    def _obstacle_text(self, request: web.Request, way: WipeObstacle) -> str:
-        section = None if way.entrance is None else self._services.home.entrances[way.entrance]
+    def _obstacle_text(self, request: web.Request, obstacle: WipeObstacle) -> str:
+        section = None if obstacle.entrance is None else self._services.home.entrances[obstacle.entrance]
         return self._authorizer.translate(
-            request, TEXTS[f"way.{way.why}"], entrance="" if section is None else sanitized(section.name)
+            request, TEXTS[f"way.{obstacle.why}"], entrance="" if section is None else sanitized(section.name)
         )
 
     def _missing_confirmations(self, request: web.Request, fields: Mapping[str, Any]) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class HomePage:
         asks = await self._authorizer.confirm_form(request, right)
         if asks is not None:
             return asks
-        user = self._authorizer.require(request, right)
+        user = self._authorizer.require_user(request, right)
         if entrance not in self._services.home.entrances:
             raise web.HTTPNotFound
         return await submit_owner_request(self._authorizer, request, user, entrance, fields, back=back)

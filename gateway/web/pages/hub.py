@@ -163,7 +163,7 @@ class HubPage:
             )
             told = {"url": member.url, "home": member.home, "by": user.person}
             await box.store.log.append("hub_joined", told, self._authorizer.now)
-            await self._write(member)
+            await self._write_membership(member)
             await asyncio.to_thread(enrolment.finish_join, self._folder)
         except WrongHub:
             return say(
@@ -194,7 +194,7 @@ class HubPage:
         log.info("hub_joined", url=member.url, home=member.home, by=user.person)
         return None
 
-    async def _write(self, member: HubMembership) -> None:
+    async def _write_membership(self, member: HubMembership) -> None:
         storage = self._services.home.storage.folder
         await self._services.home_file_writer.write(
             lambda text, file: text_with_membership(text, file, storage, member)

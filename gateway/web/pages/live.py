@@ -75,5 +75,5 @@ class LivePage:
         return camera
 
     def _may_watch(self, user: CurrentUser, camera: str) -> bool:
-        may = self._authorizer.accounts.refusal(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
+        may = self._authorizer.accounts.access_error(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
         return may and self._services.may_be_watched(camera)

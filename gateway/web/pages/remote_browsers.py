@@ -78,7 +78,7 @@ class RemoteBrowsersPage:
             asks = await self._authorizer.confirm_form(request, UserRight.PEOPLE)
             if asks is not None:
                 return asks
-            self._authorizer.require(request, UserRight.PEOPLE)
+            self._authorizer.require_user(request, UserRight.PEOPLE)
         if one is None or not await browsers.end(ident, self._authorizer.now, by=user.person):
             raise web.HTTPNotFound
         if wants_json(request):

@@ -89,14 +89,14 @@ class Authorizer:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             asks = await self.confirm_form(request, right)
-            return asks or await handler(request, self.require(request, right))
+            return asks or await handler(request, self.require_user(request, right))
 
         return guarded
 
     async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
         """Return a page that takes the password and keeps the form, where the right needs one; else None."""
         user = self.current_user(request) if request.method == "POST" else None
-        if user is None or self.accounts.refusal(user, right, self.now) is not AccountError.CONFIRM:
+        if user is None or self.accounts.access_error(user, right, self.now) is not AccountError.CONFIRM:
             return None
         return await self.require_password(request, user)
 
@@ -122,14 +122,14 @@ class Authorizer:
             action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
 
-    def require(self, request: web.Request, right: UserRight) -> CurrentUser:
+    def require_user(self, request: web.Request, right: UserRight) -> CurrentUser:
         """Return the user of a request, who has this right now.
 
         Raises:
             web.HTTPException: the user has to sign in or to give the password first, or may not do this.
         """
         user = self.current_user(request)
-        refused = AccountError.SIGNED_OUT if user is None else self.accounts.refusal(user, right, self.now)
+        refused = AccountError.SIGNED_OUT if user is None else self.accounts.access_error(user, right, self.now)
         if user is not None and refused is None:
             return user
         if refused not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
@@ -199,7 +199,7 @@ class Authorizer:
             KeyError: it does not exist, or the viewer may not see it.
         """
         user, right = viewer.user, FRAGMENT_RIGHTS.get(name.partition("/")[0])
-        if right is not None and (user is None or self.accounts.refusal(user, right, self.now) is not None):
+        if right is not None and (user is None or self.accounts.access_error(user, right, self.now) is not None):
             raise KeyError(name)
         return self.renderer.render_fragment(name, replace(viewer, language=language))
 

@@ -48,20 +48,20 @@ def listen_socket(address: str, port: int) -> socket.socket:
 class PageConnection(BoundedReader):
     """One connection of the pages, and the state of its client."""
 
-    def __init__(self, server: asyncio.Protocol, place: str = "") -> None:
+    def __init__(self, server: asyncio.Protocol, network: str = "") -> None:
         super().__init__(server)
-        self.place = place
-        self.entitled = False
-        self.asked, self.gone, self.changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.network = network
+        self.is_entitled = False
+        self.request_received, self.ended, self.entitlement_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def heard(self, *, entitled: bool) -> None:
+    def on_request(self, *, is_entitled: bool) -> None:
         """Note that a whole request has arrived, and whether its client is entitled."""
-        if entitled is not self.entitled:
-            self.entitled = entitled
-            self.changed.set()
-        self.asked.set()
+        if is_entitled is not self.is_entitled:
+            self.is_entitled = is_entitled
+            self.entitlement_changed.set()
+        self.request_received.set()
 
-    def finish(self) -> bool:
+    def finish_response(self) -> bool:
         """Let the server complete the present response and no more; False: it has none to complete."""
         server = self._server
         idle = not isinstance(server, web.RequestHandler) or server._waiter is not None  # noqa: SLF001 - told nowhere else
@@ -71,7 +71,7 @@ class PageConnection(BoundedReader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server, and wake the waiting tasks."""
-        for event in (self.asked, self.gone, self.changed):
+        for event in (self.request_received, self.ended, self.entitlement_changed):
             event.set()
         super().connection_lost(exc)
 
@@ -86,27 +86,27 @@ class ConnectionLimiter:
         self,
         server: Callable[[], asyncio.Protocol],
         *,
-        most: int = MAX_CONNECTIONS,
-        each: int = MAX_CONNECTIONS_PER_NETWORK,
+        max_connections: int = MAX_CONNECTIONS,
+        max_per_network: int = MAX_CONNECTIONS_PER_NETWORK,
         reserved: int = RESERVED_CONNECTIONS,
-        patience: float = REQUEST_TIMEOUT_S,
-        stay: float = STRANGER_LIFETIME_S,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
+        stranger_lifetime_s: float = STRANGER_LIFETIME_S,
     ) -> None:
-        self._server, self._max_connections, self._reserved_connections = server, most, reserved
-        self._request_timeout_s, self._stranger_lifetime_s = patience, stay
+        self._server, self._max_connections, self._reserved_connections = server, max_connections, reserved
+        self._request_timeout_s, self._stranger_lifetime_s = request_timeout_s, stranger_lifetime_s
         self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # in the order in which they came
-        self._networks = NetworkConnections(each)
+        self._networks = NetworkConnections(max_per_network)
         self._known_networks: dict[
             str, float
         ] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
         self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
 
-    async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Accept connections until cancelled; those beyond the limits are closed unread."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, (address, *_) = await loop.sock_accept(at)
+                connection, (address, *_) = await loop.sock_accept(listener)
             except OSError:  # no file descriptor is left, or who came has gone again
                 await asyncio.sleep(ACCEPT_RETRY_DELAY_S)
                 continue
@@ -117,57 +117,57 @@ class ConnectionLimiter:
                 connection.close()
             await asyncio.sleep(0)  # many at once are accepted one a turn: the door has turns between
 
-    def heard(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
+    def count_request(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
         """Note a whole request on its connection; False: its network sent too many, and gets no answer."""
         caller = connection_of(request)
         if caller is None:
             return True
         now = asyncio.get_running_loop().time()
-        caller.heard(entitled=signed_in)
+        caller.on_request(is_entitled=signed_in)
         if not signed_in:
-            return self._request_rate.take(caller.place, now)
-        self._known_networks.pop(caller.place, None)
-        self._known_networks[caller.place] = now
+            return self._request_rate.take(caller.network, now)
+        self._known_networks.pop(caller.network, None)
+        self._known_networks[caller.network] = now
         for place in [place for place, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
             del self._known_networks[place]
         return True
 
-    def _make_room(self, place: str) -> bool:
+    def _make_room(self, network: str) -> bool:
         """Return whether a connection of this network may be accepted; it may close a stranger's for it."""
         now = asyncio.get_running_loop().time()
-        at = self._known_networks.get(place)
+        at = self._known_networks.get(network)
         known = at is not None and now - at <= KNOWN_NETWORK_LIFETIME_S
-        if not known and not self._networks.may_open(place, now):
+        if not known and not self._networks.may_open(network, now):
             return False
-        strangers = [caller for caller in self._open_connections if not caller.entitled]
-        if not self._networks.has_room(place):
-            return self._hang_up_on_oldest([caller for caller in strangers if caller.place == place])
+        strangers = [caller for caller in self._open_connections if not caller.is_entitled]
+        if not self._networks.has_room(network):
+            return self._close_oldest([caller for caller in strangers if caller.network == network])
         if len(self._open_connections) < self._max_connections and (
             known or len(strangers) < self._max_connections - self._reserved_connections
         ):
             return True
         # Of the place that has most: who opens many connections loses them, not who opened one to sign in.
-        counted = Counter(caller.place for caller in strangers)
+        counted = Counter(caller.network for caller in strangers)
         most = max(counted.values(), default=0)
-        return self._hang_up_on_oldest([caller for caller in strangers if counted[caller.place] == most])
+        return self._close_oldest([caller for caller in strangers if counted[caller.network] == most])
 
-    def _hang_up_on_oldest(self, callers: list[PageConnection]) -> bool:
-        if not callers:
+    def _close_oldest(self, connections: list[PageConnection]) -> bool:
+        if not connections:
             return False
-        self._open_connections[callers[0]].cancel()
-        self._remove_connection(callers[0])
+        self._open_connections[connections[0]].cancel()
+        self._remove_connection(connections[0])
         return True
 
-    def _admit(self, connection: socket.socket, place: str, context: ssl.SSLContext | None) -> None:
-        caller = PageConnection(self._server(), place)
+    def _admit(self, connection: socket.socket, network: str, context: ssl.SSLContext | None) -> None:
+        caller = PageConnection(self._server(), network)
         attending = asyncio.create_task(self._serve_connection(caller, connection, context))
         self._open_connections[caller] = attending
-        self._networks.add(place)
+        self._networks.add(network)
         attending.add_done_callback(lambda _: self._remove_connection(caller))
 
     def _remove_connection(self, caller: PageConnection) -> None:
         if self._open_connections.pop(caller, None) is not None:  # else it was hung up on
-            self._networks.remove(caller.place)
+            self._networks.remove(caller.network)
 
     async def _serve_connection(
         self, caller: PageConnection, connection: socket.socket, context: ssl.SSLContext | None
@@ -183,21 +183,21 @@ class ConnectionLimiter:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._request_timeout_s):
-                    await caller.asked.wait()
+                    await caller.request_received.wait()
                 await self._wait_until_expired(caller)
-                if caller.finish():
+                if caller.finish_response():
                     async with asyncio.timeout(self._request_timeout_s):
-                        await caller.gone.wait()
+                        await caller.ended.wait()
         finally:
             transport.abort()
 
     async def _wait_until_expired(self, caller: PageConnection) -> None:
         """Return when the connection has ended, or has been a stranger's for too long."""
-        while not caller.gone.is_set():
-            caller.changed.clear()
+        while not caller.ended.is_set():
+            caller.entitlement_changed.clear()
             try:
-                async with asyncio.timeout(None if caller.entitled else self._stranger_lifetime_s):
-                    await caller.changed.wait()
+                async with asyncio.timeout(None if caller.is_entitled else self._stranger_lifetime_s):
+                    await caller.entitlement_changed.wait()
             except TimeoutError:
                 return
 

@@ -182,7 +182,7 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
             writer.write(head)
         porch = site.site._connection_limiter  # noqa: SLF001 - who has been heard
         assert porch is not None
-        await wait_until(lambda: sum(one.asked.is_set() for one in porch._open_connections) == len(calls))  # noqa: SLF001 - the same
+        await wait_until(lambda: sum(one.request_received.is_set() for one in porch._open_connections) == len(calls))  # noqa: SLF001 - the same
         async with run_tasks(painted.look()):
             for _, writer in calls:
                 writer.write(body)

@@ -115,7 +115,7 @@ async def test_a_session_ends_after_14_days_without_use_and_after_90_days_with(t
         assert [one.id for one in house.accounts.sessions(used.user.person, house.now)] == [used.user.session]
         now = house.watch.on(days=2)  # the 90th
         assert house.accounts.find_user(used.session, now) is None
-        assert house.accounts.refusal(used.user, UserRight.STOP, now) is AccountError.SIGNED_OUT
+        assert house.accounts.access_error(used.user, UserRight.STOP, now) is AccountError.SIGNED_OUT
         assert await house.accounts.confirm_password(used.user, ANNA_PASSWORD, now) is AccountError.SIGNED_OUT
 
 
@@ -164,20 +164,20 @@ async def test_the_password_counts_for_five_minutes_and_after_a_restart_not_at_a
     watch = ManualClock()
     async with running(tmp_path, watch) as house:
         anna = await house.owner()
-        assert house.accounts.refusal(anna.user, UserRight.KEYS, watch.on(seconds=299)) is None
-        assert house.accounts.refusal(anna.user, UserRight.KEYS, watch.on(seconds=1)) is AccountError.CONFIRM
-        assert house.accounts.refusal(anna.user, UserRight.STOP, house.now) is None
+        assert house.accounts.access_error(anna.user, UserRight.KEYS, watch.on(seconds=299)) is None
+        assert house.accounts.access_error(anna.user, UserRight.KEYS, watch.on(seconds=1)) is AccountError.CONFIRM
+        assert house.accounts.access_error(anna.user, UserRight.STOP, house.now) is None
         assert (
             await house.accounts.confirm_password(anna.user, "not the password", house.now)
             is AccountError.PASSWORD_WRONG
         )
-        assert house.accounts.refusal(anna.user, UserRight.KEYS, house.now) is AccountError.CONFIRM
+        assert house.accounts.access_error(anna.user, UserRight.KEYS, house.now) is AccountError.CONFIRM
         assert await house.accounts.confirm_password(anna.user, ANNA_PASSWORD, house.now) is None
         back = replace(house.now, utc=house.now.utc.replace(year=2020), trusted=False, mono=house.now.mono + 300)
-        assert house.accounts.refusal(anna.user, UserRight.KEYS, back) is AccountError.CONFIRM
+        assert house.accounts.access_error(anna.user, UserRight.KEYS, back) is AccountError.CONFIRM
         assert await house.accounts.confirm_password(anna.user, ANNA_PASSWORD, house.now) is None
     async with running(tmp_path, watch) as house:
-        assert house.accounts.refusal(anna.user, UserRight.KEYS, house.now) is AccountError.CONFIRM
+        assert house.accounts.access_error(anna.user, UserRight.KEYS, house.now) is AccountError.CONFIRM
 
 
 async def test_one_session_ends_alone_and_all_of_a_person_together(tmp_path: Path) -> None:
@@ -257,8 +257,8 @@ async def test_an_adult_who_is_invited_comes_in_and_may_what_his_role_may(tmp_pa
             await house.accounts.accept_invitation(invited.token, "Eve", ANNA_PASSWORD, house.now)
             is AccountError.INVITATION_GONE
         )
-        assert house.accounts.refusal(bob.user, UserRight.STOP, house.now) is None
-        assert house.accounts.refusal(bob.user, UserRight.KEYS, house.now) is AccountError.NOT_ALLOWED
+        assert house.accounts.access_error(bob.user, UserRight.STOP, house.now) is None
+        assert house.accounts.access_error(bob.user, UserRight.KEYS, house.now) is AccountError.NOT_ALLOWED
         assert await house.accounts.invite(bob.user, Role.HOUSEHOLD, house.now) is AccountError.NOT_ALLOWED
         assert await house.accounts.remove_person(bob.user, anna.user.person, house.now) is AccountError.NOT_ALLOWED
         assert await house.accounts.hand_over(bob.user, house.now) is AccountError.NOT_ALLOWED
@@ -329,16 +329,16 @@ async def test_a_changed_role_counts_at_once_in_sessions_that_run(tmp_path: Path
     async with running(tmp_path) as house:
         anna = await house.owner()
         bob = await house.guest(anna, "Bob")
-        assert house.accounts.refusal(bob.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
+        assert house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
         assert await house.accounts.set_role(anna.user, bob.user.person, Role.OWNER, house.now) is None
         assert (
-            house.accounts.refusal(bob.user, UserRight.SETTINGS, house.now) is None
+            house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is None
         )  # the page that is open asks again
         new = house.accounts.find_user(bob.session, house.now)
         assert new is not None
         assert new.role is Role.OWNER
         assert await house.accounts.set_role(bob.user, anna.user.person, Role.HOUSEHOLD, house.now) is None
-        assert house.accounts.refusal(anna.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
+        assert house.accounts.access_error(anna.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
 
 
 async def test_the_last_owner_can_neither_be_removed_nor_demoted(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ async def test_somebody_who_was_removed_is_signed_out_everywhere_at_once(tmp_pat
         assert await house.accounts.remove_person(anna.user, bob.user.person, house.now) is None
         for gone in (bob, tablet):
             assert house.accounts.find_user(gone.session, house.now) is None
-            assert house.accounts.refusal(gone.user, UserRight.SEE_STATE, house.now) is AccountError.SIGNED_OUT
+            assert house.accounts.access_error(gone.user, UserRight.SEE_STATE, house.now) is AccountError.SIGNED_OUT
         assert await house.sign_in("Bob", device=tablet.device) is AccountError.WRONG
         assert await house.accounts.confirm_password(bob.user, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
         assert await house.accounts.remove_person(anna.user, bob.user.person, house.now) is AccountError.UNKNOWN
@@ -384,8 +384,8 @@ async def test_the_hand_over_ends_every_installers_access_and_he_can_be_invited_
         )
         assert await house.sign_in("Ines", device=ines.device) is AccountError.WRONG
         back = await house.guest(anna, "Ines", Role.INSTALLER)
-        assert house.accounts.refusal(back.user, UserRight.DEVICES, house.now) is None
-        assert house.accounts.refusal(back.user, UserRight.WATCH_LIVE, house.now) is AccountError.NOT_ALLOWED
+        assert house.accounts.access_error(back.user, UserRight.DEVICES, house.now) is None
+        assert house.accounts.access_error(back.user, UserRight.WATCH_LIVE, house.now) is AccountError.NOT_ALLOWED
 
 
 # ---- what is told, and what is not

@@ -25,7 +25,7 @@ from tests.gateway.web.house import (
 async def test_one_who_guesses_waits_longer_each_time_even_with_the_right_password(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR_POLICY.free)
+        await house.wrong(PAIR_POLICY.free_attempts)
         seen = []
         for _ in range(5):
             assert await house.sign_in(password="not the password") is AccountError.WRONG  # noqa: S106 - it is wrong
@@ -64,12 +64,12 @@ async def test_many_strangers_together_get_no_more_than_some_tries_an_hour(tmp_p
 async def test_a_known_device_has_a_back_off_of_its_own(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
-        await house.wrong(DEVICE_POLICY.free + 1, device=anna.device)
+        await house.wrong(DEVICE_POLICY.free_attempts + 1, device=anna.device)
         assert wait_seconds(await house.sign_in(device=anna.device)) == 1
         assert isinstance(await house.sign_in(), SessionSecrets)  # nobody else waits for it
         house.watch.on(seconds=1)
         back = signed_in(await house.sign_in(device=anna.device))
-        await house.wrong(DEVICE_POLICY.free, device=back.device)  # it began anew
+        await house.wrong(DEVICE_POLICY.free_attempts, device=back.device)  # it began anew
         assert isinstance(await house.sign_in(device=back.device), SessionSecrets)
 
 
@@ -89,11 +89,11 @@ async def test_a_known_device_is_known_for_its_own_person_only_and_not_for_ever(
     async with running(tmp_path) as house:
         anna = await house.owner()
         bob = await house.guest(anna, "Bob")
-        await house.wrong(PAIR_POLICY.free + 1)
+        await house.wrong(PAIR_POLICY.free_attempts + 1)
         assert wait_seconds(await house.sign_in(device=bob.device)) == 1
         assert wait_seconds(await house.sign_in(device=f"{anna.user.device}.{'A' * 43}")) == 1
         house.watch.on(days=400)
-        await house.wrong(PAIR_POLICY.free + 1)
+        await house.wrong(PAIR_POLICY.free_attempts + 1)
         assert wait_seconds(await house.sign_in(device=anna.device)) == 1
 
 
@@ -101,8 +101,8 @@ async def test_a_restart_between_wrong_tries_shortens_no_wait(tmp_path: Path) ->
     watch = ManualClock()
     async with running(tmp_path, watch) as house:
         anna = await house.owner()
-        await house.wrong(PAIR_POLICY.free + 6)
-        await house.wrong(DEVICE_POLICY.free + 4, device=anna.device)
+        await house.wrong(PAIR_POLICY.free_attempts + 6)
+        await house.wrong(DEVICE_POLICY.free_attempts + 4, device=anna.device)
         before = wait_seconds(await house.sign_in()), wait_seconds(await house.sign_in(device=anna.device))
     assert before == (25, 8)  # of 32, 7 went by while the device waited
     for _ in range(3):
@@ -116,7 +116,7 @@ async def test_a_restart_between_wrong_tries_shortens_no_wait(tmp_path: Path) ->
 async def test_a_clock_that_jumps_shortens_no_wait(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR_POLICY.free + 6)
+        await house.wrong(PAIR_POLICY.free_attempts + 6)
         for year in (2020, 2050):
             for trusted in (True, False):
                 jumped = replace(house.now, utc=house.now.utc.replace(year=year), trusted=trusted)
@@ -130,7 +130,7 @@ async def test_tries_at_the_same_moment_all_count(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
         outcomes = await asyncio.gather(*(house.sign_in(password="guess") for _ in range(30)))  # noqa: S106 - a guess
-        assert sum(outcome is AccountError.WRONG for outcome in outcomes) == PAIR_POLICY.free + 1
+        assert sum(outcome is AccountError.WRONG for outcome in outcomes) == PAIR_POLICY.free_attempts + 1
 
 
 async def test_a_crowd_of_strangers_waits_outside_and_the_owner_does_not(tmp_path: Path) -> None:
@@ -154,25 +154,25 @@ async def test_a_name_that_nobody_has_is_refused_and_slowed_like_one_that_somebo
 async def test_a_whole_network_of_version_6_is_one_place(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        for host in range(PAIR_POLICY.free + 1):
+        for host in range(PAIR_POLICY.free_attempts + 1):
             await house.wrong(1, address=f"2001:db8::{host + 1:x}")
         assert wait_seconds(await house.sign_in(address="2001:db8::ffff")) == 1
         assert isinstance(await house.sign_in(address="2001:db8:0:1::1"), SessionSecrets)
-        await house.wrong(PAIR_POLICY.free + 1, address="::ffff:10.0.0.1")
+        await house.wrong(PAIR_POLICY.free_attempts + 1, address="::ffff:10.0.0.1")
         assert wait_seconds(await house.sign_in(address="10.0.0.1")) >= 1
 
 
 async def test_wrong_tries_fade_after_hours_without_any(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR_POLICY.free + 1)
-        house.watch.on(seconds=PAIR_POLICY.fades)
+        await house.wrong(PAIR_POLICY.free_attempts + 1)
+        house.watch.on(seconds=PAIR_POLICY.fade_interval_s)
         await house.wrong(1)
         assert wait_seconds(await house.sign_in()) == 1  # one had faded, and came back
-        house.watch.on(seconds=PAIR_POLICY.fades * 20)
-        await house.wrong(PAIR_POLICY.free)
+        house.watch.on(seconds=PAIR_POLICY.fade_interval_s * 20)
+        await house.wrong(PAIR_POLICY.free_attempts)
         assert isinstance(await house.sign_in(), SessionSecrets)
-        assert NAME_POLICY.free > PAIR_POLICY.free
+        assert NAME_POLICY.free_attempts > PAIR_POLICY.free_attempts
 
 
 async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
@@ -185,8 +185,8 @@ async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
             for write in ("set_failure_counts", "set_device_failure_count"):
                 full.setattr(AccountStore, write, writes(disk_full))
             assert house.accounts.find_user(anna.session, house.watch.on(hours=1)) == anna.user
-            assert house.accounts.refusal(anna.user, UserRight.STOP, house.now) is None
-            for _ in range(PAIR_POLICY.free + 1):
+            assert house.accounts.access_error(anna.user, UserRight.STOP, house.now) is None
+            for _ in range(PAIR_POLICY.free_attempts + 1):
                 with pytest.raises(StoreFailed):
                     await house.sign_in()
             assert wait_seconds(await house.sign_in()) == 1

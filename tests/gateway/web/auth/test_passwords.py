@@ -11,7 +11,7 @@ from gateway.web.auth.passwords import (
     ARGON2_MEMORY_KIB,
     PasswordHashing,
     PasswordWeakness,
-    weakness,
+    password_weakness,
 )
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 
@@ -39,7 +39,7 @@ from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
     ],
 )
 def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: PasswordWeakness | None) -> None:
-    assert weakness(password, "Anna-Sophie") is weak
+    assert password_weakness(password, "Anna-Sophie") is weak
 
 
 async def test_a_password_is_known_again_whatever_keyboard_wrote_its_accents() -> None:

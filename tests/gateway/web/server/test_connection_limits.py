@@ -34,15 +34,22 @@ async def porch(  # noqa: PLR0913 - the limits that are tried
     """A server behind a porch, to which whoever brings a cookie is signed in; its port. `rest`: it answers after it."""
 
     async def page(request: web.BaseRequest) -> web.Response:
-        made.heard(request, signed_in="session" in request.cookies)
+        made.count_request(request, signed_in="session" in request.cookies)
         if rest is not None:
             await rest.wait()
         return web.Response(text="hello")
 
     server = web.Server(page)
-    made = ConnectionLimiter(server, most=most, each=each, reserved=reserved, patience=patience, stay=stay)
+    made = ConnectionLimiter(
+        server,
+        max_connections=most,
+        max_per_network=each,
+        reserved=reserved,
+        request_timeout_s=patience,
+        stranger_lifetime_s=stay,
+    )
     with listen_socket("127.0.0.1", 0) as at:
-        async with run_tasks(made.receive(at, context)):
+        async with run_tasks(made.accept(at, context)):
             yield at.getsockname()[1]
         await server.shutdown(1.0)
         await made.close()
@@ -170,8 +177,8 @@ async def test_who_says_much_at_once_is_heard_in_pieces() -> None:
             pieces.append(len(data))
 
     with listen_socket("127.0.0.1", 0) as at:
-        made = ConnectionLimiter(Listener, patience=LONG)
-        async with run_tasks(made.receive(at, None)):
+        made = ConnectionLimiter(Listener, request_timeout_s=LONG)
+        async with run_tasks(made.accept(at, None)):
             one = await call(at.getsockname()[1], b"x" * 1_000_000)
             with held(one):
                 await wait_until(lambda: sum(pieces) == 1_000_000, within=LONG)
@@ -188,8 +195,8 @@ async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> 
         return servers[-1]
 
     with listen_socket("127.0.0.1", 0) as at:
-        full = ConnectionLimiter(made, most=5, each=5, reserved=0, patience=LONG)
-        async with run_tasks(full.receive(at, None)):
+        full = ConnectionLimiter(made, max_connections=5, max_per_network=5, reserved=0, request_timeout_s=LONG)
+        async with run_tasks(full.accept(at, None)):
             calls = [await call(at.getsockname()[1]) for _ in range(100)]
             with held(*calls):
                 ends = [asyncio.create_task(hung_up(one)) for one in calls]
