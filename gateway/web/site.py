@@ -64,17 +64,19 @@ from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
-SERVE_RETRY_DELAY_S = 5.0  # seconds before pages that could not be served are tried again
-CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
+SERVE_RETRY_DELAY_S = 5.0  # seconds until the next attempt to serve
+CONTENT_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}
 STATIC_FOLDER = resources.files("gateway.web") / "static"
 STATIC_FILES = {
-    file.name: (file.read_bytes(), CONTENT_TYPES[file.name[file.name.rfind(".") :]])
-    for file in STATIC_FOLDER.iterdir()
-    if file.name[file.name.rfind(".") :] in CONTENT_TYPES
+    file.name: Path(str(file)) for file in STATIC_FOLDER.iterdir() if Path(file.name).suffix in CONTENT_TYPES
 }
-"""The static files by name: their bytes and content type."""
-WASM_FILES = {file.name: Path(str(file)) for file in STATIC_FOLDER.iterdir() if file.name.endswith(".wasm")}
-"""The paths of files that are too large to hold in memory and to send to a slow browser in one piece, by name."""
+"""The static files by name. `FileResponse` sends them in pieces, also to a browser that reads slowly."""
 
 
 class PagesSite:
@@ -210,7 +212,7 @@ class PagesSite:
     def _host_names(self) -> tuple[str, ...]:
         at = ip_address(self._pages.host)
         if at.is_unspecified:
-            return self._pages.names or ("127.0.0.1",)  # under no other name than those that it was given
+            return self._pages.names or ("127.0.0.1",)  # only under the names of home.yaml
         return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
     def _accept_on_port(self, port: int, context: ssl.SSLContext | None) -> int:
@@ -225,7 +227,7 @@ class PagesSite:
     async def _show_claim_code(self) -> None:
         """Make a new claim code for a box without an owner, and write it to a file on the box only."""
         if self._authorizer.accounts.is_claimed():
-            with suppress(OSError):  # it opens nothing any more
+            with suppress(OSError):  # the code is void now
                 self._services.home.claim_code.unlink()
             return
         try:
@@ -258,9 +260,11 @@ class PagesSite:
     def _tls_context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
             for file in (self._pages.certificate, self._pages.key):
-                read_bytes(file)  # OpenSSL would wait for whoever writes to a pipe, and every door with it
+                read_bytes(file)  # refuses a pipe, on which OpenSSL would block the event loop
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(self._pages.certificate, self._pages.key, password="")  # never asks for one
+            context.load_cert_chain(
+                self._pages.certificate, self._pages.key, password=""
+            )  # OpenSSL must not prompt for one
             return context
         return None if self.certificate is None else self.certificate.context()
 
@@ -364,7 +368,7 @@ class PagesSite:
         found = partial(courier_view.find_delivery, self._services, digest)
         caller = connection_of(request)
         if caller is not None:
-            caller.on_request(is_entitled=True)  # it lasts for as long as the courier's page is open
+            caller.on_request(is_entitled=True)  # as long as the courier's page is open
         try:
             return await self._serve_feed(
                 request, only=f"courier/{digest}", allowed=lambda: found(self._services.clock.now()) is not None
@@ -424,16 +428,10 @@ class PagesSite:
             return await feed.serve(request)
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        if name in WASM_FILES:
-            return web.FileResponse(
-                WASM_FILES[name], headers={"Content-Type": "application/wasm", "Cache-Control": "no-cache"}
-            )
-        found = STATIC_FILES.get(name)
-        if found is None:
+        file = STATIC_FILES.get(request.match_info["name"])
+        if file is None:
             raise web.HTTPNotFound
-        body, kind = found
-        return web.Response(body=body, content_type=kind, headers={"Cache-Control": "no-cache"})
+        return web.FileResponse(file, headers={"Content-Type": CONTENT_TYPES[file.suffix], "Cache-Control": "no-cache"})
 
     async def _language(self, request: web.Request) -> web.Response:
         fields = await request.post()
@@ -449,7 +447,7 @@ def _unix_ms(now: Now) -> int:
     return int(now.utc.timestamp() * 1000)
 
 
-@lru_cache(maxsize=16)  # one for each name under which the box is opened
+@lru_cache(maxsize=16)  # one for each name of the box
 def _qr_code(address: str) -> str:
     """Return an address as a QR code. Cached: drawing takes 30 ms, and any stranger may request it."""
     return qr_svg(address)

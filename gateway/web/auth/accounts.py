@@ -30,42 +30,40 @@ from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 from gateway.web.auth.session_age import EarliestClock
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code, new_id
 
-SESSION_IDLE_LIMIT = timedelta(days=14)  # a session that nobody used for so long is over
-MAX_SESSION_AGE = timedelta(days=90)  # and any session after so long
-KNOWN_DEVICE_LIFETIME = timedelta(
-    days=400
-)  # a device stays known so long after its last sign-in; browsers keep no cookie longer
-INVITATION_LIFETIME = timedelta(hours=48)  # an invitation is good for so long
+SESSION_IDLE_LIMIT = timedelta(days=14)  # a session that was not used for this long ends
+MAX_SESSION_AGE = timedelta(days=90)  # any session ends after this long
+KNOWN_DEVICE_LIFETIME = timedelta(days=400)  # since a device's last sign-in; browsers keep no cookie longer
+INVITATION_LIFETIME = timedelta(hours=48)  # an invitation is valid for this long
 CONFIRMATION_LIFETIME_S = 300.0  # seconds for which a password counts as just given
 
-WRONG_PASSWORDS_BEFORE_REPORT = 5  # wrong passwords for one account of which its person is told
+WRONG_PASSWORDS_BEFORE_REPORT = 5  # wrong passwords for one account that are logged for its person
 MAX_NAME_CHARACTERS = 64  # characters
-_LAST_USE_INTERVAL = timedelta(minutes=5)  # a session's use is stored so often at most
-_QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find room
+_LAST_USE_INTERVAL = timedelta(minutes=5)  # the use of a session is stored at most once in this time
+_QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find a place in the queue
 
 
 class AccountError(StrEnum):
     """Why an operation on an account was refused."""
 
-    WRONG = auto()  # name or password; which of them is not told
-    PASSWORD_WRONG = auto()  # of somebody who is signed in
+    WRONG = auto()  # name or password; the answer does not tell which
+    PASSWORD_WRONG = auto()  # of a user who is signed in
     SIGNED_OUT = auto()  # the session ended meanwhile
     NOT_ALLOWED = auto()  # the role has no such right
-    CONFIRM = auto()  # ask for the password first (`UserAccounts.confirm`), then try again
+    CONFIRM = auto()  # the password has to be confirmed first (`UserAccounts.confirm_password`)
     CLAIMED = auto()  # the box has an owner
     CODE_WRONG = auto()
-    CODE_USED = auto()  # an owner came back by it already
-    CODE_OLD = auto()  # its time is over, or a newer one was made
+    CODE_USED = auto()  # an owner recovered access by it already
+    CODE_OLD = auto()  # it has expired, or a newer one was made
     CODE_VOID = auto()  # none was made, or too many wrong ones: make one on the box
-    INVITATION_GONE = auto()  # unknown, taken, withdrawn or too old; which of them is not told
+    INVITATION_GONE = auto()  # unknown, used, withdrawn or too old; the answer does not tell which
     NAME_BAD = auto()  # 1 to 64 printable characters
     NAME_TAKEN = auto()
     PASSWORD_SHORT = auto()
     PASSWORD_LONG = auto()
     PASSWORD_COMMON = auto()
     UNKNOWN = auto()  # no such person, session or invitation
-    LAST_OWNER = auto()  # a house is never without an owner
-    BUSY = auto()  # not while a visit runs
+    LAST_OWNER = auto()  # the last owner cannot be removed
+    BUSY = auto()  # not possible while a visit runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +112,8 @@ class UserAccounts:
         self.throttle = LoginThrottle(store.accounts, now)
         floors = (EARLIEST_TIME, store.box.time_floor(), store.accounts.latest_timestamp())
         self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
-        # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
-        # that it counts longer, and after a restart it is asked for again.
+        # When each session's password was given last, on the monotonic clock, which nobody can set. It is in memory
+        # only, so after a restart the password is needed again.
         self._confirmed_sessions: dict[str, float] = {}
 
     # ---- the first owner
@@ -131,7 +129,7 @@ class UserAccounts:
         """
         code = new_claim_code()
         digest = claim_code_digest(code)
-        assert digest is not None  # noqa: S101 - what was just written can be read
+        assert digest is not None  # noqa: S101 - a code that was just made is valid
         match await self._register.set_claim_code(digest, now):
             case ClaimResult.TAKEN:
                 return AccountError.CLAIMED
@@ -166,7 +164,7 @@ class UserAccounts:
 
     # ---- signing in
 
-    async def sign_in(  # noqa: PLR0913 - who, and from where
+    async def sign_in(  # noqa: PLR0913 - name, password, and where they come from
         self, name: str, password: str, *, address: str, device: str | None, now: Now, browser: str | None = None
     ) -> SessionSecrets | AccountError | RetryAfter:
         """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
@@ -464,9 +462,7 @@ def name_key(name: str) -> str:
 def credential_error(name: str, password: str) -> AccountError | None:
     """Return why an account cannot have this name and password; None: it can."""
     written = _display_name(name)
-    if (
-        not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable()
-    ):  # nothing that turns a line around either
+    if not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable():  # refuses bidi controls too
         return AccountError.NAME_BAD
     return _weakness_error(password_weakness(password, written))
 

@@ -24,7 +24,7 @@ PAIR_POLICY = BackoffPolicy(free_attempts=3, delays=Backoff(1.0, 900.0), fade_in
 NAME_POLICY = BackoffPolicy(free_attempts=10, delays=Backoff(2.0, 900.0), fade_interval_s=3600.0)
 DEVICE_POLICY = BackoffPolicy(free_attempts=5, delays=Backoff(1.0, 900.0), fade_interval_s=3600.0)
 
-# So many slots that two that matter seldom meet, so few that nobody can fill the disk.
+# Enough slots that two relevant keys seldom share one, and few enough that nobody can fill the disk.
 PAIR_SLOTS = 4096
 NAME_SLOTS = 1024
 

@@ -14,18 +14,17 @@ from argon2.exceptions import VerifyMismatchError
 MIN_PASSWORD_CHARACTERS = 10  # characters
 MAX_PASSWORD_BYTES = 256  # bytes of UTF-8
 
-# RFC 9106's second choice (for small memory) but for the lanes. Measured: 0.14 s on one x86 core; a small ARM box,
-# reckoned at three to five times that, keeps a person waiting half a second, and the back-off does the rest against
-# guessers. One lane: the other cores are filming. Twice 64 MiB at most (see `PasswordHashing`) fit beside the video
-# process.
+# RFC 9106's second recommendation (for small memory), but with one lane, since the other cores are filming. Measured:
+# 0.14 s on one x86 core. A small ARM box takes an estimated three to five times as long: a person waits half a second,
+# and the back-off slows guessers down. Twice 64 MiB at most (see `PasswordHashing`) fit beside the video process.
 ARGON2_MEMORY_KIB = 64 * 1024
 ARGON2_ITERATIONS = 3
 ARGON2_LANES = 1
 
-MAX_QUEUED_STRANGERS = 8  # strangers that may wait for their turn
+MAX_QUEUED_STRANGERS = 8  # strangers that may wait at the same time
 
-# At least ten characters long and nevertheless what is tried first, in French and English. What is left of these after
-# digits and signs at the end are taken away counts too ("motdepasse2026!").
+# Passwords of ten characters or more that attackers try first, in French and English. A password is also
+# compared without the digits and signs at its end ("motdepasse2026!").
 _COMMON_WORDS = (
     "password passw0rd motdepasse azertyuiop qwertyuiop azerty qwerty qwertz bonjour iloveyou jetaime administrator"
     " administrateur letmein welcome bienvenue sunshine princess princesse football soleil chouchou doudou loulou"

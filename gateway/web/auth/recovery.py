@@ -27,8 +27,8 @@ from gateway.web.auth.accounts import (
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest
 
-OFFER_LIFETIME = timedelta(days=7)  # the next owner's link is good for so long
-USED_CODE_RETENTION = timedelta(days=30)  # for so long a used code is told to have been used
+OFFER_LIFETIME = timedelta(days=7)  # the next owner's link is valid for this long
+USED_CODE_RETENTION = timedelta(days=30)  # a used code is reported as used for this long
 
 _NOTIFICATION_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
@@ -60,7 +60,7 @@ class OwnerSuccession:
 
     # ---- the way back in
 
-    async def recover_owner(  # noqa: PLR0913 - by which code, from where, and what was made on the box
+    async def recover_owner(  # noqa: PLR0913 - the code, where it comes from, and the codes made on the box
         self,
         code: str,
         password: str,
@@ -77,7 +77,7 @@ class OwnerSuccession:
         an outsider can keep the owner out.
         """
         digest = claim_code_digest(code)
-        if digest is None:  # a character too few: a typing mistake
+        if digest is None:  # too short to be a code: a typing mistake
             return AccountError.CODE_WRONG
         found = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
         if found is None:

@@ -130,41 +130,41 @@ class UserRight(StrEnum):
 _HOUSEHOLD_RIGHTS = frozenset(
     {
         UserRight.SEE_STATE,
-        UserRight.WATCH_LIVE,  # his own home
+        UserRight.WATCH_LIVE,  # their own home
         UserRight.SEE_HISTORY,
-        UserRight.HOLD_FILM,  # evidence may be saved by whoever it concerns; destroying and giving away is the owner's
+        UserRight.HOLD_FILM,  # those concerned may save evidence; only an owner may erase or share it
         UserRight.STOP,
-        UserRight.LIFT_STOP,  # whoever may open the door himself may let the rules open it again
+        UserRight.LIFT_STOP,  # a person with a key may let the gateway open again
         UserRight.SAY_HOME,
         UserRight.DECIDE_AT_DOOR,
-        UserRight.ACKNOWLEDGE,  # whoever stands at the jammed door must be able to say that it is good
+        UserRight.ACKNOWLEDGE,  # the person at the jammed door must be able to acknowledge it
         UserRight.LOCK,
-        UserRight.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
-        UserRight.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
+        UserRight.SEE_BRANDS,  # not DECIDE_BRANDS: the owner answers for who may come in while nobody is home
+        UserRight.SEE_HOUSEHOLD,  # the accounts and permissions of one's own household
         UserRight.LANGUAGE,
-        UserRight.AWAY,  # his own home, from wherever he is
+        UserRight.AWAY,  # their own home, from anywhere
     }
 )
 
 _INSTALLER_RIGHTS = frozenset(
     {
-        UserRight.SEE_STATE,  # whether the lock he just put up works
-        UserRight.STOP,  # safety is everybody's; LIFT_STOP is not: he cannot know why it was said
+        UserRight.SEE_STATE,  # to see whether a newly mounted lock works
+        UserRight.STOP,  # everybody may stop; not LIFT_STOP: an installer cannot know the reason of a stop
         UserRight.LOCK,
-        UserRight.HAND_OVER,  # he may always end his own access
+        UserRight.HAND_OVER,  # an installer may always end the installers' access
         UserRight.LANGUAGE,
         UserRight.DEVICES,
         UserRight.WALK_TEST,
         UserRight.DIAGNOSTICS,
-        # Never AWAY: he is there when he works, and a browser would outlive the day.
-        # Never WATCH_LIVE or SEE_HISTORY, not even before the hand-over: the house may be lived in from the first day
-        # and certainly is when he is invited back. To point a camera the owner holds the picture on his own phone.
+        # Never AWAY: an installer works on site, and an enrolled browser would outlast the day.
+        # Never WATCH_LIVE or SEE_HISTORY, even before the hand-over: the home may be lived in from the first day, and
+        # is when an installer is invited again. To point a camera, the owner shows the picture on the owner's phone.
     }
 )
 
 ROLE_RIGHTS: Mapping[Role, frozenset[UserRight]] = MappingProxyType(
     {
-        # All but the courier's page: it is for whoever stands at the door with the parcel.
+        # All but the courier's page, which is for the person at the door with the parcel.
         Role.OWNER: frozenset(UserRight) - {UserRight.SEE_OWN_DELIVERY},
         Role.HOUSEHOLD: _HOUSEHOLD_RIGHTS,
         Role.INSTALLER: _INSTALLER_RIGHTS,

@@ -56,10 +56,8 @@ def new_id() -> str:
 
 
 _CROCKFORD_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LOOKALIKES = str.maketrans("OIL", "011")  # what is easily taken for something else
-CLAIM_CODE_CHARACTERS = (
-    16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
-)
+_LOOKALIKES = str.maketrans("OIL", "011")  # letters that look like digits
+CLAIM_CODE_CHARACTERS = 16  # 80 bits: 40 would do with five attempts at the box, but not against a stolen database
 _GROUP_CHARACTERS = 2
 
 

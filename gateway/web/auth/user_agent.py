@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
-MAX_USER_AGENT_CHARACTERS = 512  # characters that are looked at: an honest one is shorter
+MAX_USER_AGENT_CHARACTERS = 512  # characters that are examined; real headers are shorter
 
-# In this order: most browsers also name those that they are like.
+# The order matters: most browsers also name those they are compatible with.
 _BROWSERS: Mapping[str, str] = MappingProxyType({
     "Edge": r"\bEdg(A|iOS)?/", "Opera": r"\bOPR/", "Samsung Internet": r"\bSamsungBrowser/", "DuckDuckGo": r"\bDdg/",
     "Firefox": r"\b(Firefox|FxiOS)/", "Chrome": r"\b(Chrome|CriOS)/", "Safari": r"\bVersion/[0-9.]+ .*\bSafari/",

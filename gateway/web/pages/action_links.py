@@ -96,7 +96,7 @@ class ActionLinkPage:
             **terms,
         }
 
-    def _render(  # noqa: PLR0913 - all that the page may have to say
+    def _render(  # noqa: PLR0913 - the parts of the page
         self,
         request: web.Request,
         *,

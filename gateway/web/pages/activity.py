@@ -20,7 +20,7 @@ ACTIVITY_KINDS = (
     "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
     "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended", "hub_joined", "hub_leaving",
 )  # fmt: skip
-MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # rows of the log, the newest
+MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # the newest rows of the log
 
 
 @dataclass(frozen=True, slots=True)

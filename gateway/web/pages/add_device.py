@@ -53,7 +53,7 @@ class AddDevicePage:
             request, user, kind=kind, values=initial_values(kind, request.query) if kind in FORM_FIELDS else {}
         )
 
-    async def _render(  # noqa: PLR0913 - one argument a part of the page
+    async def _render(  # noqa: PLR0913 - the parts of the page
         self,
         request: web.Request,
         user: CurrentUser,
@@ -209,7 +209,7 @@ class AddDevicePage:
             known = [
                 name for name in account_names(home) if name not in ROLE_ACCOUNTS and not name.startswith("retailer-")
             ]
-        except AccountTaken:  # `broker-config` says why
+        except AccountTaken:  # `perron broker-config` reports the reason
             return ()
         if (file.parent / "mosquitto.conf").exists():
             return tuple(name for name in known if not (file.parent / f"{name}.password").exists())

@@ -24,8 +24,8 @@ MAX_LINES = 24  # further keys, and places
 MAX_EXTRA_CHARACTERS = 4000  # characters of all further keys; the page's own field takes half
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}")
 _KEY_PATTERN = re.compile(r"[a-z_]{1,32}(\.[A-Za-z0-9_-]{1,64}){0,4}")
-_FILE_KEYS = frozenset({"credentials_file", "ca"})  # keys whose value is a file of the box
-_FORM_KEYS = frozenset({"kind", "more", "user", "secret"})  # the form's own
+_FILE_KEYS = frozenset({"credentials_file", "ca"})  # keys whose value names a file of the box
+_FORM_KEYS = frozenset({"kind", "more", "user", "secret"})  # fields of the form that are no keys
 _JSON_ADAPTER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
@@ -35,10 +35,10 @@ class InputType(StrEnum):
     TEXT = auto()
     NUMBER = auto()  # of seconds
     CHECK = auto()
-    CHOICE = auto()  # one of some words
-    DEVICE = auto()  # one of the house's devices
+    CHOICE = auto()  # one of `choices`
+    DEVICE = auto()  # one of the home's devices
     DEVICES = auto()
-    CHOICES = auto()  # some of some words
+    CHOICES = auto()  # any of `choices`
     PLACES = auto()  # a name a line
 
 
@@ -232,7 +232,7 @@ def _read_url(text: str) -> dict[str, JsonValue] | Remark:
     try:
         return {"url": valid_stream_url(text)}
     except ValueError:
-        return Remark("url")  # what stands in it may be a password: nothing of it is said again
+        return Remark("url")  # the text may contain a password, so the error does not repeat it
 
 
 def _read_places(text: str) -> dict[str, JsonValue] | Remark:
@@ -256,7 +256,7 @@ def _id_from_name(name: str) -> str:
 
 def _read_extra_keys(text: str, kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue] | Remark:
     """Read the further keys, one key=value a line. None may name a file of the box or repeat another key."""
-    if len(text) > MAX_EXTRA_CHARACTERS:  # read it would hold the loop
+    if len(text) > MAX_EXTRA_CHARACTERS:  # parsing it would block the event loop
         return Remark("large")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_LINES:

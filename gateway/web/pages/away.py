@@ -41,7 +41,7 @@ STATIC_FILES = {
     "perron-180.png": "image/png",
 }
 
-# What the page's script says of what the box answers: the words of the house's own pages, and its own.
+# The keys of the texts that the page's script shares with the home's own pages.
 SHARED_KEYS = frozenset({
     "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
     "next.title", "safe_mode", "stop", "visit.approve", "visit.film", "visit.title", "visit.veto",
@@ -108,7 +108,7 @@ class AwayPage:
     def service_worker(self) -> bytes:
         """The text of the service worker: the list of files, then its code."""
         kept = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
-        # the policy comes with the page and is kept with it: another hub is another version too
+        # the browser stores the policy with the page, so another hub makes another version
         version = hashlib.sha256(canonical_json({"kept": kept, "policy": dict(away_headers(self._hub))})).hexdigest()
         facts = {"VERSION": version, "LANGUAGES": _page_languages(), "KEPT": kept}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())

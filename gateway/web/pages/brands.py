@@ -78,7 +78,7 @@ class BrandsPage:
             "decided": self._last_decision(permission.brand),
             "terms": terms,
             "choices": {
-                # the garage first: one begins there and lets in further when it went well
+                # the garage first: owners begin there, and permit more when it went well
                 "entrances": sorted(home.entrances.items(), key=lambda one: one[1].living_space),
                 "garage": any(not one.living_space for one in home.entrances.values()),
                 "places": sorted(places.items()),
@@ -107,7 +107,7 @@ class BrandsPage:
         ):
             raise self._authorizer.conflict(
                 request, _("Look at what it asks for first, and choose the terms.")
-            )  # what he saw is what he permits
+            )  # the owner permits only what the page showed
         first = next(iter(self._services.home.entrances), None)
         if first is None:
             raise self._authorizer.conflict(request, _("There is no entrance here yet."))

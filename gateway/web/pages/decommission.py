@@ -22,7 +22,7 @@ from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
-EXPORT_RETRY_DELAY_S = 60  # seconds after which whoever wants everything while another copy is made may ask again
+EXPORT_RETRY_DELAY_S = 60  # seconds until another export may be requested while one runs
 
 
 class DecommissionPage:
@@ -95,7 +95,7 @@ class DecommissionPage:
 
     async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """Stream everything as one ZIP; it stops when the user is signed out meanwhile."""
-        if self._export_lock.locked():  # a disk that is read for several at once is read for none
+        if self._export_lock.locked():  # several exports at once would slow the disk down for all
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(EXPORT_RETRY_DELAY_S)})
         async with self._export_lock:
             return await self._stream_export(request, user)
@@ -140,7 +140,7 @@ class DecommissionPage:
                 if not desk.accounts.is_signed_in(user, desk.now):
                     return _abort_stream(request, answer)
                 await answer.write(piece)
-        except OSError as failure:  # no whole ZIP, and it must not look so
+        except OSError as failure:  # the ZIP is incomplete, and must not look complete
             log.warning("taking_along_broken_off", why=str(failure))
             return _abort_stream(request, answer)
         await answer.write_eof()

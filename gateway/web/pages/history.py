@@ -21,9 +21,9 @@ from gateway.web.server.view_log import ViewLog
 from gateway.web.server.visit_story import story_lines
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
-MAX_REPORTS = 4  # drawn and waiting, together: whoever asks for more is told to come back
+MAX_REPORTS = 4  # reports that are drawn or wait; more get 429
 REPORT_RETRY_DELAY_S = 10  # seconds until then
-SHARE_DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
+SHARE_DAYS = (1, 7, 30)  # days for which a visit may be shared
 
 
 class HistoryPages:
@@ -32,7 +32,7 @@ class HistoryPages:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
         self._report_lock = asyncio.Lock()
-        self._pending_reports = 0  # reports that are drawn or wait
+        self._pending_reports = 0  # drawn and waiting ones
         self._view_log = ViewLog(authorizer.services.store)
 
     def routes(self) -> list[web.RouteDef]:
@@ -153,7 +153,7 @@ class HistoryPages:
         self._view_log.record("film", visit, user.person, self._authorizer.now)
         return film
 
-    def _file_response(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - an iterator of clips
+    def _file_response(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - any iterator of clips
         clip: StoredClip | None = next(iter(found), None)
         if clip is None:
             raise web.HTTPNotFound

@@ -110,7 +110,7 @@ def required_right(fields: Mapping[str, str]) -> UserRight:
     return right
 
 
-async def submit_owner_request(  # noqa: PLR0913 - who asks what of which entrance, and the page to return to
+async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and the page to return to
     authorizer: Authorizer,
     request: web.Request,
     user: CurrentUser,

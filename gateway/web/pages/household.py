@@ -14,7 +14,7 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.server.fragments import qr_svg
 from gateway.web.texts.catalogue import TEXTS
 
-PASSWORD_RESET_SHOWN_DAYS = 30  # days for which everybody else is shown that a password was set anew on the box
+PASSWORD_RESET_SHOWN_DAYS = 30  # days for which others see that a password was reset on the box
 
 
 class HouseholdPage:

@@ -210,7 +210,7 @@ class HubPage:
             return await self._render(request, why=unproven, status=422)
         if section is None:
             raise self._authorizer.conflict(request, _("This house has joined no hub."))
-        if uplink is None:  # the box is this home no longer: only the house file says so still
+        if uplink is None:  # the box is not this home any more; only home.yaml still says so
             return await self._remove_membership(request, section.home)
         await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=user.person)
         uplink.leave(at_once=fields.get("at_once") == "1")

@@ -22,7 +22,7 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
 INSTALLATION_PATH = "/installation"
-DISCOVERY_S = 5.0  # seconds for what is there to call its name
+DISCOVERY_S = 5.0  # seconds in which devices announce themselves
 UNTESTABLE_KINDS = frozenset({"camera", "scanner", "signal"})  # the walk test tries them
 
 

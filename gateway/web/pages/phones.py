@@ -17,7 +17,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
-EXAMPLE_SCHEME = "ntfys"  # the form that is shown first: no account, and a server of one's own if one likes
+EXAMPLE_SCHEME = "ntfys"  # the form that is shown first: it needs no account, and works with one's own server
 PHONES_PATH = "/settings/messages"
 
 
@@ -53,7 +53,7 @@ class PhonesPage:
     def _is_file_open_to_others(self) -> bool:
         try:
             return is_open_to_others(self._contacts.file)
-        except OSError:  # there is none yet
+        except OSError:  # the file does not exist yet
             return False
 
     async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:

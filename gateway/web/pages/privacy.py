@@ -8,7 +8,7 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
-MAX_LINES_SHOWN = 50  # who looked, and what was erased: the newest
+MAX_LINES_SHOWN = 50  # the newest views and erasures
 MEGABYTE_BYTES = 1_000_000
 
 

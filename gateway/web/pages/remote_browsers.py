@@ -54,7 +54,7 @@ class RemoteBrowsersPage:
         if why is not None:
             return _error_response(why)
         person = self._services.store.accounts.person(user.person)
-        assert person is not None  # noqa: S101 - he is signed in
+        assert person is not None  # noqa: S101 - the user is signed in
         own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
         new = EnrolledBrowser(
             id=ident, device=user.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),

@@ -93,7 +93,7 @@ class SignInPages:
             code, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
-            with suppress(OSError):  # it opens nothing any more
+            with suppress(OSError):  # the code is void now
                 self._authorizer.services.home.claim_code.unlink()
             return self._authorizer.sign_in_response(request, outcome, "/")
         return self._render_error(request, "claim", outcome, name=name, code=code)

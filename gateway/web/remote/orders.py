@@ -37,8 +37,8 @@ OVERTAKEN: Final = "overtaken"
 CLOCK_UNTRUSTED: Final = "clock_untrusted"
 NOT_ALLOWED: Final = "not_allowed"
 FAILED: Final = "failed"
-REFUSAL_LOG_INTERVAL_S = 60.0  # seconds between two lines about orders that are refused
-STORE_RETRY_DELAY_S = 5.0  # seconds until a disk that took nothing is tried again
+REFUSAL_LOG_INTERVAL_S = 60.0  # seconds between two log lines about refused orders
+STORE_RETRY_DELAY_S = 5.0  # seconds until the next attempt on a full disk
 
 
 def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
@@ -55,7 +55,7 @@ class OrderQueue:
     the process may end.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - one argument for each service
         self,
         *,
         store: Store,
@@ -71,7 +71,7 @@ class OrderQueue:
         self._refusal_logged_mono = float("-inf")
         self._stop_orders: asyncio.Queue[tuple[StoredOrder, StopResults]] = asyncio.Queue()
         self._other_orders: asyncio.Queue[StoredOrder] = asyncio.Queue()
-        self._queued_orders: set[tuple[str, int]] = set()  # orders that are not noted as done yet
+        self._queued_orders: set[tuple[str, int]] = set()  # orders whose end is not stored yet
         self._finished_orders: asyncio.Queue[tuple[StoredOrder, str | None]] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -92,7 +92,7 @@ class OrderQueue:
             with self._containment.piece("orders", _order_name(order)) as piece:
                 await self._execute(order)
             if piece.fault is not None:
-                self._finish(order, FAILED)  # noted, so that no start does it again
+                self._finish(order, FAILED)  # stored as failed, so that no restart repeats it
 
     async def _wait_stops(self) -> None:
         """Await the results of stops, which are active already."""
@@ -147,11 +147,11 @@ class OrderQueue:
         one, sealed, said = found
         before = self._browsers.order(one.id, said.number)
         if before is not None and before.signed == sealed.text:
-            return None  # its receipt was lost
+            return None  # a repetition: its receipt was lost
         why = self._objection_to(one, said)
         if why is not None:
             return why
-        # A stop counts from this instant, as one that is pressed at home does: before it is stored, and if it never is.
+        # A stop is active from this instant, like one that is pressed at home, even if it is never stored.
         stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None
         kept = await self._browsers.add_order(one.id, said.number, sealed.text, self._clock.now())
         if kept is None:
@@ -198,9 +198,9 @@ class OrderQueue:
         """Perform a stored order, with the rights that its person has now."""
         one = self._browsers.browser(order.browser)
         if one is None:
-            return  # the browser has ended meanwhile, and its orders with it
+            return  # the browser has ended, and its orders with it
         said = self._reread(one, order)
-        if isinstance(said, TokenRejection):  # kept by an earlier release that read it otherwise
+        if isinstance(said, TokenRejection):  # an earlier release accepted and stored it
             self._finish(order, said)
             return
         why: str | None = NOT_ALLOWED

@@ -32,12 +32,12 @@ from gateway.web.server.live_video import SnapshotCache, is_live
 from gateway.web.server.view_log import ViewLog
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
-LONG_POLL_S = 20.0  # seconds for which an unchanged state is held back
+LONG_POLL_S = 20.0  # seconds for which a query waits while the state is unchanged
 CHUNK_BYTES = 40_000  # bytes of a film or a picture in one answer
-MAX_ITEMS_SHOWN = 30  # messages, visits, brands: the newest
+MAX_ITEMS_SHOWN = 30  # the newest messages, visits, brands
 MAX_ORDERS_SHOWN = 20
-MAX_REMEMBERED_QUERIES = 2_000  # questions: more than anybody asks within two minutes
-MAX_CONCURRENT_QUERIES = 4  # questions of one browser that are being answered
+MAX_REMEMBERED_QUERIES = 2_000  # queries, more than a person sends within two minutes
+MAX_CONCURRENT_QUERIES = 4  # queries of one browser
 MAX_CACHED_PICTURES = 8
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
@@ -45,7 +45,7 @@ N = TypeVar("N", int, float)
 F = TypeVar("F")
 
 
-class QueryRefused(Exception):  # noqa: N818 - an answer, not an error
+class QueryRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
     """A query that is not answered; `code` is one that the page has a text for."""
 
     def __init__(self, code: str) -> None:
@@ -162,7 +162,7 @@ class QueryService:
             if left <= 0:
                 return {"version": version, "unchanged": True, "state": None}
             try:
-                async with asyncio.timeout(min(left, 1.0)):  # what no change tells of (a pause begins) is seen too
+                async with asyncio.timeout(min(left, 1.0)):  # finds what no change announces (a pause begins)
                     await self._changes.wait_after(count)
             except TimeoutError:
                 pass

@@ -19,7 +19,7 @@ from gateway.web.server.context import GatewayServices
 
 log = structlog.get_logger(__name__)
 
-MAX_CACHED_KEYS = 64  # browsers whose keys are remembered: agreeing on them takes a while
+MAX_CACHED_KEYS = 64  # browsers whose derived keys are kept, since deriving takes time
 
 
 class RemoteSessions:

@@ -18,12 +18,12 @@ from gateway.web.server.security_headers import Handler, local_path
 from gateway.web.texts.catalogue import TEXTS, offered
 
 LANGUAGE_COOKIE = "language"  # the cookie's name
-PASSWORD_FIELD = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
+PASSWORD_FIELD = "password_again"  # noqa: S105 - the name of a field, no password
 YEAR_DAYS, SESSION_COOKIE_DAYS, DEVICE_COOKIE_DAYS = 365, 90, 400
 DAY_S = 24 * 3600  # seconds
 
-# Which right each wish of `gateway/protocol/owner_requests.py` asks for.
-# `tests/gateway/web/test_rights.py` fails on one that is missing.
+# The right that each request of `gateway/protocol/owner_requests.py` needs;
+# `tests/gateway/web/test_rights.py` fails if one is missing.
 REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "stop": UserRight.STOP,
     "lift": UserRight.LIFT_STOP,

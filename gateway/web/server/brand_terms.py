@@ -95,7 +95,7 @@ def week_spans(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
         spans = []
         if day in days:
             spans.append({"y": 2 * begin, "height": 2 * (min(end, 24) - begin)})
-        if end > 24 and DAYS[place - 1] in days:  # what runs past midnight is the next day's
+        if end > 24 and DAYS[place - 1] in days:  # the part after midnight belongs to the next day
             spans.append({"y": 0, "height": 2 * (end - 24)})
         painted.append({"name": day, "x": place * 28 + 2, "spans": spans})
     return painted

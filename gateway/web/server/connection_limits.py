@@ -20,17 +20,13 @@ from gateway.system.http_limits import BoundedReader, NetworkConnections
 from gateway.system.token_bucket import TokenBuckets
 
 MAX_CONNECTIONS = 256  # connections
-MAX_CONNECTIONS_PER_NETWORK = 96  # of one place, so that one guest cannot keep all others out
-RESERVED_CONNECTIONS = (
-    64  # of `MAX_CONNECTIONS`, for places from which somebody was signed in within `KNOWN_NETWORK_LIFETIME_S`
-)
+MAX_CONNECTIONS_PER_NETWORK = 96  # so that one client cannot keep all others out
+RESERVED_CONNECTIONS = 64  # of `MAX_CONNECTIONS`, for networks where somebody was signed in of late (the next constant)
 KNOWN_NETWORK_LIFETIME_S = 24 * 3600.0
-REQUEST_TIMEOUT_S = 10.0  # seconds for the handshake of TLS, and again for a first whole request
-STRANGER_LIFETIME_S = (
-    60.0  # seconds that a stranger's connection lasts after its first request; browsers make another one
-)
-ACCEPT_RETRY_DELAY_S = 1.0  # seconds until connections are accepted again where it failed
-STRANGER_REQUESTS_PER_SECOND = 20.0  # of one place; a page with all its files is some 10 requests
+REQUEST_TIMEOUT_S = 10.0  # seconds for the TLS handshake, and again for the first whole request
+STRANGER_LIFETIME_S = 60.0  # seconds that a stranger's connection lasts after its first request
+ACCEPT_RETRY_DELAY_S = 1.0  # seconds until the next accept after an error
+STRANGER_REQUESTS_PER_SECOND = 20.0  # of one network; a page with its files is some 10 requests
 STRANGER_REQUESTS_BURST = 60.0
 
 
@@ -41,7 +37,7 @@ def listen_socket(address: str, port: int) -> socket.socket:
         OSError: the address or the port is not available.
     """
     made = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-    made.settimeout(0)  # it is the loop that waits
+    made.settimeout(0)  # non-blocking, for the event loop
     return made
 
 
@@ -64,7 +60,7 @@ class PageConnection(BoundedReader):
     def finish_response(self) -> bool:
         """Let the server complete the present response and no more; False: it has none to complete."""
         server = self._server
-        idle = not isinstance(server, web.RequestHandler) or server._waiter is not None  # noqa: SLF001 - told nowhere else
+        idle = not isinstance(server, web.RequestHandler) or server._waiter is not None  # noqa: SLF001 - aiohttp has no public way to ask
         if isinstance(server, web.RequestHandler) and not idle:
             server.close()
         return not idle
@@ -77,12 +73,12 @@ class PageConnection(BoundedReader):
 
 
 class ConnectionLimiter:
-    """All connections of the pages. `server` makes what speaks HTTP on one of them; times are in seconds.
+    """All connections of the pages. `server` returns the HTTP protocol of a new one; times are in seconds.
 
-    `reserved`: how many of `most` only places that are known may have. `stay`: how long a stranger's connection lasts.
+    Only known networks may use the `reserved` part of `max_connections`.
     """
 
-    def __init__(  # noqa: PLR0913 - limits, each with its default
+    def __init__(  # noqa: PLR0913 - each limit has a default
         self,
         server: Callable[[], asyncio.Protocol],
         *,
@@ -94,11 +90,9 @@ class ConnectionLimiter:
     ) -> None:
         self._server, self._max_connections, self._reserved_connections = server, max_connections, reserved
         self._request_timeout_s, self._stranger_lifetime_s = request_timeout_s, stranger_lifetime_s
-        self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # in the order in which they came
+        self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # oldest first
         self._networks = NetworkConnections(max_per_network)
-        self._known_networks: dict[
-            str, float
-        ] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
+        self._known_networks: dict[str, float] = {}  # when a signed-in user's last request came (the loop's clock)
         self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
 
     async def accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -107,15 +101,15 @@ class ConnectionLimiter:
         while True:
             try:
                 connection, (address, *_) = await loop.sock_accept(listener)
-            except OSError:  # no file descriptor is left, or who came has gone again
+            except OSError:  # no file descriptor is left, or the client has disconnected
                 await asyncio.sleep(ACCEPT_RETRY_DELAY_S)
                 continue
-            place = client_network(address)
-            if self._make_room(place):
-                self._admit(connection, place, context)
+            network = client_network(address)
+            if self._make_room(network):
+                self._admit(connection, network, context)
             else:
                 connection.close()
-            await asyncio.sleep(0)  # many at once are accepted one a turn: the door has turns between
+            await asyncio.sleep(0)  # accepts one connection a turn, so the doors' tasks run in between
 
     def count_request(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
         """Note a whole request on its connection; False: its network sent too many, and gets no answer."""
@@ -128,8 +122,8 @@ class ConnectionLimiter:
             return self._request_rate.take(caller.network, now)
         self._known_networks.pop(caller.network, None)
         self._known_networks[caller.network] = now
-        for place in [place for place, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
-            del self._known_networks[place]
+        for network in [one for one, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
+            del self._known_networks[network]
         return True
 
     def _make_room(self, network: str) -> bool:
@@ -146,7 +140,7 @@ class ConnectionLimiter:
             known or len(strangers) < self._max_connections - self._reserved_connections
         ):
             return True
-        # Of the place that has most: who opens many connections loses them, not who opened one to sign in.
+        # Close one of the network with most connections, not the one that a person opened to sign in.
         counted = Counter(caller.network for caller in strangers)
         most = max(counted.values(), default=0)
         return self._close_oldest([caller for caller in strangers if counted[caller.network] == most])
@@ -166,7 +160,7 @@ class ConnectionLimiter:
         attending.add_done_callback(lambda _: self._remove_connection(caller))
 
     def _remove_connection(self, caller: PageConnection) -> None:
-        if self._open_connections.pop(caller, None) is not None:  # else it was hung up on
+        if self._open_connections.pop(caller, None) is not None:  # else it was closed already
             self._networks.remove(caller.network)
 
     async def _serve_connection(
@@ -177,7 +171,7 @@ class ConnectionLimiter:
                 lambda: caller, connection, ssl=context,
                 ssl_handshake_timeout=None if context is None else self._request_timeout_s,
             )  # fmt: skip
-        except OSError:  # also what TLS says: it is no browser, it does not trust the box yet, or it is too slow
+        except OSError:  # also TLS errors: no browser, the box's authority is not trusted yet, or a time-out
             connection.close()
             return
         try:

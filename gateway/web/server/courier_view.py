@@ -18,7 +18,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Phase, Timer
 from gateway.web.server.context import GatewayServices
 
-# What a phone may say that it has read on a label.
+# The kinds of codes that a phone may report from a label.
 _CARRIER_NAMES = dict.fromkeys(label.carrier for label in carriers.CARRIER_BARCODES)
 LABEL_KINDS = (*(kind.value for kind in BarcodeKind if kind is not BarcodeKind.COURIER), *_CARRIER_NAMES, "link")
 
@@ -28,9 +28,9 @@ _DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
 class CourierStep(StrEnum):
     """What the courier does next. Each step has a colour, a picture, a sentence and, where it is new, a sound."""
 
-    EARLY = auto()  # the window has not begun
+    EARLY = auto()  # the window has not begun yet
     SHOW = auto()  # scan the parcel, then hold this page's code before the scanner
-    OTHER = auto()  # one of the two was read: the other one now
+    OTHER = auto()  # one of the two was read; scan the other one
     WAIT = auto()
     GO = auto()
     INSIDE = auto()  # put it down, come out, close the door
@@ -38,7 +38,7 @@ class CourierStep(StrEnum):
     DONE = auto()
     NO = auto()  # the red light is on
     HELP = auto()  # the owner must look after the door
-    OVER = auto()  # this link opens nothing (any more)
+    OVER = auto()  # the link opens nothing, or nothing any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def _courier_step(
         case State.SCHEDULED if now.utc < delivery.start:
             return CourierStep.EARLY, None
         case State.WINDOW_OPEN:
-            # The red light is anybody's: before and after his window a link does not tell who comes to this door.
+            # Everybody sees the red light, so outside its window a link must not tell whether it is this courier's.
             refused = Timer.SIGNAL in state.timers and state.visit is None
             return CourierStep.NO if refused else CourierStep.SHOW, None
         case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:

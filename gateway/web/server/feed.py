@@ -19,7 +19,7 @@ from gateway.system.token_bucket import TokenBucket
 from gateway.web.server.fragments import FRAGMENTS
 
 HEARTBEAT_INTERVAL_S = 1.0  # seconds
-MIN_RENDER_INTERVAL_S = 0.05  # seconds between two looks: a burst of changes is painted once
+MIN_RENDER_INTERVAL_S = 0.05  # seconds between two renderings: a burst of changes is rendered once
 MAX_FRAGMENTS = 100
 MAX_MESSAGE_BYTES = 16_384  # bytes of one message from a browser
 MAX_SESSION_FEEDS = 24  # a browser without SharedWorker has one for each tab
@@ -97,7 +97,7 @@ class LiveFeed:
                 return
             if message.type is not WSMsgType.TEXT or not self._on_request(message.data):
                 return
-            await asyncio.sleep(0)  # what has come already is read one message a turn
+            await asyncio.sleep(0)  # reads one message a turn of the loop
 
     def _on_request(self, text: str) -> bool:
         try:
@@ -106,7 +106,7 @@ class LiveFeed:
             return False
         if not all(_is_fragment_name(name) for name in want.want):
             return False
-        self._requested_fragments = tuple(dict.fromkeys(want.want))  # each once, however often it is named
+        self._requested_fragments = tuple(dict.fromkeys(want.want))  # each once
         self._sent_fragments = {
             name: html for name, html in self._sent_fragments.items() if name in self._requested_fragments
         }
@@ -126,7 +126,7 @@ class LiveFeed:
                 said["parts"] = changed
             if loop.time() >= beats:
                 said["beat"], beats = self._utc_ms(), loop.time() + HEARTBEAT_INTERVAL_S
-            if said and self._is_allowed():  # painting took several turns
+            if said and self._is_allowed():  # rendering took several turns
                 await socket.send_str(json.dumps(said, ensure_ascii=False))
             await asyncio.sleep(MIN_RENDER_INTERVAL_S)
             count = await self._wait(count, max(0.0, beats - loop.time()))
@@ -148,7 +148,7 @@ class LiveFeed:
     async def _rendered_fragments(self) -> AsyncIterator[tuple[str, str]]:
         for name in self._requested_fragments:
             await self._wait_turn()
-            with suppress(KeyError):  # an entrance that is not here
+            with suppress(KeyError):  # an unknown entrance, or no right to see it
                 language, _, part = name.partition("/")
                 yield name, self._render(part, language)
 

@@ -14,11 +14,9 @@ from aiohttp import WSCloseCode, web
 from gateway.video.ipc import CameraProof
 from gateway.video.live import LiveView, LiveViewUnavailable, open_live_view
 
-FIRST_PICTURE_TIMEOUT_S = 10.0  # seconds for a camera that rested to show its first picture
-POLL_INTERVAL_S = (
-    0.05  # seconds between two looks at the camera's proofs: a frozen picture is greyed within 2 s of its freezing
-)
-PICTURE_INTERVAL_S = 0.25  # seconds between two JPEGs of one camera, however many look
+FIRST_PICTURE_TIMEOUT_S = 10.0  # seconds for a camera that was off to show its first picture
+POLL_INTERVAL_S = 0.05  # seconds between two looks at the proofs: a picture that freezes is greyed within 2 s
+PICTURE_INTERVAL_S = 0.25  # seconds between two JPEGs of one camera, for any number of viewers
 
 PermissionCheck = Callable[[], bool]
 """Returns whether the viewer may still watch; called as long as the stream goes on."""
@@ -68,7 +66,7 @@ async def stream_camera(
         with suppress(ConnectionError):
             await page.send_json({"why": nothing.reason.value})
     except ConnectionError:
-        pass  # the browser went before the first picture came
+        pass  # the browser disconnected before the first picture
     finally:
         for work in works:
             work.cancel()
@@ -97,7 +95,7 @@ async def _send_live_state(
 
 
 async def _wait_closed(page: web.WebSocketResponse) -> None:
-    await page.receive()  # a page has nothing to say here: it goes, or it says something, and then it is hung up on
+    await page.receive()  # a page sends nothing here: it disconnects, or sends something invalid
 
 
 class SnapshotCache:

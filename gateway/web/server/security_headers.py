@@ -16,15 +16,15 @@ from aiohttp.typedefs import Middleware
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_BODY_BYTES = 16_384  # bytes: no form of these pages is larger
+MAX_BODY_BYTES = 16_384  # bytes, more than any form of these pages
 FORM_TYPE = "application/x-www-form-urlencoded"
 BODY_TIMEOUT_S = 10.0  # seconds
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
-# Each character can be read in one way only: what nearly fits is refused as fast as what does not fit at all.
+# The pattern is unambiguous, so it refuses a near match as fast as any other text.
 _LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]*")
 
-# No inline script or style, nothing from elsewhere, no frame around us. `blob:` is live video, made in the browser.
+# No inline script or style, no other origin, no frame around a page. `blob:` is live video, made in the browser.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:;"
     " connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none';"
@@ -40,11 +40,11 @@ HEADERS = MappingProxyType({
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
-    # No Strict-Transport-Security: it holds for a name on all its ports (RFC 6797, 8.3), so it would turn the courier's
-    # plain page and the page by which a phone comes to trust the box (`plain_port`) into HTTPS on a port that speaks
-    # none. What it would protect is kept otherwise: in clear nobody can sign in, and session cookies are `__Host-`.
+    # No Strict-Transport-Security: it holds for a name on all its ports (RFC 6797, 8.3), so a browser would use HTTPS
+    # on `plain_port` too, which serves the courier's page and the box's authority over HTTP only. The protection is
+    # not needed: nobody can sign in over plain HTTP from another machine, and session cookies are `__Host-`.
 })  # fmt: skip
-# Of the one page on which a courier's phone reads a label: the camera, and the reader's WebAssembly (no other eval).
+# For the page on which a courier's phone reads a label: the camera, and the reader's WebAssembly (no other eval).
 LABEL_READER_HEADERS = MappingProxyType({
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
         "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
@@ -52,7 +52,7 @@ LABEL_READER_HEADERS = MappingProxyType({
     "Permissions-Policy": HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
 })  # fmt: skip
 
-# Of a page that reads a QR from a photo: the reader's WebAssembly, and no camera of the page's own.
+# For a page that reads a QR code from a photo: the reader's WebAssembly, and no camera of the page's own.
 PHOTO_READER_HEADERS = MappingProxyType({"Content-Security-Policy": LABEL_READER_HEADERS["Content-Security-Policy"]})
 
 
@@ -73,7 +73,7 @@ def away_headers(hub: str | None) -> Mapping[str, str]:
 def allowed_hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
     """Return the Host values that a server at this address accepts: its names, its address, loopback."""
     parsed = ipaddress.ip_address(address)
-    literal = f"[{parsed}]" if parsed.version == 6 else address  # as a browser writes it, however the house file does
+    literal = f"[{parsed}]" if parsed.version == 6 else address  # as a browser writes it, whatever home.yaml has
     known = {*names, *LOOPBACK_HOSTS, *(() if parsed.is_unspecified else (literal,))}
     return frozenset(host for name in known for host in (name.lower(), f"{name.lower()}:{port}"))
 
@@ -102,7 +102,7 @@ def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str 
     another page acting in the owner's name.
     """
     host = request.headers.get("Host", "").lower()
-    if not allowed(host) or not request.raw_path.startswith("/"):  # a whole URL would bring a name of its own
+    if not allowed(host) or not request.raw_path.startswith("/"):  # an absolute URL would have a host of its own
         return "this box is not known under that name"
     changes = request.method not in SAFE_METHODS or request.headers.get("Upgrade", "").lower() == "websocket"
     if not changes:
@@ -162,4 +162,4 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if not (request.secure or is_loopback(request.host, request.remote)):
-        del response.headers["Cross-Origin-Opener-Policy"]  # in clear a browser only complains of it, on each page
+        del response.headers["Cross-Origin-Opener-Policy"]  # over plain HTTP browsers ignore it and log a warning

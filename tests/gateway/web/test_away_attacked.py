@@ -206,7 +206,8 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
         page = await somebody.page()
         await site.sign_in(page.context)
         with monkeypatch.context() as patched:
-            patched.setitem(STATIC_FILES, "away_view.js", (b"window.hit = 1", "text/javascript"))
+            (tmp_path / "false.js").write_text("window.hit = 1", encoding="ascii")
+            patched.setitem(STATIC_FILES, "away_view.js", tmp_path / "false.js")
             await enrol_browser(page, site, hub)
             await expect(page.locator("#said")).to_contain_text("nothing is enrolled")
         assert await page.evaluate("caches.keys()") == []

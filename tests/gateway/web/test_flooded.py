@@ -170,7 +170,7 @@ async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_
 async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Renderer, "page", monkeypatch)
+    painted = Counted(Renderer, "render_page", monkeypatch)
     body = b"language=none"
     head = (
         f"POST /language HTTP/1.1\r\nHost: localhost:{site.site.port}\r\nContent-Length: {len(body)}\r\n"
@@ -323,7 +323,7 @@ async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Se
 async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
     made: ShellBox, site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Renderer, "part", monkeypatch)
+    painted = Counted(Renderer, "render_fragment", monkeypatch)
     kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
     want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
     async with site.client(site.owner) as client:
