@@ -46,9 +46,9 @@ from tests.mosquitto import Mosquitto
 NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 
-async def wait_until(found: Callable[[], object], seconds: float = 20) -> None:
+async def wait_until(found: Callable[[], object], within: float = 30) -> None:
     """Wait until it is so."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(within):
         while not found():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
             await asyncio.sleep(0.01)
 

@@ -106,7 +106,7 @@ class FakeCameras:
         self.proofs[camera] = CameraProof(camera=camera, at=at, live=live, moving=moving, recordings=clips)
 
 
-async def wait_until(so: Callable[[], object], within: float = 20.0) -> None:
+async def wait_until(so: Callable[[], object], within: float = 30.0) -> None:
     """Wait for what other tasks are to do; the limit is only for a test that fails."""
     async with asyncio.timeout(within):
         while not so():  # noqa: ASYNC110 - whoever makes it so knows nothing of this test

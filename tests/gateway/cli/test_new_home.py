@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import jsonschema
@@ -129,7 +130,7 @@ async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: P
             assert "puts a parcel down inside" in house.text
             proven = run_perron(*typed(scanned.stdout))
             assert (proven.returncode, "The proof holds." in proven.stdout) == (0, True), proven.stdout
-            assert run_perron("doctor", "--home", mine / "home.yaml").returncode == 0
+            examined_without_a_fault(mine / "home.yaml")
             gateway.until("are sealed")
             lines = [line[10:] for line in gateway.text.splitlines()]
             story = [
@@ -144,6 +145,13 @@ async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: P
             gateway.until("The video process ends by itself within 60 s")
     finally:
         await stop_detached(mine / "box" / "video.pid")
+
+
+def examined_without_a_fault(home: Path) -> None:
+    """Run `perron doctor` until nothing is red: on a loaded machine a camera may be late at the first look."""
+    ends = time.monotonic() + 60
+    while (found := run_perron("doctor", "--home", home)).returncode != 0:
+        assert time.monotonic() < ends, found.stdout + found.stderr
 
 
 def ready(announce: list[str]) -> subprocess.CompletedProcess[str]:

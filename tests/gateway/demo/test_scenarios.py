@@ -46,7 +46,7 @@ async def test_a_delivery_at_real_times(tmp_path: Path) -> None:
     judged = await run_scenario(scenario, tmp_path, fast=False, audience=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     ringing, unlocking = judged.result.phases[0].at, judged.result.phases[1].at
-    assert (unlocking - ringing).total_seconds() == pytest.approx(20, abs=2)
+    assert 19.5 < (unlocking - ringing).total_seconds() < 40, "it rings for 20 s; a loaded machine sees that late"
 
 
 @pytest.mark.slow

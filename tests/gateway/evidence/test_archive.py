@@ -393,7 +393,10 @@ async def test_films_are_kept_thirty_days_and_what_was_decided_stays(
     made.front.state = replace(made.front.state, visit=None)
     made.time.mono += timedelta(days=days).total_seconds()
     async with run_tasks(made.archive.run()):  # as at a start
-        await asyncio.sleep(0.3)
+        if gone:
+            await wait_until(lambda: (folder / "erased.json").exists() and not (folder / "cam-1-1.mp4").exists())
+        else:
+            await asyncio.sleep(0.3)
     assert ((folder / "erased.json").exists(), (folder / "cam-1-1.mp4").exists()) == (gone, not gone)
     assert (folder / "manifest.json").exists()
     verdict = judged(made, folder)
@@ -417,7 +420,10 @@ async def test_films_that_a_full_disk_kept_out_of_the_store_have_their_time_too(
         os.utime(folder / name, (NOW.utc.timestamp(), NOW.utc.timestamp()))
     made.time.mono += timedelta(days=days).total_seconds()
     async with run_tasks(made.archive.run()):
-        await asyncio.sleep(0.3)
+        if stays:
+            await asyncio.sleep(0.3)
+        else:
+            await wait_until(lambda: not any(folder.glob("cam-1-1.*")))
     assert {path.name for path in folder.glob("cam-1-1.*")} == (films if stays else set())
 
 

@@ -390,7 +390,7 @@ async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_
         async with connected_to_broker("home-1", broker, tmp_path) as one:
             hub.hub.wake_dispatcher()
             first = await asyncio.wait_for(one.jobs.get(), 10)  # and no receipt: it is due again in 15 s, of that time
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not await _put_off(hub):  # noqa: ASYNC110 - the store is looked at from outside
                     await asyncio.sleep(0.05)
             wall.ahead = 0

@@ -11,6 +11,7 @@ from gateway.video.process import AlreadyRunning, VideoProcess
 from gateway.video.sidecar import SidecarEnd, read_sidecar
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
+from tests.shell.parts import wait_until
 
 PATIENCE = 30.0
 
@@ -37,7 +38,7 @@ async def test_a_dead_processs_socket_and_pid_file_are_taken_over(tmp_path: Path
 
 async def test_there_is_one_process_for_a_socket(tmp_path: Path) -> None:
     first = asyncio.create_task(process(tmp_path, idle=1.0).run())
-    await asyncio.sleep(0.3)
+    await wait_until((tmp_path / "video.sock").exists)
     with pytest.raises(AlreadyRunning):
         await process(tmp_path).run()
     assert (tmp_path / "video.sock").exists()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gateway.demo.page.cable import CableRelay
 from tests.shell.parts import wait_until
 
-SOON = 5.0  # seconds for what must come
+SOON = 30.0  # seconds for what must come
 QUIET = 0.2  # seconds in which nothing may come
 
 

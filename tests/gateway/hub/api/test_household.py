@@ -59,7 +59,7 @@ class Street:
     async def says(self, said: BrowserStatus, home: str = HOMES[0]) -> None:
         """Let a home tell of a browser, over the broker."""
         await self.box.say("evt", self.journals[home].add(said))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.box.acks.get()).seq != len(self.journals[home].tokens):
                 pass
 
@@ -123,7 +123,7 @@ async def test_an_order_waits_for_the_box_and_is_told_as_received_refused_or_exp
         for end in ("received", "refused", "expired"):
             status, said = await here.ask("POST", ORDERS, {"sealed": sealed, "seconds": 900}, by=here.browser)
             assert (status, said["state"]) == (202, "waiting")
-            job = await asyncio.wait_for(here.box.jobs.get(), 10)
+            job = await asyncio.wait_for(here.box.jobs.get(), 30)
             assert (job.job, job.kind, job.token) == (said["id"], JobKind.OWNER, sealed)
             ends[end] = said["id"]
             if end != "expired":
@@ -132,7 +132,7 @@ async def test_an_order_waits_for_the_box_and_is_told_as_received_refused_or_exp
             over = here.hub.hub.now() - timedelta(seconds=1)
             await tx.execute(update(jobs).where(jobs.c.id == ends["expired"]).values(expires=over))
         for end, id_ in ends.items():
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while True:
                     status, said = await here.ask("GET", f"{ORDERS}/{id_}", by=here.browser)
                     if said["state"] != "waiting":

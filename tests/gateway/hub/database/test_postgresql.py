@@ -22,7 +22,7 @@ from gateway.hub.deliveries.signing_key import KEY_FILE_NAME
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
-from tests.boxes import connected_to_broker, insert_home
+from tests.boxes import connected_to_broker, insert_home, wait_until
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL, postgresql
 from tests.receiver import run_receiver
@@ -91,14 +91,14 @@ async def test_what_was_acknowledged_outlives_the_death_of_postgresql_and_the_hu
             async with asyncio.TaskGroup() as group:
                 for first in range(4):
                     group.create_task(shop(first))
-                await asyncio.sleep(1)
+                await wait_until(lambda: acknowledged, within=WITHIN)
                 await asyncio.to_thread(mortal.stop, SIGKILL)
                 before = len(acknowledged)
-                await asyncio.sleep(0.5)
+                await wait_until(lambda: refused, within=WITHIN)
                 assert not await ready(hub)
                 await asyncio.to_thread(mortal.start)
                 await until_ready(hub)
-                await asyncio.sleep(0.5)
+                await wait_until(lambda: len(acknowledged) > before, within=WITHIN)
                 over.set()
             assert 0 < before < len(acknowledged), "it went on before and after"
             assert refused, "it was noticed in between"

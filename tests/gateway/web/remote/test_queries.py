@@ -272,11 +272,12 @@ async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> 
 
 
 async def test_one_browser_cannot_keep_the_box_busy(tmp_path: Path) -> None:
-    async with remote_household(tmp_path, held=1.0) as here:
+    async with remote_household(tmp_path, held=3.0) as here:
         known = (await here.asks("state"))[0]["version"]
         waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(MAX_CONCURRENT_QUERIES)]
-        await asyncio.sleep(0.3)
-        assert (await here.asks("state"))[0] == {"refused": "too_many"}
+        async with asyncio.timeout(30):
+            while (await here.asks("state"))[0] != {"refused": "too_many"}:  # noqa: ASYNC110 - the box counts them, and rings no bell
+                await asyncio.sleep(0.01)  # they are on their way
         assert all("refused" not in answer for answer, _ in await asyncio.gather(*waiting))
         assert "refused" not in (await here.asks("state"))[0]
 
