@@ -27,7 +27,7 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 
 def _parse_network(text: str) -> str:
-    ip_network(text)  # a ValueError says what is wrong with it
+    ip_network(text)  # it raises a ValueError that says what is wrong
     return text
 
 
@@ -256,7 +256,7 @@ class HubFile(ConfigSection):
         own = self.cluster / f"{name}.pem"
         tls = BrokerTls(ca=self.cluster / "authority.pem", certificate=own, key=own)
         hosts = list(self.rabbit.nodes.values())
-        first = self.share.number % len(hosts)  # the hubs' lines are spread over the nodes
+        first = self.share.number % len(hosts)  # the hubs' connections are spread over the nodes
         return tuple(
             HubBroker(host=host, port=self.boxes.port, username=name, tls=tls)
             for host in (*hosts[first:], *hosts[:first])
@@ -272,7 +272,7 @@ def _has_one_writer(database: str) -> bool:
     try:
         return make_url(database).get_backend_name() == "sqlite"
     except ArgumentError:
-        return False  # the store says what is the matter with it
+        return False  # opening the store reports what is wrong
 
 
 def load(path: Path) -> HubFile:

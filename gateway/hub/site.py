@@ -26,14 +26,14 @@ from gateway.system.http_log import http_logger
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY_BYTES = 262_144  # bytes of any body
-HANDSHAKE_TIMEOUT_S = 10.0  # seconds
+MAX_BODY_BYTES = 262_144
+HANDSHAKE_TIMEOUT_S = 10.0
 
 
 class HubSite:
     """Serves operations and `extra` routes. `ready` returns the state of each thing that the hub needs."""
 
-    def __init__(  # noqa: PLR0913 - what a hub's address needs, named one by one
+    def __init__(  # noqa: PLR0913 - the parts of the site, one argument each
         self,
         file: HubFile,
         operations: Sequence[ApiOperation],
@@ -86,7 +86,7 @@ class HubSite:
         if listen.certificate is not None and listen.key is not None:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             try:
-                tls.load_cert_chain(listen.certificate, listen.key, password="")  # never asks for one
+                tls.load_cert_chain(listen.certificate, listen.key, password="")  # never prompts for one
             except (OSError, ssl.SSLError) as error:
                 why = (
                     describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"

@@ -21,7 +21,7 @@ from gateway.hub.http.operation import (
 )
 from gateway.hub.http.problem import ApiProblem, Code
 
-MAX_API_KEYS = 100  # keys that count, of one retailer
+MAX_API_KEYS = 100  # valid keys of one retailer
 
 Label = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]

@@ -29,8 +29,8 @@ from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
 
-MAX_OPEN_SANDBOX_DELIVERIES = 100  # deliveries of a sandbox
-MAX_VERSIONS_PER_DELIVERY = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
+MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox
+MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
 
 DELIVERIES = OperationGroup("Deliveries")
 
@@ -117,7 +117,7 @@ async def change(call: RequestContext) -> Response:
     promise = kept.promise_fields(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
-    if row.seq == 0:  # no home has spoken yet
+    if row.seq == 0:  # no home has answered yet
         new["state"] = kept.initial_state(promise)
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
     await kept.store_version(_delivery_writer(call), row.id, said.version, promise, token)
@@ -146,7 +146,7 @@ async def cancel(call: RequestContext) -> Response:
         return Response(delivery_of(row))
     _check_open(row, None)
     token = _token_of(asked)
-    if not row.held or token is not None:  # of what no home has heard there is nothing to sign
+    if not row.held or token is not None:  # a held delivery, which no home knows, needs no signed cancel
         _check_same_signer(row, token)
     said = Cancel(id=row.name, version=row.version + 1)
     if token is not None:
@@ -346,7 +346,9 @@ async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, po
     """Refuse a name that another delivery of the brand at this home has."""
     asked = {"brand": home.brand, "name": name, "connection": home.id}
     taken = _SELECT_SAME_NAME_IN_CONNECTION
-    if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
+    if (
+        home.home is not None and home.state == "granted"
+    ):  # before, the answer would reveal the home; `HeldDeliveries` checks
         taken, asked = _SELECT_SAME_NAME_AT_HOME, {**asked, "home": home.home}
     if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
@@ -395,5 +397,5 @@ def delivery_of(row: Row[Any]) -> Delivery:
     """Return a delivery as the API shows it."""
     promise: Mapping[str, Any] = row.promise
     own = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
-    # JSON's own reading: the promise is kept as JSON
+    # not strict, because the order is stored as JSON
     return Delivery.model_validate({**promise, **own}, strict=False)

@@ -33,7 +33,7 @@ from gateway.protocol.jws import kid_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-MAX_ACCOUNTS = 100  # the newest of them in one proof
+MAX_ACCOUNTS = 100  # in one proof, the newest
 
 DELIVERY_QUERIES = OperationGroup("Deliveries")
 
@@ -163,6 +163,6 @@ async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | Non
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
     known = (
         [call.signer.x] if kid == call.signer.kid else list(keys)
-    )  # in the sandbox another may have a key of that name
+    )  # in the sandbox another retailer may have a key of that name
     found = (SignedMessage(key=key, token=token.decode()) for key in known)
     return next((message for message in found if has_valid_signature(message)), None)

@@ -71,7 +71,7 @@ _COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 class ApiDispatcher:
     """Serves all operations of the API. `url` is the hub's own address, without a slash at its end."""
 
-    def __init__(  # noqa: PLR0913 - what a door needs, named one by one
+    def __init__(  # noqa: PLR0913 - the parts of the API, one argument each
         self,
         operations: Sequence[ApiOperation],
         *,
@@ -136,10 +136,10 @@ class ApiDispatcher:
                 return self._problem_response(request, _problem_of(error))
             except (DBAPIError, OSError) as error:
                 log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-                away = isinstance(error, UNAVAILABLE_ERRORS)  # a full disk, a database that restarts: nothing was done
+                away = isinstance(error, UNAVAILABLE_ERRORS)  # a full disk or a restarting database: nothing was done
                 return self._problem_response(request, _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL))
         if request.writer.output_size and request.transport is not None:
-            request.transport.abort()  # the answer has begun: a second one behind it would be read as its end
+            request.transport.abort()  # a second response would be read as the end of the first
         return self._problem_response(request, ApiProblem(Code.INTERNAL))
 
     @cached_property
@@ -155,7 +155,7 @@ class ApiDispatcher:
             body=written, content_type="application/json", charset="utf-8"
         )  # fmt: skip
         answer.etag = tag
-        answer.headers.update({**_COMMON_HEADERS, "Cache-Control": "no-cache"})  # kept, and asked for anew by its tag
+        answer.headers.update({**_COMMON_HEADERS, "Cache-Control": "no-cache"})  # cached, and validated by its tag
         return answer
 
     def _handler_of(self, one: ApiOperation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -235,7 +235,7 @@ class ApiDispatcher:
         call = partial(self._request_context, now=now, parts=parts, caller=caller, raw=raw)
         try:
             return await self._execute_write(one, call, asked, now)
-        except IntegrityError as error:  # another did the same meanwhile: by the same key his answer is there now
+        except IntegrityError as error:  # a concurrent request won; with its key its response is stored
             if asked is None:
                 raise _CONCURRENT_REQUEST from error
         try:

@@ -26,7 +26,7 @@ Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATT
 EVENTS = OperationGroup("Events")
 HUB = OperationGroup("Hub", right=ApiAccess.NONE)
 
-MAX_STREAM_S = 3600  # seconds of one stream; a reader comes back
+MAX_STREAM_S = 3600  # of one stream; then the client reconnects
 
 
 class EventPath(ApiParameters):

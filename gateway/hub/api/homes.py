@@ -45,7 +45,7 @@ from gateway.protocol.support_code import new_support_code
 from gateway.system.base64url import decode_base64url
 
 HomeId = Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
-# base64url without padding: of four characters one is never left over
+# base64url without padding never has one character in a group of four
 Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
 BoxKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -161,7 +161,7 @@ class HomeOperations:
         The same key gets the same answer again.
         """
         asked, id_ = call.part(Claiming), call.part(ClaimPath).claim_id
-        held = select(claims).where(claims.c.id == id_).with_for_update()  # of two at once one is let in
+        held = select(claims).where(claims.c.id == id_).with_for_update()  # one of two concurrent requests wins
         row = (await call.tx.execute(held)).one_or_none()
         if row is None:
             raise ApiProblem(Code.NOT_FOUND)
@@ -318,7 +318,7 @@ class HomeOperations:
     async def _certify(
         self, call: RequestContext, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
     ) -> Row[Any]:
-        authority = HubAuthority.load(self.authority.folder, now=call.now)  # another one may have taken its place
+        authority = HubAuthority.load(self.authority.folder, now=call.now)  # the authority may have changed
         one = authority.certify(home, key, now=call.now)
         await call.tx.execute(
             insert(certificates).values(

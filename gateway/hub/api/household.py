@@ -29,7 +29,7 @@ from gateway.protocol.browser_messages import DEFERRED_ORDER_LIFETIME_S
 
 HOUSEHOLD = OperationGroup("Household", right=ApiAccess.BROWSER)
 
-MAX_ORDER_CHARS = 11_000  # characters: 8,000 bytes and what seals them
+MAX_ORDER_CHARS = 11_000  # 8,000 bytes and their encryption
 
 OrderId = Annotated[str, StringConstraints(pattern=r"^job-[a-z2-7]{26}$")]
 SealedOrder = Annotated[Envelope, StringConstraints(max_length=MAX_ORDER_CHARS)]

@@ -23,8 +23,8 @@ from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
-_SWEEP_BATCH_ROWS = 20  # old ones that go with each new one
-_NONCE_BYTES = 12  # bytes
+_SWEEP_BATCH_ROWS = 20  # expired rows that each new one deletes
+_NONCE_BYTES = 12
 
 _THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
 _SELECT_RESPONSE = select(idempotency).where(_THIS_KEY)

@@ -22,7 +22,7 @@ from gateway.hub.config import Limits
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
 from gateway.hub.http.problem import ApiProblem, Code
 
-_MAX_CLOCK_STEP_S = 1.0  # seconds that a clock may be corrected by
+_MAX_CLOCK_STEP_S = 1.0  # a smaller correction of the clock is ignored
 
 
 class SlidingWindows:
@@ -46,9 +46,9 @@ class SlidingWindows:
         return self._limiter
 
 
-ANONYMOUS_WINDOW_S = 10  # over which a stranger's requests are averaged: a page and what belongs to it come at once
-MAX_KNOWN_KEYS = 10_000  # API keys and browsers' tokens that counted lately, as digests
-HOME_LIMIT_FACTOR = 3  # times what one of its browsers may
+ANONYMOUS_WINDOW_S = 10  # a page and its parts are requested at once, so requests are averaged
+MAX_KNOWN_KEYS = 10_000  # digests of credentials that were valid lately
+HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 
 
 class ApiRateLimits:
@@ -56,7 +56,7 @@ class ApiRateLimits:
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)
-        self._valid_credentials: dict[bytes, None] = {}  # the oldest first
+        self._valid_credentials: dict[bytes, None] = {}  # oldest first
         self._read_limits: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
         self._write_limits: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
@@ -76,7 +76,7 @@ class ApiRateLimits:
                 "home": RateLimitItemPerHour(HOME_LIMIT_FACTOR * limits.orders),
             },
         }
-        self._anonymous_limits: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
+        self._anonymous_limits: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of an address, and of its network
             "stranger-requests": (
                 RateLimitItemPerSecond(limits.stranger_requests * ANONYMOUS_WINDOW_S, ANONYMOUS_WINDOW_S),
                 RateLimitItemPerSecond(

@@ -13,8 +13,8 @@ from gateway.hub.http.problem import ApiProblem, Code
 from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_PAGE_ITEMS = 100
-_ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)  # what a place can be: one of our own ids
-_MAX_CURSOR_NUMBER = 2**53  # microseconds of a year that the calendar has, and any number of an event
+_ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)  # one of our ids
+_MAX_CURSOR_NUMBER = 2**53  # larger than any instant in microseconds and any event number
 
 R = TypeVar("R")
 

@@ -23,10 +23,10 @@ from gateway.hub.http.problem import ApiProblem, Code
 log = structlog.get_logger(__name__)
 
 MAX_STREAMS_PER_RETAILER = 10  # streams of one retailer
-HEARTBEAT_INTERVAL_S = 15.0  # seconds of silence at most: a proxy on the way takes a longer one for death
-POLL_INTERVAL_S = 0.5  # seconds between two looks for what another hub has told
+HEARTBEAT_INTERVAL_S = 15.0  # a proxy closes a connection that is silent for longer
+POLL_INTERVAL_S = 0.5  # for events that another hub stored
 MAX_EVENTS_PER_READ = 100
-_MAX_RETAILERS_PER_QUERY = 10_000  # retailers that are followed at once: more of them hear in the next beat
+_MAX_RETAILERS_PER_QUERY = 10_000  # others are polled at the next interval
 
 
 class SseStreams:
@@ -131,7 +131,7 @@ class EventFollower:
                 async with streams.store.reading() as tx:
                     counts = await self._is_key_valid(tx)
                     found = await self._read_events(tx) if counts else []
-            except UNAVAILABLE_ERRORS as error:  # the answer has begun: it cannot become a problem any more
+            except UNAVAILABLE_ERRORS as error:  # the response has begun, so it cannot become a problem
                 log.error("stream_unread", why=str(error).splitlines()[0])
                 return
             for event in found:

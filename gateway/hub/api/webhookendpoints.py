@@ -41,11 +41,11 @@ from gateway.hub.webhooks.challenge import issue_challenge
 from gateway.hub.webhooks.message import new_secret
 from gateway.hub.webhooks.queue import drop_waiting
 
-MAX_ENDPOINTS = 16  # endpoints of one retailer, in each world
-SECRET_OVERLAP = timedelta(hours=24)  # for which the secret before signs too
-MAX_REPLAY_EVENTS = 1000  # events of one replay
-MIN_REPLAY_INTERVAL = timedelta(minutes=1)  # of one endpoint of a sandbox
-MAX_ATTEMPTS_SHOWN = 20  # tries that are told of a message
+MAX_ENDPOINTS = 16  # of one retailer; as many in the sandbox
+SECRET_OVERLAP = timedelta(hours=24)  # for which the old secret signs too
+MAX_REPLAY_EVENTS = 1000  # of one replay
+MIN_REPLAY_INTERVAL = timedelta(minutes=1)  # for an endpoint of a sandbox
+MAX_ATTEMPTS_SHOWN = 20  # of one message
 
 WEBHOOK_ENDPOINTS = OperationGroup("Webhooks")
 

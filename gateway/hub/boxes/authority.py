@@ -23,12 +23,12 @@ from gateway.system.pki.authority import (
     unconstrained_authority,
 )
 
-BOX_CERTIFICATE_LIFETIME = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
+BOX_CERTIFICATE_LIFETIME = timedelta(days=90)  # the box renews it after two thirds
 BROKER_CERTIFICATE_TERMS = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
 NODE_CERTIFICATE_TERMS = CertificatePolicy(
     days=365, renew=timedelta(days=90), bound=False
-)  # of a cluster's: its files are brought there by hand
-BROKER_TLS_PATH = Path("broker", "tls")  # where the certificate of the hub's mosquitto lies
+)  # for nodes, to which the operator copies the files
+BROKER_TLS_PATH = Path("broker", "tls")  # the certificate of the hub's mosquitto
 AUTHORITY_COMMON_NAME = "Perron hub"
 CURRENT_NAME = "authority"
 

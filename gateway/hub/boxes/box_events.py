@@ -23,11 +23,11 @@ from gateway.protocol.delivery_state import FINAL_STATES, is_superseded, public_
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
 
-MAX_BROWSERS_PER_HOME = 100  # of one household: a box could tell of others until the hub's disk is full
-MAX_HELLO_DELIVERIES = 200  # open deliveries in one `hello`: of more, what is not named is not looked for
+MAX_BROWSERS_PER_HOME = 100  # otherwise a box could fill the hub's disk
+MAX_HELLO_DELIVERIES = 200  # open deliveries in one `hello`; with more, missing ones are not lost ones
 
 
-# Prepared, for each word of each box asks for some of them: to put one together costs as much as to ask it.
+# Prepared, because each message uses some of them, and building a statement costs as much as executing it.
 _SELECT_HOME = (
     select(homes)
     .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
@@ -62,12 +62,12 @@ class EventOutcome(StrEnum):
     """The outcome of an event. The last four are refusals, which the hub counts, logs and never acknowledges."""
 
     KEPT = auto()
-    AGAIN = auto()  # it is kept already
-    GAP = auto()  # one before it is missing
+    AGAIN = auto()  # it is stored already
+    GAP = auto()  # an earlier one is missing
     MALFORMED = auto()
     WRONG_SIGNATURE = auto()
     ANOTHER_HOME = auto()
-    FORKED = auto()  # another event stands under its number, or it does not follow the one before
+    FORKED = auto()  # another event has its number, or it does not follow the one before
 
     @property
     def acknowledged(self) -> bool:
@@ -118,7 +118,7 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
     )
     mine = (jobs.c.home == row.id, jobs.c.expires > now, jobs.c.due.is_not(None))
     due = {"due": now, "leased": None, "parked": False, "attempts": 0}
-    if hello.again:  # a hub that is behind with its work does not make itself more of it
+    if hello.again:  # a busy hub does not make more work for itself
         await tx.execute(update(jobs).where(*mine, jobs.c.parked).values(due))
         return key
     await tx.execute(update(jobs).where(*mine).values(due))
@@ -145,7 +145,7 @@ async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: 
         .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in FINAL_STATES]))
         .where(deliveries.c.window_end > now)
         .order_by(deliveries.c.window_end)
-        .limit(MAX_HELLO_DELIVERIES)  # no box makes the hub's one writer work for long by saying hello again and again
+        .limit(MAX_HELLO_DELIVERIES)  # repeated hellos must not occupy the only writer
     )
     lost = [row.id for row in await tx.execute(asked) if named.get((row.brand, row.name), 0) < row.version]
     mine = (jobs.c.home == home, jobs.c.received.is_not(None), jobs.c.expires > now)
@@ -177,7 +177,7 @@ async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, n
     return receipt.state
 
 
-async def on_event(  # noqa: PLR0913 - one event, in one transaction
+async def on_event(  # noqa: PLR0913 - one event, one transaction
     tx: AsyncConnection, row: Row[Any], kept: EventHead, token: bytes, now: datetime, *, effects: bool = True
 ) -> EventOutcome:
     """Store one event and its effects, and advance `kept`. Without `effects` the event is only stored.
@@ -252,7 +252,7 @@ async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult)
     return (await tx.execute(_SELECT_DELIVERY_BY_DIGEST, {"home": home, "sha256": result.token_sha256})).one_or_none()
 
 
-async def _update_delivery(  # noqa: PLR0913 - who said what of which delivery
+async def _update_delivery(  # noqa: PLR0913 - the delivery, its result and their source
     tx: AsyncConnection, row: Row[Any] | None, result: DeliveryResult, *, seq: int, sandbox: bool, now: datetime
 ) -> None:
     """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""

@@ -41,16 +41,12 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
 
-HUB_ACCOUNT = "hub"  # its account
+HUB_ACCOUNT = "hub"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
-TAKEOVER_CERTIFICATE_LIFETIME = timedelta(
-    minutes=5
-)  # of the certificate by which a revoked home's connection is taken over
+TAKEOVER_CERTIFICATE_LIFETIME = timedelta(minutes=5)  # of the certificate that takes over a revoked home's connection
 RECENT_REVOCATION = timedelta(days=1)
-CHECK_INTERVAL_S = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
-ENDED_RETENTION = timedelta(
-    days=30
-)  # for which a claim or a certificate is known that no longer counts: it is told as that
+CHECK_INTERVAL_S = 30.0  # for revocations, and the broker's own certificate
+ENDED_RETENTION = timedelta(days=30)  # for which an ended claim or certificate gets its own error
 
 
 def folder_of(file: HubFile) -> Path:
@@ -136,7 +132,10 @@ class BrokerFileKeeper:
             try:
                 await self.check(now())
                 await delete_expired(self._store, now())
-            except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
+            except (
+                *UNAVAILABLE_ERRORS,
+                AuthorityUnusable,
+            ) as error:  # for example a full disk; the next check may succeed
                 log.error("broker_files_not_written", why=str(error).partition("\n")[0])
             await sleep(CHECK_INTERVAL_S)
 
@@ -153,7 +152,7 @@ class BrokerFileKeeper:
         if not (self._folder / "mosquitto.conf").exists():
             return ()
         ca_rotation.finish_change(self._authority.folder)
-        self._authority = HubAuthority.load(self._authority.folder, now=now)  # another one may have taken its place
+        self._authority = HubAuthority.load(self._authority.folder, now=now)  # the authority may have changed
         anew = _renew_certificate(self._authority, self._boxes, now=now) | _write_trusted_authorities(self._authority)
         listed = await _write_revocation_list(self._authority, self._store, now=now)
         late = homes.c.revoked > now - RECENT_REVOCATION
@@ -167,7 +166,7 @@ class BrokerFileKeeper:
         self._is_first_check = not told
         for home, since in sorted(revoked):
             await self.disconnect_revoked(home, now)
-            if told:  # else it may be back in a moment: the broker does not know yet
+            if told:  # otherwise the broker does not know yet, and the home may reconnect
                 self._disconnected.add((home, since))
         return told
 
@@ -213,7 +212,7 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
     """Delete claims and certificates that ended long ago, and return how many."""
     before = now - ENDED_RETENTION
     over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
-    async with store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
+    async with store.reading() as tx:  # usually there is nothing, so the writer is not needed
         if not any([await tx.scalar(select(table.c.expires).where(old).limit(1)) for table, old in over]):
             return 0
     async with store.writing() as tx:
@@ -253,6 +252,6 @@ def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]]
     end = b"-----END X509 CRL-----"
     try:
         found = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
-    except ValueError:  # somebody's hand: it is written anew
+    except ValueError:  # edited by hand; it is written again
         return None
     return {(one.issuer, frozenset(revoked.serial_number for revoked in one)) for one in found}

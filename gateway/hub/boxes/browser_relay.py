@@ -19,8 +19,8 @@ from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.box_hub import SealedQuery, SealedReply, home_of_reply, query_topic, reply_subscription
 from gateway.protocol.strict_json import loads
 
-ANSWER_TIMEOUT_S = 25  # seconds for a home to answer: it holds back for 20 what has not changed
-MAX_OPEN_QUERIES_PER_HOME = 24  # questions of one home that wait
+ANSWER_TIMEOUT_S = 25  # a home answers an unchanged query after 20 s
+MAX_OPEN_QUERIES_PER_HOME = 24  # of one home
 MAX_OPEN_QUERIES = 5_000
 
 
@@ -77,7 +77,7 @@ class BrowserRelay:
         finally:
             del self._open_queries[id_]
             self._open_per_home[browser.home] -= 1
-            self._open_per_home += Counter()  # keeps those only that wait
+            self._open_per_home += Counter()  # removes zero counts
 
     def on_message(self, incoming: InboundMessage) -> bool:
         """Handle a message of a box; return False if it is not an answer to a query of this process."""

@@ -24,8 +24,8 @@ from gateway.system.config_section import ConfigSection
 from gateway.system.pki.authority import CertificateFiles, unconstrained_authority
 
 NEXT_NAME, FORMER_NAME, CHANGE_MARKER, CHAIN_FILE = "next", "former", "changing", "line.json"
-MAX_FILE_BYTES = 65_536  # bytes
-MAX_CHANGES = 20  # changes that are told: at ten years each
+MAX_FILE_BYTES = 65_536
+MAX_CHANGES = 20  # each authority lasts ten years
 NO_FORMER_AUTHORITY = "No authority has taken another one's place (--change): there is none to end."
 NO_NEXT_AUTHORITY = "There is no successor: make it first (--next), and give boxes time to learn of it."
 
@@ -86,7 +86,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
     try:
         _, made = unconstrained_authority(
             shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now
-        )  # a name of its own: lists go by it
+        )  # its own name, by which revocation lists are found
     except ValueError as error:
         raise AuthorityUnusable(f"{at} holds no successor: {error}") from error
     steps = read_chain(folder)
@@ -111,7 +111,7 @@ def activate_next(
     made = next_certificate(folder)
     if made is None:
         raise RotationRefused(NO_NEXT_AUTHORITY)
-    prepare_next(folder, now=now)  # it is signed for
+    prepare_next(folder, now=now)  # so that the current authority has signed it
     write_whole(folder / "authority" / CHANGE_MARKER, b"copy")
     crash_point("marked")
     finish_change(folder, crash_point=crash_point)

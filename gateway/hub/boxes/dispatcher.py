@@ -37,19 +37,17 @@ log = structlog.get_logger(__name__)
 PublishAnswer = Acknowledgement | NotSent | None
 """What became of ringing a job; None: it raised an unforeseen error, so it cannot be rung."""
 
-MAX_JOBS_PER_LEASE = 100  # jobs leased in one go
-JOB_LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
-JOB_BACKOFF = Backoff(15.0, 600.0)  # until a job that was rung and not received is due again
-PARKED_RETRY_INTERVAL = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
-MAX_DUE_AHEAD = 2 * PARKED_RETRY_INTERVAL  # that any job is put off
-NOT_SENT_RETRY_DELAY = timedelta(seconds=2)  # after which what could not be put on the line is tried again
-ANSWER_WAIT_S = (
-    0.02  # seconds that a round waits for the broker's answers together: what is due meanwhile waits as long
-)
-MAX_LATE_ROUNDS = 100  # rounds of which some answers are waited for still
-POLL_BACKOFF = Backoff(0.03, 1.0)  # seconds between two looks while nobody rings: another hub may have kept a job
-GATHER_DELAY_S = 0.01  # seconds that whoever rings waits for others: one look for them all
-COUNT_INTERVAL = timedelta(seconds=5)  # between two counts of all that is due
+MAX_JOBS_PER_LEASE = 100
+JOB_LEASE = timedelta(seconds=30)  # the jobs of a killed dispatcher are due again after it
+JOB_BACKOFF = Backoff(15.0, 600.0)  # until a job that was published and not received is due again
+PARKED_RETRY_INTERVAL = timedelta(hours=1)  # after which a parked job is published without a hello of its box
+MAX_DUE_AHEAD = 2 * PARKED_RETRY_INTERVAL  # the longest delay of any job
+NOT_SENT_RETRY_DELAY = timedelta(seconds=2)  # until a job that could not be published is due again
+ANSWER_WAIT_S = 0.02  # for the broker's acknowledgements; jobs that become due meanwhile wait as long
+MAX_LATE_ROUNDS = 100  # with acknowledgements outstanding
+POLL_BACKOFF = Backoff(0.03, 1.0)  # between polls for jobs that another hub stored
+GATHER_DELAY_S = 0.01  # collects several wake-ups for one round
+COUNT_INTERVAL = timedelta(seconds=5)  # between counts of due jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,8 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
         case Acknowledgement(code=None, seconds=seconds) if seconds < ACKNOWLEDGEMENT_TIMEOUT_S:
             return JobSchedule(
                 "unknown", NOT_SENT_RETRY_DELAY, counts_as_attempt=False
-            )  # it may have arrived: then the box says so
-        case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
+            )  # it may have arrived; then the box confirms it
+        case Acknowledgement(code=None):  # the box's node is lost; the box says hello at another
             return JobSchedule("silent", lengthened(again, jitter))
         case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:
             return JobSchedule(
@@ -86,8 +84,8 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
             assert_never(answer)
 
 
-# Whoever freed the lease knows better, or holds the row to do so: the box has received it, or has said hello meanwhile.
-# To wait for one of them while holding others would be a deadlock (seen); what is passed over ends with its lease.
+# A lease that was freed meanwhile stays freed: the box received the job or said hello. Waiting for such a row
+# while holding others would be a deadlock (seen), so locked rows are skipped; their leases expire.
 _SELECT_LEASED = (
     select(jobs.c.id)
     .where(jobs.c.id == bindparam("job"), jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))
@@ -103,8 +101,8 @@ _UPDATE_SETTLED = (
 def _select_due() -> Select[tuple[str]]:
     """Select the jobs that are due `now`, the longest due first."""
     older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
-    # Written so that no index on `due` answers it: where next to nothing was due of late PostgreSQL believes that still
-    # when thousands come at once, and went through all of them for each of them (7 s for 3,000).
+    # No index on `due` may serve this: if few jobs were due lately, PostgreSQL assumes that still when thousands
+    # come at once, and scans all of them for each of them (7 s for 3,000).
     waits = func.coalesce(type_coerce(older.c.due, BigInteger), 0) != 0
     behind = select(older.c.id).where(older.c.delivery == jobs.c.delivery, waits, older.c.created < jobs.c.created)
     return (
@@ -115,12 +113,12 @@ def _select_due() -> Select[tuple[str]]:
             or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
             ~behind.exists(),
         )
-        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
+        .order_by(jobs.c.due, jobs.c.created)  # a box's waiting jobs go in the order in which they were stored
     )
 
 
 _SELECT_ANY_DUE = _select_due().limit(1)
-# A WITH is asked once, however the rest is done: within IN (...) the limit could be taken anew for each row.
+# A WITH is evaluated once; within IN (...) the limit could apply again for each row.
 _SELECT_DUE = _select_due().limit(MAX_JOBS_PER_LEASE).with_for_update(skip_locked=True, of=jobs).cte("due_now")
 _SELECT_HOME_OF_JOB = select(homes).where(homes.c.id == jobs.c.home)
 LEASE_DUE_JOBS = (
@@ -159,7 +157,7 @@ class JobDispatcher:
             containment,
         )
         self._wake_up = asyncio.Event()
-        self._late_tasks: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
+        self._late_tasks: set[asyncio.Future[None]] = set()  # rounds with acknowledgements outstanding
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
 
     def wake_up(self) -> None:
@@ -195,7 +193,7 @@ class JobDispatcher:
         try:
             answered, silent = await asyncio.wait(rung, timeout=ANSWER_WAIT_S)
             await self._settle([(rung[one], one.result()) for one in answered], until)
-            if silent:  # one that is not answered holds up nobody else's
+            if silent:  # a missing acknowledgement delays no other job
                 late = asyncio.ensure_future(self._await_late_answers({one: rung[one] for one in silent}, until))
                 self._late_tasks.add(late)
                 late.add_done_callback(self._late_tasks.discard)
@@ -255,7 +253,7 @@ class JobDispatcher:
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
         until = now + JOB_LEASE
-        if self._store.has_one_writer:  # most of the time there is nothing: no need for the writer's turn
+        if self._store.has_one_writer:  # usually there is nothing, so the writer is not needed
             async with self._store.reading() as tx:
                 if (await tx.execute(_SELECT_ANY_DUE, {"now": now})).first() is None:
                     return (), until
@@ -284,9 +282,7 @@ class JobDispatcher:
 
     async def _clamp_due_times(self, now: datetime) -> None:
         """Make jobs due now whose due time lies too far ahead: a clock that ran ahead has written it."""
-        leased = (
-            jobs.c.leased > now + 4 * JOB_LEASE
-        )  # another hub may have leased since, by a clock that is ahead a little
+        leased = jobs.c.leased > now + 4 * JOB_LEASE  # another hub's clock may be a little ahead
         late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + MAX_DUE_AHEAD, leased))
         async with self._store.reading() as tx:
             if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
@@ -296,7 +292,7 @@ class JobDispatcher:
         log.warning("clock_went_back", jobs=found.rowcount)
 
     async def _publish(self, line: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
-        if job.revoked:  # nobody is rung there; should it join again it says hello
+        if job.revoked:  # if it joins again, it says hello
             return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
             said = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())

@@ -17,10 +17,10 @@ from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.hub.database.tables import home_events
 
 HOUR_S = 3600.0
-MAX_HOMES = 20_000  # whose rations are remembered; a whole one is as good as none
-PRUNE_INTERVAL_EVENTS = 100  # events of one home: so many more than its limit may be kept
+MAX_HOMES = 20_000  # whose budgets are remembered; a full one need not be
+PRUNE_INTERVAL_EVENTS = 100  # so many more than the limit may be stored
 SWEEP_INTERVAL_S = 3600.0
-SWEEP_BATCH_ROWS = 500  # rows of one transaction: nobody waits long for SQLite's one writer
+SWEEP_BATCH_ROWS = 500  # of one transaction, so that SQLite's only writer is free soon
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class HomeRateLimits:
 
     def __init__(self, events: int, byte_count: int, *, monotonic: Callable[[], float]) -> None:
         self._events, self._byte_limit, self._monotonic = events, byte_count, monotonic
-        self._homes: dict[str, _Budget] = {}  # the longest unseen first
+        self._homes: dict[str, _Budget] = {}  # the longest unused first
 
     def allows(self, home: str, events: int, byte_count: int) -> bool:
         """Return whether one more event may be stored after so many events and bytes of the current batch."""

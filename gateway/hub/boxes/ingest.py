@@ -32,11 +32,11 @@ log = structlog.get_logger(__name__)
 
 W = TypeVar("W", bound=WireModel)
 
-MAX_WORKERS = 4  # homes that are heard at once
-GATHER_DELAY_S = 0.01  # seconds that a home's first word waits for its next, where no other home waits
-MAX_WAITING_PER_HOME = 64  # words of one home that may wait
-MAX_WAITING_MESSAGES = 20_000  # and of all of them
-LOG_INTERVAL = timedelta(minutes=1)  # between two lines about one home that says what is not true
+MAX_WORKERS = 4  # homes that are handled at once
+GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no other home waits
+MAX_WAITING_PER_HOME = 64  # messages
+MAX_WAITING_MESSAGES = 20_000  # of all homes
+LOG_INTERVAL = timedelta(minutes=1)  # between log lines about one home's invalid messages
 
 
 @dataclass(slots=True)
@@ -59,15 +59,15 @@ class _BatchResult:
     key: str | None = None
     is_online: bool = True
     unreadable: int = 0
-    beyond_limit: int = 0  # events beyond the home's ration
-    events: int = 0  # that were kept, and their bytes
+    beyond_limit: int = 0  # events beyond the home's limit
+    events: int = 0  # stored events; below their bytes
     byte_count: int = 0
 
 
 class Ingest:
     """Stores the messages of boxes, one in each process. `publish(topic, payload)` sends an acknowledgement."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self,
         store: HubStore,
         *,
@@ -115,7 +115,7 @@ class Ingest:
     async def _work(self) -> None:
         while True:
             name = await self._ready.get()
-            if self._ready.empty():  # a receipt and the event of the same job come one after the other
+            if self._ready.empty():  # a receipt and the event of the same job come together
                 await asyncio.sleep(GATHER_DELAY_S)
             home = self._homes[name]
             words = tuple(home.messages)
@@ -164,7 +164,7 @@ class Ingest:
                 kept = await self._store_messages(tx, row, words, said, effects=effects)
         if row is None or kept is None:
             if all(what == "gone" for what, _ in words):
-                return  # it was revoked, and cut off
+                return  # it was revoked and disconnected
             self._metrics.dropped.labels("stranger").inc(len(words))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
@@ -205,7 +205,7 @@ class Ingest:
                     ended = await box_events.on_receipt(tx, row, receipt, now)
                     said.receipts += [] if ended is None else [ended]
                 case "evt" if not self._rate_limits.allows(row.id, said.events, said.byte_count):
-                    said.beyond_limit += 1  # not acknowledged: the box says it again
+                    said.beyond_limit += 1  # not acknowledged, so the box repeats it
                 case "evt":
                     outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
                     said.outcomes.append(outcome)
@@ -224,7 +224,7 @@ class Ingest:
 
     def _report(self, name: str, said: _BatchResult) -> None:
         """Wake workers, count, and log what the operator should know."""
-        if said.has_hello or said.receipts:  # behind a job that was received another may have waited
+        if said.has_hello or said.receipts:  # another job may have waited for the received one
             self._wake_ups.jobs()
         if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
             self._wake_ups.messages()

@@ -13,16 +13,12 @@ from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscrip
 
 log = structlog.get_logger(__name__)
 
-MESSAGE_EXPIRY_S = (
-    60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
-)
-ACKNOWLEDGEMENT_TIMEOUT_S = (
-    5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
-)
-KEEPALIVE_S = 5  # seconds: a node that is cut off is noticed within twice that, and the next one taken
-SESSION_EXPIRY_S = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
-NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: taken, and no one listens
-IMPLEMENTATION_SPECIFIC_ERROR = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
+MESSAGE_EXPIRY_S = 60  # for a slow box; the store keeps the job until it is received
+ACKNOWLEDGEMENT_TIMEOUT_S = 5.0  # a cluster in a partition answers nothing for a while
+KEEPALIVE_S = 5  # a lost node is noticed within twice that
+SESSION_EXPIRY_S = 3600  # for which a cluster keeps the messages for an absent hub
+NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: accepted, without a subscriber
+IMPLEMENTATION_SPECIFIC_ERROR = 0x83  # RabbitMQ sends it for a box without a queue
 ALL_SHARD_TOPICS = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
 
 
@@ -42,7 +38,7 @@ class HubBrokerConnection:
     that keeps no session. `brokers`: one, or the nodes of a cluster, which are tried in turn.
     """
 
-    def __init__(  # noqa: PLR0913 - what a line needs, named one by one
+    def __init__(  # noqa: PLR0913 - the connection's settings and callbacks, one argument each
         self,
         brokers: Sequence[BrokerSection],
         *,

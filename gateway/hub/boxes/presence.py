@@ -27,8 +27,8 @@ from gateway.protocol.box_hub import ack_topic
 
 log = structlog.get_logger(__name__)
 
-MAX_HOMES_PER_CHECK = 50  # homes that are asked after together
-RETRY_DELAY_S = 5.0  # seconds until a database that did not answer is asked again
+MAX_HOMES_PER_CHECK = 50
+RETRY_DELAY_S = 5.0  # after an error of the database
 
 _ONLINE_HOMES = (homes.c.there, homes.c.revoked.is_(None))
 _KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
@@ -85,7 +85,7 @@ class HomePresence:
             last, asked = found[-1][0].id, self._now()
             answers = await asyncio.gather(*(line.publish(ack_topic(row.id), ack) for row, ack in found))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
-                return  # the line is down: it is done again when it comes up
+                return  # the connection is lost; it starts again after the next connect
             gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]
             if gone:
                 await finish_despite_cancel(self._set_offline([row.id for row in gone], asked))

@@ -27,13 +27,11 @@ from gateway.protocol.box_hub import ack_topic
 
 log = structlog.get_logger(__name__)
 
-RECHECK_DELAY_S = 5.0  # seconds until a home is asked after again: those of a node that was lost are back within that
-MIN_DISCONNECT_INTERVAL_S = 60.0  # seconds between two times that one home's line is ended
-MAX_TRIES = 3  # if no node could be reached
-MAX_SUSPECTS = 5_000  # homes that are suspected at once; the box's own question mends what is beyond
-CHECK_INTERVAL_S = (
-    0.1  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
-)
+RECHECK_DELAY_S = 5.0  # the homes of a lost node have reconnected by then
+MIN_DISCONNECT_INTERVAL_S = 60.0  # for one home
+MAX_TRIES = 3  # to disconnect a home while no node is reachable
+MAX_SUSPECTS = 5_000  # for others the box's own check helps
+CHECK_INTERVAL_S = 0.1  # each check disconnects one home at most, to spare a restarting cluster
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class StaleSubscriptions:
     `wake_dispatcher`: jobs are due. `check_others`: check all connected homes.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self, store: HubStore, *, now: Callable[[], datetime], monotonic: Callable[[], float],
         disconnect: Callable[[str, datetime], Awaitable[bool]], metrics: HubMetrics, wake_dispatcher: Callable[[],
         None],
@@ -71,7 +69,7 @@ class StaleSubscriptions:
             metrics,
         )
         self._suspects: dict[str, _SuspectHome] = {}
-        self._disconnected_at: dict[str, float] = {}  # when, monotonic
+        self._disconnected_at: dict[str, float] = {}  # monotonic seconds
 
     def suspect(self, home: str) -> None:
         """Note a home that counts as connected and has no subscriber at the broker."""
@@ -141,7 +139,7 @@ class StaleSubscriptions:
     async def _disconnect_home(self, home: str) -> bool:
         try:
             return await self._disconnect(home, self._now())
-        except OSError as error:  # a full disk, or a broker whose files are not ours: no other home waits for it
+        except OSError as error:  # a full disk, or foreign broker files: other homes do not wait
             log.warning("deaf_home_not_cut_off", home=home, why=str(error))
             return False
 

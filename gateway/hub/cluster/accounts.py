@@ -31,11 +31,13 @@ from gateway.protocol.enrolment import HOME_ID_PATTERN
 
 log = structlog.get_logger(__name__)
 
-TOPIC_EXCHANGE = "amq.topic"  # where MQTT's topics live
-FULL_COMPARISON_INTERVAL = timedelta(hours=1)  # between two comparisons of all
-CHECK_OVERLAP = timedelta(minutes=15)  # of two looks: another hub's clock, or a transaction that took its time
-REMOVAL_DELAY_S = 60.0  # seconds that an account without rights stays: until its line has ended, with its last words
-MAX_ACCOUNTS_PER_REQUEST = 200  # accounts told in one request: each is three transactions of the nodes
+TOPIC_EXCHANGE = "amq.topic"  # the exchange of MQTT's topics
+FULL_COMPARISON_INTERVAL = timedelta(hours=1)  # between full comparisons
+CHECK_OVERLAP = timedelta(minutes=15)  # of two updates: clocks differ, and transactions take time
+REMOVAL_DELAY_S = (
+    60.0  # for an account without permissions, until its connection has ended and its last messages are handled
+)
+MAX_ACCOUNTS_PER_REQUEST = 200  # each account is three transactions of the nodes
 
 _ACCOUNT_NAME_PATTERN = re.compile(rf"[0-9a-f]{{1,40}}@{HOME_ID_PATTERN[1:-1]}", re.ASCII)
 
@@ -93,7 +95,7 @@ class BrokerAccounts:
         self._compared: datetime | None = None
         self._checked: datetime | None = None
         self._published: Mapping[str, bool] = {}
-        self._pending_removal: dict[str, float] = {}  # since when (monotonic) an account has no right to come in
+        self._pending_removal: dict[str, float] = {}  # since when (monotonic) an account may not connect
 
     @property
     def are_complete(self) -> bool:
@@ -107,7 +109,7 @@ class BrokerAccounts:
             NodesUnreachable: no node answers; the next call sends the rest.
         """
         if self._checked is not None:
-            await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been put back
+            await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been set back
         self._checked = now
         gone = [name for name, since in self._pending_removal.items() if self._monotonic() - since >= REMOVAL_DELAY_S]
         for some in _in_batches(gone):
@@ -139,7 +141,9 @@ class BrokerAccounts:
             await self._nodes.disconnect(account_name(row.serial, home))
 
     async def _update_changed(self, since: datetime) -> None:
-        late = or_(certificates.c.issued > since, certificates.c.ended > since)  # a revocation ends all of a home's
+        late = or_(
+            certificates.c.issued > since, certificates.c.ended > since
+        )  # a revocation ends all of a home's certificates
         found = {account_name(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
         await self._delete(
             [name for name, counts in found.items() if not counts and self._published.get(name) is not False]
@@ -151,12 +155,12 @@ class BrokerAccounts:
         rights, topics = await self._nodes.permissions(), await self._nodes.topic_permissions()
         users = await self._nodes.users()
         wanted = {account_name(row.serial, row.home) for row in await self._rows(_is_active()) if row.counts}
-        new, old = await asyncio.to_thread(_differences, rights, topics, users, wanted)  # of 50,000: a second's work
+        new, old = await asyncio.to_thread(_differences, rights, topics, users, wanted)  # a second for 50,000 accounts
         await self._delete([name for name in old if name not in self._pending_removal])
         self._published = dict.fromkeys(wanted, True)
         for some in _in_batches(new):
             await self._define(some)
-            await self._update_changed(now - CHECK_OVERLAP)  # nobody who ends waits until all others are told
+            await self._update_changed(now - CHECK_OVERLAP)  # ended accounts do not wait for all the others
 
     async def _rows(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
         """Read certificates, also expired ones: TLS checks the expiry, by the broker's clock."""
@@ -168,7 +172,7 @@ class BrokerAccounts:
     async def _define(self, names: Sequence[str]) -> None:
         for some in _in_batches(names):
             made = [account_definition(name) for name in some]
-            for parts in (("users", "topic_permissions"), ("permissions",)):  # the last lets it in
+            for parts in (("users", "topic_permissions"), ("permissions",)):  # the last one lets it connect
                 await self._nodes.define({part: [one[part] for one in made] for part in parts})
             for name in some:
                 self._pending_removal.pop(name, None)

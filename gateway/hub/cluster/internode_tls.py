@@ -16,7 +16,7 @@ from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, is
 NODE_AUTHORITY_NAME = "Perron hub's nodes"
 NODE_AUTHORITY_TERMS = CertificatePolicy(
     days=365, renew=timedelta(days=90), bound=False, calls=True
-)  # brought there by hand, as the node's other
+)  # the operator copies it there, as the node's other files
 OPTIONS_FILE = "internode.config"
 FOLDER = "internode"
 

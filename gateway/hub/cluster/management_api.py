@@ -26,10 +26,10 @@ from gateway.system.atomic_file import write_whole
 
 T = TypeVar("T")
 
-ACCOUNT_NAME = "accounts"  # the account by which hubs come, and the folder of what they show
+ACCOUNT_NAME = "accounts"  # the hubs' account, and the folder of their certificate
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(
     total=20, sock_connect=2
-)  # seconds: in a partition a transaction waits for the tick
+)  # in a partition a transaction waits for the nodes' tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def account_definition(password: str) -> dict[str, Any]:
     """Return the hubs' account as in RabbitMQ's definitions: it manages accounts, and has no queue and no topic."""
     salt = hashlib.sha256(b"salt " + password.encode()).digest()[
         :4
-    ]  # the same file each time: the word itself is random
+    ]  # the same file each time; the password itself is random
     hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {"name": ACCOUNT_NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": ["administrator"], "limits": {}}  # fmt: skip
@@ -113,7 +113,7 @@ def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
         folder / "authority" / "nodes.pem",
         cluster / f"{ACCOUNT_NAME}.password",
     ):
-        if not shared.exists():  # one of our own would be no node's
+        if not shared.exists():  # a new one would not be the nodes'
             raise AuthorityUnusable(f"{shared} is missing: run perron hub-config, or copy it from where that was run")
     internode_tls.renew_certificate(folder, cluster / ACCOUNT_NAME, ACCOUNT_NAME, now=now)
 
@@ -191,6 +191,9 @@ class ManagementApi:
             http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
         ):
             told = await answer.read()
-            if answer.status >= 300 and (method, answer.status) != ("DELETE", 404):  # what is gone was to go
+            if answer.status >= 300 and (method, answer.status) != (
+                "DELETE",
+                404,
+            ):  # a missing object is deleted already
                 raise ValueError(f"{method} /api/{path}: {answer.status} {told[:200].decode(errors='replace')}")
             return told

@@ -35,20 +35,18 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
 
-HUB_LOCAL_PART = "hub"  # before the @ of the hub's own certificates, one for each share
-CHECK_INTERVAL_S = (
-    0.5  # seconds between looks whose certificates were given or ended: a box that has just joined waits for it
-)
-FILE_CHECK_INTERVAL = timedelta(seconds=2)  # between two looks at the hub's own files
-RETRY_DELAY_S = 2.0  # more seconds after one that failed
-PROBE_NAME = "visit"  # a client that says and hears nothing
+HUB_LOCAL_PART = "hub"  # before the @ of the hubs' certificates
+CHECK_INTERVAL_S = 0.5  # a box that has just joined waits for it
+FILE_CHECK_INTERVAL = timedelta(seconds=2)  # of the hub's own files
+RETRY_DELAY_S = 2.0  # longer after a failure
+PROBE_NAME = "visit"  # a client without permissions
 PROBE_CERTIFICATE_LIFETIME = timedelta(minutes=5)
 HUB_CERTIFICATE_LIFETIME, HUB_CERTIFICATE_RENEWAL = timedelta(days=30), timedelta(days=15)
-MAX_INFLIGHT_MESSAGES = 100  # messages that a node has on their way to one client
+MAX_INFLIGHT_MESSAGES = 100  # of a node to one client
 MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (
     4_194_304,
     268_435_456,
-)  # bytes that wait for one that is slow; the oldest go first
+)  # of a slow client; the oldest messages are dropped
 
 PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
 
@@ -219,7 +217,7 @@ def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime)
     name = f"{HUB_LOCAL_PART}-{file.share.number}"
     own = file.cluster / f"{name}.pem"
     if own.exists():
-        with contextlib.suppress(ValueError):  # what is damaged is made anew
+        with contextlib.suppress(ValueError):  # a damaged file is written again
             known = x509.load_pem_x509_certificate(own.read_bytes())
             if (
                 known.issuer == authority.certificate.subject
@@ -266,7 +264,7 @@ class ClusterAccountKeeper:
     async def _try_part(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
         try:
             await part(now)
-        except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # also NodesAway; the next look may do better
+        except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # also NodesUnreachable; the next check may succeed
             log.error("cluster_not_kept", why=str(error).partition("\n")[0])
             return False
         return True
@@ -276,7 +274,7 @@ class ClusterAccountKeeper:
             ca_rotation.finish_change(self._file.folder)
             renew_certificates(
                 self._file, HubAuthority.load(self._file.folder, now=now), now=now
-            )  # another may have taken its place
+            )  # the authority may have changed
             await delete_expired(self._store, now)
             self._files_checked = now
 

@@ -26,7 +26,7 @@ from gateway.hub.database.tables import shares
 log = structlog.get_logger(__name__)
 
 SHARD_LEASE = timedelta(seconds=30)
-CHECK_INTERVAL_S = 2.0  # seconds
+CHECK_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ShardLeases:
             metrics,
         )
         self._is_started = False
-        self._own_since: datetime | None = None  # since when our own line is there
+        self._own_since: datetime | None = None  # since when the own connection is up
         self._held: dict[int, _HeldShard] = {}
 
     async def run(self, own_connection: HubBrokerConnection) -> None:
@@ -66,7 +66,7 @@ class ShardLeases:
             while True:
                 try:
                     await self.check(own_connection)
-                except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # what is heard is heard on
+                except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # the connections stay
                     log.error("shares_not_looked_at", why=str(error).partition("\n")[0])
                 await asyncio.sleep(CHECK_INTERVAL_S)
         finally:

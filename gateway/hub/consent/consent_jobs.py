@@ -22,14 +22,14 @@ from gateway.system.containment import Containment, RowQuarantine
 
 log = structlog.get_logger(__name__)
 
-CHECK_INTERVAL_S = 2.0  # seconds between two looks
+CHECK_INTERVAL_S = 2.0
 KEY_UPDATE_STATES = (
     "pending",
     "granted",
     "refused",
     "revoked",
-)  # a home may yet let it in: what was taken back must be known
-MAX_CONNECTIONS_PER_CHECK = 100  # connections of one look
+)  # the home may still permit the brand, so it must know revoked keys
+MAX_CONNECTIONS_PER_CHECK = 100
 
 ConsentStep = Literal["expire", "send keys", "tell end"]
 
@@ -37,7 +37,7 @@ ConsentStep = Literal["expire", "send keys", "tell end"]
 class ConsentJobs:
     """Runs the jobs of one process; a connection that raises an unexpected error is set aside."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self,
         store: HubStore,
         *,
@@ -76,10 +76,10 @@ class ConsentJobs:
         found = False
         for step, asked in due.items():
             open_ = asked.where(connections.c.id.not_in(self._set_aside.rows()))
-            async with self._store.reading() as tx:  # the rule: nothing to do, so no writer waits
+            async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
                 ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
             found = found or bool(ids)
-            for id_ in ids:  # each in a transaction of its own: one that fails takes no other with it
+            for id_ in ids:  # each in its own transaction, so that one failure does not affect others
                 with self._containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
                     async with self._store.writing() as tx:
                         await self._take_step(tx, step, asked.where(connections.c.id == id_), now)

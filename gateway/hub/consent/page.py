@@ -37,10 +37,10 @@ from gateway.protocol.support_code import parse_support_code
 from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
 from gateway.system.text import isolate_direction
 
-MAX_VIEWS_PER_MINUTE = 120  # a minute, of one address
-MAX_CODES_PER_MINUTE = 10  # codes a minute, of one address
-REFRESH_INTERVAL_S = 10  # seconds
-_MAX_FORM_BYTES: Final = 2000  # bytes of a form
+MAX_VIEWS_PER_MINUTE = 120  # of one address
+MAX_CODES_PER_MINUTE = 10  # of one address
+REFRESH_INTERVAL_S = 10
+_MAX_FORM_BYTES: Final = 2000
 
 _STYLE = files("gateway.hub.consent").joinpath("templates/consent.css").read_text(encoding="utf-8")
 _HEADERS: Mapping[str, str] = MappingProxyType(

@@ -36,7 +36,7 @@ class MigrationStep:
     then: Sequence[str] = ()
 
 
-# else the next event of a retailer would have the number of one that is there
+# otherwise a retailer's next event would have the number of an existing one
 _SET_EVENT_COUNTS = """
 UPDATE retailers SET told = COALESCE((SELECT max(seq) FROM events WHERE events.retailer = retailers.id), 0)
 WHERE told = 0
@@ -71,7 +71,9 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
     MigrationStep(
         version=4,
         columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}},
-        then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),  # none was ever asked (`tables.UNSENT`)
+        then=(
+            "UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",
+        ),  # none has had a challenge (UNSENT_CHALLENGE)
     ),
 )
 
@@ -122,7 +124,7 @@ async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str
 
     `seal` is the hub key's, with the secret and the endpoint's id.
     """
-    plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # what is sealed is base64: no underscore
+    plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # encrypted ones are base64, without an underscore
     for row in (
         await tx.execute(select(endpoints.c.id, endpoints.c.secret, endpoints.c.old_secret).where(plain))
     ).all():
@@ -151,7 +153,7 @@ def _apply(connection: Connection, step: MigrationStep) -> None:
     inspected = inspect(connection)
     for table, columns in step.columns.items():
         if not inspected.has_table(table):
-            continue  # made whole afterwards
+            continue  # create_all makes it
         there = {column["name"] for column in inspected.get_columns(table)}
         for name, kind in columns.items():
             if name not in there:

@@ -42,16 +42,16 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 10_000  # milliseconds that SQLite waits for another process, a backup say
-MIN_FREE_BYTES = 2**20  # bytes that have to be free where SQLite writes: with fewer the hub is not ready
-CLOSE_TIMEOUT_S = 5.0  # seconds that `close` waits for those who still read or write
+BUSY_TIMEOUT_MS = 10_000  # SQLite waits so long for another process, for example a backup
+MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not ready
+CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
 CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (
     5,
     10,
     5,
-)  # seconds that PostgreSQL has to be reached, for a statement, to be had
-READINESS_TIMEOUT_S = 2.0  # seconds within which it answers when it is well
-_SCHEMA_LOCK_ID = 0x70657272  # the lock that a hub holds while it makes tables: any number that no other program takes
+)  # of PostgreSQL
+READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
+_SCHEMA_LOCK_ID = 0x70657272  # of the lock while tables are made; a number that no other program uses
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
 _TRANSIENT_CODE_CLASSES = (
@@ -59,7 +59,7 @@ _TRANSIENT_CODE_CLASSES = (
     "40",
     "53",
     "57",
-)  # SQLSTATE: no connection, lost a race, too little of something, shut down
+)  # SQLSTATE: connection, rollback, resources, shutdown
 
 
 class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
@@ -69,7 +69,7 @@ class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
     """
 
 
-UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk is told by either
+UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk raises either
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -88,7 +88,7 @@ async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
     if cancelled is None:
         return task.result()
     if not task.cancelled():
-        task.exception()  # seen: who is cancelled has no use for it
+        task.exception()  # retrieved, so that asyncio does not log it
     raise cancelled
 
 
@@ -115,7 +115,7 @@ class _UncancellableConnection(AsyncConnection):
         await finish_despite_cancel(super().rollback())
 
     async def close(self) -> None:
-        if self.sync_connection is not None:  # else it never came to be one
+        if self.sync_connection is not None:  # otherwise it never connected
             await finish_despite_cancel(super().close())
 
 
@@ -133,8 +133,8 @@ class HubStore:
         self._write_lock = asyncio.Lock()
         self._is_closed = False
         self._health_query: asyncio.Task[bool] | None = None
-        self._has_schema_fault = False  # a table or column was missing when it was last asked for
-        self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
+        self._has_schema_fault = False  # a statement found a table or column missing
+        self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection in use
 
     @classmethod
     async def open(cls, url: str) -> "HubStore":
@@ -199,7 +199,7 @@ class HubStore:
             try:
                 yield connection
             except BaseException:
-                with contextlib.suppress(DBAPIError):  # a connection that is gone has rolled back already
+                with contextlib.suppress(DBAPIError):  # a lost connection has rolled back
                     await connection.rollback()
                 raise
             await connection.commit()
@@ -224,7 +224,7 @@ class HubStore:
                 await connection.start()
             try:
                 yield connection
-            except TimeoutError as error:  # of a statement: what is left of the connection is of no use
+            except TimeoutError as error:  # of a statement; the connection is unusable
                 await connection.invalidate(error)
                 raise StoreUnavailable("The database did not answer in time.") from error
             except DBAPIError as error:
@@ -239,10 +239,10 @@ class HubStore:
         finally:
             try:
                 if self._is_closed and connection.sync_connection is not None and not connection.invalidated:
-                    await connection.run_sync(Connection.detach)  # too late for the pool: it is closed itself
+                    await connection.run_sync(Connection.detach)  # the pool is closed, so the connection closes itself
                 await connection.close()
             except DBAPIError:
-                await connection.close()  # gone while nobody used it: its transaction with it
+                await connection.close()  # it was lost, with its transaction
             finally:
                 self._open_sessions.discard(given_back)
                 given_back.set_result(None)
@@ -276,7 +276,7 @@ class HubStore:
 
     async def _begin_session(self) -> None:
         async with self.writing() as connection:
-            if not self.has_one_writer:  # of several hubs that begin at once one makes the tables
+            if not self.has_one_writer:  # of hubs that start at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
             await connection.run_sync(migrate)
 
@@ -339,8 +339,8 @@ def _postgresql_engine(url: str) -> AsyncEngine:
             "server_settings": {"enable_seqscan": "off"},
         },
     )
-    # Of a table that was small a moment ago PostgreSQL remembers that it is quickest read from end to end: with 3,000
-    # jobs that came at once it did so for each of them. Whatever is asked often here has its index.
+    # PostgreSQL prefers a sequential scan of a table that was small a moment ago: with 3,000 jobs at once it scanned
+    # all of them for each of them. Each frequent query has its index.
 
     @event.listens_for(engine.sync_engine, "checkout")
     def chosen(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's
@@ -359,13 +359,13 @@ def _engine_of(url: str) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def opened(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
         try:
-            connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+            connection.isolation_level = None  # SQLAlchemy executes BEGIN, below
             cursor = connection.cursor()
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
         except BaseException:
-            connection.close()  # SQLAlchemy would leave it, and its thread, to the garbage collector
+            connection.close()  # otherwise it and its thread stay until the garbage collector runs
             raise
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -30,8 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-UNSENT_CHALLENGE = "unsent"  # in the place of an endpoint's challenge: it has to answer one, which is not made yet
-SCHEMA_VERSION = 4  # of the whole; whoever changes a column adds a step to gateway/hub/database/migrations.py
+UNSENT_CHALLENGE = "unsent"  # an endpoint's challenge that is due and not made yet
+SCHEMA_VERSION = 4  # a changed column needs a step in migrations.py
 
 metadata = MetaData()
 
@@ -73,9 +73,9 @@ retailers = Table(
     "retailers", metadata,
     _id_column("ret-"),
     Column("name", String(80), nullable=False),
-    Column("told", BigInteger, nullable=False, default=0),  # the `seq` of his newest event
+    Column("told", BigInteger, nullable=False, default=0),  # `seq` of the newest event
     _instant_column("created"),
-    _instant_column("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
+    _instant_column("ends", missing=True),  # of a sandbox: then all of it is deleted
     Index("retailers_ending", "ends"),
 )  # fmt: skip
 
@@ -83,7 +83,7 @@ api_keys = Table(
     "api_keys", metadata,
     _id_column("key-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the secret, which is told once
+    Column("sha256", LargeBinary(32), nullable=False),  # of the secret, which is shown once
     Column("label", String(80), nullable=False),
     Column("right", String(8), nullable=False),  # full | read
     Column("sandbox", Boolean, nullable=False),
@@ -94,8 +94,8 @@ api_keys = Table(
 
 brands = Table(
     "brands", metadata,
-    Column("id", String(64), primary_key=True),  # the word under which homes know it
-    Column("sandbox", Boolean, primary_key=True, default=False),  # who tries things out takes no real brand's word
+    Column("id", String(64), primary_key=True),  # the name under which homes know it
+    Column("sandbox", Boolean, primary_key=True, default=False),  # a sandbox cannot take a real brand's name
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("name", String(80), nullable=False),
     Column("keys_version", Integer, nullable=False, default=0),  # rises with each change of its keys
@@ -108,7 +108,7 @@ brand_keys = Table(
     Column("sandbox", Boolean, primary_key=True, default=False),
     Column("brand", String(64), nullable=False),
     Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
-    Column("vouched", String(1000), nullable=True),  # an earlier key's word for it
+    Column("vouched", String(1000), nullable=True),  # statement of an earlier key
     _instant_column("created"),
     _instant_column("revoked", missing=True),
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
@@ -121,9 +121,9 @@ idempotency = Table(
     Column("retailer", String(64), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of API key, method, path and body
-    Column("status", Integer, nullable=True),  # None: it still runs
+    Column("status", Integer, nullable=True),  # None: the request still runs
     Column("headers", JSON, nullable=True),
-    Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the API key that asked
+    Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the caller's API key
     _instant_column("created"),
     Index("idempotency_created", "created"),
 )  # fmt: skip
@@ -136,32 +136,32 @@ homes = Table(
     Column("shard", Integer, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
-    Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
-    Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
-    Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of the sandbox: in whose playground it stands
+    Column("box_key", String(43), nullable=False),  # the Ed25519 public key that signs the box's events
+    Column("said", JSON, nullable=False),  # newest report of the box: entrances, places, zone
+    Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of a sandbox: its retailer
     _instant_column("joined"),
     _instant_column("heard", missing=True),
     _instant_column("revoked", missing=True),
-    Column("there", Boolean, nullable=False, default=False),  # it was heard, and not heard to go
+    Column("there", Boolean, nullable=False, default=False),  # connected
     Index("homes_there", "there"),
-    Index("homes_revoked", "revoked"),  # each process looks every few seconds who was, lately
+    Index("homes_revoked", "revoked"),  # each process polls recent revocations
 )  # fmt: skip
 
 browsers = Table(
     "browsers", metadata,
     Column("home", ForeignKey("homes.id"), primary_key=True),
-    Column("id", String(64), primary_key=True),  # as its box named it; whose it is the hub does not know
-    Column("sign", JSON, nullable=True),  # JWK: its tokens are signed by it; None: it has ended
-    Column("farewell", Text, nullable=True),  # its box's last word to it, sealed; its hub cannot read that either
+    Column("id", String(64), primary_key=True),  # chosen by its box; the hub does not know the person
+    Column("sign", JSON, nullable=True),  # JWK that signs its tokens; None: it has ended
+    Column("farewell", Text, nullable=True),  # last message of its box, which only the browser can decrypt
     _instant_column("told"),
 )  # fmt: skip
 
 claims = Table(
     "claims", metadata,
     _id_column("claim-"),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the code: the key of its MACs
-    Column("home", ForeignKey("homes.id"), nullable=True),  # that joined by it; before: that is to join anew
-    Column("public", LargeBinary(32), nullable=True),  # of the key that it was used for; None: it was not yet
+    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the code; the key of its MACs
+    Column("home", ForeignKey("homes.id"), nullable=True),  # that joined by it, or that is to join again
+    Column("public", LargeBinary(32), nullable=True),  # digest of the key that used it; None: unused
     _instant_column("created"),
     _instant_column("expires"),
     _instant_column("used", missing=True),
@@ -175,8 +175,8 @@ certificates = Table(
     Column("der", LargeBinary, nullable=False),
     _instant_column("issued"),
     _instant_column("expires"),
-    _instant_column("used", missing=True),  # None: the home has not said that it has it
-    _instant_column("ended", missing=True),  # revoked, or replaced by a later one that was used
+    _instant_column("used", missing=True),  # None: the home has not confirmed it
+    _instant_column("ended", missing=True),  # revoked, or replaced by a confirmed one
     Index("certificates_ended", "ended"), Index("certificates_issued", "issued"),
 )  # fmt: skip
 
@@ -185,24 +185,24 @@ connections = Table(
     _id_column("con-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("brand", String(64), nullable=False),
-    Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until somebody said which home is his
+    Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until a person entered a support code
     Column("sandbox", Boolean, nullable=False, default=False),
     Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired | ended
-    Column("asked", JSON, nullable=False),  # the terms that the retailer asks for
-    Column("terms", JSON, nullable=True),  # the terms that the home gave
+    Column("asked", JSON, nullable=False),  # the requested terms
+    Column("terms", JSON, nullable=True),  # the granted terms
     Column("version", Integer, nullable=False),  # of the home's decision
-    Column("reference", String(80), nullable=True),  # the retailer's own word for the customer
+    Column("reference", String(80), nullable=True),  # the retailer's own name for the customer
     Column("consent_sha256", LargeBinary(32), nullable=False, index=True),  # of the secret in its page's address
     Column("return_url", String(400), nullable=True),
-    Column("tries", Integer, nullable=False, default=0),  # support codes that were said on its page
-    Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` that its home was told
-    Column("signed", String, nullable=True),  # the question as the brand signed it
-    Column("end_signed", String(1000), nullable=True),  # the brand's own word that it wants no more of it
-    Column("end_told", Boolean, nullable=False, default=False),  # to its home
+    Column("tries", Integer, nullable=False, default=0),  # support codes entered on its page
+    Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` of which its home was informed
+    Column("signed", String, nullable=True),  # the request as the brand signed it
+    Column("end_signed", String(1000), nullable=True),  # the end as the brand signed it
+    Column("end_told", Boolean, nullable=False, default=False),  # its home was informed
     _instant_column("created"),
-    _instant_column("expires"),  # silence until then is no
+    _instant_column("expires"),  # no answer until then is a no
     _instant_column("decided", missing=True),
-    _instant_column("play", missing=True),  # of the sandbox: when its robot takes its word back
+    _instant_column("play", missing=True),  # of a sandbox: when its robot revokes it
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
     Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
@@ -217,23 +217,23 @@ deliveries = Table(
     Column("connection", ForeignKey("connections.id"), nullable=False),
     Column("home", ForeignKey("homes.id"), nullable=True),  # None until the connection has one
     Column("brand", String(64), nullable=False),
-    Column("name", String(64), nullable=False),  # the promise's own id, which the brand gave it
-    Column("version", Integer, nullable=False),  # the newest that was sent to the home
-    Column("promise", JSON, nullable=False),  # the newest version, as it was promised
+    Column("name", String(64), nullable=False),  # the order's own id, chosen by the brand
+    Column("version", Integer, nullable=False),  # newest version
+    Column("promise", JSON, nullable=False),  # the order of the newest version that counts
     Column("hub_signed", Boolean, nullable=False),
     Column("sandbox", Boolean, nullable=False, default=False),
-    Column("held", Boolean, nullable=False, default=False),  # not sent yet: nobody has let the brand in
-    Column("answered", Integer, nullable=True),  # the newest version of which the home has spoken
+    Column("held", Boolean, nullable=False, default=False),  # not sent yet: the home has not permitted the brand
+    Column("answered", Integer, nullable=True),  # newest version that the home answered
     Column("state", String(24), nullable=False),
-    Column("untold", Boolean, nullable=False, default=False),  # the state came with a word of an older version
+    Column("untold", Boolean, nullable=False, default=False),  # an older version's state: not notified yet
     Column("reason", String(64), nullable=True),
     Column("missing", Integer, nullable=False),
     Column("house", String(24), nullable=True),
-    Column("seq", BigInteger, nullable=False),  # of the home's event that said so; 0: the hub's own word
+    Column("seq", BigInteger, nullable=False),  # of the home's event with this state; 0: the hub decided
     _instant_column("created"),
     _instant_column("changed"),
     _instant_column("window_end"),
-    _instant_column("play", missing=True),  # of the sandbox: when its robot goes on with it
+    _instant_column("play", missing=True),  # of a sandbox: when its robot continues
     UniqueConstraint("brand", "home", "name"),
     UniqueConstraint("connection", "name"),
     Index("deliveries_by_retailer", "retailer", "created", "id"),
@@ -245,8 +245,8 @@ delivery_versions = Table(
     "delivery_versions", metadata,
     Column("delivery", ForeignKey("deliveries.id"), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("promise", JSON, nullable=True),  # None: it is withdrawn
-    Column("token", LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it, when it is sent
+    Column("promise", JSON, nullable=True),  # None: cancelled
+    Column("token", LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it when it is sent
     Column("sha256", String(64), nullable=True, index=True),  # of that token
     Column("refused", Boolean, nullable=False, default=False),  # by the home
     _instant_column("created"),
@@ -257,19 +257,19 @@ jobs = Table(
     _id_column("job-"),
     Column("home", ForeignKey("homes.id"), nullable=False),
     Column("kind", String(16), nullable=False),  # gateway.protocol.box_hub.JobKind
-    Column("token", LargeBinary, nullable=False),  # kept byte for byte
-    Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
+    Column("token", LargeBinary, nullable=False),  # stored byte for byte
+    Column("sha256", String(64), nullable=False),  # of the token; a box names a refused message by it
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
-    Column("browser", String(64), nullable=True),  # of the household, which ordered it
+    Column("browser", String(64), nullable=True),  # of the household that sent the order
     Column("attempts", Integer, nullable=False),
-    Column("refused", String(200), nullable=True),  # the box will never take it, and why
-    Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
+    Column("refused", String(200), nullable=True),  # why the box refused it
+    Column("parked", Boolean, nullable=False),  # the box was absent: due at its hello or in the slow sweep
     _instant_column("created"),
-    _instant_column("due", missing=True),  # None: the box has received it, or it has had its time
-    _instant_column("leased", missing=True),  # a dispatcher is at it until then
+    _instant_column("due", missing=True),  # None: received or expired
+    _instant_column("leased", missing=True),  # by a dispatcher
     _instant_column("received", missing=True),
     _instant_column("expires"),
-    Index("jobs_in_turn", "due", "created"),  # the longest due first, without looking at all that wait
+    Index("jobs_in_turn", "due", "created"),  # the longest due first, without a scan of all that wait
     Index("jobs_of_home", "home", "due"),
     Index("jobs_of_delivery", "delivery", "created"),
     Index("jobs_by_token", "home", "sha256"),
@@ -281,10 +281,10 @@ home_events = Table(
     Column("home", ForeignKey("homes.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("token", LargeBinary, nullable=False),  # as the box signed it
-    Column("key", String(43), nullable=True),  # under which it did
-    Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # of which it speaks
+    Column("key", String(43), nullable=True),  # of the box, that signed it
+    Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # that it is about
     _instant_column("at"),
-    Index("home_events_at", "at"),  # what is too old is found by it
+    Index("home_events_at", "at"),  # finds old events
 )  # fmt: skip
 
 # ---- what retailers are told ----------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ events = Table(
     Column("object", String(64), nullable=False),  # the id of what it is about
     Column("data", JSON, nullable=False),
     Column("sandbox", Boolean, nullable=False),
-    Column("seq", BigInteger, nullable=False),  # rises by one for each event of a retailer
+    Column("seq", BigInteger, nullable=False),  # rises by one with each event of a retailer
     _instant_column("at"),
     UniqueConstraint("retailer", "seq"),
     Index("events_of_object", "object", "number"),
@@ -314,20 +314,20 @@ endpoints = Table(
     Column("old_secret", String(160), nullable=True),
     Column("sandbox", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
-    Column("disabled", String(16), nullable=True),  # by whom or what: asked | gone | failing
-    Column("seq", BigInteger, nullable=False),  # of the newest event that there was a message of; 0: none
-    Column("slow", Boolean, nullable=False),  # it took long to answer the last time
-    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT_CHALLENGE; None: none
+    Column("disabled", String(16), nullable=True),  # asked | gone | failing | unverified
+    Column("seq", BigInteger, nullable=False),  # of the newest event with a message; 0: none
+    Column("slow", Boolean, nullable=False),  # its last answer was slow
+    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT_CHALLENGE; None: verified
     _instant_column("replayed", missing=True),  # of a sandbox: its newest replay
-    _instant_column("failing", missing=True),  # nothing has been taken since then
-    _instant_column("leased"),  # a sender is at it until then; over: when it was last served
+    _instant_column("failing", missing=True),  # no message was accepted since then
+    _instant_column("leased"),  # by a sender; in the past: when it was last served
     _instant_column("old_until", missing=True),
     _instant_column("created"),
 )  # fmt: skip
 
 messages = Table(
     "messages", metadata,
-    _id_column("msg-"),  # the same at each try: the receiver's key against doing a thing twice
+    _id_column("msg-"),  # the same at each attempt, so that a receiver can ignore repetitions
     Column("endpoint", ForeignKey("endpoints.id"), nullable=False),
     Column("event", ForeignKey("events.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),  # of the event
@@ -336,8 +336,8 @@ messages = Table(
     Column("tries", Integer, nullable=False),  # since `begun`
     Column("state", String(16), nullable=False),  # waiting | delivered | given_up
     _instant_column("created"),
-    _instant_column("begun"),  # when it was told, or last replayed
-    _instant_column("due", missing=True),  # None: it waits no more
+    _instant_column("begun"),  # when it was made or last replayed
+    _instant_column("due", missing=True),  # None: it is over
     UniqueConstraint("endpoint", "event"),
     Index("messages_due", "due"),
     Index("messages_of_turn", "endpoint", "due", "seq"),
@@ -361,6 +361,6 @@ attempts = Table(
 shares = Table(
     "shares", metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("holder", Integer, nullable=False),  # the process that hears it: the one of the same number, or another
-    _instant_column("until"),  # unless it is told again
+    Column("holder", Integer, nullable=False),  # the process that serves it: of the same number, or another
+    _instant_column("until"),  # unless it is renewed
 )  # fmt: skip

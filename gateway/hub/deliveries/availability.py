@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 
 MAX_WINDOW = timedelta(days=7)  # as a delivery's window
-MAX_WINDOWS = 32  # windows; seven days have fewer
+MAX_WINDOWS = 32  # seven days have fewer
 
 
 class Why(StrEnum):
@@ -55,11 +55,11 @@ def zone_of(said: Mapping[str, Any]) -> ZoneInfo | None:
     name = said.get("timezone")
     try:
         return ZoneInfo(name) if isinstance(name, str) and name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of the zones' is an OSError
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones raises an OSError
         return None
 
 
-def check_availability(  # noqa: PLR0913 - what is asked, and what is known
+def check_availability(  # noqa: PLR0913 - the question and the known facts
     terms: PermissionTerms | None,
     start: datetime,
     end: datetime,

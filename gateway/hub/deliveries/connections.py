@@ -29,9 +29,9 @@ from gateway.protocol.consent_request import (
 )
 from gateway.protocol.delivery_state import FINAL_STATES
 
-ANSWER_PERIOD = timedelta(days=7)  # for an answer
+ANSWER_PERIOD = timedelta(days=7)  # of a home
 ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one retailer to one home
-MAX_CODE_TRIES = 5  # support codes that one connection's page takes
+MAX_CODE_TRIES = 5  # support codes on one connection's page
 
 _ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
 """States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
@@ -109,7 +109,7 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
     home = None
     if row.home is None and code is not None:
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
-        open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a playground is one retailer's
+        open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a sandbox belongs to one retailer
         home = await tx.scalar(select(homes.c.id).where(*mine, open_))
     if home is not None and await _asks_exhausted(tx, row, home, now):
         home = None
@@ -150,7 +150,7 @@ async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, no
     await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
 
-async def _send(  # noqa: PLR0913 - who says what to whom
+async def _send(  # noqa: PLR0913 - the message, its sender and its home
     tx: AsyncConnection, row: Row[Any], home: str, pen: ConsentWriter, now: datetime, *, asks: bool, ends: bool = False
 ) -> None:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
@@ -246,7 +246,7 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
     if asking is None or asking.connection is None or asking.signed is not None:
         return
     if not asking.keys and asking.asked is not None and asking.asked.hub_signed:
-        return  # of a brand without keys there is nothing to sign by
+        return  # a brand without keys cannot sign
     mine = (connections.c.id == asking.connection, connections.c.home == home, connections.c.state == "pending")
     row = (await tx.execute(select(connections).where(*mine).with_for_update(key_share=True))).one_or_none()
     if row is not None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import endpoints, events, messages, retailers
 
-# The retailer's row is the lock by which his events are numbered one after the other.
+# The lock of the retailer's row serialises the numbers of its events.
 _UPDATE_EVENT_COUNT = (
     update(retailers)
     .where(retailers.c.id == bindparam("whose"))

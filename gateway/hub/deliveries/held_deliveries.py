@@ -21,7 +21,7 @@ from gateway.system.containment import Containment, RowQuarantine
 
 log = structlog.get_logger(__name__)
 
-CHECK_INTERVAL_S = 1.0  # seconds between two looks
+CHECK_INTERVAL_S = 1.0
 MAX_DELIVERIES_PER_CHECK = 50
 
 
@@ -31,7 +31,7 @@ class HeldDeliveries:
     A delivery that raises an unexpected error is set aside, and all others are released.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self, store: HubStore, *, signer: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
         containment: Containment,
         monotonic: Callable[[], float],
@@ -65,10 +65,10 @@ class HeldDeliveries:
             .where(deliveries.c.id.not_in(self._set_aside.rows()))
             .limit(MAX_DELIVERIES_PER_CHECK)
         )
-        async with self._store.reading() as tx:  # the rule: nothing to do, so nothing is held up by it
+        async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
             found = [row.id for row in (await tx.execute(asked)).all()]
         locked = asked.with_for_update(of=deliveries, key_share=True, skip_locked=True)
-        for delivery in found:  # each in a transaction of its own: one that fails takes no other with it
+        for delivery in found:  # each in its own transaction, so that one failure does not affect others
             with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
                 async with self._store.writing() as tx:
                     row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
@@ -102,7 +102,7 @@ class HeldDeliveries:
                 return
             try:
                 await release(DeliveryWriter(tx, self._key, now), row, row.let_in)
-            except MessageTooLarge:  # looked at when it was announced; a version from before that must end too
+            except MessageTooLarge:  # checked at the announcement since some release; older versions end here
                 await set_state(tx, row, State.REFUSED, "malformed", now)
         else:
             await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)

@@ -22,7 +22,7 @@ from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 from gateway.protocol.delivery_state import FINAL_STATES
 
-_PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any
+_PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any home's id
 _PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
 
 B = TypeVar("B", Offer, Update)
@@ -113,12 +113,12 @@ async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
     asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
     versions = (await writer.tx.execute(asked.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
-    for place, version in enumerate(signed):  # each a little later: a home is rung at in the order of its jobs
+    for place, version in enumerate(signed):  # each a little later, because jobs are sent in the order of their times
         number, promise = version.version, version.promise
         body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
         at = replace(writer, now=writer.now + place * timedelta(microseconds=1))
         await send(at, row, body, version.token)
-    if not signed:  # of what the hub signs the newest is enough
+    if not signed:  # of versions that the hub signs only the newest is sent
         await send(writer, row, body_of(Offer, row, row.version, row.promise), None)
 
 

@@ -21,8 +21,8 @@ from gateway.protocol.keys import BoxKey, KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
 KEY_FILE_NAME = "hub.key.pem"
-_MAX_FILE_BYTES = 4096  # bytes
-_NONCE_BYTES = 12  # bytes
+_MAX_FILE_BYTES = 4096
+_NONCE_BYTES = 12
 
 
 class HubKeyPair:

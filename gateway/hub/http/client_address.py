@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.system.addresses import client_network
 
-NETWORK_LIMIT_FACTOR = 4  # rations that a network of 48 bits has together: one stranger can have all of it
+NETWORK_LIMIT_FACTOR = 4  # times the limit of one address, for a /48 network, which one client may own
 
 
 def client_address(request: web.Request, *, behind_proxy: bool) -> str:

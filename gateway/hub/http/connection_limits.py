@@ -15,14 +15,12 @@ from aiohttp import web
 from gateway.hub.http.client_address import network_of, wider_network
 from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND, BoundedReader, NetworkConnections
 
-MAX_CONNECTIONS = 20_000  # connections at once
-RESERVED_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
-NETWORK_LIMIT_FACTOR = (
-    8  # times what one address may that its whole network of 48 bits may: one stranger can have all of it
-)
-REQUEST_START_TIMEOUT_S = 20.0  # seconds until a connection has asked something
-REQUEST_END_TIMEOUT_S = 30.0  # and until what it asks is whole
-IDLE_TIMEOUT_S = 90.0  # and until it has asked something more: longer than aiohttp keeps a quiet one
+MAX_CONNECTIONS = 20_000
+RESERVED_FILES = 300  # for database, broker and webhooks
+NETWORK_LIMIT_FACTOR = 8  # times the limit of one address, for a /48 network, which one client may own
+REQUEST_START_TIMEOUT_S = 20.0  # until a request begins
+REQUEST_END_TIMEOUT_S = 30.0  # until a request is complete
+IDLE_TIMEOUT_S = 90.0  # until the next request; aiohttp closes an idle connection sooner
 
 
 def max_connections() -> int:
@@ -108,7 +106,7 @@ class _LimitedConnection(BoundedReader):
     def __init__(self, threshold: HubConnectionLimiter, within: asyncio.Protocol) -> None:
         super().__init__(within)
         self._limiter = threshold
-        self._transport: asyncio.Transport | None = None  # None: it was not let in, or has gone
+        self._transport: asyncio.Transport | None = None  # None: refused or closed
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -47,11 +47,11 @@ _IPV4_NEVER = tuple(
         (
             "0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
             "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-            "168.63.129.16/32",  # the host beneath a machine of Azure, under a public number
+            "168.63.129.16/32",  # Azure's host of a virtual machine, at a public address
         ),
     )
 )  # fmt: skip
-_IPV6_GLOBAL = IPv6Network("2000::/3")  # all that IANA gives out; beside it only what is private
+_IPV6_GLOBAL = IPv6Network("2000::/3")  # all that IANA assigns; other networks are private
 _IPV6_PRIVATE = (IPv6Network("::1/128"), IPv6Network("fc00::/7"))
 _IPV6_NEVER = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fd00:ec2::/32")))
 
@@ -133,8 +133,8 @@ def _parse_port(text: str | None, scheme: str) -> int:
 def _parse_host(written: str, allowed: DestinationPolicy) -> str:
     host = written.lower()
     labels = host.split(".")
-    # A host whose last label is a number is read as an IPv4 address by what follows the WHATWG's URL standard, in
-    # any of its old spellings (octal, hexadecimal, one number for all). Here only the one that all read alike.
+    # The WHATWG's URL standard reads a host whose last label is a number as an IPv4 address, in any of the old
+    # spellings (octal, hexadecimal, one number). Only the spelling that all parsers read alike is permitted here.
     if _NUMBER.fullmatch(labels[-1]):
         return _parse_number(host, allowed)
     if not all(_LABEL.fullmatch(label) for label in labels) or not labels[-1][0].isalpha():
@@ -159,7 +159,7 @@ def _parse_number(written: str, allowed: DestinationPolicy) -> str:
 
 
 MINUTE_S = 60.0
-MAX_HOSTS = 10_000  # that are remembered; only one to which something was sent in the last minute has to be
+MAX_HOSTS = 10_000  # that are remembered; hosts of the last minute must be
 
 
 class HostRateLimit:

@@ -14,7 +14,7 @@ from gateway.hub.api.problem_docs import EXPLANATIONS
 from gateway.hub.http.problem import PROBLEM_TYPES, ApiProblem, Code
 from gateway.hub.manual.reading import read_chapters, read_schemas
 
-# No script at all, no form, no frame, nothing from elsewhere.
+# No script, no form, no frame, nothing from other servers.
 PAGE_HEADERS = MappingProxyType({
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none';"

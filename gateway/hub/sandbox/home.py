@@ -43,12 +43,12 @@ SANDBOX_TERMS = {
 }  # fmt: skip
 """What the simulated owner has given, as `connections.terms` keeps it."""
 
-OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, however far away it is
+OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, whenever the window is
 ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
 FRIDGE_CELSIUS = 4.0  # °C
-VISIT_DURATION = timedelta(seconds=2)  # until he has gone and the door is proven locked
+VISIT_DURATION = timedelta(seconds=2)  # until the courier has gone and the door is proven locked
 
-DECISION_DELAY = timedelta(seconds=2)  # until a question that nobody answers is over, and until a word is taken back
+DECISION_DELAY = timedelta(seconds=2)  # until an unanswered request expires, or a permission is revoked
 SILENT_CODE, REFUSE_CODE, REVOKE_CODE = "SANDBOX-SILENT", "SANDBOX-REFUSE", "SANDBOX-REVOKE"
 """Among the carriers that a brand asks for: how the simulated owner answers. Without any he says yes."""
 

@@ -32,7 +32,7 @@ from gateway.protocol.support_code import new_support_code
 
 SANDBOX_LIFETIME = timedelta(days=30)
 MAX_SANDBOXES = 5_000  # at one time
-MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # after which one may have to make room for another
+MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # without an event, before another sandbox may replace it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

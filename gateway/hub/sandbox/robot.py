@@ -42,10 +42,10 @@ from gateway.system.containment import Containment, RowQuarantine
 log = structlog.get_logger(__name__)
 
 _JOB_KINDS = (JobKind.DELIVERY, JobKind.HUB_DELIVERY, JobKind.CONNECT)
-CHECK_INTERVAL_S = 0.25  # seconds between two looks
-SWEEP_INTERVAL = timedelta(minutes=1)  # between two looks for sandboxes whose time is over
-MAX_HOMES_PER_CHECK = 20  # homes of one look
-MAX_PIECES_PER_HOME = 10  # of one home in one look: no other home waits for all that a stranger has made due at once
+CHECK_INTERVAL_S = 0.25
+SWEEP_INTERVAL = timedelta(minutes=1)  # for expired sandboxes
+MAX_HOMES_PER_CHECK = 20
+MAX_PIECES_PER_HOME = 10  # in one check, so that one sandbox does not delay the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SandboxRobot:
     Work that raises an unexpected error is set aside alone: any client can make a sandbox, so strangers cause it.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self, store: HubStore, *, key: BoxKey, hub_key: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
         containment: Containment, monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
@@ -269,7 +269,7 @@ class SandboxRobot:
         if asking is None or asking.connection is None or asking.asked is None:
             return
         mine = connections.c.id == asking.connection
-        if simulated.SILENT_CODE in asking.asked.carriers:  # time is lapsed: the question is over soon
+        if simulated.SILENT_CODE in asking.asked.carriers:  # time runs faster here, so the request expires soon
             over = scene.now + simulated.DECISION_DELAY
             await scene.tx.execute(update(connections).where(mine).values(expires=over))
             return

@@ -17,12 +17,12 @@ from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.backoff import Backoff
 
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
-STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
-MAX_TRIES = 4  # of one request that a hub did not answer, or asked to be sent again
-REQUEST_BACKOFF = Backoff(0.25, 2.0)  # until the next try
-STREAM_BACKOFF = Backoff(0.5, 30.0)  # until a stream of events that ended is opened again
-MAX_RESPONSE_BYTES = 4_000_000  # bytes of an answer
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)  # for one response
+STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream has a heartbeat every 15 s
+MAX_TRIES = 4  # of one request that got no response, or one that asks to retry
+REQUEST_BACKOFF = Backoff(0.25, 2.0)  # of a request
+STREAM_BACKOFF = Backoff(0.5, 30.0)  # of an interrupted stream
+MAX_RESPONSE_BYTES = 4_000_000
 
 
 class HubUnreachable(Exception):  # noqa: N818 - it says what happened

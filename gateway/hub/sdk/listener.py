@@ -16,8 +16,8 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from gateway.hub.sdk.told import MAX_JSON_DEPTH
 from gateway.protocol.strict_json import loads
 
-MAX_MESSAGE_BYTES = 262_144  # bytes of a message
-MAX_REMEMBERED_IDS = 10_000  # ids
+MAX_MESSAGE_BYTES = 262_144
+MAX_REMEMBERED_IDS = 10_000
 CHALLENGE_TYPE = "webhook_endpoint.challenge"
 
 
@@ -71,7 +71,9 @@ class WebhookListener:
         except (WebhookVerificationError, ValueError) as error:
             self._on_refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")
-        if isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE:  # by it the hub knows that we want to be told
+        if (
+            isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE
+        ):  # the answer proves to the hub that this receiver wants its messages
             return web.json_response({"challenge": said["data"]["challenge"]})
         id_ = request.headers["webhook-id"]
         if id_ not in self._seen_ids and isinstance(said, dict):

@@ -6,7 +6,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MAX_MESSAGE_CHARS = 1_000_000  # characters of one message
+MAX_MESSAGE_CHARS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,5 @@ class EventStreamReader:
             case "id" if "\0" not in value:
                 self._id = value
             case _:
-                pass  # a comment, or a word of another time
+                pass  # a comment, or a field of another version
         return None

@@ -4,7 +4,7 @@ import json
 
 from gateway.protocol.strict_json import loads
 
-MAX_JSON_DEPTH = 16  # levels of anything that a hub says
+MAX_JSON_DEPTH = 16  # of any JSON from a hub
 
 
 def format_event(text: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.database.tables import UNSENT_CHALLENGE, endpoints, messages, retailers
 from gateway.hub.deliveries.events import Type, emit
 
-CHALLENGE_DELAY = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
+CHALLENGE_DELAY = timedelta(seconds=1)  # so that the receiver can begin to listen with its secret
 
 
 async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
@@ -37,7 +37,7 @@ async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
     unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
     found = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
     for row in found.all():
-        # Several hubs may begin at once on PostgreSQL: the retailer's row is locked first, as wherever he is told.
+        # Several hubs may start at once on PostgreSQL, so the retailer's row is locked first, as for each event.
         await tx.execute(select(retailers.c.id).where(retailers.c.id == row.retailer).with_for_update(key_share=True))
         if await tx.scalar(select(endpoints.c.id).where(endpoints.c.id == row.id, unsent)) is not None:
             await issue_challenge(tx, row.id, now)

@@ -32,13 +32,11 @@ from gateway.hub.webhooks.retry import (
     result_of_status,
 )
 
-MAX_READ_BYTES = 4096  # bytes of an answer that are looked at
-RECEIVE_BUFFER_BYTES = (
-    8192  # bytes that the system takes in unread: what is read at once, and understood without a pause
-)
+MAX_READ_BYTES = 4096  # of a response, which are examined
+RECEIVE_BUFFER_BYTES = 8192  # what the system buffers is parsed without a pause, so it is small
 MAX_CONNECTIONS = 256
-KEEPALIVE_S = 3.0  # seconds for which an idle connection is used again: shorter than most servers keep theirs
-_MAX_LOOKUPS = 64  # names at once, each in a thread: a server of names that hangs holds up no other
+KEEPALIVE_S = 3.0  # most servers close an idle connection later
+_MAX_LOOKUPS = 64  # each in a thread, so that a hanging name server delays no other
 
 Lookup = Callable[[str, int], list[tuple[socket.AddressFamily, str]]]
 
@@ -169,7 +167,7 @@ async def _read_beginning(answer: aiohttp.ClientResponse, *, must: bool) -> byte
         while len(found) < MAX_READ_BYTES and (chunk := await answer.content.read(MAX_READ_BYTES - len(found))):
             found += chunk
     except (aiohttp.ClientError, TimeoutError):
-        answer.close()  # its status stands
+        answer.close()  # the status is enough
         return bytes(found)
     if not answer.content.at_eof():
         answer.close()

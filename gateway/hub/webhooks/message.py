@@ -14,7 +14,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-_SECRET_BYTES = 32  # of a secret; the specification asks for 24 to 64
+_SECRET_BYTES = 32  # the specification asks for 24 to 64
 
 
 def new_secret() -> str:

@@ -24,16 +24,14 @@ from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, Webhook
 log = structlog.get_logger(__name__)
 
 ENDPOINT_LEASE = timedelta(seconds=60)
-DISABLE_AFTER = timedelta(days=5)  # an endpoint that takes nothing for so long is disabled
-FAILING_PAUSE = timedelta(seconds=5)  # between two tries at an endpoint that fails
-RECOVERY_THRESHOLD = timedelta(
-    minutes=1
-)  # after a failure of so long, what waits for its next try is due at the first success
-LOG_RETENTION = timedelta(days=30)  # the log of what is delivered or given up
-MAX_DUE_AHEAD = timedelta(hours=12)  # that any try is put off
-MAX_ENDPOINTS_PER_RETAILER = 8  # endpoints of one retailer in one lane at once
-_MAX_CANDIDATES = 200  # endpoints, among which are some of retailers that have not had their share
-_SWEEP_BATCH_ROWS = 1000  # messages at once
+DISABLE_AFTER = timedelta(days=5)  # without an accepted message
+FAILING_PAUSE = timedelta(seconds=5)  # between turns of a failing endpoint
+RECOVERY_THRESHOLD = timedelta(minutes=1)  # after a longer failure the first success makes all waiting messages due
+LOG_RETENTION = timedelta(days=30)  # of messages that were delivered or given up
+MAX_DUE_AHEAD = timedelta(hours=12)  # the longest delay of any attempt
+MAX_ENDPOINTS_PER_RETAILER = 8  # in one lane
+_MAX_CANDIDATES = 200  # enough to include endpoints of retailers below their maximum
+_SWEEP_BATCH_ROWS = 1000
 
 
 class QueueLane(StrEnum):
@@ -191,15 +189,15 @@ async def release_lease(tx: AsyncConnection, turn: EndpointLease, now: datetime)
     """End the turn; an endpoint that failed twice in a row pauses before its next one."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
-    again = failing is not None and failing < now  # one message that is not liked holds up no other
+    again = failing is not None and failing < now  # one refused message does not delay others
     await tx.execute(update(endpoints).where(mine).values(leased=now + FAILING_PAUSE if again else now))
 
 
-async def record_attempt(  # noqa: PLR0913 - a try's own facts
+async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
     tx: AsyncConnection, parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, most: int, chance: float
 ) -> bool:
     """Store the result of an attempt, and return whether this sender still held the lease."""
-    # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
+    # The order of locks is retailer, endpoint, messages, so that no deadlock is possible.
     if not answer.is_accepted:
         await tx.execute(
             select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update(key_share=True)
@@ -213,7 +211,7 @@ async def record_attempt(  # noqa: PLR0913 - a try's own facts
         then = {"state": "given_up", "due": None}
     else:
         then = {"due": now + retry_delay(tries, asked=answer.retry_after, chance=chance)}
-    # A try is counted once: whoever lost the turn meanwhile, or whose message was deleted, finds another number here.
+    # An attempt counts once: after a lost lease or a deleted message the number here is another.
     same = and_(messages.c.id == id_, messages.c.attempts == parcel.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
     if to is None or done.rowcount == 0:
@@ -228,7 +226,7 @@ async def record_attempt(  # noqa: PLR0913 - a try's own facts
     return True
 
 
-async def _update_endpoint(  # noqa: PLR0913 - a try's own facts
+async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
     tx: AsyncConnection, to: Row[Any], parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, given_up: bool
 ) -> None:
     """Update the endpoint by the result of an attempt, unless its address has changed since."""

@@ -9,9 +9,9 @@ from gateway.protocol.strict_json import loads
 from gateway.system.backoff import lengthened
 
 MAX_EXCERPT_CHARS = 200
-MIN_GIVE_UP_AGE = timedelta(hours=24)  # a message is not given up before
-MAX_RETRY_AFTER = timedelta(hours=1)  # of a Retry-After that is heeded
-SLOW_THRESHOLD_S = 5.0  # seconds: who takes longer waits among the slow
+MIN_GIVE_UP_AGE = timedelta(hours=24)  # a younger message is not given up
+MAX_RETRY_AFTER = timedelta(hours=1)  # a longer Retry-After is shortened
+SLOW_THRESHOLD_S = 5.0  # a slower endpoint gets the lane of slow ones
 
 _RETRY_DELAYS_S = (
     5,
@@ -24,7 +24,7 @@ _RETRY_DELAYS_S = (
     14_400,
     21_600,
     28_800,
-)  # seconds after the first try, the second ...
+)  # after the first attempt, the second ...
 
 
 class WebhookResult(StrEnum):

@@ -30,12 +30,10 @@ log = structlog.get_logger(__name__)
 MAX_ENDPOINTS_PER_LANE: Mapping[QueueLane, int] = MappingProxyType(
     {QueueLane.GOOD: 32, QueueLane.POOR: 16, QueueLane.SANDBOX: 16}
 )  # endpoints at once
-MAX_BATCH_MESSAGES = 20  # messages of one that are read at once
-MAX_BATCH_POOR_MESSAGES = 4  # of one that does not keep up
-POLL_INTERVAL_S = (
-    1.0  # seconds after which the store is asked without a bell: what is due again, what another hub was told
-)
-COUNT_INTERVAL_S = 15.0  # seconds between two counts of what waits
+MAX_BATCH_MESSAGES = 20  # of one endpoint
+MAX_BATCH_POOR_MESSAGES = 4  # at once, of an endpoint that does not keep up
+POLL_INTERVAL_S = 1.0  # for retries, and messages that another hub stored
+COUNT_INTERVAL_S = 15.0  # between counts of waiting messages
 SWEEP_INTERVAL = timedelta(hours=1)
 
 
@@ -45,7 +43,7 @@ class WebhookSender:
     `sandbox_posts`: how many POSTs all sandboxes together may send to one host in a minute.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
         self,
         store: HubStore,
         *,
