@@ -195,7 +195,7 @@ class App:
         _, _, lost = load_own_key(folder)
         if succession.finish_key_change(folder / "key", box=self.home.box, now=early.now()) is not None:
             log.warning("key_replaced", fingerprint=BoxKey.load(folder / "key").public.fingerprint)
-        key = BoxKey.at(folder / "key")
+        key = BoxKey.load_or_create(folder / "key")
         self._faults = FaultLog(
             folder / fault_log.FAULTS_FILE, now=lambda: early.now().utc, write=write_whole, before=_read_faults(folder)
         )
@@ -257,7 +257,7 @@ class App:
         """
         folder = self.home.storage.folder
         line, known = succession.read_key_history(folder / "key"), store.rollback.condition()
-        proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.kin(key.public))
+        proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.keys_of_same_box(key.public))
         doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
         strangers = foreign_visits(proofs, store.log.hash_at, known.strange)
         try:
@@ -392,11 +392,11 @@ class App:
             picture=self._camera_picture, on_change=self._changes.notify,
         )  # fmt: skip
         self._assistant = HomeAssistantBridge(
-            home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
-            wished=self._reception.wished, picture=self._camera_picture,
+            home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
+            submit_request=self._reception.wished, picture=self._camera_picture,
         )  # fmt: skip
         for name, running in self._entrances.items():
-            running.commands.subscribe(partial(self._assistant.overheard, name))
+            running.commands.subscribe(partial(self._assistant.on_decision, name))
             running.changes.subscribe(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
@@ -489,7 +489,9 @@ class App:
             self._remote_sessions = RemoteSessions(
                 box, self._changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
             )
-            self._uplink.serve(owner=self._remote_sessions.accept_job, ask=self._remote_sessions.answer_query)
+            self._uplink.serve(
+                on_owner_job=self._remote_sessions.accept_job, on_question=self._remote_sessions.answer_query
+            )
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:
@@ -557,7 +559,7 @@ class App:
             case RetailerOrigin():
                 self._reception.offered(incoming)
             case HomeAssistantOrigin(entrance=asked, carries=carried):
-                self._assistant.heard(asked, incoming)
+                self._assistant.on_message(asked, incoming)
                 if carried is not None:
                     self._on_device(carried, incoming)
             case None:
@@ -579,7 +581,7 @@ class App:
             running.put(e.BrokerUp(session=session))
             self._executors[name].ask_around(session)
         self._office.connected()
-        self._assistant.connected()
+        self._assistant.on_connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)

@@ -121,7 +121,7 @@ async def connected_home(
 ) -> ConnectedHome:
     """Make one."""
     retailer = retailer or await hub.retailer(sandbox=sandbox)
-    now, key, id_ = hub.hub.now(), BoxKey.fresh(), new_id("home")
+    now, key, id_ = hub.hub.now(), BoxKey.generate(), new_id("home")
     home = ConnectedHome(hub, retailer, new_id("lune"), id_, new_id("con"), EventJournal(id_, key))
     async with hub.hub.store.writing() as tx:
         await tx.execute(

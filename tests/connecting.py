@@ -27,7 +27,7 @@ class HubRetailer:
 
     hub: RunningHub
     who: RetailerAccess
-    key: BoxKey = field(default_factory=BoxKey.fresh)
+    key: BoxKey = field(default_factory=BoxKey.generate)
 
     async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Ask the API; status and body."""
@@ -57,7 +57,7 @@ class HubRetailer:
             await tx.execute(
                 insert(homes).values(
                     id=name, shard=shard_of(name), sandbox=sandbox, support_code=code, joined=self.hub.hub.now(),
-                    said={"timezone": "Europe/Paris", "entrances": []}, box_key=BoxKey.fresh().public.text,
+                    said={"timezone": "Europe/Paris", "entrances": []}, box_key=BoxKey.generate().public.text,
                 )
             )  # fmt: skip
         return code

@@ -49,7 +49,7 @@ class JoiningBox:
     @classmethod
     def new(cls, folder: Path) -> "JoiningBox":
         """One that has joined nothing."""
-        return cls(folder, BoxKey.fresh())
+        return cls(folder, BoxKey.generate())
 
     async def join(self, code: ClaimCode, ask: enrolment.HttpPost = enrolment.http_request) -> enrolment.HubMembership:
         """What `perron join` does when the owner says yes."""

@@ -19,7 +19,7 @@ from tests.gateway.domain.delivery.shop import NOON
 HUB = "https://hub.example"
 HOME = "home-1"
 TERMS: dict[str, Any] = {"entrances": ("garage",), "places": ("hall",), "carriers": ("Colissimo",)}
-HUB_KEY = BoxKey.fresh()
+HUB_KEY = BoxKey.generate()
 
 
 @dataclass
@@ -28,7 +28,7 @@ class UnknownBrand:
 
     id: str = "lune"
     name: str = "Maison Lune"
-    keys: list[BoxKey] = field(default_factory=lambda: [BoxKey.fresh()])
+    keys: list[BoxKey] = field(default_factory=lambda: [BoxKey.generate()])
     now: datetime = NOON
     hub: str = HUB
 
@@ -40,7 +40,7 @@ class UnknownBrand:
 
     def grows(self) -> int:
         """Make one more key; its number."""
-        self.keys.append(BoxKey.fresh())
+        self.keys.append(BoxKey.generate())
         return len(self.keys)
 
     def asks(self, *, by: int = 1, lives: timedelta = timedelta(days=7), **terms: Any) -> str:  # noqa: ANN401 - terms

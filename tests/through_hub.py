@@ -116,7 +116,7 @@ class HubUnderTest:
         now = datetime.now(UTC)
         async with self.store.writing() as tx:
             await tx.execute(insert(retailers).values(id="ret-1", name=signer.brand, created=now))
-            for home, key in ((HOME, box), (OTHER_HOME, BoxKey.fresh().public)):
+            for home, key in ((HOME, box), (OTHER_HOME, BoxKey.generate().public)):
                 await insert_home(tx, home, key, now=now)
             self._connection = await insert_connection(tx, "ret-1", signer.brand, HOME, now=now)
             granted = {"state": "granted", "terms": {"hub_signed": False}}
@@ -302,7 +302,7 @@ async def through_hub(
             (folder / name).mkdir(mode=0o700, exist_ok=True)  # it may be a disk of its own
         store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
         stack.push_async_callback(store.close)
-        box = BoxKey.at(folder / "box" / "key").public
+        box = BoxKey.load_or_create(folder / "box" / "key").public
         hub = HubUnderTest(folder, broker, store, box)
         section = HubSection(
             url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=HubKeyPair.load(folder / "hub").x,

@@ -238,7 +238,7 @@ def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
     certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())
     if certificate is None:
         raise Failure(f"{folder} holds no certificate of a broker.", "Write one: `perron broker-config FOLDER`.")
-    if not certificate.anew:
+    if not certificate.is_new:
         return print_line(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
     hand_over(folder, user)
     print_line(f"Renewed: good until {certificate.until:%Y-%m-%d}, under the same authority.")

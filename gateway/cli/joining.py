@@ -55,7 +55,7 @@ def join(
     if house.hub is not None and not replace:
         raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
     with failure_on((OSError, KeyUnusable), "The box's key cannot be used ({why}).", "Correct storage.folder."):
-        box = BoxKey.at(house.storage.folder / "key").public
+        box = BoxKey.load_or_create(house.storage.folder / "key").public
     print_line(
         f"Hub:  {read.url}\n      {proquint_words(read.authority)}\n      SHA-256 {format_fingerprint(read.authority)}"
     )
@@ -78,7 +78,9 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
 
     folder = house.storage.folder / enrolment.HUB_FOLDER
     try:
-        return enrolment.join_hub(code, BoxKey.at(house.storage.folder / "key").public, folder, enrolment.http_request)
+        return enrolment.join_hub(
+            code, BoxKey.load_or_create(house.storage.folder / "key").public, folder, enrolment.http_request
+        )
     except enrolment.WrongHub as error:
         raise Failure(
             f"What answers at {code.url} is not the hub of this code: {error} Nothing of it was kept.",

@@ -21,7 +21,7 @@ from gateway.protocol.strict_json import loads
 from gateway.system.atomic_file import read_regular
 
 if TYPE_CHECKING:  # a box's own commands start without it
-    from gateway.protocol.delivery_record import Line as AccountLine
+    from gateway.protocol.delivery_record import RecordLine as AccountLine
 
 MAX_EVIDENCE_BYTES = 4_000_000  # bytes of a retailer's proof
 ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to say that it has stopped
@@ -67,7 +67,7 @@ def verify_folder(
         return verify_evidence(folder, key=key)
     public = check_readable(folder, key=key, checkpoint=checkpoint)
     try:
-        line = None if succession is None else KeyHistory.read(read_regular(succession, at_most=MAX_HISTORY_BYTES))
+        line = None if succession is None else KeyHistory.parse(read_regular(succession, at_most=MAX_HISTORY_BYTES))
     except (OSError, ValueError) as error:
         todo = "Take key/succession.jsonl from the box again, or leave --succession out."
         raise Failure(f"{succession}: no line of keys can be read ({error_text(error)}).", todo) from error

@@ -110,7 +110,7 @@ def _is_visit_of(house: Home, told: VisitEvidence, *, named: bool) -> bool:
     folder = house.storage.folder / "key"
     try:
         current = PublicKey.from_pem((folder / PUBLIC_KEY_FILE).read_bytes())
-        known = {current, *read_key_history(folder).kin(current)}
+        known = {current, *read_key_history(folder).keys_of_same_box(current)}
     except (OSError, ValueError):
         return named
     return PublicKey.from_text(told.manifests[0].key) in known

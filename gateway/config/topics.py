@@ -164,15 +164,21 @@ class TopicMap:
         """Read the map out of a checked configuration."""
         self._origins: dict[str, Origin] = {OFFER_TOPIC: RetailerOrigin()}
         self._home, self._door_devices = home, _door_devices(home)
-        subscriptions = [Subscription(topic=OFFER_TOPIC, stored=False, loss=OverflowPolicy.COUNTED)]
+        subscriptions = [Subscription(topic=OFFER_TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT)]
         for entrance in home.entrances:
             topic = entrance_topic(entrance, "set")
             self._origins[topic] = OwnerOrigin(entrance=entrance)
-            subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.NEVER, urgent=True))
+            subscriptions.append(
+                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.KEEP, is_urgent=True)
+            )
         for topic, asks in _homeassistant_origins(home).items():
             self._origins[topic] = asks
             if asks.entrance is not None:
-                subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.COUNTED, urgent=True))
+                subscriptions.append(
+                    Subscription(
+                        topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT, is_urgent=True
+                    )
+                )
         stored: dict[str, bool] = {}
         for id_, device in home.devices.items():
             for channel, topic in inbound_topics(home, id_).items():
@@ -182,7 +188,9 @@ class TopicMap:
         subscriptions += [self._device_subscription(topic, stored=old) for topic, old in stored.items()]
         if HOMEASSISTANT_STATUS_TOPIC in self._origins and HOMEASSISTANT_STATUS_TOPIC not in stored:
             subscriptions.append(
-                Subscription(topic=HOMEASSISTANT_STATUS_TOPIC, stored=False, loss=OverflowPolicy.COUNTED)
+                Subscription(
+                    topic=HOMEASSISTANT_STATUS_TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT
+                )
             )
         self.subscriptions = tuple(subscriptions)
 
@@ -210,12 +218,14 @@ class TopicMap:
         bridge = bridge_base_topic(self._home, devices[0]) if devices else None
         account = bridge if bridge is not None and not door else None
         if channel is TopicSuffix.LOG:
-            return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.UNTOLD, account=account)
+            return Subscription(topic=topic, wants_retained=stored, overflow=OverflowPolicy.DROP, account=account)
         if kinds == {"scanner"} and channel is not TopicSuffix.AVAILABILITY:
-            return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.COUNTED, account=account)
+            return Subscription(
+                topic=topic, wants_retained=stored, overflow=OverflowPolicy.DROP_AND_COUNT, account=account
+            )
         newest = not door and (kinds <= READING_KINDS or channel is TopicSuffix.BATTERY) and channel in READING_CHANNELS
-        loss = OverflowPolicy.LATEST if newest else OverflowPolicy.ASKED_AGAIN
-        return Subscription(topic=topic, stored=stored, loss=loss, account=account)
+        loss = OverflowPolicy.KEEP_LATEST if newest else OverflowPolicy.DROP_AND_QUERY
+        return Subscription(topic=topic, wants_retained=stored, overflow=loss, account=account)
 
     def origin(self, topic: str) -> Origin | None:
         """Tell who speaks on `topic`; None when the gateway never asked to hear it."""

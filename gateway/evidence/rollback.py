@@ -174,7 +174,7 @@ def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
         if used:
             set_aside(keys, succession.SUCCESSION_FILE, *(() if key is not None else succession.KEY_FILES))
     if key is None:
-        key = BoxKey.at(keys)
+        key = BoxKey.load_or_create(keys)
         log.warning("key_made", fingerprint=key.public.fingerprint)
     return key, line, doubt if used else None
 
@@ -191,7 +191,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
 
     `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `read_sealed_proofs` found.
     """
-    kin = line.kin(key)
+    kin = line.keys_of_same_box(key)
     if found.signer is not None and found.signer not in {one.text for one in kin}:
         return StoreDoubt.KEY_FOREIGN
     try:
@@ -237,5 +237,7 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
         if seen is None:
             return None  # an older program's: the next start brings it up to date
         known, hash_at = seen
-        doubt = find_doubt(folder / MARK_FILE, hash_at, known, key, line, read_sealed_proofs(folder, line.kin(key)))
+        doubt = find_doubt(
+            folder / MARK_FILE, hash_at, known, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))
+        )
         return doubt_at(known, entrances) if doubt is None else doubt

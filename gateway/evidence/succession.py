@@ -34,7 +34,7 @@ def read_key_history(folder: Path) -> KeyHistory:
         OSError: it cannot be read.
     """
     try:
-        return KeyHistory.read(read_regular(folder / SUCCESSION_FILE, at_most=MAX_HISTORY_BYTES))
+        return KeyHistory.parse(read_regular(folder / SUCCESSION_FILE, at_most=MAX_HISTORY_BYTES))
     except FileNotFoundError:
         return KeyHistory()
 
@@ -47,7 +47,7 @@ def copy_key_history(source: Path, folder: Path) -> None:
     """
     line = read_key_history(source)
     if line.steps:
-        write_whole(folder / SUCCESSION_FILE, line.written)
+        write_whole(folder / SUCCESSION_FILE, line.encoded)
 
 
 def is_key_change_interrupted(folder: Path) -> bool:
@@ -63,7 +63,7 @@ def is_key_change_interrupted(folder: Path) -> bool:
     if not (folder / NEXT_KEY_FILE).exists():
         return True
     coming, line = (
-        BoxKey.of(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES)).public,
+        BoxKey.from_pem(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES)).public,
         read_key_history(folder),
     )
     return bool(line.steps) and line.steps[-1].new == coming.text
@@ -85,7 +85,7 @@ def prepare_key_change(folder: Path) -> PublicKey:
             "a change of the key was cut short: start the gateway, which finishes it; then change it again"
         )
     (folder / NEXT_MARKER_FILE).unlink(missing_ok=True)
-    new = BoxKey.fresh()
+    new = BoxKey.generate()
     write_whole(folder / NEXT_KEY_FILE, new.pem)
     write_whole(folder / NEXT_MARKER_FILE, b"perron next key 1\n")
     return new.public
@@ -103,10 +103,10 @@ def finish_key_change(folder: Path, *, box: str, now: Now) -> KeySuccession | No
         return None
     line = read_key_history(folder)
     if (folder / NEXT_KEY_FILE).exists():
-        new = BoxKey.of(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES))
+        new = BoxKey.from_pem(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES))
         if not line.steps or line.steps[-1].new != new.public.text:
             line = KeyHistory((*line.steps, _sign_succession(BoxKey.load(folder), new, box=box, now=now)))
-            write_whole(folder / SUCCESSION_FILE, line.written)
+            write_whole(folder / SUCCESSION_FILE, line.encoded)
         (folder / NEXT_KEY_FILE).replace(folder / PRIVATE_KEY_FILE)
         sync_folder(folder)
     present = BoxKey.load(folder).public

@@ -53,7 +53,7 @@ class _VerificationCase:
 
     def accepts(self, key: PublicKey) -> bool:
         """Whether a key is the box's: the known one, or one that the line ties to it."""
-        return self.public_key is None or key in self.line.kin(self.public_key)
+        return self.public_key is None or key in self.line.keys_of_same_box(self.public_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def _verify_parts(case: _VerificationCase, *, films: bool = True) -> Verificatio
     wrong = (
         _check_folder_name(case, first)
         or _check_later_part(case, previous.manifest)
-        or _check_receipt(case, first, case.line.kin(key))
+        or _check_receipt(case, first, case.line.keys_of_same_box(key))
     )
     if wrong is not None:
         return failed_result(wrong, parts=tuple(good), fingerprint=key.fingerprint)
@@ -136,7 +136,7 @@ def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationRes
         return failed_result(
             ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
         )
-    replaced = case.line.replaced(key)
+    replaced = case.line.replaced_at(key)
     if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + MAX_CLOCK_CORRECTION):
         return failed_result(
             ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
@@ -149,7 +149,7 @@ def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationRes
     hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
     for point in case.remembered:
         seal = point.sealed
-        if not any(point.is_signed_by(one) for one in case.line.kin(key)):
+        if not any(point.is_signed_by(one) for one in case.line.keys_of_same_box(key)):
             return failed_result(
                 ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
             )
@@ -216,7 +216,9 @@ def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | Proo
         return signature
     if not signature:
         return ProofDefect(problem=ProofProblem.UNSIGNED, where=f"{signature_name(number)} is empty")
-    known = case.public_key is not None and any(one.verifies(signature, data) for one in case.line.kin(case.public_key))
+    known = case.public_key is not None and any(
+        one.verifies(signature, data) for one in case.line.keys_of_same_box(case.public_key)
+    )
     try:
         manifest = Manifest.from_json(data)
         key = PublicKey.from_text(manifest.key)
@@ -227,7 +229,7 @@ def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | Proo
         return ProofDefect(problem=ProofProblem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
     if not case.accepts(key):
         return ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
-    replaced = case.line.replaced(key)
+    replaced = case.line.replaced_at(key)
     if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + MAX_CLOCK_CORRECTION:
         where = (
             f"{name} says {manifest.sealed_at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
@@ -245,7 +247,7 @@ def _check_previous_part(
         return None
     ours, before = part.manifest, previous.manifest
     name = manifest_name(ours.part)
-    kin = PublicKey.from_text(ours.key) in case.line.kin(PublicKey.from_text(before.key))
+    kin = PublicKey.from_text(ours.key) in case.line.keys_of_same_box(PublicKey.from_text(before.key))
     if not kin or (ours.box, ours.visit, ours.entrance) != (before.box, before.visit, before.entrance):
         return ProofDefect(
             problem=ProofProblem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}"
@@ -260,7 +262,7 @@ def _check_log(case: _VerificationCase, manifest: Manifest) -> ProofDefect | Non
     data = _read(case.folder, manifest.log.file, at_most=MAX_LOG_BYTES, missing=ProofProblem.LOG_MISSING)
     if isinstance(data, ProofDefect):
         return data
-    kin = case.line.kin(PublicKey.from_text(manifest.key))
+    kin = case.line.keys_of_same_box(PublicKey.from_text(manifest.key))
     return check_extract(data, manifest, remembered=case.remembered, kin=kin)
 
 
@@ -268,7 +270,7 @@ def _check_remembered(case: _VerificationCase, part: _VerifiedPart, key: PublicK
     """What the phone knows of this box's log and of this very manifest."""
     manifest = part.manifest
     for point in case.remembered:
-        if not any(point.is_signed_by(one) for one in case.line.kin(key)) or point.box != manifest.box:
+        if not any(point.is_signed_by(one) for one in case.line.keys_of_same_box(key)) or point.box != manifest.box:
             return ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
         seal = point.sealed
         if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):

@@ -233,7 +233,7 @@ class HubProcess:
         self._robot = None
         if not self._file.sandbox:
             return ()
-        key = BoxKey.at(self._file.folder / "sandbox")
+        key = BoxKey.load_or_create(self._file.folder / "sandbox")
         self._robot = SandboxRobot(
             self.store, key=key, hub_key=self.key, now=self.now, wake_ups=bells, containment=self.contained,
             monotonic=time.monotonic,

@@ -112,8 +112,8 @@ class _Connection:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._monotonic = monotonic
-        losses = {one.topic: one.loss for one in subscriptions}
-        urgent = frozenset(one.topic for one in subscriptions if one.urgent)
+        losses = {one.topic: one.overflow for one in subscriptions}
+        urgent = frozenset(one.topic for one in subscriptions if one.is_urgent)
         self._inbox = ReceiveQueue(
             policies=losses, on_missed=on_missed, max_payload_bytes=max_payload_bytes, urgent=urgent
         )
@@ -218,9 +218,11 @@ class _Connection:
                 [
                     (
                         s.topic,
-                        # With `stored`, `retain` marks a stored copy; else it repeats the publisher's flag: a device
-                        # retains each state that it reports live, and that must count; a retained scan must not.
-                        SubscribeOptions(qos=qos, retainAsPublished=not s.stored, retainHandling=0 if s.stored else 2),
+                        # With `wants_retained`, `retain` marks a stored copy; else it repeats the publisher's flag: a
+                        # device retains each state that it reports live, and that must count; a retained scan not.
+                        SubscribeOptions(
+                            qos=qos, retainAsPublished=not s.wants_retained, retainHandling=0 if s.wants_retained else 2
+                        ),
                     )
                     for s in some
                 ]
@@ -485,7 +487,8 @@ async def connect_once(
     try:
         async with connection.open():
             await connection.subscribe(
-                [Subscription(topic=t, stored=True, loss=OverflowPolicy.ASKED_AGAIN) for t in topics], qos=qos
+                [Subscription(topic=t, wants_retained=True, overflow=OverflowPolicy.DROP_AND_QUERY) for t in topics],
+                qos=qos,
             )
             yield ShortSession(connection)
     except aiomqtt.MqttError as error:

@@ -101,25 +101,25 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     def _priority(self, topic: str) -> int:
         if topic in self._urgent:
             return 0
-        match self._policies.get(topic, OverflowPolicy.ASKED_AGAIN):
-            case OverflowPolicy.NEVER:
+        match self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY):
+            case OverflowPolicy.KEEP:
                 return 0
-            case OverflowPolicy.ASKED_AGAIN:
+            case OverflowPolicy.DROP_AND_QUERY:
                 return 1
-            case OverflowPolicy.COUNTED:
+            case OverflowPolicy.DROP_AND_COUNT:
                 return 2
-            case OverflowPolicy.LATEST | OverflowPolicy.UNTOLD:
+            case OverflowPolicy.KEEP_LATEST | OverflowPolicy.DROP:
                 return 3
 
     def _count_key(self, item: aiomqtt.Message) -> tuple[OverflowPolicy | str, int | None]:
         """Return the key under which this message is counted, and how many of that key may wait (None: no limit)."""
         topic = item.topic.value
-        match self._policies.get(topic, OverflowPolicy.ASKED_AGAIN):
-            case OverflowPolicy.NEVER:
-                return OverflowPolicy.NEVER, None
-            case OverflowPolicy.COUNTED:
+        match self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY):
+            case OverflowPolicy.KEEP:
+                return OverflowPolicy.KEEP, None
+            case OverflowPolicy.DROP_AND_COUNT:
                 return topic, MAX_WAITING_SCANS
-            case OverflowPolicy.ASKED_AGAIN | OverflowPolicy.LATEST | OverflowPolicy.UNTOLD:
+            case OverflowPolicy.DROP_AND_QUERY | OverflowPolicy.KEEP_LATEST | OverflowPolicy.DROP:
                 return topic, MAX_WAITING_REPORTS
 
 

@@ -22,10 +22,10 @@ ACCOUNT_READINGS_PER_S = 10.0  # of one bridge account; at once, one for each of
 ALL_READINGS_PER_S = 20.0  # of all sensors together; at once, as above
 MIN_BURST = 50.0
 TOPIC_LIMITS = {
-    OverflowPolicy.ASKED_AGAIN: (REPORTS_PER_S, REPORTS_AT_ONCE),
-    OverflowPolicy.COUNTED: (SCANS_PER_S, SCANS_AT_ONCE),
-    OverflowPolicy.LATEST: (READINGS_PER_S, READINGS_AT_ONCE),
-    OverflowPolicy.UNTOLD: (LOG_LINES_PER_S, LOG_LINES_AT_ONCE),
+    OverflowPolicy.DROP_AND_QUERY: (REPORTS_PER_S, REPORTS_AT_ONCE),
+    OverflowPolicy.DROP_AND_COUNT: (SCANS_PER_S, SCANS_AT_ONCE),
+    OverflowPolicy.KEEP_LATEST: (READINGS_PER_S, READINGS_AT_ONCE),
+    OverflowPolicy.DROP: (LOG_LINES_PER_S, LOG_LINES_AT_ONCE),
 }
 
 
@@ -54,7 +54,7 @@ class RateLimits:
         self._subscriptions = {one.topic.encode(): one for one in subscriptions}
         sensors: dict[str | None, int] = {}
         for one in self._subscriptions.values():
-            if one.loss is OverflowPolicy.LATEST:
+            if one.overflow is OverflowPolicy.KEEP_LATEST:
                 sensors[one.account] = sensors.get(one.account, 0) + 1
         self._sensor_counts = sensors
         self._topics: dict[bytes, TokenBucket] = {}
@@ -66,16 +66,16 @@ class RateLimits:
     def judge(self, topic: bytes, mono: float) -> LimitVerdict:
         """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
         found = self._subscriptions.get(topic)
-        if found is None or found.loss is OverflowPolicy.NEVER:
+        if found is None or found.overflow is OverflowPolicy.KEEP:
             return LimitVerdict.READ
-        if found.loss is OverflowPolicy.LATEST:
+        if found.overflow is OverflowPolicy.KEEP_LATEST:
             free = not self._held and self._has_room(topic, found, mono)  # held readings come first
             return LimitVerdict.READ if free else LimitVerdict.HELD
         if self._topic_bucket(topic, found).take(mono) and (
             found.account is None or self._account_bucket(found.account).take(mono)
         ):
             return LimitVerdict.READ
-        return LimitVerdict.IGNORED if found.loss is OverflowPolicy.UNTOLD else LimitVerdict.DROPPED
+        return LimitVerdict.IGNORED if found.overflow is OverflowPolicy.DROP else LimitVerdict.DROPPED
 
     def hold(self, topic: bytes, message: HeldMessage) -> None:
         """Hold a reading; it replaces the held one of the same topic."""
@@ -101,7 +101,7 @@ class RateLimits:
     def _topic_bucket(self, topic: bytes, found: Subscription) -> TokenBucket:
         bucket = self._topics.get(topic)
         if bucket is None:
-            bucket = self._topics[topic] = TokenBucket(*TOPIC_LIMITS[found.loss])
+            bucket = self._topics[topic] = TokenBucket(*TOPIC_LIMITS[found.overflow])
         return bucket
 
     def _account_bucket(self, account: str) -> TokenBucket:

@@ -235,9 +235,9 @@ def home_of_reply(topic: str, via: str) -> str | None:
 UplinkChannel = Literal["hello", "status", "evt", "gone"]
 
 
-def up_topic(shard: int, home: str, what: UplinkChannel) -> str:
+def up_topic(shard: int, home: str, channel: UplinkChannel) -> str:
     """Where a box speaks."""
-    return f"up/{shard}/{home}/{what}"
+    return f"up/{shard}/{home}/{channel}"
 
 
 def home_of_topic(topic: str) -> tuple[str, UplinkChannel] | None:

@@ -44,10 +44,10 @@ def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> jws.Sign:
     return sign
 
 
-def sign(claims: BrowserTokenClaims | Order, by: jws.Sign) -> bytes:
+def sign(claims: BrowserTokenClaims | Order, signer: jws.Sign) -> bytes:
     """Sign a token or an order."""
     kind = jws.BrowserTokenHeader if isinstance(claims, BrowserTokenClaims) else jws.OrderHeader
-    return jws.sign(kind(kid=claims.iss), claims.model_dump_json(exclude_none=True).encode(), by)
+    return jws.sign(kind(kid=claims.iss), claims.model_dump_json(exclude_none=True).encode(), signer)
 
 
 def read_unverified(token: bytes) -> BrowserTokenClaims | None:
@@ -90,9 +90,9 @@ def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | 
     return said if said.aud == home else TokenRejection.WRONG_AUDIENCE
 
 
-def validity_error(said: Order, seconds: float) -> TokenRejection | None:
+def validity_error(order: Order, seconds: float) -> TokenRejection | None:
     """Why an order does not count at this time; None: it does."""
-    return _validity_error(said.iat, said.exp, seconds, late=0)
+    return _validity_error(order.iat, order.exp, seconds, late=0)
 
 
 def _validity_error(iat: int, exp: int, seconds: float, *, late: int) -> TokenRejection | None:

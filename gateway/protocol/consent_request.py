@@ -115,20 +115,20 @@ def sign_consent(request: ConsentMessage, sign: jws.Sign) -> bytes:
     return jws.sign(jws.ConsentRequestHeader(), request.model_dump_json(exclude_none=True).encode(), sign)
 
 
-def sign_consent_within_limit(asking: ConsentMessage, sign: jws.Sign) -> bytes:
+def sign_consent_within_limit(request: ConsentMessage, sign: jws.Sign) -> bytes:
     """Write it as a token of at most 32 KiB, which is what a job holds.
 
     What the API takes today always fits (its signed words have no blanks). Of an older brand, whose words were padded,
     the longest vouchers are left out until it fits: the home then waits for another word for those keys.
     """
-    token = sign_consent(asking, sign)
+    token = sign_consent(request, sign)
     while len(token) > MAX_CONSENT_BYTES:
-        longest = max(asking.keys, key=lambda key: len(key.vouched or ""), default=None)
+        longest = max(request.keys, key=lambda key: len(key.vouched or ""), default=None)
         if longest is None or longest.vouched is None:
             raise ValueError("a question is too long without any voucher")
-        keys = tuple(key.model_copy(update={"vouched": None}) if key is longest else key for key in asking.keys)
-        asking = asking.model_copy(update={"keys": keys})
-        token = sign_consent(asking, sign)
+        keys = tuple(key.model_copy(update={"vouched": None}) if key is longest else key for key in request.keys)
+        request = request.model_copy(update={"keys": keys})
+        token = sign_consent(request, sign)
     return token
 
 

@@ -34,110 +34,114 @@ MAX_ANSWER_WAIT = timedelta(days=7)  # for the owner's answer, however long the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRequest:
-    """A brand asks. `signed`: by its own key; if not it has none, and only the hub says all this.
+    """A brand's request for consent. `is_signed`: by a key of its own; else it has none, and all is the hub's claim.
 
-    `token`: the question's name for ever, a SHA-256. `keys`: the key that signed, and those for which it vouches.
+    `token_digest`: the SHA-256 that identifies the request for ever. `keys`: the key that signed it, and those for
+    which that key vouches.
     """
 
     name: str
     connection: str
     asked: AskedTerms
     expires: datetime
-    token: bytes
-    signed: bool
+    token_digest: bytes
+    is_signed: bool
     keys: tuple[RequestedKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedConsentMessage:
-    """What came, believed as far as it can be. `known`: the house recognised the brand by a key that it has.
+    """A verified message about a brand. `is_known_brand`: the house recognised it by a key that it has.
 
-    `connection`: it asks, as what the hub calls so. `keys`: public keys of a known brand for which one that counts
-    vouches. `withdrawn`: those that it took back. `ended`: the connection of which the brand wants no more; it gives
-    nothing, so the hub's word is enough, and `end_signed` tells whether the brand said it itself.
+    `connection`: the hub's id of the connection that the brand asks for. `keys`: public keys of a known brand for
+    which a valid key vouches. `withdrawn`: keys that the brand has withdrawn. `ended_connection`: the connection that
+    the brand ends; because an end grants nothing, the hub's claim is enough, and `is_end_signed` says whether the
+    brand signed it.
     """
 
     brand: str
     hub: str
-    known: bool
+    is_known_brand: bool
     connection: str | None = None
-    question: ConsentRequest | None = None
+    request: ConsentRequest | None = None
     keys: tuple[RequestedKey, ...] = ()
     withdrawn: tuple[str, ...] = ()
-    ended: str | None = None
-    end_signed: bool = False
+    ended_connection: str | None = None
+    is_end_signed: bool = False
 
 
 def verify_consent(
-    asking: ConsentMessage | None, *, home: str, hub: str, recognised: Mapping[str, str] | None, utc: datetime
+    message: ConsentMessage | None, *, home: str, hub: str, known_keys: Mapping[str, str] | None, utc: datetime
 ) -> VerifiedConsentMessage | str:
     """Read what a hub brought for a brand, or tell why it is not answered.
 
-    `home`: this house's name at the hub, whose address is `hub`. `recognised`: the keys by `kid` by which the brand is
+    `home`: this house's name at the hub, whose address is `hub`. `known_keys`: the keys by `kid` by which the brand is
     known here; None: nobody knows it.
     """
-    if asking is None:
+    if message is None:
         return REASON_UNREADABLE
-    if asking.home != home:
+    if message.home != home:
         return REASON_OTHER_HOME
     return (
-        _verify_unknown_brand(asking, hub, utc)
-        if recognised is None
-        else _verify_known_brand(asking, hub, recognised, utc)
+        _verify_unknown_brand(message, hub, utc)
+        if known_keys is None
+        else _verify_known_brand(message, hub, known_keys, utc)
     )
 
 
 def _verify_known_brand(
-    asking: ConsentMessage, hub: str, recognised: Mapping[str, str], utc: datetime
+    message: ConsentMessage, hub: str, known_keys: Mapping[str, str], utc: datetime
 ) -> VerifiedConsentMessage | str:
-    own = _brand_keys(asking.brand, recognised)
-    ended = None if asking.ended is None else verify_brand_statement(asking.ended, EndStatement, own, hub=hub)
+    own = _brand_keys(message.brand, known_keys)
+    ended = None if message.ended is None else verify_brand_statement(message.ended, EndStatement, own, hub=hub)
     question: ConsentRequest | str | None = None
-    if asking.signed is not None:
-        question = _signed_request(asking, own, hub, utc)
-    elif recognised or asking.keys:
-        shows = {key.x for key in asking.keys} & set(recognised.values())
-        if not shows and asking.ends is None and not _withdraws_key(asking, recognised):
+    if message.signed is not None:
+        question = _signed_request(message, own, hub, utc)
+    elif known_keys or message.keys:
+        shows = {key.x for key in message.keys} & set(known_keys.values())
+        if not shows and message.ends is None and not _withdraws_key(message, known_keys):
             return REASON_UNKNOWN_KEY
     else:
-        question = _unsigned_request(asking, utc)
+        question = _unsigned_request(message, utc)
     if isinstance(question, str):
         return question
     return VerifiedConsentMessage(
-        brand=asking.brand, hub=hub, known=True, connection=asking.connection, question=question,
-        keys=tuple(key for key in _vouched_keys(asking, own, hub) if key.x not in recognised.values()),
-        withdrawn=asking.withdrawn, ended=asking.ends,
-        end_signed=ended is not None and ended[0].connection == asking.ends,
+        brand=message.brand, hub=hub, is_known_brand=True, connection=message.connection, request=question,
+        keys=tuple(key for key in _vouched_keys(message, own, hub) if key.x not in known_keys.values()),
+        withdrawn=message.withdrawn, ended_connection=message.ends,
+        is_end_signed=ended is not None and ended[0].connection == message.ends,
     )  # fmt: skip
 
 
-def _withdraws_key(asking: ConsentMessage, recognised: Mapping[str, str]) -> bool:
+def _withdraws_key(message: ConsentMessage, known_keys: Mapping[str, str]) -> bool:
     """Whether it takes a key of the brand back: that costs trust and gives none, so nothing else need be shown."""
-    return bool(set(asking.withdrawn) & set(recognised.values()))
+    return bool(set(message.withdrawn) & set(known_keys.values()))
 
 
-def _verify_unknown_brand(asking: ConsentMessage, hub: str, utc: datetime) -> VerifiedConsentMessage | str:
-    if asking.connection is None:
+def _verify_unknown_brand(message: ConsentMessage, hub: str, utc: datetime) -> VerifiedConsentMessage | str:
+    if message.connection is None:
         return REASON_UNKNOWN_KEY
-    if asking.signed is None:
-        question = REASON_UNSIGNED if asking.keys else _unsigned_request(asking, utc)
+    if message.signed is None:
+        question = REASON_UNSIGNED if message.keys else _unsigned_request(message, utc)
     else:
-        question = _signed_request(asking, _brand_keys(asking.brand, {key.kid: key.x for key in asking.keys}), hub, utc)
+        question = _signed_request(
+            message, _brand_keys(message.brand, {key.kid: key.x for key in message.keys}), hub, utc
+        )
     if isinstance(question, str):
         return question
     if question is None:
         return REASON_UNKNOWN_KEY
     return VerifiedConsentMessage(
-        brand=asking.brand, hub=hub, known=False, connection=asking.connection, question=question
+        brand=message.brand, hub=hub, is_known_brand=False, connection=message.connection, request=question
     )
 
 
 def _signed_request(
-    asking: ConsentMessage, keys: Mapping[str, EnrolledKey], hub: str, utc: datetime
+    message: ConsentMessage, keys: Mapping[str, EnrolledKey], hub: str, utc: datetime
 ) -> ConsentRequest | str:
-    token = asking.signed or ""
+    token = message.signed or ""
     found = verify_brand_statement(token, ConsentStatement, keys, hub=hub)
-    if found is None or asking.connection is None:
+    if found is None or message.connection is None:
         return REASON_UNSIGNED
     word, key = found
     seconds = utc.timestamp()
@@ -149,39 +153,41 @@ def _signed_request(
     signer = RequestedKey(kid=kid, x=public_x(key.public))
     expires = datetime.fromtimestamp(word.exp, UTC)
     return ConsentRequest(
-        name=word.name, connection=asking.connection, asked=word.asked, expires=_expiry(asking, expires, utc),
-        token=sha256(token.encode()).digest(), signed=True, keys=(signer, *_vouched_keys(asking, {kid: key}, hub)),
+        name=word.name, connection=message.connection, asked=word.asked, expires=_expiry(message, expires, utc),
+        token_digest=sha256(token.encode()).digest(), is_signed=True,
+        keys=(signer, *_vouched_keys(message, {kid: key}, hub)),
     )  # fmt: skip
 
 
-def _unsigned_request(asking: ConsentMessage, utc: datetime) -> ConsentRequest | None:
+def _unsigned_request(message: ConsentMessage, utc: datetime) -> ConsentRequest | None:
     """A brand without keys, which can only come if the hub may sign for it: the hub's word is all that there is."""
-    if asking.connection is None or asking.asked is None or not asking.asked.hub_signed:
+    if message.connection is None or message.asked is None or not message.asked.hub_signed:
         return None
-    said = f"{asking.hub}\n{asking.brand}\n{asking.connection}"
+    said = f"{message.hub}\n{message.brand}\n{message.connection}"
     return ConsentRequest(
-        name=asking.name, connection=asking.connection, asked=asking.asked, token=sha256(said.encode()).digest(),
-        signed=False, keys=(), expires=_expiry(asking, utc + MAX_ANSWER_WAIT, utc),
+        name=message.name, connection=message.connection, asked=message.asked,
+        token_digest=sha256(said.encode()).digest(), is_signed=False, keys=(),
+        expires=_expiry(message, utc + MAX_ANSWER_WAIT, utc),
     )  # fmt: skip
 
 
-def _expiry(asking: ConsentMessage, most: datetime, utc: datetime) -> datetime:
-    return min(filter(None, (asking.expires, most, utc + MAX_ANSWER_WAIT)))
+def _expiry(message: ConsentMessage, most: datetime, utc: datetime) -> datetime:
+    return min(filter(None, (message.expires, most, utc + MAX_ANSWER_WAIT)))
 
 
-def _vouched_keys(asking: ConsentMessage, own: Mapping[str, EnrolledKey], hub: str) -> tuple[RequestedKey, ...]:
+def _vouched_keys(message: ConsentMessage, trusted: Mapping[str, EnrolledKey], hub: str) -> tuple[RequestedKey, ...]:
     """The keys for which one of these vouches, or one for which one of these vouches, and so on."""
     found: dict[str, RequestedKey] = {}
-    believed = dict(own)
+    believed = dict(trusted)
     grows = True
     while grows:
         grows = False
-        for key in asking.keys:
+        for key in message.keys:
             if key.kid in believed or key.vouched is None:
                 continue
             word = verify_brand_statement(key.vouched, NextKeyStatement, believed, hub=hub)
             if word is not None and (word[0].kid, word[0].x) == (key.kid, key.x):
-                believed |= _brand_keys(asking.brand, {key.kid: key.x})
+                believed |= _brand_keys(message.brand, {key.kid: key.x})
                 if key.kid in believed:
                     found[key.kid] = RequestedKey(kid=key.kid, x=key.x)
                     grows = True

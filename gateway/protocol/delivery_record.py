@@ -53,7 +53,7 @@ LogBody = Mapping[str, Any]
 _Token = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
 
 
-class What(StrEnum):
+class RecordEntryKind(StrEnum):
     """What happened."""
 
     PARCEL = auto()
@@ -79,12 +79,12 @@ class RecordEntry(WireModel):
     """One thing that happened, before it has its place."""
 
     at: Instant
-    what: What
+    what: RecordEntryKind
     code: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,4}$")] | None = None
     celsius: Annotated[float, Field(ge=-MAX_CELSIUS, le=MAX_CELSIUS)] | None = None
 
 
-class Line(RecordEntry):
+class RecordLine(RecordEntry):
     """One line of the extract. `n` counts from 1; `hash` covers this line and those before it."""
 
     n: Annotated[int, Field(ge=1, le=MAX_LINES)]
@@ -123,7 +123,7 @@ class Statement(WireModel):
 class DeliveryRecord(WireModel):
     """As it travels: the lines in clear, and the statement as a JWS under the box's key (protocol/box_event.py)."""
 
-    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
+    lines: Annotated[tuple[RecordLine, ...], Field(max_length=MAX_LINES)]
     token: _Token
 
 
@@ -148,7 +148,7 @@ def record_entries(
     `delivery`: its name in the house. `place`: where it is to be kept cold; None: nothing is told of temperatures.
     """
     teller = _RecordBuilder(delivery, place)
-    return tuple(said for seen in visits for said in teller.visit(seen))
+    return tuple(said for seen in visits for said in teller.add_visit(seen))
 
 
 class _RecordBuilder:
@@ -161,13 +161,13 @@ class _RecordBuilder:
         self._cold: float | None = None
         self._house: str | None = None
 
-    def visit(self, seen: RecordedVisit) -> Iterator[RecordEntry]:
+    def add_visit(self, visit: RecordedVisit) -> Iterator[RecordEntry]:
         self._open, self._cold, self._house = False, None, None
-        rows = [row for row in seen.rows if row["kind"] == "step"]
-        for row in seen.before:
+        rows = [row for row in visit.rows if row["kind"] == "step"]
+        for row in visit.before:
             yield from self._scan_entries(row)
         if rows and self._place is not None:
-            yield from self._celsius_entries(seen.celsius, datetime.fromisoformat(rows[0]["at"]))
+            yield from self._celsius_entries(visit.celsius, datetime.fromisoformat(rows[0]["at"]))
         for row in rows:
             yield from self._step_entries(row)
 
@@ -176,13 +176,13 @@ class _RecordBuilder:
         yield from self._scan_entries(row)
         if self._house is None:
             if row["phase_before"] == "unlocking" and row["phase"] in {"unlocked", "inside"}:
-                yield RecordEntry(at=at, what=What.UNLOCKED)
+                yield RecordEntry(at=at, what=RecordEntryKind.UNLOCKED)
             yield from self._door_entries(row, at)
             yield from self._temperature_entries(row["event"], at)
         for command in row["commands"]:
             if command["command"] == "HouseResult" and command["house"] != self._house:
                 self._house = command["house"]
-                yield RecordEntry(at=at, what=What(command["house"]))
+                yield RecordEntry(at=at, what=RecordEntryKind(command["house"]))
 
     def _scan_entries(self, row: LogBody) -> Iterator[RecordEntry]:
         event = row["event"]
@@ -192,7 +192,7 @@ class _RecordBuilder:
         if ours and event["code"]["hmac"] not in self._codes:
             self._codes.add(event["code"]["hmac"])
             at = datetime.fromisoformat(row["at"])
-            yield RecordEntry(at=at, what=What.PARCEL, code=shown_code(event["code"]["last"]))
+            yield RecordEntry(at=at, what=RecordEntryKind.PARCEL, code=shown_code(event["code"]["last"]))
 
     def _door_entries(self, row: LogBody, at: datetime) -> Iterator[RecordEntry]:
         event = row["event"]
@@ -201,10 +201,10 @@ class _RecordBuilder:
         door = event["report"]["door"]
         if door in _OPEN_DOOR_STATES and not self._open:
             self._open = True
-            yield RecordEntry(at=at, what=What.OPENED)
+            yield RecordEntry(at=at, what=RecordEntryKind.OPENED)
         elif door == "closed" and self._open:
             self._open = False
-            yield RecordEntry(at=at, what=What.CLOSED)
+            yield RecordEntry(at=at, what=RecordEntryKind.CLOSED)
 
     def _temperature_entries(self, event: LogBody, at: datetime) -> Iterator[RecordEntry]:
         if event["event"] == "FridgeHeard" and event["place"] == self._place:
@@ -214,7 +214,7 @@ class _RecordBuilder:
         found = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= MAX_CELSIUS else None
         if found is not None and found != self._cold:
             self._cold = found
-            yield RecordEntry(at=at, what=What.TEMPERATURE, celsius=found)
+            yield RecordEntry(at=at, what=RecordEntryKind.TEMPERATURE, celsius=found)
 
 
 def shown_code(code: str) -> str | None:
@@ -222,24 +222,24 @@ def shown_code(code: str) -> str | None:
     return code[-4:] if _SHOWN_CODE.fullmatch(code[-4:]) else None
 
 
-def chain_lines(said: Sequence[RecordEntry]) -> tuple[tuple[Line, ...], int]:
+def chain_lines(entries: Sequence[RecordEntry]) -> tuple[tuple[RecordLine, ...], int]:
     """Put them in their order, each under its hash; and how many in the middle were left out for want of room."""
-    ordered = sorted(said, key=lambda one: one.at)
+    ordered = sorted(entries, key=lambda one: one.at)
     left_out = max(0, len(ordered) - MAX_LINES)
     kept = ordered if not left_out else [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]
-    head, lines = _GENESIS, list[Line]()
+    head, lines = _GENESIS, list[RecordLine]()
     for n, one in enumerate(kept, start=1):
         head = ChainHead(seq=n, hash=link_hash(head.hash, n, _hashed_body(one)))
-        lines.append(Line(**one.model_dump(), n=n, hash=head.hash.hex()))
+        lines.append(RecordLine(**one.model_dump(), n=n, hash=head.hash.hex()))
     return tuple(lines), left_out
 
 
-def head_hash(lines: Sequence[Line]) -> str:
+def head_hash(lines: Sequence[RecordLine]) -> str:
     """The hash of the last line; without any, of what stands before the first."""
     return lines[-1].hash if lines else _GENESIS.hash.hex()
 
 
-def first_break(lines: Sequence[Line], statement: Statement) -> ChainBreak | None:
+def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak | None:
     """Name the first line that is not as the box signed it; None: all are."""
     entries = [ChainEntry(seq=one.n, body=_hashed_body(one), hash=bytes.fromhex(one.hash)) for one in lines]
     found = find_break(entries, after=_GENESIS)
@@ -250,7 +250,7 @@ def first_break(lines: Sequence[Line], statement: Statement) -> ChainBreak | Non
     return found
 
 
-def _hashed_body(said: RecordEntry) -> bytes:
+def _hashed_body(entry: RecordEntry) -> bytes:
     """What a line's hash covers beside its number."""
-    whole: dict[str, Any] = json.loads(said.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
+    whole: dict[str, Any] = json.loads(entry.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
     return canonical_json(whole)

@@ -30,7 +30,7 @@ class KeySuccession(SignedDocument):
         return canonical_json(self.model_dump(mode="json", exclude={"signature", "agreed"}))
 
     @property
-    def holds(self) -> bool:
+    def is_signed_by_both(self) -> bool:
         """Whether both keys signed it."""
         old, new = PublicKey.from_text(self.key), PublicKey.from_text(self.new)
         return self.is_signed_by(old) and new.verifies(b64decode(self.agreed), self.agreed_bytes())
@@ -43,8 +43,8 @@ class KeyHistory:
     steps: tuple[KeySuccession, ...] = ()
 
     @classmethod
-    def read(cls, data: bytes) -> "KeyHistory":
-        """Read what `written` wrote.
+    def parse(cls, data: bytes) -> "KeyHistory":
+        """Parse what `encoded` returned.
 
         Raises:
             ValueError: a line is no change, is not signed by both its keys, or does not follow the one before.
@@ -53,7 +53,7 @@ class KeyHistory:
         for number, text in enumerate(data.splitlines(), start=1):
             try:
                 step = KeySuccession.from_json(text)
-                good = step.holds and (not steps or (steps[-1].new, steps[-1].box) == (step.key, step.box))
+                good = step.is_signed_by_both and (not steps or (steps[-1].new, steps[-1].box) == (step.key, step.box))
             except ValueError as failure:
                 raise ValueError(f"line {number} is not a change of a key") from failure
             if not good:
@@ -62,7 +62,7 @@ class KeyHistory:
         return cls(tuple(steps))
 
     @property
-    def written(self) -> bytes:
+    def encoded(self) -> bytes:
         """One change a line, the oldest first."""
         return b"".join(step.to_json() + b"\n" for step in self.steps)
 
@@ -72,11 +72,11 @@ class KeyHistory:
         texts = [*(step.key for step in self.steps[:1]), *(step.new for step in self.steps)]
         return tuple(PublicKey.from_text(text) for text in texts)
 
-    def kin(self, key: PublicKey) -> Collection[PublicKey]:
+    def keys_of_same_box(self, key: PublicKey) -> Collection[PublicKey]:
         """Every key of the box whose key this is; one that is not in the line stands alone."""
         keys = self.keys
         return keys if key in keys else (key,)
 
-    def replaced(self, key: PublicKey) -> datetime | None:
+    def replaced_at(self, key: PublicKey) -> datetime | None:
         """When a key was replaced, by a clock that was trusted; None: it was not, or nobody knows when."""
         return next((step.at for step in self.steps if step.key == key.text and step.clock_trusted), None)

@@ -115,12 +115,12 @@ class BoxKey:
         self.public = PublicKey(key.public_key().public_bytes_raw())
 
     @classmethod
-    def fresh(cls) -> Self:
+    def generate(cls) -> Self:
         """Make a new key, in memory only."""
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
-    def of(cls, pem: bytes) -> Self:
+    def from_pem(cls, pem: bytes) -> Self:
         """Read a private key out of a file's bytes.
 
         Raises:
@@ -129,7 +129,7 @@ class BoxKey:
         return cls(_parse_private_key("the key", pem))
 
     @classmethod
-    def at(cls, folder: Path) -> Self:
+    def load_or_create(cls, folder: Path) -> Self:
         """Load the key from `folder`, or make and store it (readable by its owner only) when there is none.
 
         Raises:
@@ -139,7 +139,7 @@ class BoxKey:
         path = folder / PRIVATE_KEY_FILE
         if not path.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(path, cls.fresh().pem)
+            write_whole(path, cls.generate().pem)
         key = cls.load(folder)
         if not (folder / PUBLIC_KEY_FILE).exists():
             write_whole(folder / PUBLIC_KEY_FILE, key.public.pem)
@@ -230,11 +230,11 @@ def shown_ending(code: str) -> str:
     return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
 
 
-def _parse_private_key(where: str, pem: bytes) -> Ed25519PrivateKey:
+def _parse_private_key(source: str, pem: bytes) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
-        raise KeyDamaged(f"{where} holds no usable private key: {failure}") from failure
+        raise KeyDamaged(f"{source} holds no usable private key: {failure}") from failure
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyDamaged(f"{where} holds another kind of key than Ed25519")
+        raise KeyDamaged(f"{source} holds another kind of key than Ed25519")
     return key

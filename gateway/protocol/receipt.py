@@ -1,16 +1,16 @@
-"""The box's answer to a hub's job. Pure."""
+"""Says what the box did with a message that the hub passed on. Pure."""
 
 from enum import StrEnum, auto
 
 
 class JobOutcome(StrEnum):
-    """What came of a message that came by the hub."""
+    """The result of a message that the hub passed on."""
 
-    YES = auto()
-    """Believed or not: the answer is on the disk."""
+    ANSWERED = auto()
+    """The answer, accepted or rejected, is on the disk."""
 
-    LATER = auto()
-    """The box does not know the time, or the message is not valid yet: the same bytes may be believed later."""
+    RETRY_LATER = auto()
+    """The box does not know the time, or the message is not valid yet: the same bytes may be accepted later."""
 
-    NEVER = auto()
-    """Too many came of late that are not believed."""
+    REJECTED = auto()
+    """Too many messages were rejected recently, so no answer is stored."""

@@ -162,15 +162,15 @@ class Inbox:
 
     async def _accept_verified(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> JobOutcome:
         if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
-            return JobOutcome.LATER
+            return JobOutcome.RETRY_LATER
         withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
         if self._store.hub_journal.is_full() and not withdraws:  # each answer is one more event
-            return JobOutcome.LATER
+            return JobOutcome.RETRY_LATER
         answer = await self._store.hub_journal.accept(token, verified, now)
         if answer is None:
-            return JobOutcome.NEVER
+            return JobOutcome.REJECTED
         self._notify_affected(answer)
-        return JobOutcome.YES
+        return JobOutcome.ANSWERED
 
     def _notify_affected(self, answer: MessageAnswer) -> None:
         """Notify everyone whom an answered message concerns."""

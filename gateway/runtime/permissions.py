@@ -106,7 +106,7 @@ class PermissionService:
         if not now.trusted:
             return REASON_NOT_YET_VALID
         recognised = None if asking is None else self._store.brands.recognised_keys(asking.brand, now)
-        heard = verify_consent(asking, home=home, hub=hub, recognised=recognised, utc=now.utc)
+        heard = verify_consent(asking, home=home, hub=hub, known_keys=recognised, utc=now.utc)
         if isinstance(heard, str):
             return heard
         noted = await self._store.brands.store_message(heard, now)

@@ -77,8 +77,8 @@ def store_message(
     for x in heard.withdrawn:
         brandkeys.withdraw_key(connection, heard.brand, x, now)
     noted = ConsentIntakeResult()
-    if heard.question is not None:
-        noted = _store_request(connection, heard, heard.question, home, now)
+    if heard.request is not None:
+        noted = _store_request(connection, heard, heard.request, home, now)
     elif heard.connection is not None:
         noted = _notify_owner_once(connection, heard.brand, heard.connection, home, now)
     if noted.why is not None:
@@ -88,13 +88,13 @@ def store_message(
         noted = _queue_message(
             connection, Notification.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now
         )
-    if heard.ended is not None:
+    if heard.ended_connection is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (to_micros(now.utc), heard.end_signed, heard.brand, heard.ended),
+            (to_micros(now.utc), heard.is_end_signed, heard.brand, heard.ended_connection),
         )
         if changed.rowcount:
-            append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended}, utc=now.utc)
+            append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended_connection}, utc=now.utc)
     elif heard.connection is not None or heard.keys:
         tell = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
         connection.execute(tell, (heard.brand,))
@@ -106,17 +106,19 @@ def _store_request(
 ) -> ConsentIntakeResult:
     guest, before = heard.brand not in home.brands, request_of(connection, heard.brand)
     asked_before = "SELECT 1 FROM asking_heard WHERE token = ?"
-    if connection.execute(asked_before, (question.token,)).fetchone() is not None:
+    if connection.execute(asked_before, (question.token_digest,)).fetchone() is not None:
         return ConsentIntakeResult()  # it asks once, however often a hub brings it
-    if heard.known and guest and not question.signed and before is not None and before.signed:
+    if heard.is_known_brand and guest and not question.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
     why = _daily_limit_error(connection, now)
-    if why is None and not heard.known:
+    if why is None and not heard.is_known_brand:
         why = _rejection(connection, heard, question, home, now)
     if why is not None:
         return ConsentIntakeResult(why=why)
-    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token, to_micros(now.utc)))
-    if not heard.known:
+    connection.execute(
+        "INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token_digest, to_micros(now.utc))
+    )
+    if not heard.is_known_brand:
         brandkeys.forget_keys(connection, heard.brand)
         # What somebody else announced under this id once does not come to life with this one's permission.
         connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))
@@ -125,14 +127,14 @@ def _store_request(
                 x=key.x, kid=key.kid, brand=heard.brand, since=now.utc, came="asked", standing="waits"
             )
             brandkeys.add_waiting_key(connection, shown, _enrolled(home))
-    if guest and (not heard.known or (before is not None and before.answered is None)):
-        _set_pending(connection, heard.brand, default_terms(question.asked, home), anew=not heard.known)
+    if guest and (not heard.is_known_brand or (before is not None and before.answered is None)):
+        _set_pending(connection, heard.brand, default_terms(question.asked, home), anew=not heard.is_known_brand)
     permission = permission_of(connection, heard.brand)
     pending = permission is not None and permission.standing is PermissionStatus.PENDING
-    name = question.name if before is None or not heard.known else before.name
+    name = question.name if before is None or not heard.is_known_brand else before.name
     _write(connection, heard, replace(question, name=name), guest=guest, answered=None if pending else now, now=now)
     body: dict[str, Json] = {"brand": heard.brand, "name": name, "connection": question.connection}
-    append(connection, "brand_asked", {**body, "guest": guest, "signed": question.signed}, utc=now.utc)
+    append(connection, "brand_asked", {**body, "guest": guest, "signed": question.is_signed}, utc=now.utc)
     return _notify_owner_once(connection, heard.brand, question.connection, home, now, asked=question.asked)
 
 
@@ -220,7 +222,7 @@ def _write(  # noqa: PLR0913 - a question's columns
             question.connection,
             asked,
             digest,
-            question.signed,
+            question.is_signed,
             to_micros(now.utc),
             to_micros(question.expires),
             None if answered is None else to_micros(answered.utc),

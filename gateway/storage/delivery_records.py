@@ -11,8 +11,8 @@ from gateway.domain.now import Now
 from gateway.protocol.delivery_record import (
     END_STATES,
     PRE_VISIT_WINDOW,
-    Line,
     RecordedVisit,
+    RecordLine,
     chain_lines,
     head_hash,
     record_entries,
@@ -99,6 +99,6 @@ def _last_temperature(db: sqlite3.Connection, promise: DeliveryOrder, seq: int) 
     return None
 
 
-def _to_json(line: Line) -> Json:
+def _to_json(line: RecordLine) -> Json:
     whole: Json = json.loads(line.model_dump_json(exclude_none=True))
     return whole

@@ -1,7 +1,7 @@
 """Sends an HTTP request with limits on time and size and without redirects.
 
-It is asked in a thread, which nothing can end from outside: a hub that answers a byte now and then would hold it for
-good, and with it the box, whose next start waits for the last one's threads.
+The caller runs it in a thread, which nothing can end from outside. Without the limit a hub that sends a byte now and
+then would hold the thread for ever, and the process could not end.
 """
 
 import contextlib
@@ -17,45 +17,48 @@ MAX_ANSWER_TIME_S = 30.0  # seconds for a whole answer, from the moment at which
 
 
 @contextlib.contextmanager
-def open_bounded(request: Request, *, patience: float, longest: float = MAX_ANSWER_TIME_S) -> Iterator[HTTPResponse]:
-    """Ask, and hang up when it takes too long. No redirect is followed: the house's own network lies behind us.
+def open_bounded(
+    request: Request, *, idle_timeout_s: float, max_duration_s: float = MAX_ANSWER_TIME_S
+) -> Iterator[HTTPResponse]:
+    """Send a request and yield the answer; close the connection after `max_duration_s`.
 
-    `patience`: seconds for whoever is asked to be there, and between two words of his.
+    No redirect is followed, because a redirect could point into the house's own network. `idle_timeout_s` limits the
+    connecting and each wait for more bytes.
 
     Raises:
         urllib.error.HTTPError: anything but a good answer. OSError, ValueError, http.client.HTTPException: none.
     """
     lines: list[socket.socket] = []
-    end = threading.Timer(longest, _shut_down, (lines,))
+    end = threading.Timer(max_duration_s, _shut_down, (lines,))
     end.daemon = True
     opener = build_opener(_NoRedirect, _Http(lines.append), _Https(lines.append))
     end.start()
     try:
-        with opener.open(request, timeout=patience) as answer:
+        with opener.open(request, timeout=idle_timeout_s) as answer:
             yield answer
     finally:
         end.cancel()
 
 
-def _shut_down(lines: list[socket.socket]) -> None:
-    for line in lines:
+def _shut_down(sockets: list[socket.socket]) -> None:
+    for line in sockets:
         with contextlib.suppress(OSError, ValueError):  # it has ended by itself
             socket.socket.shutdown(line, socket.SHUT_RDWR)  # under TLS, of which another thread is reading
 
 
 def _tracked_connection(
     kind: type[HTTPConnection],
-    note: Callable[[socket.socket], None],
+    on_connect: Callable[[socket.socket], None],
     host: str,
     **more: Any,  # noqa: ANN401 - the library's
 ) -> HTTPConnection:
-    """A connection that says which socket it has."""
+    """Return a connection that calls `on_connect` with its socket."""
     made = kind(host, **more)
     connect = made.connect
 
     def noted() -> None:
         connect()
-        note(made.sock)
+        on_connect(made.sock)
 
     made.connect = noted  # type: ignore[method-assign]  # `urllib` makes the connection, and tells of it nowhere
     return made

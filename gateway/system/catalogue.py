@@ -13,7 +13,7 @@ class CatalogueError(Exception):
     """A catalogue is neither compiled nor can it be."""
 
 
-def compiled(po: Path) -> bytes:
+def load_compiled(po: Path) -> bytes:
     """Return the `.mo` that belongs to a `.po`; compile it first where it is missing or older.
 
     Raises:

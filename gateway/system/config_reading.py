@@ -53,13 +53,15 @@ def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, Y
         ) from invalid
 
 
-def _problem_line(path: Path, spot: SourcePosition, text: str) -> str:
-    return f"{path}:{spot.line}:{spot.column}: {text}"
+def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
+    return f"{path}:{position.line}:{position.column}: {text}"
 
 
 def problem_lines(path: Path, document: YamlDocument, wrong: Iterator[tuple[Loc, str]]) -> str:
     """Write one line a problem: where in the file, and what."""
-    lines = sorted({(document.spot(loc).line, _problem_line(path, document.spot(loc), text)) for loc, text in wrong})
+    lines = sorted(
+        {(document.position(loc).line, _problem_line(path, document.position(loc), text)) for loc, text in wrong}
+    )
     more = [f"... and {len(lines) - MAX_SHOWN_PROBLEMS} more"] if len(lines) > MAX_SHOWN_PROBLEMS else []
     return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from gateway.system.catalogue import compiled
+from gateway.system.catalogue import load_compiled
 
 Language = str
 """ISO 639-1: `SOURCE`, or the name of a folder of `gateway/locale`."""
@@ -130,4 +130,4 @@ def _catalogue(language: Language) -> gettext.NullTranslations:
     if language == SOURCE or language not in languages():
         return gettext.NullTranslations()
     folder = _LOCALE / language / "LC_MESSAGES"
-    return gettext.GNUTranslations(io.BytesIO(compiled(folder / f"{_DOMAIN}.po")))
+    return gettext.GNUTranslations(io.BytesIO(load_compiled(folder / f"{_DOMAIN}.po")))

@@ -46,7 +46,7 @@ class YamlDocument:
 
     data: object
 
-    def spot(self, loc: Loc) -> SourcePosition:
+    def position(self, loc: Loc) -> SourcePosition:
         """Find the place of the value at `loc`; what names no value (a missing key) is where its parent stands."""
         data, spot = self.data, SourcePosition(1, 1)
         if isinstance(data, CommentedBase):

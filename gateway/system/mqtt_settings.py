@@ -93,23 +93,23 @@ class BrokerSection(ConfigSection):
 class OverflowPolicy(StrEnum):
     """What may happen to messages of a topic when more arrive than are read."""
 
-    NEVER = auto()  # kept whatever happens: the owner's stop
-    ASKED_AGAIN = auto()  # dropped last; the devices are asked again
-    COUNTED = auto()  # dropped first and counted: scans
-    LATEST = auto()  # a newer message replaces one that waits: readings of sensors
-    UNTOLD = auto()  # dropped and no more said: a bridge's log
+    KEEP = auto()  # never dropped: the owner's stop
+    DROP_AND_QUERY = auto()  # dropped last; the gateway queries the devices again
+    DROP_AND_COUNT = auto()  # dropped first and counted: scans
+    KEEP_LATEST = auto()  # a newer message replaces one that waits: readings of sensors
+    DROP = auto()  # dropped without a trace: a bridge's log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One topic the gateway hears. `stored`: the broker's retained copy is wanted at the start.
+    """One topic that a client subscribes to. `wants_retained`: the broker sends its retained copy at the start.
 
-    `account`: whose rate limit its messages count against, beside their own topic's; None: only their own topic's.
-    `urgent`: it is read before all other topics, as the owner's requests are.
+    `account`: the account against whose rate limit the messages count, beside the limit of their own topic; None: only
+    against the latter. `is_urgent`: the client reads it before all other topics, as the owner's requests.
     """
 
     topic: str
-    stored: bool
-    loss: OverflowPolicy
+    wants_retained: bool
+    overflow: OverflowPolicy
     account: str | None = None
-    urgent: bool = False
+    is_urgent: bool = False

@@ -333,7 +333,7 @@ async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_
 
 
 async def test_a_store_put_back_from_an_older_copy_is_safe_mode(tmp_path: Path) -> None:
-    key = BoxKey.at(tmp_path / "key")
+    key = BoxKey.load_or_create(tmp_path / "key")
     ahead = sign_checkpoint(ChainHead(seq=1000, hash=b"h" * 32), box="box-1", now=NOW, key=key)
     (tmp_path / "last-checkpoint.json").write_bytes(ahead.to_json())
     async with gateway(tmp_path):

@@ -323,7 +323,7 @@ def note_the_end_of(disk: Path) -> None:
     with contextlib.closing(sqlite3.connect(disk / STORE)) as store:
         seq, link = store.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
     now = Now(utc=datetime.now(UTC), trusted=True, mono=0)
-    kept = sign_checkpoint(ChainHead(seq=seq, hash=link), box="home", now=now, key=BoxKey.at(disk / "key"))
+    kept = sign_checkpoint(ChainHead(seq=seq, hash=link), box="home", now=now, key=BoxKey.load_or_create(disk / "key"))
     (disk / MARK_FILE).write_bytes(kept.to_json())
 
 

@@ -329,7 +329,7 @@ async def test_a_question_that_cannot_be_answered_keeps_no_other_from_its_answer
 
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         line = uplink(made, section(broker, tmp_path))
-        line.serve(owner=take, ask=answer)
+        line.serve(on_owner_job=take, on_question=answer)
         async with at_work(line) as task:
             await wait_until(lambda: there.hellos)
             for number in range(len(ARBITRARY_EXCEPTIONS)):

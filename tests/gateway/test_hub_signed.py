@@ -98,7 +98,7 @@ async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> N
 @pytest.mark.parametrize(
     ("token", "code"),
     [
-        (passed_on(make_offer(), by=BoxKey.fresh()), "unknown_key"),
+        (passed_on(make_offer(), by=BoxKey.generate()), "unknown_key"),
         (passed_on(make_offer(), to="home-2"), "wrong_audience"),
         (passed_on(make_offer())[:-4] + b"AAAA", "wrong_signature"),
     ],
@@ -128,7 +128,7 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
             assert receipt is not None
             assert receipt.state == state
         nobody = passed_on(make_offer(), brand="nobody")
-        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.YES
+        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.ANSWERED
         told_of = [one.token for one in made.store.hub_journal.unacknowledged(0, 5)]
         assert len(told_of) == 2
         assert made.store.deliveries.facts("nobody.d1", made.clock.now()) is None

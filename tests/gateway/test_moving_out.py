@@ -120,7 +120,7 @@ async def filmed(house: Home, visit: str) -> Path:
     """A box in which an incident was filmed before it starts."""
     folder = house.storage.folder
     folder.mkdir(exist_ok=True)
-    BoxKey.at(folder / "key")  # a store without its box's key is in doubt
+    BoxKey.load_or_create(folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
     await store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
     await store.commit(make_step(Entrance(id="front")))

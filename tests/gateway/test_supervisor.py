@@ -155,7 +155,7 @@ async def test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it
     box_folder = tmp_path / "box"
     box_folder.mkdir()
     house = make_home(box_folder)
-    BoxKey.at(box_folder / "key")  # a store without its box's key is in doubt
+    BoxKey.load_or_create(box_folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(box_folder / "perron.sqlite3", home=house, now=NOW)
     await store.commit(make_step(entrance_in_visit(house)))
     await store.close()

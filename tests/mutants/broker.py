@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         name="a certificate is renewed when it has ended",
         file="gateway/system/pki/authority.py",
-        old="now < leaf.not_valid_after_utc - terms.renew",
+        old="now < leaf.not_valid_after_utc - policy.renew",
         new="now < leaf.not_valid_after_utc",
         tests=(TLS,),
     ),

@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         name="the owner's request waits behind what devices said",
         file="gateway/mqtt/inbound_limits.py",
-        old=("            case OverflowPolicy.NEVER:\n                return 0"),
-        new=("            case OverflowPolicy.NEVER:\n                return 3"),
+        old=("            case OverflowPolicy.KEEP:\n                return 0"),
+        new=("            case OverflowPolicy.KEEP:\n                return 3"),
         tests=(FLOODS,),
     ),
     Mutant(

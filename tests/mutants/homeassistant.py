@@ -25,11 +25,11 @@ MUTANTS: tuple[Mutant, ...] = (
         name="Home Assistant's unlock is taken for a lock",
         file="gateway/integrations/homeassistant/commands.py",
         old=(
-            "            return CommandRefusal(what, NEVER_REASON)\n"
+            "            return CommandRefusal(command, NEVER_REASON)\n"
             '        case HomeAssistantCommand.LOCK if "lock_now" in section.may:\n'
         ),
         new=(
-            '            return owner_requests.OwnerLockRequest(id=ident, do="lock")\n'
+            '            return owner_requests.OwnerLockRequest(id=id_, do="lock")\n'
             '        case HomeAssistantCommand.LOCK if "lock_now" in section.may:\n'
         ),
         tests=(f"{ASSISTANT}::test_unlocking_moves_nothing_and_is_told_and_noted",),
@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a flood of Home Assistant's is heard whole",
         file="gateway/integrations/homeassistant/commands.py",
-        old="        return self.heard <= MAX_REQUESTS",
+        old="        return self.accepted <= MAX_REQUESTS",
         new="        return True",
         tests=(f"{ASSISTANT}::test_a_flood_is_rationed_and_delays_nothing",),
     ),

@@ -135,7 +135,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the key changes before it is written how",
         file="gateway/evidence/succession.py",
-        old=("            write_whole(folder / SUCCESSION_FILE, line.written)\n        (folder"),
+        old=("            write_whole(folder / SUCCESSION_FILE, line.encoded)\n        (folder"),
         new="            pass\n        (folder",
         tests=(FOLLOWED,),
     ),

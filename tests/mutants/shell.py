@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         name="old news of a scanner are asked for",
         file="gateway/mqtt/client.py",
-        old="retainHandling=0 if s.stored else 2",
+        old="retainHandling=0 if s.wants_retained else 2",
         new="retainHandling=0",
         tests=(
             (
@@ -293,7 +293,7 @@ MUTANTS = (
     Mutant(
         name="a manifest of another box is good",
         file="gateway/evidence/verify.py",
-        old="return self.public_key is None or key in self.line.kin(self.public_key)",
+        old="return self.public_key is None or key in self.line.keys_of_same_box(self.public_key)",
         new="return True",
         tests=(VERIFY,),
     ),

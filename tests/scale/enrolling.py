@@ -80,7 +80,7 @@ def _make_home(
 ) -> tuple[HomeIdentity, dict[str, dict[str, Any]]]:
     """One home and its rows. `shop`: the brand that it lets in, whose it is, and that one's API key."""
     brand, retailer, token = shop
-    home, key, connection = new_id("home"), BoxKey.fresh(), new_id("con")
+    home, key, connection = new_id("home"), BoxKey.generate(), new_id("con")
     said = {"timezone": "Europe/Paris", "entrances": [ENTRANCE.model_dump(mode="json")]}
     rows: dict[str, dict[str, Any]] = {
         "home": {

@@ -92,7 +92,7 @@ class ScaleHome:
         self._step = 1 if number // len(broker.at) % 2 else -1  # not all of a node's homes go to the same other one
         self._on_acknowledged, self._keepalive = arrived, keepalive
         self._turn = asyncio.Semaphore() if turn is None else turn
-        self._key = BoxKey.of(identity.key.encode())
+        self._key = BoxKey.from_pem(identity.key.encode())
         self._topic = {what: up_topic(shard_of(self.id), self.id, what) for what in ("hello", "status", "evt", "gone")}
         self._journal: list[bytes] = []
         self._known: set[str] = set()
@@ -145,16 +145,16 @@ class ScaleHome:
         self._session = line
         self._hello(again=False)
         while not line.over.done():
-            wait = self._sending.again - time.monotonic()
-            owed = not self._sending.acknowledged or self.waiting
+            wait = self._sending.retry_at_mono - time.monotonic()
+            owed = not self._sending.is_hello_acknowledged or self.waiting
             if wait <= 0 and owed:
-                if self._sending.silent():
+                if self._sending.on_timeout():
                     self.lost["hellos without an answer"] += 1
                     line.abort()
                     break
                 self._hello(again=True)
-                wait = self._sending.patience
-            elif time.monotonic() >= self._sending.check:
+                wait = self._sending.retry_delay_s
+            elif time.monotonic() >= self._sending.check_at_mono:
                 self._hello(again=True)
             await asyncio.wait({line.over}, timeout=max(0.05, wait) if owed else 5.0)
         self.lost[line.over.result()] += 1
@@ -167,7 +167,7 @@ class ScaleHome:
             head = token_digest(self._journal[ack.seq - 1]) if 0 < ack.seq <= len(self._journal) else GENESIS_DIGEST
             assert ack.head == head, f"{self.id}: the hub keeps another chain than ours"
             self._stored_seq = max(self._stored_seq, ack.seq)
-            self._sending.heard(self._stored_seq, time.monotonic())
+            self._sending.on_ack(self._stored_seq, time.monotonic())
         elif topic == jobs_topic(self.id):
             self.take(Job.model_validate_json(payload))
         self._send()
@@ -203,15 +203,15 @@ class ScaleHome:
             again=again,
         )
         self._publish("hello", said.model_dump_json().encode())
-        self._sending.began(time.monotonic() + random.uniform(0, self._sending.patience / 5))
+        self._sending.on_hello_sent(time.monotonic() + random.uniform(0, self._sending.retry_delay_s / 5))
 
     def _send(self) -> None:
-        if not self._sending.acknowledged:
+        if not self._sending.is_hello_acknowledged:
             return
         upto = min(len(self._journal), self._stored_seq + MAX_UNACKNOWLEDGED_EVENTS)
-        for event in self._journal[self._sending.sent : upto]:
+        for event in self._journal[self._sending.sent_seq : upto]:
             self._publish("evt", event)
-        self._sending.sent = max(self._sending.sent, upto)
+        self._sending.sent_seq = max(self._sending.sent_seq, upto)
 
     def _publish(self, what: str, payload: bytes) -> None:
         if self._session is not None:

@@ -80,7 +80,7 @@ class ShellBox:
     def __init__(self, house: Home, store: Store, time: ManualTime, line: FakePublisher) -> None:
         self.home, self.store, self.time, self.line, self.eyes = house, store, time, line, FakeCameras()
         self.clock = time.clock()
-        self.key = BoxKey.at(house.storage.folder / "key")
+        self.key = BoxKey.load_or_create(house.storage.folder / "key")
         self.order: list[str] = []
         self.journal = RecordingJournal(store, self.order)
         self.checkpoints: list[Checkpoint] = []

@@ -84,7 +84,9 @@ class HubAuthority:
         `local_part` stands before the @ instead of the serial, for a client that is not a box
         (gateway/hub/cluster/rabbitmq.py).
         """
-        return issue_client_certificate(self.certificate, self.key, key, name=home, good=(now, life), word=local_part)
+        return issue_client_certificate(
+            self.certificate, self.key, key, name=home, lifetime=(now, life), word=local_part
+        )
 
     def certify_server(
         self,
@@ -106,7 +108,7 @@ class HubAuthority:
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return issue_server_certificate(
-                shelf, name=AUTHORITY_COMMON_NAME, names=tuple(sorted(set(names))), terms=terms, now=now
+                shelf, name=AUTHORITY_COMMON_NAME, names=tuple(sorted(set(names))), policy=terms, now=now
             )
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error

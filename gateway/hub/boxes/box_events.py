@@ -130,7 +130,7 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
 def _newest_key(known: str, lines: Iterable[str]) -> str | None:
     """Return the newest key that follows step by step from the known key, or None."""
     try:
-        line = KeyHistory.read("\n".join(lines).encode())
+        line = KeyHistory.parse("\n".join(lines).encode())
     except ValueError:
         return None
     keys = [key.text for key in line.keys]

@@ -221,7 +221,7 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
 
 def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
     """Renew the broker's certificate if it is due, and return whether it was renewed."""
-    return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
+    return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
 
 
 def _write_trusted_authorities(authority: HubAuthority) -> bool:

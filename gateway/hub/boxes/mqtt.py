@@ -57,7 +57,7 @@ class HubBrokerConnection:
             broker=brokers[0],
             further_brokers=brokers[1:],
             subscriptions=[
-                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN)
+                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
                 for topic in (*topics, reply_topic)
             ],
             session_number=self._next_session,

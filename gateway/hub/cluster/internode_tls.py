@@ -37,7 +37,7 @@ def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> 
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         theirs = issue_server_certificate(
-            shelf, name=NODE_AUTHORITY_NAME, names=(host,), terms=NODE_AUTHORITY_TERMS, now=now
+            shelf, name=NODE_AUTHORITY_NAME, names=(host,), policy=NODE_AUTHORITY_TERMS, now=now
         )
     except ValueError as error:
         raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error

@@ -15,7 +15,7 @@ from gateway.domain.delivery.barcodes import renormalise
 from gateway.domain.delivery.promise import MAX_PARCELS, Id, Offer, State, Update, Window, WireModel
 from gateway.protocol.box_event import EventRejection, verify_event, verify_statement
 from gateway.protocol.box_hub import Token, token_digest
-from gateway.protocol.delivery_record import MAX_LINES, Line, Statement, What, first_break, shown_code
+from gateway.protocol.delivery_record import MAX_LINES, RecordEntryKind, RecordLine, Statement, first_break, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.hash_chain import ChainFault
 from gateway.protocol.keys import PublicKey
@@ -50,7 +50,7 @@ class Told(WireModel):
 
     key: KeyText
     statement: Statement
-    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
+    lines: Annotated[tuple[RecordLine, ...], Field(max_length=MAX_LINES)]
     token: Token
 
 
@@ -99,7 +99,7 @@ def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | 
     """
     if told.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or told.statement.left_out:
         return None
-    read = {line.code for line in told.lines if line.what is What.PARCEL}
+    read = {line.code for line in told.lines if line.what is RecordEntryKind.PARCEL}
     found = tuple(parcel for parcel in parcels if shown_code(parcel) not in read)
     return found if len(found) == told.statement.missing else None
 

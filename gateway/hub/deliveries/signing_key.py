@@ -45,12 +45,12 @@ class HubKeyPair:
         """
         path = folder / KEY_FILE_NAME
         if not path.exists():
-            write_whole(path, BoxKey.fresh().pem)
+            write_whole(path, BoxKey.generate().pem)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise KeyUnusable(
                 f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
             )
-        return cls(BoxKey.of(read_regular(path, at_most=_MAX_FILE_BYTES)))
+        return cls(BoxKey.from_pem(read_regular(path, at_most=_MAX_FILE_BYTES)))
 
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand requested by its API key."""

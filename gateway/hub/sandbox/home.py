@@ -27,7 +27,7 @@ from gateway.domain.delivery.promise import (
 from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.delivery_record import RecordEntry, What, shown_code
+from gateway.protocol.delivery_record import RecordEntry, RecordEntryKind, shown_code
 from gateway.protocol.delivery_state import FINAL_STATES, PUBLIC_REASONS
 
 SANDBOX_ZONE = ZoneInfo("Europe/Paris")
@@ -222,18 +222,22 @@ def visit_log(
     read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
     if "NOT-DELIVERED" in magic_words(parcels):
         read = []
-    said = [RecordEntry(at=came, what=What.PARCEL, code=shown_code(parcel)) for parcel in read or parcels[:1]]
+    said = [
+        RecordEntry(at=came, what=RecordEntryKind.PARCEL, code=shown_code(parcel)) for parcel in read or parcels[:1]
+    ]
     if ended.house is not DoorResult.NOT_OPENED:
         said += [
-            RecordEntry(at=came + VISIT_DURATION / 4, what=What.UNLOCKED),
-            RecordEntry(at=came + VISIT_DURATION / 2, what=What.OPENED),
+            RecordEntry(at=came + VISIT_DURATION / 4, what=RecordEntryKind.UNLOCKED),
+            RecordEntry(at=came + VISIT_DURATION / 2, what=RecordEntryKind.OPENED),
         ]
         if cold is not None:
-            said.insert(0, RecordEntry(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE_CELSIUS, cold), 1)))
+            said.insert(
+                0, RecordEntry(at=came, what=RecordEntryKind.TEMPERATURE, celsius=round(min(FRIDGE_CELSIUS, cold), 1))
+            )
         if "UNKNOWN" not in magic_words(parcels):
-            said.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=What.CLOSED))
+            said.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=RecordEntryKind.CLOSED))
     house = DoorResult.NOT_OPENED if ended.house is None else ended.house
-    return (*said, RecordEntry(at=now, what=What(house.value)))
+    return (*said, RecordEntry(at=now, what=RecordEntryKind(house.value)))
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:

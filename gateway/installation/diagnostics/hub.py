@@ -59,8 +59,8 @@ def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
         said = Sentence("hub.identity.none", {"file": folder / enrolment.IDENTITY_FILE})
         yield Finding(what, FindingVerdict.BAD, said, Sentence("hub.again.todo", {"home": section.home}))
         return
-    facts: dict[str, SentenceFact] = {"until": f"{mine.until:%Y-%m-%d}"}
-    left = (mine.until - machine_time()).days
+    facts: dict[str, SentenceFact] = {"until": f"{mine.valid_until:%Y-%m-%d}"}
+    left = (mine.valid_until - machine_time()).days
     if left < 0:
         todo = Sentence("hub.again.todo", {"home": section.home})
         yield Finding(what, FindingVerdict.BAD, Sentence("hub.identity.over", facts), todo)
@@ -138,7 +138,7 @@ def _hub_time(url: str) -> datetime:
         raise ValueError("no address of a hub")
     try:
         asked = Request(f"{url}/healthz")  # noqa: S310 - http and https only, above
-        with open_bounded(asked, patience=HUB_TIMEOUT_S, longest=2 * HUB_TIMEOUT_S) as answer:
+        with open_bounded(asked, idle_timeout_s=HUB_TIMEOUT_S, max_duration_s=2 * HUB_TIMEOUT_S) as answer:
             said = answer.headers["Date"]
     except HTTPError as error:
         with error:
@@ -153,7 +153,7 @@ async def _is_accepted(home: Home, section: HubSection) -> bool | None:
     folder = home.storage.folder / enrolment.HUB_FOLDER
     if not is_enrolled_by_claim(home, section) or (folder / enrolment.NEXT_KEY_FILE).exists():
         return None
-    ask = partial(enrolment.http_request, patience=HUB_TIMEOUT_S)
+    ask = partial(enrolment.http_request, timeout_s=HUB_TIMEOUT_S)
     with contextlib.suppress(enrolment.HubUnavailable, enrolment.HubError, enrolment.DamagedIdentity, OSError):
         return await asyncio.to_thread(enrolment.is_accepted, section.url, folder, ask)
     return None

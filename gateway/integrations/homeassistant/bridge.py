@@ -56,24 +56,24 @@ class _VisitPicture:
 class HomeAssistantBridge:
     """The bridge of the box. Without its section in the house file it only removes what it published before.
 
-    `wished` takes an entrance, a request and its requester, and returns None or why it failed. `picture` returns a
-    small JPEG of a camera's current view, or None.
+    `submit_request` takes an entrance, a request and its requester, and returns None or why it failed. `picture`
+    returns a small JPEG of a camera's current view, or None.
     """
 
     def __init__(  # noqa: PLR0913 - what it speaks and hears through, named one by one
         self,
         home: Home,
         *,
-        line: Publisher,
+        publisher: Publisher,
         clock: Clock,
         store: Store,
         entrances: Mapping[str, EntranceActor],
-        wished: Callable[[str, AnyOwnerRequest, str | None], asyncio.Future[str | None]],
+        submit_request: Callable[[str, AnyOwnerRequest, str | None], asyncio.Future[str | None]],
         picture: Callable[[str], Awaitable[bytes | None]],
     ) -> None:
         self._home, self._section = home, home.homeassistant
-        self._publisher, self._clock, self._store = line, clock, store
-        self._entrances, self._submit_request, self._picture = entrances, wished, picture
+        self._publisher, self._clock, self._store = publisher, clock, store
+        self._entrances, self._submit_request, self._picture = entrances, submit_request, picture
         self._file = home.storage.folder / RECORD_FILE
         self._messages = discovery.discovery_messages(home)
         self._birth_received = asyncio.Event()
@@ -96,11 +96,11 @@ class HomeAssistantBridge:
 
     # ---- received messages -------------------------------------------------------------------------------------------
 
-    def connected(self) -> None:
+    def on_connected(self) -> None:
         """Publish everything anew at a new broker session: earlier messages may be lost."""
         self._birth_received.set()
 
-    def heard(self, entrance: str | None, incoming: InboundMessage) -> None:
+    def on_message(self, entrance: str | None, incoming: InboundMessage) -> None:
         """Handle Home Assistant's birth (no entrance) or a command. A retained command has no effect.
 
         A birth counts even if retained: some owners have theirs retained, and an answer does no harm.
@@ -123,7 +123,7 @@ class HomeAssistantBridge:
         if stops and self._entrances[entrance].stopped():
             return
         ration = self._rate_limits[entrance]
-        if not stops and not ration.takes(self._clock.now().mono):
+        if not stops and not ration.take(self._clock.now().mono):
             if ration.dropped == 1:
                 log.warning("home_assistant_floods", entrance=entrance)
             return
@@ -141,30 +141,30 @@ class HomeAssistantBridge:
         if why is not None:
             self._refuse(entrance, CommandRefusal(what, why))
 
-    def _refuse(self, entrance: str, no: CommandRefusal) -> None:
+    def _refuse(self, entrance: str, refusal: CommandRefusal) -> None:
         """Report a refusal to Home Assistant, to observers of the entrance, and to the signed log."""
-        log.warning("home_assistant_refused", entrance=entrance, asked=no.asked, why=no.why)
-        self._publish_event(entrance, state.refusal_event(no.asked, no.why))
+        log.warning("home_assistant_refused", entrance=entrance, asked=refusal.command, why=refusal.reason)
+        self._publish_event(entrance, state.refusal_event(refusal.command, refusal.reason))
         now = self._clock.now()
         said = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "wish",
-                "id": f"{REQUESTER}:{no.asked}", "accepted": False, "why": no.why}  # fmt: skip
+                "id": f"{REQUESTER}:{refusal.command}", "accepted": False, "why": refusal.reason}  # fmt: skip
         self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(said))
-        if now.mono - self._refusal_logged_mono.get((entrance, no.asked), float("-inf")) >= 60.0:
-            self._refusal_logged_mono[entrance, no.asked] = now.mono
-            self._refusals.put_nowait((entrance, no))
+        if now.mono - self._refusal_logged_mono.get((entrance, refusal.command), float("-inf")) >= 60.0:
+            self._refusal_logged_mono[entrance, refusal.command] = now.mono
+            self._refusals.put_nowait((entrance, refusal))
 
     async def _store_refusals(self) -> None:
         while True:
             entrance, no = await self._refusals.get()
             try:
-                said = {"asked": no.asked, "why": no.why, "by": REQUESTER}
+                said = {"asked": no.command, "why": no.reason, "by": REQUESTER}
                 await self._store.log.append("wish_refused", said, self._clock.now(), entrance=entrance)
             except StoreFailed as failure:
                 log.warning("refusal_not_noted", entrance=entrance, why=str(failure))
 
     # ---- published messages ------------------------------------------------------------------------------------------
 
-    def overheard(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
+    def on_decision(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
         """Publish what an entrance's decision changed."""
         if self._section is None:
             return

@@ -26,10 +26,10 @@ class HomeAssistantCommand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandRefusal:
-    """A refused command. `parse_command` quotes nothing that was sent; `why` is one line."""
+    """A refused command. `parse_command` quotes nothing that was sent; `reason` is one line."""
 
-    asked: str
-    why: str
+    command: str
+    reason: str
 
 
 NEVER_REASON = "nothing opens this door but a delivery that its owner permitted, at its time, under the cameras"
@@ -45,34 +45,34 @@ def parse_command(payload: bytes) -> HomeAssistantCommand | CommandRefusal:
 
 
 def to_owner_request(
-    what: HomeAssistantCommand, section: HomeAssistantSection, ident: str
+    command: HomeAssistantCommand, section: HomeAssistantSection, id_: str
 ) -> owner_requests.AnyOwnerRequest | CommandRefusal:
-    """Return the owner's request `ident` for a permitted command, else the refusal."""
-    match what:
+    """Return the owner's request `id_` for a permitted command, else the refusal."""
+    match command:
         case HomeAssistantCommand.UNLOCK | HomeAssistantCommand.OPEN:
-            return CommandRefusal(what, NEVER_REASON)
+            return CommandRefusal(command, NEVER_REASON)
         case HomeAssistantCommand.LOCK if "lock_now" in section.may:
-            return owner_requests.OwnerLockRequest(id=ident, do="lock")
+            return owner_requests.OwnerLockRequest(id=id_, do="lock")
         case HomeAssistantCommand.STOP if "stop" in section.may:
-            return owner_requests.OwnerStopRequest(id=ident, do="stop")
+            return owner_requests.OwnerStopRequest(id=id_, do="stop")
         case HomeAssistantCommand.SOMEBODY_HOME if "somebody_home" in section.may:
-            return owner_requests.OwnerPresenceRequest(id=ident, do="home")
+            return owner_requests.OwnerPresenceRequest(id=id_, do="home")
         case HomeAssistantCommand.LOCK | HomeAssistantCommand.STOP | HomeAssistantCommand.SOMEBODY_HOME:
-            return CommandRefusal(what, NOT_ALLOWED_REASON)
+            return CommandRefusal(command, NOT_ALLOWED_REASON)
 
 
 @dataclass(slots=True)
 class CommandRateLimit:
     """Limits the commands of one entrance: of a flood only the first ones count."""
 
-    since: float = float("-inf")
-    heard: int = 0
+    window_start_mono: float = float("-inf")
+    accepted: int = 0
     dropped: int = 0
 
-    def takes(self, mono: float) -> bool:
+    def take(self, mono: float) -> bool:
         """Return whether one more is accepted at this monotonic second."""
-        if mono - self.since >= REQUEST_WINDOW_S:
-            self.since, self.heard, self.dropped = mono, 0, 0
-        self.heard += 1
-        self.dropped += self.heard > MAX_REQUESTS
-        return self.heard <= MAX_REQUESTS
+        if mono - self.window_start_mono >= REQUEST_WINDOW_S:
+            self.window_start_mono, self.accepted, self.dropped = mono, 0, 0
+        self.accepted += 1
+        self.dropped += self.accepted > MAX_REQUESTS
+        return self.accepted <= MAX_REQUESTS

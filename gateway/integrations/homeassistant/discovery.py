@@ -100,9 +100,9 @@ def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEn
     }
 
 
-def merged_entities(one: PublishedEntities, other: PublishedEntities) -> PublishedEntities:
+def merged_entities(first: PublishedEntities, second: PublishedEntities) -> PublishedEntities:
     """Return the union of both."""
-    return {topic: {**one.get(topic, {}), **other.get(topic, {})} for topic in (*one, *other)}
+    return {topic: {**first.get(topic, {}), **second.get(topic, {})} for topic in (*first, *second)}
 
 
 def removal_messages(

@@ -190,6 +190,6 @@ def _event_body(what: HomeAssistantEvent, **more: object) -> Mapping[str, object
     return {"event_type": what.value, **more}
 
 
-def refusal_event(asked: str, why: str) -> Mapping[str, object]:
+def refusal_event(command: str, reason: str) -> Mapping[str, object]:
     """Return the event that a command of Home Assistant was refused, and why."""
-    return _event_body(HomeAssistantEvent.WISH_REFUSED, asked=asked, why=why)
+    return _event_body(HomeAssistantEvent.WISH_REFUSED, asked=command, why=reason)

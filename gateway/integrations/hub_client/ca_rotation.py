@@ -63,7 +63,7 @@ class _AuthorityChain(HubResponse):
     data: Annotated[list[_AuthorityChange], Field(max_length=MAX_AUTHORITY_CHANGES)]
 
 
-def follow_authorities(url: str, folder: Path, read: HttpGet) -> bool:
+def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
     """Read which authorities follow the trusted ones; return whether there are new ones.
 
     The box trusts all of them until its own certificate comes from the newest: then only that one.
@@ -74,7 +74,7 @@ def follow_authorities(url: str, folder: Path, read: HttpGet) -> bool:
     """
     before, mine = trusted_authorities(folder), read_identity(folder)
     known = list(before)
-    for step in read_answer(_AuthorityChain, read(f"{url}/v1/authorities")).data:
+    for step in read_answer(_AuthorityChain, get(f"{url}/v1/authorities")).data:
         one = parse_authority(step.certificate)
         if one not in known and any(_is_signed_by(older, one, step.signature) for older in known):
             known.append(one)
@@ -97,10 +97,10 @@ def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None
 async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
     url: str,
     folder: Path,
-    ask: HttpPost,
+    post: HttpPost,
     *,
     now: Callable[[], datetime],
-    read: HttpGet = http_request,
+    get: HttpGet = http_request,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Follow the hub's authority, and renew the certificate in time, until cancelled.
@@ -110,11 +110,11 @@ async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
     while True:
         wait = CHECK_INTERVAL_S
         try:
-            if await asyncio.to_thread(follow_authorities, url, folder, read):
+            if await asyncio.to_thread(follow_authorities, url, folder, get):
                 log.warning("hub_authority_followed", words=proquint_words(authority_fingerprint(folder) or ""))
-            renewed = await asyncio.to_thread(renew_certificate, url, folder, ask, now=now())
+            renewed = await asyncio.to_thread(renew_certificate, url, folder, post, now=now())
             if renewed is not None:
-                log.info("hub_certificate_renewed", until=renewed.until.isoformat())
+                log.info("hub_certificate_renewed", until=renewed.valid_until.isoformat())
         except HubUnavailable as away:
             log.warning("hub_certificate_not_renewed", why=str(away))
             wait = RETRY_DELAY_S
@@ -123,8 +123,8 @@ async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
         await sleep(wait)
 
 
-def _is_signed_by(before: x509.Certificate, one: x509.Certificate, signature: str) -> bool:
-    key, told = before.public_key(), successor_statement(one.public_bytes(serialization.Encoding.DER))
+def _is_signed_by(signer: x509.Certificate, certificate: x509.Certificate, signature: str) -> bool:
+    key, told = signer.public_key(), successor_statement(certificate.public_bytes(serialization.Encoding.DER))
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:

@@ -147,14 +147,14 @@ class HubIdentity:
         return str(self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
     @property
-    def until(self) -> datetime:
+    def valid_until(self) -> datetime:
         """Return its last valid instant."""
         return self.certificate.not_valid_after_utc
 
-    def due(self, now: datetime) -> bool:
+    def is_renewal_due(self, now: datetime) -> bool:
         """Return whether renewal is due: two thirds are over. A wrong clock can only make it earlier."""
         begun = self.certificate.not_valid_before_utc + BACKDATING
-        return now >= begun + (self.until - begun) * 2 / 3 or now < begun - BACKDATING
+        return now >= begun + (self.valid_until - begun) * 2 / 3 or now < begun - BACKDATING
 
 
 def read_identity(folder: Path) -> HubIdentity | None:
@@ -174,7 +174,7 @@ def read_identity(folder: Path) -> HubIdentity | None:
         raise DamagedIdentity(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
 
 
-def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> HubMembership:
+def join_hub(code: ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> HubMembership:
     """Join by a claim's code; return the section for the house file. Repeated after a crash, the result is the same.
 
     Until `finish_join` the same code may be used once more: the house file is written between the two.
@@ -187,7 +187,7 @@ def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> Hu
     key, secret = _next_key(folder, code.claim), secret_key(code.secret)
     csr = _csr(key)
     asked = {"csr": encode_base64url(csr), "box_key": box.text, "mac": request_mac(secret, code.claim, csr, box.text)}
-    joined = read_answer(_JoinResponse, ask(f"{code.url}/v1/claims/{code.claim}", asked))
+    joined = read_answer(_JoinResponse, post(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
@@ -226,13 +226,13 @@ def support_code(folder: Path) -> str | None:
     return None if code is None else supportcode.format_support_code(code)
 
 
-def store_support_code(folder: Path, said: str) -> bool:
+def store_support_code(folder: Path, text: str) -> bool:
     """Store the hub's support code; return whether it changed. An invalid one is not stored.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    code = supportcode.parse_support_code(said)
+    code = supportcode.parse_support_code(text)
     if code is None or support_code(folder) == supportcode.format_support_code(code):
         return False
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -248,7 +248,7 @@ def authority_fingerprint(folder: Path) -> str | None:
         return None
 
 
-def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
+def is_accepted(url: str, folder: Path, post: HttpPost) -> bool:
     """Return whether the hub still accepts this box: its broker only refuses, without a reason.
 
     The request confirms the present certificate, which changes nothing where it is valid.
@@ -260,10 +260,10 @@ def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
     mine = read_identity(folder)
     if mine is None:
         raise DamagedIdentity(f"{folder / IDENTITY_FILE} is not there: let the box join anew.")
-    return _hub_accepts(lambda: _confirm(url, mine, ask))
+    return _hub_accepts(lambda: _confirm(url, mine, post))
 
 
-def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
+def leave_hub(url: str, folder: Path, post: HttpPost) -> bool:
     """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined.
 
     Raises:
@@ -275,7 +275,7 @@ def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
         return False
     serial = f"{mine.certificate.serial_number:x}"
     said = {"home": mine.home, "serial": serial, "signature": _sign(mine.key, leave_statement(mine.home, serial))}
-    return _hub_accepts(lambda: ask(f"{url}/v1/homes/leave", said))
+    return _hub_accepts(lambda: post(f"{url}/v1/homes/leave", said))
 
 
 def _hub_accepts(asks: Callable[[], object]) -> bool:
@@ -289,7 +289,7 @@ def _hub_accepts(asks: Callable[[], object]) -> bool:
     return True
 
 
-def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -> HubIdentity | None:
+def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) -> HubIdentity | None:
     """Renew the certificate if due, or finish an interrupted renewal; None: nothing to do.
 
     Raises:
@@ -297,7 +297,7 @@ def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -
         DamagedIdentity, OSError: the folder's files cannot be used.
     """
     mine = read_identity(folder)
-    if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.due(now)):
+    if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.is_renewal_due(now)):
         return None
     key = _next_key(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
     if _public_numbers(key) != _public_numbers(mine.key):
@@ -308,7 +308,7 @@ def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -
             "signature": _sign(mine.key, renewal_statement(mine.home, csr)),
         }
         try:
-            renewed = read_answer(_RenewalResponse, ask(f"{url}/v1/homes/renew", asked))
+            renewed = read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", asked))
         except HubError as no:
             if no.code == KEY_SPENT_CODE:
                 (folder / NEXT_KEY_FILE).unlink()  # the next renewal uses another key
@@ -316,15 +316,15 @@ def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -
         one = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
         _write_identity(folder, key, one)
         mine = HubIdentity(key, one)
-    _confirm(url, mine, ask)
+    _confirm(url, mine, post)
     (folder / NEXT_KEY_FILE).unlink()
     return mine
 
 
-def _confirm(url: str, mine: HubIdentity, ask: HttpPost) -> None:
-    serial = f"{mine.certificate.serial_number:x}"
-    signature = _sign(mine.key, confirmation_statement(mine.home, serial))
-    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+def _confirm(url: str, identity: HubIdentity, post: HttpPost) -> None:
+    serial = f"{identity.certificate.serial_number:x}"
+    signature = _sign(identity.key, confirmation_statement(identity.home, serial))
+    post(f"{url}/v1/homes/confirm", {"home": identity.home, "serial": serial, "signature": signature})
 
 
 def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> ec.EllipticCurvePrivateKey:
@@ -394,10 +394,10 @@ def checked_certificate(
     return one
 
 
-def is_issued_by(one: x509.Certificate, authority: x509.Certificate) -> bool:
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     """Return whether this authority issued that certificate."""
     try:
-        one.verify_directly_issued_by(authority)
+        certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
@@ -439,8 +439,8 @@ def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return made.public_bytes(serialization.Encoding.DER)
 
 
-def _sign(key: ec.EllipticCurvePrivateKey, what: bytes) -> str:
-    return encode_base64url(key.sign(what, ec.ECDSA(hashes.SHA256())))
+def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> str:
+    return encode_base64url(key.sign(message, ec.ECDSA(hashes.SHA256())))
 
 
 M = TypeVar("M", bound=HubResponse)
@@ -458,7 +458,7 @@ def read_answer(model: type[M], body: bytes) -> M:
         raise WrongHub("What it answered is no answer of a hub.") from error
 
 
-def http_request(address: str, body: Mapping[str, object] | None = None, patience: float = HTTP_TIMEOUT_S) -> bytes:
+def http_request(address: str, body: Mapping[str, object] | None = None, timeout_s: float = HTTP_TIMEOUT_S) -> bytes:
     """Send a request to a hub, by HTTPS, or by HTTP on this machine; without a body it is a GET.
 
     Raises:
@@ -470,7 +470,7 @@ def http_request(address: str, body: Mapping[str, object] | None = None, patienc
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
-        with open_bounded(request, patience=patience) as answer:
+        with open_bounded(request, idle_timeout_s=timeout_s) as answer:
             return bytes(answer.read(MAX_BODY_BYTES))
     except HTTPError as error:
         raise _error_from(error) from error

@@ -19,28 +19,28 @@ CHECK_INTERVAL_S = 900.0  # seconds without a message of the hub until the box s
 class SendWindow:
     """What was sent in this session, and when it is repeated. Instants in monotonic seconds."""
 
-    sent: int = 0  # up to this number
-    acknowledged: bool = False  # the hub has answered the hello: its state is known
+    sent_seq: int = 0  # up to this number
+    is_hello_acknowledged: bool = False  # the hub has answered the hello: its state is known
     failures: int = 0
-    again: float = 0.0
-    check: float = float("inf")
+    retry_at_mono: float = 0.0
+    check_at_mono: float = float("inf")
 
-    def began(self, mono: float) -> None:
+    def on_hello_sent(self, mono: float) -> None:
         """Record that the hello was sent."""
-        self.sent, self.acknowledged, self.again = 0, False, mono + self.patience
+        self.sent_seq, self.is_hello_acknowledged, self.retry_at_mono = 0, False, mono + self.retry_delay_s
 
-    def heard(self, kept: int, mono: float) -> None:
+    def on_ack(self, stored_seq: int, mono: float) -> None:
         """Record the last event that the hub has stored: later ones are sent."""
-        self.acknowledged, self.failures = True, 0
-        self.sent = max(self.sent, kept)
-        self.again, self.check = mono + self.patience, mono + CHECK_INTERVAL_S
+        self.is_hello_acknowledged, self.failures = True, 0
+        self.sent_seq = max(self.sent_seq, stored_seq)
+        self.retry_at_mono, self.check_at_mono = mono + self.retry_delay_s, mono + CHECK_INTERVAL_S
 
-    def silent(self) -> bool:
+    def on_timeout(self) -> bool:
         """Record that no answer came in time; return whether to reconnect."""
         self.failures += 1
         return self.failures % HELLOS_BEFORE_RECONNECT == 0
 
     @property
-    def patience(self) -> float:
+    def retry_delay_s(self) -> float:
         """Return the seconds to wait for an answer."""
         return EVENT_BACKOFF.delay_s(self.failures)

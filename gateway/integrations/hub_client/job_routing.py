@@ -62,11 +62,11 @@ def job_handlers(
 
     def _receipt(job: Job, answered: JobOutcome) -> JobReceipt | None:
         match answered:
-            case JobOutcome.YES:
+            case JobOutcome.ANSWERED:
                 return JobReceipt(job=job.job, state="received")
-            case JobOutcome.LATER:
+            case JobOutcome.RETRY_LATER:
                 return None
-            case JobOutcome.NEVER:
+            case JobOutcome.REJECTED:
                 return JobReceipt(job=job.job, state="refused", why="too many messages came of late")
 
     async def connect(job: Job) -> JobReceipt | None:
@@ -118,8 +118,8 @@ def build_uplink(  # noqa: PLR0913 - what the line needs, named one by one
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.read_key_history(home.storage.folder / "key"),
-        takers=job_handlers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
+        handlers=job_handlers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
         monotonic=monotonic,
         reached=reached, leaving=store.handover.pending_task(TASK_LEAVE_HUB) == section.home,
-        farewell=Unenrolment(home, section, store=store, rewriting=rewriting), contained=contained,
+        unenrolment=Unenrolment(home, section, store=store, rewriting=rewriting), contained=contained,
     )  # fmt: skip

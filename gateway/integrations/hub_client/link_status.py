@@ -28,14 +28,14 @@ class LinkStatus(ConfigSection):
     cut_off: bool = False
 
 
-def write_status(folder: Path, standing: LinkStatus) -> None:
+def write_status(folder: Path, status: LinkStatus) -> None:
     """Store the status.
 
     Raises:
         OSError: it cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(folder / STATUS_FILE, standing.model_dump_json().encode())
+    write_whole(folder / STATUS_FILE, status.model_dump_json().encode())
 
 
 def read_status(folder: Path) -> LinkStatus | None:
@@ -46,6 +46,6 @@ def read_status(folder: Path) -> LinkStatus | None:
         return None
 
 
-def initial_status(home: str, now: datetime, *, leaving: bool) -> LinkStatus:
+def initial_status(home: str, now: datetime, *, is_leaving: bool) -> LinkStatus:
     """Return the status before the first session."""
-    return LinkStatus(home=home, up=False, since=now, waiting=0, leaving=leaving)
+    return LinkStatus(home=home, up=False, since=now, waiting=0, leaving=is_leaving)

@@ -50,6 +50,7 @@ from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
+from gateway.system.token_bucket import TokenBucket
 
 log = structlog.get_logger(__name__)
 
@@ -74,8 +75,8 @@ MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`
 
 W = TypeVar("W", Ack, SealedQuery, Job)
 
-MAX_CONCURRENT_QUESTIONS = 32  # the household's questions that are being answered
-MAX_QUESTIONS_PER_SECOND = 60  # that are read at all: a flood of them uses no more of the loop than this
+MAX_CONCURRENT_QUERIES = 32  # the household's questions that are being answered
+MAX_QUERIES_PER_SECOND = 60  # that are read at all: a flood of them uses no more of the loop than this
 ANSWER_EXPIRY_S = 25  # seconds that the broker keeps an answer
 
 JobHandler = Callable[[Job], Awaitable[JobReceipt | None]]
@@ -86,7 +87,7 @@ QuestionHandler = Callable[[SealedQuery], Awaitable[str | None]]
 
 
 class Uplink:
-    """The uplink of the box. `takers`: the handler of each kind of job; other kinds are refused.
+    """The uplink of the box. `handlers`: the handler of each kind of job; other kinds are refused.
 
     `leaving`: this home at the hub is the former household's: no job is accepted, and the uplink ends once the hub has
     all that was due.
@@ -101,18 +102,18 @@ class Uplink:
         clock: Clock,
         key: BoxKey,
         keys: KeyHistory,
-        takers: Mapping[JobKind, JobHandler],
+        handlers: Mapping[JobKind, JobHandler],
         monotonic: Callable[[], float],
         leaving: bool = False,
-        farewell: Unenrolment,
+        unenrolment: Unenrolment,
         reached: Callable[[str], None] = lambda _point: None,
         contained: Containment | None = None,
     ) -> None:
         self._containment = contained or Containment()
         self._home, self._section, self._store, self._clock = home, section, store, clock
-        self._key, self._key_succession, self._handlers = key, keys, dict(takers)
+        self._key, self._key_succession, self._handlers = key, keys, dict(handlers)
         self._leaving, self._leave_at_once, self._crash_point = leaving, False, reached
-        self._unenrolment = farewell
+        self._unenrolment = unenrolment
         self._boot = secrets.token_hex(8)
         self._sessions = 0
         self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
@@ -125,7 +126,7 @@ class Uplink:
         self._sending = SendWindow()
         self._error_logged_mono = self._status_written_mono = self._support_code_mono = float("-inf")
         self._folder, self._support_code = home.storage.folder / HUB_FOLDER, ""
-        self._status = initial_status(section.home, clock.now().utc, leaving=leaving)
+        self._status = initial_status(section.home, clock.now().utc, is_leaving=leaving)
         self._written_status: LinkStatus | None = None
         self._shard = shard_of(section.home) if section.shard is None else section.shard
         self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
@@ -133,7 +134,8 @@ class Uplink:
         self._mqtt = MqttClient(
             broker=section.line,
             subscriptions=[
-                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in topics
+                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
+                for topic in topics
             ],
             session_number=self._next_session,
             on_message=self._on_message,
@@ -150,26 +152,26 @@ class Uplink:
         self._question_handler: QuestionHandler | None = None
         self._task_group: asyncio.TaskGroup | None = None
         self._question_tasks: set[asyncio.Task[None]] = set()
-        self._question_tokens, self._question_tokens_mono = float(MAX_CONCURRENT_QUESTIONS), monotonic()
+        self._query_rate = TokenBucket(MAX_QUERIES_PER_SECOND, MAX_CONCURRENT_QUERIES)
 
-    def serve(self, *, owner: JobHandler, ask: QuestionHandler) -> None:
+    def serve(self, *, on_owner_job: JobHandler, on_question: QuestionHandler) -> None:
         """Let the household's browsers send orders and questions through this uplink."""
-        self._handlers[JobKind.OWNER], self._question_handler = owner, ask
+        self._handlers[JobKind.OWNER], self._question_handler = on_owner_job, on_question
 
     @property
-    def standing(self) -> LinkStatus:
+    def status(self) -> LinkStatus:
         """Return the current state of the uplink."""
         uplinks, found = self._store.hub_journal, self._status
         why = None if found.up else self._mqtt.failure or found.why
         waiting = max(0, uplinks.last_seq() - uplinks.acknowledged_seq())
         return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
 
-    def leave(self, *, at_once: bool) -> None:
+    def leave(self, *, immediately: bool) -> None:
         """Leave the hub, as the store has recorded.
 
-        After sending what is due, or `at_once`, whether it answers or not.
+        After sending what is due, or `immediately`, whether it answers or not.
         """
-        self._leaving, self._leave_at_once = True, self._leave_at_once or at_once
+        self._leaving, self._leave_at_once = True, self._leave_at_once or immediately
         self._status = self._status.model_copy(update={"leaving": True})
         self._work_pending.set()
 
@@ -192,7 +194,7 @@ class Uplink:
             asking = group.create_task(self._check_membership(), name="hub: let in")
             await self._send_events()
             asking.cancel()
-            await self._unenrolment.end(at_once=lambda: self._leave_at_once)
+            await self._unenrolment.end(immediately=lambda: self._leave_at_once)
             for task in (line, jobs, *self._question_tasks):
                 task.cancel()
 
@@ -240,18 +242,11 @@ class Uplink:
             self._leaving
             or self._question_handler is None
             or self._task_group is None
-            or len(self._question_tasks) >= MAX_CONCURRENT_QUESTIONS
+            or len(self._question_tasks) >= MAX_CONCURRENT_QUERIES
         ):
             return
-        mono = self._monotonic()
-        self._question_tokens = min(
-            MAX_CONCURRENT_QUESTIONS,
-            self._question_tokens + (mono - self._question_tokens_mono) * MAX_QUESTIONS_PER_SECOND,
-        )
-        self._question_tokens_mono = mono
-        if self._question_tokens < 1:
+        if not self._query_rate.take(self._monotonic()):
             return
-        self._question_tokens -= 1
         asked = _parse(SealedQuery, payload)
         if asked is not None:
             task = self._task_group.create_task(
@@ -260,13 +255,13 @@ class Uplink:
             self._question_tasks.add(task)
             task.add_done_callback(self._question_tasks.discard)
 
-    async def _answer_question(self, ask: QuestionHandler, asked: SealedQuery) -> None:
+    async def _answer_question(self, ask: QuestionHandler, question: SealedQuery) -> None:
         sealed = None
-        with self._containment.piece("hub questions", asked.id):
-            sealed = await ask(asked)
+        with self._containment.piece("hub questions", question.id):
+            sealed = await ask(question)
         if sealed is not None:
-            said = SealedReply(id=asked.id, browser=asked.browser, sealed=sealed)
-            topic = reply_topic(self._shard, self._section.home, asked.via)
+            said = SealedReply(id=question.id, browser=question.browser, sealed=sealed)
+            topic = reply_topic(self._shard, self._section.home, question.via)
             self._mqtt.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_EXPIRY_S)
 
     def _on_up(self, _session: int) -> None:
@@ -351,7 +346,7 @@ class Uplink:
         while True:
             await asyncio.sleep(wait)
             wait = MEMBERSHIP_BACKOFF.first_s if self._is_up else MEMBERSHIP_BACKOFF.next_s(wait)
-            if not self._is_up and await self._unenrolment.let_in() is False and not self._is_up:
+            if not self._is_up and await self._unenrolment.is_home_accepted() is False and not self._is_up:
                 if not self._cut_off:
                     log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")
                 self._cut_off = True
@@ -360,7 +355,7 @@ class Uplink:
 
     async def _write_status(self) -> None:
         """Store the status in a file: at once when the connection changes, else now and then."""
-        now, told, mono = self.standing, self._written_status, self._monotonic()
+        now, told, mono = self.status, self._written_status, self._monotonic()
         soon = told is None or now.model_copy(update={"waiting": told.waiting}) != told
         if now == told or not (soon or mono - self._status_written_mono >= STATUS_WRITE_INTERVAL_S):
             return
@@ -384,7 +379,7 @@ class Uplink:
 
     def _is_all_sent(self) -> bool:
         uplinks = self._store.hub_journal
-        all_kept = self._sending.acknowledged and uplinks.acknowledged_seq() == uplinks.last_seq()
+        all_kept = self._sending.is_hello_acknowledged and uplinks.acknowledged_seq() == uplinks.last_seq()
         return all_kept and not uplinks.has_due_events(self._clock.now())
 
     async def _send_round(self) -> None:
@@ -406,15 +401,15 @@ class Uplink:
             await self._store_support_code(ack.support)
         if ack is not None and not self._hello_due:
             await self._on_ack(ack)
-        elif mono >= self._sending.again and (
-            not self._sending.acknowledged or uplinks.last_seq() > uplinks.acknowledged_seq()
+        elif mono >= self._sending.retry_at_mono and (
+            not self._sending.is_hello_acknowledged or uplinks.last_seq() > uplinks.acknowledged_seq()
         ):
-            if self._sending.silent():
+            if self._sending.on_timeout():
                 self._reconnect.set()
             self._hello_due = True  # a hub that has lost its state, or another one: it gets everything anew
             self._work_pending.set()
             return
-        elif mono >= self._sending.check:  # nothing is due: check that the hub is there
+        elif mono >= self._sending.check_at_mono:  # nothing is due: check that the hub is there
             self._hello_due = True
             self._work_pending.set()
             return
@@ -437,36 +432,36 @@ class Uplink:
         sent = self._mqtt.publish(self._topic["hello"], hello.model_dump_json().encode(), expiry=MESSAGE_EXPIRY_S)
         if isinstance(sent, Sent):
             self._hello_due, self._hello_sent, self._ack = False, True, None
-            delay_s = self._sending.patience
+            delay_s = self._sending.retry_delay_s
             spread_s = lengthened(delay_s, random.random()) - delay_s  # noqa: S311 - jitter is no secret
-            self._sending.began(self._monotonic() + spread_s)
+            self._sending.on_hello_sent(self._monotonic() + spread_s)
 
     async def _on_ack(self, ack: Ack) -> None:
         uplinks = self._store.hub_journal
         back = (
-            self._sending.acknowledged and ack.seq < uplinks.acknowledged_seq()
+            self._sending.is_hello_acknowledged and ack.seq < uplinks.acknowledged_seq()
         )  # it had more, according to this session
         if uplinks.is_same_chain(ack) and (back or ack.seq == uplinks.acknowledged_seq()):
-            self._sending.heard(uplinks.acknowledged_seq(), self._monotonic())  # nothing new: the disk is not written
+            self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())  # nothing new: the disk is not written
             return
         if self._renumbered and not uplinks.is_same_chain(ack):
             return  # an answer to an earlier state
         if not await uplinks.acknowledge(ack, self._clock.now()):
             self._renumbered = True
             log.warning("events_renumbered", after=ack.seq, why="the hub's chain of our events is another than ours")
-            self._sending.sent = 0
+            self._sending.sent_seq = 0
             self._work_pending.set()
-        self._sending.heard(uplinks.acknowledged_seq(), self._monotonic())
+        self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())
 
     def _send_waiting(self) -> None:
-        if not self._sending.acknowledged:
+        if not self._sending.is_hello_acknowledged:
             return  # first it reports what it has
         uplinks = self._store.hub_journal
-        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent - uplinks.acknowledged_seq())
-        for event in uplinks.unacknowledged(self._sending.sent, max(0, room)):
+        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent_seq - uplinks.acknowledged_seq())
+        for event in uplinks.unacknowledged(self._sending.sent_seq, max(0, room)):
             if not isinstance(self._mqtt.publish(self._topic["evt"], event.token, expiry=MESSAGE_EXPIRY_S), Sent):
                 break
-            self._sending.sent = event.seq
+            self._sending.sent_seq = event.seq
 
     def _decode(self, model: type[W], payload: bytes) -> W | None:
         found = _parse(model, payload)

@@ -63,14 +63,14 @@ class Unenrolment:
         *,
         store: Store,
         rewriting: HomeFileWriter,
-        ask: HttpPost = http_request,
+        post: HttpPost = http_request,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._home, self._section, self._store, self._rewriting = home, section, store, rewriting
-        self._ask, self._sleep = ask, sleep
+        self._ask, self._sleep = post, sleep
         self._folder = home.storage.folder / HUB_FOLDER
 
-    async def let_in(self) -> bool | None:
+    async def is_home_accepted(self) -> bool | None:
         """Return whether the hub still accepts this home; None: no answer.
 
         Its authority may have changed since the box was there last, so the box reads that first.
@@ -84,10 +84,10 @@ class Unenrolment:
         except (HubUnavailable, HubError, DamagedIdentity, OSError):
             return None
 
-    async def end(self, *, at_once: Callable[[], bool]) -> None:
-        """Report the leave to the hub, and delete the identity here; `at_once`.
+    async def end(self, *, immediately: Callable[[], bool]) -> None:
+        """Report to the hub that the home leaves, and delete the identity here.
 
-        Whether its answer no longer matters.
+        `immediately` returns whether to do so without waiting for the hub's answer.
         """
         while is_enrolled_by_claim(self._home, self._section):
             try:
@@ -98,7 +98,7 @@ class Unenrolment:
             except (HubError, DamagedIdentity, OSError) as error:
                 log.warning("hub_not_told_of_leaving", why=str(error))
                 break
-            if at_once():
+            if immediately():
                 break
             await self._sleep(HUB_RETRY_DELAY_S)
         while True:
@@ -150,7 +150,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
         log.error("hub_not_forgotten", why=str(failure))
 
 
-def finish_wipe_at_hub(home: Home, file: Path | None = None, ask: HttpPost | None = None) -> bool:
+def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | None = None) -> bool:
     """Finish a decided wipe and report what people have to do. Return False if the phones' file is not empty.
 
     The hub gets one message without a retry. `file`: the house file, from which the hub is then removed.
@@ -165,7 +165,7 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, ask: HttpPost | Non
             leave_hub(
                 section.url,
                 home.storage.folder / HUB_FOLDER,
-                ask or partial(http_request, patience=WIPE_NOTICE_TIMEOUT_S),
+                post or partial(http_request, timeout_s=WIPE_NOTICE_TIMEOUT_S),
             )
         except (HubUnavailable, HubError, DamagedIdentity, OSError) as error:
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")

@@ -125,7 +125,9 @@ class GuardProcess:
         house = MqttClient(
             broker=self._file.house,
             subscriptions=[
-                Subscription(topic=f"perron/{lock}/{channel}", stored=False, loss=OverflowPolicy.ASKED_AGAIN)
+                Subscription(
+                    topic=f"perron/{lock}/{channel}", wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY
+                )
                 for channel in (TopicSuffix.SET, TopicSuffix.GET)
             ],
             session_number=_session_number,
@@ -141,7 +143,9 @@ class GuardProcess:
         radio = MqttClient(
             broker=self._file.radio.broker,
             subscriptions=[
-                Subscription(topic=topic, stored=parts[0][1] in RETAINED_CHANNELS, loss=OverflowPolicy.ASKED_AGAIN)
+                Subscription(
+                    topic=topic, wants_retained=parts[0][1] in RETAINED_CHANNELS, overflow=OverflowPolicy.DROP_AND_QUERY
+                )
                 for topic, parts in self._sources.items()
             ],
             session_number=_session_number,

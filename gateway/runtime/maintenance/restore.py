@@ -69,7 +69,9 @@ def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _n
         raise InvalidBackup(f"{archive.name} was cut: its listing, which stands at its end, is missing")
     _compare(archive, listing, found)
     try:
-        signed = listing.is_signed_by(PublicKey.from_text(listing.key)) and BoxKey.of(pem).public.text == listing.key
+        signed = (
+            listing.is_signed_by(PublicKey.from_text(listing.key)) and BoxKey.from_pem(pem).public.text == listing.key
+        )
     except ValueError:
         signed = False
     if not signed:

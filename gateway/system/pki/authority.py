@@ -53,7 +53,7 @@ class IssuedCertificate:
 
     leaf: x509.Certificate
     authority: x509.Certificate
-    anew: bool
+    is_new: bool
 
     @property
     def fingerprint(self) -> str:
@@ -67,11 +67,11 @@ class IssuedCertificate:
 
 
 def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how long and when
-    shelf: CertificateFiles,
+    files: CertificateFiles,
     *,
     name: str,
     names: tuple[str, ...],
-    terms: CertificatePolicy,
+    policy: CertificatePolicy,
     now: datetime,
     renew: bool = False,
 ) -> IssuedCertificate:
@@ -85,21 +85,21 @@ def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how lon
         ValueError: a file is not what it was.
     """
     try:
-        authority_key, authority = _read_or_make_authority(shelf, name, names, terms, now)
-        if not renew and _is_current(shelf, authority, names, terms, now):
-            return IssuedCertificate(leaf=read_leaf(shelf.chain), authority=authority, anew=False)
+        authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
+        if not renew and _is_current(files, authority, names, policy, now):
+            return IssuedCertificate(leaf=read_leaf(files.chain), authority=authority, is_new=False)
         key = ec.generate_private_key(ec.SECP256R1())
-        good, usage = (now, timedelta(days=terms.days)), (SERVER_AUTH, CLIENT_AUTH) if terms.calls else (SERVER_AUTH,)
+        good, usage = (now, timedelta(days=policy.days)), (SERVER_AUTH, CLIENT_AUTH) if policy.calls else (SERVER_AUTH,)
         leaf = _build_leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
     except _FOREIGN_FILE_ERRORS as odd:
-        raise _foreign_file_error(shelf, odd) from odd
-    write_whole(shelf.key, _private_pem(key))
-    write_whole(shelf.chain, _pem(leaf) + _pem(authority))
-    return IssuedCertificate(leaf=leaf, authority=authority, anew=True)
+        raise _foreign_file_error(files, odd) from odd
+    write_whole(files.key, _private_pem(key))
+    write_whole(files.chain, _pem(leaf) + _pem(authority))
+    return IssuedCertificate(leaf=leaf, authority=authority, is_new=True)
 
 
 def unconstrained_authority(
-    shelf: CertificateFiles, *, name: str, now: datetime
+    files: CertificateFiles, *, name: str, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Return an authority that no names bind, with its key; one is made where none is. `name` is for people.
 
@@ -108,9 +108,9 @@ def unconstrained_authority(
         ValueError: a file is not what it was.
     """
     try:
-        return _read_or_make_authority(shelf, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
+        return _read_or_make_authority(files, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
     except _FOREIGN_FILE_ERRORS as odd:
-        raise _foreign_file_error(shelf, odd) from odd
+        raise _foreign_file_error(files, odd) from odd
 
 
 def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
@@ -119,7 +119,7 @@ def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
     key: ec.EllipticCurvePublicKey,
     *,
     name: str,
-    good: tuple[datetime, timedelta],
+    lifetime: tuple[datetime, timedelta],
     word: str | None = None,
 ) -> x509.Certificate:
     """Certify a client's key under a name; `good`: from when, and how long.
@@ -127,7 +127,7 @@ def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
     Beside the name stands as e-mail address `<word>@<name>`, the word being the certificate's serial (hex) unless it is
     given: so a server that is shown only names knows which certificate it was.
     """
-    return _build_leaf(authority, authority_key, key, (name,), good, usage=(CLIENT_AUTH,), word=word or "")
+    return _build_leaf(authority, authority_key, key, (name,), lifetime, usage=(CLIENT_AUTH,), word=word or "")
 
 
 def read_leaf(chain: Path) -> x509.Certificate:
@@ -147,15 +147,15 @@ def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def _read_or_make_authority(
-    shelf: CertificateFiles, name: str, names: tuple[str, ...], terms: CertificatePolicy, now: datetime
+    files: CertificateFiles, name: str, names: tuple[str, ...], policy: CertificatePolicy, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Read the authority, or make one: also where it is bound and may not vouch for a name that is new."""
-    if shelf.authority_key.exists() and shelf.authority.exists():
-        key = serialization.load_pem_private_key(shelf.authority_key.read_bytes(), None)
-        authority = x509.load_pem_x509_certificate(shelf.authority.read_bytes())
+    if files.authority_key.exists() and files.authority.exists():
+        key = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
+        authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{shelf.authority_key} holds another kind of key")
-        if _allows_names(authority, names, terms) and authority.not_valid_after_utc > now:
+            raise ValueError(f"{files.authority_key} holds another kind of key")
+        if _allows_names(authority, names, policy) and authority.not_valid_after_utc > now:
             return key, authority
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
@@ -164,16 +164,16 @@ def _read_or_make_authority(
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs=True), critical=True)
     )
-    if terms.bound:
+    if policy.bound:
         builder = builder.add_extension(x509.NameConstraints(_subtrees(names), None), critical=True)
     authority = builder.sign(key, hashes.SHA256())
-    write_whole(shelf.authority_key, _private_pem(key))
-    write_whole(shelf.authority, _pem(authority))
+    write_whole(files.authority_key, _private_pem(key))
+    write_whole(files.authority, _pem(authority))
     return key, authority
 
 
-def _allows_names(authority: x509.Certificate, names: tuple[str, ...], terms: CertificatePolicy) -> bool:
-    if not terms.bound:
+def _allows_names(authority: x509.Certificate, names: tuple[str, ...], policy: CertificatePolicy) -> bool:
+    if not policy.bound:
         return True
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
@@ -182,8 +182,8 @@ def _allows_names(authority: x509.Certificate, names: tuple[str, ...], terms: Ce
 _FOREIGN_FILE_ERRORS = (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound)  # a key with a password, a foreign one
 
 
-def _foreign_file_error(shelf: CertificateFiles, odd: Exception) -> ValueError:
-    return ValueError(f"{shelf.authority_key.parent} holds a key or certificate that this box did not make: {odd}")
+def _foreign_file_error(files: CertificateFiles, odd: Exception) -> ValueError:
+    return ValueError(f"{files.authority_key.parent} holds a key or certificate that this box did not make: {odd}")
 
 
 def _build_leaf(  # noqa: PLR0913 - what a certificate says
@@ -191,7 +191,7 @@ def _build_leaf(  # noqa: PLR0913 - what a certificate says
     authority_key: ec.EllipticCurvePrivateKey,
     key: ec.EllipticCurvePublicKey,
     names: tuple[str, ...],
-    good: tuple[datetime, timedelta],
+    lifetime: tuple[datetime, timedelta],
     *,
     usage: tuple[x509.ObjectIdentifier, ...],
     word: str | None = None,
@@ -202,7 +202,7 @@ def _build_leaf(  # noqa: PLR0913 - what a certificate says
     if word is not None:
         known.append(x509.RFC822Name(f"{word or f'{serial:x}'}@{names[0]}"))
     return (
-        _builder(subject, authority.subject, key, *good, serial=serial)
+        _builder(subject, authority.subject, key, *lifetime, serial=serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
@@ -236,21 +236,21 @@ def _key_usage(*, signs: bool) -> x509.KeyUsage:
 
 
 def _is_current(
-    shelf: CertificateFiles,
+    files: CertificateFiles,
     authority: x509.Certificate,
     names: tuple[str, ...],
-    terms: CertificatePolicy,
+    policy: CertificatePolicy,
     now: datetime,
 ) -> bool:
-    if not (shelf.chain.exists() and shelf.key.exists()):
+    if not (files.chain.exists() and files.key.exists()):
         return False
-    leaf = read_leaf(shelf.chain)
-    if not _key_matches(shelf.key, leaf):  # two processes wrote them at once, or one is damaged
+    leaf = read_leaf(files.chain)
+    if not _key_matches(files.key, leaf):  # two processes wrote them at once, or one is damaged
         return False
     same = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
     by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     ours = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - terms.renew
+    return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - policy.renew
 
 
 def _key_matches(key: Path, leaf: x509.Certificate) -> bool:

@@ -36,7 +36,7 @@ class BrokerCertificate:
     names: tuple[str, ...]
     until: datetime
     authority_until: datetime
-    anew: bool
+    is_new: bool
 
 
 def _files_in(folder: Path) -> CertificateFiles:
@@ -61,7 +61,7 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     for file in (shelf.authority_key, shelf.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
-    ours = issue_server_certificate(shelf, name=f"Perron broker {box}", names=wanted, terms=BROKER_POLICY, now=now)
+    ours = issue_server_certificate(shelf, name=f"Perron broker {box}", names=wanted, policy=BROKER_POLICY, now=now)
     handed_out = folder / "authority.pem"
     if not handed_out.exists() or handed_out.read_bytes() != ours.pem:
         handed_out.write_bytes(ours.pem)
@@ -73,7 +73,7 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
         names=wanted,
         until=ours.leaf.not_valid_after_utc,
         authority_until=ours.authority.not_valid_after_utc,
-        anew=ours.anew,
+        is_new=ours.is_new,
     )
 
 

@@ -59,7 +59,7 @@ def pages_certificate(
     )
     terms = CertificatePolicy(days=CERTIFICATE_LIFETIME_DAYS, renew=RENEW_BEFORE, bound=True)
     ours = issue_server_certificate(
-        shelf, name=f"Perron {box}", names=tuple(sorted(set(names))), terms=terms, now=now, renew=renew
+        shelf, name=f"Perron {box}", names=tuple(sorted(set(names))), policy=terms, now=now, renew=renew
     )
     return PagesCertificate(
         shelf.chain,

@@ -73,7 +73,7 @@ class HubPage:
         writable = await asyncio.to_thread(self._services.proposals.writable)
         answer = self._authorizer.render_page(
             request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, writable=writable,
-            file=self._services.home_file_writer.file, line=None if uplink is None else uplink.standing, **facts,
+            file=self._services.home_file_writer.file, line=None if uplink is None else uplink.status, **facts,
         )  # fmt: skip
         if facts["section"] is None and asked is None:
             answer.headers.update(PHOTO_READER_HEADERS)
@@ -92,7 +92,7 @@ class HubPage:
             mine = None
         facts["half"] = section is None and mine is not None
         if section is not None and is_enrolled_by_claim(self._services.home, section):
-            facts["until"] = None if mine is None else mine.until
+            facts["until"] = None if mine is None else mine.valid_until
             facts["lost"] = mine is None
             facts["authority"] = enrolment.authority_fingerprint(self._folder)
         if facts["authority"] is not None:
@@ -213,7 +213,7 @@ class HubPage:
         if uplink is None:  # the box is not this home any more; only home.yaml still says so
             return await self._remove_membership(request, section.home)
         await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=user.person)
-        uplink.leave(at_once=fields.get("at_once") == "1")
+        uplink.leave(immediately=fields.get("at_once") == "1")
         log.warning("hub_leaving", url=section.url, home=section.home, by=user.person)
         raise web.HTTPSeeOther(HUB_PATH)
 

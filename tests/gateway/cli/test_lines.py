@@ -115,7 +115,7 @@ def test_a_report_takes_no_names_from_a_house_whose_box_has_another_key(home_fil
     keys.mkdir(parents=True)
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(text.replace("box: perron-demo", "box: box-1"), encoding="utf-8")
-    for pem, named in ((key.public.pem, True), (type(key).fresh().public.pem, False)):
+    for pem, named in ((key.public.pem, True), (type(key).generate().public.pem, False)):
         (keys / "box.pub.pem").write_bytes(pem)
         told = run_perron("report", folder, out, "--language", "en", "--home", home_file)
         assert ("not known to be the one" in told.stdout) is not named

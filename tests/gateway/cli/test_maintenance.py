@@ -25,12 +25,12 @@ def file(tmp_path: Path) -> Path:
 
 async def test_a_box_that_does_not_run_has_its_new_key_at_once(tmp_path: Path, file: Path) -> None:
     keys = tmp_path / "box" / "key"
-    old = BoxKey.at(keys)
+    old = BoxKey.load_or_create(keys)
     before, _ = SealingBox(key=old).visit(tmp_path)
     (tmp_path / "old.pem").write_bytes(old.public.pem)
     told: list[str] = []
     await change_key(file, tell=told.append)
-    new = BoxKey.at(keys).public
+    new = BoxKey.load_or_create(keys).public
     assert new != old.public
     assert new.fingerprint in told[0]
     assert PublicKey.from_pem((keys / PUBLIC_KEY_FILE).read_bytes()) == new
@@ -45,13 +45,13 @@ async def test_a_box_that_does_not_run_has_its_new_key_at_once(tmp_path: Path, f
 
 
 async def test_a_gateway_that_has_just_begun_takes_the_key_up_itself(tmp_path: Path, file: Path) -> None:
-    old = BoxKey.at(tmp_path / "box" / "key").public
+    old = BoxKey.load_or_create(tmp_path / "box" / "key").public
     with lock_folder(tmp_path / "box"):
         (tmp_path / "box" / "gateway.lock").write_text("0")  # its number is not written yet
         told: list[str] = []
         await change_key(file, tell=told.append)
     assert "The gateway's next start takes it up." in told
-    assert BoxKey.at(tmp_path / "box" / "key").public == old
+    assert BoxKey.load_or_create(tmp_path / "box" / "key").public == old
     assert (tmp_path / "box" / "key" / NEXT_MARKER_FILE).exists(), "its next start does it"
     assert not read_key_history(tmp_path / "box" / "key").steps
 

@@ -54,7 +54,7 @@ def a_box(folder: Path) -> SealingBox:
     house = make_home(folder / "box")
     folder.mkdir()
     (folder / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
-    box = SealingBox(key=BoxKey.at(folder / "box" / "key"))
+    box = SealingBox(key=BoxKey.load_or_create(folder / "box" / "key"))
     box.visit(folder, visit="before")
     return box
 
@@ -70,14 +70,16 @@ async def test_killed_at_any_write_the_old_key_or_the_new_one_is_whole_and_every
     kept = 0
     for number, box in enumerate(boxes[: steps + 1]):
         folder, keys = tmp_path / f"at{number}", tmp_path / f"at{number}" / "box" / "key"
-        old, cut = box.key.public, BoxKey.at(keys).public
-        assert cut in read_key_history(keys).kin(old), "whoever knows the old key follows, whatever was cut short"
+        old, cut = box.key.public, BoxKey.load_or_create(keys).public
+        assert cut in read_key_history(keys).keys_of_same_box(old), (
+            "whoever knows the old key follows, whatever was cut short"
+        )
         assert verify_proof(folder / "before", public_key=old, line=read_key_history(keys)).ok
         kept += cut == old
         said: list[str] = []
         await change_key(folder / "home.yaml", tell=said.append)  # said again, as whoever was cut off does
-        line, present = read_key_history(keys), BoxKey.at(keys)
-        assert present.public in line.kin(old)
+        line, present = read_key_history(keys), BoxKey.load_or_create(keys)
+        assert present.public in line.keys_of_same_box(old)
         assert present.public != old
         assert PublicKey.from_pem((keys / PUBLIC_KEY_FILE).read_bytes()) == present.public
         assert not (keys / NEXT_MARKER_FILE).exists()

@@ -53,11 +53,11 @@ def report(home: Home, folder: Path, key: BoxKey) -> Path:
 def test_a_report_is_checked_offline_and_one_that_was_changed_or_is_another_box_s_does_not_hold(
     home: Home, tmp_path: Path
 ) -> None:
-    key = BoxKey.fresh()
+    key = BoxKey.generate()
     file = report(home, tmp_path, key)
     mine, other = tmp_path / "mine.pem", tmp_path / "other.pem"
     mine.write_bytes(key.public.pem)
-    other.write_bytes(BoxKey.fresh().public.pem)
+    other.write_bytes(BoxKey.generate().public.pem)
     assert "perron-demo" in verify_report(file, mine)
     assert key.public.fingerprint in verify_report(file, None)
     with pytest.raises(Failure, match="signature does not hold"):

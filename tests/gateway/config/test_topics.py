@@ -72,7 +72,7 @@ def test_home_assistants_birth_is_heard_by_its_entities_and_by_who_shows_the_hou
 
 
 def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> None:
-    stored = {s.topic for s in TopicMap(home).subscriptions if s.stored}
+    stored = {s.topic for s in TopicMap(home).subscriptions if s.wants_retained}
     assert "perron/front-lock/state" in stored
     assert "perron/front-scanner/availability" in stored
     assert not stored & {"barcode/front", "perron/front-scanner/state", "perron/front-scanner/result"}
@@ -85,11 +85,11 @@ def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> 
 
 
 def test_the_owners_word_is_never_lost_and_scans_go_first(home: Home) -> None:
-    losses = {s.topic: s.loss for s in TopicMap(home).subscriptions}
-    assert losses["perron/entrance/front/set"] is OverflowPolicy.NEVER
-    assert losses["barcode/front"] is OverflowPolicy.COUNTED
-    assert losses[OFFER_TOPIC] is OverflowPolicy.COUNTED
-    assert losses["perron/front-door/state"] is OverflowPolicy.ASKED_AGAIN
+    losses = {s.topic: s.overflow for s in TopicMap(home).subscriptions}
+    assert losses["perron/entrance/front/set"] is OverflowPolicy.KEEP
+    assert losses["barcode/front"] is OverflowPolicy.DROP_AND_COUNT
+    assert losses[OFFER_TOPIC] is OverflowPolicy.DROP_AND_COUNT
+    assert losses["perron/front-door/state"] is OverflowPolicy.DROP_AND_QUERY
 
 
 def test_what_is_said_to_a_device_goes_to_its_own_topic(home: Home) -> None:
@@ -109,7 +109,7 @@ def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_sha
 
     both = DeviceOrigin(devices=("doorbell", "hall-camera"), channel=TopicSuffix.BRIDGE)
     assert topics.origin("frigate/available") == both
-    heard = {subscription.topic: subscription.stored for subscription in topics.subscriptions}
+    heard = {subscription.topic: subscription.wants_retained for subscription in topics.subscriptions}
     assert heard["frigate/available"], "it is retained, and wanted from before"
     assert not [topic for topic in heard if "camera" in topic or "doorbell" in topic]
 
@@ -119,4 +119,4 @@ def test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard(home: Home) -> No
     behind = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
     heard = {one.topic: one for one in TopicMap(behind).subscriptions}
     for part in ("boltStatus", "latchStatus"):
-        assert heard[f"zwave/5/98/0/{part}"].stored
+        assert heard[f"zwave/5/98/0/{part}"].wants_retained

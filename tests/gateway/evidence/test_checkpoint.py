@@ -21,7 +21,7 @@ from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from tests.gateway.evidence.visits import SCAN, chain_entries
 
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 LOG = chain_entries([canonical_json({"n": n}) for n in range(8)])
 
 
@@ -84,13 +84,13 @@ def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
         good.model_copy(update={"seq": 7}),
         good.model_copy(update={"hash": "0" * 64}),
         good.model_copy(update={"clock_trusted": False}),
-        good.model_copy(update={"key": BoxKey.fresh().public.text}),
+        good.model_copy(update={"key": BoxKey.generate().public.text}),
         good.model_copy(update={"signature": "A" * 86 + "=="}),
     ):
         problem = check_log(LOG, remembered=[bad], key=KEY.public)
         assert problem is not None
         assert problem.mismatch is Mismatch.FOREIGN
-    problem = check_log(LOG, remembered=[good], key=BoxKey.fresh().public)
+    problem = check_log(LOG, remembered=[good], key=BoxKey.generate().public)
     assert problem is not None
 
 

@@ -46,7 +46,7 @@ def recorded(root: Path) -> ClipFacts:
 
 def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_told(tmp_path: Path) -> None:
     facts = recorded(tmp_path)
-    folder, key = tmp_path / VISIT, BoxKey.fresh()
+    folder, key = tmp_path / VISIT, BoxKey.generate()
     film = FilmFile(
         camera=facts.camera,
         file=Path(facts.path).name,

@@ -199,7 +199,7 @@ def test_an_erased_visit_is_good_for_both_and_another_visits_tombstone_for_neith
 
 def test_keys_that_follow_each_other_are_one_box_for_both(tmp_path: Path) -> None:
     keys = tmp_path / "key"
-    box = SealingBox(key=BoxKey.at(keys))
+    box = SealingBox(key=BoxKey.load_or_create(keys))
     old = box.public
     before, _ = box.visit(tmp_path)
     prepare_key_change(keys)

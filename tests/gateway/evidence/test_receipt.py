@@ -10,7 +10,7 @@ from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receip
 from gateway.protocol.keys import BoxKey
 
 PARIS = ZoneInfo("Europe/Paris")
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 CAME = datetime(2026, 6, 1, 12, 7, 31, 5, tzinfo=UTC)
 LEFT = datetime(2026, 6, 1, 12, 8, 59, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def issued(left: datetime | None = LEFT, parcels: tuple[str, ...] = ("4711", "08
 def test_a_receipt_is_the_boxs_own_and_whole() -> None:
     mine = issued()
     assert mine.is_signed_by(KEY.public)
-    assert not mine.is_signed_by(BoxKey.fresh().public)
+    assert not mine.is_signed_by(BoxKey.generate().public)
     assert CourierReceipt.from_json(mine.to_json()) == mine
     for change in ({"outcome": Outcome.REFUSED}, {"parcels": ("4712",)}, {"came": LEFT}, {"box": "box-2"}):
         assert not mine.model_copy(update=change).is_signed_by(KEY.public)

@@ -184,7 +184,7 @@ def test_a_damaged_tombstone_is_named_and_replaced_by_the_next_erasure(
 
 
 def test_a_tombstone_that_somebody_else_put_there_is_replaced_by_our_own(visit: Path, box: SealingBox) -> None:
-    (visit / TOMBSTONE_FILE).write_bytes(stone_of(box, key=BoxKey.fresh()).to_json())
+    (visit / TOMBSTONE_FILE).write_bytes(stone_of(box, key=BoxKey.generate()).to_json())
     assert erase_folder(visit, ENDED, stone_of(box)) == stone_of(box)
     assert verify_proof(visit, public_key=box.public).ok
 
@@ -192,7 +192,7 @@ def test_a_tombstone_that_somebody_else_put_there_is_replaced_by_our_own(visit: 
 def test_films_that_were_deleted_with_a_forged_tombstone_are_not_erased_but_missing(
     visit: Path, box: SealingBox
 ) -> None:
-    thief = BoxKey.fresh()
+    thief = BoxKey.generate()
     for path in visit.iterdir():
         path.unlink()
     (visit / TOMBSTONE_FILE).write_bytes(stone_of(box, key=thief).to_json())

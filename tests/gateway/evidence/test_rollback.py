@@ -45,7 +45,7 @@ async def box(folder: Path) -> AsyncIterator[Store]:
     key, line, lost = load_own_key(folder)
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     try:
-        proofs, known = read_sealed_proofs(folder, line.kin(key.public)), store.rollback.condition()
+        proofs, known = read_sealed_proofs(folder, line.keys_of_same_box(key.public)), store.rollback.condition()
         doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
         if doubt is None:
             await store.rollback.set_signer(key.public.text)
@@ -67,7 +67,7 @@ async def found(folder: Path) -> StoreDoubt | None:
     key, line, lost = load_own_key(copy)
     store = await Store.open(copy / STORE_FILE, home=make_home(), now=NOW)
     try:
-        proofs = read_sealed_proofs(copy, line.kin(key.public))
+        proofs = read_sealed_proofs(copy, line.keys_of_same_box(key.public))
         return lost or find_doubt(
             copy / MARK_FILE, store.log.hash_at, store.rollback.condition(), key.public, line, proofs
         )
@@ -132,7 +132,7 @@ HURT: dict[str, tuple[Callable[[Path], object], StoreDoubt]] = {
     "mark a folder": (lambda folder: folder_in_place_of(folder / MARK_FILE), StoreDoubt.MARK_DAMAGED),
     "mark of another box": (
         lambda folder: (folder / MARK_FILE).write_bytes(
-            sign_checkpoint(ChainHead(), box="box-1", now=NOW, key=BoxKey.fresh()).to_json()
+            sign_checkpoint(ChainHead(), box="box-1", now=NOW, key=BoxKey.generate()).to_json()
         ),
         StoreDoubt.MARK_FOREIGN,
     ),
@@ -140,7 +140,7 @@ HURT: dict[str, tuple[Callable[[Path], object], StoreDoubt]] = {
     "all keys gone": (lambda folder: shutil.rmtree(folder / "key"), StoreDoubt.KEY_LOST),
     "key cut": (lambda folder: (folder / "key" / PRIVATE_KEY_FILE).write_bytes(b"-----BEGIN"), StoreDoubt.KEY_DAMAGED),
     "key of another box": (
-        lambda folder: (folder / "key" / PRIVATE_KEY_FILE).write_bytes(BoxKey.fresh().pem),
+        lambda folder: (folder / "key" / PRIVATE_KEY_FILE).write_bytes(BoxKey.generate().pem),
         StoreDoubt.KEY_FOREIGN,
     ),
     "line of keys damaged": (
@@ -229,7 +229,7 @@ async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no
     upgraded = tmp_path / "upgraded"
     upgraded.mkdir()
     shutil.copy(ROOT / "tests" / "gateway" / "databases" / "0009.sqlite", upgraded / STORE_FILE)
-    BoxKey.at(upgraded / "key")
+    BoxKey.load_or_create(upgraded / "key")
     assert await found(upgraded) is None
     async with box(upgraded) as store:
         assert store.rollback.condition().mark_due, "from now on one is due"
@@ -436,7 +436,7 @@ async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_
 
 async def test_what_another_box_has_sealed_makes_no_doubt(used: Path, tmp_path: Path) -> None:
     async with box(used) as store:
-        prove(used, store, BoxKey.at(tmp_path / "another" / "key"))
+        prove(used, store, BoxKey.load_or_create(tmp_path / "another" / "key"))
     gone(used)
     assert await found(used) is None, "nothing of the box's own says that it was used"
 

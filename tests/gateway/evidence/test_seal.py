@@ -25,7 +25,7 @@ NAMES = ["log.jsonl", "manifest.json", "manifest.sig"]
 
 @pytest.fixture
 def key() -> BoxKey:
-    return BoxKey.fresh()
+    return BoxKey.generate()
 
 
 @pytest.fixture

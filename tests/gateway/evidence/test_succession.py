@@ -50,12 +50,12 @@ class Changed:
 @pytest.fixture
 def changed(tmp_path: Path) -> Changed:
     keys = tmp_path / "key"
-    first = BoxKey.at(keys)
+    first = BoxKey.load_or_create(keys)
     box = SealingBox(key=first)
     before, _ = box.visit(tmp_path, visit="before")
     coming = prepare_key_change(keys)
     assert finish_key_change(keys, box="box-1", now=BETWEEN) is not None
-    box.key = BoxKey.at(keys)
+    box.key = BoxKey.load_or_create(keys)
     assert box.public == coming != first.public
     after, _ = box.visit(tmp_path, visit="after", at=SCAN + timedelta(hours=2))
     copy_key_history(keys, after)
@@ -91,7 +91,7 @@ def test_what_the_old_key_signs_after_it_was_replaced_is_no_proof(changed: Chang
 
 def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> None:
     (step,) = read_key_history(changed.keys).steps
-    thief = BoxKey.fresh()
+    thief = BoxKey.generate()
     theirs = step.model_copy(update={"new": thief.public.text})
     agreed = b64encode(thief.sign(theirs.agreed_bytes())).decode()
     wrong = [
@@ -103,17 +103,17 @@ def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> N
     ]
     for bad in wrong:
         with pytest.raises(ValueError, match="line 1"):
-            KeyHistory.read(bad.to_json())
+            KeyHistory.parse(bad.to_json())
         (changed.after / SUCCESSION_FILE).write_bytes(bad.to_json() + b"\n")
         assert verify_proof(changed.after, public_key=changed.first.public).code is ProofProblem.SUCCESSION_WRONG
     with pytest.raises(ValueError, match="line 2"):
-        KeyHistory.read(step.to_json() + b"\n" + step.to_json())
+        KeyHistory.parse(step.to_json() + b"\n" + step.to_json())
 
 
 def test_a_visit_whose_second_part_was_sealed_under_the_new_key_is_one_visit(changed: Changed, tmp_path: Path) -> None:
     changed.box.key = changed.first
     changed.box.visit(tmp_path, visit="both", at=SCAN)
-    changed.box.key = BoxKey.at(changed.keys)
+    changed.box.key = BoxKey.load_or_create(changed.keys)
     both, _ = changed.box.visit(tmp_path, visit="both", at=SCAN + timedelta(hours=2), part=2)
     copy_key_history(changed.keys, both)
     for known in (changed.first.public, changed.second.public, None):
@@ -138,7 +138,7 @@ def test_a_second_change_follows_the_first(changed: Changed) -> None:
     prepare_key_change(changed.keys)  # whoever asked twice gets the newest
     finish_key_change(changed.keys, box="box-1", now=BETWEEN)
     line = read_key_history(changed.keys)
-    assert line.keys == (changed.first.public, changed.second.public, BoxKey.at(changed.keys).public)
+    assert line.keys == (changed.first.public, changed.second.public, BoxKey.load_or_create(changed.keys).public)
     assert verify_proof(changed.before, public_key=line.keys[-1], line=line).ok
 
 
@@ -162,7 +162,7 @@ def watch(event, said):
 sys.addaudithook(watch)
 for steps in range(200):
     folder = Path(sys.argv[1]) / str(steps)
-    folder.with_suffix(".old").write_text(BoxKey.at(folder).public.text)
+    folder.with_suffix(".old").write_text(BoxKey.load_or_create(folder).public.text)
     child = os.fork()
     if not child:
         left = steps
@@ -180,9 +180,9 @@ def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_pa
     ends: list[bool] = []
     for keys in tried:
         finish_key_change(keys, box="box-1", now=BETWEEN)  # the next start
-        old, present = PublicKey.from_text(keys.with_suffix(".old").read_text()), BoxKey.at(keys).public
+        old, present = PublicKey.from_text(keys.with_suffix(".old").read_text()), BoxKey.load_or_create(keys).public
         line = read_key_history(keys)
-        assert present in line.kin(old), "whoever knows the old key follows"
+        assert present in line.keys_of_same_box(old), "whoever knows the old key follows"
         assert (present == old) == (line.steps == ())
         assert PublicKey.from_pem((keys / PUBLIC_KEY_FILE).read_bytes()) == present
         assert not (keys / NEXT_MARKER_FILE).exists()
@@ -194,7 +194,7 @@ def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_pa
 
 def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_done(tmp_path: Path) -> None:
     keys = tmp_path / "key"
-    old = BoxKey.at(keys)
+    old = BoxKey.load_or_create(keys)
     coming = prepare_key_change(keys)
     pem, decided = (keys / NEXT_KEY_FILE).read_bytes(), (keys / NEXT_MARKER_FILE).read_bytes()
     finish_key_change(keys, box="box-1", now=BETWEEN)
@@ -204,12 +204,12 @@ def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_
     with pytest.raises(KeyUnusable, match="cut short"):
         prepare_key_change(keys)
     finish_key_change(keys, box="box-1", now=BETWEEN)
-    assert (BoxKey.at(keys).public, read_key_history(keys).keys) == (coming, (old.public, coming))
+    assert (BoxKey.load_or_create(keys).public, read_key_history(keys).keys) == (coming, (old.public, coming))
 
 
 def test_a_key_that_was_put_there_by_hand_in_the_middle_is_told(tmp_path: Path) -> None:
     keys = tmp_path / "key"
-    BoxKey.at(keys)
+    BoxKey.load_or_create(keys)
     prepare_key_change(keys)
     (keys / NEXT_KEY_FILE).unlink()
     with pytest.raises(KeyUnusable, match="by hand"):

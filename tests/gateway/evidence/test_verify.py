@@ -302,7 +302,7 @@ def test_an_unsigned_manifest_proves_nothing(visit: Path, box: SealingBox) -> No
 
 
 def test_a_manifest_that_another_box_signed_is_foreign(visit: Path, box: SealingBox) -> None:
-    thief = BoxKey.fresh()
+    thief = BoxKey.generate()
     resign(visit, thief)
     verdict = judge(visit, box, phone=False)
     assert verdict.code is ProofProblem.FOREIGN_KEY
@@ -314,7 +314,7 @@ def test_a_manifest_that_another_box_signed_is_foreign(visit: Path, box: Sealing
 
 
 def test_a_manifest_with_the_name_of_our_key_and_another_signature_is_changed(visit: Path, box: SealingBox) -> None:
-    (visit / "manifest.sig").write_bytes(BoxKey.fresh().sign((visit / "manifest.json").read_bytes()))
+    (visit / "manifest.sig").write_bytes(BoxKey.generate().sign((visit / "manifest.json").read_bytes()))
     assert judge(visit, box).code is ProofProblem.SIGNATURE_WRONG
 
 

@@ -79,7 +79,7 @@ def chain_entries(bodies: list[bytes], after: ChainHead | None = None) -> list[C
 class SealingBox:
     """A box with a log that grows, and the phone that remembers its checkpoints."""
 
-    key: BoxKey = field(default_factory=BoxKey.fresh)
+    key: BoxKey = field(default_factory=BoxKey.generate)
     log: list[ChainEntry] = field(default_factory=list)
     phone: list[Checkpoint] = field(default_factory=list)
 

@@ -268,7 +268,7 @@ async def two_boxes(folder: Path) -> AsyncIterator[tuple[RunningHub, Any, Any, E
         homes_broker("home-1", "home-2") as broker,
         run_hub(hub_file(folder, broker=broker_account(broker, folder))) as hub,
     ):
-        bad, good = BoxKey.fresh(), BoxKey.fresh()
+        bad, good = BoxKey.generate(), BoxKey.generate()
         async with hub.hub.store.writing() as tx:
             await insert_home(tx, "home-1", bad.public)
             await insert_home(tx, "home-2", good.public)
@@ -385,7 +385,7 @@ async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_
         assert line is not None
         await wait_until(lambda: line.is_connected)
         async with hub.hub.store.writing() as tx:
-            await insert_home(tx, "home-1", BoxKey.fresh().public)
+            await insert_home(tx, "home-1", BoxKey.generate().public)
             await job_store.enqueue(tx, "home-1", JobKind.DELIVERY, b"a.b.c", now=hub.hub.now())
         async with connected_to_broker("home-1", broker, tmp_path) as one:
             hub.hub.wake_dispatcher()
@@ -415,7 +415,7 @@ async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_u
 
 async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_being_asked(tmp_path: Path) -> None:
     """A box whose line held all the while has been told that all is kept: it would say nothing again."""
-    key = BoxKey.fresh()
+    key = BoxKey.generate()
     journal = EventJournal("home-1", key)
     async with homes_broker("home-1") as broker, connected_to_broker("home-1", broker, tmp_path) as one:
         file = hub_file(tmp_path, broker=broker_account(broker, tmp_path))

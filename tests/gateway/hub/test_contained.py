@@ -225,7 +225,7 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 ) -> None:
     store, bell, faults = await at_store(tmp_path), FakeBrokerConnection(), list[str]()
     async with store.writing() as tx:
-        await insert_home(tx, "home-1", BoxKey.fresh().public)
+        await insert_home(tx, "home-1", BoxKey.generate().public)
         connection = await insert_connection(tx, "ret-1", "lune", "home-1")
         poisoned = [await insert_delivery(tx, connection, f"d-{number}") for number in range(len(ARBITRARY_EXCEPTIONS))]
         await tx.execute(update(deliveries).values(state="awaiting_permission"))
@@ -269,7 +269,7 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
 
     monkeypatch.setattr(box_events, "_update_delivery", poisoned)
     store, faults, acked = await at_store(tmp_path), list[str](), dict[str, Ack]()
-    journals = {name: EventJournal(name, BoxKey.fresh()) for name in ("home-1", "home-2")}
+    journals = {name: EventJournal(name, BoxKey.generate()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:
         for name, journal in journals.items():
             await insert_home(tx, name, journal.key.public)

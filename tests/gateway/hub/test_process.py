@@ -92,7 +92,7 @@ async def process(folder: Path, broker: Mosquitto, *homes: str) -> AsyncIterator
     try:
         async with store.writing() as tx:
             for home in homes:
-                await insert_home(tx, home, BoxKey.fresh().public)
+                await insert_home(tx, home, BoxKey.generate().public)
         await hub.begins()
         yield hub
     finally:
@@ -175,7 +175,7 @@ async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is
     ):
         retailer = await hub.retailer()
         async with hub.hub.store.writing() as tx:
-            await insert_home(tx, "home-1", BoxKey.fresh().public, now=hub.hub.now())
+            await insert_home(tx, "home-1", BoxKey.generate().public, now=hub.hub.now())
 
         async def brand(id_: str) -> tuple[int, str]:
             body = {"id": id_, "name": "Lune"}

@@ -166,7 +166,7 @@ async def test_a_renewal_reaches_the_next_client_and_disturbs_nobody_who_is_conn
         before, authority = shown(home.broker), (tmp_path / "authority.pem").read_bytes()
         certificate = renew_broker_certificate(tmp_path, box="test-box", now=datetime.now(UTC))
         assert certificate is not None
-        assert certificate.anew
+        assert certificate.is_new
         assert certificate.until > datetime.now(UTC) + timedelta(days=29)
         assert reload(tmp_path) == (broker.pid,)
         await until_true(lambda: shown(home.broker) != before)
@@ -259,7 +259,7 @@ def test_the_authority_stays_when_names_come_and_go_so_devices_need_nothing_new(
     second = broker_certificate(tmp_path, box="b", names=("192.168.1.20",), now=now)
     third = broker_certificate(tmp_path, box="b", names=("192.168.1.20",), now=now)
     assert first.fingerprint == second.fingerprint
-    assert (second.anew, third.anew) == (True, False)
+    assert (second.is_new, third.is_new) == (True, False)
     assert "192.168.1.20" in third.names
 
 

@@ -15,7 +15,11 @@ def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
 def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies={"scan": OverflowPolicy.COUNTED, "stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
+        policies={
+            "scan": OverflowPolicy.DROP_AND_COUNT,
+            "stop": OverflowPolicy.KEEP,
+            "lock": OverflowPolicy.DROP_AND_QUERY,
+        },
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -32,7 +36,7 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
 def test_a_flood_of_offers_costs_no_scan() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies=dict.fromkeys(("scan", "offer"), OverflowPolicy.COUNTED),
+        policies=dict.fromkeys(("scan", "offer"), OverflowPolicy.DROP_AND_COUNT),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -44,7 +48,7 @@ def test_a_flood_of_offers_costs_no_scan() -> None:
 def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies=dict.fromkeys(("lock", "fridge"), OverflowPolicy.ASKED_AGAIN),
+        policies=dict.fromkeys(("lock", "fridge"), OverflowPolicy.DROP_AND_QUERY),
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )
@@ -56,7 +60,7 @@ def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None
 def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
     missed: list[str] = []
     inbox = ReceiveQueue(
-        policies={"stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
+        policies={"stop": OverflowPolicy.KEEP, "lock": OverflowPolicy.DROP_AND_QUERY},
         on_missed=missed.append,
         max_payload_bytes=MAX_PAYLOAD_BYTES,
     )

@@ -42,7 +42,9 @@ class Ears:
         self._said = asyncio.Event()
         self.line = MqttClient(
             broker=broker,
-            subscriptions=[Subscription(topic="dn/home-1/+", stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
+            subscriptions=[
+                Subscription(topic="dn/home-1/+", wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
+            ],
             session_number=self._number,
             on_message=self._hear,
             on_up=self._say,

@@ -26,7 +26,7 @@ async def test_a_line_that_comes_again_hears_by_the_next_of_its_qualities(tmp_pa
         word.write_text("secret\n")
         line = MqttClient(
             broker=BrokerSection(port=wire.port, username="home-1", password_file=word),
-            subscriptions=[Subscription(topic=TOPIC, stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
+            subscriptions=[Subscription(topic=TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)],
             session_number=number, on_message=lambda _incoming: None, on_up=ups.put_nowait,
             on_down=lambda _why: None, on_missed=lambda _topic: None, monotonic=time.monotonic,
             options=ConnectionOptions(qos=(0, 1)),

@@ -25,7 +25,8 @@ SENSORS = 200
 
 def sensors(account: str | None) -> list[Subscription]:
     return [
-        Subscription(topic=f"s/{n}", stored=True, loss=OverflowPolicy.LATEST, account=account) for n in range(SENSORS)
+        Subscription(topic=f"s/{n}", wants_retained=True, overflow=OverflowPolicy.KEEP_LATEST, account=account)
+        for n in range(SENSORS)
     ]
 
 
@@ -74,7 +75,7 @@ def test_the_newest_reading_is_read_when_there_is_room_again() -> None:
 
 def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
     loud = sensors("zigbee2mqtt")
-    quiet = Subscription(topic="other", stored=True, loss=OverflowPolicy.LATEST, account="zwave")
+    quiet = Subscription(topic="other", wants_retained=True, overflow=OverflowPolicy.KEEP_LATEST, account="zwave")
     limits = RateLimits([*loud, quiet])
     flood(limits, loud, per_second=5, seconds=30)
     assert limits.judge(b"other", 30.0) is LimitVerdict.HELD
@@ -83,8 +84,8 @@ def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
 
 
 def test_a_scanner_s_garbage_is_dropped_beyond_its_limit_and_the_owner_is_never_limited() -> None:
-    scans = Subscription(topic="scan", stored=False, loss=OverflowPolicy.COUNTED)
-    owner = Subscription(topic="set", stored=False, loss=OverflowPolicy.NEVER, urgent=True)
+    scans = Subscription(topic="scan", wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT)
+    owner = Subscription(topic="set", wants_retained=False, overflow=OverflowPolicy.KEEP, is_urgent=True)
     limits = RateLimits([scans, owner])
     verdicts = [limits.judge(b"scan", number / 10_000) for number in range(10_000)]
     assert verdicts.count(LimitVerdict.READ) <= SCANS_AT_ONCE + SCANS_PER_S + 1
@@ -117,15 +118,18 @@ def test_a_bridge_s_sensors_and_buttons_cost_the_lock_behind_it_no_report() -> N
     found = {one.topic: one for one in TopicMap(home).subscriptions}
     assert found["zigbee2mqtt/lock"].account is None
     assert found["zigbee2mqtt/bridge/state"].account is None
-    assert (found["zigbee2mqtt/siren"].loss, found["zigbee2mqtt/siren"].account) == (
-        OverflowPolicy.ASKED_AGAIN,
+    assert (found["zigbee2mqtt/siren"].overflow, found["zigbee2mqtt/siren"].account) == (
+        OverflowPolicy.DROP_AND_QUERY,
         "zigbee2mqtt",
     )
-    assert (found["zigbee2mqtt/f3"].loss, found["zigbee2mqtt/f3"].account) == (OverflowPolicy.LATEST, "zigbee2mqtt")
-    assert found["zigbee2mqtt/f3/availability"].loss is OverflowPolicy.ASKED_AGAIN
-    assert found["zigbee2mqtt/bridge/logging"].loss is OverflowPolicy.UNTOLD
-    assert found[f"perron/scanner/{TopicSuffix.EVENT}"].loss is OverflowPolicy.COUNTED
-    assert found["perron/entrance/front/set"].urgent
+    assert (found["zigbee2mqtt/f3"].overflow, found["zigbee2mqtt/f3"].account) == (
+        OverflowPolicy.KEEP_LATEST,
+        "zigbee2mqtt",
+    )
+    assert found["zigbee2mqtt/f3/availability"].overflow is OverflowPolicy.DROP_AND_QUERY
+    assert found["zigbee2mqtt/bridge/logging"].overflow is OverflowPolicy.DROP
+    assert found[f"perron/scanner/{TopicSuffix.EVENT}"].overflow is OverflowPolicy.DROP_AND_COUNT
+    assert found["perron/entrance/front/set"].is_urgent
     limits = RateLimits(found.values())
     for _ in range(1_000):
         for topic in (b"zigbee2mqtt/siren", *(f"zigbee2mqtt/f{n}/availability".encode() for n in range(20))):

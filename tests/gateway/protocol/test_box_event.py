@@ -9,7 +9,7 @@ from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.jws import BoxEventHeader
 from gateway.protocol.keys import BoxKey
 
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 AT = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 EVENT = BoxEvent(
     home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT,
@@ -38,7 +38,7 @@ def test_rubbish_is_never_an_event(rubbish: bytes) -> None:
 
 
 def test_another_box_s_event_a_longer_one_and_a_header_that_brings_a_key_along_are_refused() -> None:
-    assert verify_event(TOKEN, BoxKey.fresh().public) is EventRejection.WRONG_SIGNATURE
+    assert verify_event(TOKEN, BoxKey.generate().public) is EventRejection.WRONG_SIGNATURE
     long = BoxEventHeader().encode() + b"." + b"A" * MAX_EVENT_BYTES
     assert verify_event(long + b"." + b"A" * 86, KEY.public) is EventRejection.MALFORMED
     _, payload, _ = TOKEN.split(b".")

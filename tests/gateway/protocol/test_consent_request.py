@@ -22,7 +22,7 @@ from gateway.protocol.consent_request import (
 )
 from gateway.protocol.keys import BoxKey
 
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 NAMES = st.text(st.sampled_from("aZé &<\"'Œ"), min_size=1, max_size=80).filter(lambda name: name == name.strip())
 TERMS = st.builds(
@@ -94,7 +94,7 @@ def longest(*, vouched: int, asked: bool = True) -> ConsentMessage:
 def unpadded() -> int:
     """How long a voucher is at most whose JSON has no blanks in it."""
     word = NextKeyStatement(iss="b" * 64, hub="h" * 200, iat=4_102_444_800, kid="k" * 64, x="A" * 43)
-    return len(sign_brand_statement(word, BoxKey.fresh().sign, kid="o" * 64))
+    return len(sign_brand_statement(word, BoxKey.generate().sign, kid="o" * 64))
 
 
 @pytest.mark.parametrize("asked", [True, False])

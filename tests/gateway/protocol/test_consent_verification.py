@@ -34,7 +34,7 @@ def heard(
     asking: ConsentMessage | bytes | None, known: Mapping[str, str] | None = None
 ) -> VerifiedConsentMessage | str:
     found = parse_consent(asking) if isinstance(asking, bytes) else asking
-    return verify_consent(found, home=HOME, hub=HUB, recognised=known, utc=NOW.utc)
+    return verify_consent(found, home=HOME, hub=HUB, known_keys=known, utc=NOW.utc)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_what_an_unknown_brand_asks_counts_as_it_signed_it_whatever_the_hub_writ
     lune = UnknownBrand()
     found = heard(lune.asking(name="Amazon", asked=AskedTerms(carriers=("Anybody",), hub_signed=True)))
     assert isinstance(found, VerifiedConsentMessage)
-    assert found.question is not None
-    assert (found.question.name, found.question.asked.carriers) == ("Maison Lune", ("Colissimo",))
-    assert not found.question.asked.hub_signed
-    assert [key.x for key in found.question.keys] == [lune.x()]
+    assert found.request is not None
+    assert (found.request.name, found.request.asked.carriers) == ("Maison Lune", ("Colissimo",))
+    assert not found.request.asked.hub_signed
+    assert [key.x for key in found.request.keys] == [lune.x()]
 
 
 def test_a_hub_adds_no_key_of_its_own_to_what_a_brand_asks() -> None:
@@ -75,8 +75,8 @@ def test_a_hub_adds_no_key_of_its_own_to_what_a_brand_asks() -> None:
     forged = replace(hub, keys=[*hub.keys, hub.keys[0]]).vouches(2).model_copy(update={"kid": "lune-9"})
     found = heard(lune.asking(lune.shown(), lune.vouches(second), RequestedKey(kid="lune-8", x=hub.x()), forged))
     assert isinstance(found, VerifiedConsentMessage)
-    assert found.question is not None
-    assert [key.kid for key in found.question.keys] == ["lune-1", "lune-2"]
+    assert found.request is not None
+    assert [key.kid for key in found.request.keys] == ["lune-1", "lune-2"]
 
 
 @pytest.mark.parametrize("change", ["other terms", "another key", "another brand", "another hub", "another type"])
@@ -100,13 +100,13 @@ def test_a_question_lives_no_longer_than_its_brand_said_nor_than_a_month_nor_wai
     token = lune.asking(signed=lune.asks(lives=timedelta(days=30)), expires=NOW.utc + timedelta(days=365))
     found = heard(token)
     assert isinstance(found, VerifiedConsentMessage)
-    assert found.question is not None
-    assert found.question.expires == NOW.utc + timedelta(days=7)
+    assert found.request is not None
+    assert found.request.expires == NOW.utc + timedelta(days=7)
     assert heard(lune.asking(signed=lune.asks(lives=timedelta(days=32)))) == REASON_EXPIRED
     late = parse_consent(lune.asking(signed=lune.asks(lives=timedelta(hours=1))))
-    assert verify_consent(late, home=HOME, hub=HUB, recognised=None, utc=noon_plus(hours=2).utc) == REASON_EXPIRED
+    assert verify_consent(late, home=HOME, hub=HUB, known_keys=None, utc=noon_plus(hours=2).utc) == REASON_EXPIRED
     early = parse_consent(replace(lune, now=NOW.utc + timedelta(minutes=5)).asking())
-    assert verify_consent(early, home=HOME, hub=HUB, recognised=None, utc=NOW.utc) == REASON_NOT_YET_VALID
+    assert verify_consent(early, home=HOME, hub=HUB, known_keys=None, utc=NOW.utc) == REASON_NOT_YET_VALID
 
 
 def test_of_a_known_brand_only_a_key_that_counts_vouches_for_another_one() -> None:
@@ -132,7 +132,7 @@ def test_that_the_brand_itself_ends_a_connection_only_its_key_says() -> None:
     for word, signed in ((lune.ends(), True), (other.ends(), False), (lune.ends("con-2"), False), (None, False)):
         ended = heard(lune.asking(connection=None, ends="con-1", ended=word), known)
         assert isinstance(ended, VerifiedConsentMessage)
-        assert (ended.ended, ended.end_signed) == ("con-1", signed)
+        assert (ended.ended_connection, ended.is_end_signed) == ("con-1", signed)
 
 
 def test_a_question_of_a_megabyte_is_not_even_read() -> None:

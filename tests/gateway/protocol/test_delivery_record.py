@@ -18,10 +18,10 @@ from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.delivery_record import (
     MAX_LINES,
     DeliveryRecord,
-    Line,
     RecordEntry,
+    RecordEntryKind,
+    RecordLine,
     Statement,
-    What,
     chain_lines,
     first_break,
     head_hash,
@@ -30,20 +30,20 @@ from gateway.protocol.hash_chain import ChainFault
 from gateway.protocol.jws import AccountHeader
 from gateway.protocol.keys import BoxKey
 
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 AT = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 said = st.builds(
     RecordEntry,
     at=st.integers(0, 10**8).map(lambda micros: AT + timedelta(microseconds=micros)),
-    what=st.sampled_from(What),
+    what=st.sampled_from(RecordEntryKind),
     code=st.none() | st.text("ABC0123", min_size=1, max_size=4),
     celsius=st.none() | st.floats(-40, 40),
 )
 logs = st.lists(said, min_size=1, max_size=MAX_LINES + 5)
 
 
-def stated(lines: tuple[Line, ...], left_out: int = 0, **more: object) -> Statement:
+def stated(lines: tuple[RecordLine, ...], left_out: int = 0, **more: object) -> Statement:
     plain = {"home": "home-1", "brand": "lune", "delivery": "order-1", "version": 1, "state": State.DELIVERED,
              "missing": 0, "house": DoorResult.LOCKED_AGAIN, "at": AT, "clock_trusted": True, "lines": len(lines),
              "left_out": left_out, "head": head_hash(lines), "entry": "e" * 64}  # fmt: skip
@@ -64,7 +64,7 @@ def test_a_line_that_was_altered_is_named(log: list[RecordEntry], data: st.DataO
     place = data.draw(st.integers(0, len(lines) - 1))
     other = data.draw(said)
     line = lines[place]
-    changed = Line(**other.model_dump(), n=line.n, hash=line.hash)
+    changed = RecordLine(**other.model_dump(), n=line.n, hash=line.hash)
     if changed != line:
         found = first_break((*lines[:place], changed, *lines[place + 1 :]), stated(lines))
         assert found is not None
@@ -100,7 +100,7 @@ def test_a_whole_other_log_is_no_log_of_this_statement(log: list[RecordEntry], o
         assert first_break(theirs, stated(lines)) is not None
 
 
-TOKEN = sign_statement(stated(chain_lines([RecordEntry(at=AT, what=What.OPENED)])[0]), KEY.sign).encode()
+TOKEN = sign_statement(stated(chain_lines([RecordEntry(at=AT, what=RecordEntryKind.OPENED)])[0]), KEY.sign).encode()
 
 
 @given(at=st.integers(0, len(TOKEN) - 1), byte=st.integers(0, 255))
@@ -112,7 +112,7 @@ def test_no_byte_of_what_is_signed_can_be_another(at: int, byte: int) -> None:
 
 def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
     assert isinstance(verify_statement(TOKEN, KEY.public), Statement)
-    assert verify_statement(TOKEN, BoxKey.fresh().public) is EventRejection.WRONG_SIGNATURE
+    assert verify_statement(TOKEN, BoxKey.generate().public) is EventRejection.WRONG_SIGNATURE
     assert verify_event(TOKEN, KEY.public) is EventRejection.MALFORMED
     event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
     assert verify_statement(event, KEY.public) is EventRejection.MALFORMED
@@ -121,7 +121,7 @@ def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
 
 def test_the_largest_account_fits_into_an_event() -> None:
     """What a hub refuses for its size it would never acknowledge: the box's line would stand still."""
-    long = RecordEntry(at=AT + timedelta(microseconds=123456), what=What.TEMPERATURE, celsius=-99.9)
+    long = RecordEntry(at=AT + timedelta(microseconds=123456), what=RecordEntryKind.TEMPERATURE, celsius=-99.9)
     lines, left_out = chain_lines([long] * 1000)
     name, at = "w" * 64, AT + timedelta(microseconds=123456)
     statement = stated(

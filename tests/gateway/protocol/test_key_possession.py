@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.protocol.key_possession import proof_error, sign_proof
 from gateway.protocol.keys import BoxKey
 
-KEY, OTHER = BoxKey.fresh(), BoxKey.fresh()
+KEY, OTHER = BoxKey.generate(), BoxKey.generate()
 SAID = {"brand": "lune", "kid": "lune-1", "hub": "https://hub.example"}
 
 

@@ -386,7 +386,7 @@ async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_i
 
 
 async def test_who_moved_a_z_wave_bolt_and_its_battery_are_heard_though_the_gateway_retains_all(zwaves: Radio) -> None:
-    stored = {s.topic for s in TopicMap(zwaves.made.home).subscriptions if s.stored}
+    stored = {s.topic for s in TopicMap(zwaves.made.home).subscriptions if s.wants_retained}
     assert {"zwave/5/98/0/currentMode", "zwave/5/113/0/Access_Control/Lock_state", "zwave/5/128/0/level"} <= stored
     (heard,) = zwaves.says("lock", {"value": 6}, TopicSuffix.OPERATION)
     assert isinstance(heard, e.LockReported)

@@ -76,13 +76,15 @@ async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from
         return await made.reception.by_hub(token, "home-1")
 
     nobody = [b"a.b.%d" % number for number in range(5)]
-    assert await heard(sign_claims(make_claims(make_offer()))) is JobOutcome.YES
-    assert [await heard(one) for one in nobody] == [JobOutcome.YES] * 2 + [JobOutcome.LATER] * 3
-    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.LATER
-    assert await heard(sign_claims(make_claims(make_cancel()))) is JobOutcome.YES, "access is taken away at any time"
+    assert await heard(sign_claims(make_claims(make_offer()))) is JobOutcome.ANSWERED
+    assert [await heard(one) for one in nobody] == [JobOutcome.ANSWERED] * 2 + [JobOutcome.RETRY_LATER] * 3
+    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.RETRY_LATER
+    assert await heard(sign_claims(make_claims(make_cancel()))) is JobOutcome.ANSWERED, (
+        "access is taken away at any time"
+    )
     made_, head = made.store.hub_journal.last_seq(), token_digest(made.store.hub_journal.unacknowledged(0, 9)[-1].token)
     await made.store.hub_journal.acknowledge(Ack(seq=made_, head=head), now)
-    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.YES
+    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.ANSWERED
 
 
 async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: ShellBox) -> None:

@@ -24,7 +24,7 @@ from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported,
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Phase
 from gateway.protocol.box_event import verify_statement
 from gateway.protocol.box_hub import BoxEvent
-from gateway.protocol.delivery_record import DeliveryRecord, Statement, What, first_break
+from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.storage import Store, StoredDecision
@@ -128,13 +128,13 @@ async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_
     found, statement = account(hub)
     told = [((line.at - at(0).utc).total_seconds(), line.what, line.code or line.celsius) for line in found.lines]
     assert told == [
-        (-5, What.PARCEL, PARCEL[-4:]),
-        (0, What.TEMPERATURE, 3.5),
-        (21, What.UNLOCKED, None),
-        (22, What.OPENED, None),
-        (30, What.TEMPERATURE, 4.5),
-        (40, What.CLOSED, None),
-        (60, What.LOCKED_AGAIN, None),
+        (-5, RecordEntryKind.PARCEL, PARCEL[-4:]),
+        (0, RecordEntryKind.TEMPERATURE, 3.5),
+        (21, RecordEntryKind.UNLOCKED, None),
+        (22, RecordEntryKind.OPENED, None),
+        (30, RecordEntryKind.TEMPERATURE, 4.5),
+        (40, RecordEntryKind.CLOSED, None),
+        (60, RecordEntryKind.LOCKED_AGAIN, None),
     ]
     assert (statement.state, statement.house, statement.missing) == (State.DELIVERED, DoorResult.LOCKED_AGAIN, 0)
     assert (statement.home, statement.brand, statement.delivery, statement.version) == ("home-1", "shop", "d1", 1)
@@ -150,7 +150,7 @@ async def test_what_need_not_be_cold_has_no_temperatures(tmp_path: Path) -> None
         await accepted(store, make_offer(place="fridge"))
         await walked(store)
         await synced(store, hub, at(100))
-    assert What.TEMPERATURE not in {line.what for line in account(hub)[0].lines}
+    assert RecordEntryKind.TEMPERATURE not in {line.what for line in account(hub)[0].lines}
 
 
 async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tmp_path: Path) -> None:
@@ -172,7 +172,10 @@ async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tm
         await store.commit(make_step(Entrance(id="front"), locked))
         await synced(store, hub, IN_WINDOW)
         assert account(hub)[1].house is DoorResult.LOCKED_AGAIN
-        assert [line.what for line in account(hub)[0].lines] == [What.HANDED_TO_OWNER, What.LOCKED_AGAIN]
+        assert [line.what for line in account(hub)[0].lines] == [
+            RecordEntryKind.HANDED_TO_OWNER,
+            RecordEntryKind.LOCKED_AGAIN,
+        ]
 
 
 async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tmp_path: Path) -> None:
@@ -199,7 +202,7 @@ async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tm
 
 
 async def test_a_new_key_signs_an_account_that_the_hub_does_not_have_anew(tmp_path: Path) -> None:
-    new, hub = BoxKey.fresh(), Hub()
+    new, hub = BoxKey.generate(), Hub()
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
@@ -226,8 +229,8 @@ async def test_a_door_that_flaps_without_end_still_fits_into_an_event_and_says_t
         await synced(store, hub, at(100))
     found, statement = account(hub)
     assert statement.left_out > 100
-    assert found.lines[0].what is What.PARCEL
-    assert found.lines[-1].what is What.LOCKED_AGAIN
+    assert found.lines[0].what is RecordEntryKind.PARCEL
+    assert found.lines[-1].what is RecordEntryKind.LOCKED_AGAIN
     assert isinstance(hub.events[-1], BoxEvent)
     assert hub.refused == 0
 

@@ -38,7 +38,7 @@ from tests.gateway.domain.delivery.shop import (
     sign_claims,
 )
 
-KEY = BoxKey.fresh()
+KEY = BoxKey.generate()
 HOME = "home-1"
 
 
@@ -367,7 +367,7 @@ async def test_a_hub_that_has_another_chain_each_time_does_not_fill_the_house_s_
 
 
 async def test_a_new_key_signs_what_is_not_acknowledged_anew(tmp_path: Path) -> None:
-    new, hub = BoxKey.fresh(), Hub()
+    new, hub = BoxKey.generate(), Hub()
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())

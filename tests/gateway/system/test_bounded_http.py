@@ -54,7 +54,7 @@ def read(url: str) -> bytes:
     """What is answered until it ends."""
     with (
         contextlib.suppress(OSError, ValueError, HTTPException),
-        open_bounded(Request(url), patience=LATE, longest=LONGEST) as answer,  # noqa: S310 - this machine's own
+        open_bounded(Request(url), idle_timeout_s=LATE, max_duration_s=LONGEST) as answer,  # noqa: S310 - this machine's own
     ):
         return answer.read(65_536)
     return b""
@@ -86,5 +86,5 @@ async def test_nobody_is_led_elsewhere_and_what_is_whole_is_read() -> None:
 
 
 def _open(url: str) -> None:
-    with open_bounded(Request(url), patience=LATE):  # noqa: S310 - this machine's own
+    with open_bounded(Request(url), idle_timeout_s=LATE):  # noqa: S310 - this machine's own
         pass

@@ -17,7 +17,7 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
 from gateway.system import i18n
-from gateway.system.catalogue import CatalogueError, compiled
+from gateway.system.catalogue import CatalogueError, load_compiled
 from gateway.system.i18n import Text, _, accepted, in_language, language_names, language_of, languages, pgettext
 from gateway.web.texts.catalogue import TEXTS, offered
 
@@ -176,10 +176,10 @@ def test_a_catalogue_is_compiled_when_it_is_needed_and_again_when_it_changed(tmp
     po = tmp_path / "fr" / PO
     po.parent.mkdir(parents=True)
     po.write_text('msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "Door"\nmsgstr "Porte"\n')
-    first = compiled(po)
+    first = load_compiled(po)
     assert po.with_suffix(".mo").read_bytes() == first
     po.write_text(po.read_text().replace("Porte", "Portail"))
-    assert b"Portail" in compiled(po)
+    assert b"Portail" in load_compiled(po)
 
 
 def test_a_compiled_catalogue_needs_neither_its_source_nor_babel(
@@ -190,10 +190,10 @@ def test_a_compiled_catalogue_needs_neither_its_source_nor_babel(
     monkeypatch.setitem(sys.modules, "babel.messages.mofile", None)
     po.write_text("")
     with pytest.raises(CatalogueError, match="make texts"):
-        compiled(po)
+        load_compiled(po)
     po.unlink()
     po.with_suffix(".mo").write_bytes(b"made at install")
-    assert compiled(po) == b"made at install"
+    assert load_compiled(po) == b"made at install"
 
 
 @pytest.mark.slow

@@ -65,8 +65,8 @@ def test_each_value_knows_its_place_and_what_is_missing_stands_where_its_parent_
         ("1", "true"): SourcePosition(7, 5),
         ("1", "false", "[key]"): SourcePosition(7, 1),
     }
-    assert {loc: document.spot(loc) for loc in places} == places
-    assert parse_yaml("").spot(("box",)) == SourcePosition(1, 1)
+    assert {loc: document.position(loc) for loc in places} == places
+    assert parse_yaml("").position(("box",)) == SourcePosition(1, 1)
 
 
 @pytest.mark.parametrize(

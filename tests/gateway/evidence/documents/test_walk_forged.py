@@ -21,8 +21,8 @@ from gateway.protocol.signed_document import sign_document
 from tests.gateway.domain.delivery.shop import make_home as shop_home
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-KEY = BoxKey.fresh()
-THIEF = BoxKey.fresh()
+KEY = BoxKey.generate()
+THIEF = BoxKey.generate()
 
 
 @pytest.fixture(scope="module")

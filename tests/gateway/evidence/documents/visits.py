@@ -58,7 +58,7 @@ def seal_visit(
     root: Path, *rows: dict[str, Json], key: BoxKey | None = None, draft: ManifestDraft | None = None
 ) -> tuple[Path, BoxKey]:
     """Film and seal one visit with this log; the delivery's own where none is given."""
-    key, folder = key or BoxKey.fresh(), root / VISIT
+    key, folder = key or BoxKey.generate(), root / VISIT
     folder.mkdir()
     films = tuple(
         write_film(folder, camera, key=ClipKey(visit=VISIT, part=1), start=SCAN, shade=shade)

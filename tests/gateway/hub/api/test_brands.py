@@ -56,7 +56,7 @@ async def test_a_key_is_enrolled_by_whoever_has_it_and_by_nobody_else(tmp_path: 
         assert (await thief.enrol("lune-1", "soleil"))[1]["code"] == "already_exists", "and a name is one key's"
         status, refused = await thief.enrol("s-1", "soleil", shop.key)
         assert (status, refused["code"]) == (409, "already_exists")
-        body = {"kid": "s-2", "x": BoxKey.fresh().public.text, "proof": "e30.e30.AAAA"}
+        body = {"kid": "s-2", "x": BoxKey.generate().public.text, "proof": "e30.e30.AAAA"}
         status, refused = await thief.call("POST", "/v1/brands/soleil/keys", body)
         assert (status, refused["code"], refused["errors"][0]["pointer"]) == (422, "signature_refused", "/proof")
 
@@ -66,15 +66,15 @@ async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -
         shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         await shop.enrol("old")
-        assert (await shop.enrol("new", key=BoxKey.fresh()))[0] == 201
+        assert (await shop.enrol("new", key=BoxKey.generate()))[0] == 201
         for _ in range(2):
             status, ended = await shop.call("POST", "/v1/brands/lune/keys/old/revoke")
             assert (status, ended["kid"]) == (200, "old")
         status, keys = await shop.call("GET", "/v1/brands/lune/keys")
         assert {key["kid"]: key["revoked"] is None for key in keys["data"]} == {"old": False, "new": True}
         for number in range(MAX_BRAND_KEYS - 1):
-            assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
-        assert (await shop.enrol("more", key=BoxKey.fresh()))[1]["code"] == "conflict"
+            assert (await shop.enrol(f"k-{number}", key=BoxKey.generate()))[0] == 201
+        assert (await shop.enrol("more", key=BoxKey.generate()))[1]["code"] == "conflict"
         assert (await shop.call("POST", "/v1/brands/lune/keys/none/revoke"))[0] == 404
 
 
@@ -111,9 +111,9 @@ async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has
         shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         for number in range(MAX_BRAND_KEYS - 1):
-            assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
+            assert (await shop.enrol(f"k-{number}", key=BoxKey.generate()))[0] == 201
         async with nobody_enrols(hub.hub.store) as waiting, asyncio.TaskGroup() as group:
-            at_once = [group.create_task(shop.enrol(f"tenth-{number}", key=BoxKey.fresh())) for number in range(6)]
+            at_once = [group.create_task(shop.enrol(f"tenth-{number}", key=BoxKey.generate())) for number in range(6)]
             await waiting(6)
         told = sorted(one.result()[0] for one in at_once)
         assert told == [201, 409, 409, 409, 409, 409]
@@ -133,7 +133,7 @@ async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path:
                 ("POST", "/v1/brands/lune/keys/lune-1/revoke"),
             ):  # fmt: skip
                 assert (await other.call(method, path))[0] == 404, path
-            assert (await other.enrol("x", key=BoxKey.fresh()))[0] == 404
+            assert (await other.enrol("x", key=BoxKey.generate()))[0] == 404
             assert (await other.call("GET", "/v1/brands"))[1]["data"] == []
 
 

@@ -29,7 +29,7 @@ async def shop_of(hub: RunningHub, *, sandbox: bool = False) -> HubRetailer:
 
 async def look(shop: HubRetailer, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
-    pen = ConsentWriter(url=shop.hub.url, sign=BoxKey.fresh().sign)
+    pen = ConsentWriter(url=shop.hub.url, sign=BoxKey.generate().sign)
     work = ConsentJobs(
         shop.hub.hub.store, writer=pen, now=lambda: shop.hub.hub.now() + later, wake_ups=WakeUps(),
         containment=Containment(),
@@ -131,7 +131,7 @@ async def test_a_brand_s_new_key_goes_to_every_home_that_was_asked_and_to_no_oth
         before = {job.id for job in await shop.rows(jobs)}
         await look(shop)
         assert {job.id for job in await shop.rows(jobs)} == before, "the keys that it was asked with are known there"
-        new = BoxKey.fresh()
+        new = BoxKey.generate()
         await shop.enrol("lune-2", key=new)
         for _ in range(2):
             await look(shop)

@@ -86,7 +86,7 @@ async def street(folder: Path, **limits: int) -> AsyncIterator[Street]:
         file = hub_file(folder, broker=broker_account(broker, folder), limits=HIGH_LIMITS.model_copy(update=limits))
         async with run_hub(file) as hub, connected_to_broker(HOMES[0], broker, folder) as first:
             await wait_until(lambda: hub.hub.broker_connection is not None and hub.hub.broker_connection.is_connected)
-            keys = {home: BoxKey.fresh() for home in HOMES}
+            keys = {home: BoxKey.generate() for home in HOMES}
             async with hub.hub.store.writing() as tx:
                 for home, key in keys.items():
                     await insert_home(tx, home, key.public)

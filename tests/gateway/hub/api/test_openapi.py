@@ -37,7 +37,7 @@ async def answering(stack: AsyncExitStack, hub: RunningHub, broker: Mosquitto, f
     """A home whose box answers whatever it is asked; how a browser of its household signs."""
     one = RemoteBrowser(browser=f"brw-{1:032x}", home=HOME, hub=hub.url)
     async with hub.hub.store.writing() as tx:
-        await insert_home(tx, HOME, BoxKey.fresh().public)
+        await insert_home(tx, HOME, BoxKey.generate().public)
         sign = Jwk.of(one.sign.public_key()).model_dump()
         await tx.execute(insert(browsers).values(home=HOME, id=one.browser, sign=sign, told=hub.hub.now()))
     there = await stack.enter_async_context(connected_to_broker(HOME, broker, folder))

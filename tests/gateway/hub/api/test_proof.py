@@ -13,7 +13,7 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.deliveries import MAX_VERSIONS_PER_DELIVERY
 from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.protocol.delivery_message import HubClaims
-from gateway.protocol.delivery_record import RecordEntry, What
+from gateway.protocol.delivery_record import RecordEntry, RecordEntryKind
 from gateway.protocol.keys import BoxKey
 from tests.announcing import ConnectedHome, connected_home
 from tests.announcing import payload_of as plain_of
@@ -29,7 +29,7 @@ async def proof_of(home: ConnectedHome, made: dict[str, Any]) -> tuple[int, dict
 
 def of_no_version(said: dict[str, Any]) -> dict[str, str]:
     """A message that somebody made himself, under a key of his own."""
-    key = BoxKey.fresh()
+    key = BoxKey.generate()
     claims = {"aud": said["home"], "iss": said["brand"], "delivery": {"id": said["name"], "version": [1]}}
     token = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "EdDSA"}, claims))
     signature = urlsafe_b64encode(key.sign(token)).rstrip(b"=")
@@ -37,12 +37,12 @@ def of_no_version(said: dict[str, Any]) -> dict[str, str]:
 
 
 LINES = (
-    RecordEntry(at=AT, what=What.PARCEL, code="56FR"),
-    RecordEntry(at=AT + timedelta(seconds=20), what=What.UNLOCKED),
-    RecordEntry(at=AT + timedelta(seconds=22), what=What.OPENED),
-    RecordEntry(at=AT + timedelta(seconds=30), what=What.TEMPERATURE, celsius=4.5),
-    RecordEntry(at=AT + timedelta(seconds=50), what=What.CLOSED),
-    RecordEntry(at=AT + timedelta(seconds=62), what=What.LOCKED_AGAIN),
+    RecordEntry(at=AT, what=RecordEntryKind.PARCEL, code="56FR"),
+    RecordEntry(at=AT + timedelta(seconds=20), what=RecordEntryKind.UNLOCKED),
+    RecordEntry(at=AT + timedelta(seconds=22), what=RecordEntryKind.OPENED),
+    RecordEntry(at=AT + timedelta(seconds=30), what=RecordEntryKind.TEMPERATURE, celsius=4.5),
+    RecordEntry(at=AT + timedelta(seconds=50), what=RecordEntryKind.CLOSED),
+    RecordEntry(at=AT + timedelta(seconds=62), what=RecordEntryKind.LOCKED_AGAIN),
 )
 ENDED: dict[str, Any] = {"house": "locked_again", "lines": LINES}
 
@@ -76,7 +76,7 @@ async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds
     for line in ("17:00:00Z  parcel …56FR", "17:00:22Z  opened", "17:00:30Z  temperature 4.5 °C", "locked again"):
         assert line in told
     assert home.journal.key.public.fingerprint in told
-    pem.write_bytes(BoxKey.fresh().public.pem)
+    pem.write_bytes(BoxKey.generate().public.pem)
     assert not verify_folder(file, key=pem, checkpoint=None)[0], "another box's"
 
 
@@ -208,7 +208,7 @@ async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
         (_, said), (_, theirs) = await proof_of(home, made), await proof_of(home, other)
     told, message = said["accounts"][0], said["messages"][0]
     statement, lines = told["statement"], told["lines"]
-    another = BoxKey.fresh().public.text
+    another = BoxKey.generate().public.text
     changes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"parcels": ["ABC1"]}, "the promise says otherwise"), ({"place": "shed"}, "the promise says otherwise"),
         ({"max_celsius": 9.0}, "the promise says otherwise"), ({"name": "order-2"}, "another home or delivery"),
@@ -305,7 +305,7 @@ async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
         made = await home.announce()
         ended = delivered(home.brand, made["name"], hub.hub.now())
         good = home.journal.account(ended, LINES)
-        forged = EventJournal(home.id, BoxKey.fresh()).account(ended, LINES)
+        forged = EventJournal(home.id, BoxKey.generate()).account(ended, LINES)
         for bad in (
             forged, good.model_copy(update={"lines": good.lines[:-1]}),
             home.journal.account(ended, LINES, home="home-other"),
@@ -315,7 +315,7 @@ async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
 
 
 def read_at(seconds: int, code: str) -> RecordEntry:
-    return RecordEntry(at=AT + timedelta(seconds=seconds), what=What.PARCEL, code=code)
+    return RecordEntry(at=AT + timedelta(seconds=seconds), what=RecordEntryKind.PARCEL, code=code)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def things(home: ConnectedHome) -> dict[str, Any]:
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
-    new, kid = BoxKey.fresh(), new_id("kid")
+    new, kid = BoxKey.generate(), new_id("kid")
     proof = sign_proof(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
     _, hooks = await home.ask("GET", HOOKS)
     if not hooks["data"]:  # there is room for a few only

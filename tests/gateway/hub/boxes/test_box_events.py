@@ -85,7 +85,7 @@ class Hub:
 @contextlib.asynccontextmanager
 async def hub(folder: Path) -> AsyncIterator[Hub]:
     store = await HubStore.open(make_database(database(folder)))
-    ours, theirs = BoxKey.fresh(), BoxKey.fresh()
+    ours, theirs = BoxKey.generate(), BoxKey.generate()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
         await insert_home(tx, "home-1", ours.public)
@@ -234,7 +234,7 @@ async def test_a_question_that_its_brand_should_have_signed_is_over_once_a_home_
 ) -> None:
     why = "the question is not signed by a key of the brand"
     async with hub(tmp_path) as here:
-        key = RequestedKey(kid="lune-1", x=BoxKey.fresh().public.text)
+        key = RequestedKey(kid="lune-1", x=BoxKey.generate().public.text)
         keyless = AskedTerms(carriers=("Chronopost",), hub_signed=True)
         for keys, asked, signed, home, state in (
             ((key,), ASKED, "a" * 9 + ".b.c", "home-1", "pending"),  # what it refuses it by is nobody's business
@@ -303,12 +303,15 @@ async def test_a_box_s_new_key_is_believed_because_the_old_one_signed_it(tmp_pat
     async with hub(tmp_path) as here:
         folder = tmp_path / "key"
         folder.mkdir()
-        old = BoxKey.at(folder)
+        old = BoxKey.load_or_create(folder)
         async with here.store.writing() as tx:
             await tx.execute(update(homes).where(homes.c.id == "home-1").values(box_key=old.public.text))
         succession.prepare_key_change(folder)
         assert succession.finish_key_change(folder, box="box", now=Now(utc=NOW, trusted=True, mono=0.0)) is not None
-        new, lines = BoxKey.at(folder), tuple(succession.read_key_history(folder).written.decode().splitlines())
+        new, lines = (
+            BoxKey.load_or_create(folder),
+            tuple(succession.read_key_history(folder).encoded.decode().splitlines()),
+        )
         journal = EventJournal("home-1", new)
         token = journal.add(make_result("lune", "d-1", State.DELIVERED))
         assert (await here.says(token))[0] is EventOutcome.WRONG_SIGNATURE

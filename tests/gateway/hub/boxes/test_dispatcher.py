@@ -110,7 +110,7 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
     store = await HubStore.open(make_database(database(folder)))
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
-        await insert_home(tx, "home-1", BoxKey.fresh().public)
+        await insert_home(tx, "home-1", BoxKey.generate().public)
     try:
         yield Shop(store)
     finally:
@@ -204,7 +204,7 @@ async def test_a_job_about_which_the_broker_says_nothing_holds_up_no_other_one(t
 async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            await insert_home(tx, "home-2", BoxKey.fresh().public)
+            await insert_home(tx, "home-2", BoxKey.generate().public)
             await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.c", now=NOW - timedelta(days=40))
             await job_store.enqueue(tx, "home-2", JobKind.CONNECT, b"a.b.d", now=NOW)
             await tx.execute(update(homes).where(homes.c.id == "home-2").values(revoked=NOW))

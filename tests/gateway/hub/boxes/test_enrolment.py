@@ -61,7 +61,7 @@ async def test_a_box_joins_by_a_code_and_its_key_never_leaves_it(
     ) == [member.home]
     usage = mine.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH], "it is no server's"
-    assert timedelta(days=89) < mine.until - now() <= timedelta(days=90)
+    assert timedelta(days=89) < mine.valid_until - now() <= timedelta(days=90)
     for name in ("identity.pem", "authority.pem"):
         assert stat.S_IMODE((box.folder / name).stat().st_mode) == 0o600
     assert not (box.folder / "next.pem").exists()

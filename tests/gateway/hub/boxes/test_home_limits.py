@@ -81,7 +81,7 @@ class Hub:
 @contextlib.asynccontextmanager
 async def hub(folder: Path, retention: EventRetention = FOR_EVER) -> AsyncIterator[Hub]:
     store, clock, registry = await HubStore.open(make_database(database(folder))), Clock(), CollectorRegistry()
-    journals = {name: EventJournal(name, BoxKey.fresh()) for name in ("home-1", "home-2")}
+    journals = {name: EventJournal(name, BoxKey.generate()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
         for name, journal in journals.items():

@@ -58,7 +58,7 @@ class Home:
     """Two homes that joined, a brand's delivery at the first, and its journal."""
 
     def __init__(self, hub: RunningHub) -> None:
-        self.hub, self.key = hub, BoxKey.fresh()
+        self.hub, self.key = hub, BoxKey.generate()
         self.journal = EventJournal("home-1", self.key)
         self.delivery = ""
 
@@ -66,7 +66,7 @@ class Home:
         retailer, now = await self.hub.retailer(), self.hub.hub.now()
         async with self.hub.hub.store.writing() as tx:
             await insert_home(tx, "home-1", self.key.public)
-            await insert_home(tx, "home-2", BoxKey.fresh().public)
+            await insert_home(tx, "home-2", BoxKey.generate().public)
             self.delivery = await insert_delivery(
                 tx, await insert_connection(tx, retailer.id, "lune", "home-1"), "d-1", now=now
             )
@@ -134,7 +134,7 @@ async def test_events_are_acknowledged_when_they_are_kept_and_a_gap_is_answered_
         async with connected_to_broker("home-1", broker, tmp_path) as one:
             await one.say("evt", tokens[1])
             assert (await one.acks.get()).seq == 0
-            forged = EventJournal("home-1", BoxKey.fresh()).made(
+            forged = EventJournal("home-1", BoxKey.generate()).made(
                 1, GENESIS_DIGEST, make_result("lune", "d-1", State.DELIVERED)
             )
             await one.say("evt", forged)

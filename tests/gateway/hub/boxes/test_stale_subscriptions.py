@@ -74,7 +74,7 @@ async def town(folder: Path) -> AsyncIterator[HomesAtBroker]:
         here = HomesAtBroker(store)
         async with store.writing() as tx:
             for home in ("home-1", "home-2"):
-                await insert_home(tx, home, BoxKey.fresh().public)
+                await insert_home(tx, home, BoxKey.generate().public)
         for home in ("home-1", "home-2"):
             await here.says_hello(home)
         here.mono = 1.0

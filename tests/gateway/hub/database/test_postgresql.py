@@ -173,7 +173,7 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
         ):
             retailer = await one.retailer()
             async with one.hub.store.writing() as tx:
-                await insert_home(tx, "home-1", BoxKey.fresh().public)
+                await insert_home(tx, "home-1", BoxKey.generate().public)
             for path in ("/ok", "/slow/0.01"):
                 async with one.http.post(
                     "/v1/webhook_endpoints", headers=retailer.headers, json={"url": receiver.url + path}

@@ -60,7 +60,7 @@ class Stage:
         def heard(incoming: InboundMessage) -> None:
             origin = origins.origin(incoming.topic)
             assert isinstance(origin, HomeAssistantOrigin)
-            assistant.heard(origin.entrance, incoming)
+            assistant.on_message(origin.entrance, incoming)
 
         line = MqttClient(
             broker=house.broker,
@@ -69,7 +69,7 @@ class Stage:
             ],
             session_number=made.store.box.next_session_number,
             on_message=heard,
-            on_up=lambda _session: assistant.connected(),
+            on_up=lambda _session: assistant.on_connected(),
             on_down=lambda _why: None,
             on_missed=lambda _topic: None,
             monotonic=time.monotonic,
@@ -77,15 +77,15 @@ class Stage:
         )
         assistant = HomeAssistantBridge(
             house,
-            line=line,
+            publisher=line,
             clock=made.clock,
             store=made.store,
             entrances=made.entrances,
-            wished=made.reception.wished,
+            submit_request=made.reception.wished,
             picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         )
         for name, running in made.entrances.items():
-            running.commands.subscribe(partial(assistant.overheard, name))
+            running.commands.subscribe(partial(assistant.on_decision, name))
         tasks = [asyncio.create_task(line.run()), asyncio.create_task(assistant.run())]
         try:
             yield assistant

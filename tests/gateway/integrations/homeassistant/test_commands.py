@@ -61,11 +61,11 @@ def test_whatever_is_sent_is_a_word_or_a_refusal_that_quotes_nothing(payload: by
     heard = parse_command(payload)
     assert isinstance(heard, HomeAssistantCommand) is (payload in WORDS)
     if isinstance(heard, CommandRefusal):
-        assert heard.asked == "?"
+        assert heard.command == "?"
 
 
 def test_of_a_flood_only_the_beginning_is_heard_and_calm_ends_it() -> None:
     ration = CommandRateLimit()
-    assert [ration.takes(100.0 + n / 100) for n in range(50)] == [True] * MAX_REQUESTS + [False] * (50 - MAX_REQUESTS)
+    assert [ration.take(100.0 + n / 100) for n in range(50)] == [True] * MAX_REQUESTS + [False] * (50 - MAX_REQUESTS)
     assert ration.dropped == 50 - MAX_REQUESTS
-    assert ration.takes(100.0 + REQUEST_WINDOW_S)
+    assert ration.take(100.0 + REQUEST_WINDOW_S)

@@ -155,7 +155,7 @@ def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell
         key=made.key,
         keys=KeyHistory(),
         leaving=leaving,
-        takers=job_handlers(
+        handlers=job_handlers(
             where,
             letting=made.reception.letting,
             by_hub=made.reception.by_hub,
@@ -163,7 +163,7 @@ def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell
             monotonic=time.monotonic,
         ),
         monotonic=time.monotonic,
-        farewell=farewell or Unenrolment(made.home, where, store=made.store, rewriting=NO_FILE),
+        unenrolment=farewell or Unenrolment(made.home, where, store=made.store, rewriting=NO_FILE),
     )
 
 
@@ -203,7 +203,7 @@ async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_
 
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         line = uplink(made, section(broker, tmp_path))
-        line.serve(owner=take, ask=answer)
+        line.serve(on_owner_job=take, on_question=answer)
         async with at_work(line):
             await wait_until(lambda: there.hellos)
             began = time.monotonic() - 0.1
@@ -215,7 +215,7 @@ async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_
             await asyncio.sleep(0.2)
             assert (
                 len(seen)
-                <= session.MAX_CONCURRENT_QUESTIONS + session.MAX_QUESTIONS_PER_SECOND * (time.monotonic() - began) + 1
+                <= session.MAX_CONCURRENT_QUERIES + session.MAX_QUERIES_PER_SECOND * (time.monotonic() - began) + 1
             )
     ((topic, payload),) = there.answers
     assert topic == reply_topic(shard_of(HOME), HOME, "hub-1")
@@ -274,7 +274,7 @@ def question(brand: str, key: str) -> bytes:
         connection="con-1",
         asked=AskedTerms(carriers=("chronopost",)),
     )
-    return sign_consent(asking, BoxKey.fresh().sign)
+    return sign_consent(asking, BoxKey.generate().sign)
 
 
 async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp_path: Path) -> None:
@@ -498,9 +498,9 @@ async def test_a_home_that_the_hub_lets_in_no_longer_knows_it_and_leaves_without
         line = uplink(made, where, farewell=CutOff(made.home, where, store=made.store, rewriting=NO_FILE))
         with capture_logs() as logged:
             async with at_work(line) as task:
-                await wait_until(lambda: line.standing.cut_off)
+                await wait_until(lambda: line.status.cut_off)
                 await made.store.handover.leave_hub(HOME, made.clock.now(), by="anna")
-                line.leave(at_once=False)
+                line.leave(immediately=False)
                 await wait_until(task.done)
                 task.result()
         assert [one["event"] for one in logged if one["event"] == "hub_cut_off"] == ["hub_cut_off"], "told once"
@@ -512,10 +512,10 @@ async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
     async with made_box(tmp_path) as made:
         line = uplink(made, HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1))
         async with at_work(line) as task:
-            line.leave(at_once=False)
+            line.leave(immediately=False)
             await asyncio.sleep(1.0)
             assert not task.done(), "what it owes is to be told"
-            line.leave(at_once=True)
+            line.leave(immediately=True)
             await wait_until(task.done)
             task.result()
 
@@ -523,5 +523,5 @@ async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
 class CutOff(Unenrolment):
     """A hub that knows this home no more."""
 
-    async def let_in(self) -> bool | None:
+    async def is_home_accepted(self) -> bool | None:
         return False

@@ -65,7 +65,7 @@ class House:
         async def soon(_seconds: float) -> None:
             await asyncio.sleep(0.01)
 
-        return Unenrolment(self.home, self.section, store=self.store, rewriting=self.rewriting, ask=ask, sleep=soon)
+        return Unenrolment(self.home, self.section, store=self.store, rewriting=self.rewriting, post=ask, sleep=soon)
 
     @property
     def forgotten(self) -> bool:
@@ -116,7 +116,7 @@ async def test_the_hub_is_told_again_until_it_answers_and_only_then_all_of_it_is
         return enrolment.http_request(address, body)
 
     await house.store.handover.set_task(TASK_LEAVE_HUB, section.home)
-    await house.farewell(away_twice).end(at_once=lambda: False)
+    await house.farewell(away_twice).end(immediately=lambda: False)
     assert len(tries) == 3
     assert await revoked(hub)
     assert house.forgotten
@@ -131,7 +131,7 @@ async def test_whoever_leaves_at_once_is_held_up_by_no_hub(house: House, hub: Ru
     def away(_address: str, _body: Mapping[str, object]) -> bytes:
         raise HubUnavailable("away")
 
-    await house.farewell(away).end(at_once=lambda: True)
+    await house.farewell(away).end(immediately=lambda: True)
     assert house.forgotten
     assert not await revoked(hub)
 
@@ -155,7 +155,7 @@ async def test_a_house_file_that_could_not_be_written_is_written_at_the_next_sta
     whole = house.file.read_text()
     farewell = house.farewell()
     house.file.write_text("box: [\n")
-    await farewell.end(at_once=lambda: False)
+    await farewell.end(immediately=lambda: False)
     assert not house.box.folder.exists(), "the key is gone all the same"
     house.file.write_text(whole)
     await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
@@ -166,12 +166,12 @@ async def test_a_house_file_that_could_not_be_written_is_written_at_the_next_sta
 async def test_a_home_that_joins_anew_under_its_name_stays(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
     home = house.section.home
-    await house.farewell().end(at_once=lambda: False)
+    await house.farewell().end(immediately=lambda: False)
     await house.joins(hub, at, home=home)
     await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.section.home == home
     assert house.store.handover.pending_task(TASK_HUB_LEFT) is None
-    assert await house.farewell().let_in()
+    assert await house.farewell().is_home_accepted()
 
 
 async def test_a_wipe_tells_the_hub_and_takes_it_out_of_the_house_file(

@@ -39,7 +39,7 @@ async def archive(tmp_path: Path) -> Path:
     (old / "home.yaml").write_text(json.dumps(document), encoding="utf-8")
     made = load_home_file(old / "home.yaml")
     made.storage.folder.mkdir()
-    BoxKey.at(made.storage.folder / "key")
+    BoxKey.load_or_create(made.storage.folder / "key")
     store = await Store.open(made.storage.folder / "perron.sqlite3", home=made, now=NOW)
     await store.close()
     target = tmp_path / "backup.tar"

@@ -129,7 +129,7 @@ async def lived_in(tmp_path: Path) -> Home:
     film.write_bytes(b"a film")
     (tmp_path / "box" / "claim-code").write_text("secret")
     (tmp_path / "box" / "perron.sqlite3").parent.mkdir(exist_ok=True)
-    BoxKey.at(tmp_path / "box" / "key")
+    BoxKey.load_or_create(tmp_path / "box" / "key")
     store = await Store.open(tmp_path / "box" / "perron.sqlite3", home=house, now=NOW)
     await store.close()
     return house
@@ -199,7 +199,7 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     after = write_broker(accounts, house, host="127.0.0.1", port=1883)
     assert before is not None
     assert after is not None
-    assert (after.fingerprint, after.anew) == (before.fingerprint, False)
+    assert (after.fingerprint, after.is_new) == (before.fingerprint, False)
     assert (accounts / "gateway.password").read_text() == password
     assert folder_faults(accounts, house) == ()
 

@@ -40,7 +40,7 @@ async def house(tmp_path: Path) -> Home:
     """A box that has run: a store of some pages, its key, its house file beside it."""
     made = make_home(tmp_path / "box")
     (tmp_path / "home.yaml").write_text(json.dumps(made.model_dump(mode="json")), encoding="utf-8")
-    BoxKey.at(made.storage.folder / "key")
+    BoxKey.load_or_create(made.storage.folder / "key")
     store = await Store.open(made.storage.folder / STORE_FILE, home=made, now=NOW)
     for number in range(300):
         await store.log.append("said", {"text": "x" * 200, "number": number}, NOW)

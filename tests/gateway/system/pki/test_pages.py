@@ -63,7 +63,7 @@ async def test_the_authority_may_not_vouch_for_anybody_else(tmp_path: Path) -> N
         chain=tmp_path / "other.pem",
     )
     terms = CertificatePolicy(days=30, renew=timedelta(0), bound=False)
-    other = issue_server_certificate(stolen, name="box-1", names=("bank.example",), terms=terms, now=datetime.now(UTC))
+    other = issue_server_certificate(stolen, name="box-1", names=("bank.example",), policy=terms, now=datetime.now(UTC))
     assert other.pem == ours.authority
     forged = replace(ours, chain=stolen.chain, key=stolen.key)
     assert not await greeted(forged, "bank.example")
