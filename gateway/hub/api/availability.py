@@ -19,7 +19,7 @@ from gateway.hub.http.operation import (
     RequestContext,
     Response,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.problem import ApiProblem
 
 AVAILABILITY = OperationGroup("Connections")
 
@@ -59,13 +59,11 @@ class Availability(Model):
 )
 async def read(call: RequestContext) -> Response:
     """Ask whether a home can take a delivery."""
-    row, asked = (
-        await find_owned(call, connections, call.part(ConnectionPath).connection),
-        call.part(AvailabilityParameters),
-    )
+    row = await find_owned(call, connections, call.part(ConnectionPath).connection)
+    asked = call.part(AvailabilityParameters)
     if not asked.start < asked.end <= asked.start + MAX_WINDOW:
         why = "`end` lies after `start`, at most 7 days."
-        raise ApiProblem(Code.INVALID, why, errors=[Detail(pointer="end", where="query", code="window", detail=why)])
+        raise ApiProblem.at("end", "window", why, where="query", detail=why)
     terms = terms_of(row) if state_of(row, call.now) == "granted" else None
     said = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
     found = check_availability(

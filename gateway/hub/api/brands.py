@@ -27,7 +27,7 @@ from gateway.hub.http.operation import (
     Response,
     links_to,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import NextKeyStatement, verify_brand_statement
 from gateway.protocol.consent_request import COMPACT_RULE, MAX_BRAND_KEYS, Kid, Label, PublicX, ShortJws, is_compact
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
@@ -221,8 +221,8 @@ async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
 
 def signature_refused(field: str, why: str) -> ApiProblem:
     """Return the problem that a signed field of the body is refused; `why` begins with a small letter."""
-    at = Detail(pointer=f"/{field}", where="body", code=field, detail=why)
-    return ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+    sentence = f"{why[0].upper()}{why[1:]}."
+    return ApiProblem.at(f"/{field}", field, why, code=Code.SIGNATURE_REFUSED, detail=sentence)
 
 
 def _refusal_reason(call: RequestContext, brand: Row[Any], asked: NewBrandKey) -> str | None:

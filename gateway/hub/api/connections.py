@@ -17,7 +17,8 @@ from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brands, connections
 from gateway.hub.deliveries import connections as kept
-from gateway.hub.deliveries.connections import ANSWER_PERIOD, GivenTerms
+from gateway.hub.deliveries.availability import GivenTerms
+from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import new_secret
 from gateway.hub.http.authentication import secret_digest as digest_of
 from gateway.hub.http.operation import (

@@ -204,9 +204,9 @@ def _token_of(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None
 def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> None:
     """Refuse a window that is over or begins more than a year from now."""
     if said.window.end <= call.now:
-        raise _invalid(pointer, "window_over", "The window is over already.")
+        raise ApiProblem.at(pointer, "window_over", "The window is over already.")
     if said.window.end > call.now + kept.MAX_WINDOW_AHEAD:
-        raise _invalid(pointer, "window_too_far", "A window lies within a year from now.")
+        raise ApiProblem.at(pointer, "window_too_far", "A window lies within a year from now.")
 
 
 async def _check_terms(
@@ -298,17 +298,8 @@ async def _verify_claims(call: RequestContext, home: Row[Any], token: bytes) -> 
     return found
 
 
-def _signature_refused(code: str, why: str) -> ApiProblem:
-    return ApiProblem(
-        Code.SIGNATURE_REFUSED, why, errors=[Detail(pointer="/token", where="body", code=code, detail=why)]
-    )
-
-
-def _invalid(pointer: str, code: str, why: str) -> ApiProblem:
-    return ApiProblem(Code.INVALID, errors=[Detail(pointer=pointer, where="body", code=code, detail=why)])
-
-
-# ---- what is there --------------------------------------------------------------------------------------------------
+def _signature_refused(mistake: str, why: str) -> ApiProblem:
+    return ApiProblem.at("/token", mistake, why, code=Code.SIGNATURE_REFUSED, detail=why)
 
 
 async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
@@ -346,15 +337,12 @@ async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, po
     """Refuse a name that another delivery of the brand at this home has."""
     asked = {"brand": home.brand, "name": name, "connection": home.id}
     taken = _SELECT_SAME_NAME_IN_CONNECTION
-    if (
-        home.home is not None and home.state == "granted"
-    ):  # before, the answer would reveal the home; `HeldDeliveries` checks
+    # Earlier, the answer would reveal the home; then `HeldDeliveries` checks the name.
+    if home.home is not None and home.state == "granted":
         taken, asked = _SELECT_SAME_NAME_AT_HOME, {**asked, "home": home.home}
     if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
-        raise ApiProblem(
-            Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]
-        )
+        raise ApiProblem.at(pointer, "name_taken", why, code=Code.ALREADY_EXISTS, detail=why)
 
 
 async def _check_sandbox_limit(call: RequestContext) -> None:
@@ -383,7 +371,7 @@ async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token
         elif token is None:
             kept.sign_message(_delivery_writer(call), row.brand, None, said)
     except kept.MessageTooLarge as error:
-        raise _invalid(
+        raise ApiProblem.at(
             "/delivery/parcels", "too_large", "Signed it is larger than 32 KiB: fewer or shorter codes."
         ) from error
 

@@ -42,7 +42,7 @@ from gateway.hub.http.operation import (
     ResponseStream,
     WakeUps,
 )
-from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, Detail, ErrorLocation
+from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
 from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
@@ -90,12 +90,8 @@ class ApiDispatcher:
         self._containment = containment
         self._key, self._streams, self._relay, self._behind_proxy = signer, streams, relay, behind_proxy
         self._operations, self._store, self._url = operations, store, url
-        self._now, self._rate_limits, self._wake_ups, self._destination_policy = (
-            now,
-            rate_limits,
-            wake_ups,
-            destination_policy,
-        )
+        self._now, self._rate_limits, self._wake_ups = now, rate_limits, wake_ups
+        self._destination_policy = destination_policy
         self._host = url.partition("://")[2].partition("/")[0]
 
     @cached_property
@@ -225,8 +221,8 @@ class ApiDispatcher:
                 return await one.handler(self._request_context(tx, now, parts, caller))
         key = request.headers.get(IDEMPOTENCY_HEADER) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
-            raise _invalid(
-                IDEMPOTENCY_HEADER, "header", "pattern", "1 to 255 printable ASCII characters without a space"
+            raise ApiProblem.at(
+                IDEMPOTENCY_HEADER, "pattern", "1 to 255 printable ASCII characters without a space", where="header"
             )
         asked = None if caller is None or key is None else IdempotentRequest(
             caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
@@ -309,11 +305,11 @@ async def _parse_parts(request: web.Request, one: ApiOperation) -> tuple[tuple[B
     given = request.query
     twice = [name for name in set(given) if len(given.getall(name)) > 1]
     if twice:
-        raise _invalid(twice[0], "query", "repeated", "This parameter stands twice.")
+        raise ApiProblem.at(twice[0], "repeated", "This parameter stands twice.", where="query")
     if one.query is not None:
         found.append(_parse(one.query, "query", lambda model: model.model_validate(dict(given))))
     elif given:
-        raise _invalid(next(iter(given)), "query", "extra_forbidden", "No such parameter is known here.")
+        raise ApiProblem.at(next(iter(given)), "extra_forbidden", "No such parameter is known here.", where="query")
     if one.headers is not None:
         names = [field.alias or name for name, field in one.headers.model_fields.items()]
         sent = {name: request.headers[name] for name in names if name in request.headers}
@@ -370,10 +366,6 @@ def _parse(model: type[BaseModel], where: ErrorLocation, read: Callable[[type[Ba
         raise ApiProblem(
             Code.INVALID, errors=[one for each in found for one in details_of(each, where)][:20]
         ) from error
-
-
-def _invalid(name: str, where: ErrorLocation, code: str, detail: str) -> ApiProblem:
-    return ApiProblem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
 
 
 async def _keep_response(tx: AsyncConnection, asked: IdempotentRequest, reply: Response) -> None:

@@ -19,7 +19,7 @@ from gateway.hub.http.operation import (
     RequestContext,
     Response,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
+from gateway.hub.http.problem import ApiProblem, Code, ErrorLocation
 
 _TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in Type) + ")"
 Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATTERN}){{0,9}}$")]
@@ -148,8 +148,7 @@ async def _find_seq(call: RequestContext, id_: str, name: str, where: ErrorLocat
         select(events.c.seq).where(visible_events(call.caller), events.c.id == id_)
     )
     if found is None:
-        raise ApiProblem(
-            Code.BAD_CURSOR,
-            errors=[Detail(pointer=name, where=where, code="no_such_event", detail="There is no such event of yours.")],
+        raise ApiProblem.at(
+            name, "no_such_event", "There is no such event of yours.", code=Code.BAD_CURSOR, where=where
         )
     return found

@@ -29,7 +29,7 @@ from gateway.hub.http.operation import (
     RequestContext,
     Response,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
     CLAIM_ID_PATTERN,
@@ -366,16 +366,12 @@ def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
         request = x509.load_der_x509_csr(csr)
         key = request.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise _invalid("This is no certificate request (PKCS#10, DER).") from error
+        raise ApiProblem.at("/csr", "value_error", "This is no certificate request (PKCS#10, DER).") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise _invalid("The key is not on the curve P-256.")
+        raise ApiProblem.at("/csr", "value_error", "The key is not on the curve P-256.")
     if not request.is_signature_valid:
-        raise _invalid("The request is not signed by its own key.")
+        raise ApiProblem.at("/csr", "value_error", "The request is not signed by its own key.")
     return key
-
-
-def _invalid(detail: str) -> ApiProblem:
-    return ApiProblem(Code.INVALID, errors=[Detail(pointer="/csr", where="body", code="value_error", detail=detail)])
 
 
 def _pem(der: bytes) -> str:

@@ -29,7 +29,7 @@ from gateway.hub.http.operation import (
     Response,
     links_to,
 )
-from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.ssrf import (
     MAX_URL_CHARS,
     PUBLIC_URL_PATTERN,
@@ -447,8 +447,8 @@ def _check_url(call: RequestContext, url: str) -> str:
     try:
         parse_destination(url, call.destination_policy)
     except DestinationRefused as error:
-        wrong = Detail(pointer="/url", where="body", code="address_refused", detail=str(error))
-        raise ApiProblem(Code.ADDRESS_REFUSED, str(error), errors=[wrong]) from error
+        why = str(error)
+        raise ApiProblem.at("/url", "address_refused", why, code=Code.ADDRESS_REFUSED, detail=why) from error
     return url
 
 

@@ -157,8 +157,21 @@ def former_authority(folder: Path) -> HubAuthority | None:
     Raises:
         OSError, AuthorityUnusable: it cannot be used.
     """
-    one, file = former_certificate(folder), folder / "authority" / f"{FORMER_NAME}.key"
-    if one is None or not file.exists():
+    return _load_authority(folder, FORMER_NAME)
+
+
+def next_authority(folder: Path) -> HubAuthority | None:
+    """Return the successor with its key, or None.
+
+    Raises:
+        OSError, AuthorityUnusable: it cannot be used.
+    """
+    return _load_authority(folder, NEXT_NAME)
+
+
+def _load_authority(folder: Path, name: str) -> HubAuthority | None:
+    certificate, file = _read_certificate(folder, name), folder / "authority" / f"{name}.key"
+    if certificate is None or not file.exists():
         return None
     try:
         key = serialization.load_pem_private_key(read_regular(file, at_most=MAX_FILE_BYTES), None)
@@ -166,7 +179,7 @@ def former_authority(folder: Path) -> HubAuthority | None:
         raise AuthorityUnusable(f"{file} holds no key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise AuthorityUnusable(f"{file} holds another kind of key")
-    return HubAuthority(folder, one, key)
+    return HubAuthority(folder, certificate, key, name)
 
 
 def trust_bundle(authority: HubAuthority) -> bytes:
@@ -181,19 +194,6 @@ def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]],
     """Return the revocation lists of all trusted authorities; a broker refuses the clients of one without a list."""
     others = (former_authority(authority.folder), next_authority(authority.folder))
     return b"".join(one.revocation_list(ended, now=now) for one in (authority, *others) if one is not None)
-
-
-def next_authority(folder: Path) -> HubAuthority | None:
-    """Return the successor with its key, or None.
-
-    Raises:
-        OSError, AuthorityUnusable: it cannot be used.
-    """
-    one, file = next_certificate(folder), folder / "authority" / f"{NEXT_NAME}.key"
-    if one is None or not file.exists():
-        return None
-    key = serialization.load_pem_private_key(read_regular(file, at_most=MAX_FILE_BYTES), None)
-    return HubAuthority(folder, one, key, NEXT_NAME) if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def _read_certificate(folder: Path, name: str) -> x509.Certificate | None:

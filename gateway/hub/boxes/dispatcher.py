@@ -149,13 +149,8 @@ class JobDispatcher:
         on_unsubscribed: Callable[[str], None] = lambda _: None,
         containment: Containment,
     ) -> None:
-        self._store, self._now, self._metrics, self._on_unsubscribed, self._containment = (
-            store,
-            now,
-            metrics,
-            on_unsubscribed,
-            containment,
-        )
+        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, metrics, on_unsubscribed
+        self._containment = containment
         self._wake_up = asyncio.Event()
         self._late_tasks: set[asyncio.Future[None]] = set()  # rounds with acknowledgements outstanding
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)

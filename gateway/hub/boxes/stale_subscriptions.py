@@ -56,18 +56,10 @@ class StaleSubscriptions:
         None],
         check_others: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._wake_up, self._check_others, self._others_checked_at = (
-            wake_dispatcher,
-            check_others,
-            -MIN_DISCONNECT_INTERVAL_S,
-        )
-        self._store, self._now, self._monotonic, self._disconnect, self._metrics = (
-            store,
-            now,
-            monotonic,
-            disconnect,
-            metrics,
-        )
+        self._wake_up, self._check_others = wake_dispatcher, check_others
+        self._others_checked_at = -MIN_DISCONNECT_INTERVAL_S
+        self._store, self._now, self._monotonic, self._disconnect = store, now, monotonic, disconnect
+        self._metrics = metrics
         self._suspects: dict[str, _SuspectHome] = {}
         self._disconnected_at: dict[str, float] = {}  # monotonic seconds
 

@@ -49,13 +49,8 @@ class ShardLeases:
         connect: Callable[[ShardAssignment], HubBrokerConnection],
         metrics: HubMetrics,
     ) -> None:
-        self._assignment, self._store, self._now, self._connect, self._metrics = (
-            assignment,
-            store,
-            now,
-            connect,
-            metrics,
-        )
+        self._assignment, self._store, self._now, self._connect = assignment, store, now, connect
+        self._metrics = metrics
         self._is_started = False
         self._own_since: datetime | None = None  # since when the own connection is up
         self._held: dict[int, _HeldShard] = {}

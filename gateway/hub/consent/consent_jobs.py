@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 import structlog
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,13 +47,8 @@ class ConsentJobs:
         containment: Containment,
         monotonic: Callable[[], float],
     ) -> None:
-        self._store, self._writer, self._now, self._wake_ups, self._containment = (
-            store,
-            writer,
-            now,
-            wake_ups,
-            containment,
-        )
+        self._store, self._writer, self._now, self._wake_ups = store, writer, now, wake_ups
+        self._containment = containment
         self._set_aside = RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
@@ -68,38 +63,32 @@ class ConsentJobs:
 
     async def run_due(self) -> bool:
         """Run one batch of due jobs, and return whether there were any."""
-        now = self._now()
-        due: dict[ConsentStep, Select[Any]] = {
-            "expire": _select_expired(now), "send keys": _select_keys_outdated(), "tell end": _select_end_unsent(),
-        }  # fmt: skip
-        worked: set[ConsentStep] = set()
-        found = False
-        for step, asked in due.items():
-            open_ = asked.where(connections.c.id.not_in(self._set_aside.rows()))
-            async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
-                ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
-            found = found or bool(ids)
-            for id_ in ids:  # each in its own transaction, so that one failure does not affect others
-                with self._containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
-                    async with self._store.writing() as tx:
-                        await self._take_step(tx, step, asked.where(connections.c.id == id_), now)
-                if piece.fault is None:
-                    worked.add(step)
-                    self._set_aside.done(id_)
-                else:
-                    self._set_aside.add(id_)
-        if "expire" in worked:
-            self._wake_ups.messages()
-        if worked & {"send keys", "tell end"}:
-            self._wake_ups.jobs()
-        return found
+        found = [await self._run_step(step, self._now()) for step in ("expire", "send keys", "tell end")]
+        return any(found)
 
-    async def _take_step(self, tx: AsyncConnection, step: ConsentStep, asked: Select[Any], now: datetime) -> None:
-        """Run one job of one connection if it is still due; another hub may have run it."""
-        locked = asked.with_for_update(of=connections, key_share=True, skip_locked=True)
-        row = (await tx.execute(locked)).one_or_none()
-        if row is None:
-            return
+    async def _run_step(self, step: ConsentStep, now: datetime) -> bool:
+        due = _select_due(step, now)
+        open_ = due.where(connections.c.id.not_in(self._set_aside.rows()))
+        async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
+            ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
+        locked = due.with_for_update(of=connections, key_share=True, skip_locked=True)
+        worked = False
+        for id_ in ids:  # each in its own transaction, so that one failure does not affect others
+            with self._containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
+                async with self._store.writing() as tx:
+                    row = (await tx.execute(locked.where(connections.c.id == id_))).one_or_none()
+                    if row is not None:  # otherwise another hub has done it
+                        await self._take_step(tx, step, row, now)
+            if piece.fault is None:
+                worked = True
+                self._set_aside.done(id_)
+            else:
+                self._set_aside.add(id_)
+        if worked:
+            (self._wake_ups.messages if step == "expire" else self._wake_ups.jobs)()
+        return bool(ids)
+
+    async def _take_step(self, tx: AsyncConnection, step: ConsentStep, row: Row[Any], now: datetime) -> None:
         match step:
             case "expire":
                 await expire_connection(tx, row, now)
@@ -111,23 +100,17 @@ class ConsentJobs:
                 assert_never(step)
 
 
-def _select_expired(now: datetime) -> Select[Any]:
-    return select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
-
-
-def _select_keys_outdated() -> Select[Any]:
-    """Select connections whose home was informed of the brand, or permits it, before its keys changed."""
-    same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
-    return (
-        select(connections)
-        .join(brands, same)
-        .where(connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version)
-        .where(connections.c.home.is_not(None))
-    )
-
-
-def _select_end_unsent() -> Select[Any]:
-    """Select connections that their retailer ended and whose home was not informed."""
-    return select(connections).where(
-        connections.c.state == "ended", connections.c.end_told.is_(False), connections.c.home.is_not(None)
-    )
+def _select_due(step: ConsentStep, now: datetime) -> Select[Any]:
+    """Select the connections for which this step is due."""
+    home_known = select(connections).where(connections.c.home.is_not(None))
+    match step:
+        case "expire":
+            return select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
+        case "send keys":  # their home was informed of the brand, or permits it, before its keys changed
+            same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+            outdated = (connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version)
+            return home_known.join(brands, same).where(*outdated)
+        case "tell end":  # their retailer ended them, and their home was not informed
+            return home_known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
+        case _:
+            assert_never(step)

@@ -71,13 +71,8 @@ class ConsentPage:
         wake_ups: WakeUps,
         behind_proxy: bool,
     ) -> None:
-        self._store, self._writer, self._now, self._wake_ups, self._behind_proxy = (
-            store,
-            writer,
-            now,
-            wake_ups,
-            behind_proxy,
-        )
+        self._store, self._writer, self._now, self._wake_ups = store, writer, now, wake_ups
+        self._behind_proxy = behind_proxy
         self._windows = SlidingWindows(lambda: now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:

@@ -10,11 +10,40 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import BaseModel, ConfigDict
+
 from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 
 MAX_WINDOW = timedelta(days=7)  # as a delivery's window
 MAX_WINDOWS = 32  # seven days have fewer
+
+
+class GivenTerms(BaseModel):
+    """The terms that a home granted, as far as the brand may know them."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    entrances: tuple[str, ...]
+    places: tuple[str, ...]
+    carriers: tuple[str, ...]
+    days: tuple[str, ...]
+    hours: str
+    openings: int
+    expires: datetime | None = None
+    hub_signed: bool = False
+
+    @property
+    def permission_terms(self) -> PermissionTerms:
+        """Return them as a box evaluates them.
+
+        Raises:
+            ValueError: they are contradictory.
+        """
+        return PermissionTerms(
+            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
+            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
+        )  # fmt: skip
 
 
 class Why(StrEnum):

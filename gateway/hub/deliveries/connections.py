@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +16,7 @@ from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes
 from gateway.hub.deliveries import events, jobs
+from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import set_state
 from gateway.protocol.box_hub import JobKind, PermissionDecision
 from gateway.protocol.consent_request import (
@@ -37,33 +37,6 @@ _ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
 """States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
 
 _DENIED_STATES = frozenset({"refused", "revoked"})
-
-
-class GivenTerms(BaseModel):
-    """The terms that a home granted, as far as the brand may know them."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    entrances: tuple[str, ...]
-    places: tuple[str, ...]
-    carriers: tuple[str, ...]
-    days: tuple[str, ...]
-    hours: str
-    openings: int
-    expires: datetime | None = None
-    hub_signed: bool = False
-
-    @property
-    def permission_terms(self) -> PermissionTerms:
-        """Return them as a box evaluates them.
-
-        Raises:
-            ValueError: they are contradictory.
-        """
-        return PermissionTerms(
-            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
-            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum, auto
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -124,6 +124,21 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
         super().__init__(detail or PROBLEM_TYPES[code][1])
         self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers
         self.sealed = sealed
+
+    @classmethod
+    def at(  # noqa: PLR0913 - the fields of a detail, and two of the problem
+        cls,
+        pointer: str,
+        mistake: str,
+        why: str,
+        *,
+        code: Code = Code.INVALID,
+        where: ErrorLocation = "body",
+        detail: str | None = None,
+    ) -> Self:
+        """Return the problem of one mistake: its place, its code, and why."""
+        wrong = Detail(pointer=pointer[:80], where=where, code=mistake, detail=why)
+        return cls(code, detail, errors=[wrong])
 
     @property
     def status(self) -> HTTPStatus:

@@ -21,10 +21,10 @@ from gateway.domain.delivery.promise import (
     Offer,
     State,
     Update,
-    WireModel,
     order_of,
 )
 from gateway.domain.delivery.result import DoorResult, Refusal
+from gateway.hub.deliveries.availability import GivenTerms
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import RecordEntry, RecordEntryKind, shown_code
@@ -64,28 +64,7 @@ class SandboxDelivery:
     state: State
 
 
-class SandboxTerms(WireModel):
-    """What the simulated owner permits a brand."""
-
-    entrances: tuple[str, ...]
-    places: tuple[str, ...]
-    carriers: tuple[str, ...]
-    days: tuple[str, ...] = DAYS
-    hours: str = "00:00-24:00"
-    openings: int = 1
-    expires: datetime | None = None
-    hub_signed: bool = False
-
-    @property
-    def permission_terms(self) -> PermissionTerms:
-        """Return them as a box evaluates them."""
-        return PermissionTerms(
-            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
-            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
-        )  # fmt: skip
-
-
-def decide_terms(asked: AskedTerms) -> SandboxTerms | None:
+def decide_terms(asked: AskedTerms) -> GivenTerms | None:
     """Return what the simulated owner grants of a request, or None; a request without entrances asks for any."""
     carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT_CODE, REFUSE_CODE, REVOKE_CODE}]
     entrances = [one for one in SANDBOX_ENTRANCES if asked.entrances is None or one.id in asked.entrances]
@@ -93,7 +72,7 @@ def decide_terms(asked: AskedTerms) -> SandboxTerms | None:
     places = [place for place in there if asked.places is None or place in asked.places]
     if REFUSE_CODE in asked.carriers or not entrances or not places:
         return None
-    return SandboxTerms(
+    return GivenTerms(
         entrances=tuple(one.id for one in entrances), places=tuple(places), carriers=tuple(carriers) or CARRIERS,
         days=asked.days, hours=asked.hours, openings=asked.openings, expires=asked.expires,
         hub_signed=asked.hub_signed,

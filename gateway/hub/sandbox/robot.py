@@ -22,10 +22,11 @@ from gateway.hub.boxes import box_events
 from gateway.hub.boxes.box_events import EventHead, EventOutcome
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
+from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import body_of
 from gateway.hub.http.operation import HubSigner, WakeUps
 from gateway.hub.sandbox import home as simulated
-from gateway.hub.sandbox.home import SandboxDelivery, SandboxTerms
+from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.sandbox.making import delete_expired
 from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
@@ -288,7 +289,7 @@ class SandboxRobot:
         await self._emit_decision(scene, row.brand, None, "revoked")
 
     async def _emit_decision(
-        self, scene: _HomeTransaction, brand: str, given: SandboxTerms | None, no: Literal["refused", "revoked"]
+        self, scene: _HomeTransaction, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]
     ) -> None:
         """Report the owner's decision on a brand: one for all its requests to this home."""
         known = select(func.max(connections.c.version)).where(
@@ -352,13 +353,13 @@ async def _delivery_state(scene: _HomeTransaction, row: Row[Any]) -> SandboxDeli
     return None if version is None else SandboxDelivery(version=version, state=State(row.state))
 
 
-async def _terms_given(scene: _HomeTransaction, brand: str) -> SandboxTerms | None:
+async def _terms_given(scene: _HomeTransaction, brand: str) -> GivenTerms | None:
     """Return what the simulated owner permits a brand."""
     asked = select(connections.c.terms).where(
         connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.state == "granted"
     )
     terms = await scene.tx.scalar(asked.limit(1))
-    return None if terms is None else SandboxTerms.model_validate(terms, strict=False)
+    return None if terms is None else GivenTerms.model_validate(terms, strict=False)
 
 
 async def _other_promises(scene: _HomeTransaction, row: Row[Any] | None) -> list[DeliveryOrder]:

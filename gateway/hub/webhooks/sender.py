@@ -60,13 +60,8 @@ class WebhookSender:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._containment, self._hosts = containment, HostRateLimit(sandbox_posts)
-        self._store, self._max_attempts, self._now, self._monotonic, self._jitter = (
-            store,
-            max_attempts,
-            now,
-            seconds,
-            chance,
-        )
+        self._store, self._max_attempts, self._now, self._monotonic = store, max_attempts, now, seconds
+        self._jitter = chance
         self._connections = WebhookConnections(destination_policy, seconds=seconds, lookup=lookup, timeout=timeout)
         self._unseal = unseal
         self._timeout = timedelta(seconds=timeout)
