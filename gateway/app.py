@@ -122,15 +122,15 @@ class App:
         home: Home,
         supervision: Supervision | None = None,
         *,
-        wall: Callable[[], float] = time.time,
+        wall_clock: Callable[[], float] = time.time,
         free_bytes: Callable[[], int] | None = None,
-        reached: Callable[[str], None] = lambda _point: None,
+        crash_point: Callable[[str], None] = lambda _point: None,
         video: Sequence[str] = (sys.executable, "-m", "gateway.video"),
     ) -> None:
         self.home = home
-        self._wall_clock = wall
+        self._wall_clock = wall_clock
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(home.storage.folder).free)
-        self._crash_point = reached
+        self._crash_point = crash_point
         self._video_command = video
         self._topics = TopicMap(home)
         self._entrances: dict[str, EntranceActor] = {}
@@ -149,16 +149,16 @@ class App:
         self._file = None if supervision is None else supervision.file  # a reload needs it
         self._reread = (lambda: None) if supervision is None else supervision.reread
 
-    def begin_again(self) -> None:
+    def restart(self) -> None:
         """Stop in good order, to start again with the stored state. A gateway that is stopping already just stops."""
-        self._restart_requested = self.end() or self._restart_requested
+        self._restart_requested = self.stop() or self._restart_requested
 
-    def end(self) -> bool:
+    def stop(self) -> bool:
         """Stop in good order; return False if the gateway is not running yet or is stopping already."""
         return self._request_stop is not None and self._request_stop()
 
     @property
-    def begun(self) -> bool:
+    def is_running(self) -> bool:
         """Return whether the gateway runs: a failed start never reaches this point."""
         return self._request_stop is not None
 
@@ -221,13 +221,13 @@ class App:
             store.box.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
-            self._pocket = NotificationQueue(
+            self._notifications = NotificationQueue(
                 self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained,
                 on_change=self._changes.notify,
             )  # fmt: skip
-            await self._pocket.enlist()
-            self._phonebook = Contacts(
-                self.home, pocket=self._pocket, store=store, clock=self._clock, key=links,
+            await self._notifications.register_phones()
+            self._contacts = Contacts(
+                self.home, queue=self._notifications, store=store, clock=self._clock, key=links,
                 scratch=folder / SCRATCH_FOLDER,
             )  # fmt: skip
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
@@ -259,7 +259,7 @@ class App:
         line, known = succession.read_key_history(folder / "key"), store.rollback.condition()
         proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.keys_of_same_box(key.public))
         doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
-        strangers = foreign_visits(proofs, store.log.hash_at, known.strange)
+        strangers = foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
         try:
             if doubt is None:
                 await store.rollback.set_signer(key.public.text)
@@ -269,7 +269,7 @@ class App:
                 await store.browsers.end_all()  # a hub could replay their later orders
             first = next(iter(self.home.entrances), None)
             message = await store.rollback.begin_doubt(
-                doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, strange=strangers
+                doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, foreign_visits=strangers
             )
         except StoreFailed as failure:  # the mark that showed a doubt stays until the disk stores it
             log.error("start_not_noted", why=str(failure))
@@ -302,14 +302,14 @@ class App:
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "video": self._video.run,
             "broker": self._mqtt.run,
-            "guards": self._guarded.run,
-            "reception": self._reception.run,
-            "office": self._office.run,
-            "phones": self._pocket.run,
+            "guards": self._guards.run,
+            "reception": self._inbox.run,
+            "office": self._outbox.run,
+            "phones": self._notifications.run,
             "archive": self._archive.run,
-            "windows": self._diary.run,
-            "walk tests": self._walking.run,
-            "home assistant": self._assistant.run,
+            "windows": self._scheduler.run,
+            "walk tests": self._walk_tests.run,
+            "home assistant": self._home_assistant.run,
             "faults": self._faults.run,
         }
         if self._open_pages is not None:
@@ -326,7 +326,7 @@ class App:
         first = next(iter(self._entrances.values()), None)
         if first is not None:
             tell = c.NotifyOwner(saying=c.Notification.SET_ASIDE, detail=fault.worker)
-            self._office.tell(tell, first.state, self._clock.now(), message=None, picture=None)
+            self._outbox.notify(tell, first.state, self._clock.now(), message=None, picture=None)
 
     # ---- building ---------------------------------------------------------------------------------------------------
 
@@ -350,36 +350,42 @@ class App:
             birth_and_will=GATEWAY_BIRTH_AND_WILL,
             has_rate_limits=True,
         )
-        self._guarded = GuardClient(home, line=self._mqtt, mono=time.monotonic)
-        self._office = Outbox(
-            home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,), contained=self._contained
+        self._guards = GuardClient(home, publisher=self._mqtt, monotonic=time.monotonic)
+        self._outbox = Outbox(
+            home,
+            store=store,
+            publisher=self._mqtt,
+            clock=clock,
+            channels=(self._notifications,),
+            contained=self._contained,
         )
         self._archive = Archive(
             home,
             store=store,
             clock=clock,
             key=key,
-            put=lambda name, event: self._entrances[name].put(event),
+            put=lambda name, event: self._entrances[name].post(event),
             state=lambda name: self._entrances[name].state,
-            publish=self._office.publish_checkpoint,
+            publish=self._outbox.publish_checkpoint,
             contained=self._contained,
             marks=marks,
         )
         in_doubt = store.rollback.condition().in_doubt
         for name in home.entrances:
             self._load_entrance(name, store, safe_mode=safe_mode or name in in_doubt)
-        self._diary = Scheduler(
+        self._scheduler = Scheduler(
             home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
-            owed=self._office.owed, contained=self._contained,
+            schedule_results=self._outbox.schedule_results, contained=self._contained,
         )  # fmt: skip
-        self._reception = Inbox(
-            home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
-            erase=self._archive.erase, office=self._office, contained=self._contained,
+        self._inbox = Inbox(
+            home, store=store, publisher=self._mqtt, clock=clock, entrances=self._entrances,
+            refresh_agenda=self._scheduler.refresh, erase=self._archive.erase, outbox=self._outbox,
+            contained=self._contained,
         )  # fmt: skip
         self._rewriting = HomeFileWriter(self._file, reread=self._reread, reached=self._crash_point)
         self._uplink = build_uplink(
-            home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
-            hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._crash_point,
+            home, store=store, clock=clock, key=key, by_hub=self._inbox.accept_from_hub, monotonic=time.monotonic,
+            hub_signed=self._inbox.accept_hub_signed, letting=self._inbox.permissions, reached=self._crash_point,
             rewriting=self._rewriting, contained=self._contained,
         )  # fmt: skip
         self._build_observers(store, key, links)
@@ -387,16 +393,16 @@ class App:
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         """Build the observers and requesters: walk tests, the owner's Home Assistant, the pages."""
         home, clock = self.home, self._clock
-        self._walking = WalkTestRunner(
-            home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
+        self._walk_tests = WalkTestRunner(
+            home, store=store, clock=clock, reception=self._inbox, entrances=self._entrances, key=key,
             picture=self._camera_picture, on_change=self._changes.notify,
         )  # fmt: skip
-        self._assistant = HomeAssistantBridge(
+        self._home_assistant = HomeAssistantBridge(
             home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
-            submit_request=self._reception.wished, picture=self._camera_picture,
+            submit_request=self._inbox.submit_request, picture=self._camera_picture,
         )  # fmt: skip
         for name, running in self._entrances.items():
-            running.commands.subscribe(partial(self._assistant.on_decision, name))
+            running.commands.subscribe(partial(self._home_assistant.on_decision, name))
             running.changes.subscribe(self._changes.notify)
         self._open_pages = (
             None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
@@ -450,18 +456,18 @@ class App:
             store=store,
             clock=self._clock,
             states=self.states,
-            submit_request=self._reception.wished,
-            permissions=self._reception.letting,
-            plan_pause=self._reception.pause,
-            end_pause=self._reception.end_pause,
-            distrust_key=self._reception.distrust,
-            trust_key=self._reception.trust,
-            contacts=self._phonebook,
+            submit_request=self._inbox.submit_request,
+            permissions=self._inbox.permissions,
+            plan_pause=self._inbox.plan_pause,
+            end_pause=self._inbox.end_pause,
+            distrust_key=self._inbox.distrust_key,
+            trust_key=self._inbox.trust_key,
+            contacts=self._contacts,
             video_socket=self.home.storage.folder / "video.sock",
             camera_proofs=lambda: self._video.proofs,
             take_picture=self._camera_picture,
             public_key=key.public,
-            walk_tests=self._walking,
+            walk_tests=self._walk_tests,
             proposals=Proposals(
                 self.home,
                 rewriting=self._rewriting,
@@ -479,9 +485,9 @@ class App:
                 store=store,
                 clock=self._clock,
                 entrances=self._entrances,
-                wished=self._reception.wished,
-                owed=self._office.owed,
-                again=self.begin_again,
+                submit_request=self._inbox.submit_request,
+                schedule_results=self._outbox.schedule_results,
+                restart=self.restart,
             ),
         )
         site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links, changes=self._changes)
@@ -503,7 +509,7 @@ class App:
         first = next(iter(self._entrances.values()), None)
         if first is None:  # a house that is still being installed has no phone yet
             return
-        self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
+        self._outbox.notify(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
         """Load one entrance from the store."""
@@ -521,8 +527,8 @@ class App:
 
         def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> CommandExecutor:
             self._executors[name] = CommandExecutor(
-                self.home, name, line=self._guarded, cameras=self._video, office=self._office, films=self._archive,
-                clock=self._clock, put=put, stopped=stopped, reached=self._crash_point,
+                self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox, sealer=self._archive,
+                clock=self._clock, post=put, is_stopped=stopped, crash_point=self._crash_point,
             )  # fmt: skip
             return self._executors[name]
 
@@ -533,9 +539,9 @@ class App:
             matches=store.deliveries.matches,
             clock=self._clock,
             executor=executor,
-            reached=self._crash_point,
+            crash_point=self._crash_point,
         )
-        running.put(e.Restarted(safe_mode=safe_mode))
+        running.post(e.Restarted(safe_mode=safe_mode))
         self._entrances[name] = running
         for device in {section.lock, section.door, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
@@ -555,11 +561,11 @@ class App:
             case DeviceOrigin() as origin:
                 self._on_device(origin, incoming)
             case OwnerOrigin(entrance=entrance):
-                self._reception.asked(entrance, incoming)
+                self._inbox.on_owner_message(entrance, incoming)
             case RetailerOrigin():
-                self._reception.offered(incoming)
+                self._inbox.on_retailer_message(incoming)
             case HomeAssistantOrigin(entrance=asked, carries=carried):
-                self._assistant.on_message(asked, incoming)
+                self._home_assistant.on_message(asked, incoming)
                 if carried is not None:
                     self._on_device(carried, incoming)
             case None:
@@ -568,20 +574,20 @@ class App:
                 assert_never(origin)
 
     def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
-        for device, where, told in self._guarded.heard(origin.devices, origin.channel, incoming):
-            self._walking.heard(device, where, told)
+        for device, where, told in self._guards.on_message(origin.devices, origin.channel, incoming):
+            self._walk_tests.heard(device, where, told)
             for name in self._by_device[device]:
-                self._entrances[name].hear(device, where, told)
+                self._entrances[name].on_message(device, where, told)
 
     def _on_up(self, session: int) -> None:
-        self._guarded.up()
+        self._guards.on_connected()
         for name, running in self._entrances.items():
-            self._executors[name].show_again()
+            self._executors[name].republish_state()
             running.forget_fridges()
-            running.put(e.BrokerUp(session=session))
-            self._executors[name].ask_around(session)
-        self._office.connected()
-        self._assistant.on_connected()
+            running.post(e.BrokerUp(session=session))
+            self._executors[name].query_all(session)
+        self._outbox.on_connected()
+        self._home_assistant.on_connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
@@ -589,9 +595,9 @@ class App:
         if rivalled:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
         for running in self._entrances.values():
-            running.put(e.BrokerDown())
+            running.post(e.BrokerDown())
             if rivalled and running.state.visit is None and not running.state.safe_mode:
-                running.put(e.Restarted(safe_mode=True))  # the other gateway may have used what this one had reserved
+                running.post(e.Restarted(safe_mode=True))  # the other gateway may have used what this one had reserved
 
     def _on_missed(self, topic: str) -> None:
         self._note_missed(topic)
@@ -599,7 +605,7 @@ class App:
             case DeviceOrigin(devices=devices) | HomeAssistantOrigin(carries=DeviceOrigin(devices=devices)):
                 for device in devices:
                     for name in self._by_device[device]:
-                        self._entrances[name].missed(device)
+                        self._entrances[name].on_messages_lost(device)
             case OwnerOrigin() | RetailerOrigin() | HomeAssistantOrigin() | None:
                 pass
 
@@ -637,14 +643,14 @@ class App:
                 live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings
             )
             if proof.camera in running.state.rules.cameras:
-                running.put(
+                running.post(
                     e.CameraChanged(camera=proof.camera, live=seen.live, moving=seen.moving, recording=seen.recording)
                 )
 
     def _on_label(self, label: BarcodeRead) -> None:
         for name in self._by_device[label.camera]:
             if label.camera in self.home.entrances[name].cameras.read_labels:
-                self._entrances[name].label_read(label.camera, label.code)
+                self._entrances[name].on_label(label.camera, label.code)
 
     def _is_filming(self, clip: ClipKey) -> bool:
         return any(_current_clip(running.state) == clip for running in self._entrances.values())

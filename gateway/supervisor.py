@@ -38,11 +38,11 @@ class Supervisor:
         home: Home,
         file: Path,
         *,
-        make: Callable[[Home, Supervision], App] = App,
-        beside: Callable[[App], AbstractAsyncContextManager[object]] = _no_companion,
+        make_app: Callable[[Home, Supervision], App] = App,
+        companion: Callable[[App], AbstractAsyncContextManager[object]] = _no_companion,
     ) -> None:
         self._home, self._file = home, file
-        self._make_app, self._companion = make, beside
+        self._make_app, self._companion = make_app, companion
         self._app: App | None = None
         self._reload_requested, self._stop_requested = asyncio.Event(), asyncio.Event()
         self._signals = {
@@ -103,13 +103,13 @@ class Supervisor:
 
     async def _stop(self, app: App) -> None:
         await self._stop_requested.wait()
-        while not app.begun:  # noqa: ASYNC110 - the gateway tells nobody
+        while not app.is_running:  # noqa: ASYNC110 - the gateway tells nobody
             await asyncio.sleep(POLL_INTERVAL_S)
-        app.end()
+        app.stop()
 
     async def _on_started(self, ident: str, new: Home) -> None:
         """Report the new house as applied once its gateway runs."""
-        while self._app is None or not self._app.begun:  # noqa: ASYNC110 - the gateway tells nobody
+        while self._app is None or not self._app.is_running:  # noqa: ASYNC110 - the gateway tells nobody
             await asyncio.sleep(POLL_INTERVAL_S)
         self._home = new
         log.info("reload_applied", file=str(self._file))
@@ -140,8 +140,8 @@ class Supervisor:
         while not self._reload_requested.is_set():
             app = self._app
             busy = () if app is None else reload.busy_entrances(app.states())
-            if app is not None and app.begun and not busy:
-                app.begin_again()
+            if app is not None and app.is_running and not busy:
+                app.restart()
                 return
             if busy != told:
                 told = busy

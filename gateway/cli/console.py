@@ -40,7 +40,7 @@ async def run(home: Home, file: Path) -> None:
     Raises:
         FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
     """
-    await Supervisor(home, file, make=App, beside=lambda app: run_beside(_log_readiness(app))).run()
+    await Supervisor(home, file, make_app=App, companion=lambda app: run_beside(_log_readiness(app))).run()
 
 
 async def _log_readiness(app: App) -> None:

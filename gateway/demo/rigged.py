@@ -46,13 +46,13 @@ class RiggedApp(App):
         self._stop_point: str | None = None
         super().__init__(
             home,
-            wall=lambda: machine_time().timestamp() + self._clock_offset_s,
+            wall_clock=lambda: machine_time().timestamp() + self._clock_offset_s,
             free_bytes=lambda: (
                 shutil.disk_usage(home.storage.folder).free
                 if self._simulated_free_bytes is None
                 else self._simulated_free_bytes
             ),
-            reached=self._on_crash_point,
+            crash_point=self._on_crash_point,
         )
 
     def _on_crash_point(self, point: str) -> None:
@@ -109,8 +109,8 @@ class RiggedApp(App):
             case StopAtPoint(point=point):
                 self._stop_point = point
             case Speak(languages=languages):
-                for phone, language in zip(self._pocket.phones, languages, strict=True):
-                    await self._phonebook.speak(phone.name, language)
+                for phone, language in zip(self._notifications.phones, languages, strict=True):
+                    await self._contacts.set_language(phone.name, language)
 
 
 async def _run(home: Home, control: Path, made: Callable[[Home], RiggedApp]) -> None:

@@ -90,7 +90,7 @@ class Archive:
 
     # ---- what is asked; nothing here waits ---------------------------------------------------------------------------
 
-    def film_ends(self, command: c.StopRecording, now: Now) -> None:
+    def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         """The part's film is over; its clips follow when they are closed."""
         self._film_ends[command.visit, command.part] = now.utc
 

@@ -198,7 +198,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
         last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
         intact = last.is_signed_by(PublicKey.from_text(last.key))
     except FileNotFoundError:
-        if foreign_visits(proofs, hash_at, found.strange):
+        if foreign_visits(proofs, hash_at, found.foreign_visits):
             return StoreDoubt.ROLLED_BACK
         return StoreDoubt.MARK_MISSING if found.mark_due else None
     except (OSError, ValueError):
@@ -208,7 +208,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
     if not any(last.is_signed_by(one) for one in kin):
         return StoreDoubt.MARK_FOREIGN
     there = GENESIS if last.seq == 0 else hash_at(last.seq)
-    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):
+    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):
         return None
     return StoreDoubt.ROLLED_BACK
 

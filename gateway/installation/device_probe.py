@@ -90,7 +90,7 @@ async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how l
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        guarded = GuardClient(home, line=guest, mono=loop.time)
+        guarded = GuardClient(home, publisher=guest, monotonic=loop.time)
     except (KeyUnusable, OSError) as error:
         raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {_error_text(error)}") from error
     found = ProbeRound({id_: _send_query(home, guarded, id_, word) for id_ in devices})
@@ -133,7 +133,7 @@ def _authenticated(
         behind |= dict.fromkeys((id_,), next(here, TopicSuffix.SET))
     spoke = tuple(id_ for id_, channel in behind.items() if channel is not TopicSuffix.SET)
     if spoke:
-        for device, channel, told in guarded.heard(spoke, behind[spoke[0]], incoming):
+        for device, channel, told in guarded.on_message(spoke, behind[spoke[0]], incoming):
             if device in behind:
                 yield device, replace(told, topic=device_topic(home, device, channel))
 

@@ -118,7 +118,7 @@ class WalkTestRunner:
         self._on_change = on_change
         for name, entrance in entrances.items():
             entrance.changes.subscribe(partial(self._on_decision, name))
-            entrance.put(e.WalkTestChanged(failed=self.barred(name)))
+            entrance.post(e.WalkTestChanged(failed=self.barred(name)))
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class WalkTestRunner:
         self._wake.set()
         self._on_change()
         if self.barred(name) is not before:
-            self._entrances[name].put(e.WalkTestChanged(failed=self.barred(name)))
+            self._entrances[name].post(e.WalkTestChanged(failed=self.barred(name)))
 
     def _on_decision(self, name: str) -> None:
         self._decided_entrances.add(name)
@@ -252,7 +252,7 @@ class WalkTestRunner:
 
     async def lock(self, name: str, by: str | None) -> str | None:
         """Ask the house to lock now; None, or why it was not done."""
-        return await self._inbox.wished(
+        return await self._inbox.submit_request(
             name, owner_requests.OwnerLockRequest(id=f"walk-{secrets.token_hex(4)}", do="lock"), by
         )
 
@@ -450,7 +450,7 @@ class WalkTestRunner:
     def _add_test_key(self, walk: WalkTest) -> None:
         if walk.promised is not None:
             public = private_key(bytes.fromhex(walk.promised.seed))
-            self._inbox.lend(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
+            self._inbox.add_test_key(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
 
     def _submit_order(self, promised: TestDelivery, delivery: Offer) -> None:
         seconds = int(self._clock.now().utc.timestamp())
@@ -463,7 +463,9 @@ class WalkTestRunner:
             jti=secrets.token_urlsafe(18),
             delivery=delivery,
         )
-        self._inbox.offer(sign_delivery(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
+        self._inbox.submit_test_message(
+            sign_delivery(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id)
+        )
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """End brand, key and permission: what was promised is let in no more."""
@@ -471,7 +473,7 @@ class WalkTestRunner:
         if promised is None:
             return
         await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
-        self._inbox.take_back(promised.id)
+        self._inbox.remove_test_key(promised.id)
 
     async def _save(self) -> None:
         """Write down what changed; one after the other."""

@@ -67,7 +67,7 @@ class CameraControl(Protocol):
 class OutboxProtocol(Protocol):
     """Notifies the owner and the retailers; see `gateway/runtime/notifications/outbox.py`."""
 
-    def tell(
+    def notify(
         self,
         command: c.NotifyOwner | c.RaiseAlarm,
         state: Entrance,
@@ -79,7 +79,7 @@ class OutboxProtocol(Protocol):
         """Notify the owner; `message` is its number in the store, None where nothing could be stored."""
         ...
 
-    def owed(self) -> None:
+    def schedule_results(self) -> None:
         """Report to the retailers: the state of a delivery changed."""
         ...
 
@@ -87,7 +87,7 @@ class OutboxProtocol(Protocol):
 class FilmSealer(Protocol):
     """Keeps films and proofs; see `gateway/evidence/archive.py`."""
 
-    def film_ends(self, command: c.StopRecording, now: Now) -> None:
+    def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         """End the part's film."""
         ...
 
@@ -117,27 +117,27 @@ class CommandExecutor:
         home: Home,
         entrance: str,
         *,
-        line: Publisher,
+        publisher: Publisher,
         cameras: CameraControl,
-        office: OutboxProtocol,
-        films: FilmSealer,
+        outbox: OutboxProtocol,
+        sealer: FilmSealer,
         clock: Clock,
-        put: Callable[[e.Event], None],
-        stopped: Callable[[], bool],
-        reached: Callable[[str], None],
+        post: Callable[[e.Event], None],
+        is_stopped: Callable[[], bool],
+        crash_point: Callable[[str], None],
     ) -> None:
         self._home = home
         self._section: EntranceSection = home.entrances[entrance]
         self._entrance = entrance
         self._is_garage = garage.is_garage(home, self._section)
-        self._publisher = line
+        self._publisher = publisher
         self._cameras = cameras
-        self._outbox = office
-        self._archive = films
+        self._outbox = outbox
+        self._archive = sealer
         self._clock = clock
-        self._post = put
-        self._is_stopped = stopped
-        self._crash_point = reached
+        self._post = post
+        self._is_stopped = is_stopped
+        self._crash_point = crash_point
         self._uptimes: dict[str, DeviceUptime] = {}
         self._sent_queries: defaultdict[str, deque[tuple[int, int]]] = defaultdict(
             lambda: deque(maxlen=MAX_OPEN_QUERIES)
@@ -150,12 +150,12 @@ class CommandExecutor:
         outside = self._section.cameras.outside
         self._filmed_cameras = (outside, *(name for name in self._section.cameras.inside if name != outside))
 
-    def heard(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
+    def record_uptime(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
         """Store a device's own uptime."""
         if boot is not None and uptime_ms is not None:
             self._uptimes[device] = DeviceUptime(boot, uptime_ms, mono)
 
-    def answered(self, device: str, session: int) -> int | None:
+    def take_query(self, device: str, session: int) -> int | None:
         """Return, once, the number of this session's newest query to a device that returns no correlation."""
         asked_in, number, since = self._last_queries.pop(device, (session, -1, 0.0))
         section = self._home.devices[device]
@@ -163,15 +163,15 @@ class CommandExecutor:
         late = self._clock.now().mono - since > patience  # an answer so late was published for another reason
         return number if asked_in == session and number >= 0 and not late else None
 
-    def was_asked(self, device: str, session: int, number: int) -> bool:
+    def has_queried(self, device: str, session: int, number: int) -> bool:
         """Return whether this query went to this device; a number that the device cannot know answers nothing."""
         return (session, number) in self._sent_queries.get(device, ())
 
-    def unmarked(self, visit: str) -> None:
+    def hold_back_unmarked(self, visit: str) -> None:
         """Hold the visit's unlock back, because the mark of its intent could not be written."""
         self._unmarked_visit = visit
 
-    def rang(self, id_: str) -> str | None:
+    def take_ringing_visit(self, id_: str) -> str | None:
         """Return, once, the visit whose ringing the signal confirms with this id."""
         return self._ring_commands.pop(id_, None)
 
@@ -194,7 +194,7 @@ class CommandExecutor:
                 clip = ClipKey(visit=command.visit, part=command.part)
                 self._cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
             case c.StopRecording():
-                self._archive.film_ends(command, now)
+                self._archive.on_film_end(command, now)
                 self._cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
             case c.SealProof():
                 self._archive.seal(command, state)
@@ -203,9 +203,9 @@ class CommandExecutor:
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
                 picture = self._take_picture if with_picture else None
-                self._outbox.tell(command, state, now, message=message, picture=picture)
+                self._outbox.notify(command, state, now, message=message, picture=picture)
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
-                self._outbox.owed()
+                self._outbox.schedule_results()
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was all there is to do
             case _:
@@ -264,7 +264,7 @@ class CommandExecutor:
             "until_ms": None if countdown is None else countdown.at(now.mono) + int(life * 1000),
         }
 
-    def ask_around(self, session: int) -> None:
+    def query_all(self, session: int) -> None:
         """Query the devices around this entrance: at the start of a session their state is unknown."""
         for device in sorted(surrounding_devices(self._section)):
             self._send_query(device, session, 0)
@@ -327,7 +327,7 @@ class CommandExecutor:
             immediate=immediate,
         )
 
-    def say(self, command: c.Command, state: Entrance, now: Now) -> None:
+    def announce(self, command: c.Command, state: Entrance, now: Now) -> None:
         """Publish an event for the command, after every effect was started, so that listeners can follow.
 
         For an unlock that was never sent, the event says that it was held back, and why.
@@ -350,7 +350,7 @@ class CommandExecutor:
             }
             self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
-    def show(self, state: Entrance, now: Now) -> None:
+    def publish_state(self, state: Entrance, now: Now) -> None:
         """Publish the entrance's state if it changed; a change of phase is also published as an event.
 
         If publishing fails, the next decision tries again.
@@ -367,7 +367,7 @@ class CommandExecutor:
                      "visit": shown["visit"], "kind": "phase", "phase": shown["phase"]}  # fmt: skip
             self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
-    def show_again(self) -> None:
+    def republish_state(self) -> None:
         """Forget the published state: a new broker session does not know it."""
         self._published_state = {}
 

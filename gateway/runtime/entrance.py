@@ -89,7 +89,7 @@ class EntranceActor:
         matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
         clock: Clock,
         executor: Callable[[Callable[[e.Event], None], Callable[[], bool]], CommandExecutor],
-        reached: Callable[[str], None],
+        crash_point: Callable[[str], None],
     ) -> None:
         self.state = state
         self._home = home
@@ -97,8 +97,8 @@ class EntranceActor:
         self._is_garage = garage.is_garage(home, self._section)
         self._commit, self._matches = commit, matches
         self._clock = clock
-        self._executor = executor(self.put, self.stopped)
-        self._crash_point = reached
+        self._executor = executor(self.post, self.is_stopped)
+        self._crash_point = crash_point
         self._event_queue = EventQueue()
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
@@ -116,7 +116,7 @@ class EntranceActor:
         self.commands = Subscribers[[tuple[c.Command, ...]]]()  # receives the commands of each decision, once performed
         self.changes = Subscribers[[]]()  # called after each change of the state
 
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Return whether the owner's stop holds, from the instant at which it was received."""
         return self._pending_stops > 0 or self.state.stopped
 
@@ -129,7 +129,7 @@ class EntranceActor:
 
     # ---- receive -----------------------------------------------------------------------------------------------------
 
-    def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
+    def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Process a message of one of this entrance's devices.
 
         A device that floods does not delay other devices: messages beyond its limit are dropped unread.
@@ -140,10 +140,10 @@ class EntranceActor:
         if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.device_ref):
             return  # an entry of the bridge's log about another device
         if device not in self._section.scanners and not self._within_rate_limit(device, mono):
-            self.missed(device)
+            self.on_messages_lost(device)
             return
         if not incoming.retain:  # a retained message contains an old uptime
-            self._executor.heard(device, incoming.boot, incoming.uptime_ms, mono)
+            self._executor.record_uptime(device, incoming.boot, incoming.uptime_ms, mono)
         reports = vendor.decode_report(channel, incoming.payload, configured.device_ref)
         self._track_link(device, channel, incoming, reports)
         heard = e.ReportContext(
@@ -165,7 +165,7 @@ class EntranceActor:
             events.append(e.SequenceAdvanced(device=role, context=heard))
         for event in events:
             for told in garage.with_bolt_events(event) if self._is_garage else (event,):
-                self.put(told)
+                self.post(told)
 
     def _answered_query(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
@@ -179,13 +179,13 @@ class EntranceActor:
                 if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
             number = incoming.answered_query if channel is TopicSuffix.RESULT else None
-            asked = number is not None and self._executor.was_asked(device, incoming.session, number)
+            asked = number is not None and self._executor.has_queried(device, incoming.session, number)
             return number if asked else None
         if incoming.retain or self._reconnects.settling(device, self._clock.now().mono):
             return None
         if not any(isinstance(report, ANSWERING_REPORTS) and not _is_lock_movement(report) for report in reports):
             return None
-        return self._executor.answered(device, incoming.session)
+        return self._executor.take_query(device, incoming.session)
 
     def _track_link(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
@@ -197,23 +197,23 @@ class EntranceActor:
         mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
             if isinstance(report, said.NoAnswerReport):
-                self._executor.answered(device, incoming.session)
+                self._executor.take_query(device, incoming.session)
             elif isinstance(report, said.AvailabilityReport):
                 if not report.online:
                     self._reconnects.lost(device)
-                    self._executor.answered(device, incoming.session)
+                    self._executor.take_query(device, incoming.session)
                 elif self._reconnects.online(device, mono, by_bridge=by_bridge):
-                    self._executor.answered(device, incoming.session)
+                    self._executor.take_query(device, incoming.session)
 
     def _is_stale_closed(self, device: str, report: said.DoorReport) -> bool:
         """Return whether a "closed" may come from a starting bridge's memory: from a basic door it would count."""
         return report.door is said.DoorState.CLOSED and self._reconnects.settling(device, self._clock.now().mono)
 
-    def mind_returns(self, now: Now) -> None:
+    def query_reconnected(self, now: Now) -> None:
         """Query the devices whose time after a reconnect has ended."""
         back = self._reconnects.settled(now.mono)
         if any(self._role(device) is not None for device in back):
-            self.put(e.ReportsMissed())
+            self.post(e.ReportsMissed())
 
     def _within_rate_limit(self, device: str, mono: float) -> bool:
         since, said = self._message_counts.get(device, (mono, 0))
@@ -222,7 +222,7 @@ class EntranceActor:
         self._message_counts[device] = since, said + 1
         return said < MAX_MESSAGES_PER_SECOND
 
-    def mind_heartbeat(self, now: Now) -> None:
+    def check_heartbeats(self, now: Now) -> None:
         """Report a door that cannot be queried as offline, once, when its heartbeat is missing.
 
         The same applies to devices around the entrance that have to report regularly.
@@ -233,7 +233,7 @@ class EntranceActor:
             return
         if now.mono - self._door_heard_mono > door.heartbeat:
             self._door_heard_mono = None
-            self.put(e.DeviceOffline(device="door"))
+            self.post(e.DeviceOffline(device="door"))
 
     def _check_silence(self, now: Now) -> None:
         for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
@@ -242,7 +242,7 @@ class EntranceActor:
 
     def _post_unknown(self, device: str) -> None:
         for event in presence_fridge_alarm.unknown_events(self._section, device):
-            self.put(event)
+            self.post(event)
 
     def _role(self, device: str) -> str | None:
         return {self._section.lock: "way" if self._is_garage else "lock", self._section.door: "door"}.get(device)
@@ -270,14 +270,14 @@ class EntranceActor:
                 home, name = self._home, self.state.id
                 yield from batteries.battery_events(home, name, device, channel, report, retained=heard.retained)
             case said.ScanReport():
-                yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
+                yield self.on_scan(device, report.code, retained=heard.retained, expected_only=False)
             case said.FridgeReport() | said.PresenceReport() | said.AlarmPanelReport():
                 old = heard.retained or self._reconnects.settling(device, self._clock.now().mono)
                 if not old:
                     self._last_heard_mono[device] = self._clock.now().mono
                 yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
             case said.SignalReport() if report.id or heard.answers is not None:
-                visit = self._executor.rang(report.id)
+                visit = self._executor.take_ringing_visit(report.id)
                 if visit is not None:
                     yield e.BellConfirmed(visit=visit)
             case said.AnswerButtonReport() if not heard.retained:
@@ -308,16 +308,16 @@ class EntranceActor:
             case _:
                 assert_never(report)
 
-    def scanned(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
+    def on_scan(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
         """Build a scan event; a text that cannot be a code still counts, under a name that is safe to log."""
         code = normalise(raw)
         value = _unreadable_code(raw.encode(errors="replace")) if isinstance(code, InvalidBarcode) else code.value
         return self._new_scan(scanner, value, retained=retained, expected_only=expected_only)
 
-    def label_read(self, camera: str, raw: str) -> None:
+    def on_label(self, camera: str, raw: str) -> None:
         """Queue a code that a camera read; ignore a text that cannot be a code."""
         if not isinstance(normalise(raw), InvalidBarcode):
-            self.put(self.scanned(camera, raw, retained=False, expected_only=True))
+            self.post(self.on_scan(camera, raw, retained=False, expected_only=True))
 
     @staticmethod
     def _new_scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
@@ -331,17 +331,17 @@ class EntranceActor:
         self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.fridges:
-                self.put(e.FridgeReported(place=place, fridge=FridgeState()))
+                self.post(e.FridgeReported(place=place, fridge=FridgeState()))
 
-    def scans_missed(self) -> None:
+    def on_scans_lost(self) -> None:
         """Record that a scan was dropped unread."""
         self._dropped_scans += 1
         self._wake.set()
 
-    def missed(self, device: str) -> None:
+    def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
         if device in self._section.scanners:
-            self.scans_missed()
+            self.on_scans_lost()
         else:
             self._devices_with_loss.add(device)
             self._wake.set()
@@ -351,20 +351,20 @@ class EntranceActor:
         self._relearnt_mono, devices, self._devices_with_loss = mono, self._devices_with_loss, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
         if any(self._role(device) is not None for device in devices):
-            self.put(e.ReportsMissed())
+            self.post(e.ReportsMissed())
         for device in sorted(devices):
             self._post_unknown(device)
 
-    def put(self, event: e.Event) -> None:
+    def post(self, event: e.Event) -> None:
         """Queue an event. Scans beyond the limit are dropped and counted.
 
         So are reports, and the devices are queried again.
         """
-        if not self._event_queue.put(event):
+        if not self._event_queue.post(event):
             if not isinstance(event, e.Scanned):
                 self._devices_with_loss.add(self._section.lock)
             elif not event.expected_only:
-                self.scans_missed()
+                self.on_scans_lost()
         self._wake.set()
 
     # ---- decide, commit, perform ------------------------------------------------------------------------------------
@@ -427,7 +427,7 @@ class EntranceActor:
             if not commands and _is_transient(event, new):
                 seen, self.state = self.state.cameras, new
                 if _camera_status(seen) != _camera_status(new.cameras):
-                    self._executor.show(new, now)
+                    self._executor.publish_state(new, now)
                     self.changes.publish()
                 await asyncio.sleep(0)
                 return
@@ -453,7 +453,7 @@ class EntranceActor:
                 continue
             if intent:
                 self._crash_point("after-commit")
-            if not outcome.marked:
+            if not outcome.is_marked:
                 self._hold_back_unlock(commands)
             self._execute(step, commands, outcome.messages)
             log.info("decision", entry=outcome.seq, row=json.loads(outcome.row))  # no unlock waits for a log entry
@@ -494,7 +494,7 @@ class EntranceActor:
             why=str(failure),
         )
         if self.state.disk_ok and step.event != e.DiskChanged(ok=False):
-            self._event_queue.put_first(e.DiskChanged(ok=False))
+            self._event_queue.post_first(e.DiskChanged(ok=False))
         if performed is not None:
             self._execute(step, performed, ())
 
@@ -502,9 +502,9 @@ class EntranceActor:
         """Cancel the unlock of an intent that is stored without its mark: the disk is bad."""
         for command in commands:
             if isinstance(command, c.ReserveOpening):
-                self._executor.unmarked(command.visit)
+                self._executor.hold_back_unmarked(command.visit)
         if self.state.disk_ok:
-            self._event_queue.put_first(e.DiskChanged(ok=False))
+            self._event_queue.post_first(e.DiskChanged(ok=False))
 
     def _execute(self, step: StoredDecision, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
         """Perform the commands; `messages` are the stored numbers of the notifications, in the commands' order."""
@@ -514,8 +514,8 @@ class EntranceActor:
             number = next(numbers, None) if isinstance(command, c.NotifyOwner | c.RaiseAlarm) else None
             self._executor.perform(command, step.state, step.now, message=number)
         for command in commands:  # no unlock waits for its own announcement
-            self._executor.say(command, step.state, step.now)
-        self._executor.show(step.state, step.now)
+            self._executor.announce(command, step.state, step.now)
+        self._executor.publish_state(step.state, step.now)
         self.commands.publish(commands)
         self.changes.publish()
 

@@ -37,7 +37,7 @@ class EventQueue:
         self._scan_events: deque[e.Scanned] = deque()
         self._scan_counts: Counter[str] = Counter()  # scanner or camera -> its queued scans
 
-    def put(self, event: e.Event) -> bool:
+    def post(self, event: e.Event) -> bool:
         """Queue an event. Returns False if the queue is full; the event is then dropped."""
         if isinstance(event, e.Scanned):
             if self._scan_counts[event.scanner] >= (MAX_QUEUED_LABELS if event.expected_only else MAX_QUEUED_SCANS):
@@ -54,7 +54,7 @@ class EventQueue:
             self._priority_events.append(event)
         return True
 
-    def put_first(self, event: e.Event) -> None:
+    def post_first(self, event: e.Event) -> None:
         """Queue an event before all others."""
         self._report_count += isinstance(event, DEVICE_EVENTS)
         self._priority_events.appendleft(event)

@@ -74,13 +74,13 @@ class _GuardPeer:
 class GuardClient:
     """The client of all guards of a house. `mono` returns seconds that only go forward."""
 
-    def __init__(self, home: Home, *, line: Publisher, mono: Callable[[], float]) -> None:
+    def __init__(self, home: Home, *, publisher: Publisher, monotonic: Callable[[], float]) -> None:
         """Read the guards from the configuration, and the key that they know from the box's folder.
 
         Raises:
             KeyUnusable, OSError: a lock has a guard, and the key cannot be used.
         """
-        self._home, self._publisher, self._mono = home, line, mono
+        self._home, self._publisher, self._mono = home, publisher, monotonic
         self._guards: dict[str, _GuardPeer] = {}  # by each of its devices
         self._topics: dict[str, tuple[_GuardPeer, TopicSuffix]] = {}
         for lock, section in home.devices.items():
@@ -200,7 +200,7 @@ class GuardClient:
         guard.beaten = now
         return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
-    def up(self) -> None:
+    def on_connected(self) -> None:
         """Start a new broker session: earlier queries get no answer any more."""
         for guard in self._all_guards():
             guard.asked, guard.held, guard.beaten = {}, [], float("-inf")
@@ -218,7 +218,7 @@ class GuardClient:
 
     # ---- from the guard ---------------------------------------------------------------------------------------------
 
-    def heard(
+    def on_message(
         self, devices: tuple[str, ...], channel: TopicSuffix, incoming: InboundMessage
     ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
         """Return which of `devices` sent which message on which topic suffix; of a guard, only its signed content."""

@@ -49,9 +49,9 @@ class _QueuedRequest:
     """One queued request and the future of its answer."""
 
     entrance: str
-    wish: owner_requests.AnyOwnerRequest
+    request: owner_requests.AnyOwnerRequest
     by: str | None  # the person who made the request on a page
-    answer: asyncio.Future[str | None]
+    result: asyncio.Future[str | None]
 
 
 class Inbox:
@@ -62,29 +62,31 @@ class Inbox:
         home: Home,
         *,
         store: Store,
-        line: Publisher,
+        publisher: Publisher,
         clock: Clock,
         entrances: Mapping[str, EntranceActor],
-        touch: Callable[[str], None],
+        refresh_agenda: Callable[[str], None],
         erase: Callable[[str, str | None], Awaitable[None]],
-        office: Outbox,
+        outbox: Outbox,
         contained: Containment | None = None,
     ) -> None:
         self._containment = contained or Containment()
         self._home = home
         self._store = store
-        self._publisher = line
+        self._publisher = publisher
         self._clock = clock
         self._entrances = entrances
-        self._refresh_agenda = touch
+        self._refresh_agenda = refresh_agenda
         self._erase = erase
-        self._outbox = office
+        self._outbox = outbox
         self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds it for retailers
         self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored_stops: set[str] = set()  # entrances whose stop is not stored yet
         self._unstored_distrusts: dict[str, str] = {}  # revoked keys whose revocation is not stored yet, and the person
-        self.letting = PermissionService(store, clock, changed=self._on_brand_change, tell=self._notify_consent_request)
+        self.permissions = PermissionService(
+            store, clock, on_change=self._on_brand_change, notify_owner=self._notify_consent_request
+        )
         """The owner's decisions on brands."""
         self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
         self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the newest accepted stop or lift
@@ -100,7 +102,7 @@ class Inbox:
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
-    def offered(self, incoming: InboundMessage) -> None:
+    def on_retailer_message(self, incoming: InboundMessage) -> None:
         """Accept a retailer's signed message; ignore a retained one and drop a flood unanswered."""
         if incoming.retain:
             return
@@ -130,7 +132,7 @@ class Inbox:
             self._publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
         self._notify_affected(answer)
 
-    async def by_hub(self, token: bytes, home: str) -> JobOutcome:
+    async def accept_from_hub(self, token: bytes, home: str) -> JobOutcome:
         """Handle a message that came through the hub, where this home has another name.
 
         Apart from that it is handled like any retailer's message. The answer is stored, and so is the box's event for
@@ -143,7 +145,7 @@ class Inbox:
         verified = verify_delivery(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
         return await self._accept_verified(token, verified, now)
 
-    async def hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
+    async def accept_hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
         """Handle a message that the hub itself signed for a brand; `key` is the hub's public key.
 
         Raises:
@@ -175,8 +177,8 @@ class Inbox:
     def _notify_affected(self, answer: MessageAnswer) -> None:
         """Notify everyone whom an answered message concerns."""
         self._update_deliveries(answer.changed)
-        if answer.asks is not None:
-            self._notify_brand_request(answer, answer.asks)
+        if answer.permission_message is not None:
+            self._notify_brand_request(answer, answer.permission_message)
 
     def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
         """Notify the owner that a brand asks for permission; the message is stored already."""
@@ -184,13 +186,13 @@ class Inbox:
         facts = self._store.deliveries.facts(key, now)
         if facts is not None:
             tell = c.NotifyOwner(saying=c.Notification.BRAND_ASKS, delivery=key)
-            self._outbox.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
+            self._outbox.notify(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _notify_consent_request(self, noted: ConsentIntakeResult) -> None:
         """Notify the owner that a brand asks for permission through a hub, or has a new key."""
         tell = c.NotifyOwner(saying=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
-        self._outbox.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
+        self._outbox.notify(tell, state, self._clock.now(), message=noted.message, picture=None)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
@@ -202,26 +204,26 @@ class Inbox:
             for name, running in self._entrances.items():
                 if name == facts.entrance or key in _tracked_deliveries(running.state):
                     stop = self._store.entrances.stop_state(name)
-                    running.put(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
+                    running.post(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self._refresh_agenda(name)
 
-    def lend(self, kid: str, key: EnrolledKey) -> None:
+    def add_test_key(self, kid: str, key: EnrolledKey) -> None:
         """Accept a key that no brand of the house file has, a walk test's own, until `take_back`."""
         self._store.brands.add_test_key(kid, key)
 
-    def take_back(self, kid: str) -> None:
+    def remove_test_key(self, kid: str) -> None:
         """Stop accepting a lent key; deliveries that it signed are refused from now on."""
         self._store.brands.remove_test_key(kid)
         for name in self._entrances:
             self._refresh_agenda(name)
 
-    def offer(self, token: bytes) -> None:
+    def submit_test_message(self, token: bytes) -> None:
         """Handle a message of the walk test's own brand like a retailer's; a flood does not drop it."""
         self._retailer_messages.put_nowait(token)
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
-    def asked(self, entrance: str, incoming: InboundMessage) -> None:
+    def on_owner_message(self, entrance: str, incoming: InboundMessage) -> None:
         """Handle the owner's MQTT request to an entrance. A stop counts from this instant, before it is stored."""
         if incoming.retain:
             log.warning("stored_wish_ignored", entrance=entrance)
@@ -231,10 +233,10 @@ class Inbox:
             log.warning("wish_not_understood", entrance=entrance, why=wish)
             self._publish_reply(entrance, "?", accepted=False, why=wish)
             return
-        self.wished(entrance, wish)
+        self.submit_request(entrance, wish)
 
-    def wished(
-        self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None = None
+    def submit_request(
+        self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None = None
     ) -> asyncio.Future[str | None]:
         """Queue a request of a person (by id) or of the owner's account; a stop counts from this instant.
 
@@ -245,24 +247,24 @@ class Inbox:
             KeyError: the house has no such entrance.
         """
         running = self._entrances[entrance]
-        stops = isinstance(wish, owner_requests.OwnerStopRequest) and wish.do == "stop"
-        queue = self._stop_requests if isinstance(wish, owner_requests.OwnerStopRequest) else self._owner_requests
-        asked = _QueuedRequest(entrance, wish, by, asyncio.get_running_loop().create_future())
+        stops = isinstance(request, owner_requests.OwnerStopRequest) and request.do == "stop"
+        queue = self._stop_requests if isinstance(request, owner_requests.OwnerStopRequest) else self._owner_requests
+        asked = _QueuedRequest(entrance, request, by, asyncio.get_running_loop().create_future())
         if queue.qsize() >= MAX_QUEUED_REQUESTS:
             last = self._last_stop_requests.get(entrance)
-            if stops and last is not None and not last.answer.done() and last.wish.do == "stop":
-                return last.answer
+            if stops and last is not None and not last.result.done() and last.request.do == "stop":
+                return last.result
             if not stops:
-                asked.answer.set_result("too many requests wait")
-                return asked.answer
+                asked.result.set_result("too many requests wait")
+                return asked.result
         if stops:
             running.latch_stop()
         if queue is self._stop_requests:
             self._last_stop_requests[entrance] = asked
         queue.put_nowait(asked)
-        return asked.answer
+        return asked.result
 
-    async def pause(
+    async def plan_pause(
         self, entrance: str | None, start: datetime | None, end: datetime, by: str | None
     ) -> PlannedPause | PauseRefusal:
         """Pause deliveries from `start` (None: now) to `end`, at one entrance or (None) at all; or return the refusal.
@@ -288,10 +290,10 @@ class Inbox:
         """Send each affected entrance all its pauses as they are in the store now."""
         for name, running in self._entrances.items():
             if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
-                running.put(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))
+                running.post(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))
         return outcome
 
-    async def distrust(self, x: str, by: str) -> str | None:
+    async def distrust_key(self, x: str, by: str) -> str | None:
         """Revoke a brand's public key from this instant on; return None, or why that is not stored yet.
 
         Raises:
@@ -308,7 +310,7 @@ class Inbox:
         self._unstored_distrusts.pop(x, None)
         return None
 
-    async def trust(self, x: str, by: str) -> str | None:
+    async def trust_key(self, x: str, by: str) -> str | None:
         """Accept a brand's public key again; return None, or why that failed.
 
         Raises:
@@ -325,30 +327,30 @@ class Inbox:
         self._on_brand_change(brand)
         return None
 
-    async def _process_requests(self, wishes: asyncio.Queue[_QueuedRequest]) -> None:
+    async def _process_requests(self, queue: asyncio.Queue[_QueuedRequest]) -> None:
         while True:
-            asked = await wishes.get()
-            entrance, wish = asked.entrance, asked.wish
+            asked = await queue.get()
+            entrance, wish = asked.entrance, asked.request
             why: str | None = INTERNAL_ERROR
             with self._containment.piece("owner's requests", wish.id):
                 why = await self._try_request(entrance, wish, asked.by)
             self._publish_reply(entrance, wish.id, accepted=why is None, why=why)
-            if not asked.answer.done():  # the requester may have gone
-                asked.answer.set_result(why)
+            if not asked.result.done():  # the requester may have gone
+                asked.result.set_result(why)
 
-    async def _try_request(self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
+    async def _try_request(self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
         """Perform the owner's request; return None, or why it failed."""
         try:
-            await self._perform_request(entrance, wish, by)
+            await self._perform_request(entrance, request, by)
         except (StoreFailed, OSError) as failure:
             return f"not stored: {failure}"
         except LookupError as failure:
             return str(failure.args[0]) if failure.args else "not known here"
         return None
 
-    async def _perform_request(self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None) -> None:
+    async def _perform_request(self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None) -> None:
         running, now = self._entrances[entrance], self._clock.now()
-        match wish:
+        match request:
             case owner_requests.OwnerStopRequest(do="stop"):
                 above = self._highest_epoch(entrance)
                 try:
@@ -356,45 +358,47 @@ class Inbox:
                 except StoreFailed:
                     self._unstored_epochs[entrance] = above + 1
                     self._unstored_stops.add(entrance)
-                    running.put(e.Stopped(epoch=above + 1))  # it holds all the same
+                    running.post(e.Stopped(epoch=above + 1))  # it holds all the same
                     raise
-                running.put(e.Stopped(epoch=epoch))
+                running.post(e.Stopped(epoch=epoch))
             case owner_requests.OwnerStopRequest():
                 epoch = await self._store_lift(entrance, by)
-                running.put(e.StopLifted(epoch=epoch))
+                running.post(e.StopLifted(epoch=epoch))
             case owner_requests.OwnerAcknowledgeRequest():
-                running.put(e.OwnerAcknowledged(visit=wish.visit))
+                running.post(e.OwnerAcknowledged(visit=request.visit))
             case owner_requests.OwnerDecideRequest():
-                running.put(e.OwnerDecided(visit=wish.visit, yes=wish.do == "approve"))
+                running.post(e.OwnerDecided(visit=request.visit, yes=request.do == "approve"))
             case owner_requests.OwnerClearLockoutRequest():
-                if wish.scanner not in self._home.entrances[entrance].scanners:
-                    raise LookupError(f"no scanner {wish.scanner} at this entrance")
-                running.put(e.LockoutCleared(scanner=wish.scanner))
+                if request.scanner not in self._home.entrances[entrance].scanners:
+                    raise LookupError(f"no scanner {request.scanner} at this entrance")
+                running.post(e.LockoutCleared(scanner=request.scanner))
             case owner_requests.OwnerPresenceRequest():
-                household = Household(somebody_home=wish.do == "home", away=wish.do == "away")
+                household = Household(somebody_home=request.do == "home", away=request.do == "away")
                 await self._store.entrances.set_presence(entrance, household, now, by=by)
-                running.put(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
+                running.post(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
             case owner_requests.OwnerPauseRequest():
-                where = None if wish.everywhere else entrance
-                _require_pause(await self.pause(where, wish.start, wish.end, by))
+                where = None if request.everywhere else entrance
+                _require_pause(await self.plan_pause(where, request.start, request.end, by))
             case owner_requests.OwnerEndPauseRequest():
-                _require_pause(await self.end_pause(wish.pause, by))
+                _require_pause(await self.end_pause(request.pause, by))
             case owner_requests.OwnerLockRequest():
-                running.put(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
+                running.post(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.OwnerPermitRequest():
                 decided = {
                     "permit": self._store.brands.permit,
                     "refuse_brand": self._store.brands.refuse,
                     "revoke": self._store.brands.revoke,
                 }
-                await decided[wish.do](wish.brand, now, by=by)
-                self._on_brand_change(wish.brand)
+                await decided[request.do](request.brand, now, by=by)
+                self._on_brand_change(request.brand)
             case owner_requests.OwnerHoldRequest(do="erase"):
-                await self._erase(wish.visit, by)
+                await self._erase(request.visit, by)
             case owner_requests.OwnerHoldRequest():
-                await self._store.recordings.set_hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
+                await self._store.recordings.set_hold(
+                    request.visit, request.why if request.do == "hold" else None, now, by=by
+                )
             case _:
-                assert_never(wish)
+                assert_never(request)
 
     async def _store_lift(self, entrance: str, by: str | None) -> int:
         """Store that a stop is lifted and return its epoch; if that fails, an unstored stop stays pending."""

@@ -29,11 +29,11 @@ class PermissionService:
         store: Store,
         clock: Clock,
         *,
-        changed: Callable[[str], None],
-        tell: Callable[[ConsentIntakeResult], None],
+        on_change: Callable[[str], None],
+        notify_owner: Callable[[ConsentIntakeResult], None],
     ) -> None:
         self._store, self._clock = store, clock
-        self._on_change, self._notify_owner = changed, tell
+        self._on_change, self._notify_owner = on_change, notify_owner
 
     # -- the owner; `by` is the person's id
 
@@ -92,7 +92,7 @@ class PermissionService:
 
     # -- what brands say by a hub
 
-    async def asked(self, token: bytes, *, home: str, hub: str) -> str | None:
+    async def accept_message(self, token: bytes, *, home: str, hub: str) -> str | None:
         """Store a brand's message from a hub; return None once it is stored.
 
         Otherwise return why it never will be stored, or `REASON_NOT_YET_VALID`.

@@ -39,7 +39,7 @@ class Scheduler:
         entrances: Mapping[str, EntranceActor],
         rings: CameraRings,
         free_bytes: Callable[[], int],
-        owed: Callable[[], None],
+        schedule_results: Callable[[], None],
         contained: Containment | None = None,
     ) -> None:
         self._containment = contained or Containment()
@@ -49,7 +49,7 @@ class Scheduler:
         self._entrances = entrances
         self._rings = rings
         self._free_bytes = free_bytes
-        self._schedule_results = owed
+        self._schedule_results = schedule_results
         self._readiness_counter = ReadinessCounter(home, store.readiness)
         self._next_refresh: dict[str, datetime] = {}
         self._clock_trusted: dict[str, bool] = {}
@@ -59,7 +59,7 @@ class Scheduler:
             None  # rings and labels as last requested
         )
 
-    def touch(self, entrance: str) -> None:
+    def refresh(self, entrance: str) -> None:
         """Read the agenda of this entrance anew, because a delivery or permission changed."""
         self._next_refresh.pop(entrance, None)
 
@@ -71,9 +71,9 @@ class Scheduler:
             for name, running in self._entrances.items():
                 with self._containment.piece("windows", name):  # an error affects only this entrance
                     if running.state.disk_ok is not disk:
-                        running.put(e.DiskChanged(ok=disk))
-                    running.mind_heartbeat(now)
-                    running.mind_returns(now)
+                        running.post(e.DiskChanged(ok=disk))
+                    running.check_heartbeats(now)
+                    running.query_reconnected(now)
                     self._check_entrance(name, running, now)
                     self._readiness_counter.poll(running.state, now)
             self._update_rings()
@@ -90,7 +90,7 @@ class Scheduler:
     def _check_entrance(self, name: str, running: EntranceActor, now: Now) -> None:
         """Read one entrance's agenda, when it may have changed since the last poll."""
         if self._clock_trusted.get(name, now.trusted) is not now.trusted:
-            running.put(e.TimerExpired())  # a pause may have begun or ended while the time was unknown
+            running.post(e.TimerExpired())  # a pause may have begun or ended while the time was unknown
         later = self._next_refresh.get(name)
         if later is not None and now.utc < later and self._clock_trusted[name] == now.trusted:
             return
@@ -109,12 +109,12 @@ class Scheduler:
         self._next_refresh[name] = soonest if read.next is None else min(read.next, soonest)
         self._clock_trusted[name] = now.trusted
         for delivery in read.checks:
-            running.put(e.PreflightDue(delivery=delivery))
+            running.post(e.PreflightDue(delivery=delivery))
         if read.checks:
             self._next_refresh[name] = now.utc + timedelta(seconds=1)  # until the check is stored it would be due again
         if self._expecting.get(name) is not read.expecting or running.state.window_near is not read.expecting:
             self._expecting[name] = read.expecting
-            running.put(e.WindowChanged(near=read.expecting))
+            running.post(e.WindowChanged(near=read.expecting))
         self._entrance_filming[name] = read.ring
 
     def _update_rings(self) -> None:

@@ -33,7 +33,7 @@ class LogEncoder:
 
     key: bytes
 
-    def event(self, event: Event) -> Json:
+    def encode_event(self, event: Event) -> Json:
         """Say an event: its kind and what it carried; a code only as a keyed digest and its last 4 characters."""
         match event:
             case Scanned():
@@ -41,20 +41,20 @@ class LogEncoder:
                     "event": "Scanned",
                     "id": event.id,
                     "scanner": event.scanner,
-                    "code": self.code(event.code),
+                    "code": self.encode_code(event.code),
                     "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
                     "retained": event.retained,
                     "expected_only": event.expected_only,
                 }
             case _:
-                return self.plain(event, "event")
+                return self.encode(event, "event")
 
-    def code(self, code: str) -> Json:
+    def encode_code(self, code: str) -> Json:
         """Name a code without telling it."""
         digest = hmac.new(self.key, code.encode(errors="backslashreplace"), sha256).hexdigest()
         return {"hmac": digest, "last": _unicode(code[-4:])}
 
-    def plain(self, value: object, name: str = "is") -> Json:
+    def encode(self, value: object, kind_key: str = "is") -> Json:
         """Write facts as JSON; a dataclass tells its kind under `name`."""
         match value:
             case Enum():
@@ -77,17 +77,17 @@ class LogEncoder:
                     "withdrawals_left": value.withdrawals_left,
                 }
             case Mapping():
-                return {str(key): self.plain(one) for key, one in value.items()}
+                return {str(key): self.encode(one) for key, one in value.items()}
             case frozenset() | set():
                 return [*sorted(map(str, value))]
             case list() | tuple():
-                return [self.plain(one) for one in value]
+                return [self.encode(one) for one in value]
             case UnsentReason():
                 return "NotSent"
             case _ if is_dataclass(value):
                 kind = type(value)
-                said = {field_of(kind, field.name): self.plain(getattr(value, field.name)) for field in fields(value)}
-                return {name: kind_of(kind), **said}
+                said = {field_of(kind, field.name): self.encode(getattr(value, field.name)) for field in fields(value)}
+                return {kind_key: kind_of(kind), **said}
             case _:
                 raise TypeError(f"the log has no word for {type(value).__name__}")
 

@@ -91,7 +91,7 @@ class BrandRegistry(StorePart):
     def is_open(self, ask: StoredConsentRequest, now: Now) -> bool:
         """Whether the owner may still answer it with yes."""
         permission = permission_of(self.reader(), ask.brand)
-        return permission is not None and permission.standing is PermissionStatus.PENDING and not ask.over(now)
+        return permission is not None and permission.standing is PermissionStatus.PENDING and not ask.is_over(now)
 
     def waiting_keys(self) -> tuple[StoredBrandKey, ...]:
         """The keys of brands that are let in, for which an earlier key vouches, and which wait for the owner."""
@@ -109,7 +109,7 @@ class BrandRegistry(StorePart):
         if brand not in self._brands:
             return None
         ask = self.request_of(brand)
-        if self.is_guest(brand) and (ask is None or ask.over(now)):
+        if self.is_guest(brand) and (ask is None or ask.is_over(now)):
             return None
         own = {
             key.kid: key.x
@@ -128,13 +128,13 @@ class BrandRegistry(StorePart):
 
     # -- what is asked, and answered
 
-    async def store_message(self, heard: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
+    async def store_message(self, message: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
         """Keep what a brand said by the hub; see `questions.take_in`."""
-        for x in heard.withdrawn:
-            if self._is_key_of(x, heard.brand):
-                self._distrusted[x] = heard.brand  # it holds at once, also where it cannot be stored
+        for x in message.withdrawn:
+            if self._is_key_of(x, message.brand):
+                self._distrusted[x] = message.brand  # it holds at once, also where it cannot be stored
         try:
-            return await self.writer.do(lambda db: consent_requests.store_message(db, heard, self._home, now))
+            return await self.writer.do(lambda db: consent_requests.store_message(db, message, self._home, now))
         finally:
             self.refresh()
 

@@ -51,7 +51,7 @@ class StoredConsentRequest:
     end_signed: bool  # the brand's own word, not only the hub's
     keys: tuple[StoredBrandKey, ...] = ()
 
-    def over(self, now: Now) -> bool:
+    def is_over(self, now: Now) -> bool:
         """Whether it was never answered, and nobody may answer it with yes any more: silence is no."""
         return self.guest and self.answered is None and (self.expires <= now.utc or self.ended is not None)
 
@@ -68,74 +68,74 @@ class ConsentIntakeResult:
 
 
 def store_message(
-    connection: sqlite3.Connection, heard: VerifiedConsentMessage, home: HomeFile, now: Now
+    connection: sqlite3.Connection, message: VerifiedConsentMessage, home: HomeFile, now: Now
 ) -> ConsentIntakeResult:
     """Keep what a brand said by the hub, in one transaction with the message to the owner; the same again is nothing.
 
     A question never changes what the owner has said: a brand that he let in, refused or revoked is told that again.
     """
-    for x in heard.withdrawn:
-        brandkeys.withdraw_key(connection, heard.brand, x, now)
+    for x in message.withdrawn:
+        brandkeys.withdraw_key(connection, message.brand, x, now)
     noted = ConsentIntakeResult()
-    if heard.request is not None:
-        noted = _store_request(connection, heard, heard.request, home, now)
-    elif heard.connection is not None:
-        noted = _notify_owner_once(connection, heard.brand, heard.connection, home, now)
+    if message.request is not None:
+        noted = _store_request(connection, message, message.request, home, now)
+    elif message.connection is not None:
+        noted = _notify_owner_once(connection, message.brand, message.connection, home, now)
     if noted.why is not None:
         return noted
-    new = [key for key in heard.keys if _add_next_key(connection, heard.brand, key, home, now)]
+    new = [key for key in message.keys if _add_next_key(connection, message.brand, key, home, now)]
     if new and noted.message is None:
         noted = _queue_message(
-            connection, Notification.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now
+            connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", next(iter(home.entrances), None), now
         )
-    if heard.ended_connection is not None:
+    if message.ended_connection is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (to_micros(now.utc), heard.is_end_signed, heard.brand, heard.ended_connection),
+            (to_micros(now.utc), message.is_end_signed, message.brand, message.ended_connection),
         )
         if changed.rowcount:
-            append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended_connection}, utc=now.utc)
-    elif heard.connection is not None or heard.keys:
+            append(
+                connection, "brand_ended", {"brand": message.brand, "connection": message.ended_connection}, utc=now.utc
+            )
+    elif message.connection is not None or message.keys:
         tell = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        connection.execute(tell, (heard.brand,))
+        connection.execute(tell, (message.brand,))
     return noted
 
 
 def _store_request(
-    connection: sqlite3.Connection, heard: VerifiedConsentMessage, question: ConsentRequest, home: HomeFile, now: Now
+    connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> ConsentIntakeResult:
-    guest, before = heard.brand not in home.brands, request_of(connection, heard.brand)
+    guest, before = message.brand not in home.brands, request_of(connection, message.brand)
     asked_before = "SELECT 1 FROM asking_heard WHERE token = ?"
-    if connection.execute(asked_before, (question.token_digest,)).fetchone() is not None:
+    if connection.execute(asked_before, (request.token_digest,)).fetchone() is not None:
         return ConsentIntakeResult()  # it asks once, however often a hub brings it
-    if heard.is_known_brand and guest and not question.is_signed and before is not None and before.signed:
+    if message.is_known_brand and guest and not request.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
     why = _daily_limit_error(connection, now)
-    if why is None and not heard.is_known_brand:
-        why = _rejection(connection, heard, question, home, now)
+    if why is None and not message.is_known_brand:
+        why = _rejection(connection, message, request, home, now)
     if why is not None:
         return ConsentIntakeResult(why=why)
-    connection.execute(
-        "INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token_digest, to_micros(now.utc))
-    )
-    if not heard.is_known_brand:
-        brandkeys.forget_keys(connection, heard.brand)
+    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, to_micros(now.utc)))
+    if not message.is_known_brand:
+        brandkeys.forget_keys(connection, message.brand)
         # What somebody else announced under this id once does not come to life with this one's permission.
-        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))
-        for key in question.keys:
+        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))
+        for key in request.keys:
             shown = StoredBrandKey(
-                x=key.x, kid=key.kid, brand=heard.brand, since=now.utc, came="asked", standing="waits"
+                x=key.x, kid=key.kid, brand=message.brand, since=now.utc, came="asked", standing="waits"
             )
             brandkeys.add_waiting_key(connection, shown, _enrolled(home))
-    if guest and (not heard.is_known_brand or (before is not None and before.answered is None)):
-        _set_pending(connection, heard.brand, default_terms(question.asked, home), anew=not heard.is_known_brand)
-    permission = permission_of(connection, heard.brand)
+    if guest and (not message.is_known_brand or (before is not None and before.answered is None)):
+        _set_pending(connection, message.brand, default_terms(request.asked, home), anew=not message.is_known_brand)
+    permission = permission_of(connection, message.brand)
     pending = permission is not None and permission.standing is PermissionStatus.PENDING
-    name = question.name if before is None or not heard.is_known_brand else before.name
-    _write(connection, heard, replace(question, name=name), guest=guest, answered=None if pending else now, now=now)
-    body: dict[str, Json] = {"brand": heard.brand, "name": name, "connection": question.connection}
-    append(connection, "brand_asked", {**body, "guest": guest, "signed": question.is_signed}, utc=now.utc)
-    return _notify_owner_once(connection, heard.brand, question.connection, home, now, asked=question.asked)
+    name = request.name if before is None or not message.is_known_brand else before.name
+    _write(connection, message, replace(request, name=name), guest=guest, answered=None if pending else now, now=now)
+    body: dict[str, Json] = {"brand": message.brand, "name": name, "connection": request.connection}
+    append(connection, "brand_asked", {**body, "guest": guest, "signed": request.is_signed}, utc=now.utc)
+    return _notify_owner_once(connection, message.brand, request.connection, home, now, asked=request.asked)
 
 
 def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
@@ -160,23 +160,23 @@ def _enrolled(home: HomeFile) -> frozenset[str]:
 
 
 def _rejection(
-    connection: sqlite3.Connection, heard: VerifiedConsentMessage, question: ConsentRequest, home: HomeFile, now: Now
+    connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
     """Why a brand that nobody knows is not shown to the owner."""
-    if heard.brand == WALK_TEST:
+    if message.brand == WALK_TEST:
         return REASON_ID_TAKEN
-    if any(brandkeys.is_taken(connection, key.x, key.kid, heard.brand, _enrolled(home)) for key in question.keys):
+    if any(brandkeys.is_taken(connection, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
         return REASON_ID_TAKEN
     names = {id_: brand.name for id_, brand in home.brands.items()}
     for other, name in guests(connection, now):
         permission = permission_of(connection, other)
         if permission is not None and permission.standing in {PermissionStatus.PENDING, PermissionStatus.GRANTED}:
             names[other] = name  # whoever was sent away keeps nobody else out
-    mine = {_name_skeleton(question.name), _name_skeleton(heard.brand)}
+    mine = {_name_skeleton(request.name), _name_skeleton(message.brand)}
     for other, name in names.items():
-        if other != heard.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
+        if other != message.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
             return REASON_NAME_TOO_SIMILAR
-    waiting = [one for one in all_requests(connection) if one.guest and one.answered is None and not one.over(now)]
+    waiting = [one for one in all_requests(connection) if one.guest and one.answered is None and not one.is_over(now)]
     return REASON_TOO_MANY_REQUESTS if len(waiting) >= MAX_OPEN_REQUESTS else None
 
 
@@ -201,30 +201,30 @@ def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
 
 def _write(  # noqa: PLR0913 - a question's columns
     connection: sqlite3.Connection,
-    heard: VerifiedConsentMessage,
-    question: ConsentRequest,
+    message: VerifiedConsentMessage,
+    request: ConsentRequest,
     *,
     guest: bool,
     answered: Now | None,
     now: Now,
 ) -> None:
-    asked = question.asked.model_dump_json()
-    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == heard.brand and key.came == "asked"]
-    shown = [heard.brand, question.name, heard.hub, asked, keys]
+    asked = request.asked.model_dump_json()
+    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == message.brand and key.came == "asked"]
+    shown = [message.brand, request.name, message.hub, asked, keys]
     digest = sha256(json.dumps(shown).encode()).hexdigest()
     connection.execute(
         "INSERT OR REPLACE INTO asking (brand, name, hub, connection, asked, digest, signed, at, expires, answered,"
         " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            heard.brand,
-            question.name,
-            heard.hub,
-            question.connection,
+            message.brand,
+            request.name,
+            message.hub,
+            request.connection,
             asked,
             digest,
-            question.is_signed,
+            request.is_signed,
             to_micros(now.utc),
-            to_micros(question.expires),
+            to_micros(request.expires),
             None if answered is None else to_micros(answered.utc),
             guest,
         ),
@@ -299,7 +299,7 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     if ask is not None and (question is None or question.digest != ask):
         raise LookupError("it asks for something else by now: look at it again")
     yes = standing is PermissionStatus.GRANTED
-    if yes and question is not None and question.over(now):
+    if yes and question is not None and question.is_over(now):
         raise LookupError("its question has expired or was withdrawn: it has to ask again")
     permission = permissions.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
@@ -366,7 +366,7 @@ def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
 def guests(connection: sqlite3.Connection, now: Now | None = None) -> Iterator[tuple[str, str]]:
     """The brands that the house file does not know, each with its name; with `now` only those that may come yet."""
     for one in all_requests(connection):
-        if one.guest and (now is None or not one.over(now)):
+        if one.guest and (now is None or not one.is_over(now)):
             yield one.brand, one.name
 
 

@@ -18,7 +18,7 @@ from gateway.storage.writer import AbortWork
 
 
 def store_decision(
-    connection: sqlite3.Connection, step: StoredDecision, *, house: DeliveryContext, words: LogEncoder
+    connection: sqlite3.Connection, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
 ) -> CommitResult:
     """Store the step in the caller's transaction.
 
@@ -26,48 +26,52 @@ def store_decision(
         AbortWork: with `CommitConflict`, when an intent, or a visit that begins, stands on facts that have changed.
         LookupError: it reserves a delivery that was never offered.
     """
-    for command in step.commands:
+    for command in decision.commands:
         changed = None
         if isinstance(command, c.ReserveOpening):
-            changed = _reserve(connection, command, step, house)
+            changed = _reserve(connection, command, decision, context)
         elif isinstance(command, c.RingBell):
-            changed = _order_changed(connection, step, house)
+            changed = _order_changed(connection, decision, context)
         if changed is not None:
             raise AbortWork(CommitConflict(facts=changed))
-    before = connection.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (step.entrance,)).fetchone()
-    for command in step.commands:
-        _apply_command(connection, command, step)
+    before = connection.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (decision.entrance,)).fetchone()
+    for command in decision.commands:
+        _apply_command(connection, command, decision)
     messages = tuple(
         outbox.queue_message(
-            connection, step.entrance, _visit_of(step), json.dumps(words.plain(command, "command")).encode(), step.now
+            connection,
+            decision.entrance,
+            _visit_of(decision),
+            json.dumps(encoder.encode(command, "command")).encode(),
+            decision.now,
         )
-        for command in step.commands
+        for command in decision.commands
         if isinstance(command, c.NotifyOwner | c.RaiseAlarm)
     )
-    if isinstance(step.event, PreflightDue):
-        checked = (to_micros(step.now.utc), step.event.delivery.id)
+    if isinstance(decision.event, PreflightDue):
+        checked = (to_micros(decision.now.utc), decision.event.delivery.id)
         connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
-    if isinstance(step.event, OwnerAcknowledged) and not step.state.safe_mode:
-        doubts.acknowledge(connection, step.entrance)
-    running = step.state.visit
-    _store_state(connection, step)
+    if isinstance(decision.event, OwnerAcknowledged) and not decision.state.safe_mode:
+        doubts.acknowledge(connection, decision.entrance)
+    running = decision.state.visit
+    _store_state(connection, decision)
     if running is not None or before[1] is not None:
         for key in {before[1], None if running is None else running.delivery.id} - {None}:
             mark_for_check(connection, key)
-    phase = _phase_of(step.state)
+    phase = _phase_of(decision.state)
     seq, row = append(
         connection,
         "step",
         {
-            "event": words.event(step.event),
+            "event": encoder.encode_event(decision.event),
             "phase_before": before[0],
             "phase": phase,
-            "trusted": step.now.trusted,
-            "commands": [words.plain(command, "command") for command in step.commands],
+            "trusted": decision.now.trusted,
+            "commands": [encoder.encode(command, "command") for command in decision.commands],
         },
-        utc=step.now.utc,
-        entrance=step.entrance,
-        visit=_visit_of(step),
+        utc=decision.now.utc,
+        entrance=decision.entrance,
+        visit=_visit_of(decision),
     )
     return CommitResult(seq=seq, messages=messages, row=row)
 
@@ -105,7 +109,7 @@ def _order_changed(connection: sqlite3.Connection, step: StoredDecision, house: 
     """
     running = step.state.visit
     row = None if running is None else row_of(connection, running.delivery.id)
-    if running is None or row is None or row.promise.version == running.delivery.version:
+    if running is None or row is None or row.order.version == running.delivery.version:
         return None
     stopped, epoch = _stop_of(connection, step.entrance)
     return FactsChanged(delivery=row.facts(house, step.now), stopped=stopped, epoch=epoch)

@@ -41,7 +41,7 @@ class Deliveries(StorePart):
 
     @property
     def _context(self) -> DeliveryContext:
-        return self._processor.house
+        return self._processor.context
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one signed message; `verified` is what `signature.verify` returned for these bytes."""
@@ -71,7 +71,7 @@ class Deliveries(StorePart):
     def order(self, delivery: str) -> DeliveryOrder | None:
         """Return what the brand announced last."""
         row = rows.row_of(self.reader(), delivery)
-        return None if row is None else row.promise
+        return None if row is None else row.order
 
     def upcoming(self, entrance: str, now: Now) -> tuple[UpcomingDelivery, ...]:
         """Return the deliveries that may still come to an entrance and must be scheduled now, soonest end first.

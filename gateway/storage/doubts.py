@@ -37,7 +37,7 @@ class StoreCondition:
     mark_due: bool
     doubt: str | None
     in_doubt: frozenset[str]
-    strange: frozenset[str] = frozenset()
+    foreign_visits: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class _PendingDoubt:
     why: str
     signer: str
     tell_at: str | None  # the entrance under whose name the owner is told
-    strange: tuple[str, ...]
+    foreign_visits: tuple[str, ...]
 
 
 class RollbackRecord(StorePart):
@@ -68,13 +68,13 @@ class RollbackRecord(StorePart):
             await self.writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
 
     async def begin_doubt(
-        self, why: str, now: Now, *, signer: str, tell_at: str | None, strange: tuple[str, ...] = ()
+        self, why: str, now: Now, *, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...] = ()
     ) -> int | None:
         """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
 
         If the write fails, the doubt is `unstored` until `settle` succeeds.
         """
-        self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, strange=strange)
+        self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
         return await self.store_pending(now)
 
     async def store_pending(self, now: Now) -> int | None:
@@ -109,7 +109,11 @@ def read_condition(connection: sqlite3.Connection) -> StoreCondition:
     in_doubt = frozenset(name for (name,) in rows)
     named = (visit for body in bodies_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
     return StoreCondition(
-        signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt, strange=frozenset(map(str, named))
+        signer=signer,
+        mark_due=bool(mark_due),
+        doubt=doubt,
+        in_doubt=in_doubt,
+        foreign_visits=frozenset(map(str, named)),
     )
 
 
@@ -136,8 +140,8 @@ def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now)
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
     connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
     said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
-    if begun.strange:
-        said["strange"] = list(begun.strange)
+    if begun.foreign_visits:
+        said["strange"] = list(begun.foreign_visits)
     append(connection, "in_doubt", said, utc=now.utc)
     if begun.tell_at is None:
         return None

@@ -80,8 +80,8 @@ class EventSigner:
 
     home: str
     key: str
-    seal: SignEvent
-    vouch: Callable[[Statement], str]
+    sign_event: SignEvent
+    sign_statement: Callable[[Statement], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +297,7 @@ class HubJournal(StorePart):
             db.execute(
                 "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
                 " SET told = excluded.told, look_at = excluded.look_at",
-                (key, _comparable(said), row.look_at(self._house, now)),
+                (key, _comparable(said), row.next_check_micros(self._house, now)),
             )
 
     def _write_due_events(self, db: sqlite3.Connection, signer: EventSigner, now: Now) -> int:
@@ -323,7 +323,7 @@ class HubJournal(StorePart):
             _append_event(
                 db, signer, {"at": now.utc.isoformat(), "result": _to_json(said), **_delivery_record(db, said, now)}
             )
-        later = (_comparable(said), row.look_at(self._house, now), key)
+        later = (_comparable(said), row.next_check_micros(self._house, now), key)
         db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
         return int(written)
 
@@ -483,10 +483,10 @@ def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: st
     said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
     if "account" in said:  # what it says is kept, and signed with the event: under a new key anew
         statement = {**said["account"]["statement"], "home": signer.home}
-        vouched = signer.vouch(Statement.model_validate_json(json.dumps(statement)))
+        vouched = signer.sign_statement(Statement.model_validate_json(json.dumps(statement)))
         said["account"] = {"lines": said["account"]["lines"], "token": vouched}
     happened = BoxEvent.model_validate_json(json.dumps(said))
-    token = signer.seal(happened)
+    token = signer.sign_event(happened)
     insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
     db.execute(insert, (seq, body, token, to_micros(happened.at)))
     return token_digest(token)
@@ -520,7 +520,7 @@ def _without_house_details(result: DeliveryResult) -> DeliveryResult:
 def _delivery_record(db: sqlite3.Connection, said: DeliveryResult, now: Now) -> dict[str, Json]:
     """What goes with the word that a delivery is over: the account for its retailer."""
     row = row_of(db, f"{said.brand}.{said.delivery}")
-    found = None if row is None else delivery_records.append_record(db, row.promise, said, now)
+    found = None if row is None else delivery_records.append_record(db, row.order, said, now)
     return {} if found is None else {"account": found}
 
 

@@ -40,7 +40,7 @@ class CommitResult:
 
     seq: int
     messages: tuple[int, ...] = ()
-    marked: bool = True  # of an intent: whether the mark outside the store could be written; else nothing may open
+    is_marked: bool = True  # of an intent: whether the mark outside the store could be written; else nothing may open
     row: bytes = field(default=b"", compare=False)
 
 
@@ -61,8 +61,8 @@ class MessageAnswer:
 
     result: DeliveryResult
     changed: tuple[str, ...] = ()
-    asks: int | None = None
-    again: bool = False  # the same signed bytes were answered before
+    permission_message: int | None = None
+    is_repeated: bool = False  # the same signed bytes were answered before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

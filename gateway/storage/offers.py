@@ -68,7 +68,7 @@ class OfferProcessor:
     """Answers messages to this box."""
 
     box: str
-    house: DeliveryContext
+    context: DeliveryContext
     entrances: Mapping[str, EntranceSection]
     keys: Mapping[str, str]  # the brands' public keys by their kid
 
@@ -81,14 +81,14 @@ class OfferProcessor:
         if isinstance(verified, HubClaims):
             verified = verified.for_brand
         signer = HUB_SIGNER if by_hub else self._signing_key(token)
-        distrusted = isinstance(verified, Claims) and signer in self.house.distrusted
+        distrusted = isinstance(verified, Claims) and signer in self.context.distrusted
         if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
             verified = RejectedMessage(
                 RejectionCode.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one"
             )
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
         if row is not None and not distrusted:
-            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]), again=True)
+            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]), is_repeated=True)
         blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         match verified:
             case RejectedMessage():
@@ -158,7 +158,9 @@ class OfferProcessor:
         if code is not None:
             return MessageAnswer(result=result)
         return MessageAnswer(
-            result=result, changed=(name,), asks=_request_permission(connection, said, claims.iss, name, now)
+            result=result,
+            changed=(name,),
+            permission_message=_request_permission(connection, said, claims.iss, name, now),
         )
 
     def _is_within_limits(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
@@ -186,58 +188,56 @@ class OfferProcessor:
             dead = code in {None, MessageRefusal.CANCELLED}  # a cancel that came first, or the offer after it
             told |= {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
             return blank.model_copy(update=told)
-        stands = row.result(self.house, self.box, now)
+        stands = row.result(self.context, self.box, now)
         if code is None:
-            store_reported(connection, row, stands, self.house, now)
+            store_reported(connection, row, stands, self.context, now)
         told |= {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
         return blank.model_copy(update=told)
 
-    def _accept_order(
-        self, connection: sqlite3.Connection, new_one: DeliveryOrder, *, new: bool, now: Now
-    ) -> str | None:
+    def _accept_order(self, connection: sqlite3.Connection, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
         """Take a promise in, or return why not."""
-        row = row_of(connection, new_one.key)
-        code = self._version_error(connection, new_one, None if row is None else row.promise, new=new)
+        row = row_of(connection, order.key)
+        code = self._version_error(connection, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
             code = MessageRefusal.TOO_LATE
-        code = code or self._order_refusal(connection, new_one, now)
+        code = code or self._order_refusal(connection, order, now)
         if code is None:
-            _write_order(connection, new_one)
+            _write_order(connection, order)
         return code
 
     @staticmethod
     def _version_error(
-        connection: sqlite3.Connection, new_one: DeliveryOrder, old: DeliveryOrder | None, *, new: bool
+        connection: sqlite3.Connection, order: DeliveryOrder, old: DeliveryOrder | None, *, new: bool
     ) -> str | None:
-        dead = connection.execute("SELECT 1 FROM tombstone WHERE key = ?", (new_one.key,)).fetchone()
+        dead = connection.execute("SELECT 1 FROM tombstone WHERE key = ?", (order.key,)).fetchone()
         if dead is not None or (old is not None and old.cancelled):
             return MessageRefusal.CANCELLED
         if old is None:
             return None if new else MessageRefusal.UNKNOWN_DELIVERY
         if old.doubtful:  # which version was the last nobody knows here
-            return MessageRefusal.VERSION_TOO_LOW if new_one.version < old.version else None
+            return MessageRefusal.VERSION_TOO_LOW if order.version < old.version else None
         if new:
             return MessageRefusal.ALREADY_OFFERED
-        return MessageRefusal.VERSION_TOO_LOW if new_one.version <= old.version else None
+        return MessageRefusal.VERSION_TOO_LOW if order.version <= old.version else None
 
-    def _order_refusal(self, connection: sqlite3.Connection, new_one: DeliveryOrder, now: Now) -> str | None:
-        entrance = self.entrances.get(new_one.entrance)
+    def _order_refusal(self, connection: sqlite3.Connection, order: DeliveryOrder, now: Now) -> str | None:
+        entrance = self.entrances.get(order.entrance)
         if entrance is None:
             return MessageRefusal.UNKNOWN_ENTRANCE
-        place = entrance.places.get(new_one.place)
+        place = entrance.places.get(order.place)
         if place is None:
             return MessageRefusal.UNKNOWN_PLACE
-        if new_one.cold_max_c is not None and place.fridge is None:
+        if order.cold_max_c is not None and place.fridge is None:
             return MessageRefusal.PLACE_NOT_COLD
-        if entrance.courier_proof and new_one.courier is None:
+        if entrance.courier_proof and order.courier is None:
             return MessageRefusal.COURIER_CODE_MISSING
-        if new_one.end <= now.utc:
+        if order.end <= now.utc:
             return MessageRefusal.EXPIRED
-        permission = permission_of(connection, new_one.brand)
-        refusal = permission_refusal(permission, new_one, zone=self.house.zone, utc=now.utc)
+        permission = permission_of(connection, order.brand)
+        refusal = permission_refusal(permission, order, zone=self.context.zone, utc=now.utc)
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
-        return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, new_one) else None
+        return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, order) else None
 
 
 def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int:
@@ -245,7 +245,7 @@ def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, 
     return found[0]
 
 
-def _has_code_collision(connection: sqlite3.Connection, new_one: DeliveryOrder) -> bool:
+def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) -> bool:
     """Whether a code of it stands for another open delivery of this brand, there and in an overlapping window.
 
     Of another brand's codes the answer says nothing: else each could learn and block the parcels of the other. What a
@@ -257,8 +257,8 @@ def _has_code_collision(connection: sqlite3.Connection, new_one: DeliveryOrder) 
           AND d.starts < ? AND d.ends > ?
           AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
     """
-    codes = {*new_one.parcels, *(() if new_one.courier is None else (new_one.courier,))}
-    where = (new_one.key, new_one.brand, new_one.entrance, to_micros(new_one.end), to_micros(new_one.start))
+    codes = {*order.parcels, *(() if order.courier is None else (order.courier,))}
+    where = (order.key, order.brand, order.entrance, to_micros(order.end), to_micros(order.start))
     return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
 
 
@@ -268,12 +268,12 @@ def _hub_signature_refusal(connection: sqlite3.Connection, claims: Claims) -> st
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED.value
     row = row_of(connection, delivery_key(claims.iss, claims.delivery.id))
-    alters = row is not None and not row.promise.by_hub
+    alters = row is not None and not row.order.by_hub
     forbidden = permission.standing is PermissionStatus.GRANTED and not permission.terms.hub_signed
     return Refusal.HUB_SIGNED_NOT_PERMITTED.value if alters or forbidden else None
 
 
-def _write_order(connection: sqlite3.Connection, new_one: DeliveryOrder) -> None:
+def _write_order(connection: sqlite3.Connection, order: DeliveryOrder) -> None:
     connection.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
         " by_hub, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -283,25 +283,25 @@ def _write_order(connection: sqlite3.Connection, new_one: DeliveryOrder) -> None
         " signed_by = excluded.signed_by, message = excluded.message,"
         " by_hub = excluded.by_hub, doubtful = 0",
         (
-            new_one.key,
-            new_one.brand,
-            new_one.id,
-            new_one.version,
-            new_one.entrance,
-            new_one.carrier,
-            new_one.place,
-            to_micros(new_one.start),
-            to_micros(new_one.end),
-            new_one.cold_max_c,
-            new_one.signed_by,
-            new_one.by_hub,
-            None if new_one.message_sha256 is None else bytes.fromhex(new_one.message_sha256),
+            order.key,
+            order.brand,
+            order.id,
+            order.version,
+            order.entrance,
+            order.carrier,
+            order.place,
+            to_micros(order.start),
+            to_micros(order.end),
+            order.cold_max_c,
+            order.signed_by,
+            order.by_hub,
+            None if order.message_sha256 is None else bytes.fromhex(order.message_sha256),
         ),
     )
-    connection.execute("DELETE FROM code WHERE delivery = ?", (new_one.key,))
-    codes = [(value, new_one.key, "parcel") for value in sorted(new_one.parcels)]
-    if new_one.courier is not None:
-        codes.append((new_one.courier, new_one.key, "courier"))
+    connection.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
+    codes = [(value, order.key, "parcel") for value in sorted(order.parcels)]
+    if order.courier is not None:
+        codes.append((order.courier, order.key, "courier"))
     connection.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
 
 
@@ -332,9 +332,9 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
 
 
 def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
-    if row.promise.cancelled:
+    if row.order.cancelled:
         return MessageRefusal.CANCELLED
-    if cancel.version <= row.promise.version:
+    if cancel.version <= row.order.version:
         return MessageRefusal.VERSION_TOO_LOW
     return MessageRefusal.TOO_LATE if row.usage.withdrawals else None
 
@@ -367,10 +367,10 @@ def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | Non
     append(connection, "message", body, utc=now.utc)
 
 
-def _log_rejection(connection: sqlite3.Connection, rejected: RejectedMessage, now: Now) -> None:
+def _log_rejection(connection: sqlite3.Connection, rejection: RejectedMessage, now: Now) -> None:
     """Note what was not believed, but let nobody fill the disk with it."""
     noted: int = connection.execute(
         "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (to_micros(now.utc) - _HOUR_US,)
     ).fetchone()[0]
     if noted < MAX_NOTED_REJECTIONS_PER_HOUR:
-        append(connection, "not_believed", {"code": rejected.code.value}, utc=now.utc)
+        append(connection, "not_believed", {"code": rejection.code.value}, utc=now.utc)

@@ -67,11 +67,11 @@ def phone_statuses(connection: sqlite3.Connection) -> tuple[PhoneStatus, ...]:
     return read_records(connection, PhoneStatus, query)
 
 
-def record_attempt(connection: sqlite3.Connection, phone: str, heard: str, now: Now, *, reached: bool) -> None:
+def record_attempt(connection: sqlite3.Connection, phone: str, result: str, now: Now, *, reached: bool) -> None:
     """A phone was told something, and this came of it."""
     connection.execute(
         "UPDATE phone SET tried = ?, heard = ?, reached = CASE WHEN ? THEN ? ELSE reached END WHERE name = ?",
-        (to_micros(now.utc), heard, reached, to_micros(now.utc), phone),
+        (to_micros(now.utc), result, reached, to_micros(now.utc), phone),
     )
 
 

@@ -28,7 +28,7 @@ def changed_results(
     due = (to_micros(now.utc) if now.trusted else 0, MAX_DELIVERIES_PER_CALL)
     for row, result in read_each(connection, SELECT_DUE, due, stands, contained):
         if row.told == _comparable(result):
-            known.append(row.promise.key)
+            known.append(row.order.key)
         else:
             found.append(result)
     return tuple(found), tuple(known)
@@ -60,19 +60,19 @@ def mark_reported(
     if _comparable(row.result(house, box, now)) == _comparable(result):
         store_reported(connection, row, result, house, now)
     else:
-        connection.execute("UPDATE delivery SET told = ? WHERE key = ?", (_comparable(result), row.promise.key))
+        connection.execute("UPDATE delivery SET told = ? WHERE key = ?", (_comparable(result), row.order.key))
 
 
 def store_reported(
     connection: sqlite3.Connection, row: DeliveryRow, result: DeliveryResult, house: DeliveryContext, now: Now
 ) -> None:
     """Keep what was told and when time alone changes it."""
-    connection.execute("UPDATE delivery SET told = ? WHERE key = ?", (_comparable(result), row.promise.key))
+    connection.execute("UPDATE delivery SET told = ? WHERE key = ?", (_comparable(result), row.order.key))
     _schedule_check(connection, row, house, now)
 
 
 def _schedule_check(connection: sqlite3.Connection, row: DeliveryRow, house: DeliveryContext, now: Now) -> None:
-    later = (row.look_at(house, now), row.promise.key)
+    later = (row.next_check_micros(house, now), row.order.key)
     connection.execute("UPDATE delivery SET look_at = ? WHERE key = ?", later)
 
 

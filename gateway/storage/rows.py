@@ -60,7 +60,7 @@ SELECT_DUE = _SELECT_ROW + _FROM_DELIVERY + "d.look_at <= ? ORDER BY d.look_at L
 class DeliveryRow:
     """One delivery with all that decides about it."""
 
-    promise: DeliveryOrder
+    order: DeliveryOrder
     permission: Permission | None
     usage: OrderUsage
     lacking: tuple[str, ...] | None
@@ -70,17 +70,17 @@ class DeliveryRow:
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
         """The candidate as `decide` sees it."""
-        return candidate(self.promise, self.permission, self.usage, house=house, now=now)
+        return candidate(self.order, self.permission, self.usage, house=house, now=now)
 
     def result(self, house: DeliveryContext, box: str, now: Now) -> DeliveryResult:
         """What the retailer may be told now."""
-        seen = delivery_status(self.promise, self.permission, self.usage, house=house, now=now)
+        seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
         return DeliveryResult(
             box=box,
             at=now.utc,
-            brand=self.promise.brand,
-            delivery=self.promise.id,
-            version=self.promise.version,
+            brand=self.order.brand,
+            delivery=self.order.id,
+            version=self.order.version,
             state=seen.state,
             reason=seen.reason,
             missing=self.usage.missing,
@@ -88,10 +88,10 @@ class DeliveryRow:
             lacking=self.lacking,
         )
 
-    def look_at(self, house: DeliveryContext, now: Now) -> int | None:
+    def next_check_micros(self, house: DeliveryContext, now: Now) -> int | None:
         """When time alone changes what the retailer sees."""
-        seen = delivery_status(self.promise, self.permission, self.usage, house=house, now=now)
-        instant = next_change_at(self.promise, seen, now=now)
+        seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
+        instant = next_change_at(self.order, seen, now=now)
         return None if instant is None else to_micros(instant)
 
 
@@ -152,7 +152,7 @@ def _row(row: sqlite3.Row) -> DeliveryRow:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
     visits = json.loads(row["visits"])
     return DeliveryRow(
-        promise=DeliveryOrder(
+        order=DeliveryOrder(
             brand=row["brand"],
             id=row["id"],
             version=row["version"],

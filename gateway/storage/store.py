@@ -59,7 +59,7 @@ class Store:
         both = writer, self._read
         self.brands = BrandRegistry(*both, home, self._distrusted)
         processor = OfferProcessor(
-            box=home.box, house=self._context, entrances=home.entrances, keys=self.brands.public_keys
+            box=home.box, context=self._context, entrances=home.entrances, keys=self.brands.public_keys
         )
         self.accounts = AccountStore(*both)
         self.box = BoxState(*both)
@@ -123,12 +123,12 @@ class Store:
         assert encoder is not None  # noqa: S101 - set by `open`
 
         def work(connection: sqlite3.Connection) -> CommitResult | CommitConflict:
-            return decisions.store_decision(connection, step, house=self._context, words=encoder)
+            return decisions.store_decision(connection, step, context=self._context, encoder=encoder)
 
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)
-        return outcome if marked or isinstance(outcome, CommitConflict) else replace(outcome, marked=False)
+        return outcome if marked or isinstance(outcome, CommitConflict) else replace(outcome, is_marked=False)
 
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Delete what ended before an instant; without trusted time do nothing."""

@@ -49,7 +49,7 @@ class TimedEntrance(EntranceActor):
     def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Hear, with a mark."""
         begin = time.monotonic()
-        super().hear(device, channel, incoming)
+        super().on_message(device, channel, incoming)
         MARKS.append(Mark("decode", device, begin, time.monotonic()))
 
 
@@ -122,7 +122,7 @@ def main() -> None:
         patches.enter_context(
             mock.patch("gateway.app.VideoClient", AlwaysProvenLink if options.proven else TimedVideoLink)
         )
-        asyncio.run(App(load_home_file(options.home), reached=on_crash_point).run())
+        asyncio.run(App(load_home_file(options.home), crash_point=on_crash_point).run())
     write(options.marks, MARKS)
 
 

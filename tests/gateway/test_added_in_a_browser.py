@@ -44,7 +44,7 @@ def reached(point):
         os.kill(os.getpid(), signal.SIGKILL)
 
 file = Path(sys.argv[1])
-asyncio.run(Supervisor(load_home_file(file), file, make=lambda *of: App(*of, reached=reached)).run())
+asyncio.run(Supervisor(load_home_file(file), file, make_app=lambda *of: App(*of, crash_point=reached)).run())
 """
 RUN = ("-m", "gateway", "run", "--home")
 

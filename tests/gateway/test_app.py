@@ -194,7 +194,7 @@ async def test_a_phone_is_added_to_the_running_box_and_stays_over_a_restart_with
         (tmp_path / "phones.txt").chmod(0o644)
         with capture_logs() as lines:
             async with gateway(tmp_path) as made:
-                assert await made._phonebook.add(second.json, "p-anna") is None  # noqa: SLF001 - as the page does
+                assert await made._contacts.add(second.json, "p-anna") is None  # noqa: SLF001 - as the page does
                 World.broker.on_missed("perron/scanner/event")
                 await wait_until(lambda: first.got and second.got, within=30)
         assert "phones_open_to_others" in [line["event"] for line in lines], "said at the start"

@@ -71,14 +71,14 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> ExceptionSource:
 async def test_a_message_that_no_decoder_survives_counts_as_missed_and_the_next_one_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, hear = ExceptionSource(), entrances.EntranceActor.hear
+    raising, hear = ExceptionSource(), entrances.EntranceActor.on_message
 
     def poisoned(self: Any, device: str, channel: Any, incoming: Any) -> None:  # noqa: ANN401 - its own arguments
         if incoming.payload == b"poison":
             raising.now()
         hear(self, device, channel, incoming)
 
-    monkeypatch.setattr(entrances.EntranceActor, "hear", poisoned)
+    monkeypatch.setattr(entrances.EntranceActor, "on_message", poisoned)
     async with gateway(tmp_path):
         World.broker.on_up(1)
         await wait_until(queries)
@@ -98,7 +98,7 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
     def poisoned(*_: object) -> None:
         raise ValueError("secret of a message")
 
-    monkeypatch.setattr(entrances.EntranceActor, "hear", poisoned)
+    monkeypatch.setattr(entrances.EntranceActor, "on_message", poisoned)
     house = make_home(tmp_path)
     async with gateway(tmp_path, house):
         World.broker.on_up(1)
@@ -151,8 +151,8 @@ async def test_a_retailer_s_message_that_cannot_be_worked_keeps_no_other_from_it
     raising = poison(monkeypatch)
     async with made_box(tmp_path) as made, run_box(made):
         for number in range(len(ARBITRARY_EXCEPTIONS)):
-            made.reception.offer(sign_claims(make_claims(make_offer(id=f"poison-{number}"))))
-        made.reception.offer(sign_claims(make_claims(make_offer(id="good"))))
+            made.reception.submit_test_message(sign_claims(make_claims(make_offer(id=f"poison-{number}"))))
+        made.reception.submit_test_message(sign_claims(make_claims(make_offer(id="good"))))
         await wait_until(lambda: made.store.deliveries.order("shop.good") is not None)
         assert raising.raised == len(ARBITRARY_EXCEPTIONS)
 
@@ -169,14 +169,14 @@ async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_n
         monkeypatch.setattr(made.store.brands, "permit", poisoned)
         for number, kind in enumerate(ARBITRARY_EXCEPTIONS):
             wish = json.dumps({"id": f"w{number}", "do": "permit", "brand": "shop"}).encode()
-            made.reception.asked("front", incoming(wish))
+            made.reception.on_owner_message("front", incoming(wish))
             await wait_until(lambda: answered(made, f"w{number}"))  # noqa: B023 - waited for in this turn
             assert not answered(made, f"w{number}")[0]["accepted"], kind
-        made.reception.asked("front", incoming(b'{"id": "home", "do": "home"}'))
-        made.reception.asked("front", incoming(b'{"id": "stop", "do": "stop"}'))
+        made.reception.on_owner_message("front", incoming(b'{"id": "home", "do": "home"}'))
+        made.reception.on_owner_message("front", incoming(b'{"id": "stop", "do": "stop"}'))
         await wait_until(lambda: answered(made, "home") and answered(made, "stop"))
         assert answered(made, "home")[0]["accepted"]
-        assert made.front.stopped()
+        assert made.front.is_stopped()
 
 
 def incoming(payload: bytes) -> Any:  # noqa: ANN401 - a message
@@ -225,7 +225,7 @@ async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_
     async with made_box(tmp_path) as made:
         looked = {name: list[e.Event]() for name in made.entrances}
         for name, running_entrance in made.entrances.items():
-            monkeypatch.setattr(running_entrance, "put", looked[name].append)
+            monkeypatch.setattr(running_entrance, "post", looked[name].append)
         ups = made.store.deliveries.upcoming
 
         def poisoned(name: str, now: Any) -> Any:  # noqa: ANN401 - its own arguments
@@ -238,7 +238,7 @@ async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_
         faulty = list[str]()
         diary = Scheduler(
             made.home, store=made.store, clock=made.clock, entrances=made.entrances, rings=made.eyes,
-            free_bytes=lambda: 2**40, owed=lambda: None, contained=Containment(count=faulty.append),
+            free_bytes=lambda: 2**40, schedule_results=lambda: None, contained=Containment(count=faulty.append),
         )  # fmt: skip
         async with run_tasks(diary.run()):
             await wait_until(lambda: raising.raised >= len(ARBITRARY_EXCEPTIONS))
@@ -282,10 +282,10 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                     token, verify_delivery(token, enrolled_keys(), box=made.home.box, now=NOW), NOW
                 )
             await made.store.brands.revoke("shop", made.clock.now(), by=None)
-            made.office.owed()
+            made.office.schedule_results()
             for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
                 tell = c.NotifyOwner(saying=about)
-                made.office.tell(tell, made.front.state, made.clock.now(), message=None, picture=None)
+                made.office.notify(tell, made.front.state, made.clock.now(), message=None, picture=None)
             for visit in ("poison", "good"):
                 made.archive.seal(c.SealProof(visit=visit, part=1, gaps=()), made.front.state)
             await wait_until(lambda: raising.raised == 3 and sealed and made.line.on("perron/deliveries/result"))
@@ -419,5 +419,5 @@ async def test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_d
             assert (became.state, became.why) == ("failed", FAILED)
         assert here.made.store.browsers.unfinished_orders() == (), "no start does it again"
         assert await here.orders("stop") is None
-        await wait_until(here.made.front.stopped)
+        await wait_until(here.made.front.is_stopped)
     assert raising.raised == len(ARBITRARY_EXCEPTIONS)

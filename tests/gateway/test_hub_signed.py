@@ -113,22 +113,22 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
     tmp_path: Path,
 ) -> None:
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
-        signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
-                        vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
+        signer = EventSigner(home=HOME, key=made.key.public.text, sign_event=lambda one: sign_event(one, made.key.sign),
+                        sign_statement=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
         await made.store.hub_journal.set_signer(signer, made.clock.now())
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
             reception = made.reception
             taker = job_handlers(
-                where, letting=reception.letting, by_hub=reception.by_hub, hub_signed=reception.hub_signed,
-                monotonic=lambda: 0.0,
+                where, letting=reception.permissions, by_hub=reception.accept_from_hub,
+                hub_signed=reception.accept_hub_signed,                monotonic=lambda: 0.0,
             )  # fmt: skip
             job = Job(job="job-1", kind=JobKind.HUB_DELIVERY, token=passed_on(make_offer()).decode())
             receipt = await taker[JobKind.HUB_DELIVERY](job)
             assert receipt is not None
             assert receipt.state == state
         nobody = passed_on(make_offer(), brand="nobody")
-        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.ANSWERED
+        assert await made.reception.accept_hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.ANSWERED
         told_of = [one.token for one in made.store.hub_journal.unacknowledged(0, 5)]
         assert len(told_of) == 2
         assert made.store.deliveries.facts("nobody.d1", made.clock.now()) is None
@@ -140,13 +140,13 @@ async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
     monkeypatch.setattr("gateway.integrations.hub_client.job_routing.MAX_HUB_SIGNED_PER_DAY", 4)
     monkeypatch.setattr("gateway.storage.offers.MAX_MESSAGES_PER_ENTRANCE", 3)  # of an entrance, and this house has two
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
-        signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
-                        vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
+        signer = EventSigner(home=HOME, key=made.key.public.text, sign_event=lambda one: sign_event(one, made.key.sign),
+                        sign_statement=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
         await made.store.hub_journal.set_signer(signer, made.clock.now())
         reception, passed = made.reception, [0.0]
         taker = job_handlers(
-            HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.letting,
-            by_hub=reception.by_hub, hub_signed=reception.hub_signed, monotonic=lambda: passed[0],
+            HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.permissions,
+            by_hub=reception.accept_from_hub, hub_signed=reception.accept_hub_signed, monotonic=lambda: passed[0],
         )[JobKind.HUB_DELIVERY]  # fmt: skip
 
         async def says(number: int) -> bool:

@@ -83,7 +83,7 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     try:
         yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same
     finally:
-        made.end()
+        made.stop()
         async with asyncio.timeout(20):
             await run
 

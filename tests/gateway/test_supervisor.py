@@ -79,7 +79,7 @@ async def living(folder: Path) -> AsyncIterator[Box]:
     """A process that lives by a house file until SIGTERM."""
     box = Box(folder / "home.yaml")
     box.file.write_text(json.dumps(make_home(box.folder).model_dump(mode="json")), encoding="utf-8")
-    work = asyncio.create_task(Supervisor(load_home_file(box.file), box.file, make=box.make).run())
+    work = asyncio.create_task(Supervisor(load_home_file(box.file), box.file, make_app=box.make).run())
     await wait_until(lambda: work.done() or len(World.made) == 2)
     await asyncio.sleep(0.05)
     try:

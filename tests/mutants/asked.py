@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         name="a pause is stored and reaches no entrance",
         file="gateway/runtime/inbox.py",
-        old="                running.put(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))\n",
+        old="                running.post(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))\n",
         new="                pass\n",
         tests=(f"{TESTS}runtime/test_inbox.py",),
     ),

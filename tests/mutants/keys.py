@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stolen key still announces",
         file="gateway/storage/offers.py",
-        old="signer in self.house.distrusted",
+        old="signer in self.context.distrusted",
         new="signer in ()",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),

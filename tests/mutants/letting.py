@@ -88,14 +88,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the hub alters what a brand has signed",
         file="gateway/storage/offers.py",
-        old="    alters = row is not None and not row.promise.by_hub",
+        old="    alters = row is not None and not row.order.by_hub",
         new="    alters = False",
         tests=(f"{SIGNED}::test_the_hub_never_alters_what_the_brand_has_signed",),
     ),
     Mutant(
         name="what one brand announced comes in with the permission of who takes its name",
         file="gateway/storage/consent_requests.py",
-        old='        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))\n',
+        old='        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))\n',
         new="",
         tests=(f"{LETTING}::test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later",),
     ),

@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an older store with its older mark is taken for the newest",
         file="gateway/evidence/rollback.py",
-        old="if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):",
+        old="if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):",
         new="if there == last.head.hash:",
         tests=(
             f"{BACK}::test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since",

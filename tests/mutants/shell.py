@@ -35,8 +35,8 @@ MUTANTS = (
     Mutant(
         name="a visit begins on a code that an update has just taken back",
         file="gateway/storage/decisions.py",
-        old="row is None or row.promise.version == running.delivery.version:",
-        new="row is None or row.promise.version >= running.delivery.version:",
+        old="row is None or row.order.version == running.delivery.version:",
+        new="row is None or row.order.version >= running.delivery.version:",
         tests=(
             (
                 "tests/gateway/runtime/test_entrance.py"
@@ -211,8 +211,10 @@ MUTANTS = (
     Mutant(
         name="a message is not stored with its decision",
         file="gateway/storage/decisions.py",
-        old=("        for command in step.commands\n        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)\n"),
-        new=("        for command in step.commands\n        if isinstance(command, c.RaiseAlarm)\n"),
+        old=(
+            "        for command in decision.commands\n        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)\n"
+        ),
+        new=("        for command in decision.commands\n        if isinstance(command, c.RaiseAlarm)\n"),
         tests=(
             (
                 "tests/gateway/storage/test_house.py"
@@ -333,8 +335,8 @@ MUTANTS = (
     Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/evidence/rollback.py",
-        old="    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.strange):",
-        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, hash_at, found.strange):",
+        old="    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):",
+        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, hash_at, found.foreign_visits):",
         tests=(f"{GATEWAY}evidence/test_rollback.py",),
     ),
     Mutant(

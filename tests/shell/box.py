@@ -90,18 +90,24 @@ class ShellBox:
         self.changes = ChangeNotifier()
         scratch = house.storage.folder / "pocket"
         self.pocket = NotificationQueue(
-            house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02, on_change=self.changes.notify
+            house,
+            phones=(),
+            store=store,
+            clock=self.clock,
+            key=LINK_KEY,
+            poll_interval_s=0.02,
+            on_change=self.changes.notify,
         )
         self.phonebook = Contacts(
-            house, pocket=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
+            house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
         )
-        self.office = Outbox(house, store=store, line=line, clock=self.clock, voices=(self.pocket,))
+        self.office = Outbox(house, store=store, publisher=line, clock=self.clock, channels=(self.pocket,))
         self.archive = Archive(
             house,
             store=store,
             clock=self.clock,
             key=self.key,
-            put=lambda name, event: self.entrances[name].put(event),
+            put=lambda name, event: self.entrances[name].post(event),
             state=lambda name: self.entrances[name].state,
             publish=lambda _entrance, signed: self.checkpoints.append(signed),
         )
@@ -109,12 +115,12 @@ class ShellBox:
         self.reception = Inbox(
             house,
             store=store,
-            line=line,
+            publisher=line,
             clock=self.clock,
             entrances=self.entrances,
-            touch=self.touched.append,
+            refresh_agenda=self.touched.append,
             erase=self.archive.erase,
-            office=self.office,
+            outbox=self.office,
         )
         self.began_again = 0
         self.removal = Decommissioning(
@@ -122,9 +128,9 @@ class ShellBox:
             store=store,
             clock=self.clock,
             entrances=self.entrances,
-            wished=self.reception.wished,
-            owed=self.office.owed,
-            again=self._restart,
+            submit_request=self.reception.submit_request,
+            schedule_results=self.office.schedule_results,
+            restart=self._restart,
         )
 
     def _restart(self) -> None:
@@ -133,9 +139,9 @@ class ShellBox:
     def _entrance(self, name: str) -> EntranceActor:
         def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> RecordingExecutor:
             made = RecordingExecutor(
-                self.home, name, line=self.line, cameras=self.eyes, office=self.office, films=self.archive,
-                clock=self.clock, put=put, stopped=stopped,
-                reached=lambda point: self.order.append(f"reached {point}"),
+                self.home, name, publisher=self.line, cameras=self.eyes, outbox=self.office, sealer=self.archive,
+                clock=self.clock, post=put, is_stopped=stopped,
+                crash_point=lambda point: self.order.append(f"reached {point}"),
             )  # fmt: skip
             made.order = self.order
             return made
@@ -144,7 +150,7 @@ class ShellBox:
         actor = EntranceActor(
             state, home=self.home, commit=self.journal.commit, matches=self.store.deliveries.matches,
             clock=self.clock, executor=executor,
-            reached=lambda point: self.order.append(f"reached {point}"),
+            crash_point=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
         actor.changes.subscribe(self.changes.notify)
         return actor
@@ -166,7 +172,7 @@ class ShellBox:
         )
         for running in self.entrances.values():
             if device.startswith("garage-") == (running is self.entrances["garage"]):
-                running.hear(device, channel, incoming)
+                running.on_message(device, channel, incoming)
 
     def says(self, device: str, report: Report, **properties: Any) -> None:  # noqa: ANN401 - of a message
         """A device reports in its vendor's words."""
@@ -191,15 +197,15 @@ class ShellBox:
         """Time goes on, and every entrance notices."""
         self.time.mono += seconds
         for running in self.entrances.values():
-            running.put(e.TimerExpired())
+            running.post(e.TimerExpired())
 
     # ---- stories
 
     async def good_day(self) -> None:
         """Broker, disk, cameras, lock and door are up and proven; nobody waits for anything."""
         for running in self.entrances.values():
-            running.put(e.BrokerUp(session=SESSION))
-            running.put(e.DiskChanged(ok=True))
+            running.post(e.BrokerUp(session=SESSION))
+            running.post(e.DiskChanged(ok=True))
         await wait_until(
             lambda: all(
                 one.state.disk_ok and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
@@ -223,7 +229,7 @@ class ShellBox:
         """The cameras prove that they film this visit now."""
         self.prove(visit)
         for camera in ("cam", "hall"):
-            self.front.put(e.CameraChanged(camera=camera, live=True, moving=True, recording=True))
+            self.front.post(e.CameraChanged(camera=camera, live=True, moving=True, recording=True))
 
     def prove(self, visit: str) -> None:
         """The newest proof of each camera, four times a second in a real box."""
@@ -234,7 +240,7 @@ class ShellBox:
         """Nobody answers the bell: the ringing time passes."""
         self.time.mono += self.home.entrances["front"].timing.ring + 0.1
         self.prove(visit)
-        self.front.put(e.TimerExpired())
+        self.front.post(e.TimerExpired())
 
     async def quiet(self) -> None:
         """Wait until nothing more happens by itself."""

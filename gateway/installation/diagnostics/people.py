@@ -40,7 +40,7 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
             Finding(what, FindingVerdict.DOUBTFUL, Sentence("phones.empty", facts), Sentence("phones.empty.todo"))
         )
     word = PhoneNotification(title=sanitized(home.name), text=TEST_TEXT.to(home.language))
-    heard_by = await asyncio.gather(*(phone.tell(word) for phone in phones))
+    heard_by = await asyncio.gather(*(phone.send(word) for phone in phones))
     told = enumerate(zip(phones, heard_by, strict=True), start=1)
     return (*found, *(_phone_finding(number, phone, heard) for number, (phone, heard) in told))
 

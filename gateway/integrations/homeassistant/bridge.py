@@ -120,7 +120,7 @@ class HomeAssistantBridge:
         """
         what = parse_command(payload)
         stops = what is HomeAssistantCommand.STOP and "stop" in section.may
-        if stops and self._entrances[entrance].stopped():
+        if stops and self._entrances[entrance].is_stopped():
             return
         ration = self._rate_limits[entrance]
         if not stops and not ration.take(self._clock.now().mono):

@@ -72,7 +72,7 @@ def job_handlers(
     async def connect(job: Job) -> JobReceipt | None:
         if not _within_limit(asked, HOUR_S, monotonic()):
             return None  # each answer is an event on the disk: an honest hub sends it again later
-        why = await letting.asked(job.token.encode(), home=name, hub=section.url)
+        why = await letting.accept_message(job.token.encode(), home=name, hub=section.url)
         if why == REASON_NOT_YET_VALID:
             return None
         return JobReceipt(job=job.job, state="received" if why is None else "refused", why=why)

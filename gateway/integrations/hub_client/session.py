@@ -179,8 +179,8 @@ class Uplink:
         """Run until cancelled; an uplink that is leaving ends by itself."""
         sign = self._key.sign
         signer = EventSigner(
-            home=self._section.home, key=self._key.public.text, seal=lambda one: sign_event(one, sign),
-            vouch=lambda one: sign_statement(one, sign),
+            home=self._section.home, key=self._key.public.text, sign_event=lambda one: sign_event(one, sign),
+            sign_statement=lambda one: sign_statement(one, sign),
         )  # fmt: skip
         while True:
             with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its uplink waits

@@ -55,23 +55,23 @@ class Decommissioning:
         store: Store,
         clock: Clock,
         entrances: Mapping[str, EntranceActor],
-        wished: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]],
-        owed: Callable[[], None],
-        again: Callable[[], None],
+        submit_request: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]],
+        schedule_results: Callable[[], None],
+        restart: Callable[[], None],
     ) -> None:
         self._home = home
         self._store = store
         self._clock = clock
         self._entrances = entrances
-        self._submit_request = wished
-        self._schedule_results = owed
-        self.again = again
+        self._submit_request = submit_request
+        self._schedule_results = schedule_results
+        self.restart = restart
 
-    def held(self) -> int:
+    def held_visit_count(self) -> int:
         """Return the number of visits whose films are held."""
         return self._store.privacy.counts().held
 
-    def visits(self) -> tuple[WipeObstacle, ...]:
+    def visit_obstacles(self) -> tuple[WipeObstacle, ...]:
         """Return the obstacles from running visits at the doors."""
         found = []
         for name, running in self._entrances.items():
@@ -81,9 +81,9 @@ class Decommissioning:
                 found.append(WipeObstacle(why=WipeObstacleReason.INCIDENT, entrance=name))
         return tuple(found)
 
-    def in_the_way(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
+    def obstacles(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Return every current obstacle to wiping the box."""
-        found = list(self.visits())
+        found = list(self.visit_obstacles())
         now = self._clock.now()
         for name, running in self._entrances.items():
             state = running.state
@@ -93,7 +93,7 @@ class Decommissioning:
             coming = (one.delivery for one in self._store.deliveries.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
                 found.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
-        if self.held() and not held_too:
+        if self.held_visit_count() and not held_too:
             found.append(WipeObstacle(why=WipeObstacleReason.HELD))
         return tuple(found)
 
@@ -106,14 +106,14 @@ class Decommissioning:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        ways = self.in_the_way(held_too=held_too)
+        ways = self.obstacles(held_too=held_too)
         if ways:
             return ways
         for name in self._home.entrances:
             await self._submit_request(
                 name, owner_requests.OwnerStopRequest(id=f"wipe-{secrets.token_hex(8)}", do="stop"), by
             )
-        ways = self.in_the_way(held_too=held_too)
+        ways = self.obstacles(held_too=held_too)
         if ways:
             return ways
         try:

@@ -83,7 +83,7 @@ class LinkRequest:
     """
 
     entrance: str
-    wish: owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
+    request: owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
     permission_version: int | None = None
 
 
@@ -119,21 +119,21 @@ def link_request(link: ActionLink) -> LinkRequest:
     entrance, *rest = link.subject.split(".")
     match link.purpose:
         case LinkPurpose.STOP:
-            return LinkRequest(entrance=entrance, wish=owner_requests.OwnerStopRequest(id=id_, do="stop"))
+            return LinkRequest(entrance=entrance, request=owner_requests.OwnerStopRequest(id=id_, do="stop"))
         case LinkPurpose.APPROVE:
             return LinkRequest(
-                entrance=entrance, wish=owner_requests.OwnerDecideRequest(id=id_, do="approve", visit=rest[0])
+                entrance=entrance, request=owner_requests.OwnerDecideRequest(id=id_, do="approve", visit=rest[0])
             )
         case LinkPurpose.VETO:
             return LinkRequest(
-                entrance=entrance, wish=owner_requests.OwnerDecideRequest(id=id_, do="refuse", visit=rest[0])
+                entrance=entrance, request=owner_requests.OwnerDecideRequest(id=id_, do="refuse", visit=rest[0])
             )
         case LinkPurpose.PERMIT:
             wish = owner_requests.OwnerPermitRequest(id=id_, do="permit", brand=rest[0])
-            return LinkRequest(entrance=entrance, wish=wish, permission_version=int(rest[1]))
+            return LinkRequest(entrance=entrance, request=wish, permission_version=int(rest[1]))
         case LinkPurpose.REFUSE_BRAND:
             wish = owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=rest[0])
-            return LinkRequest(entrance=entrance, wish=wish, permission_version=int(rest[1]))
+            return LinkRequest(entrance=entrance, request=wish, permission_version=int(rest[1]))
         case _:
             assert_never(link.purpose)
 

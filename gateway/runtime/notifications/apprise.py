@@ -53,7 +53,7 @@ class PhoneEndpoint(Protocol):
     scheme: str  # this and the host are the only parts of the URL that may be shown
     host: str | None  # None: the URL has none, or one that could be a secret
 
-    async def tell(self, notice: PhoneNotification) -> SendResult:
+    async def send(self, notification: PhoneNotification) -> SendResult:
         """Send the notification; return within the limit, and never raise for a network or service failure."""
         ...
 
@@ -61,16 +61,16 @@ class PhoneEndpoint(Protocol):
 class ApprisePhone:
     """One URL. `scratch` is a folder for pictures on their way."""
 
-    def __init__(self, url: str, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, key: bytes, scratch: Path, timeout_s: float = SEND_TIMEOUT_S) -> None:
         self._url = url
         self._scratch = scratch
-        self._timeout_s = limit
+        self._timeout_s = timeout_s
         self._running_sends = 0
         self.scheme = url.partition("://")[0].lower()
         self.host = public_host(url)
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
-    async def tell(self, notice: PhoneNotification) -> SendResult:
+    async def send(self, notification: PhoneNotification) -> SendResult:
         """Run Apprise in a thread of its own: a hanging one blocks nothing, not even the end of the process."""
         if self._running_sends >= MAX_HANGING_SENDS:
             return SendResult.SILENT
@@ -80,7 +80,7 @@ class ApprisePhone:
         def work() -> None:
             taken = False
             try:
-                taken = self._send(notice)
+                taken = self._send(notification)
             finally:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
                     loop.call_soon_threadsafe(self._on_send_done, done, taken)
@@ -98,40 +98,41 @@ class ApprisePhone:
         if not done.done():
             done.set_result(taken)
 
-    def _send(self, notice: PhoneNotification) -> bool:
+    def _send(self, notification: PhoneNotification) -> bool:
         apprise = _import_apprise()
-        url, text = self._with_buttons(notice)
+        url, text = self._with_buttons(notification)
         # Made anew each time: an old one would wait some seconds between two messages.
         told = apprise.Apprise(asset=_apprise_asset(apprise))
         if not told.add(url):
             return False
-        kind = apprise.NotifyType.WARNING if notice.urgent else apprise.NotifyType.INFO
-        with self._attachment(notice.picture) as picture:
+        kind = apprise.NotifyType.WARNING if notification.urgent else apprise.NotifyType.INFO
+        with self._attachment(notification.picture) as picture:
             outcome = told.notify(
                 body=text,
-                title=notice.title,
+                title=notification.title,
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,  # so that names are escaped where a phone renders HTML
                 attach=picture,
             )
         return bool(outcome)
 
-    def _with_buttons(self, notice: PhoneNotification) -> tuple[str, str]:
+    def _with_buttons(self, notification: PhoneNotification) -> tuple[str, str]:
         """Return title and text; links are buttons if the phone supports them, else lines of the text."""
-        url, text = self._url, notice.text
+        url, text = self._url, notification.text
         if self.scheme in NTFY_SCHEMES:
             more = {}
-            if notice.urgent and "priority=" not in url:
+            if notification.urgent and "priority=" not in url:
                 more["priority"] = "high"
-            if notice.buttons and "actions=" not in url:
+            if notification.buttons and "actions=" not in url:
                 views = [
-                    {"action": "view", "label": one.label, "url": one.url} for one in notice.buttons[:MAX_NTFY_BUTTONS]
+                    {"action": "view", "label": one.label, "url": one.url}
+                    for one in notification.buttons[:MAX_NTFY_BUTTONS]
                 ]
                 more["actions"] = json.dumps(views)  # ASCII, as an HTTP header must be
             for name, value in more.items():
                 url += f"{'&' if '?' in url else '?'}{name}={quote(value, safe='')}"
         else:
-            text = "\n".join([text, *(f"{one.label} : {one.url}" for one in notice.buttons)])
+            text = "\n".join([text, *(f"{one.label} : {one.url}" for one in notification.buttons)])
         return url, text
 
     @contextlib.contextmanager
@@ -183,7 +184,7 @@ def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TI
         found.setdefault(url, number)
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return tuple(ApprisePhone(url, key=key, scratch=scratch, limit=limit) for url in found)
+    return tuple(ApprisePhone(url, key=key, scratch=scratch, timeout_s=limit) for url in found)
 
 
 def public_host(url: str) -> str | None:

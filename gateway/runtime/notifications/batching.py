@@ -53,11 +53,11 @@ class PendingMessage:
     about: Notification | AlarmCode
     at: datetime
 
-    def late(self, utc: datetime) -> bool:
+    def is_late(self, utc: datetime) -> bool:
         """Return whether the event is more than a minute old."""
         return utc - self.at > LATE_AFTER
 
-    def loud(self, utc: datetime) -> bool:
+    def is_sent_alone(self, utc: datetime) -> bool:
         """Return whether the message is sent alone, whatever else waits."""
         matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS
         return matters and utc - self.at <= MAX_SEPARATE_AGE
@@ -69,10 +69,10 @@ def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tup
     Each group becomes one notification, in the order of the events.
     """
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
-    rest = [one for one in ordered if not one.loud(utc)]
-    told: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.loud(utc)]
+    rest = [one for one in ordered if not one.is_sent_alone(utc)]
+    told: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.is_sent_alone(utc)]
     told += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
-    return sorted(told, key=lambda group: (group[-1].late(utc), not group[-1].loud(utc), group[-1].at))
+    return sorted(told, key=lambda group: (group[-1].is_late(utc), not group[-1].is_sent_alone(utc), group[-1].at))
 
 
 def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:

@@ -24,7 +24,7 @@ class MessageComposer:
         self._store = store
         self._zone = ZoneInfo(home.timezone)
 
-    def of(
+    def compose(
         self,
         command: c.NotifyOwner | c.RaiseAlarm,
         entrance: str,
@@ -82,14 +82,14 @@ class MessageComposer:
             hours=format_hours(terms.hours),
         )
 
-    def again(self, stored: Stored, now: Now) -> ComposedMessage | None:
+    def recompose(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message with the time of its event; None if the house no longer has its entrance."""
         if stored.entrance not in self._home.entrances:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
         facts = None if delivery is None else self._store.deliveries.facts(delivery, now)
-        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at))
+        said = self.compose(command, stored.entrance, facts, replace(now, utc=stored.at))
         return replace(said, visit=stored.visit, number=stored.id)
 
 

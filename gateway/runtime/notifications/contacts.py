@@ -128,16 +128,16 @@ class Contacts:
     """Manages the box's phones. `key` names phones; `scratch` is a folder for pictures on their way."""
 
     def __init__(  # noqa: PLR0913 - what a phone book needs, named one by one
-        self, home: Home, *, pocket: NotificationQueue, store: Store, clock: Clock, key: bytes, scratch: Path
+        self, home: Home, *, queue: NotificationQueue, store: Store, clock: Clock, key: bytes, scratch: Path
     ) -> None:
         self.file = home.phones_file
-        self._home, self._queue, self._store, self._clock = home, pocket, store, clock
+        self._home, self._queue, self._store, self._clock = home, queue, store, clock
         self._key, self._scratch = key, scratch
         self._file_lock = asyncio.Lock()
         self._tests: dict[str, PhoneTest] = {}
         self._test_tasks: set[asyncio.Task[None]] = set()
 
-    def listed(self) -> tuple[ListedPhone, ...]:
+    def list_phones(self) -> tuple[ListedPhone, ...]:
         """Return the phones that the running box notifies, in the file's order."""
         standings = {one.name: one for one in self._store.phones.statuses()}
         return tuple(
@@ -180,7 +180,7 @@ class Contacts:
             OSError, StoreFailed: the file or the store cannot be written.
         """
         async with self._file_lock:
-            found = next((one for one in self.listed() if one.name == name), None)
+            found = next((one for one in self.list_phones() if one.name == name), None)
             if found is None:
                 raise LookupError("no such phone")
             await asyncio.to_thread(self._remove_line, name)
@@ -189,7 +189,7 @@ class Contacts:
             await self._store.log.append("phone_removed", {"scheme": found.scheme, "by": by}, self._clock.now())
         return RemovedPhone(waiting=found.standing.waiting, others=bool(self._queue.phones))
 
-    async def speak(self, name: str, language: Language | None) -> None:
+    async def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's.
 
         Raises:
@@ -197,9 +197,9 @@ class Contacts:
             StoreFailed: the setting cannot be stored.
         """
         await self._store.phones.set_language(name, language)
-        self._queue.speak(name, language)
+        self._queue.set_language(name, language)
 
-    def try_out(self, name: str) -> bool:
+    def send_test(self, name: str) -> bool:
         """Send a phone a test message; `listed` shows the result.
 
         Return False if unknown, or if a test is on its way.
@@ -216,14 +216,14 @@ class Contacts:
 
     async def _run_test(self, phone: PhoneEndpoint) -> None:
         language = self._queue.language_of(phone.name) or self._home.language
-        heard = await phone.tell(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
+        heard = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
         if phone.name in self._tests:  # else it was removed meanwhile
             self._tests[phone.name] = replace(self._tests[phone.name], heard=heard)
-        await self._queue.note_try(phone.name, heard)
+        await self._queue.record_attempt(phone.name, heard)
 
     async def _reload(self) -> None:
         phones = await asyncio.to_thread(load_phones, self.file, key=self._key, scratch=self._scratch)
-        await self._queue.take(phones)
+        await self._queue.set_phones(phones)
 
     # ---- the file: in a thread, one change at a time
 

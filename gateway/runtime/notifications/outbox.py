@@ -39,17 +39,17 @@ class Outbox:
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, home: Home, *, store: Store, line: Publisher, clock: Clock, voices: Sequence[NotificationChannel] = (),
-        contained: Containment | None = None,
+        self, home: Home, *, store: Store, publisher: Publisher, clock: Clock,
+        channels: Sequence[NotificationChannel] = (), contained: Containment | None = None,
     ) -> None:  # fmt: skip
         self._containment = contained or Containment()
         self._store = store
-        self._publisher = line
+        self._publisher = publisher
         self._clock = clock
         self._composer = MessageComposer(home, store)
         self._language = home.language
         self._log_channel = LogChannel(home.language)
-        self._channels = tuple(voices)
+        self._channels = tuple(channels)
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._in_flight: set[int] = set()
         self._unsent: deque[tuple[str, ComposedMessage]] = deque(maxlen=MAX_UNSENT_MESSAGES)
@@ -63,7 +63,7 @@ class Outbox:
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
-    def tell(
+    def notify(
         self,
         command: c.NotifyOwner | c.RaiseAlarm,
         state: Entrance,
@@ -80,15 +80,15 @@ class Outbox:
             visit = command.visit  # perhaps a visit that has just ended, or none
             if delivery is None or delivery.id != command.delivery:
                 delivery = self._store.deliveries.facts(command.delivery, now)
-        said = replace(self._composer.of(command, state.id, delivery, now), visit=visit, number=message)
+        said = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message)
         self._enqueue(state.id, said, message, picture, late=False)
 
-    def connected(self) -> None:
+    def on_connected(self) -> None:
         """Start a new broker session: publish what could not be published before, with the time of its event."""
         for waiting in self._store.messages.unsent():
             if waiting.id in self._in_flight:
                 continue
-            said = self._composer.again(waiting, self._clock.now())
+            said = self._composer.recompose(waiting, self._clock.now())
             if said is not None:
                 self._enqueue(waiting.entrance, said, waiting.id, None, late=True)
         untold, self._unsent = self._unsent, deque(maxlen=MAX_UNSENT_MESSAGES)
@@ -126,9 +126,9 @@ class Outbox:
     ) -> None:
         jpeg = None if picture is None else await picture()
         message = replace(message, picture=jpeg)
-        await self._log_channel.tell(message)
+        await self._log_channel.notify(message)
         for voice in () if late else self._channels:
-            await voice.tell(message)
+            await voice.notify(message)
         outcome = self._publish_message(entrance, message, number, late=late)
         if outcome == NotSent(NotSentReason.TOO_LARGE):
             outcome = self._publish_message(
@@ -179,7 +179,7 @@ class Outbox:
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
-    def owed(self) -> None:
+    def schedule_results(self) -> None:
         """Publish changed results of deliveries to retailers, until the broker has them."""
         self._results_due.set()
 

@@ -96,8 +96,8 @@ class NotificationQueue:
         store: Store,
         clock: Clock,
         key: bytes,
-        lot: Callable[[], float] = _RANDOM.random,
-        look: float = POLL_INTERVAL_S,
+        jitter: Callable[[], float] = _RANDOM.random,
+        poll_interval_s: float = POLL_INTERVAL_S,
         contained: Containment | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
@@ -107,7 +107,7 @@ class NotificationQueue:
         self._unstored_count = 0
         self._clock = clock
         self._writer = _NotificationWriter(home, store, key, self._recent_messages)
-        self._jitter, self._poll_interval_s = lot, look
+        self._jitter, self._poll_interval_s = jitter, poll_interval_s
         self._sender_count = 0
         self._task_group: asyncio.TaskGroup | None = None
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
@@ -125,7 +125,7 @@ class NotificationQueue:
         """Return each phone's number of failures in a row, in the order of the file."""
         return [carrier.failures for carrier in self._senders]
 
-    async def enlist(self) -> None:
+    async def register_phones(self) -> None:
         """Register the phones: only later messages are queued for them. Call it before any decision."""
         try:
             await self._store_recipients()
@@ -135,7 +135,7 @@ class NotificationQueue:
         for carrier in self._senders:
             carrier.language = _parse_language(spoken.get(carrier.phone.name))
 
-    async def take(self, phones: Sequence[PhoneEndpoint]) -> None:
+    async def set_phones(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
 
         Raises:
@@ -159,18 +159,18 @@ class NotificationQueue:
         """Return a phone's own language; None: the house's."""
         return next((carrier.language for carrier in self._senders if carrier.phone.name == name), None)
 
-    def speak(self, name: str, language: Language | None) -> None:
+    def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's."""
         for carrier in self._senders:
             if carrier.phone.name == name:
                 carrier.language = language
         self._on_change()
 
-    async def note_try(self, name: str, heard: SendResult) -> None:
+    async def record_attempt(self, name: str, result: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
         with contextlib.suppress(StoreFailed):
             await self._store.phones.record_attempt(
-                name, heard.value, self._clock.now(), reached=heard is SendResult.TAKEN
+                name, result.value, self._clock.now(), reached=result is SendResult.TAKEN
             )
         self._on_change()
 
@@ -190,7 +190,7 @@ class NotificationQueue:
                     writer=self._writer,
                     lot=self._jitter,
                     look=self._poll_interval_s,
-                    heard=self.note_try,
+                    heard=self.record_attempt,
                 )
             carriers.append(carrier)
         self._senders = carriers
@@ -211,7 +211,7 @@ class NotificationQueue:
     async def _store_recipients(self) -> None:
         await self._store.phones.set_recipients([carrier.phone.name for carrier in self._senders], self._clock.now())
 
-    async def tell(self, message: ComposedMessage) -> None:
+    async def notify(self, message: ComposedMessage) -> None:
         """Queue the message and return at once. An unstored message is due only from this process."""
         number = message.number
         if number is None:
@@ -274,7 +274,7 @@ class _NotificationWriter:
     def _compose_message(self, known: ComposedMessage | Stored, now: Now) -> ComposedMessage | None:
         if isinstance(known, ComposedMessage):
             return known
-        return self._recent_messages.get(known.id) or self._composer.again(known, now)
+        return self._recent_messages.get(known.id) or self._composer.recompose(known, now)
 
     def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[Button, ...]:
         """Return the actions that still make sense; none where phones cannot reach the box's pages."""
@@ -415,16 +415,16 @@ class _PhoneSender:
         return tuple(one for one in group if one.number < 0 or one.number in ours)
 
     async def _deliver(self, group: tuple[PendingMessage, ...], notice: PhoneNotification) -> None:
-        heard = await self.phone.tell(notice)
+        heard = await self.phone.send(notice)
         if (
             heard is SendResult.REFUSED and notice.picture is not None
         ):  # perhaps only because of the picture: the text matters more
-            heard = await self.phone.tell(replace(notice, picture=None))
+            heard = await self.phone.send(replace(notice, picture=None))
         numbers = tuple(one.number for one in group)
         now = self._clock.now()
         if heard is SendResult.TAKEN:
             log.info("phone_told", phone=self._index, scheme=self.phone.scheme, messages=len(group),
-                     late=group[-1].late(now.utc))  # fmt: skip
+                     late=group[-1].is_late(now.utc))  # fmt: skip
             self.failures, self._retry_at_mono = 0, 0.0
             self._failed_numbers.clear()
             for number in numbers:

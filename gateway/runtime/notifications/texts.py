@@ -268,7 +268,7 @@ def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], langu
 class NotificationChannel(Protocol):
     """A channel to the owner."""
 
-    async def tell(self, message: ComposedMessage) -> None:
+    async def notify(self, message: ComposedMessage) -> None:
         """Send the message; the adapter delivers and retries it, and never blocks the door."""
         ...
 
@@ -280,7 +280,7 @@ class LogChannel:
         self._language = language
         self._log = structlog.get_logger(__name__)
 
-    async def tell(self, message: ComposedMessage) -> None:
+    async def notify(self, message: ComposedMessage) -> None:
         """Write one entry; of the picture only its size."""
         self._log.info(
             "told_owner",

@@ -50,7 +50,7 @@ class ActionLinkPage:
             return self._already_decided(request, link)
         if not await self._services.store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, why=action_links.LinkError.USED)
-        why = await self._services.submit_request(errand.entrance, errand.wish, None)
+        why = await self._services.submit_request(errand.entrance, errand.request, None)
         return self._render(
             request, link=link, done=why is None, failed=why, standing=self._brand_standing(request, errand)
         )
@@ -59,7 +59,7 @@ class ActionLinkPage:
         """Return whether the brand's permission is still that of the link: an old link must not undo a revocation."""
         if link_request.permission_version is None:
             return True
-        permission = self._services.store.brands.permission(getattr(link_request.wish, "brand", ""))
+        permission = self._services.store.brands.permission(getattr(link_request.request, "brand", ""))
         return permission is not None and permission.version == link_request.permission_version
 
     def _already_decided(self, request: web.Request, link: action_links.ActionLink) -> web.Response:
@@ -70,7 +70,7 @@ class ActionLinkPage:
 
     def _brand_standing(self, request: web.Request, link_request: action_links.LinkRequest) -> str | None:
         """Return the present status of the link's brand as a sentence; None: the link concerns no brand."""
-        brand = getattr(link_request.wish, "brand", None)
+        brand = getattr(link_request.request, "brand", None)
         permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:
             return None
@@ -83,7 +83,7 @@ class ActionLinkPage:
 
     def _question_facts(self, request: web.Request, link: action_links.ActionLink) -> Mapping[str, Any] | None:
         """Return all that a yes to this link would permit; None: the link concerns no brand."""
-        brand = getattr(action_links.link_request(link).wish, "brand", None)
+        brand = getattr(action_links.link_request(link).request, "brand", None)
         permission = None if brand is None else self._services.store.brands.permission(brand)
         if permission is None:
             return None

@@ -56,7 +56,7 @@ class BrandsPage:
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._services.home, permission.terms, self._services.store.brands
         brand, ask = brands.known().get(permission.brand), brands.request_of(permission.brand)
-        if brand is None or (ask is not None and ask.over(self._authorizer.now)):
+        if brand is None or (ask is not None and ask.is_over(self._authorizer.now)):
             return None
         places = place_names(home)
         return {

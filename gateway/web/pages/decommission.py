@@ -52,8 +52,8 @@ class DecommissionPage:
         self, request: web.Request, *, status: int = 200, why: tuple[str, ...] = (), link: str | None = None
     ) -> web.Response:
         removal, tally = self._services.decommissioning, self._services.store.privacy.counts()
-        held = removal.held()
-        ways = () if why else tuple(self._obstacle_text(request, way) for way in removal.in_the_way(held_too=True))
+        held = removal.held_visit_count()
+        ways = () if why else tuple(self._obstacle_text(request, way) for way in removal.obstacles(held_too=True))
         return self._authorizer.render_page(
             request,
             "moving",
@@ -83,7 +83,11 @@ class DecommissionPage:
                     request, _("This is not the house's name: {name}"), name=sanitized(self._services.home.name)
                 )
             )
-        if self._services.decommissioning.held() and fields.get("held") != "1" and fields.get("films") != "leave":
+        if (
+            self._services.decommissioning.held_visit_count()
+            and fields.get("held") != "1"
+            and fields.get("films") != "leave"
+        ):
             unsaid.append(
                 self._authorizer.translate(
                     request, _("visits are held as evidence: tick that they go too"), entrance=""
@@ -168,7 +172,7 @@ class DecommissionPage:
             await answer.prepare(request)
             await answer.write_eof()
         finally:
-            self._services.decommissioning.again()
+            self._services.decommissioning.restart()
         return answer
 
     # ---- hand over --------------------------------------------------------------------------------------------------
@@ -207,7 +211,7 @@ class DecommissionPage:
         if offer is None:
             raise web.HTTPNotFound
         outcome: SessionSecrets | AccountError = AccountError.BUSY
-        if not self._services.decommissioning.visits():
+        if not self._services.decommissioning.visit_obstacles():
             outcome = await self._succession.accept_offer(
                 token, name, str(fields.get("password", "")), self._authorizer.now,
                 browser=UserAgent.parse(request.headers.get("User-Agent", "")).stored_text,

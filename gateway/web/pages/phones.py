@@ -80,14 +80,14 @@ class PhonesPage:
         try:
             match do:
                 case "try":
-                    self._contacts.try_out(phone)
+                    self._contacts.send_test(phone)
                 case "remove":
                     left = await self._contacts.remove(phone, user.person)
                     return self._render(request, said=self._removal_text(request, left))
                 case "house":
-                    await self._contacts.speak(phone, None)
+                    await self._contacts.set_language(phone, None)
                 case language if language in languages():
-                    await self._contacts.speak(phone, language)
+                    await self._contacts.set_language(phone, language)
                 case _:
                     raise web.HTTPBadRequest
         except LookupError as gone:

@@ -225,7 +225,7 @@ class QueryService:
         keys = store.brands.waiting_keys()
         for one in store.brands.permissions():
             brand, ask = store.brands.known().get(one.brand), store.brands.request_of(one.brand)
-            if brand is None or (ask is not None and ask.over(now)):
+            if brand is None or (ask is not None and ask.is_over(now)):
                 continue
             terms = json.loads(TERMS_ADAPTER.dump_json(one.terms))
             found.append({
@@ -261,7 +261,7 @@ class QueryService:
         self._require(browser, UserRight.SEE_HISTORY)
         now, found = self._services.clock.now(), []
         for stored in self._services.store.messages.after(query.after, at_most=MAX_ITEMS_SHOWN):
-            said = self._composer.again(stored, now)
+            said = self._composer.recompose(stored, now)
             if said is not None:
                 found.append({
                     "id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,

@@ -230,7 +230,7 @@ def qr_svg(text: str, *, scale: int = 5) -> str:
 
 
 def _phones_facts(services: GatewayServices, _: str, _viewer: Viewer) -> Mapping[str, Any]:
-    return {"phones": services.contacts.listed(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
+    return {"phones": services.contacts.list_phones(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
 
 
 FRAGMENTS: Mapping[str, Callable[[GatewayServices, str, Viewer], Mapping[str, Any]]] = {

@@ -80,7 +80,7 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
     folder.mkdir(parents=True, exist_ok=True)
     key = ClipKey(visit=visit, part=part)
     films = [write_film(folder, camera, key=key, start=at) for camera in ("cam", "hall")]
-    made.archive.film_ends(stop, replace(NOW, utc=at + FILMED))
+    made.archive.on_film_end(stop, replace(NOW, utc=at + FILMED))
     gap = Gap(start=at, end=at + timedelta(seconds=2), why=StreamFault.STALL)
     return ClipsClosed(
         clip=key,
@@ -315,7 +315,7 @@ async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(
     async with run_tasks(made.reception.run()):
         erase = parse_owner_request(f'{{"id":"page-1","do":"erase","visit":"{VISIT}"}}'.encode())
         assert not isinstance(erase, str)
-        assert await made.reception.wished("front", erase, "ab12cd34") is None
+        assert await made.reception.submit_request("front", erase, "ab12cd34") is None
     stone = read_tombstone(folder)
     assert stone is not None
     assert (stone.why, stone.who) == ("request", "ab12cd34")

@@ -50,8 +50,8 @@ async def box(folder: Path) -> AsyncIterator[Store]:
         if doubt is None:
             await store.rollback.set_signer(key.public.text)
         else:
-            others = foreign_visits(proofs, store.log.hash_at, known.strange)
-            await store.rollback.begin_doubt(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
+            others = foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
+            await store.rollback.begin_doubt(doubt, NOW, signer=key.public.text, tell_at="front", foreign_visits=others)
         store.box.mark_with(MarkWriter(folder, box="box-1", key=key, held=lambda: store.rollback.is_unstored).write)
         await store.box.record_start(NOW)
         assert await store.box.mark(NOW)
@@ -101,7 +101,7 @@ async def used(tmp_path: Path) -> Path:
         kept(folder, tmp_path / "older")  # after this start's own mark: only the intent's can show it
         outcome = await commit_reservation(store)
         assert isinstance(outcome, CommitResult)
-        assert outcome.marked
+        assert outcome.is_marked
     return folder
 
 
@@ -288,7 +288,7 @@ async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> No
         (used / MARK_FILE).mkdir()  # not to be written, not even by root
         outcome = await commit_reservation(store, "shop.d2", visit="v2")
         assert isinstance(outcome, CommitResult)
-        assert not outcome.marked
+        assert not outcome.is_marked
 
 
 # ---- killed ----------------------------------------------------------------------------------------------------------
@@ -418,7 +418,7 @@ async def test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_b
     put_back(older, used)
     assert await found(used) is StoreDoubt.ROLLED_BACK
     async with box(used) as store:
-        assert store.rollback.condition().strange == {"v1"}
+        assert store.rollback.condition().foreign_visits == {"v1"}
     assert await found(used) is None, "a doubt that was told is not begun anew by the same proofs"
 
 

@@ -24,8 +24,8 @@ AT = "2026-11-24T20:35:06Z"
 def row(event: e.Event, *commands: c.Command, phase: str = "ready", before: str = "ready") -> dict[str, Any]:
     return {
         "kind": "step", "at": AT, "trusted": True, "entrance": "front", "visit": "v", "phase": phase,
-        "phase_before": before, "event": ENCODER.event(event),
-        "commands": [ENCODER.plain(command, "command") for command in commands],
+        "phase_before": before, "event": ENCODER.encode_event(event),
+        "commands": [ENCODER.encode(command, "command") for command in commands],
     }  # fmt: skip
 
 

@@ -38,15 +38,15 @@ class Told:
 
     said: list[tuple[object, ...]] = field(default_factory=list)
 
-    def tell(
+    def notify(
         self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance, now: Now, *, message: int | None, picture: object
     ) -> None:
         self.said.append(("tell", command, state.id, now.mono, message, picture is not None))
 
-    def owed(self) -> None:
+    def schedule_results(self) -> None:
         self.said.append(("owed",))
 
-    def film_ends(self, command: c.StopRecording, now: Now) -> None:
+    def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         self.said.append(("film_ends", command, now.mono))
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
@@ -66,14 +66,14 @@ class Bench:
         self.hands = CommandExecutor(
             self.home,
             "front",
-            line=self.line,
+            publisher=self.line,
             cameras=self.eyes,
-            office=self.told,
-            films=self.told,
+            outbox=self.told,
+            sealer=self.told,
             clock=self.clock,
-            put=self.events.append,
-            stopped=lambda: self.stop,
-            reached=self.points.append,
+            post=self.events.append,
+            is_stopped=lambda: self.stop,
+            crash_point=self.points.append,
         )
         self.state = entrance_in_visit(self.home)
         self.all_well()
@@ -86,7 +86,7 @@ class Bench:
     def do(self, command: c.Command, *, decided: float | None = None) -> None:
         now = self.clock.now()
         self.hands.perform(command, self.state, now if decided is None else replace(now, mono=decided))
-        self.hands.say(command, self.state, now)
+        self.hands.announce(command, self.state, now)
 
     def to_the_lock(self) -> list[PublishedMessage]:
         return self.line.on("perron/lock/set")
@@ -141,19 +141,19 @@ async def test_a_broker_that_is_lost_has_acknowledged_nothing(bench: Bench) -> N
 
 
 async def test_an_unlock_carries_the_locks_own_countdown(bench: Bench) -> None:
-    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono - 10)
+    bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono - 10)
     bench.do(UNLOCK)
     unlock = read(bench.to_the_lock()[0])
     assert (unlock.boot, unlock.until_ms) == ("boot-a", 50_000 + 10_000 + 5_000)
 
 
 async def test_the_newest_countdown_counts_and_none_of_another_lock(bench: Bench) -> None:
-    bench.hands.heard("garage-lock", "boot-g", 7, bench.time.mono)
+    bench.hands.record_uptime("garage-lock", "boot-g", 7, bench.time.mono)
     bench.do(UNLOCK)
     assert (read(bench.to_the_lock()[0]).boot, read(bench.to_the_lock()[0]).until_ms) == (None, None)
-    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono)
-    bench.hands.heard("lock", "boot-b", 1_000, bench.time.mono)  # it has just booted
-    bench.hands.heard("lock", None, 9_000, bench.time.mono)  # half a countdown is none
+    bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono)
+    bench.hands.record_uptime("lock", "boot-b", 1_000, bench.time.mono)  # it has just booted
+    bench.hands.record_uptime("lock", None, 9_000, bench.time.mono)  # half a countdown is none
     bench.do(UNLOCK)
     assert (read(bench.to_the_lock()[1]).boot, read(bench.to_the_lock()[1]).until_ms) == ("boot-b", 6_000)
 
@@ -241,7 +241,7 @@ async def test_an_entrance_without_any_camera_proof_opens_nothing(bench: Bench) 
 
 
 async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
-    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono)
+    bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono)
     for n in (1, 2, 3):
         bench.do(c.Lock(visit=VISIT, n=n, life=5))
     sent = [read(one) for one in bench.to_the_lock()]
@@ -282,10 +282,10 @@ async def test_the_rings_confirmation_counts_once_and_only_for_the_newest_ring(b
     first, second = (read(one, "signal") for one in bench.line.on("perron/signal/set"))
     assert isinstance(second, SetSignal)
     assert (second.light, second.sound) == ("amber", "ring")
-    assert bench.hands.rang(first.id) is None
-    assert bench.hands.rang("of-nobody") is None
-    assert bench.hands.rang(second.id) == "second"
-    assert bench.hands.rang(second.id) is None
+    assert bench.hands.take_ringing_visit(first.id) is None
+    assert bench.hands.take_ringing_visit("of-nobody") is None
+    assert bench.hands.take_ringing_visit(second.id) == "second"
+    assert bench.hands.take_ringing_visit(second.id) is None
 
 
 async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_asked_to(bench: Bench) -> None:
@@ -346,35 +346,35 @@ def shown(bench: Bench) -> list[dict[str, Any]]:
 
 async def test_the_state_is_published_retained_and_only_when_it_has_changed(bench: Bench) -> None:
     for _ in range(3):
-        bench.hands.show(bench.state, bench.clock.now())
+        bench.hands.publish_state(bench.state, bench.clock.now())
         bench.time.mono += 1
     assert [(one["phase"], one["visit"], one["locked"]) for one in shown(bench)] == [("unlocking", VISIT, False)]
     assert bench.line.on("perron/entrance/front/state")[0].fields == {"retain": True}
-    bench.hands.show(replace(bench.state, away=True), bench.clock.now())
+    bench.hands.publish_state(replace(bench.state, away=True), bench.clock.now())
     assert [one["away"] for one in shown(bench)] == [False, True]
 
 
 async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> None:
-    bench.hands.show(bench.state, bench.clock.now())
-    bench.hands.show_again()
-    bench.hands.show(bench.state, bench.clock.now())
+    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.hands.republish_state()
+    bench.hands.publish_state(bench.state, bench.clock.now())
     assert len(shown(bench)) == 2
 
 
 async def test_a_state_that_could_not_be_sent_is_sent_with_the_next_decision(bench: Bench) -> None:
     bench.line.refuses = lambda _topic, _payload: NotSentReason.BLOCKED
-    bench.hands.show(bench.state, bench.clock.now())
+    bench.hands.publish_state(bench.state, bench.clock.now())
     bench.line.mend()
-    bench.hands.show(bench.state, bench.clock.now())
+    bench.hands.publish_state(bench.state, bench.clock.now())
     assert len(shown(bench)) == 1
     (event,) = bench.line.on("perron/entrance/front/event")
     assert json.loads(event.payload)["phase"] == "unlocking"
 
 
 async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
-    bench.hands.show(bench.state, bench.clock.now())
-    bench.hands.show(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)), bench.clock.now())
-    bench.hands.show(replace(bench.state, visit=None), bench.clock.now())
+    bench.hands.publish_state(bench.state, bench.clock.now())
+    bench.hands.publish_state(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)), bench.clock.now())
+    bench.hands.publish_state(replace(bench.state, visit=None), bench.clock.now())
     phases = [json.loads(one.payload)["phase"] for one in bench.line.on("perron/entrance/front/event")]
     assert phases == ["unlocking", "inside", "ready"]
 
@@ -386,7 +386,7 @@ async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
     bench: Bench, bolt: LockState, door: DoorState, *, proven: bool
 ) -> None:
     state = replace(bench.state, bolt=Fact(value=bolt, proven=proven), door=Fact(value=door, proven=proven))
-    bench.hands.show(state, bench.clock.now())
+    bench.hands.publish_state(state, bench.clock.now())
     (said,) = shown(bench)
     assert said["locked"] is locked(state)
     assert (said["bolt"] == "locked") is locked(state)

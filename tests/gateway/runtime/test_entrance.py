@@ -138,7 +138,7 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: ShellBo
     ready.order.clear()
     ready.time.mono += ready.home.entrances["front"].timing.ring + 0.1
     ready.prove(visit)
-    ready.front.put(e.HomeChanged(somebody_home=False, away=True))
+    ready.front.post(e.HomeChanged(somebody_home=False, away=True))
     await wait_until(lambda: ready.front.state.away)
     await ready.quiet()
     steps = [line for line in ready.order if line.startswith(("commit", "overtaken"))]
@@ -219,10 +219,10 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
             made.journal.fails = shut
             made.order.clear()
             made.front.latch_stop()
-            made.front.put(e.Stopped(epoch=1))  # the owner stops with the door closed: lock at once
+            made.front.post(e.Stopped(epoch=1))  # the owner stops with the door closed: lock at once
             await wait_until(lambda: any(b'"lock"' in one.payload for one in made.line.on("perron/lock/set")))
             await wait_until(lambda: not made.front.state.disk_ok)
-            made.front.put(e.CameraChanged(camera="cam", live=False, moving=False, recording=False))
+            made.front.post(e.CameraChanged(camera="cam", live=False, moving=False, recording=False))
 
             def unstored() -> list[str]:
                 said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/message")]
@@ -240,20 +240,20 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
                 "AnswerScan",
                 "StopRecording",
             }
-            assert made.front.stopped()
+            assert made.front.is_stopped()
 
 
 async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(ready: ShellBox) -> None:
     ready.journal.fails = shut
-    ready.front.put(e.HomeChanged(somebody_home=False, away=True))
+    ready.front.post(e.HomeChanged(somebody_home=False, away=True))
     await wait_until(lambda: not ready.front.state.disk_ok)
     assert ready.front.state.away
     for _ in range(3):
-        ready.front.put(e.DiskChanged(ok=True))  # there is room, says the diary
+        ready.front.post(e.DiskChanged(ok=True))  # there is room, says the diary
     await ready.quiet()
     assert not ready.front.state.disk_ok
     ready.journal.fails = lambda _step: False
-    ready.front.put(e.DiskChanged(ok=True))
+    ready.front.post(e.DiskChanged(ok=True))
     await wait_until(lambda: ready.front.state.disk_ok)
 
 
@@ -263,22 +263,22 @@ async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(rea
 async def test_a_latched_stop_outlives_the_lifting_of_an_earlier_one(ready: ShellBox) -> None:
     front = ready.front
     front.latch_stop()
-    front.put(e.Stopped(epoch=1))
+    front.post(e.Stopped(epoch=1))
     await wait_until(lambda: front.state.stopped)
     front.latch_stop()  # received, and still on its way to the store ...
-    front.put(e.StopLifted(epoch=2))  # ... when the lift before it is decided
+    front.post(e.StopLifted(epoch=2))  # ... when the lift before it is decided
     await wait_until(lambda: not front.state.stopped)
-    assert front.stopped()
-    front.put(e.Stopped(epoch=3))
+    assert front.is_stopped()
+    front.post(e.Stopped(epoch=3))
     await wait_until(lambda: front.state.stopped)
-    front.put(e.StopLifted(epoch=4))
-    await wait_until(lambda: not front.stopped())
+    front.post(e.StopLifted(epoch=4))
+    await wait_until(lambda: not front.is_stopped())
 
 
 async def test_a_stop_holds_over_a_restart(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
         made.entrances["front"].state = replace(made.front.state, stopped=True)
-        assert made.front.stopped()
+        assert made.front.is_stopped()
 
 
 # ---- floods ----------------------------------------------------------------------------------------------------------
@@ -288,9 +288,9 @@ async def test_a_flood_of_scans_is_dropped_counted_and_alarmed_but_nothing_else_
     async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
         for number in range(MAX_QUEUED_SCANS + 30):
             made.scan(f"flood-{number}")
-        made.front.put(e.Stopped(epoch=1))
+        made.front.post(e.Stopped(epoch=1))
         made.says("door", DoorReport(door=DoorState.OPEN), session=1)
-        made.front.put(e.BrokerUp(session=2))
+        made.front.post(e.BrokerUp(session=2))
         async with run_box(made):
             await wait_until(lambda: made.front.state.broker_session == 2)
             await made.quiet()
@@ -307,10 +307,10 @@ async def test_a_flood_that_goes_on_is_told_once_a_minute(ready: ShellBox) -> No
     def alarms() -> list[str]:
         return [one.detail for one in ready.commands(c.RaiseAlarm) if one.code is c.AlarmCode.SCANS_DROPPED]
 
-    ready.front.scans_missed()  # by the line, before it came here
+    ready.front.on_scans_lost()  # by the line, before it came here
     await wait_until(lambda: alarms() == ["1"])
     for _ in range(5):
-        ready.front.scans_missed()
+        ready.front.on_scans_lost()
     await ready.quiet()
     assert alarms() == ["1"]
     ready.passes(61)
@@ -322,7 +322,7 @@ async def test_scans_are_taken_again_when_the_flood_is_over(ready: ShellBox) -> 
         ready.scan(f"flood-{number}")
     await ready.quiet()
     before = len(ready.commands(c.AnswerScan))
-    ready.front.put(e.LockoutCleared(scanner="scanner"))
+    ready.front.post(e.LockoutCleared(scanner="scanner"))
     ready.scan("something-else")
     await wait_until(lambda: len(ready.commands(c.AnswerScan)) > before)
 
@@ -330,7 +330,7 @@ async def test_scans_are_taken_again_when_the_flood_is_over(ready: ShellBox) -> 
 async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_path: Path) -> None:
     async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
         for number in range(1000):
-            made.front.label_read("doorbell", f"shown-{number}")
+            made.front.on_label("doorbell", f"shown-{number}")
         for number in range(MAX_QUEUED_SCANS):
             made.scan(f"scan-{number}")
         async with run_box(made):
@@ -344,13 +344,13 @@ async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: S
     before = len(ready.journal.steps)
     limit = ready.front.state.rules.camera_tried
     for number in range(limit - 1):
-        ready.front.label_read("doorbell", f"shown-{number}")
+        ready.front.on_label("doorbell", f"shown-{number}")
         await ready.quiet()
         ready.passes(0.1)
     assert len(ready.journal.steps) == before
     assert len(ready.front.state.scan_lockouts["doorbell"].tried_codes) == limit - 1
     for number in range(500):
-        ready.front.label_read("doorbell", f"more-{number}")
+        ready.front.on_label("doorbell", f"more-{number}")
         await ready.quiet()
     (step,) = ready.journal.steps[before:]  # one alarm, which is what the owner is told
     assert [type(command) for command in step.commands] == [c.RaiseAlarm]
@@ -360,14 +360,14 @@ async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: S
 async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: ShellBox) -> None:
     before = len(ready.journal.steps)
     for number in range(100):
-        ready.front.put(e.CameraChanged(camera="cam", live=True, moving=number % 2 == 0, recording=False))
+        ready.front.post(e.CameraChanged(camera="cam", live=True, moving=number % 2 == 0, recording=False))
         await ready.quiet()
     assert ready.front.state.cameras["cam"].moving is False
     assert len(ready.journal.steps) == before
 
 
 async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: ShellBox) -> None:
-    ready.front.label_read("doorbell", "\x07bell")
+    ready.front.on_label("doorbell", "\x07bell")
     await ready.quiet()
     assert "doorbell" not in ready.front.state.scan_lockouts
 
@@ -381,7 +381,7 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
         front = EntranceActor(
             Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
             home=made.home, commit=made.journal.commit, matches=made.store.deliveries.matches,
-            clock=clock, executor=lambda _put, _stopped: made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
+            clock=clock, executor=lambda _put, _stopped: made.front._executor, crash_point=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
         due = front.state.timers[Timer.SIGNAL]
         async with run_tasks(front.run()):
@@ -397,8 +397,8 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
 async def test_what_has_arrived_is_heard_before_silence_is_acted_on(ready: ShellBox) -> None:
     await wait_until(lambda: ready.front.state.disk_ok)
     ready.time.mono += 10_000  # every deadline is over, and an answer waits in the inbox
-    ready.front.put(e.HomeChanged(somebody_home=True, away=False))
-    ready.front.put(e.TimerExpired())
+    ready.front.post(e.HomeChanged(somebody_home=True, away=False))
+    ready.front.post(e.TimerExpired())
     await wait_until(lambda: ready.front.state.somebody_home)
     assert type(ready.journal.steps[-1].event) in {e.HomeChanged, e.TimerExpired}
 
@@ -429,7 +429,7 @@ BAD = {
 
 @pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
 async def test_what_can_be_no_code_is_one_wrong_attempt_under_a_safe_name(ready: ShellBox, raw: str) -> None:
-    ready.front.put(ready.front.scanned("scanner", raw, retained=False, expected_only=False))
+    ready.front.post(ready.front.on_scan("scanner", raw, retained=False, expected_only=False))
     await wait_until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 
@@ -487,7 +487,7 @@ async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: S
 async def test_a_decision_that_could_not_be_stored_is_logged_as_such(ready: ShellBox) -> None:
     ready.journal.fails = shut
     with structlog.testing.capture_logs() as lines:
-        ready.front.put(e.HomeChanged(somebody_home=True, away=False))
+        ready.front.post(e.HomeChanged(somebody_home=True, away=False))
         await wait_until(lambda: ready.front.state.somebody_home)
     line = next(line for line in lines if line["event"] == "step_not_stored")
     assert (line["event_kind"], line["dropped"], line["log_level"]) == ("HomeChanged", False, "error")

@@ -69,7 +69,7 @@ class Radio:
 
     def passes(self, seconds: float) -> list[e.Event]:
         self.made.time.mono += seconds
-        self.running.mind_returns(self.made.clock.now())
+        self.running.query_reconnected(self.made.clock.now())
         inbox = self.running._event_queue  # noqa: SLF001 - as above
         events = list(inbox)
         inbox.clear()
@@ -234,7 +234,7 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
     assert isinstance(closed, e.DoorReported)
     radio.made.time.mono += 3601
     radio.says("door", line, TopicSuffix.LOG)
-    radio.running.mind_heartbeat(radio.made.clock.now())
+    radio.running.check_heartbeats(radio.made.clock.now())
     assert list(radio.running._event_queue)[-1] == e.DeviceOffline(device="door")  # noqa: SLF001 - what was heard
 
 

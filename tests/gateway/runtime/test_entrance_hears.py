@@ -130,7 +130,7 @@ async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(
     message = InboundMessage(topic="perron/cooler/state", payload=payload, retain=False, session=1)
     expected = [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0, door=DoorState.CLOSED))]
     for one in (ear, garage):
-        one.running.hear("cooler", TopicSuffix.STATE, message)
+        one.running.on_message("cooler", TopicSuffix.STATE, message)
         assert one.taken() == expected
 
 
@@ -145,27 +145,27 @@ async def test_a_door_that_cannot_be_asked_is_lost_when_its_heartbeat_is_missed(
         clock = time.clock()
         ear.hears("door", DoorReport(door=DoorState.CLOSED))
         time.mono += 60
-        ear.running.mind_heartbeat(clock.now())
+        ear.running.check_heartbeats(clock.now())
         assert ear.taken() == []
         time.mono += 1
-        ear.running.mind_heartbeat(clock.now())
-        ear.running.mind_heartbeat(clock.now())
+        ear.running.check_heartbeats(clock.now())
+        ear.running.check_heartbeats(clock.now())
         assert ear.taken() == [e.DeviceOffline(device="door")]  # once
 
 
 async def test_a_door_that_can_be_asked_may_be_quiet(ear: Ear) -> None:
     ear.hears("door", DoorReport(door=DoorState.CLOSED))
-    ear.running.mind_heartbeat(replace(NOW, mono=1e6))
+    ear.running.check_heartbeats(replace(NOW, mono=1e6))
     assert ear.taken() == []
 
 
 async def test_a_stored_temperature_is_not_believed_and_a_lost_fridge_is_unknown(ear: Ear) -> None:
     payload = smartthings.status((FridgeReport(compartment="cooler", temp_c=4.0, door=DoorState.CLOSED),))
     stored = InboundMessage(topic="perron/cooler/state", payload=payload, retain=True, session=1)
-    ear.running.hear("cooler", TopicSuffix.STATE, stored)
+    ear.running.on_message("cooler", TopicSuffix.STATE, stored)
     assert ear.taken() == []
     lost = InboundMessage(topic="perron/cooler/availability", payload=b'{"state":"OFFLINE"}', retain=False, session=1)
-    ear.running.hear("cooler", TopicSuffix.AVAILABILITY, lost)
+    ear.running.on_message("cooler", TopicSuffix.AVAILABILITY, lost)
     assert ear.taken() == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
@@ -173,7 +173,7 @@ async def test_a_shared_cameras_words_are_no_lock_report(ear: Ear) -> None:
     for name in ("front", "garage"):
         one = Ear(ear.made, name)
         message = InboundMessage(topic="perron/cam/state", payload=b"{}", retain=False, session=1)
-        one.running.hear("cam", TopicSuffix.STATE, message)
+        one.running.on_message("cam", TopicSuffix.STATE, message)
         assert one.taken() == []
 
 
@@ -213,7 +213,7 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
         ):
             made.hear("door", channel, payload)
             assert ear.taken() == [e.DoorReported(report=closed, context=e.ReportContext(session=1, answers=proves))]
-        made.front.put(e.BrokerUp(session=1))
+        made.front.post(e.BrokerUp(session=1))
         async with run_tasks(made.front.run()):
             await made.quiet()
         (question,) = made.line.on("perron/door/get")
@@ -286,11 +286,11 @@ def degrees(celsius: float) -> FridgeReport:
 async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_say_overtakes_it(ear: Ear) -> None:
     for number in range(MAX_MESSAGES_PER_SECOND):
         ear.made.says("cooler", degrees(number))
-        ear.running.put(e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=number))
+        ear.running.post(e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=number))
     ear.made.scan("a stranger's code")
     ear.made.says("lock", LockReport(bolt=LockState.UNLOCKED))
     ear.made.says("door", DoorReport(door=DoorState.CLOSED))
-    ear.running.put(e.Stopped(epoch=7))
+    ear.running.post(e.Stopped(epoch=7))
     heard = ear.taken()
     newest = e.FridgeReported(
         place="fridge", fridge=FridgeState(temp_c=MAX_MESSAGES_PER_SECOND - 1, door=DoorState.CLOSED)
@@ -311,8 +311,8 @@ async def test_a_device_that_floods_is_heard_no_further_than_its_ration(ear: Ear
 
 async def test_reports_that_find_no_room_are_asked_for_again(ear: Ear) -> None:
     for seq in range(3 * MAX_QUEUED_REPORTS):
-        ear.running.put(e.SequenceAdvanced(device="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
-    ear.running.put(e.Stopped(epoch=7))
+        ear.running.post(e.SequenceAdvanced(device="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
+    ear.running.post(e.Stopped(epoch=7))
     waiting = ear.taken()
     assert len(waiting) == MAX_QUEUED_REPORTS + 1
     assert waiting[-1] == e.Stopped(epoch=7)
@@ -333,7 +333,7 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
         return [step.event for step in ear.made.journal.steps].count(learnt)
 
     async with run_tasks(ear.running.run()):
-        ear.running.put(e.BrokerUp(session=1))
+        ear.running.post(e.BrokerUp(session=1))
         await ear.made.quiet()
         for expected in (1, 2):
             for _ in range(3):
@@ -342,13 +342,13 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
                 await ear.made.quiet()
             assert times_learnt() == expected
             ear.made.time.mono += 1.1
-            ear.running.put(e.TimerExpired())
+            ear.running.post(e.TimerExpired())
 
 
 async def test_of_a_fridge_that_floods_nothing_is_known(ear: Ear) -> None:
     async with run_tasks(ear.running.run()):
-        ear.running.put(e.BrokerUp(session=1))
-        ear.running.put(e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
+        ear.running.post(e.BrokerUp(session=1))
+        ear.running.post(e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
         await ear.made.quiet()
         for _ in range(2 * MAX_MESSAGES_PER_SECOND):
             ear.made.says("cooler", degrees(4))

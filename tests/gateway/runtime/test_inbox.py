@@ -43,12 +43,14 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 
 def offered(made: ShellBox, token: bytes, *, retain: bool = False) -> None:
-    made.reception.offered(InboundMessage(topic="perron/deliveries/offer", payload=token, retain=retain, session=1))
+    made.reception.on_retailer_message(
+        InboundMessage(topic="perron/deliveries/offer", payload=token, retain=retain, session=1)
+    )
 
 
 def asked(made: ShellBox, wish: object, *, entrance: str = "front", retain: bool = False) -> None:
     payload = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
-    made.reception.asked(entrance, InboundMessage(topic="set", payload=payload, retain=retain, session=1))
+    made.reception.on_owner_message(entrance, InboundMessage(topic="set", payload=payload, retain=retain, session=1))
 
 
 def answers(made: ShellBox) -> list[dict[str, Any]]:
@@ -68,12 +70,12 @@ async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from
 ) -> None:
     monkeypatch.setattr("gateway.storage.hub_journal.MAX_WAITING_EVENTS", 3)
     sign_, now = made.key.sign, made.clock.now()
-    signer = EventSigner(home="home-1", key=made.key.public.text, seal=lambda one: sign_event(one, sign_),
-                    vouch=lambda one: sign_statement(one, sign_))  # fmt: skip
+    signer = EventSigner(home="home-1", key=made.key.public.text, sign_event=lambda one: sign_event(one, sign_),
+                    sign_statement=lambda one: sign_statement(one, sign_))  # fmt: skip
     await made.store.hub_journal.set_signer(signer, now)
 
     async def heard(token: bytes) -> JobOutcome:
-        return await made.reception.by_hub(token, "home-1")
+        return await made.reception.accept_from_hub(token, "home-1")
 
     nobody = [b"a.b.%d" % number for number in range(5)]
     assert await heard(sign_claims(make_claims(make_offer()))) is JobOutcome.ANSWERED
@@ -162,7 +164,7 @@ async def test_a_flood_of_offers_is_told_of_in_one_line_and_the_next_offer_is_an
 async def test_a_flood_of_offers_neither_ends_the_box_nor_costs_the_walk_test_its_delivery(made: ShellBox) -> None:
     for _ in range(MAX_QUEUED_MESSAGES + 100):
         offered(made, b"rubbish")
-    made.reception.offer(sign_claims(make_claims(make_offer())))
+    made.reception.submit_test_message(sign_claims(make_claims(make_offer())))
     await wait_until(lambda: len(answers(made)) == MAX_QUEUED_MESSAGES + 1)
     assert answers(made)[-1]["accepted"]
 
@@ -211,7 +213,7 @@ async def test_a_revocation_reaches_a_ringing_visit(ready: ShellBox) -> None:
 
 async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
-    assert await ready.reception.distrust(ready.home.brands["shop"].keys[0].x, "p-anna") is None
+    assert await ready.reception.distrust_key(ready.home.brands["shop"].keys[0].x, "p-anna") is None
     await wait_until(lambda: ready.front.state.visit is None)
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.KEY_DISTRUSTED
     assert set(ready.touched) == {"front", "garage"}
@@ -220,7 +222,7 @@ async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox
 async def test_a_revocation_ends_the_readiness_that_is_watched(ready: ShellBox) -> None:
     facts = ready.store.deliveries.facts("shop.d1", ready.clock.now())
     assert facts is not None
-    ready.front.put(e.PreflightDue(delivery=facts))
+    ready.front.post(e.PreflightDue(delivery=facts))
     await wait_until(lambda: ready.front.state.preflights)
     asked(ready, {"id": "w1", "do": "revoke", "brand": "shop"})
     await wait_until(lambda: not ready.front.state.preflights)
@@ -228,8 +230,8 @@ async def test_a_revocation_ends_the_readiness_that_is_watched(ready: ShellBox) 
 
 async def test_a_stop_counts_from_its_receipt_before_anything_is_stored(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "stop"})
-    assert made.front.stopped()
-    assert not made.entrances["garage"].stopped()
+    assert made.front.is_stopped()
+    assert not made.entrances["garage"].is_stopped()
     assert not made.store.entrances.stop_state("front").stopped
     await wait_until(lambda: replies(made))
     assert made.store.entrances.stop_state("front").stopped
@@ -250,9 +252,9 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
         await wait_until(lambda: ready.front.state.stopped)
     assert replies(ready)[0] == ("w1", False, "not stored: full")
     await ready.quiet()
-    assert ready.front.stopped()
+    assert ready.front.is_stopped()
     asked(ready, {"id": "w3", "do": "lift"})
-    await wait_until(lambda: not ready.front.stopped())
+    await wait_until(lambda: not ready.front.is_stopped())
     assert (
         ready.front.state.stop_epoch == ready.store.entrances.stop_state("front").epoch
     )  # an intent can stand on it again
@@ -297,12 +299,12 @@ async def test_the_owner_s_flood_fills_no_memory_and_its_last_stop_holds(made: S
     reception = made.reception
     assert reception._owner_requests.qsize() == MAX_QUEUED_REQUESTS  # noqa: SLF001 - what waits there fills the memory
     assert reception._stop_requests.qsize() <= MAX_QUEUED_REQUESTS + 1  # noqa: SLF001 - as above
-    assert made.front.stopped()
+    assert made.front.is_stopped()
     async with run_box(made):
         await wait_until(lambda: made.front.state.stopped and not reception._stop_requests.qsize())  # noqa: SLF001 - as above
         await made.quiet()
         assert made.front.state.stopped
-        assert made.front.stopped()
+        assert made.front.is_stopped()
 
 
 async def test_a_stop_waits_behind_no_other_wish(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +323,7 @@ async def test_a_stop_waits_behind_no_other_wish(made: ShellBox, monkeypatch: py
 async def test_a_stored_copy_of_a_wish_is_never_acted_on(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "stop"}, retain=True)
     await asyncio.sleep(0.05)
-    assert not made.front.stopped()
+    assert not made.front.is_stopped()
     assert replies(made) == []
 
 
@@ -338,7 +340,7 @@ async def test_a_malformed_wish_gets_a_clear_reply(made: ShellBox, wish: object,
     ((id_, accepted, said),) = replies(made)
     assert (id_, accepted) == ("?", False)
     assert said == why or (why is None and said is not None and said.startswith("do: one of"))
-    assert not made.front.stopped()
+    assert not made.front.is_stopped()
 
 
 @pytest.mark.parametrize(
@@ -487,7 +489,10 @@ async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: Shell
 
 
 async def test_the_log_names_who_asked_to_lock(ready: ShellBox) -> None:
-    assert await ready.reception.wished("front", owner_requests.OwnerLockRequest(id="w1", do="lock"), "anna") is None
+    assert (
+        await ready.reception.submit_request("front", owner_requests.OwnerLockRequest(id="w1", do="lock"), "anna")
+        is None
+    )
     await wait_until(lambda: any(isinstance(step.event, e.LockRequested) for step in ready.journal.steps))
     bodies = [json.loads(one.body) for one in ready.store.log.entries() if isinstance(one.body, bytes)]
     (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]

@@ -35,7 +35,7 @@ def notes(made: ShellBox) -> list[str]:
 
 
 async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_count_a_minute(ready: ShellBox) -> None:
-    ready.front.put(e.WindowChanged(near=False))
+    ready.front.post(e.WindowChanged(near=False))
     for number in range(500):
         scan = e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}")
         ready.time.mono += 0.01
@@ -117,7 +117,7 @@ async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(re
         await step(ready, e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}"))
     before, most = answered(), 0
     for number in range(40):
-        ready.front.put(e.Scanned(id=f"t{number}", scanner="scanner", code=f"more-{number}"))
+        ready.front.post(e.Scanned(id=f"t{number}", scanner="scanner", code=f"more-{number}"))
     async with asyncio.timeout(30):
         while (so_far := answered()) < before + 40:
             await asyncio.sleep(0)

@@ -48,11 +48,11 @@ class House:
 
     def __post_init__(self) -> None:
         self.letting = PermissionService(
-            self.store, self.time.clock(), changed=self.changed.append, tell=self.told.append
+            self.store, self.time.clock(), on_change=self.changed.append, notify_owner=self.told.append
         )
 
     async def hears(self, token: bytes) -> str | None:
-        return await self.letting.asked(token, home=HOME, hub=HUB)
+        return await self.letting.accept_message(token, home=HOME, hub=HUB)
 
     async def takes(self, token: bytes) -> str | None:
         """What is said to a delivery: None: it counts, else the code."""
@@ -174,7 +174,9 @@ async def test_silence_is_no(house: House) -> None:
 
 async def test_a_box_that_does_not_know_the_time_has_the_question_brought_again(house: House) -> None:
     lune = UnknownBrand()
-    house.letting = PermissionService(house.store, _untrusted(), changed=house.changed.append, tell=house.told.append)
+    house.letting = PermissionService(
+        house.store, _untrusted(), on_change=house.changed.append, notify_owner=house.told.append
+    )
     assert await house.hears(lune.asking()) == REASON_NOT_YET_VALID
     assert house.standing() is None
 
@@ -362,8 +364,8 @@ async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> No
     signer = EventSigner(
         home=HOME,
         key="k",
-        seal=lambda one: one.model_dump_json().encode(),
-        vouch=lambda one: one.model_dump_json(),
+        sign_event=lambda one: one.model_dump_json().encode(),
+        sign_statement=lambda one: one.model_dump_json(),
     )
     await house.store.hub_journal.set_signer(signer, NOW)
     await house.hears(lune.asking())

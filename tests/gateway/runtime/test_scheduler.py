@@ -39,7 +39,7 @@ class Day:
             entrances=made.entrances,
             rings=made.eyes,
             free_bytes=self._free,
-            owed=self._owed,
+            schedule_results=self._owed,
         )
 
     def _free(self) -> int:
@@ -204,7 +204,7 @@ async def test_a_new_delivery_is_seen_at_once(tmp_path: Path) -> None:
         await made.at(START)
         await receive(made.made.store, make_offer(), now=replace(NOW, utc=made.made.clock.now().utc))
         assert not of(await made.at(START + 1), e.PreflightDue)
-        made.diary.touch("front")
+        made.diary.refresh("front")
         assert of(await made.at(START + 2), e.PreflightDue)
 
 
@@ -240,7 +240,7 @@ async def test_once_the_time_is_certain_again_a_pause_that_ended_meanwhile_is_ov
         front = made.made.front
         await made.at(100)
         now = made.made.clock.now().utc
-        front.put(e.PausesChanged(pauses=(PausePeriod(id="p", start=now, end=now + timedelta(hours=1)),)))
+        front.post(e.PausesChanged(pauses=(PausePeriod(id="p", start=now, end=now + timedelta(hours=1)),)))
         await made.at(101)
         made.made.time.skew = 7200  # somebody set the clock: it is not trusted for a minute
         await made.at(110)

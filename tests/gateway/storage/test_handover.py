@@ -125,8 +125,8 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
 async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         signer = EventSigner(
-            home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode(),
-            vouch=lambda one: one.model_dump_json(),
+            home="home-1", key="k" * 43, sign_event=lambda one: one.model_dump_json().encode(),
+            sign_statement=lambda one: one.model_dump_json(),
         )  # fmt: skip
         await store.hub_journal.set_signer(signer, NOW)
         message = make_claims(make_offer())

@@ -46,8 +46,8 @@ def signer(key: BoxKey = KEY, name: str = HOME) -> EventSigner:
     return EventSigner(
         home=name,
         key=key.public.text,
-        seal=lambda one: sign_event(one, key.sign),
-        vouch=lambda one: sign_statement(one, key.sign),
+        sign_event=lambda one: sign_event(one, key.sign),
+        sign_statement=lambda one: sign_statement(one, key.sign),
     )
 
 

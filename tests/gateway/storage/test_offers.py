@@ -68,27 +68,29 @@ async def test_a_brand_without_a_permission_asks_once_however_often_it_announces
     async with open_store(tmp_path, asking) as store:
         await store.phones.set_recipients(["phone"], NOW)
         first = await receive(store, make_offer())
-        assert first.asks is not None
+        assert first.permission_message is not None
         assert first.result.state is State.AWAITING_PERMISSION
         flood = [
             await receive(store, make_offer(id=f"more-{n}", parcels=(f"more-{n}",), courier_sha256=f"{n:064x}"))
             for n in range(30)
         ]
         flood.append(await receive(store, make_update()))
-        assert {answer.asks for answer in flood} == {None}
+        assert {answer.permission_message for answer in flood} == {None}
         assert [answer.result.accepted for answer in flood] == [True] * 31
     async with open_store(tmp_path, asking) as store:  # a restart is no reason to ask again
-        assert (await receive(store, make_offer(id="later", parcels=("later",), courier_sha256="c" * 64))).asks is None
+        assert (
+            await receive(store, make_offer(id="later", parcels=("later",), courier_sha256="c" * 64))
+        ).permission_message is None
         owed = store.phones.pending("phone", NOW, until=noon_plus(minutes=1).utc)
-        assert [one.id for one in owed] == [first.asks]
+        assert [one.id for one in owed] == [first.permission_message]
         assert store.deliveries.matches("8L20524752032", now=NOW)[0].delivery.refusal is Refusal.AWAITING_PERMISSION
 
 
 async def test_a_brand_that_was_decided_on_and_one_whose_offer_does_not_count_ask_nothing(tmp_path: Path) -> None:
     async with open_store(tmp_path, make_home(shop={"state": "pending"}, farm={"state": "refused"})) as store:
-        assert (await receive(store, make_offer(entrance="cellar"))).asks is None
-        assert (await receive(store, make_offer(), brand="farm")).asks is None
-        assert (await receive(store, make_offer())).asks is not None
+        assert (await receive(store, make_offer(entrance="cellar"))).permission_message is None
+        assert (await receive(store, make_offer(), brand="farm")).permission_message is None
+        assert (await receive(store, make_offer())).permission_message is not None
 
 
 async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ async def test_the_same_signed_bytes_get_the_same_answer_whatever_happened_meanw
     async with open_store(tmp_path) as store:
         again = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=30))
         assert again.result == first.result
-        assert (again.again, again.changed) == (True, ())
+        assert (again.is_repeated, again.changed) == (True, ())
         late = verify_delivery(sign_claims(message), enrolled_keys(), box=BOX, now=noon_plus(days=2))
         assert isinstance(late, RejectedMessage)
         assert (await store.deliveries.accept(sign_claims(message), late, noon_plus(days=2))).result == first.result

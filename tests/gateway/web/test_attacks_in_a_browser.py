@@ -99,7 +99,7 @@ async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Shell
             site.address,
         )
         assert did == {"read": False, "socket": False, "picture": False, "script": False}
-        assert not made.front.stopped()
+        assert not made.front.is_stopped()
         framed = page.frames[1]
         assert await framed.locator(".door").count() == 0
         await somebody.leave()  # of each that was refused

@@ -44,7 +44,7 @@ async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
 
 
 async def hears(made: ShellBox, token: bytes) -> None:
-    assert await made.reception.letting.asked(token, home=HOME, hub=HUB) is None
+    assert await made.reception.permissions.accept_message(token, home=HOME, hub=HUB) is None
 
 
 async def shown(client: ClientSession) -> str:
@@ -218,7 +218,7 @@ async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
             assert answer.status == 409, "first it is answered"
         async with client.post("/brands/lune", data={"do": "refuse_brand"}) as answer:
             assert answer.status == 200
-        assert await made.reception.letting.asked(other.asking(), home=HOME, hub=HUB) == REASON_UNSIGNED
+        assert await made.reception.permissions.accept_message(other.asking(), home=HOME, hub=HUB) == REASON_UNSIGNED
         async with client.post("/brands/lune/forget") as answer:
             assert answer.url.path == "/brands"
             assert "Maison Lune" not in await answer.text()
@@ -264,7 +264,9 @@ async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_t
 
 async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: ServedSite, made: ShellBox) -> None:
     await hears(made, UnknownBrand().asking())
-    assert await made.reception.letting.forget("shop", "anna") is not None, "nobody forgets whom the house file names"
+    assert await made.reception.permissions.forget("shop", "anna") is not None, (
+        "nobody forgets whom the house file names"
+    )
     guests = [await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.INSTALLER, "Ines")]
     for guest, sees in zip(guests, (200, 403), strict=True):
         async with site.client(guest) as client:

@@ -41,17 +41,17 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         home=made.home,
         store=made.store,
         clock=made.clock,
-        submit_request=made.reception.wished,
-        permissions=made.reception.letting,
-        plan_pause=made.reception.pause,
+        submit_request=made.reception.submit_request,
+        permissions=made.reception.permissions,
+        plan_pause=made.reception.plan_pause,
         end_pause=made.reception.end_pause,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video_socket=made.home.storage.folder / "video.sock",
         camera_proofs=dict,
         take_picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         public_key=made.key.public,
-        distrust_key=made.reception.distrust,
-        trust_key=made.reception.trust,
+        distrust_key=made.reception.distrust_key,
+        trust_key=made.reception.trust_key,
         contacts=made.phonebook,
         erase_expired_films=made.archive.tidy,
         notify_owner=lambda _command, _message: None,
@@ -195,10 +195,10 @@ async def test_a_link_asks_first_and_counts_once(made: ShellBox) -> None:
         path = f"/link/{link(made, action_links.LinkPurpose.STOP, 'front')}"
         async with client.get(path) as answer:
             assert answer.status == 200
-            assert not made.front.stopped()
+            assert not made.front.is_stopped()
         async with client.post(path) as answer:
             assert answer.status == 200
-        await wait_until(made.front.stopped)
+        await wait_until(made.front.is_stopped)
         async with client.post(path) as answer:
             assert answer.status == 410
 
@@ -214,7 +214,7 @@ async def test_a_link_that_is_not_good_any_more_does_nothing(made: ShellBox, mad
     async with serve_site(made) as site, ClientSession(site.address) as client:
         async with client.post(f"/link/{token}") as answer:
             assert answer.status == 410
-        assert not made.front.stopped()
+        assert not made.front.is_stopped()
 
 
 @pytest.mark.parametrize(

@@ -149,4 +149,4 @@ async def test_no_address_answers_under_a_foreign_name_or_for_a_foreign_page(wal
         for path in ("/feed", "/live/cam", "/c/front/feed"):
             with pytest.raises(WSServerHandshakeError, match="403"):
                 await client.ws_connect(path, headers={"Origin": FOREIGN})
-    assert not walk.made.front.stopped()
+    assert not walk.made.front.is_stopped()

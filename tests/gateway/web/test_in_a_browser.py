@@ -87,5 +87,5 @@ async def test_the_stop_can_be_pressed_by_keyboard_alone(made: ShellBox) -> None
             if await page.evaluate("document.activeElement.value") == "stop":
                 break
         await page.keyboard.press("Enter")
-        await wait_until(made.front.stopped)
+        await wait_until(made.front.is_stopped)
         await expect(page.locator(".notice.bad").first).to_have_text("Stopped by you: nothing opens.")

@@ -163,7 +163,7 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
                 async with client.request(route.method, path, data=fields, headers=JSON) as answer:
                     assert answer.status == 401, (route.method, path)
             assert tried > 20
-        assert not made.front.stopped()
+        assert not made.front.is_stopped()
 
 
 async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, ClientSession]) -> None:

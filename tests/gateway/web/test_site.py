@@ -57,11 +57,11 @@ async def test_a_chosen_language_stays(at: ClientSession) -> None:
 async def test_a_stop_counts_and_can_be_lifted(made: ShellBox, at: ClientSession) -> None:
     async with at.post("/entrance/front", data={"do": "stop"}, headers=JSON) as answer:
         assert answer.status == 200
-    assert made.front.stopped()
+    assert made.front.is_stopped()
     assert made.store.entrances.stop_state("front").stopped
     async with at.post("/entrance/front", data={"do": "lift"}) as answer:
         assert answer.url.path == "/"
-    await wait_until(lambda: not made.front.stopped())
+    await wait_until(lambda: not made.front.is_stopped())
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     assert b"Anna" in told.payload
     now = made.clock.now()
     (owed,) = made.store.phones.pending("a-phone", now, until=now.utc)
-    again = MessageComposer(made.home, made.store).again(owed, now)
+    again = MessageComposer(made.home, made.store).recompose(owed, now)
     assert again is not None, "after a restart it is told out of the store"
     assert "The password of Anna was replaced at" in again.words("en")
     assert "Le mot de passe de Anna" in again.words("fr")

@@ -18,7 +18,7 @@ async def told(notice: PhoneNotification, scratch: Path) -> list[PhoneMessage]:
     buzzes: list[PhoneMessage] = []
     async with DemoPhone(buzzes.append) as phone:
         sender = ApprisePhone(f"json://127.0.0.1:{phone.port}/fr", key=b"k", scratch=scratch)
-        assert await sender.tell(notice) is SendResult.TAKEN
+        assert await sender.send(notice) is SendResult.TAKEN
     return buzzes
 
 

@@ -81,7 +81,7 @@ class Stage:
             clock=made.clock,
             store=made.store,
             entrances=made.entrances,
-            submit_request=made.reception.wished,
+            submit_request=made.reception.submit_request,
             picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         )
         for name, running in made.entrances.items():

@@ -157,9 +157,9 @@ def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell
         leaving=leaving,
         handlers=job_handlers(
             where,
-            letting=made.reception.letting,
-            by_hub=made.reception.by_hub,
-            hub_signed=made.reception.hub_signed,
+            letting=made.reception.permissions,
+            by_hub=made.reception.accept_from_hub,
+            hub_signed=made.reception.accept_hub_signed,
             monotonic=time.monotonic,
         ),
         monotonic=time.monotonic,
@@ -418,7 +418,8 @@ async def test_a_hub_s_questions_without_end_are_not_each_an_event_on_the_disk(t
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made:
         where = section(broker, tmp_path)
         taken = job_handlers(
-            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed,
+            where, letting=made.reception.permissions, by_hub=made.reception.accept_from_hub,
+            hub_signed=made.reception.accept_hub_signed,
             monotonic=lambda: at[0],
         )[JobKind.CONNECT]  # fmt: skip
         job = Job(job="job-1", kind=JobKind.CONNECT, token=question("shop", "shop").decode())
@@ -459,8 +460,9 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         assert made.store.hub_journal.last_seq() == 0, "nothing of it is kept for the next household"
         assert made.store.handover.pending_task(TASK_HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
-        again = build_uplink(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
-                       hub_signed=made.reception.hub_signed, letting=made.reception.letting,
+        again = build_uplink(home, store=made.store, clock=made.clock, key=made.key,
+                       by_hub=made.reception.accept_from_hub, hub_signed=made.reception.accept_hub_signed,
+                       letting=made.reception.permissions,
                        monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE,
                        contained=Containment())  # fmt: skip
         assert again is None

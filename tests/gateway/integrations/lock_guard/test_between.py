@@ -50,7 +50,7 @@ class Between(RuleBasedStateMachine):
         lock = LockDevice(kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=public_x(self.key)))
         home = Home(box="box", name="House", storage=Storage(folder=folder), devices={LOCK: lock}, entrances={})
         self.commands = command_key(folder / "key")
-        self.guarded = GuardClient(home, line=self, mono=lambda: self.house.mono)
+        self.guarded = GuardClient(home, publisher=self, monotonic=lambda: self.house.mono)
         self.number = 0
         self.asked_at: dict[int, float] = {}
         self.bolts: list[tuple[float, LockState]] = [(self.house.mono, LockState.LOCKED)]  # what was true from when on
@@ -110,7 +110,7 @@ class Between(RuleBasedStateMachine):
 
     @rule()
     def the_gateway_beats(self) -> None:
-        self.running(self.guarded.up)
+        self.running(self.guarded.on_connected)
 
     @rule(through=st.booleans())
     def the_gateway_asks(self, *, through: bool) -> None:
@@ -194,7 +194,7 @@ class Between(RuleBasedStateMachine):
 
     def believed(self, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """An answer that counts tells what was true at some time after its question, at most some seconds ago."""
-        for _, where, told in self.guarded.heard((LOCK,), channel, incoming):
+        for _, where, told in self.guarded.on_message((LOCK,), channel, incoming):
             assert told.boot is not None
             assert told.uptime_ms is not None
             self.boot = told.boot, told.uptime_ms, self.house.mono

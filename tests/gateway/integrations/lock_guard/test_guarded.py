@@ -43,7 +43,7 @@ class Desk:
         self.mono = 100.0
         self.left: list[tuple[str, bytes]] = []
         self.seq = 0
-        self.guarded = GuardClient(self.home, line=self, mono=lambda: self.mono)
+        self.guarded = GuardClient(self.home, publisher=self, monotonic=lambda: self.mono)
 
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry: int | None = None,
@@ -91,11 +91,11 @@ class Desk:
             topic=f"perron/{LOCK}/{topic}", payload=payload, retain=retain, session=4, correlation=b"4:9",
             boot="forged", seq=99, uptime_ms=99,
         )  # fmt: skip
-        return self.guarded.heard((LOCK, DOOR), topic, incoming)
+        return self.guarded.on_message((LOCK, DOOR), topic, incoming)
 
     def challenged(self) -> None:
         """The guard has answered a beat."""
-        self.guarded.up()
+        self.guarded.on_connected()
         assert self.hears(question=self.said.question, part="guard", body="", nonce="n" * 22) == ()
 
     def ask(self, device: str = LOCK) -> str:
@@ -185,7 +185,7 @@ async def test_the_door_s_words_reach_the_door_alone(desk: Desk) -> None:
 
 
 async def test_a_question_waits_for_a_challenge(desk: Desk) -> None:
-    desk.guarded.up()
+    desk.guarded.on_connected()
     assert desk.said.at == "beat"
     beat = desk.said.question
     desk.ask()
@@ -218,7 +218,7 @@ async def test_what_is_for_others_leaves_as_it_is(desk: Desk) -> None:
     desk.guarded.publish("perron/front-signal/set", b"{}")
     assert desk.left == [("perron/front-signal/set", b"{}")]
     told = InboundMessage(topic="perron/front-signal/state", payload=b"{}", retain=True, session=1)
-    assert desk.guarded.heard(("front-signal",), TopicSuffix.STATE, told) == (
+    assert desk.guarded.on_message(("front-signal",), TopicSuffix.STATE, told) == (
         ("front-signal", TopicSuffix.STATE, told),
     )
 

@@ -83,10 +83,10 @@ class GatewaySide:
         self.session = 0
         self.line = MqttClient(
             broker=home.broker, subscriptions=self.topics.subscriptions, session_number=self._next,
-            on_message=self._on_message, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
+            on_message=self._on_message, on_up=lambda _session: self.guarded.on_connected(), on_down=lambda _why: None,
             on_missed=lambda _topic: None, monotonic=time.monotonic, birth_and_will=GATEWAY_BIRTH_AND_WILL,
         )  # fmt: skip
-        self.guarded = GuardClient(home, line=self.line, mono=time.monotonic)
+        self.guarded = GuardClient(home, publisher=self.line, monotonic=time.monotonic)
         self.number = 0
 
     async def _next(self) -> int:
@@ -96,7 +96,7 @@ class GatewaySide:
     def _on_message(self, incoming: InboundMessage) -> None:
         origin = self.topics.origin(incoming.topic)
         assert isinstance(origin, DeviceOrigin)
-        for device, channel, told in self.guarded.heard(origin.devices, origin.channel, incoming):
+        for device, channel, told in self.guarded.on_message(origin.devices, origin.channel, incoming):
             section = self.home.devices[device]
             for report in VENDORS[section.vendor].decode_report(channel, told.payload, section.device_ref):
                 self.heard.append((device, report, told))

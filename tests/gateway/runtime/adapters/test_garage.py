@@ -54,7 +54,9 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 def hears(made: ShellBox, device: str, payload: bytes, channel: TopicSuffix, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
     running = made.entrances["garage"]
-    running.hear(device, channel, InboundMessage(topic="x", payload=payload, retain=False, session=1, **properties))
+    running.on_message(
+        device, channel, InboundMessage(topic="x", payload=payload, retain=False, session=1, **properties)
+    )
     inbox = running._event_queue  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
     inbox.clear()

@@ -50,7 +50,7 @@ def hears(
     made: ShellBox, device: str, payload: str, channel: TopicSuffix = TopicSuffix.STATE, *, retain: bool = False
 ) -> Any:  # noqa: ANN401 - any event
     message = InboundMessage(topic="x", payload=payload.encode(), retain=retain, session=1)
-    made.front.hear(device, channel, message)
+    made.front.on_message(device, channel, message)
     return taken(made)
 
 
@@ -116,11 +116,11 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
     assert hears(made, "cooler", "39.2", retain=True) == []
     assert hears(made, "cooler", "39.2") == [cold]
     made.time.mono += 3600
-    made.front.mind_heartbeat(made.clock.now())
+    made.front.check_heartbeats(made.clock.now())
     assert taken(made) == []
     made.time.mono += 1
-    made.front.mind_heartbeat(made.clock.now())
-    made.front.mind_heartbeat(made.clock.now())
+    made.front.check_heartbeats(made.clock.now())
+    made.front.check_heartbeats(made.clock.now())
     assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]  # once
     assert hears(made, "cooler", "39.2") == [cold]
     assert hears(made, "cooler", "unavailable") == [e.FridgeReported(place="fridge", fridge=FridgeState())]
@@ -130,7 +130,7 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
 async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: ShellBox, payload: str) -> None:
     assert hears(made, "cooler", "39.2") == [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))]
     message = InboundMessage(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
-    made.front.hear("cooler", TopicSuffix.STATE, message)
+    made.front.on_message("cooler", TopicSuffix.STATE, message)
     assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
@@ -152,7 +152,7 @@ async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: ShellB
 
 
 async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made: ShellBox) -> None:
-    made.front._executor.ask_around(1)  # noqa: SLF001 - as the shell does when the broker is there
+    made.front._executor.query_all(1)  # noqa: SLF001 - as the shell does when the broker is there
     (question,) = [sent for sent in made.line.sent if sent.topic.endswith("/get")]
     assert question.topic == "perron/luc/get"
     device_ref = made.home.devices["luc"].device_ref
@@ -165,5 +165,5 @@ async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made:
 async def test_an_entity_says_nothing_to_an_entrance_that_does_not_name_it(made: ShellBox) -> None:
     garage = made.entrances["garage"]
     message = InboundMessage(topic="x", payload=b"home", retain=False, session=1)
-    garage.hear("claire", TopicSuffix.STATE, message)
+    garage.on_message("claire", TopicSuffix.STATE, message)
     assert list(garage._event_queue) == []  # noqa: SLF001 - what waits there is what was heard

@@ -101,9 +101,9 @@ def test_a_link_asks_in_the_owners_words_for_this_and_nothing_else() -> None:
         assert isinstance(link, ActionLink)
         made = link_request(link)
         assert (
-            owner_requests.parse_owner_request(made.wish.model_dump_json().encode()) == made.wish
+            owner_requests.parse_owner_request(made.request.model_dump_json().encode()) == made.request
         )  # as it would come over MQTT
-        return made.entrance, made.wish.model_dump(exclude={"id"}), made.permission_version
+        return made.entrance, made.request.model_dump(exclude={"id"}), made.permission_version
 
     assert asked(LinkPurpose.STOP) == ("front", {"do": "stop"}, None)
     assert asked(LinkPurpose.APPROVE) == ("front", {"do": "approve", "visit": "0f3a-visit"}, None)

@@ -132,12 +132,12 @@ async def test_no_log_holds_anything_of_a_url_but_its_scheme(
         async with receiver() as ear:
             for url in (ear.json, ear.ntfy):
                 ear.answers = lambda _got: 200
-                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.TAKEN
+                assert await phone(tmp_path, url).send(NOTICE) is SendResult.TAKEN
                 ear.answers = lambda _got: 401
-                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.REFUSED
+                assert await phone(tmp_path, url).send(NOTICE) is SendResult.REFUSED
             await ear.down()
             for url in (ear.json, ear.ntfy):
-                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.REFUSED
+                assert await phone(tmp_path, url).send(NOTICE) is SendResult.REFUSED
             said = capfd.readouterr()
             everything = "\n".join([str(lines), caplog.text, said.out, said.err])
             assert SECRET_TOKEN not in everything
@@ -154,7 +154,7 @@ async def test_a_picture_on_its_way_is_the_boxs_alone_and_gone_afterwards(tmp_pa
             return 200
 
         ear.answers = look
-        assert await phone(tmp_path, ear.ntfy).tell(NOTICE) is SendResult.TAKEN
+        assert await phone(tmp_path, ear.ntfy).send(NOTICE) is SendResult.TAKEN
     assert seen == [(".jpg", 0)]
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -162,7 +162,7 @@ async def test_a_picture_on_its_way_is_the_boxs_alone_and_gone_afterwards(tmp_pa
 async def test_a_full_disk_lets_the_words_through(tmp_path: Path) -> None:
     (tmp_path / "scratch").write_text("no folder can be made here")
     async with receiver() as ear:
-        assert await phone(tmp_path, ear.json).tell(NOTICE) is SendResult.TAKEN
+        assert await phone(tmp_path, ear.json).send(NOTICE) is SendResult.TAKEN
         assert ear.got[0].picture is None
 
 
@@ -177,20 +177,20 @@ async def test_a_phone_that_hangs_is_given_up_in_time_and_not_tried_without_end(
     async with receiver() as ear:
         ear.hangs = asyncio.Event()
         slow = phone(tmp_path, ear.json, limit=0.05)
-        assert [await slow.tell(NOTICE) for _ in range(MAX_HANGING_SENDS + 2)] == [SendResult.SILENT] * (
+        assert [await slow.send(NOTICE) for _ in range(MAX_HANGING_SENDS + 2)] == [SendResult.SILENT] * (
             MAX_HANGING_SENDS + 2
         )
         ear.hangs.set()
         await wait_until(lambda: len(ear.got) == MAX_HANGING_SENDS, within=30)
         patient = phone(tmp_path, ear.json)
-        assert await patient.tell(NOTICE) is SendResult.TAKEN
+        assert await patient.send(NOTICE) is SendResult.TAKEN
 
 
 async def test_ntfy_gets_three_buttons_in_ascii_and_what_the_owner_wrote_stays(tmp_path: Path) -> None:
     many = PhoneNotification(title="T", text="t", urgent=True, buttons=NOTICE.buttons * 4)
     async with receiver() as ear:
-        assert await phone(tmp_path, ear.ntfy).tell(many) is SendResult.TAKEN
-        assert await phone(tmp_path, f"{ear.ntfy}?priority=low").tell(many) is SendResult.TAKEN
+        assert await phone(tmp_path, ear.ntfy).send(many) is SendResult.TAKEN
+        assert await phone(tmp_path, f"{ear.ntfy}?priority=low").send(many) is SendResult.TAKEN
         first, second = ear.got
         assert first.headers["X-Actions"].count("perron.home") == 3
         assert (first.headers["X-Priority"], second.headers["X-Priority"]) == ("high", "low")

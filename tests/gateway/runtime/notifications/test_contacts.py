@@ -57,7 +57,7 @@ class Booked:
 @asynccontextmanager
 async def booked(folder: Path, time: ManualTime | None = None) -> AsyncIterator[Booked]:
     async with box(folder, make_home(folder), time=time or ManualTime()) as made:
-        await made.pocket.enlist()
+        await made.pocket.register_phones()
         async with run_tasks(made.pocket.run()):
             yield Booked(made, made.phonebook)
 
@@ -76,8 +76,8 @@ async def test_a_phone_that_is_added_gets_messages_from_then_on_without_a_restar
         await made.says()
         await made.until(lambda: answered(ear) == 1)
         assert "serrure bloquée" in ear.texts[0]
-        (listed,) = made.book.listed()
-        await made.until(lambda: made.book.listed()[0].standing.reached is not None)
+        (listed,) = made.book.list_phones()
+        await made.until(lambda: made.book.list_phones()[0].standing.reached is not None)
         assert (listed.scheme, listed.host) == ("json", "127.0.0.1")
         assert SECRET_TOKEN not in repr(listed)
 
@@ -100,9 +100,9 @@ async def test_a_phone_that_is_removed_gets_nothing_more_and_others_go_on(tmp_pa
     async with receiver() as ear, receiver() as other, booked(tmp_path) as made:
         assert await made.book.add(ear.json, "p-anna") is None
         assert await made.book.add(other.json, "p-anna") is None
-        first, second = made.book.listed()
+        first, second = made.book.list_phones()
         assert await made.book.remove(first.name, "p-anna") == RemovedPhone(waiting=0, others=True)
-        assert [one.name for one in made.book.listed()] == [second.name]
+        assert [one.name for one in made.book.list_phones()] == [second.name]
         await made.says()
         await made.until(lambda: answered(other) == 1)
         assert answered(ear) == 0
@@ -116,7 +116,7 @@ async def test_what_a_removed_phone_still_waited_for_is_told_to_one_that_came_la
         await made.says()
         await made.until(lambda: made.box.pocket.failures[0] >= 1)
         assert await made.book.add(ear.json, "p-anna") is None
-        (first, _) = made.book.listed()
+        (first, _) = made.book.list_phones()
         assert (first.standing.waiting, first.standing.reached) == (1, None)
         assert first.standing.heard == SendResult.REFUSED
         assert answered(ear) == 0, "it came later, and the first one still may get it"
@@ -129,10 +129,10 @@ async def test_the_last_phone_s_messages_are_said_to_be_dropped(tmp_path: Path) 
         assert await made.book.add(deaf.json, "p-anna") is None
         await made.says()
         await made.until(lambda: made.box.pocket.failures[0] >= 1)
-        (only,) = made.book.listed()
+        (only,) = made.book.list_phones()
         assert await made.book.remove(only.name, "p-anna") == RemovedPhone(waiting=1, others=False)
         assert made.lines == []
-        assert made.book.listed() == ()
+        assert made.book.list_phones() == ()
 
 
 async def test_each_phone_is_told_in_its_own_language_also_after_a_restart(tmp_path: Path) -> None:
@@ -141,19 +141,19 @@ async def test_each_phone_is_told_in_its_own_language_also_after_a_restart(tmp_p
         async with booked(tmp_path, time) as made:
             for ear in (french, english):
                 assert await made.book.add(ear.json, "p-anna") is None
-            await made.book.speak(made.book.listed()[1].name, "en")
+            await made.book.set_language(made.book.list_phones()[1].name, "en")
             await made.says()
             await made.until(lambda: answered(french) == answered(english) == 1)
             with pytest.raises(LookupError):
-                await made.book.speak("nobody", "en")
+                await made.book.set_language("nobody", "en")
         assert ("serrure bloquée" in french.texts[0], "lock jammed" in english.texts[0]) == (True, True)
         urls = (french.json, english.json)
         async with box(tmp_path, make_home(tmp_path), time=time) as made_again:
             book = made_again.phonebook
             await asyncio.to_thread(made_again.home.phones_file.write_text, "\n".join(urls))
             await book._reload()  # noqa: SLF001 - what the app does at its start
-            await made_again.pocket.enlist()
-            assert [one.language for one in book.listed()] == [None, "en"]
+            await made_again.pocket.register_phones()
+            assert [one.language for one in book.list_phones()] == [None, "en"]
 
 
 async def test_a_word_to_try_a_phone_says_what_came_of_it(tmp_path: Path) -> None:
@@ -161,22 +161,25 @@ async def test_a_word_to_try_a_phone_says_what_came_of_it(tmp_path: Path) -> Non
         for one in (ear, deaf):
             assert await made.book.add(one.json, "p-anna") is None
         ear.hangs = asyncio.Event()
-        names = [one.name for one in made.book.listed()]
-        assert [made.book.try_out(name) for name in (*names, "nobody")] == [True, True, False]
-        assert not made.book.try_out(names[0]), "one is on its way"
-        trial = made.book.listed()[0].trial
+        names = [one.name for one in made.book.list_phones()]
+        assert [made.book.send_test(name) for name in (*names, "nobody")] == [True, True, False]
+        assert not made.book.send_test(names[0]), "one is on its way"
+        trial = made.book.list_phones()[0].trial
         assert trial is not None
         assert trial.heard is None
         ear.hangs.set()
-        await made.until(lambda: all(one.trial is not None and one.trial.heard for one in made.book.listed()))
-        assert [one.trial and one.trial.heard for one in made.book.listed()] == [SendResult.TAKEN, SendResult.REFUSED]
+        await made.until(lambda: all(one.trial is not None and one.trial.heard for one in made.book.list_phones()))
+        assert [one.trial and one.trial.heard for one in made.book.list_phones()] == [
+            SendResult.TAKEN,
+            SendResult.REFUSED,
+        ]
         assert ear.texts == ["Un essai de Perron : les messages arrivent ici."]
 
 
 async def test_the_log_tells_who_added_and_removed_a_phone_and_nothing_of_its_address(tmp_path: Path) -> None:
     async with receiver() as ear, booked(tmp_path) as made:
         assert await made.book.add(ear.json, "p-anna") is None
-        await made.book.remove(made.book.listed()[0].name, "p-bob")
+        await made.book.remove(made.book.list_phones()[0].name, "p-bob")
         rows = made.box.store.log.newest_bodies(("phone_added", "phone_removed"), at_most=9)
         assert [(row["kind"], row["by"], row["scheme"]) for row in rows] == [
             ("phone_removed", "p-bob", "json"),
@@ -198,7 +201,7 @@ async def test_what_was_written_by_hand_stays_and_the_file_is_the_box_s_alone(tm
         assert made.lines == ["# mine", "", ear.json, other.json]
         assert not is_open_to_others(made.book.file)
         assert made.book.file.stat().st_mode & 0o777 == 0o600
-        await made.book.remove(made.book.listed()[0].name, "p-anna")
+        await made.book.remove(made.book.list_phones()[0].name, "p-anna")
         assert made.lines == ["# mine", "", other.json]
 
 

@@ -37,7 +37,9 @@ async def decided(made: ShellBox, command: c.NotifyOwner | c.RaiseAlarm, state: 
     async def picture() -> bytes | None:
         return made.eyes.jpeg
 
-    made.office.tell(command, state, made.clock.now(), message=number, picture=picture if _pictured(command) else None)
+    made.office.notify(
+        command, state, made.clock.now(), message=number, picture=picture if _pictured(command) else None
+    )
     return number
 
 
@@ -85,7 +87,7 @@ async def test_what_could_not_be_told_is_told_when_the_broker_is_back_and_marked
         made.time.mono += 3600
         await asyncio.sleep(0.05)
         made.line.mend()
-        made.office.connected()
+        made.office.on_connected()
         await wait_until(lambda: messages(made) and not made.store.messages.unsent())
         (said,) = messages(made)
         assert (said["id"], said["late"]) == (number, True)
@@ -101,14 +103,14 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
         await decided(made, c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
         await asyncio.sleep(0.05)
     async with box(tmp_path) as made, run_tasks(made.office.run()):
-        made.office.connected()
+        made.office.on_connected()
         await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
         assert [(one["about"], one["late"], one["visit"]) for one in messages(made)] == [
             ("locked_again", True, VISIT),
             ("lock_jammed", True, VISIT),
         ]
         assert "shop" in messages(made)[0]["text"]
-        made.office.connected()
+        made.office.on_connected()
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 2
 
@@ -124,17 +126,17 @@ async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> N
 
         outcome = await made.store.commit(make_step(entrance_in_visit(made.home), LOCKED, now=made.clock.now()))
         assert isinstance(outcome, CommitResult)
-        made.office.tell(LOCKED, entrance_in_visit(made.home), NOW, message=outcome.messages[0], picture=slow_picture)
-        made.office.connected()  # a new session while its picture is awaited
+        made.office.notify(LOCKED, entrance_in_visit(made.home), NOW, message=outcome.messages[0], picture=slow_picture)
+        made.office.on_connected()  # a new session while its picture is awaited
         waits.set()
         await wait_until(lambda: messages(made))
-        made.office.connected()  # and while its acknowledgement is
+        made.office.on_connected()  # and while its acknowledgement is
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 1
         made.line.waiting[0].set_result(Acknowledgement(code=0, seconds=1))
-        made.office.connected()  # acknowledged, and not noted yet
+        made.office.on_connected()  # acknowledged, and not noted yet
         await wait_until(lambda: not made.store.messages.unsent())
-        made.office.connected()
+        made.office.on_connected()
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 1
 
@@ -147,7 +149,7 @@ async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> Non
         made.line.cut()
         await asyncio.sleep(0.05)
         made.line.mend()
-        made.office.connected()
+        made.office.on_connected()
         await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
         assert [(one["id"], one["late"]) for one in messages(made)] == [(number, False), (number, True)]
 
@@ -159,14 +161,14 @@ async def test_what_neither_disk_nor_broker_took_is_told_when_the_broker_is_back
         if lost == "before it is sent":
             made.line.cut()
         state, now = made.front.state, made.clock.now()
-        made.office.tell(c.RaiseAlarm(code=c.AlarmCode.SAFE_MODE), state, now, message=None, picture=None)
+        made.office.notify(c.RaiseAlarm(code=c.AlarmCode.SAFE_MODE), state, now, message=None, picture=None)
         await asyncio.sleep(0.05)
         made.line.cut()
         await asyncio.sleep(0.05)
         before = len(messages(made))
         made.line.mend()
         for _ in range(2):
-            made.office.connected()
+            made.office.on_connected()
             await wait_until(lambda: len(messages(made)) > before)
             await asyncio.sleep(0.05)
         (said,) = messages(made)[before:]
@@ -203,7 +205,7 @@ async def test_an_entrance_that_is_no_longer_configured_stops_nothing(tmp_path: 
         await made.store.commit(make_step(Entrance(id="garage"), alarm, now=made.clock.now()))
         smaller = made.home.model_copy(update={"entrances": {"front": made.home.entrances["front"]}})
     async with box(tmp_path, smaller) as made, run_tasks(made.office.run()):
-        made.office.connected()
+        made.office.on_connected()
         await asyncio.sleep(0.05)
         assert messages(made) == []
 
@@ -216,23 +218,23 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         await receive(made.store, make_offer())
         made.time.mono += 3 * 3600 + 60  # the window is over, and nobody came
         made.line.cut()
-        made.office.owed()
+        made.office.schedule_results()
         await asyncio.sleep(0.05)
         assert results() == []
         made.line.mend()
         made.line.slow = True
-        made.office.connected()
+        made.office.on_connected()
         await wait_until(results)
         made.line.cut()  # lost on the way: nobody knows
         await asyncio.sleep(0.05)
         made.line.mend()
-        made.office.connected()
+        made.office.on_connected()
         await wait_until(lambda: len(results()) == 2)
         assert {(one["delivery"], one["state"]) for one in results()} == {("d1", "expired")}
         brand = results()[0]["brand"]
         own = [json.loads(one.payload) for one in made.line.on(f"perron/deliveries/result/{brand}")]
         assert own[-1] == results()[-1], "the brand hears it on a topic that no other brand reads"
         await wait_until(lambda: not made.store.deliveries.changed_results(made.clock.now()))
-        made.office.owed()
+        made.office.schedule_results()
         await asyncio.sleep(0.05)
         assert len(results()) == 2

@@ -80,7 +80,7 @@ class Pocketed:
         async def picture() -> bytes | None:
             return jpeg
 
-        self.office.tell(command, state, now, message=outcome.messages[0], picture=picture)
+        self.office.notify(command, state, now, message=outcome.messages[0], picture=picture)
 
     def owed(self) -> list[str]:
         """What any phone is still owed, as numbers of messages."""
@@ -125,13 +125,15 @@ async def pocketed(
     store = await Store.open(folder / "perron.sqlite3", home=made, now=NOW)
     phones = phones_of(file, key=KEY, scratch=folder / "pocket")
     if stuck:  # this one alone is given up soon
-        phones = (ApprisePhone(stuck, key=KEY, scratch=folder / "pocket", limit=0.2), *phones)
+        phones = (ApprisePhone(stuck, key=KEY, scratch=folder / "pocket", timeout_s=0.2), *phones)
     clock = time.clock()
-    pocket = NotificationQueue(made, phones=phones, store=store, clock=clock, key=KEY, lot=lambda: 1.0, look=0.02)
+    pocket = NotificationQueue(
+        made, phones=phones, store=store, clock=clock, key=KEY, jitter=lambda: 1.0, poll_interval_s=0.02
+    )
     voice: NotificationChannel = pocket
-    office = Outbox(made, store=store, line=FakePublisher(), clock=clock, voices=(voice,))
+    office = Outbox(made, store=store, publisher=FakePublisher(), clock=clock, channels=(voice,))
     try:
-        await pocket.enlist()
+        await pocket.register_phones()
         async with run_tasks(office.run(), pocket.run()):
             yield Pocketed(made, store, time, office, pocket, phones)
     finally:
@@ -183,7 +185,7 @@ async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) 
         links = [link for token in tokens if isinstance(link := verify_link(token, KEY, NOW), ActionLink)]
         assert [link.purpose for link in links] == [LinkPurpose.APPROVE, LinkPurpose.VETO, LinkPurpose.STOP]
         assert [link_request(link).entrance for link in links] == ["front"] * 3
-        assert [getattr(link_request(link).wish, "visit", None) for link in links] == [VISIT, VISIT, None]
+        assert [getattr(link_request(link).request, "visit", None) for link in links] == [VISIT, VISIT, None]
         assert PAGES not in ntfy.text
         assert plain.text.splitlines()[1:] == [f"{one['label']} : {one['url']}" for one in buttons]  # the same links
 
@@ -207,7 +209,9 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
         wishes = [link_request(link) for link in made_links if isinstance(link, ActionLink)]
-        brands_asked = [(one.wish.do, one.permission_version) for one in wishes if one.permission_version is not None]
+        brands_asked = [
+            (one.request.do, one.permission_version) for one in wishes if one.permission_version is not None
+        ]
         permission_now = made.store.brands.permission("shop")
         assert permission_now is not None
         version = permission_now.version
@@ -230,7 +234,7 @@ async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
     made_home = home_without_permission(house(tmp_path), **terms)
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
         answer = await receive(made.store, make_offer())
-        assert answer.asks is not None
+        assert answer.permission_message is not None
         for detail in ("lock", "door", "disk", "clock"):
             await made.says(replace(NOT_READY, detail=detail))
         await made.until(lambda: made.pocket.failures[0])
@@ -242,7 +246,7 @@ async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
         assert "Without an answer from you it is no" in request.text
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(request.headers["X-Actions"])]
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
-        assert [link_request(link).wish.do for link in made_links if isinstance(link, ActionLink)] == asked
+        assert [link_request(link).request.do for link in made_links if isinstance(link, ActionLink)] == asked
 
 
 # ---- down, up, late
@@ -436,12 +440,12 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
         state, now = Entrance(id="front"), made.time.clock().now()
         full = c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)
-        made.office.tell(full, state, now, message=None, picture=None)
+        made.office.notify(full, state, now, message=None, picture=None)
         await made.until(lambda: made.pocket.failures == [1])
         await ear.up()
         made.time.mono += PHONE_BACKOFF.first_s
         await made.until(lambda: ear.got)
-        made.office.connected()  # the broker is back: it is told, the phone is not told again
+        made.office.on_connected()  # the broker is back: it is told, the phone is not told again
         await made.says(JAMMED)
         await made.until(lambda: len(ear.got) == 2 and not made.owed())
         assert [text.splitlines()[0] for text in ear.texts] == [
@@ -452,10 +456,10 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
 
 async def test_each_phone_reads_its_own_language_also_of_what_the_disk_did_not_take(tmp_path: Path) -> None:
     async with receiver() as french, receiver() as ear, pocketed(tmp_path, french.json, ear.json) as made:
-        made.pocket.speak(made.phones[0].name, "fr")
+        made.pocket.set_language(made.phones[0].name, "fr")
         now = made.time.clock().now()
         full = c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)
-        made.office.tell(full, Entrance(id="front"), now, message=None, picture=None)
+        made.office.notify(full, Entrance(id="front"), now, message=None, picture=None)
         await made.says(JAMMED)
         await made.until(lambda: len(french.got) == len(ear.got) == 2 and not made.owed())
         assert sorted(text.splitlines()[0] for text in french.texts) == [
@@ -527,14 +531,16 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
         name, scheme = "kept", "test"
         host: str | None = None
 
-        async def tell(self, notice: PhoneNotification) -> SendResult:
-            heard.append(notice)
+        async def send(self, notification: PhoneNotification) -> SendResult:
+            heard.append(notification)
             return SendResult.TAKEN
 
     time = ManualTime()
     async with pocketed(tmp_path, time=time) as made:
-        pocket = NotificationQueue(made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, look=0.02)
-        await pocket.enlist()
+        pocket = NotificationQueue(
+            made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, poll_interval_s=0.02
+        )
+        await pocket.register_phones()
         await made.says(
             c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
         )

@@ -262,7 +262,7 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
 
 async def test_the_log_keeps_what_was_said_but_no_picture() -> None:
     with structlog.testing.capture_logs() as lines:
-        await LogChannel("en").tell(
+        await LogChannel("en").notify(
             ComposedMessage(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8")
         )
     assert lines == [

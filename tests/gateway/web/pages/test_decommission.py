@@ -164,7 +164,7 @@ async def test_nothing_is_wiped_without_the_house_s_name(site: ServedSite, made:
             status, text = await asked(client, "wipe", name=name)
             assert (status, "This is not the house&#39;s name: Home" in text) == (422, True)
     assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
-    assert not made.front.stopped()
+    assert not made.front.is_stopped()
 
 
 async def test_it_is_stopped_announced_marked_and_then_the_box_begins_anew(site: ServedSite, made: ShellBox) -> None:
@@ -174,7 +174,7 @@ async def test_it_is_stopped_announced_marked_and_then_the_box_begins_anew(site:
     assert (status, "The box is being wiped" in text) == (200, True)
     assert made.began_again == 1
     assert factory_reset.is_marked_for_wipe(made.home.storage.folder)
-    assert made.front.stopped()
+    assert made.front.is_stopped()
     results = [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
     assert results[-1]["state"] == "cancelled"
     assert made.store.deliveries.changed_results(made.clock.now()) == ()
@@ -222,7 +222,7 @@ async def test_it_is_refused_in_plain_words_while_something_is_under_way(
         status, text = await asked(client, "wipe", name="Home")
     assert (status, said[way] in text) == (409, True)
     assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
-    assert not made.front.stopped()
+    assert not made.front.is_stopped()
     assert made.began_again == 0
 
 

@@ -46,7 +46,7 @@ async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_
     async with receiver() as ear, site.client(site.owner) as client:
         status, page = await added(client, ear.json, password="another one")  # noqa: S106 - a wrong one
         assert (status, "This password is wrong." in page) == (422, True)
-        assert made.phonebook.listed() == ()
+        assert made.phonebook.list_phones() == ()
         status, page = await added(client, ear.json)
         assert (status, "Added. Try it." in page) == (200, True)
         assert "json 127.0.0.1" in page
@@ -104,7 +104,7 @@ async def test_the_page_is_the_owner_s_alone(site: ServedSite) -> None:
 async def test_what_does_not_exist_is_not_done(site: ServedSite) -> None:
     async with receiver() as ear, site.client(site.owner) as client:
         await added(client, ear.json)
-        name = site.box.phonebook.listed()[0].name
+        name = site.box.phonebook.list_phones()[0].name
         for path, do, status in ((f"{PAGE}/nobody", "remove", 404), (f"{PAGE}/nobody", "en", 404),
                                  (f"{PAGE}/{name}", "dance", 400)):  # fmt: skip
             async with client.post(path, data={"do": do}) as answer:
@@ -147,11 +147,11 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         assert await book.add(ear.json, site.owner.user.person) is None
         await expect(phone).to_have_count(2)
         await phone.nth(1).locator("[value=try]").focus()
-        await book.speak(book.listed()[0].name, "en")  # the part is painted anew under his fingers
+        await book.set_language(book.list_phones()[0].name, "en")  # the part is painted anew under his fingers
         await expect(phone.nth(0).locator("[value=en]")).to_have_attribute("aria-pressed", "true")
         held = page.locator(":focus")
         await expect(held).to_have_attribute("aria-label", re.compile("2$"))
-        await book.remove(book.listed()[1].name, site.owner.user.person)
+        await book.remove(book.list_phones()[1].name, site.owner.user.person)
         await expect(phone).to_have_count(1)
         await phone.locator("summary").click()
         await phone.locator("[value=remove]").click()

@@ -105,7 +105,7 @@ async def test_whatever_a_hub_alters_nothing_is_done(tmp_path: Path) -> None:
             receipt = await here.brings(altered)
             assert receipt.state == "refused", at
             assert receipt.why in {"malformed", "unknown_browser"}
-        assert not here.made.front.stopped()
+        assert not here.made.front.is_stopped()
         assert here.made.store.browsers.orders(here.phone.browser, at_most=9) == ()
 
 
@@ -134,7 +134,7 @@ async def test_a_hub_cannot_invent_an_order_nor_sign_for_a_browser_nor_turn_a_qu
             receipt = await here.brings(lie)
             assert receipt.state == "refused", what
             assert receipt.why in {"malformed", "wrong_signature", "wrong_claims", "wrong_audience", "unknown_browser"}
-        assert not here.made.front.stopped()
+        assert not here.made.front.is_stopped()
 
 
 def _public(one: RemoteBrowser) -> dict[str, str]:
@@ -146,15 +146,15 @@ async def test_the_same_envelope_again_is_the_same_receipt_and_nothing_is_done_t
     async with remote_household(tmp_path) as here:
         sealed = here.phone.sealed(here.phone.order("stop"))
         assert (await here.brings(sealed)).state == "received"
-        await wait_until(here.made.front.stopped)
+        await wait_until(here.made.front.is_stopped)
         await here.became()
-        await here.made.reception.wished("front", _lift(), here.site.owner.user.person)
-        await wait_until(lambda: not here.made.front.stopped())
+        await here.made.reception.submit_request("front", _lift(), here.site.owner.user.person)
+        await wait_until(lambda: not here.made.front.is_stopped())
         here.made.time.mono += 3600  # it would be over by now
         for _ in range(3):
             assert (await here.brings(sealed)).state == "received"
         await here.made.quiet()
-        assert not here.made.front.stopped(), "lifted at home: the hub stops nothing by playing it again"
+        assert not here.made.front.is_stopped(), "lifted at home: the hub stops nothing by playing it again"
 
 
 def _lift() -> Any:  # noqa: ANN401 - a wish
@@ -178,7 +178,7 @@ async def test_an_older_order_is_refused_whatever_it_is(tmp_path: Path) -> None:
 async def test_a_permit_that_was_held_back_does_not_undo_what_was_decided_at_home_meanwhile(tmp_path: Path) -> None:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         permit = here.phone.sealed(await permit_of(here))
-        assert await here.made.reception.letting.refuse("shop", here.site.owner.user.person) is None
+        assert await here.made.reception.permissions.refuse("shop", here.site.owner.user.person) is None
         assert (await here.brings(permit)).state == "received"
         order = await here.became()
         assert (order.state, order.why) == ("failed", "ask_changed")
@@ -188,7 +188,7 @@ async def test_a_permit_that_was_held_back_does_not_undo_what_was_decided_at_hom
 async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(tmp_path: Path) -> None:
     """The permit is looked at before the revocation is on the disk, and stored behind it."""
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
-        now, letting = await ask(here), here.made.reception.letting
+        now, letting = await ask(here), here.made.reception.permissions
         revoking = asyncio.create_task(letting.revoke("shop", here.site.owner.user.person))
         await asyncio.sleep(0)
         await here.orders("permit", life=86_400, brand="shop", ask=now, terms=TERMS)
@@ -201,7 +201,7 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
 async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count(tmp_path: Path) -> None:
     """What was shown is compared where it is decided: between a look and the disk the house may say something else."""
     async with remote_household(tmp_path) as here:
-        letting, person = here.made.reception.letting, here.site.owner.user.person
+        letting, person = here.made.reception.permissions, here.site.owner.user.person
         shown = here.made.store.brands.permission("shop")
         assert shown is not None
         revoked, permitted = await asyncio.gather(
@@ -263,7 +263,7 @@ async def test_while_the_box_does_not_know_the_time_it_lets_nobody_in_and_stops_
         monkeypatch.setattr(here.made.clock, "now", lambda: replace(now(), trusted=False))
         assert await here.orders("permit", life=86_400, brand="shop", ask=shown, terms=TERMS) == "clock_untrusted"
         assert await here.orders("stop") is None
-        await wait_until(here.made.front.stopped)
+        await wait_until(here.made.front.is_stopped)
         assert await standing(here) is PermissionStatus.PENDING
 
 
@@ -274,11 +274,11 @@ async def test_a_stop_stops_all_doors_or_the_one_that_is_named(tmp_path: Path) -
     async with remote_household(tmp_path) as here:
         garage = here.made.entrances["garage"]
         assert await here.orders("stop", entrance="garage") is None
-        await wait_until(garage.stopped)
+        await wait_until(garage.is_stopped)
         assert (await here.became()).state == "done"
-        assert not here.made.front.stopped()
+        assert not here.made.front.is_stopped()
         assert await here.orders("stop") is None
-        await wait_until(here.made.front.stopped)
+        await wait_until(here.made.front.is_stopped)
         assert await here.orders("stop", entrance="nowhere") is None
         assert (await here.became()).why == "not_here"
         row = next(row for row in here.made.store.browsers.orders(here.phone.browser, at_most=9) if row.number == 1)
@@ -297,7 +297,7 @@ async def test_a_stop_holds_also_where_nothing_can_be_stored(tmp_path: Path, mon
             patch.setattr(BrowserStore, "add_order", full)
             with pytest.raises(StoreFailed):
                 await here.brings(sealed)  # no receipt: the hub brings it again
-        assert here.made.front.stopped()
+        assert here.made.front.is_stopped()
         assert (await here.brings(sealed)).state == "received"
 
 
@@ -397,10 +397,14 @@ async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_it
     tmp_path: Path,
 ) -> None:
     async with remote_household(tmp_path) as here:
-        letting, store, lune = here.made.reception.letting, here.made.store, UnknownBrand(now=here.made.clock.now().utc)
+        letting, store, lune = (
+            here.made.reception.permissions,
+            here.made.store,
+            UnknownBrand(now=here.made.clock.now().utc),
+        )
 
         async def hears(token: bytes) -> None:
-            assert await letting.asked(token, home=STREET, hub=HUB_URL) is None
+            assert await letting.accept_message(token, home=STREET, hub=HUB_URL) is None
 
         await hears(lune.asking())
         seen = next(one for one in (await here.state())["brands"] if one["id"] == "lune")
@@ -434,7 +438,7 @@ async def test_a_browser_that_ended_orders_nothing_and_is_answered_nothing(tmp_p
         assert await here.orders("stop") == "unknown_browser"
         _, text = here.phone.question("state")
         assert await here.put(here.phone.sealed(text)) is None
-        assert not here.made.front.stopped()
+        assert not here.made.front.is_stopped()
 
 
 async def test_what_was_kept_and_not_done_is_done_at_the_next_start_once(tmp_path: Path) -> None:
@@ -449,7 +453,7 @@ async def test_what_was_kept_and_not_done_is_done_at_the_next_start_once(tmp_pat
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
         await wait_until(lambda: not store.browsers.unfinished_orders())
         again.cancel()
-        assert here.made.front.stopped()
+        assert here.made.front.is_stopped()
         assert await standing(here) is PermissionStatus.GRANTED
         assert len([row for row in store.log.bodies_of_kind("permission") if row.get("by") is not None]) == 1
 

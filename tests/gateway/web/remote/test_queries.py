@@ -99,7 +99,7 @@ async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         seen = set()
         for standing in (None, PermissionStatus.GRANTED, PermissionStatus.REVOKED, PermissionStatus.GRANTED):
-            letting, person = here.made.reception.letting, here.site.owner.user.person
+            letting, person = here.made.reception.permissions, here.site.owner.user.person
             if standing is PermissionStatus.GRANTED:
                 permission = here.made.store.brands.permission("shop")
                 assert permission is not None
@@ -258,7 +258,7 @@ async def test_whatever_a_hub_asks_or_alters_it_is_answered_nothing(tmp_path: Pa
         ):  # fmt: skip
             assert await here.put(lie) is None
         assert await here.put(sealed, by=bruno) is None, "another's envelope under one's own name"
-        assert not here.made.front.stopped()
+        assert not here.made.front.is_stopped()
 
 
 async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> None:
