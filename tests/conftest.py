@@ -53,6 +53,31 @@ def pytest_collection() -> Iterator[None]:
         gc.set_threshold(100_000, 20, 100)  # looked for as often as usual, it was a twelfth of all time
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the files whose tests wait evenly among those whose tests compute, where several workers share the cores.
+
+    In the order of their names all that wait would come in one stretch, in which the cores have little to do. The
+    tests of a file stay together and in their order; what takes longest, beside the packages, begins first.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting: list[Path] = []
+    computing: list[Path] = []
+    for file, found in sorted(files.items(), key=lambda one: one[0].parent != Path(__file__).parent):
+        (waiting if any(item.get_closest_marker("slow") for item in found) else computing).append(file)
+    rank: dict[Path, float] = {}
+    for kind in (waiting, computing):
+        before, whole = 0, sum(len(files[file]) for file in kind)
+        for file in kind:
+            rank[file] = before / whole
+            before += len(files[file])
+    items.sort(key=lambda item: rank[item.path])
+
+
 @pytest.fixture(autouse=True, scope="session")
 def houses_start_by_a_fork() -> Iterator[None]:
     """Start the processes of played houses by a fork; a test that needs its own way of starting them overrides this."""
