@@ -16,8 +16,8 @@ from gateway.cli.failure import ExitCode
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.installation.capability import entrance_capabilities
-from gateway.installation.diagnostics.words import FINDING_TEXTS
-from gateway.installation.words import CAPABILITY_TEXTS
+from gateway.installation.diagnostics.texts import FINDING_TEXTS
+from gateway.installation.texts import CAPABILITY_TEXTS
 from gateway.runtime.notifications.texts import READINESS_TEXTS, REFUSAL_TEXTS
 from gateway.system.i18n import Language, Text, in_language
 

@@ -8,7 +8,7 @@ from gateway.cli.lines import expand_commands, quoted_path
 from gateway.config.home import Home
 from gateway.installation.diagnostics.finding import FindingVerdict, Sentence
 from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 
 
 async def report(home: Home, console: Console) -> bool:

@@ -93,7 +93,7 @@ def _warn_of_login(home: Path, id_: str) -> None:
     from gateway.config.devices import CameraDevice
     from gateway.installation.diagnostics.finding import Sentence
     from gateway.installation.diagnostics.stream import login_error
-    from gateway.installation.diagnostics.words import sentence_text
+    from gateway.installation.diagnostics.texts import sentence_text
 
     device = load_home(home).devices.get(id_)
     unusable = login_error(device) if isinstance(device, CameraDevice) else None

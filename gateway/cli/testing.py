@@ -10,10 +10,10 @@ from gateway.cli.broker import json_body, open_session, publish, wait_for_messag
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import Measurement, device_capabilities
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
-from gateway.installation.words import capability_text
+from gateway.installation.texts import capability_text
 from gateway.system.clock import read_clock
 
 LOCK_TIMEOUT_S = 60.0  # seconds for a lock-up to end, however slow the lock
@@ -40,7 +40,7 @@ async def run_device_test(home: Home, device: str, *, times: int, tell: Callable
     for line in measurement_lines(home, device, found):
         tell(line)
     with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
-        notes.store_measurements(home.storage.folder, {device: found})
+        records.store_measurements(home.storage.folder, {device: found})
     return len(found.seconds) == found.asked
 
 

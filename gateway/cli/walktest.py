@@ -7,9 +7,9 @@ import segno
 from gateway.cli.failure import ExitCode, Failure, error_text
 from gateway.cli.options import print_line
 from gateway.config.home import Home
-from gateway.installation.notes import INSTALLATION_FOLDER, read_walk_status
+from gateway.installation.records import INSTALLATION_FOLDER, read_walk_status
+from gateway.installation.texts import sentence_text
 from gateway.installation.walk_test_report import verify_walk
-from gateway.installation.words import sentence_text
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.system.regular_file import read_bytes
 from gateway.web.pages.installation import INSTALLATION_PATH

@@ -21,8 +21,7 @@ from gateway.installation.capability import (
     device_capabilities,
     entrance_capabilities,
 )
-from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
-from gateway.installation.words import (
+from gateway.installation.texts import (
     REPORT_TEXTS,
     TRIAL_QUESTIONS,
     TRIAL_TITLES,
@@ -31,6 +30,7 @@ from gateway.installation.words import (
     sentence_text,
     trial_text,
 )
+from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, Hash, Id, SignedDocument, sign_document
 from gateway.system.i18n import Language

@@ -23,7 +23,7 @@ from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_
 from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Claims, Offer, Window, delivery_key
 from gateway.domain.visit import events as e
-from gateway.installation import discovery_scan, notes
+from gateway.installation import discovery_scan, records
 from gateway.installation.capability import Measurement, WalkTestStatus
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
 from gateway.installation.discovery import DiscoveredDevice
@@ -96,8 +96,8 @@ class WalkTestRunner:
         self._unreadable: set[str] = set()
         for name in home.entrances:
             try:
-                walk = notes.read_walk(self._folder, name)
-            except notes.UnreadableWalkTest as error:
+                walk = records.read_walk(self._folder, name)
+            except records.UnreadableWalkTest as error:
                 log.error("walk_unreadable", entrance=name, why=str(error))
                 self._unreadable.add(name)
                 continue
@@ -224,7 +224,7 @@ class WalkTestRunner:
             cover=cover,
             fitted=fitted_devices(self._home, name),
         )
-        await asyncio.to_thread(notes.delete_pictures, self._folder, name)
+        await asyncio.to_thread(records.delete_pictures, self._folder, name)
         self._wrong_code_counts.pop(name, None)
         self._update(walk)
         await self._save()
@@ -271,7 +271,7 @@ class WalkTestRunner:
         step = walk.steps[number] if 0 <= number < len(walk.steps) else None
         if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
             raise LookupError("this trial asks about no picture")
-        file = notes.picture_file(self._folder, name, number)
+        file = records.picture_file(self._folder, name, number)
         if step.picture is not None:
             with contextlib.suppress(OSError):
                 return await asyncio.to_thread(file.read_bytes)
@@ -282,7 +282,7 @@ class WalkTestRunner:
             await asyncio.sleep(POLL_INTERVAL_S)
         else:
             raise LookupError("the camera gives no live picture now")
-        await asyncio.to_thread(notes.store_picture, file, jpeg)
+        await asyncio.to_thread(records.store_picture, file, jpeg)
         self._update(record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
         await self._save()
         return jpeg
@@ -341,7 +341,7 @@ class WalkTestRunner:
         except (ConfigError, ProbeKeyUnusable) as error:
             return str(error)
         if not isinstance(found, str):
-            await asyncio.to_thread(notes.store_measurements, self._folder, {device: found})
+            await asyncio.to_thread(records.store_measurements, self._folder, {device: found})
         return found
 
     # ---- work -------------------------------------------------------------------------------------------------------
@@ -391,14 +391,14 @@ class WalkTestRunner:
 
     async def _report(self, walk: WalkTest) -> None:
         """Write the report and sign it; the pictures stand in it from here on, and nowhere else."""
-        found = notes.read_measurements(self._folder)
-        pictures = await asyncio.to_thread(notes.read_pictures, self._folder, walk)
+        found = records.read_measurements(self._folder)
+        pictures = await asyncio.to_thread(records.read_pictures, self._folder, walk)
         reported = walk.model_copy(update={"reported": True})
         sheet = await asyncio.to_thread(
             draw_report, self._home, reported, found, pictures, made=self._clock.now().utc, box=self._key.public
         )
         await asyncio.to_thread(
-            notes.store_report, self._folder, walk.entrance, sheet, sign_walk(self._home, reported, sheet, self._key)
+            records.store_report, self._folder, walk.entrance, sheet, sign_walk(self._home, reported, sheet, self._key)
         )
         self._update(reported)
 
@@ -481,7 +481,7 @@ class WalkTestRunner:
             names, self._unsaved = self._unsaved, set()
             try:
                 for name in tuple(names):
-                    await asyncio.to_thread(notes.store_walk, self._folder, self._walks[name])
+                    await asyncio.to_thread(records.store_walk, self._folder, self._walks[name])
                     names.discard(name)
             finally:
                 self._unsaved |= names

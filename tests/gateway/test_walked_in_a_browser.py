@@ -17,7 +17,7 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.state import Phase
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialAnswer, TrialResult, WalkTestStep, WalkTrial, begin_walk
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
@@ -178,12 +178,12 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
             await page.get_by_role("link", name="What the box has signed").click()
         await (await downloading.value).save_as(tmp_path / "report.signed.json")
         beside = (tmp_path / "report.signed.json").read_bytes()
-        assert beside == notes.report_files(storage, "front")[1].read_bytes()
+        assert beside == records.report_files(storage, "front")[1].read_bytes()
         found = verify_walk(beside, sheet, PublicKey.from_pem((storage / "key" / "box.pub.pem").read_bytes()))
         assert isinstance(found, SignedWalkTest)
         assert (found.by, found.standing) == ("Ida", "passed")
         assert {ending for _, _, ending, _ in found.trials} == {"passed"}
-        assert not list((storage / notes.INSTALLATION_FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
+        assert not list((storage / records.INSTALLATION_FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
         await somebody.leave()  # the browser tells of connections that it could not make while the box was gone
 
 
@@ -219,7 +219,7 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         await phone.shows(1, len(second.rite.goals))
         await phone.answers(second)
         await phone.opens(2)
-        walk = notes.read_walk(home.storage.folder, "front")
+        walk = records.read_walk(home.storage.folder, "front")
         assert walk is not None
         assert [step.ending for step in walk.steps[:2]] == [TrialResult.PASSED, TrialResult.PASSED]
         await asyncio.sleep(play.timing.merge + 0.2)  # the same code within this time counts once

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 BROKER = "tests/gateway/installation/diagnostics/test_broker.py"
-ROUNDS = "tests/gateway/installation/diagnostics/test_rounds.py"
+ROUNDS = "tests/gateway/installation/diagnostics/test_examination_runner.py"
 HOUSE = "tests/gateway/installation/diagnostics/test_house.py"
 PAGE = "tests/gateway/web/pages/test_diagnostics.py"
 
@@ -58,28 +58,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="two who press at once examine twice",
-        file="gateway/installation/diagnostics/rounds.py",
+        file="gateway/installation/diagnostics/examination_runner.py",
         old="if self._running is None or self._running.done():",
         new="if True:",
         tests=(f"{ROUNDS}::test_two_who_press_at_once_see_the_same_examination",),
     ),
     Mutant(
         name="whoever presses again and again examines again and again",
-        file="gateway/installation/diagnostics/rounds.py",
+        file="gateway/installation/diagnostics/examination_runner.py",
         old="self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:",
         new="self._clock.now().mono - self._ended_mono < 0:",
         tests=(f"{ROUNDS}::test_whoever_presses_again_and_again_waits_some_seconds_between_two",),
     ),
     Mutant(
         name="the first who goes away ends the examination for all",
-        file="gateway/installation/diagnostics/rounds.py",
+        file="gateway/installation/diagnostics/examination_runner.py",
         old="await asyncio.shield(self._running)",
         new="await self._running",
         tests=(f"{ROUNDS}::test_whoever_goes_away_takes_the_examination_from_nobody_else",),
     ),
     Mutant(
         name="diagnostics tell whether somebody is home",
-        file="gateway/installation/diagnostics/rounds.py",
+        file="gateway/installation/diagnostics/examination_runner.py",
         old="case PresenceReport() | AlarmPanelReport():",
         new="case AlarmPanelReport():",
         tests=(PEOPLE,),
@@ -114,11 +114,11 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a camera's account is told with where its pictures are",
-        file="gateway/installation/diagnostics/words.py",
+        file="gateway/installation/diagnostics/texts.py",
         old='say("stream", uri=mask_account(report.uri))',
         new='say("stream", uri=report.uri)',
         tests=(
-            "tests/gateway/installation/diagnostics/test_words.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",
+            "tests/gateway/installation/diagnostics/test_texts.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",
         ),
     ),
 )

@@ -18,8 +18,8 @@ from gateway.installation.device_probe import (
     probe_devices,
 )
 from gateway.installation.diagnostics.batteries import battery_findings, state_topics
+from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
-from gateway.installation.diagnostics.trouble import connection_error, file_error, needs_port_check
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time

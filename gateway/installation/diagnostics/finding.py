@@ -1,4 +1,4 @@
-"""A finding of an examination, as data; `gateway.installation.diagnostics.words` puts it into words."""
+"""A finding of an examination, as data; `gateway.installation.diagnostics.texts` puts it into words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -16,13 +16,13 @@ from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.installation.capability import CapabilityEvidence, entrance_capabilities
 from gateway.installation.diagnostics.broker import examine_broker, unprobed_findings
+from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
 from gateway.installation.diagnostics.hub import examine_hub
-from gateway.installation.diagnostics.people import phone_findings
+from gateway.installation.diagnostics.phones import phone_findings
 from gateway.installation.diagnostics.store import store_findings
 from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_sentence
-from gateway.installation.diagnostics.trouble import file_error
-from gateway.installation.notes import read_measurements, read_walk_status
+from gateway.installation.records import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.system import fault_log
 from gateway.system.clock import kernel_synchronised, machine_time

@@ -15,8 +15,8 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from gateway.config.home import Home, HubSection
+from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
-from gateway.installation.diagnostics.trouble import file_error
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.link_status import read_status
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim

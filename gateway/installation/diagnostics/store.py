@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE, current_doubt
+from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
-from gateway.installation.diagnostics.trouble import file_error
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.maintenance.startup_checks import store_damage, unexpected_files
 

@@ -4,8 +4,8 @@ import asyncio
 
 from gateway.config.devices import CameraDevice
 from gateway.config.stream_url import endpoint
+from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
-from gateway.installation.diagnostics.trouble import file_error
 from gateway.video.credentials import LoginUnusable, file_version, read_login
 from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult, probe_stream

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.fields import ROLE_ACCOUNTS
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
 from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
@@ -66,7 +66,7 @@ class AddDevicePage:
     ) -> web.Response:
         seen = await self._proposals.seen()
         home = await self._proposals.with_all()
-        measured = await asyncio.to_thread(notes.read_measurements, self._services.home.storage.folder)
+        measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
         shown = [self._proposal_facts(request, one, user, measured) for one in seen]
         return self._authorizer.render_page(
             request,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.installation.capability import Capability, CapabilityEvidence
-from gateway.installation.words import capability_text
+from gateway.installation.texts import capability_text
 from gateway.system.i18n import Language
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.visit.state import Phase
+from gateway.installation.diagnostics.examination_runner import ExaminationRunner, without_presence
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.people import phone_findings
-from gateway.installation.diagnostics.rounds import ExaminationRunner, without_presence
+from gateway.installation.diagnostics.phones import phone_findings
 from gateway.installation.diagnostics.stream import CameraLockouts
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right

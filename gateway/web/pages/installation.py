@@ -6,10 +6,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import device_capabilities, entrance_capabilities
-from gateway.installation.diagnostics.trouble import connection_error
-from gateway.installation.diagnostics.words import sentence_text as in_words
+from gateway.installation.diagnostics.connection_errors import connection_error
+from gateway.installation.diagnostics.texts import sentence_text as in_words
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk import TrialAnswer
@@ -63,7 +63,7 @@ class InstallationPage:
         found: Sequence[DiscoveredDevice] | None = None,
     ) -> web.Response:
         home, language = self._services.home, self._authorizer.language(request)
-        measured = await asyncio.to_thread(notes.read_measurements, home.storage.folder)
+        measured = await asyncio.to_thread(records.read_measurements, home.storage.folder)
         entrances = {
             name: capability_facts(
                 entrance_capabilities(home, name, measured, self._services.walk_tests.standing(name)), language
@@ -169,12 +169,12 @@ class InstallationPage:
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     async def _report(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        sheet, _ = notes.report_files(self._services.home.storage.folder, self._entrance(request))
+        sheet, _ = records.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(sheet, "application/pdf")
 
     async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Serve the signed report: anyone can verify it without the box."""
-        _sheet, signed = notes.report_files(self._services.home.storage.folder, self._entrance(request))
+        _sheet, signed = records.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
 
     def _broker_error_text(self, request: web.Request, error: str) -> str:

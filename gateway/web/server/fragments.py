@@ -17,7 +17,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import batteries
 from gateway.domain.visit.conditions import closed, door_open, locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
-from gateway.installation import words as installing
+from gateway.installation import texts as installing
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text

@@ -18,7 +18,7 @@ from gateway.cli.failure import Failure
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
-from gateway.installation import discovery_scan, notes
+from gateway.installation import discovery_scan, records
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.mqtt.mosquitto.provisioning import private_broker
 from tests.gateway.cli.terminal import ROOT, TIMEOUT_S, account_session, run_perron
@@ -232,7 +232,7 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
     spread = r"front-lock: 4 of 4 answered: [\d.]+ s at least, [\d.]+ s median, [\d.]+ s at most"
     assert re.fullmatch(spread, told[0])
     assert "- Interrogée, elle a dit où est son pêne." in told
-    measured = notes.read_measurements(home.storage.folder)["front-lock"]
+    measured = records.read_measurements(home.storage.folder)["front-lock"]
     assert (measured.asked, len(measured.seconds), measured.bolt) == (4, 4, True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.failure import Failure
 from gateway.cli.walktest import show_walk_test, verify_report
 from gateway.config.home import Home, PagesSection
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import begin_walk
 from gateway.installation.walk_test_report import draw_report, sign_walk
@@ -45,9 +45,9 @@ def test_a_house_without_pages_has_no_walk_test(home: Home) -> None:
 def report(home: Home, folder: Path, key: BoxKey) -> Path:
     walk = begin_walk("front", home.entrances["front"], now=NOW, by="Ida", before=WalkTestStatus.NEVER)
     sheet = draw_report(home, walk, {}, {}, made=NOW, box=key.public)
-    (folder / notes.INSTALLATION_FOLDER).mkdir()
-    notes.store_report(folder, "front", sheet, sign_walk(home, walk, sheet, key))
-    return notes.report_files(folder, "front")[0]
+    (folder / records.INSTALLATION_FOLDER).mkdir()
+    records.store_report(folder, "front", sheet, sign_walk(home, walk, sheet, key))
+    return records.report_files(folder, "front")[0]
 
 
 def test_a_report_is_checked_offline_and_one_that_was_changed_or_is_another_box_s_does_not_hold(

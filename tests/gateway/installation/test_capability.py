@@ -21,7 +21,7 @@ from gateway.installation.capability import (
     entrance_capabilities,
     proposed_latency_s,
 )
-from gateway.installation.words import capability_text
+from gateway.installation.texts import capability_text
 from gateway.system.config_section import ConfigError
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"

@@ -12,7 +12,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.state import Entrance, Fact, LockRequest, LockRequestResult, Phase, Visit
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.notes import read_walk, read_walk_status, store_walk, walk_file
+from gateway.installation.records import read_walk, read_walk_status, store_walk, walk_file
 from gateway.installation.walk import (
     TRIAL_PROCEDURES,
     HouseObservation,

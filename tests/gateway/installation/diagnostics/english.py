@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.config.home import Home
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 from gateway.config.home import ClockSection, Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.batteries import battery_findings
-from gateway.installation.diagnostics.battery_words import BATTERY_FINDING_TEXTS
+from gateway.installation.diagnostics.battery_texts import BATTERY_FINDING_TEXTS
 from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 from gateway.runtime.notifications.texts import BATTERY_TEXTS
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding

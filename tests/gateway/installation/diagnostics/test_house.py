@@ -44,8 +44,8 @@ from gateway.installation.diagnostics.house import (
     unattended_findings,
     unproven_findings,
 )
-from gateway.installation.diagnostics.words import report_text, sentence_text
-from gateway.installation.notes import store_walk
+from gateway.installation.diagnostics.texts import report_text, sentence_text
+from gateway.installation.records import store_walk
 from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from gateway.system.mqtt_settings import BrokerTls

@@ -19,7 +19,7 @@ from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.result import Refusal
 from gateway.evidence.verify import verify_proof
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, WalkTrial
 from gateway.mqtt.mosquitto.folder_check import folder_faults
@@ -209,13 +209,15 @@ async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
     tmp_path: Path, lived_in: Home, *, readable: bool
 ) -> None:
     picture = WalkTestStep(trial=WalkTrial.PICTURE, camera="doorbell", ending=TrialResult.BLOCKED)
-    notes.store_walk(lived_in.storage.folder, WalkTest(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
+    records.store_walk(lived_in.storage.folder, WalkTest(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
     if not readable:
-        notes.walk_file(lived_in.storage.folder, "front").write_text("{")
+        records.walk_file(lived_in.storage.folder, "front").write_text("{")
     archive = backed_up(tmp_path)
     gone(lived_in)
     restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
-    assert notes.read_walk_status(lived_in, "front") is (WalkTestStatus.BLOCKED if readable else WalkTestStatus.FAILED)
+    assert records.read_walk_status(lived_in, "front") is (
+        WalkTestStatus.BLOCKED if readable else WalkTestStatus.FAILED
+    )
 
 
 def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gateway.evidence.rollback import MARK_FILE, STORE_FILE
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
 from gateway.installation.diagnostics.house import unproven_findings
 from gateway.installation.diagnostics.store import store_findings as examined
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.startup_checks import StartError, check_folder
 from gateway.storage import Store

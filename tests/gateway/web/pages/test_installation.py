@@ -8,7 +8,7 @@ import pytest
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from gateway.installation import notes
+from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import WALK_TEST_BRAND, TrialResult, WalkTrial
 from gateway.web.auth.roles import Role
@@ -74,7 +74,7 @@ async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site:
             text = await answer.text()
     assert "The door sensor: <b>not passed</b>" in text
     assert "2/" in text
-    walk = notes.read_walk(site.box.home.storage.folder, "front")
+    walk = records.read_walk(site.box.home.storage.folder, "front")
     assert walk is not None
     assert (walk.by, walk.asks_owner) == ("Ines", True)
 
@@ -85,14 +85,14 @@ async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site
         for fields in ({"do": "begin"}, {"do": "begin"}, {"do": "failed", "number": "0"}):
             async with client.post(WALK, data=fields, allow_redirects=False) as answer:
                 assert answer.status == 303, "nothing is lost by it yet"
-        before = notes.read_walk(folder, "front")
+        before = records.read_walk(folder, "front")
         async with client.post(WALK, data={"do": "begin"}, headers=ENGLISH) as answer:
             text = await answer.text()
         assert "What has been tried (1) is wiped" in text
         assert 'name="sure" value="1"' in text
-        assert notes.read_walk(folder, "front") == before
+        assert records.read_walk(folder, "front") == before
         await client.post(WALK, data={"do": "begin", "sure": "1"}, allow_redirects=False)
-    anew = notes.read_walk(folder, "front")
+    anew = records.read_walk(folder, "front")
     assert anew is not None
     assert all(step.ending is None for step in anew.steps)
 
@@ -100,7 +100,7 @@ async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site
 async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
-    walk = notes.read_walk(site.box.home.storage.folder, "front")
+    walk = records.read_walk(site.box.home.storage.folder, "front")
     assert walk is not None
     assert not walk.asks_owner
 
@@ -155,10 +155,10 @@ def asks(site: ServedSite) -> bool:
 async def test_an_answer_that_is_none_now_changes_nothing(site: ServedSite, fields: dict[str, str]) -> None:
     async with site.client(site.owner) as client:
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
-        before = notes.walk_file(site.box.home.storage.folder, "front").read_bytes()
+        before = records.walk_file(site.box.home.storage.folder, "front").read_bytes()
         async with client.post(WALK, data=fields, allow_redirects=False) as answer:
             assert answer.status == 409
-    assert notes.walk_file(site.box.home.storage.folder, "front").read_bytes() == before
+    assert records.walk_file(site.box.home.storage.folder, "front").read_bytes() == before
 
 
 async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_other(site: ServedSite) -> None:
@@ -167,7 +167,7 @@ async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_ot
         async with client.get(f"{WALK}/picture/0") as answer:
             assert answer.status == 404  # no walk yet
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
-        walk = notes.read_walk(site.box.home.storage.folder, "front")
+        walk = records.read_walk(site.box.home.storage.folder, "front")
         assert walk is not None
         asks = next(n for n, step in enumerate(walk.steps) if step.trial is WalkTrial.PICTURE)
         async with client.get(f"{WALK}/picture/{asks}") as answer:
@@ -200,7 +200,7 @@ async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site:
             assert answer.status == 404
         async with client.post("/installation/test", data={"device": "lock"}, headers=ENGLISH) as answer:
             assert (answer.status, "Errno" in await answer.text()) == (409, False)
-    assert notes.read_measurements(site.box.home.storage.folder) == {}
+    assert records.read_measurements(site.box.home.storage.folder) == {}
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from devices.reports import (
     StreamReport,
 )
 from gateway.installation.diagnostics.finding import Sentence
-from gateway.installation.diagnostics.words import FINDING_TEXTS, report_text, sentence_text
+from gateway.installation.diagnostics.texts import FINDING_TEXTS, report_text, sentence_text
 from gateway.system.i18n import Language
 from gateway.video.ipc import OpenFailure, StreamFault
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from devices import reports as r
 from gateway.installation.capability import Capability
-from gateway.installation.diagnostics.battery_words import BATTERY_FINDING_TEXTS
-from gateway.installation.diagnostics.broker_words import BROKER_TEXTS
-from gateway.installation.diagnostics.device_words import DEVICE_TEXTS, STATE_TEXTS
+from gateway.installation.diagnostics.battery_texts import BATTERY_FINDING_TEXTS
+from gateway.installation.diagnostics.broker_texts import BROKER_TEXTS
+from gateway.installation.diagnostics.device_texts import DEVICE_TEXTS, STATE_TEXTS
 from gateway.installation.diagnostics.finding import Sentence, SentenceFact
-from gateway.installation.diagnostics.hub_words import HUB_FINDING_TEXTS
-from gateway.installation.words import capability_text
+from gateway.installation.diagnostics.hub_texts import HUB_FINDING_TEXTS
+from gateway.installation.texts import capability_text
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, pgettext

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockState, PresenceReport, PresenceState
+from gateway.installation.diagnostics.examination_runner import MIN_PAUSE_S, ExaminationRunner, without_presence
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
-from gateway.installation.diagnostics.rounds import MIN_PAUSE_S, ExaminationRunner, without_presence
-from gateway.installation.diagnostics.words import sentence_text
+from gateway.installation.diagnostics.texts import sentence_text
 from tests.shell.parts import ManualTime
 
 GOOD = Finding(Sentence("what.clock"), FindingVerdict.GOOD, Sentence("clock.kept"))

@@ -1,8 +1,7 @@
 """The texts of installation: none missing for any trial, goal or ending."""
 
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TRIAL_PROCEDURES, TrialGoal, TrialResult, WalkTestStep, WalkTrial
-from gateway.installation.words import (
+from gateway.installation.texts import (
     CAPABILITY_TEXTS,
     GOAL_TEXTS,
     RESULT_TEXTS,
@@ -13,6 +12,7 @@ from gateway.installation.words import (
     result_text,
     trial_text,
 )
+from gateway.installation.walk import TRIAL_PROCEDURES, TrialGoal, TrialResult, WalkTestStep, WalkTrial
 
 
 def test_every_trial_goal_ending_and_standing_has_its_words() -> None:

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final, assert_never
 
 from gateway.config.home import Home
+from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
-from gateway.installation.diagnostics.trouble import file_error
 from gateway.runtime.notifications.apprise import PhoneEndpoint, SendResult, load_phones
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
