@@ -394,8 +394,8 @@ class App:
         """Build the observers and requesters: walk tests, the owner's Home Assistant, the pages."""
         home, clock = self.home, self._clock
         self._walk_tests = WalkTestRunner(
-            home, store=store, clock=clock, reception=self._inbox, entrances=self._entrances, key=key,
-            picture=self._camera_picture, on_change=self._changes.notify,
+            home, store=store, clock=clock, inbox=self._inbox, entrances=self._entrances, key=key,
+            take_picture=self._camera_picture, on_change=self._changes.notify,
         )  # fmt: skip
         self._home_assistant = HomeAssistantBridge(
             home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
@@ -470,11 +470,13 @@ class App:
             walk_tests=self._walk_tests,
             proposals=Proposals(
                 self.home,
-                rewriting=self._rewriting,
-                reread=self._reread,
-                permitted=lambda: {name for one in store.brands.permissions() for name in one.terms.entrances},
-                note=store.log.append,
-                reached=self._crash_point,
+                writer=self._rewriting,
+                reload_house=self._reread,
+                permitted_entrances=lambda: {
+                    name for one in store.brands.permissions() for name in one.terms.entrances
+                },
+                append_log=store.log.append,
+                crash_point=self._crash_point,
             ),
             uplink=self._uplink,
             home_file_writer=self._rewriting,
@@ -575,7 +577,7 @@ class App:
 
     def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
         for device, where, told in self._guards.on_message(origin.devices, origin.channel, incoming):
-            self._walk_tests.heard(device, where, told)
+            self._walk_tests.on_message(device, where, told)
             for name in self._by_device[device]:
                 self._entrances[name].on_message(device, where, told)
 

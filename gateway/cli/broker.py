@@ -44,7 +44,7 @@ async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int
 
 def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
     """Put what the network or the broker said into words, with what to do about it."""
-    said, todo = connection_error(error, broker, listens=needs_port_check(error, broker) and _is_reachable(broker))
+    said, todo = connection_error(error, broker, is_listening=needs_port_check(error, broker) and _is_reachable(broker))
     return sentence_text(said, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
 
 

@@ -55,14 +55,14 @@ def _table(found: Iterable[DiscoveredDevice], file: Path) -> Table:
     table = Table("where", "what", "name", "at", "in the house file as", "to add it")
     for column in table.columns:
         column.overflow = "fold"
-    for one in sorted(found, key=lambda one: (one.known is not None, one.where, one.what, one.name)):
-        known = Text(one.known or "-", style="green" if one.known else "")
-        add = command_line(*one.words, home=file) if one.words else ""
+    for one in sorted(found, key=lambda one: (one.known_as is not None, one.source, one.text_key, one.name)):
+        known = Text(one.known_as or "-", style="green" if one.known_as else "")
+        add = command_line(*one.add_arguments, home=file) if one.add_arguments else ""
         table.add_row(
-            one.where.value,
-            one.what,
+            one.source.value,
+            one.text_key,
             Text(escape_invisible(one.name)),
-            Text(escape_invisible(one.at)),
+            Text(escape_invisible(one.address)),
             known,
             Text(add),
         )

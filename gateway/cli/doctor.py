@@ -25,7 +25,7 @@ async def report(home: Home, console: Console) -> bool:
             {FindingVerdict.GOOD: "ok", FindingVerdict.DOUBTFUL: "?", FindingVerdict.BAD: "BAD"}[finding.verdict],
             style=colour,
         )
-        table.add_row(word, *(Text(_finding_text(part)) for part in (finding.what, finding.said, finding.todo)))
+        table.add_row(word, *(Text(_finding_text(part)) for part in (finding.subject, finding.statement, finding.todo)))
     console.print(table)
     return good
 

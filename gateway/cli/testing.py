@@ -32,7 +32,7 @@ async def run_device_test(home: Home, device: str, *, times: int, tell: Callable
     now = read_clock(home.clock).utc
     async with open_session(home.broker.account("installer"), device_topics(home, [device])) as guest:
         with failure_on(ProbeKeyUnusable, "{why}.", "Ask on the box itself, as its own user."):
-            found = await measure_device(home, guest, device, times=times, now=now)
+            found = await measure_device(home, guest, device, count=times, now=now)
     if isinstance(found, str):
         raise Failure(
             f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", ExitCode.NO

@@ -73,15 +73,15 @@ class Capability:
     `forbids`: without it no unattended visit.
     """
 
-    of: str  # the device, or the entrance
-    facet: CapabilityKind
-    ground: CapabilityEvidence
-    said: str
+    subject: str  # the device, or the entrance
+    kind: CapabilityKind
+    evidence: CapabilityEvidence
+    text_key: str
     facts: Mapping[str, str] = field(default_factory=dict)
     forbids: bool = False
 
 
-def device_capabilities(home: Home, id_: str, measured: Measurement | None) -> tuple[Capability, ...]:
+def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> tuple[Capability, ...]:
     """Say what a device can promise, what is missing of it, and on which ground.
 
     Raises:
@@ -90,23 +90,23 @@ def device_capabilities(home: Home, id_: str, measured: Measurement | None) -> t
     device = home.devices[id_]
     if isinstance(device, LockDevice):
         found = (
-            *_bolt_capabilities(id_, measured),
+            *_bolt_capabilities(id_, measurement),
             _guarded_capability(id_, device),
             _auto_lock_capability(id_, device),
         )
     elif isinstance(device, CoverDevice):
         found = (_guarded_capability(id_, device),)
     elif isinstance(device, DoorDevice):
-        found = (_sensor_capability(id_, device, measured),)
+        found = (_sensor_capability(id_, device, measurement),)
     elif isinstance(device, CameraDevice):
         found = (_picture_capability(id_, device),)
     else:
         found = ()
-    return (*found, *_latency_capabilities(id_, device, measured))
+    return (*found, *_latency_capabilities(id_, device, measurement))
 
 
 def entrance_capabilities(
-    home: Home, name: str, measured: Mapping[str, Measurement], walked: WalkTestStatus
+    home: Home, name: str, measurements: Mapping[str, Measurement], walk_status: WalkTestStatus
 ) -> tuple[Capability, ...]:
     """Say what an entrance can promise, and what forbids an unattended visit there: nothing that forbids, and it may.
 
@@ -116,42 +116,46 @@ def entrance_capabilities(
     section = home.entrances[name]
     return (
         *_independence_capabilities(home, name, section),
-        _way_out_capability(name, section, walked),
+        _way_out_capability(name, section, walk_status),
         *(
             one
             for id_ in (section.lock, section.door)
-            for one in device_capabilities(home, id_, measured.get(id_))
+            for one in device_capabilities(home, id_, measurements.get(id_))
             if one.forbids
         ),
-        _walk_test_capability(name, walked),
+        _walk_test_capability(name, walk_status),
     )
 
 
-def proposed_latency_s(measured: Measurement) -> float | None:
+def proposed_latency_s(measurement: Measurement) -> float | None:
     """Propose the latency to declare, in whole seconds; None where nothing answered."""
-    return None if not measured.seconds else float(int(max(measured.seconds) * LATENCY_MARGIN_FACTOR) + 1)
+    return None if not measurement.seconds else float(int(max(measurement.seconds) * LATENCY_MARGIN_FACTOR) + 1)
 
 
 # ---- devices --------------------------------------------------------------------------------------------------------
 
 
-def _bolt_capabilities(id_: str, measured: Measurement | None) -> Iterator[Capability]:
-    match None if measured is None else measured.bolt:
+def _bolt_capabilities(id_: str, measurement: Measurement | None) -> Iterator[Capability]:
+    match None if measurement is None else measurement.bolt:
         case None:
             yield Capability(
-                of=id_,
-                facet=CapabilityKind.BOLT,
-                ground=CapabilityEvidence.DECLARED,
-                said="bolt.declared",
+                subject=id_,
+                kind=CapabilityKind.BOLT,
+                evidence=CapabilityEvidence.DECLARED,
+                text_key="bolt.declared",
                 facts={"device": id_},
             )
         case True:
             yield Capability(
-                of=id_, facet=CapabilityKind.BOLT, ground=CapabilityEvidence.MEASURED, said="bolt.measured"
+                subject=id_, kind=CapabilityKind.BOLT, evidence=CapabilityEvidence.MEASURED, text_key="bolt.measured"
             )
         case False:
             yield Capability(
-                of=id_, facet=CapabilityKind.BOLT, ground=CapabilityEvidence.MISSING, said="bolt.missing", forbids=True
+                subject=id_,
+                kind=CapabilityKind.BOLT,
+                evidence=CapabilityEvidence.MISSING,
+                text_key="bolt.missing",
+                forbids=True,
             )
         case never:
             assert_never(never)
@@ -160,11 +164,15 @@ def _bolt_capabilities(id_: str, measured: Measurement | None) -> Iterator[Capab
 def _guarded_capability(id_: str, lock: LockDevice | CoverDevice) -> Capability:
     if isinstance(lock, LockDevice) and lock.refuses_late:
         return Capability(
-            of=id_, facet=CapabilityKind.GUARDED, ground=CapabilityEvidence.DECLARED, said="guarded.declared"
+            subject=id_, kind=CapabilityKind.GUARDED, evidence=CapabilityEvidence.DECLARED, text_key="guarded.declared"
         )
     life = {"life": f"{Timing().command_life:g}"}
     return Capability(
-        of=id_, facet=CapabilityKind.GUARDED, ground=CapabilityEvidence.MISSING, said="guarded.missing", facts=life
+        subject=id_,
+        kind=CapabilityKind.GUARDED,
+        evidence=CapabilityEvidence.MISSING,
+        text_key="guarded.missing",
+        facts=life,
     )
 
 
@@ -173,47 +181,61 @@ def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
         case None:
             facts = {"device": id_}
             return Capability(
-                of=id_,
-                facet=CapabilityKind.AUTO_LOCK,
-                ground=CapabilityEvidence.UNKNOWN,
-                said="auto_lock.unknown",
+                subject=id_,
+                kind=CapabilityKind.AUTO_LOCK,
+                evidence=CapabilityEvidence.UNKNOWN,
+                text_key="auto_lock.unknown",
                 facts=facts,
             )
         case True:
             return Capability(
-                of=id_, facet=CapabilityKind.AUTO_LOCK, ground=CapabilityEvidence.DECLARED, said="auto_lock.declared"
+                subject=id_,
+                kind=CapabilityKind.AUTO_LOCK,
+                evidence=CapabilityEvidence.DECLARED,
+                text_key="auto_lock.declared",
             )
         case False:
             return Capability(
-                of=id_, facet=CapabilityKind.AUTO_LOCK, ground=CapabilityEvidence.MISSING, said="auto_lock.missing"
+                subject=id_,
+                kind=CapabilityKind.AUTO_LOCK,
+                evidence=CapabilityEvidence.MISSING,
+                text_key="auto_lock.missing",
             )
         case never:
             assert_never(never)
 
 
-def _sensor_capability(id_: str, door: DoorDevice, measured: Measurement | None) -> Capability:
-    told = None if measured is None else measured.door
+def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | None) -> Capability:
+    told = None if measurement is None else measurement.door
     if not door.can_be_queried:
         facts = {"heartbeat": f"{door.heartbeat:g}"}
         return Capability(
-            of=id_, facet=CapabilityKind.DOOR, ground=CapabilityEvidence.DECLARED, said="door.basic", facts=facts
+            subject=id_,
+            kind=CapabilityKind.DOOR,
+            evidence=CapabilityEvidence.DECLARED,
+            text_key="door.basic",
+            facts=facts,
         )
     match told:
         case None:
             return Capability(
-                of=id_,
-                facet=CapabilityKind.DOOR,
-                ground=CapabilityEvidence.DECLARED,
-                said="door.declared",
+                subject=id_,
+                kind=CapabilityKind.DOOR,
+                evidence=CapabilityEvidence.DECLARED,
+                text_key="door.declared",
                 facts={"device": id_},
             )
         case True:
             return Capability(
-                of=id_, facet=CapabilityKind.DOOR, ground=CapabilityEvidence.MEASURED, said="door.measured"
+                subject=id_, kind=CapabilityKind.DOOR, evidence=CapabilityEvidence.MEASURED, text_key="door.measured"
             )
         case False:
             return Capability(
-                of=id_, facet=CapabilityKind.DOOR, ground=CapabilityEvidence.MISSING, said="door.untold", forbids=True
+                subject=id_,
+                kind=CapabilityKind.DOOR,
+                evidence=CapabilityEvidence.MISSING,
+                text_key="door.untold",
+                forbids=True,
             )
         case never:
             assert_never(never)
@@ -222,51 +244,65 @@ def _sensor_capability(id_: str, door: DoorDevice, measured: Measurement | None)
 def _picture_capability(id_: str, camera: CameraDevice) -> Capability:
     if camera.clock_region is None:
         return Capability(
-            of=id_, facet=CapabilityKind.PICTURE, ground=CapabilityEvidence.MISSING, said="picture.missing"
+            subject=id_, kind=CapabilityKind.PICTURE, evidence=CapabilityEvidence.MISSING, text_key="picture.missing"
         )
-    return Capability(of=id_, facet=CapabilityKind.PICTURE, ground=CapabilityEvidence.DECLARED, said="picture.declared")
+    return Capability(
+        subject=id_, kind=CapabilityKind.PICTURE, evidence=CapabilityEvidence.DECLARED, text_key="picture.declared"
+    )
 
 
-def _latency_capabilities(id_: str, device: AnyDevice, measured: Measurement | None) -> Iterator[Capability]:
+def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
     declared = device.latency if isinstance(device, LockDevice | CoverDevice) else None
-    if measured is None or not measured.asked:
+    if measurement is None or not measurement.asked:
         if declared is not None:
             facts = {"declared": f"{declared:g}", "device": id_}
             yield Capability(
-                of=id_,
-                facet=CapabilityKind.LATENCY,
-                ground=CapabilityEvidence.DECLARED,
-                said="latency.declared",
+                subject=id_,
+                kind=CapabilityKind.LATENCY,
+                evidence=CapabilityEvidence.DECLARED,
+                text_key="latency.declared",
                 facts=facts,
             )
         return
-    silent = measured.asked - len(measured.seconds)
+    silent = measurement.asked - len(measurement.seconds)
     if silent:
-        facts = {"silent": str(silent), "asked": str(measured.asked)}
+        facts = {"silent": str(silent), "asked": str(measurement.asked)}
         yield Capability(
-            of=id_, facet=CapabilityKind.LATENCY, ground=CapabilityEvidence.MISSING, said="latency.silent", facts=facts
+            subject=id_,
+            kind=CapabilityKind.LATENCY,
+            evidence=CapabilityEvidence.MISSING,
+            text_key="latency.silent",
+            facts=facts,
         )
-    if not measured.seconds:
+    if not measurement.seconds:
         return
-    longest, fit = max(measured.seconds), proposed_latency_s(measured)
-    facts = {"longest": f"{longest:.2f}", "median": f"{median(measured.seconds):.2f}"}
+    longest, fit = max(measurement.seconds), proposed_latency_s(measurement)
+    facts = {"longest": f"{longest:.2f}", "median": f"{median(measurement.seconds):.2f}"}
     if declared is None:
         yield Capability(
-            of=id_,
-            facet=CapabilityKind.LATENCY,
-            ground=CapabilityEvidence.MEASURED,
-            said="latency.measured",
+            subject=id_,
+            kind=CapabilityKind.LATENCY,
+            evidence=CapabilityEvidence.MEASURED,
+            text_key="latency.measured",
             facts=facts,
         )
     elif longest > declared:
         facts |= {"declared": f"{declared:g}", "fit": f"{fit:g}", "device": id_}
         yield Capability(
-            of=id_, facet=CapabilityKind.LATENCY, ground=CapabilityEvidence.MISSING, said="latency.longer", facts=facts
+            subject=id_,
+            kind=CapabilityKind.LATENCY,
+            evidence=CapabilityEvidence.MISSING,
+            text_key="latency.longer",
+            facts=facts,
         )
     else:
         facts |= {"declared": f"{declared:g}"}
         yield Capability(
-            of=id_, facet=CapabilityKind.LATENCY, ground=CapabilityEvidence.MEASURED, said="latency.within", facts=facts
+            subject=id_,
+            kind=CapabilityKind.LATENCY,
+            evidence=CapabilityEvidence.MEASURED,
+            text_key="latency.within",
+            facts=facts,
         )
 
 
@@ -278,47 +314,51 @@ def _independence_capabilities(home: Home, name: str, section: EntranceSection) 
     facts = {"door": section.door, "lock": section.lock}
     if depends_on_lock(home, section.lock, section.door):
         yield Capability(
-            of=name,
-            facet=CapabilityKind.DOOR,
-            ground=CapabilityEvidence.MISSING,
-            said="door.dependent",
+            subject=name,
+            kind=CapabilityKind.DOOR,
+            evidence=CapabilityEvidence.MISSING,
+            text_key="door.dependent",
             facts=facts,
             forbids=True,
         )
     elif section.living_space and isinstance(door, DoorDevice) and not door.can_be_queried:
         yield Capability(
-            of=name,
-            facet=CapabilityKind.DOOR,
-            ground=CapabilityEvidence.MISSING,
-            said="door.unasked",
+            subject=name,
+            kind=CapabilityKind.DOOR,
+            evidence=CapabilityEvidence.MISSING,
+            text_key="door.unasked",
             facts=facts,
             forbids=True,
         )
     else:
         yield Capability(
-            of=name, facet=CapabilityKind.DOOR, ground=CapabilityEvidence.DECLARED, said="door.independent", facts=facts
+            subject=name,
+            kind=CapabilityKind.DOOR,
+            evidence=CapabilityEvidence.DECLARED,
+            text_key="door.independent",
+            facts=facts,
         )
 
 
-def _way_out_capability(name: str, section: EntranceSection, walked: WalkTestStatus) -> Capability:
+def _way_out_capability(name: str, section: EntranceSection, walk_status: WalkTestStatus) -> Capability:
     if not section.way_out_by_hand:
         return Capability(
-            of=name,
-            facet=CapabilityKind.WAY_OUT,
-            ground=CapabilityEvidence.MISSING,
-            said="way_out.missing",
+            subject=name,
+            kind=CapabilityKind.WAY_OUT,
+            evidence=CapabilityEvidence.MISSING,
+            text_key="way_out.missing",
             forbids=True,
         )
-    tried = walked is WalkTestStatus.PASSED
+    tried = walk_status is WalkTestStatus.PASSED
     ground, said = (
         (CapabilityEvidence.MEASURED, "way_out.measured")
         if tried
         else (CapabilityEvidence.DECLARED, "way_out.declared")
     )
-    return Capability(of=name, facet=CapabilityKind.WAY_OUT, ground=ground, said=said)
+    return Capability(subject=name, kind=CapabilityKind.WAY_OUT, evidence=ground, text_key=said)
 
 
-def _walk_test_capability(name: str, walked: WalkTestStatus) -> Capability:
+def _walk_test_capability(name: str, walk_status: WalkTestStatus) -> Capability:
     ground = {
         WalkTestStatus.PASSED: CapabilityEvidence.MEASURED,
         WalkTestStatus.NEVER: CapabilityEvidence.UNKNOWN,
@@ -326,13 +366,13 @@ def _walk_test_capability(name: str, walked: WalkTestStatus) -> Capability:
         WalkTestStatus.STALE: CapabilityEvidence.UNKNOWN,
         WalkTestStatus.FAILED: CapabilityEvidence.MISSING,
         WalkTestStatus.BLOCKED: CapabilityEvidence.MISSING,
-    }[walked]
-    forbids = walked in (WalkTestStatus.FAILED, WalkTestStatus.BLOCKED)
+    }[walk_status]
+    forbids = walk_status in (WalkTestStatus.FAILED, WalkTestStatus.BLOCKED)
     return Capability(
-        of=name,
-        facet=CapabilityKind.WALK,
-        ground=ground,
-        said=f"walk.{walked}",
+        subject=name,
+        kind=CapabilityKind.WALK,
+        evidence=ground,
+        text_key=f"walk.{walk_status}",
         facts={"entrance": name},
         forbids=forbids,
     )

@@ -48,7 +48,7 @@ def _error_text(error: OSError | KeyUnusable) -> str:
 class DeviceAnswer:
     """What one device said. `why`: it cannot be asked; `answer`: None is silence; `seconds`: how long it took."""
 
-    why: str | None = None
+    obstacle: str | None = None
     answer: tuple[Report, ...] | None = None
     seconds: float | None = None
     online: bool | None = None
@@ -59,7 +59,7 @@ class ProbeRound:
     """One round of questions: by device, and what the broker keeps of other topics."""
 
     devices: dict[str, DeviceAnswer]
-    stored: dict[str, bytes] = field(default_factory=dict)
+    retained: dict[str, bytes] = field(default_factory=dict)
 
 
 def device_topics(home: Home, devices: Iterable[str]) -> list[str]:
@@ -74,13 +74,13 @@ def answer_timeout_s(device: AnyDevice) -> float:
 
 async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how long
     home: Home,
-    guest: ShortSession,
+    session: ShortSession,
     devices: Iterable[str],
     *,
-    longest: float,
-    word: str = "ask",
-    settle: float = RETAINED_WAIT_S,
-    patient: bool = False,
+    timeout_s: float,
+    correlation_prefix: str = "ask",
+    min_wait_s: float = RETAINED_WAIT_S,
+    ignores_latency: bool = False,
 ) -> ProbeRound:
     """Ask all of them at once; return when each has answered, or its patience (`longest` at most) is over.
 
@@ -90,38 +90,38 @@ async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how l
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        guarded = GuardClient(home, publisher=guest, monotonic=loop.time)
+        guarded = GuardClient(home, publisher=session, monotonic=loop.time)
     except (KeyUnusable, OSError) as error:
         raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {_error_text(error)}") from error
-    found = ProbeRound({id_: _send_query(home, guarded, id_, word) for id_ in devices})
+    found = ProbeRound({id_: _send_query(home, guarded, id_, correlation_prefix) for id_ in devices})
     until = {
-        id_: began + (longest if patient else min(longest, answer_timeout_s(home.devices[id_])))
+        id_: began + (timeout_s if ignores_latency else min(timeout_s, answer_timeout_s(home.devices[id_])))
         for id_, heard in found.devices.items()
-        if not heard.why
+        if not heard.obstacle
     }
-    readers = {id_: _reader(home, id_, word) for id_ in found.devices}
+    readers = {id_: _report_decoder(home, id_, correlation_prefix) for id_ in found.devices}
     kept = set(device_topics(home, found.devices))
 
     def waits() -> float:
         """Until when there is something to wait for."""
         open_ = (at for id_, at in until.items() if found.devices[id_].answer is None)
-        return max((began + settle, *open_))
+        return max((began + min_wait_s, *open_))
 
     while (left := waits() - loop.time()) > 0:
         try:
             async with asyncio.timeout(left):
-                incoming = await guest.receive()
+                incoming = await session.receive()
         except TimeoutError:
             continue
         if incoming.topic not in kept:
-            found.stored[incoming.topic] = incoming.payload
+            found.retained[incoming.topic] = incoming.payload
         for id_, told in _authenticated(guarded, home, readers, incoming):
             _record_answer(found.devices[id_], readers[id_](told), told, loop.time() - began)
     return found
 
 
 def _authenticated(
-    guarded: GuardClient, home: Home, ids: Iterable[str], incoming: InboundMessage
+    guard_client: GuardClient, home: Home, ids: Iterable[str], incoming: InboundMessage
 ) -> Iterator[tuple[str, InboundMessage]]:
     """Give to each device what counts of a message: of those behind a guard what its signature covers."""
     behind: dict[str, TopicSuffix] = {}
@@ -133,51 +133,55 @@ def _authenticated(
         behind |= dict.fromkeys((id_,), next(here, TopicSuffix.SET))
     spoke = tuple(id_ for id_, channel in behind.items() if channel is not TopicSuffix.SET)
     if spoke:
-        for device, channel, told in guarded.on_message(spoke, behind[spoke[0]], incoming):
+        for device, channel, told in guard_client.on_message(spoke, behind[spoke[0]], incoming):
             if device in behind:
                 yield device, replace(told, topic=device_topic(home, device, channel))
 
 
 def _record_answer(
-    heard: DeviceAnswer, said: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float
+    answer: DeviceAnswer, decoded: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float
 ) -> None:
-    if said is None:
+    if decoded is None:
         return
-    reports, answers = said
+    reports, answers = decoded
     for report in reports:
         if isinstance(report, AvailabilityReport):
-            heard.online = report.online
-    if answers and heard.why is None and heard.answer is None and not incoming.retain:
-        heard.answer, heard.seconds = reports, seconds
+            answer.online = report.online
+    if answers and answer.obstacle is None and answer.answer is None and not incoming.retain:
+        answer.answer, answer.seconds = reports, seconds
 
 
-def _send_query(home: Home, line: GuardClient, id_: str, word: str) -> DeviceAnswer:
+def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_prefix: str) -> DeviceAnswer:
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
-        return DeviceAnswer(why="a basic door cannot be asked")
+        return DeviceAnswer(obstacle="a basic door cannot be asked")
     try:
-        letter = VENDORS[device.vendor].encode_command(QueryState(echo=f"{word}:{id_}"), device.device_ref)
+        letter = VENDORS[device.vendor].encode_command(
+            QueryState(echo=f"{correlation_prefix}:{id_}"), device.device_ref
+        )
     except ValueError:
-        return DeviceAnswer(why=f"a {device.kind} cannot be asked")
-    sent = line.publish(
+        return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
+    sent = guard_client.publish(
         device_topic(home, id_, letter.suffix),
         letter.payload,
-        correlation=f"{word}:{id_}".encode(),
+        correlation=f"{correlation_prefix}:{id_}".encode(),
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
     return (
-        DeviceAnswer(why=f"the question did not leave: {sent.reason.value}")
+        DeviceAnswer(obstacle=f"the question did not leave: {sent.reason.value}")
         if isinstance(sent, NotSent)
         else DeviceAnswer()
     )
 
 
-def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
+def _report_decoder(
+    home: Home, id_: str, correlation_prefix: str
+) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
     """Read what is this device's: its reports, and whether they answer our question; None for another's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
     channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in inbound_topics(home, id_).items()}
-    ours = f"{word}:{id_}".encode()
+    ours = f"{correlation_prefix}:{id_}".encode()
 
     def read(incoming: InboundMessage) -> tuple[tuple[Report, ...], bool] | None:
         channel = channels.get(incoming.topic)
@@ -194,20 +198,26 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple
 
 
 async def measure_device(  # noqa: PLR0913 - who is asked, by whom, and how
-    home: Home, guest: ShortSession, id_: str, *, times: int, now: datetime, word: str = "test"
+    home: Home, session: ShortSession, id_: str, *, count: int, now: datetime, correlation_prefix: str = "test"
 ) -> Measurement | str:
     """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
     longest = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
     seconds: list[float] = []
     bolts: list[bool] = []
     doors: list[bool] = []
-    for number in range(times):
+    for number in range(count):
         found = await probe_devices(
-            home, guest, [id_], longest=longest, word=f"{word}-{number}", settle=0.0, patient=True
+            home,
+            session,
+            [id_],
+            timeout_s=longest,
+            correlation_prefix=f"{correlation_prefix}-{number}",
+            min_wait_s=0.0,
+            ignores_latency=True,
         )
         heard = found.devices[id_]
-        if heard.why is not None:
-            return heard.why
+        if heard.obstacle is not None:
+            return heard.obstacle
         if heard.answer is None or heard.seconds is None:
             continue
         seconds.append(heard.seconds)
@@ -215,7 +225,7 @@ async def measure_device(  # noqa: PLR0913 - who is asked, by whom, and how
         doors.extend(one.door is not DoorState.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
     return Measurement(
         at=now,
-        asked=times,
+        asked=count,
         seconds=tuple(seconds),
         bolt=all(bolts) if bolts else None,
         door=all(doors) if doors else None,

@@ -69,26 +69,28 @@ class DiscoveredDevice:
     """
 
     key: str
-    where: DiscoverySource
-    what: str
+    source: DiscoverySource
+    text_key: str
     name: str
-    at: str = ""
-    known: str | None = None
-    offer: Mapping[str, str] = _EMPTY
+    address: str = ""
+    known_as: str | None = None
+    add_fields: Mapping[str, str] = _EMPTY
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def add_arguments(self) -> tuple[str, ...]:
         """The arguments of `perron` that write it there; a shell must be given each of them quoted."""
-        if not self.offer:
+        if not self.add_fields:
             return ()
-        options = [word for key in _ADD_OPTIONS if key in self.offer for word in (f"--{key}", self.offer[key])]
-        sets = [f"{key}={value}" for key, value in self.offer.items() if key not in {"id", *_ADD_OPTIONS}]
-        return ("add", self.offer["id"], *options, *(word for one in sets for word in ("--set", one)))
+        options = [
+            word for key in _ADD_OPTIONS if key in self.add_fields for word in (f"--{key}", self.add_fields[key])
+        ]
+        sets = [f"{key}={value}" for key, value in self.add_fields.items() if key not in {"id", *_ADD_OPTIONS}]
+        return ("add", self.add_fields["id"], *options, *(word for one in sets for word in ("--set", one)))
 
     @property
-    def add(self) -> str:
+    def add_command(self) -> str:
         """The command line of `words`, to be pasted into a shell."""
-        return shlex.join(("perron", *self.words)) if self.offer else ""
+        return shlex.join(("perron", *self.add_arguments)) if self.add_fields else ""
 
 
 def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[DiscoveredDevice]:
@@ -98,7 +100,12 @@ def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[Disc
         known = device[1] if device[1] in home.devices else None
         what = home.devices[device[1]].kind if known else "device"
         yield DiscoveredDevice(
-            key=topic, where=DiscoverySource.BROKER, what=what, name=device[1], at=_plain_state(payload), known=known
+            key=topic,
+            source=DiscoverySource.BROKER,
+            text_key=what,
+            name=device[1],
+            address=_plain_state(payload),
+            known_as=known,
         )
         return
     base, _, rest = topic.rpartition("/bridge/")
@@ -112,7 +119,11 @@ def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[Disc
     elif topic.endswith("/available"):
         name = topic.removesuffix("/available")
         yield DiscoveredDevice(
-            key=topic, where=DiscoverySource.BROKER, what="Frigate", name=sanitized(name), at=_plain_state(payload)
+            key=topic,
+            source=DiscoverySource.BROKER,
+            text_key="Frigate",
+            name=sanitized(name),
+            address=_plain_state(payload),
         )
 
 
@@ -130,20 +141,20 @@ def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[D
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield DiscoveredDevice(
             key=f"{address} {use.kind}",
-            where=DiscoverySource.BROKER,
-            what=_KIND_BY_USE[use.kind],
+            source=DiscoverySource.BROKER,
+            text_key=_KIND_BY_USE[use.kind],
             name=sanitized(found.friendly_name),
-            at=sanitized(made),
-            known=id_,
-            offer=_EMPTY if id_ else _add_fields(base, found.friendly_name, use),
+            address=sanitized(made),
+            known_as=id_,
+            add_fields=_EMPTY if id_ else _add_fields(base, found.friendly_name, use),
         )
     if not found.uses:
         yield DiscoveredDevice(
             key=address,
-            where=DiscoverySource.BROKER,
-            what="of no use here",
+            source=DiscoverySource.BROKER,
+            text_key="of no use here",
             name=sanitized(found.friendly_name),
-            at=sanitized(made),
+            address=sanitized(made),
         )
 
 
@@ -157,8 +168,8 @@ def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
         f"lock-{name}" if name.isdecimal() else name, kind="lock", vendor="zwave", address=address, **node
     )
     yield DiscoveredDevice(
-        key=address, where=DiscoverySource.BROKER, what="lock", name=sanitized(name), at="Z-Wave", known=known,
-        offer=_EMPTY if known else offer,
+        key=address, source=DiscoverySource.BROKER, text_key="lock", name=sanitized(name), address="Z-Wave",
+        known_as=known, add_fields=_EMPTY if known else offer,
     )  # fmt: skip
 
 
@@ -205,12 +216,12 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
             offer = _safe_offer(called, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
     return DiscoveredDevice(
         key=f"{service} {name}",
-        where=DiscoverySource.NETWORK,
-        what=what,
+        source=DiscoverySource.NETWORK,
+        text_key=what,
         name=called,
-        at=sanitized(at),
-        known=known,
-        offer=offer,
+        address=sanitized(at),
+        known_as=known,
+        add_fields=offer,
     )
 
 

@@ -37,7 +37,7 @@ def discovery_topics(home: Home) -> list[str]:
     return [OWN_AVAILABILITY_TOPIC]
 
 
-async def scan_broker(home: Home, guest: ShortSession, seconds: float, see: DiscoveryHandler) -> None:
+async def scan_broker(home: Home, session: ShortSession, seconds: float, on_found: DiscoveryHandler) -> None:
     """Hear what the broker keeps, and what is told meanwhile, for so many seconds.
 
     Raises:
@@ -46,13 +46,13 @@ async def scan_broker(home: Home, guest: ShortSession, seconds: float, see: Disc
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
-                incoming = await guest.receive()
+                incoming = await session.receive()
                 for sighting in read_broker_message(home, incoming.topic, incoming.payload):
-                    see(sighting)
+                    on_found(sighting)
 
 
 async def scan_network(
-    home: Home, seconds: float, see: DiscoveryHandler, *, interfaces: Sequence[str] | None = None
+    home: Home, seconds: float, on_found: DiscoveryHandler, *, interfaces: Sequence[str] | None = None
 ) -> None:
     """Hear mDNS for so many seconds; `interfaces` are addresses of this machine, None: all of them."""
     where = {} if interfaces is None else {"interfaces": list(interfaces)}
@@ -68,7 +68,7 @@ async def scan_network(
         if not await info.async_request(listening.zeroconf, RESOLVE_TIMEOUT_MS):
             return
         hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
-        see(read_mdns_service(home, service, name, hosts[0], info.port or 0))
+        on_found(read_mdns_service(home, service, name, hosts[0], info.port or 0))
 
     def heard(
         zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf calls it by these names

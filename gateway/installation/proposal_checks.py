@@ -75,7 +75,7 @@ class Proposal(ConfigSection):
 class Remark:
     """One thing to say of it; `said` names the sentence in `web/texts/adding.py`, `facts` what stands in it."""
 
-    said: str
+    text_key: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def is_in_house(home: Home, proposal: Proposal) -> bool:
 
 
 def objections(
-    old: Home, new: Home, proposal: Proposal, *, permitted: Collection[str], login: str | None
+    old: Home, new: Home, proposal: Proposal, *, permitted_entrances: Collection[str], login_file: str | None
 ) -> tuple[Remark, ...]:
     """Say why this may not be added from a page; nothing: it may.
 
@@ -97,9 +97,9 @@ def objections(
     if _house_without(new, proposal) != old:
         return (Remark("else"),)
     if proposal.kind == ENTRANCE:
-        return tuple(_entrance_remarks(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
+        return tuple(_entrance_remarks(old, proposal.name, new.entrances[proposal.name], proposal, permitted_entrances))
     return (
-        *_file_remarks(new.devices[proposal.name], login),
+        *_file_remarks(new.devices[proposal.name], login_file),
         *_duplicate_remarks(old, new.devices[proposal.name]),
         *_topic_remarks(old, new, proposal.name),
         *_permission_remarks(old, new),
@@ -136,9 +136,9 @@ def _house_without(new: Home, proposal: Proposal) -> Home:
     return new.model_copy(update={"entrances": entrances, "devices": devices})
 
 
-def _file_remarks(device: AnyDevice, login: str | None) -> Iterator[Remark]:
+def _file_remarks(device: AnyDevice, login_file: str | None) -> Iterator[Remark]:
     """No file of the box but the one that it wrote: else any of them could be sent to somebody's camera."""
-    if any(str(path) != login for path in named_paths(device)):
+    if any(str(path) != login_file for path in named_paths(device)):
         yield Remark("file")
 
 
@@ -260,9 +260,9 @@ def _normalised_name(name: str) -> str:
 
 
 def _entrance_remarks(
-    old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted: Collection[str]
+    old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted_entrances: Collection[str]
 ) -> Iterator[Remark]:
-    if name in permitted:
+    if name in permitted_entrances:
         yield Remark("permitted", {"name": name})
     if any(_normalised_name(one.name) == _normalised_name(section.name) for one in old.entrances.values()):
         yield Remark("same_name")  # messages and pages tell entrances apart by it

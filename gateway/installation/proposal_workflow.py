@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from pathlib import Path
 
@@ -88,13 +88,13 @@ class ProposalView:
     """
 
     proposal: Proposal
-    standing: ProposalState
+    state: ProposalState
     text: str
-    command: str
+    add_command: str
     house: Home | None = None
-    against: tuple[Remark, ...] = ()
+    objections: tuple[Remark, ...] = ()
     cautions: tuple[Remark, ...] = ()
-    report: reload.ReloadReport | None = None
+    reload_report: reload.ReloadReport | None = None
 
 
 class Proposals:
@@ -108,16 +108,16 @@ class Proposals:
         self,
         home: Home,
         *,
-        rewriting: HomeFileWriter,
-        reread: Callable[[], None],
-        permitted: Callable[[], Collection[str]],
-        note: Callable[[str, Mapping[str, str], Now], Awaitable[object]],
-        reached: Callable[[str], None] = lambda _point: None,
+        writer: HomeFileWriter,
+        reload_house: Callable[[], None],
+        permitted_entrances: Callable[[], Collection[str]],
+        append_log: Callable[[str, Mapping[str, str], Now], Awaitable[object]],
+        crash_point: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._home, self._file, self._reload_house = home, rewriting.file, reread
-        self._permitted_entrances, self._note, self._crash_point = permitted, note, reached
+        self._home, self._file, self._reload_house = home, writer.file, reload_house
+        self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
         self._proposal_file = ProposalFile(home.storage.folder / "proposals")
-        self._change_lock, self._quota = rewriting.changing, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
+        self._change_lock, self._quota = writer.changing, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
         self._read_lock = asyncio.Lock()  # one thread for all who look: doors have the others
         self._houses: dict[str, Home | EditRejected] = {}
         self._texts: dict[tuple[str, str, str], str] = {}
@@ -135,34 +135,34 @@ class Proposals:
         return self._file
 
     @property
-    def waiting(self) -> int:
+    def waiting_count(self) -> int:
         """How many wait for the owner."""
         return sum(one.accepted is None for one in self._proposals)
 
-    def find(self, ident: str) -> Proposal | None:
+    def find(self, id_: str) -> Proposal | None:
         """Find one that waits for the owner."""
-        return next((one for one in self._proposals if one.id == ident and one.accepted is None), None)
+        return next((one for one in self._proposals if one.id == id_ and one.accepted is None), None)
 
-    def writable(self) -> bool:
+    def is_writable(self) -> bool:
         """Whether the house file can be written as it stands."""
         if self._file is None:
             return False
         file = self._file.resolve()
         return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
 
-    def edited(self) -> bool:
+    def is_edited(self) -> bool:
         """Whether the house file says something else than the house that runs: it was changed at the terminal."""
         try:
             return self._file is not None and self._parse_house(self._read_text()) != self._home
         except EditRejected:
             return True
 
-    async def seen(self) -> tuple[ProposalView, ...]:
+    async def read_views(self) -> tuple[ProposalView, ...]:
         """Tell all of them as they stand, in the order in which they were proposed; what is done comes last."""
         async with self._read_lock:
             return await asyncio.to_thread(self._make_views, frozenset(self._permitted_entrances()))
 
-    async def with_all(self) -> Home:
+    async def read_house_with_all(self) -> Home:
         """Return the house as it would be with all that waits: what a new proposal may name."""
         async with self._read_lock:
             return await asyncio.to_thread(self._make_house_with_all, frozenset(self._permitted_entrances()))
@@ -191,13 +191,13 @@ class Proposals:
 
     # ---- proposing ----------------------------------------------------------------------------------------------
 
-    async def propose(self, asked: ProposalRequest, *, by: str, now: Now) -> tuple[Remark, ...]:
+    async def propose(self, request: ProposalRequest, *, by: str, now: Now) -> tuple[Remark, ...]:
         """Propose a device or an entrance; empty: it waits for the owner, else why not."""
-        login = asked.login
+        login = request.login
         try:
             new = Proposal(
-                id=secrets.token_hex(8), kind=asked.kind, name=asked.name, fields=dict(asked.fields), by=by, at=now.utc,
-                login=login is not None,
+                id=secrets.token_hex(8), kind=request.kind, name=request.name, fields=dict(request.fields),
+                by=by, at=now.utc, login=login is not None,
             )  # fmt: skip
         except ValidationError:
             return (Remark("id"),)
@@ -207,10 +207,10 @@ class Proposals:
                 why = (Remark("often"),)
             if why:
                 return why
-            await self._note("addition_proposed", _log_facts(new, by), now)
+            await self._append_log("addition_proposed", _log_facts(new, by), now)
             try:
                 if login is not None:  # first: without it nobody could accept this
-                    await asyncio.to_thread(self._proposal_file.keep_login, new, login)
+                    await asyncio.to_thread(self._proposal_file.store_login, new, login)
                 await asyncio.to_thread(self._store, (*self._proposals, new))
             except OSError as error:
                 with suppress(OSError):
@@ -218,30 +218,30 @@ class Proposals:
                 return (Remark("disk", {"why": error.strerror or "unreadable"}),)
         return ()
 
-    async def drop(self, ident: str, *, by: str, now: Now, refused: bool) -> bool:
+    async def discard(self, id_: str, *, by: str, now: Now, refused: bool) -> bool:
         """Forget one that waits: its proposer withdraws it, or the owner has `refused` it. False: there is none.
 
         Raises:
             StoreFailed, OSError: the disk does not take it.
         """
         async with self._change_lock:
-            one = self.find(ident)
+            one = self.find(id_)
             if one is None:
                 return False
-            await self._note("addition_refused" if refused else "addition_withdrawn", _log_facts(one, by), now)
+            await self._append_log("addition_refused" if refused else "addition_withdrawn", _log_facts(one, by), now)
             await self._remove(one)
         return True
 
     async def _remove(self, one: Proposal) -> None:
         """The account goes first: nothing that is forgotten leaves a password behind."""
         with suppress(OSError):
-            self._proposal_file.login(one).unlink(missing_ok=True)
+            self._proposal_file.login_path(one).unlink(missing_ok=True)
         await asyncio.to_thread(self._store, tuple(kept for kept in self._proposals if kept.id != one.id))
 
     def _objections(
         self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]
     ) -> tuple[Remark, ...]:
-        if self.waiting >= MAX_PENDING_PROPOSALS:
+        if self.waiting_count >= MAX_PENDING_PROPOSALS:
             return (Remark("many", {"most": str(MAX_PENDING_PROPOSALS)}),)
         if len(new.model_dump_json().encode()) > MAX_PROPOSAL_BYTES:
             return (Remark("large"),)
@@ -259,11 +259,11 @@ class Proposals:
         for one in self._proposals:
             if one.accepted is None:
                 text = self._pending_view(one, text, permitted)[1]
-        return self._pending_view(new, text, permitted)[0].against
+        return self._pending_view(new, text, permitted)[0].objections
 
     # ---- accepting ----------------------------------------------------------------------------------------------
 
-    async def accept(self, idents: Sequence[str], *, by: str, now: Now) -> tuple[Remark, ...]:
+    async def accept(self, ids: Sequence[str], *, by: str, now: Now) -> tuple[Remark, ...]:
         """Write them into the house file as it is now, all or none, and have it read anew; empty: so it is.
 
         Else why not.
@@ -272,24 +272,25 @@ class Proposals:
             StoreFailed: the log does not take it, and nothing was written.
         """
         async with self._change_lock:
-            chosen = [one for one in self._proposals if one.id in idents and one.accepted is None]
+            chosen = [one for one in self._proposals if one.id in ids and one.accepted is None]
             if self._file is None:
                 return (Remark("no_file"),)
-            if not chosen or {one.id for one in chosen} != set(idents):
+            if not chosen or {one.id for one in chosen} != set(ids):
                 return (Remark("none"),)  # what was seen is not what waits now: it is shown anew
             outcome = await asyncio.to_thread(self._prepare, chosen, frozenset(self._permitted_entrances()))
             if not isinstance(outcome, _HouseTexts):
                 return outcome
             accepted = ProposalAcceptance(by=by, at=now.utc)
-            ids = {one.id for one in chosen}
+            chosen_ids = {one.id for one in chosen}
             before = self._proposals
             marked = tuple(
-                one.model_copy(update={"accepted": accepted, "failed": ()}) if one.id in ids else one for one in before
+                one.model_copy(update={"accepted": accepted, "failed": ()}) if one.id in chosen_ids else one
+                for one in before
             )
             try:
                 await asyncio.to_thread(self._store, marked)
                 for one in chosen:
-                    await self._note("addition_accepted", _log_facts(one, by), now)
+                    await self._append_log("addition_accepted", _log_facts(one, by), now)
                 self._crash_point("accepted")
                 await asyncio.to_thread(self._write, outcome)
             except (OSError, StoreFailed) as error:
@@ -315,8 +316,8 @@ class Proposals:
         house = self._home
         for one in chosen:
             seen, more = self._pending_view(one, text, permitted)
-            if seen.against or more is None or seen.house is None:
-                return seen.against or (Remark("else"),)
+            if seen.objections or more is None or seen.house is None:
+                return seen.objections or (Remark("else"),)
             text, house = more, seen.house
         try:
             for one in chosen:
@@ -340,7 +341,7 @@ class Proposals:
         """Put a camera's account beside the house file."""
         target = self._login_path(one)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(target, read_regular(self._proposal_file.login(one), at_most=4 * MAX_LOGIN_CHARACTERS + 2))
+        write_whole(target, read_regular(self._proposal_file.login_path(one), at_most=4 * MAX_LOGIN_CHARACTERS + 2))
 
     def _remove_unused_logins(self, proposed: Sequence[Proposal]) -> None:
         """Delete what was put beside a house file that does not name it, also by a process that was killed there."""
@@ -357,7 +358,7 @@ class Proposals:
         folder = self._file.resolve().parent / CAMERAS_FOLDER
         plain = folder / f"{one.name}.login"
         try:
-            ours = plain.read_bytes() == self._proposal_file.login(one).read_bytes()
+            ours = plain.read_bytes() == self._proposal_file.login_path(one).read_bytes()
         except FileNotFoundError:
             ours = not os.path.lexists(plain)
         except OSError:
@@ -376,24 +377,24 @@ class Proposals:
             fields[LOGIN_KEY] = f"{CAMERAS_FOLDER}/{login.name}"
         plain = ProposalView(
             proposal=one,
-            standing=ProposalState.PROPOSED,
-            command=add_command(one, fields),
+            state=ProposalState.PROPOSED,
+            add_command=add_command(one, fields),
             text=section_text(one, fields),
         )
         if text is None or self._file is None:
-            return _changed_view(plain, against=(Remark("no_file"),)), text
+            return replace(plain, objections=(Remark("no_file"),)), text
         try:
             old = self._parse_house(text)
             more = self._merge(text, one, fields)
             house = self._parse_house(more)
         except EditRejected as error:
             remark = Remark("taken", {"name": one.name}) if error.taken else Remark("house", {"why": str(error)})
-            return _changed_view(plain, against=(remark,)), text
+            return replace(plain, objections=(remark,)), text
         known = None if login is None else str(login)
-        against = objections(old, house, one, permitted=permitted, login=known)
+        against = objections(old, house, one, permitted_entrances=permitted, login_file=known)
         if against:
-            return _changed_view(plain, against=against), text
-        return _changed_view(plain, house=house, cautions=cautions(old, house, one)), more
+            return replace(plain, objections=against), text
+        return replace(plain, house=house, cautions=cautions(old, house, one)), more
 
     def _parse_house(self, text: str) -> Home:
         """The house of a text; of the last ones it is remembered, for reading one takes a while on a small box."""
@@ -427,22 +428,22 @@ class Proposals:
         fields = dict(one.fields)
         plain = ProposalView(
             proposal=one,
-            standing=ProposalState.APPLIED,
-            command=add_command(one, fields),
+            state=ProposalState.APPLIED,
+            add_command=add_command(one, fields),
             text=section_text(one, fields),
         )
         if one.done or is_in_house(self._home, one):
             return plain
         last = reload.read_report(self._home.storage.folder)
         if last is None or last[0].id == self._last_report_id:
-            return _changed_view(plain, standing=ProposalState.TAKEN)
+            return replace(plain, state=ProposalState.TAKEN)
         match last[0].said:
             case "refused":
-                return _changed_view(plain, standing=ProposalState.REFUSED, report=last[0])
+                return replace(plain, state=ProposalState.REFUSED, reload_report=last[0])
             case "waiting":
-                return _changed_view(plain, standing=ProposalState.WAITING, report=last[0])
+                return replace(plain, state=ProposalState.WAITING, reload_report=last[0])
             case _:
-                return _changed_view(plain, standing=ProposalState.TAKEN)
+                return replace(plain, state=ProposalState.TAKEN)
 
     def _read_text(self) -> str:
         """Read the house file.
@@ -470,12 +471,12 @@ class Proposals:
 
     def _finish_accepted(self) -> None:
         """A gateway begins: see what became of what was accepted, and leave no password behind."""
-        before = {self._proposal_file.login(one) for one in self._proposals if not one.done}
+        before = {self._proposal_file.login_path(one) for one in self._proposals if not one.done}
         settled = tuple(self._updated_state(one) for one in self._proposals)
         try:
             if settled != self._proposals:
                 self._store(settled)
-            self._proposal_file.forget_logins(but=before)
+            self._proposal_file.delete_logins(but=before)
             self._remove_unused_logins([one for one in self._proposals if one.accepted is None])
         except OSError as error:
             log.error("proposals_not_settled", why=error.strerror or "unreadable")
@@ -502,10 +503,6 @@ class Proposals:
             return one
         log.warning("addition_taken_out", name=one.name, why="no house began with it")
         return again.model_copy(update={"failed": last[0].problems})
-
-
-def _changed_view(seen: ProposalView, **changes: object) -> ProposalView:
-    return ProposalView(**{name: getattr(seen, name) for name in ProposalView.__slots__} | changes)
 
 
 def _delete_files(files: Sequence[Path]) -> None:

@@ -52,23 +52,23 @@ class ProposalFile:
         write_whole(self._file, _PROPOSALS_ADAPTER.dump_json(kept))
         return kept
 
-    def login(self, one: Proposal) -> Path:
+    def login_path(self, one: Proposal) -> Path:
         """Where the account of a proposed camera lies."""
         return self._folder / f"{one.id}.login"
 
-    def keep_login(self, one: Proposal, login: tuple[str, str]) -> None:
+    def store_login(self, one: Proposal, login: tuple[str, str]) -> None:
         """Keep the user and the password of a proposed camera.
 
         Raises:
             OSError: the disk does not take it.
         """
         self._make_folder()
-        write_whole(self.login(one), f"{login[0]}:{login[1]}\n".encode())
+        write_whole(self.login_path(one), f"{login[0]}:{login[1]}\n".encode())
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
-    def forget_logins(self, *, but: Collection[Path]) -> None:
+    def delete_logins(self, *, but: Collection[Path]) -> None:
         """Delete the accounts that nobody waits for any more.
 
         Raises:

@@ -83,7 +83,7 @@ def sentence_text(
 
 def capability_text(promise: Capability, language: Language) -> str:
     """Say a promise, or what is missing, in plain words."""
-    return sentence_text(promise.said, language, promise.facts)
+    return sentence_text(promise.text_key, language, promise.facts)
 
 
 TRIAL_TITLES: Mapping[str, Text] = {
@@ -176,7 +176,7 @@ def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language
 
 def goal_text(step: WalkTestStep, language: Language) -> str:
     """Say what an open trial waits to be shown; empty where it waits for nothing."""
-    goals = step.rite.goals
+    goals = step.procedure.goals
     return (
         sentence_text(goals[step.shown], language, {}, GOAL_TEXTS)
         if step.ending is None and step.shown < len(goals)

@@ -96,46 +96,46 @@ class TrialProcedure:
     """
 
     goals: tuple[TrialGoal, ...] = ()
-    good: TrialAnswer | None = None
-    never: frozenset[TrialGoal] = frozenset()
+    good_answer: TrialAnswer | None = None
+    forbidden_goals: frozenset[TrialGoal] = frozenset()
     asks_lock: bool = False
-    optional: bool = False
+    is_optional: bool = False
 
 
 TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = MappingProxyType(
     {
         WalkTrial.DOOR_SENSOR: TrialProcedure(goals=(TrialGoal.CLOSED, TrialGoal.OPEN, TrialGoal.CLOSED)),
         WalkTrial.BOLT: TrialProcedure(
-            goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good=TrialAnswer.YES, asks_lock=True
+            goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good_answer=TrialAnswer.YES, asks_lock=True
         ),
         WalkTrial.BOLT_IN_AIR: TrialProcedure(
             goals=(TrialGoal.OPEN, TrialGoal.BOLT_OUT, TrialGoal.FREE),
-            never=frozenset({TrialGoal.LOCKED}),
-            optional=True,
+            forbidden_goals=frozenset({TrialGoal.LOCKED}),
+            is_optional=True,
         ),
         WalkTrial.JAM: TrialProcedure(
             goals=(TrialGoal.FREE, TrialGoal.NOT_PROVEN),
-            never=frozenset({TrialGoal.LOCKED}),
+            forbidden_goals=frozenset({TrialGoal.LOCKED}),
             asks_lock=True,
-            optional=True,
+            is_optional=True,
         ),
         WalkTrial.WAY_OUT: TrialProcedure(
-            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good=TrialAnswer.YES, asks_lock=True
+            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good_answer=TrialAnswer.YES, asks_lock=True
         ),
         WalkTrial.KEY: TrialProcedure(
             goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED),
-            good=TrialAnswer.YES,
+            good_answer=TrialAnswer.YES,
             asks_lock=True,
-            optional=True,
+            is_optional=True,
         ),
         WalkTrial.ANSWER: TrialProcedure(goals=(TrialGoal.ANSWERED,)),
-        WalkTrial.PICTURE: TrialProcedure(good=TrialAnswer.NO),
+        WalkTrial.PICTURE: TrialProcedure(good_answer=TrialAnswer.NO),
         WalkTrial.COVERED: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
         WalkTrial.CUT: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
         WalkTrial.BROKER: TrialProcedure(goals=(TrialGoal.BROKER_GONE, TrialGoal.BROKER_BACK)),
-        WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good=TrialAnswer.YES),
+        WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good_answer=TrialAnswer.YES),
         WalkTrial.DELIVERY: TrialProcedure(
-            goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good=TrialAnswer.YES, asks_lock=True
+            goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good_answer=TrialAnswer.YES, asks_lock=True
         ),
     }
 )
@@ -158,15 +158,15 @@ class WalkTestStep(ConfigSection):
     picture: str | None = None  # SHA-256 of the picture that was looked at
 
     @property
-    def rite(self) -> TrialProcedure:
+    def procedure(self) -> TrialProcedure:
         """How it goes."""
         return TRIAL_PROCEDURES[self.trial]
 
     @property
     def asks(self) -> bool:
         """Whether only its question is open."""
-        rite = self.rite
-        return self.ending is None and rite.good is not None and self.shown == len(rite.goals)
+        rite = self.procedure
+        return self.ending is None and rite.good_answer is not None and self.shown == len(rite.goals)
 
 
 class TestDelivery(ConfigSection):
@@ -217,11 +217,11 @@ class HouseObservation:
 
     state: Entrance
     delivery: str | None = None  # the key of the walk's own delivery
-    answered: bool = False
-    wrong: bool = False
-    live: frozenset[str] = frozenset()
-    lost: frozenset[str] = frozenset()
-    cut: bool = False
+    answer_was_pressed: bool = False
+    has_wrong_code: bool = False
+    live_cameras: frozenset[str] = frozenset()
+    lost_cameras: frozenset[str] = frozenset()
+    is_broker_lost: bool = False
 
 
 def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
@@ -292,38 +292,36 @@ def fitted_devices(home: Home, entrance: str) -> str:
     return sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def status_with_devices(walk: WalkTest | None, now_fitted: str) -> WalkTestStatus:
+def status_with_devices(walk: WalkTest | None, fitted: str) -> WalkTestStatus:
     """Say how an entrance stands with the devices that it has now: what was passed with others is stale."""
     how = walk_test_status(walk)
-    return (
-        WalkTestStatus.STALE if how is WalkTestStatus.PASSED and walk is not None and walk.fitted != now_fitted else how
-    )
+    return WalkTestStatus.STALE if how is WalkTestStatus.PASSED and walk is not None and walk.fitted != fitted else how
 
 
-def forbids_visits(walked: WalkTestStatus) -> bool:
+def forbids_visits(status: WalkTestStatus) -> bool:
     """Whether it keeps deliveries out while nobody is home."""
-    match walked:
+    match status:
         case WalkTestStatus.FAILED | WalkTestStatus.BLOCKED:
             return True
         case WalkTestStatus.NEVER | WalkTestStatus.UNDER_WAY | WalkTestStatus.STALE | WalkTestStatus.PASSED:
             return False
         case _:
-            assert_never(walked)
+            assert_never(status)
 
 
-def advance(walk: WalkTest, seen: HouseObservation, now: datetime) -> WalkTest:
+def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> WalkTest:
     """Take what the house shows now: the open trial goes on by the goals that are shown, or fails."""
     number = walk.current
     if number is None:
         return walk
     step = walk.steps[number]
-    rite = step.rite
+    rite = step.procedure
     while step.ending is None:
-        if step.shown and any(_is_shown(goal, step, seen) for goal in rite.never):
+        if step.shown and any(_is_shown(goal, step, observation) for goal in rite.forbidden_goals):
             step = _end_step(step, TrialResult.FAILED, now)
-        elif step.shown < len(rite.goals) and _is_shown(rite.goals[step.shown], step, seen):
+        elif step.shown < len(rite.goals) and _is_shown(rite.goals[step.shown], step, observation):
             step = step.model_copy(update={"shown": step.shown + 1})
-            if step.shown == len(rite.goals) and rite.good is None:
+            if step.shown == len(rite.goals) and rite.good_answer is None:
                 step = _end_step(step, TrialResult.PASSED, now)
         else:
             break
@@ -341,7 +339,7 @@ def resume(walk: WalkTest) -> WalkTest:
     return _with_step(walk, number, walk.steps[number].model_copy(update={"shown": 0}))
 
 
-def answer_trial(walk: WalkTest, number: int, word: TrialAnswer, now: datetime) -> WalkTest:
+def answer_trial(walk: WalkTest, number: int, answer: TrialAnswer, now: datetime) -> WalkTest:
     """Take an answer to trial `number`.
 
     Raises:
@@ -350,7 +348,7 @@ def answer_trial(walk: WalkTest, number: int, word: TrialAnswer, now: datetime) 
     if not 0 <= number < len(walk.steps):
         raise ValueError("there is no such trial")
     step = walk.steps[number]
-    match word:
+    match answer:
         case TrialAnswer.AGAIN if step.ending is not None:
             fresh = WalkTestStep(trial=step.trial, camera=step.camera, before=step.ending)
             return _with_step(walk, number, fresh).model_copy(update={"reported": False})
@@ -358,14 +356,14 @@ def answer_trial(walk: WalkTest, number: int, word: TrialAnswer, now: datetime) 
             raise ValueError("another trial is open")
         case TrialAnswer.FAILED:
             return _with_step(walk, number, _end_step(step, TrialResult.FAILED, now))
-        case TrialAnswer.NOT_HERE if step.rite.optional:
+        case TrialAnswer.NOT_HERE if step.procedure.is_optional:
             return _with_step(walk, number, _end_step(step, TrialResult.NOT_HERE, now))
         case TrialAnswer.YES | TrialAnswer.NO if step.asks and (
             step.trial is not WalkTrial.PICTURE or step.picture is not None
         ):
-            good = word is step.rite.good
+            good = answer is step.procedure.good_answer
             bad = TrialResult.BLOCKED if step.trial is WalkTrial.PICTURE else TrialResult.FAILED
-            answered = step.model_copy(update={"answered": word})
+            answered = step.model_copy(update={"answered": answer})
             return _with_step(walk, number, _end_step(answered, TrialResult.PASSED if good else bad, now))
         case _:
             raise ValueError("this trial does not take that answer now")
@@ -386,17 +384,17 @@ def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTes
     return step.model_copy(update={"ending": ending, "at": now})
 
 
-def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bool:
+def _is_shown(goal: TrialGoal, step: WalkTestStep, observation: HouseObservation) -> bool:
     """Whether the house shows this now. Good news counts as proven only, as everywhere."""
-    return _GOAL_CHECKS[goal](step, seen)
+    return _GOAL_CHECKS[goal](step, observation)
 
 
-def _is_live(step: WalkTestStep, seen: HouseObservation) -> bool:
-    return step.camera in seen.live
+def _is_live(step: WalkTestStep, observation: HouseObservation) -> bool:
+    return step.camera in observation.live_cameras
 
 
-def _is_broker_back(_step: WalkTestStep, seen: HouseObservation) -> bool:
-    state = seen.state
+def _is_broker_back(_step: WalkTestStep, observation: HouseObservation) -> bool:
+    state = observation.state
     return (
         state.broker_session is not None
         and state.bolt.value is not LockState.UNKNOWN
@@ -404,23 +402,23 @@ def _is_broker_back(_step: WalkTestStep, seen: HouseObservation) -> bool:
     )
 
 
-def _has_rung(_step: WalkTestStep, seen: HouseObservation) -> bool:
-    visit = seen.state.visit
-    return visit is not None and visit.delivery.id == seen.delivery and visit.bell_confirmed
+def _has_rung(_step: WalkTestStep, observation: HouseObservation) -> bool:
+    visit = observation.state.visit
+    return visit is not None and visit.delivery.id == observation.delivery and visit.bell_confirmed
 
 
-def _is_delivered(_step: WalkTestStep, seen: HouseObservation) -> bool:
+def _is_delivered(_step: WalkTestStep, observation: HouseObservation) -> bool:
     """It is latched in the visit, and in what is left of it for a quarter of an hour after."""
     return any(
         visit is not None
-        and visit.delivery.id == seen.delivery
+        and visit.delivery.id == observation.delivery
         and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
-        for visit in (seen.state.visit, seen.state.grace_visit)
+        for visit in (observation.state.visit, observation.state.grace_visit)
     )
 
 
-def _is_not_proven(_step: WalkTestStep, seen: HouseObservation) -> bool:
-    lockup = seen.state.lock_request
+def _is_not_proven(_step: WalkTestStep, observation: HouseObservation) -> bool:
+    lockup = observation.state.lock_request
     return lockup is not None and lockup.result is LockRequestResult.NOT_PROVEN
 
 
@@ -431,12 +429,12 @@ _GOAL_CHECKS: Mapping[TrialGoal, Callable[[WalkTestStep, HouseObservation], bool
     TrialGoal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
     TrialGoal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
     TrialGoal.NOT_PROVEN: _is_not_proven,
-    TrialGoal.ANSWERED: lambda _, seen: seen.answered,
+    TrialGoal.ANSWERED: lambda _, seen: seen.answer_was_pressed,
     TrialGoal.LIVE: _is_live,
-    TrialGoal.NOT_LIVE: lambda step, seen: step.camera in seen.lost,
-    TrialGoal.BROKER_GONE: lambda _, seen: seen.cut,
+    TrialGoal.NOT_LIVE: lambda step, seen: step.camera in seen.lost_cameras,
+    TrialGoal.BROKER_GONE: lambda _, seen: seen.is_broker_lost,
     TrialGoal.BROKER_BACK: _is_broker_back,
-    TrialGoal.WRONG: lambda _, seen: seen.wrong,
+    TrialGoal.WRONG: lambda _, seen: seen.has_wrong_code,
     TrialGoal.RANG: _has_rung,
     TrialGoal.DELIVERED: _is_delivered,
 })  # fmt: skip

@@ -187,7 +187,7 @@ class _ReportPainter:
         for of, found in _capabilities_by_subject(self._home, self._walk, measured):
             self._draw_line(of, bold=True)
             for one in found:
-                ink = Ink.RED if one.forbids else Ink.GREY if one.ground is CapabilityEvidence.UNKNOWN else Ink.BLACK
+                ink = Ink.RED if one.forbids else Ink.GREY if one.evidence is CapabilityEvidence.UNKNOWN else Ink.BLACK
                 self._draw_line(capability_text(one, self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:

@@ -83,14 +83,14 @@ class WalkTestRunner:
         *,
         store: Store,
         clock: Clock,
-        reception: Inbox,
+        inbox: Inbox,
         entrances: Mapping[str, EntranceActor],
-        picture: Callable[[str], Awaitable[bytes | None]],
+        take_picture: Callable[[str], Awaitable[bytes | None]],
         key: BoxKey,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._home, self._store, self._clock, self._inbox = home, store, clock, reception
-        self._entrances, self._picture, self._key = entrances, picture, key
+        self._home, self._store, self._clock, self._inbox = home, store, clock, inbox
+        self._entrances, self._take_picture, self._key = entrances, take_picture, key
         self._folder = home.storage.folder
         self._walks: dict[str, WalkTest] = {}
         self._unreadable: set[str] = set()
@@ -118,15 +118,15 @@ class WalkTestRunner:
         self._on_change = on_change
         for name, entrance in entrances.items():
             entrance.changes.subscribe(partial(self._on_decision, name))
-            entrance.post(e.WalkTestChanged(failed=self.barred(name)))
+            entrance.post(e.WalkTestChanged(failed=self.forbids_visits(name)))
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
-    def barred(self, entrance: str) -> bool:
+    def forbids_visits(self, entrance: str) -> bool:
         """Whether nobody may be let in there while nobody is home."""
-        return forbids_visits(self.standing(entrance))
+        return forbids_visits(self.status(entrance))
 
-    def standing(self, entrance: str) -> WalkTestStatus:
+    def status(self, entrance: str) -> WalkTestStatus:
         """How an entrance's walk test stands; one that cannot be read counts as failed."""
         if entrance in self._unreadable:
             return WalkTestStatus.FAILED
@@ -146,7 +146,7 @@ class WalkTestRunner:
             [new_courier_token(secret)] if self._home.entrances[entrance].courier_proof else []
         )
 
-    def heard(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
+    def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """A device spoke; of it all only the answer button is of use here, the rest shows in the entrance's state."""
         section = self._home.devices[device]
         if section.kind != "signal" or incoming.retain or not self._walks:
@@ -156,9 +156,9 @@ class WalkTestRunner:
             for name, entrance in self._home.entrances.items():
                 if entrance.signal == device:
                     self._answer_pressed.add(name)
-                    self.look(name)
+                    self.observe(name)
 
-    def look(self, name: str) -> None:
+    def observe(self, name: str) -> None:
         """See what the entrance shows now; called after each of its decisions too."""
         walk = self._walks.get(name)
         if walk is None or walk.current is None or name not in self._decided_entrances:
@@ -169,11 +169,11 @@ class WalkTestRunner:
         seen = HouseObservation(
             state=state,
             delivery=None if walk.promised is None else delivery_key(WALK_TEST_BRAND, walk.promised.id),
-            answered=name in self._answer_pressed,
-            wrong=wrong > self._wrong_code_counts.get(name, wrong),
-            live=live,
-            lost=self._seen_live.get(name, frozenset()) - live,
-            cut=name in self._connected and state.broker_session is None,
+            answer_was_pressed=name in self._answer_pressed,
+            has_wrong_code=wrong > self._wrong_code_counts.get(name, wrong),
+            live_cameras=live,
+            lost_cameras=self._seen_live.get(name, frozenset()) - live,
+            is_broker_lost=name in self._connected and state.broker_session is None,
         )
         self._seen_live[name] = self._seen_live.get(name, frozenset()) | live
         if state.broker_session is not None:
@@ -184,19 +184,19 @@ class WalkTestRunner:
 
     def _update(self, walk: WalkTest) -> None:
         """Take a walk as it is now, and have it written down."""
-        name, before = walk.entrance, self.barred(walk.entrance)
+        name, before = walk.entrance, self.forbids_visits(walk.entrance)
         if walk == self._walks.get(name):
             return
         self._walks[name] = walk
         self._unsaved.add(name)
         self._wake.set()
         self._on_change()
-        if self.barred(name) is not before:
-            self._entrances[name].post(e.WalkTestChanged(failed=self.barred(name)))
+        if self.forbids_visits(name) is not before:
+            self._entrances[name].post(e.WalkTestChanged(failed=self.forbids_visits(name)))
 
     def _on_decision(self, name: str) -> None:
         self._decided_entrances.add(name)
-        self.look(name)
+        self.observe(name)
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class WalkTestRunner:
         Raises:
             OSError: it cannot be written down.
         """
-        before = self.standing(name)
+        before = self.status(name)
         self._unreadable.discard(name)
         old, now = self._walks.get(name), self._clock.now().utc
         if old is not None:
@@ -228,9 +228,9 @@ class WalkTestRunner:
         self._wrong_code_counts.pop(name, None)
         self._update(walk)
         await self._save()
-        self.look(name)
+        self.observe(name)
 
-    async def answer(self, name: str, number: int, word: TrialAnswer, *, asks_owner: bool = False) -> None:
+    async def answer(self, name: str, number: int, answer: TrialAnswer, *, asks_owner: bool = False) -> None:
         """Take an answer of whoever stands at the door; it is written down when this returns.
 
         From `asks_owner` on the owner is asked before the test's delivery is let in, though he began the test himself:
@@ -241,14 +241,14 @@ class WalkTestRunner:
             ValueError: this trial does not take that answer now.
             OSError: it cannot be written down.
         """
-        walk = answer_trial(self._require_walk(name), number, word, self._clock.now().utc)
+        walk = answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
-        if taken_over or (word is TrialAnswer.AGAIN and walk.steps[number].trial is WalkTrial.DELIVERY):
+        if taken_over or (answer is TrialAnswer.AGAIN and walk.steps[number].trial is WalkTrial.DELIVERY):
             await self._withdraw_delivery(walk)
             walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
         self._update(walk)
         await self._save()
-        self.look(name)
+        self.observe(name)
 
     async def lock(self, name: str, by: str | None) -> str | None:
         """Ask the house to lock now; None, or why it was not done."""
@@ -256,7 +256,7 @@ class WalkTestRunner:
             name, owner_requests.OwnerLockRequest(id=f"walk-{secrets.token_hex(4)}", do="lock"), by
         )
 
-    async def look_through(self, name: str, number: int) -> bytes:
+    async def trial_picture(self, name: str, number: int) -> bytes:
         """Give the picture about which trial `number` asks: taken once, the same until it is tried anew.
 
         Raises:
@@ -264,9 +264,9 @@ class WalkTestRunner:
             OSError: it cannot be written down.
         """
         async with self._picture_lock:  # two pages that ask at once are shown the same
-            return await self._take_picture(name, number)
+            return await self._load_picture(name, number)
 
-    async def _take_picture(self, name: str, number: int) -> bytes:
+    async def _load_picture(self, name: str, number: int) -> bytes:
         walk = self._require_walk(name)
         step = walk.steps[number] if 0 <= number < len(walk.steps) else None
         if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
@@ -276,7 +276,7 @@ class WalkTestRunner:
             with contextlib.suppress(OSError):
                 return await asyncio.to_thread(file.read_bytes)
         for _ in range(MAX_PICTURE_ATTEMPTS):
-            jpeg = await self._picture(step.camera)
+            jpeg = await self._take_picture(step.camera)
             if jpeg is not None:
                 break
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -294,7 +294,7 @@ class WalkTestRunner:
         return walk
 
     @property
-    def asking(self) -> asyncio.Lock:
+    def installer_lock(self) -> asyncio.Lock:
         """Held by whoever speaks with the broker as the installer, whose account has one connection."""
         return self._installer_lock
 
@@ -336,7 +336,7 @@ class WalkTestRunner:
                 connect_once(broker, heard, monotonic=asyncio.get_running_loop().time) as guest,
             ):
                 found = await measure_device(
-                    self._home, guest, device, times=MEASUREMENT_COUNT, now=self._clock.now().utc
+                    self._home, guest, device, count=MEASUREMENT_COUNT, now=self._clock.now().utc
                 )
         except (ConfigError, ProbeKeyUnusable) as error:
             return str(error)
@@ -351,7 +351,7 @@ class WalkTestRunner:
         await self._resume()
         while True:
             for name in tuple(self._walks):
-                self.look(name)
+                self.observe(name)
                 await self._manage_delivery(self._walks[name])
             try:
                 await self._save()
@@ -385,11 +385,11 @@ class WalkTestRunner:
                 await self._withdraw_delivery(walk)
                 self._update(self._walks[walk.entrance].model_copy(update={"promised": None}))
             if not walk.reported:
-                await self._report(self._walks[walk.entrance])
+                await self._write_report(self._walks[walk.entrance])
         except (StoreFailed, OSError) as failure:
             log.error("walk_not_minded", entrance=walk.entrance, why=str(failure))
 
-    async def _report(self, walk: WalkTest) -> None:
+    async def _write_report(self, walk: WalkTest) -> None:
         """Write the report and sign it; the pictures stand in it from here on, and nowhere else."""
         found = records.read_measurements(self._folder)
         pictures = await asyncio.to_thread(records.read_pictures, self._folder, walk)

@@ -92,8 +92,8 @@ class Phone:
             picture = self.page.locator("img.still")
             await expect(picture).to_have_js_property("complete", value=True)
             assert await picture.evaluate("picture => picture.naturalWidth") > 100
-        if step.rite.good is not None:
-            await self.button("Yes" if step.rite.good is TrialAnswer.YES else "No").click()
+        if step.procedure.good_answer is not None:
+            await self.button("Yes" if step.procedure.good_answer is TrialAnswer.YES else "No").click()
 
 
 async def codes(phone: Phone) -> list[str]:
@@ -166,7 +166,7 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
                 await asyncio.gather(installer.tries(number, step, await codes(phone)), approved(play, owner, address))
             else:
                 await installer.tries(number, step, ())
-            await phone.shows(number, len(step.rite.goals))
+            await phone.shows(number, len(step.procedure.goals))
             await phone.answers(step)
         await expect(page.locator(".notice").first).to_contain_text("The walk test is passed")
         async with page.expect_download() as downloading:
@@ -216,7 +216,7 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         await play.refused(Refusal.NOT_READY)
 
         await phone.button("Try again: The bolt").click()
-        await phone.shows(1, len(second.rite.goals))
+        await phone.shows(1, len(second.procedure.goals))
         await phone.answers(second)
         await phone.opens(2)
         walk = records.read_walk(home.storage.folder, "front")

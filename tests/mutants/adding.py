@@ -28,14 +28,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="any file of the box may be named by a page",
         file="gateway/installation/proposal_checks.py",
-        old=("    if any(str(path) != login for path in named_paths(device)):\n"),
-        new=("    if login is not None and any(str(path) != login for path in named_paths(device)):\n"),
+        old=("    if any(str(path) != login_file for path in named_paths(device)):\n"),
+        new=("    if login_file is not None and any(str(path) != login_file for path in named_paths(device)):\n"),
         tests=(WEAKER,),
     ),
     Mutant(
         name="an entrance by which a brand was let in comes back by a page",
         file="gateway/installation/proposal_checks.py",
-        old="    if name in permitted:\n",
+        old="    if name in permitted_entrances:\n",
         new="    if name in old.entrances:\n",
         tests=(f"{PURE}::test_an_entrance_by_which_a_brand_was_let_in_before_is_not_put_up_again",),
     ),
@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a refused camera's password stays on the disk",
         file="gateway/installation/proposal_workflow.py",
-        old=("            self._proposal_file.login(one).unlink(missing_ok=True)\n"),
-        new=("            self._proposal_file.login(one)\n"),
+        old=("            self._proposal_file.login_path(one).unlink(missing_ok=True)\n"),
+        new=("            self._proposal_file.login_path(one)\n"),
         tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
     ),
     Mutant(
@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="half of what the owner accepted comes into the house",
         file="gateway/installation/proposal_workflow.py",
-        old="if not chosen or {one.id for one in chosen} != set(idents):",
+        old="if not chosen or {one.id for one in chosen} != set(ids):",
         new="if not chosen:",
         tests=(f"{ATTACKED}::test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part",),
     ),

@@ -114,8 +114,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a line to be pasted is not quoted",
         file="gateway/installation/discovery.py",
-        old='shlex.join(("perron", *self.words))',
-        new='" ".join(("perron", *self.words))',
+        old='shlex.join(("perron", *self.add_arguments))',
+        new='" ".join(("perron", *self.add_arguments))',
         tests=(_PASTED,),
     ),
     Mutant(

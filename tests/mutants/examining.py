@@ -17,15 +17,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination tries the gateway's account while the gateway has it",
         file="gateway/installation/diagnostics/broker.py",
-        old="""if stored == b'{"state":"online"}':""",
-        new="if stored == b'':",
+        old='if retained == b\'{"state":"online"}\':',
+        new="if retained == b'':",
         tests=(f"{BROKER}::test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination",),
     ),
     Mutant(
         name="an examination does not wait for whoever speaks as the installer",
         file="gateway/installation/diagnostics/broker.py",
-        old=("        if line is not None:\n            try:\n"),
-        new=("        if line is not None and not line.locked():\n            try:\n"),
+        old=("        if installer_lock is not None:\n            try:\n"),
+        new=("        if installer_lock is not None and not installer_lock.locked():\n            try:\n"),
         tests=(f"{BROKER}::test_whoever_speaks_as_the_installer_already_is_let_finish",),
     ),
     Mutant(
@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="files that hang are read in one more thread with each examination",
         file="gateway/installation/diagnostics/house.py",
-        old="if what not in _running_checks:",
+        old="if check_id not in _running_checks:",
         new="if True:",
         tests=(HANGS,),
     ),

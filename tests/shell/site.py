@@ -61,8 +61,8 @@ class ServedSite:
 def make_walk_tests(made: ShellBox, picture: Callable[[str], Awaitable[bytes | None]]) -> WalkTestRunner:
     """The walk tests of this box."""
     return WalkTestRunner(
-        made.home, store=made.store, clock=made.clock, reception=made.reception, entrances=made.entrances,
-        picture=picture, key=made.key, on_change=made.changes.notify,
+        made.home, store=made.store, clock=made.clock, inbox=made.reception, entrances=made.entrances,
+        take_picture=picture, key=made.key, on_change=made.changes.notify,
     )  # fmt: skip
 
 
@@ -70,8 +70,8 @@ def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: C
     """What waits to come into this box's house file."""
     rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reread=reread)
     return Proposals(
-        made.home, rewriting=rewriting, reread=reread, note=made.store.log.append,
-        permitted=lambda: {name for one in made.store.brands.permissions() for name in one.terms.entrances},
+        made.home, writer=rewriting, reload_house=reread, append_log=made.store.log.append,
+        permitted_entrances=lambda: {name for one in made.store.brands.permissions() for name in one.terms.entrances},
     )  # fmt: skip
 
 

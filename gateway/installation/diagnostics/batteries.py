@@ -19,10 +19,10 @@ def state_topics(home: Home) -> list[str]:
     return [entrance_topic(entrance, "state") for entrance in home.entrances]
 
 
-def battery_findings(home: Home, stored: Mapping[str, bytes]) -> Iterator[Finding]:
+def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Finding]:
     """Say of each entrance which batteries are weak; nothing of one where none was ever told."""
     for entrance in home.entrances:
-        levels, soon = _parse_batteries(stored.get(entrance_topic(entrance, "state"), b""))
+        levels, soon = _parse_batteries(retained.get(entrance_topic(entrance, "state"), b""))
         if not levels:
             continue
         worst = {whose for whose, level in levels.items() if level is not BatteryLevel.GOOD} | (soon & levels.keys())

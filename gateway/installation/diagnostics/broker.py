@@ -33,7 +33,9 @@ DEVICE_TIMEOUT_S: Final = 3.0  # seconds for a device to answer: the whole takes
 INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # seconds that we wait for whoever speaks as the installer just now
 
 
-async def examine_broker(home: Home, found: list[Finding], *, line: asyncio.Lock | None, here: bool) -> None:
+async def examine_broker(
+    home: Home, findings: list[Finding], *, installer_lock: asyncio.Lock | None, in_gateway: bool
+) -> None:
     """Add to `found` what broker, gateway and devices say.
 
     `line` is held meanwhile by whoever speaks as the installer, who has one connection. `here`: the gateway itself
@@ -42,34 +44,34 @@ async def examine_broker(home: Home, found: list[Finding], *, line: asyncio.Lock
     installer = home.broker.account("installer")
     unready = account_error(installer)
     if unready is not None:
-        found += [Finding(Sentence("what.broker"), FindingVerdict.BAD, *unready), *_not_probed()]
+        findings += [Finding(Sentence("what.broker"), FindingVerdict.BAD, *unready), *_not_probed()]
         return
     async with contextlib.AsyncExitStack() as stack:
-        if line is not None:
+        if installer_lock is not None:
             try:
                 async with asyncio.timeout(INSTALLER_LOCK_TIMEOUT_S):
-                    await line.acquire()
+                    await installer_lock.acquire()
             except TimeoutError:
                 said, todo = Sentence("broker.busy", {"account": installer.username}), Sentence("broker.busy.todo")
-                found += [Finding(Sentence("what.broker"), FindingVerdict.DOUBTFUL, said, todo), *_not_probed()]
+                findings += [Finding(Sentence("what.broker"), FindingVerdict.DOUBTFUL, said, todo), *_not_probed()]
                 return
-            stack.callback(line.release)
+            stack.callback(installer_lock.release)
         try:
-            await _probe_through_broker(home, installer, found, here=here)
+            await _probe_through_broker(home, installer, findings, in_gateway=in_gateway)
         except (ConnectionError, ConfigError) as error:  # the latter: a file that was taken away just now
-            found += [await _connection_finding("what.broker", installer, error), *_not_probed()]
+            findings += [await _connection_finding("what.broker", installer, error), *_not_probed()]
         except ProbeKeyUnusable as error:
             facts: dict[str, SentenceFact] = {
                 "file": str(home.storage.folder / "key"),
                 "why": file_error(error.__cause__),
             }
             said, todo = Sentence("devices.no_key", facts), Sentence("devices.no_key.todo")
-            found.append(Finding(Sentence("what.devices"), FindingVerdict.BAD, said, todo))
+            findings.append(Finding(Sentence("what.devices"), FindingVerdict.BAD, said, todo))
 
 
-def unprobed_findings(found: list[Finding], seconds: float) -> Iterator[Finding]:
+def unprobed_findings(findings: list[Finding], seconds: float) -> Iterator[Finding]:
     """Say what is missing where the time was over before devices were asked."""
-    if not any(finding.what.key in ("what.device", "what.devices") for finding in found):
+    if not any(finding.subject.key in ("what.device", "what.devices") for finding in findings):
         late = Sentence("late", {"seconds": f"{seconds:g}"})
         yield Finding(Sentence("what.broker"), FindingVerdict.BAD, late, Sentence("late.todo"))
         yield from _not_probed()
@@ -80,19 +82,21 @@ def _not_probed() -> tuple[Finding]:
     return (Finding(Sentence("what.devices"), FindingVerdict.DOUBTFUL, said, todo),)
 
 
-async def _probe_through_broker(home: Home, installer: BrokerSection, found: list[Finding], *, here: bool) -> None:
+async def _probe_through_broker(
+    home: Home, installer: BrokerSection, findings: list[Finding], *, in_gateway: bool
+) -> None:
     round_trip = await echo_finding(installer)
     facts: dict[str, SentenceFact] = {"where": f"{installer.host}:{installer.port}", "account": installer.username}
-    found += [Finding(Sentence("what.broker"), FindingVerdict.GOOD, Sentence("broker.lets_in", facts)), round_trip]
+    findings += [Finding(Sentence("what.broker"), FindingVerdict.GOOD, Sentence("broker.lets_in", facts)), round_trip]
     if home.broker.tls is not None:
-        found.append(await certificate_finding(home.broker))
+        findings.append(await certificate_finding(home.broker))
     heard = [BRIDGE_STATE, *state_topics(home), *device_topics(home, home.devices)]
     async with connect_once(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
-        told = await probe_devices(home, guest, home.devices, longest=DEVICE_TIMEOUT_S, word="doctor")
-    found.append(await gateway_finding(home.broker, told.stored.get(BRIDGE_STATE), here=here))
+        told = await probe_devices(home, guest, home.devices, timeout_s=DEVICE_TIMEOUT_S, correlation_prefix="doctor")
+    findings.append(await gateway_finding(home.broker, told.retained.get(BRIDGE_STATE), in_gateway=in_gateway))
     with_mqtt = ((id_, one) for id_, one in home.devices.items() if one.definition.has_mqtt)
-    found += [device_finding(id_, one, told.devices[id_]) for id_, one in with_mqtt]
-    found += battery_findings(home, told.stored)
+    findings += [device_finding(id_, one, told.devices[id_]) for id_, one in with_mqtt]
+    findings += battery_findings(home, told.retained)
 
 
 def account_error(account: BrokerSection) -> tuple[Sentence, Sentence] | None:
@@ -118,7 +122,7 @@ def account_error(account: BrokerSection) -> tuple[Sentence, Sentence] | None:
 
 async def _connection_finding(what: str, account: BrokerSection, error: ConnectionError | ConfigError) -> Finding:
     listens = needs_port_check(str(error), account) and await _is_listening(account)
-    reason, todo = connection_error(str(error), account, listens=listens)
+    reason, todo = connection_error(str(error), account, is_listening=listens)
     facts: dict[str, SentenceFact] = {
         "where": f"{account.host}:{account.port}", "account": account.username, "why": reason
     }  # fmt: skip
@@ -135,13 +139,13 @@ async def _is_listening(broker: BrokerSection) -> bool:
     return False
 
 
-async def gateway_finding(account: BrokerSection, stored: bytes | None, *, here: bool = False) -> Finding:
+async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_gateway: bool = False) -> Finding:
     """Say whether the gateway is connected; where it is not, whether the broker would let its account in.
 
     Its account is one connection, so it is tried only while the broker itself says that nobody holds it: a second one
     would push the first out.
     """
-    if stored == b'{"state":"online"}':
+    if retained == b'{"state":"online"}':
         return Finding(Sentence("what.gateway"), FindingVerdict.GOOD, Sentence("gateway.online"))
     unready = account_error(account)
     if unready is not None:
@@ -151,12 +155,12 @@ async def gateway_finding(account: BrokerSection, stored: bytes | None, *, here:
             pass
     except (ConnectionError, ConfigError) as error:
         return await _connection_finding("what.gateway", account, error)
-    said = Sentence("gateway.never" if stored is None and not here else "gateway.away")
+    said = Sentence("gateway.never" if retained is None and not in_gateway else "gateway.away")
     return Finding(
         Sentence("what.gateway"),
         FindingVerdict.DOUBTFUL,
         said,
-        Sentence("gateway.here.todo" if here else "gateway.away.todo"),
+        Sentence("gateway.here.todo" if in_gateway else "gateway.away.todo"),
     )
 
 
@@ -174,7 +178,7 @@ async def certificate_finding(broker: BrokerSection) -> Finding:
             what, FindingVerdict.BAD, Sentence("late", {"seconds": f"{CHECK_TIMEOUT_S:g}"}), Sentence("late.todo")
         )
     except OSError as error:
-        said, _ = connection_error(error_text(error.strerror or str(error)), broker, listens=False)
+        said, _ = connection_error(error_text(error.strerror or str(error)), broker, is_listening=False)
         return Finding(what, FindingVerdict.BAD, said, todo)
     left = None if until is None else (until - machine_time()).days
     if until is None or left is None:
@@ -211,42 +215,43 @@ async def echo_finding(broker: BrokerSection) -> Finding:
     return Finding(what, FindingVerdict.GOOD, Sentence("echo.good", {"ms": f"{median * 1000:.1f}"}))
 
 
-async def _receives_echo(guest: ShortSession) -> bool:
+async def _receives_echo(session: ShortSession) -> bool:
     """Whether a message of ours comes back in time."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            while (await guest.receive()).retain:
+            while (await session.receive()).retain:
                 pass
     except TimeoutError:
         return False
     return True
 
 
-def device_finding(id_: str, device: AnyDevice, heard: DeviceAnswer) -> Finding:
+def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer) -> Finding:
     """Judge what a device answered; of one that cannot be asked only its own word of being online is known."""
     what, slow = (
         Sentence("what.device", {"id": id_}),
         {"seconds": f"{DEVICE_TIMEOUT_S:g}", "patience": f"{answer_timeout_s(device):g}"},
     )
-    if heard.online is False:
+    if answer.online is False:
         return Finding(what, FindingVerdict.BAD, Sentence("device.offline"), Sentence("device.offline.todo"))
-    if heard.why is not None:
-        known = FindingVerdict.DOUBTFUL if heard.online is None else FindingVerdict.GOOD
-        todo = None if heard.online else Sentence("device.silent.todo")
+    if answer.obstacle is not None:
+        known = FindingVerdict.DOUBTFUL if answer.online is None else FindingVerdict.GOOD
+        todo = None if answer.online else Sentence("device.silent.todo")
         said = Sentence(
-            "device.online" if heard.online else "device.silent", {"why": _not_probed_sentence(device, heard.why)}
+            "device.online" if answer.online else "device.silent",
+            {"why": _not_probed_sentence(device, answer.obstacle)},
         )
         return Finding(what, known, said, todo)
-    if heard.answer is None and answer_timeout_s(device) > DEVICE_TIMEOUT_S:
+    if answer.answer is None and answer_timeout_s(device) > DEVICE_TIMEOUT_S:
         todo = Sentence("device.slow.todo", {"id": id_})
         return Finding(what, FindingVerdict.DOUBTFUL, Sentence("device.slow", dict(slow)), todo)
-    if heard.answer is None:
+    if answer.answer is None:
         said = Sentence("device.dumb", {"seconds": f"{answer_timeout_s(device):g}"})
         return Finding(what, FindingVerdict.BAD, said, Sentence("device.dumb.todo"))
-    if any(isinstance(report, UnreadablePayload) for report in heard.answer):
+    if any(isinstance(report, UnreadablePayload) for report in answer.answer):
         todo = Sentence("device.unreadable.todo", {"vendor": device.vendor, "kind": device.kind})
         return Finding(what, FindingVerdict.BAD, Sentence("device.unreadable"), todo)
-    said = Sentence("device.answers", {"seconds": f"{heard.seconds or 0:.2f}", "reports": heard.answer})
+    said = Sentence("device.answers", {"seconds": f"{answer.seconds or 0:.2f}", "reports": answer.answer})
     return Finding(what, FindingVerdict.GOOD, said)
 
 

@@ -37,7 +37,7 @@ def needs_port_check(error: str, broker: BrokerSection) -> bool:
     return broker.tls is None and not tls and ("timed out" in told or "disconnected" in told)
 
 
-def connection_error(error: str, broker: BrokerSection, *, listens: bool) -> tuple[Sentence, Sentence]:
+def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -> tuple[Sentence, Sentence]:
     """What the network or the broker said (`mqtt.visit`'s ConnectionError), and what to do.
 
     `listens`: where it `needs_port_check`, whether the broker's port takes connections.
@@ -51,22 +51,22 @@ def connection_error(error: str, broker: BrokerSection, *, listens: bool) -> tup
     if error in _CERTIFICATE_KEYS or "certificate" in told or "tls" in told:
         key = _CERTIFICATE_KEYS.get(error, "tls")
         said = key if error in _CERTIFICATE_KEYS else "other"
-    elif listens and needs_port_check(error, broker):
+    elif is_listening and needs_port_check(error, broker):
         said = key = "no_plain"
     else:
         said = key = _network_error(told, broker)
     return Sentence(f"trouble.{said}", facts), Sentence(f"trouble.{key}.todo", facts)
 
 
-def _network_error(told: str, broker: BrokerSection) -> str:
-    if "refused" in told:
+def _network_error(text: str, broker: BrokerSection) -> str:
+    if "refused" in text:
         return "nobody"
-    if "authori" in told or "user name or password" in told:
+    if "authori" in text or "user name or password" in text:
         return "account"
-    if "name or service" in told or "address associated" in told or "name resolution" in told:
+    if "name or service" in text or "address associated" in text or "name resolution" in text:
         return "host"
-    if "timed out" in told or "unreachable" in told or "no route" in told:
+    if "timed out" in text or "unreachable" in text or "no route" in text:
         return "silent"
-    if "reset" in told and broker.tls is not None:
+    if "reset" in text and broker.tls is not None:
         return "reset"
     return "other"

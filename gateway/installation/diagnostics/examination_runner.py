@@ -25,13 +25,13 @@ class ExaminationResult:
 class ExaminationRunner:
     """One kind of examination; `last` is what the newest one has found, None before the first."""
 
-    def __init__(self, look: Callable[[], Awaitable[tuple[Finding, ...]]], clock: Clock) -> None:
-        self._examine, self._clock = look, clock
+    def __init__(self, examine: Callable[[], Awaitable[tuple[Finding, ...]]], clock: Clock) -> None:
+        self._examine, self._clock = examine, clock
         self.last: ExaminationResult | None = None
         self._ended_mono: float | None = None
         self._running: asyncio.Task[None] | None = None
 
-    async def again(self) -> bool:
+    async def examine(self) -> bool:
         """Examine anew, or wait for the examination that is under way; False: one has ended only just now."""
         if self._running is None or self._running.done():
             if self._ended_mono is not None and self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:
@@ -51,8 +51,8 @@ class ExaminationRunner:
 def without_presence(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Leave out what says whether somebody is home: a right to diagnostics shows no people."""
     for finding in findings:
-        facts = {name: _without_people(fact) for name, fact in finding.said.facts.items()}
-        yield replace(finding, said=Sentence(finding.said.key, facts))
+        facts = {name: _without_people(fact) for name, fact in finding.statement.facts.items()}
+        yield replace(finding, statement=Sentence(finding.statement.key, facts))
 
 
 def _without_people(fact: SentenceFact) -> SentenceFact:

@@ -34,7 +34,7 @@ SentenceFact = Union[str, Path, Sentence, Report, Capability, tuple["SentenceFac
 class Finding:
     """One thing that was tried; `todo` is None where nothing need be done."""
 
-    what: Sentence
+    subject: Sentence
     verdict: FindingVerdict
-    said: Sentence
+    statement: Sentence
     todo: Sentence | None = None

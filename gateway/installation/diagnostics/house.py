@@ -40,19 +40,19 @@ _running_checks: set[tuple[str, Path]] = set()  # what is looked at beside, of w
 class _Check:
     """One thing that is tried beside the others: what it has found so far, and what is said if it is not done."""
 
-    work: asyncio.Task[None]
-    found: list[Finding]
-    late: Callable[[list[Finding]], Iterable[Finding]]
+    task: asyncio.Task[None]
+    findings: list[Finding]
+    make_late_findings: Callable[[list[Finding]], Iterable[Finding]]
 
 
 async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     home: Home,
     *,
-    line: asyncio.Lock | None = None,
-    here: bool = False,
+    installer_lock: asyncio.Lock | None = None,
+    in_gateway: bool = False,
     with_phones: bool = True,
-    wariness: CameraLockouts | None = None,
-    whole: float = EXAMINATION_TIMEOUT_S,
+    lockouts: CameraLockouts | None = None,
+    timeout_s: float = EXAMINATION_TIMEOUT_S,
 ) -> tuple[Finding, ...]:
     """Try clock, disk, broker, gateway, every device, camera, phone, the pages' authority, the hub: within `whole` s.
 
@@ -60,7 +60,7 @@ async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     `wariness` as `stream_finding`.
     """
     cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
-    begin = partial(_start_check, whole=whole)
+    begin = partial(_start_check, timeout_s=timeout_s)
 
     def beside(key: str, look: Callable[[], Iterable[Finding]]) -> _Check:
         return begin(Sentence(key), partial(_check_in_thread, (key, home.storage.folder), lambda: tuple(look())))
@@ -71,9 +71,9 @@ async def examine_house(  # noqa: PLR0913 - one argument a neighbour
         beside("what.faults", lambda: fault_findings(home, machine_time())),
         beside("what.store", lambda: store_findings(home)),
         beside("what.broker_files", lambda: broker_file_findings(home)),
-        begin(None, partial(examine_broker, home, line=line, here=here)),
+        begin(None, partial(examine_broker, home, installer_lock=installer_lock, in_gateway=in_gateway)),
         *(
-            begin(stream_sentence(id_), partial(_check_camera, id_, camera, wariness))
+            begin(stream_sentence(id_), partial(_check_camera, id_, camera, lockouts))
             for id_, camera in cameras.items()
         ),
     ]
@@ -82,19 +82,19 @@ async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
         parts.append(beside("what.pages", lambda: [authority_finding(home)]))
     if home.hub is not None:
-        parts.append(begin(Sentence("what.hub"), partial(examine_hub, home, here=here)))
+        parts.append(begin(Sentence("what.hub"), partial(examine_hub, home, in_gateway=in_gateway)))
     parts.append(beside("what.entrances", lambda: unattended_findings(home)))
     try:
-        await asyncio.wait([part.work for part in parts], timeout=whole)
+        await asyncio.wait([part.task for part in parts], timeout=timeout_s)
         found = [finding for part in parts for finding in _findings_of(part)]
     finally:
         for part in parts:
-            _abandon(part.work)
+            _abandon(part.task)
     return tuple(unproven_findings(home, tuple(_entrance_camera_findings(home, found))))
 
 
 def _start_check(
-    what: Sentence | None, work: Callable[[list[Finding]], Awaitable[None]], *, whole: float
+    subject: Sentence | None, work: Callable[[list[Finding]], Awaitable[None]], *, timeout_s: float
 ) -> _Check:  # fmt: skip
     found: list[Finding] = []
 
@@ -102,36 +102,40 @@ def _start_check(
         await work(found)
 
     def late(told: list[Finding]) -> Iterable[Finding]:
-        if what is None:
-            return unprobed_findings(told, whole)
-        return (Finding(what, FindingVerdict.BAD, Sentence("late", {"seconds": f"{whole:g}"}), Sentence("late.todo")),)
+        if subject is None:
+            return unprobed_findings(told, timeout_s)
+        return (
+            Finding(
+                subject, FindingVerdict.BAD, Sentence("late", {"seconds": f"{timeout_s:g}"}), Sentence("late.todo")
+            ),
+        )
 
     return _Check(asyncio.create_task(run()), found, late)
 
 
-def _findings_of(part: _Check) -> list[Finding]:
-    if part.work.done():
-        part.work.result()  # a bug is raised
-        return part.found
-    return [*part.found, *part.late(part.found)]
+def _findings_of(check: _Check) -> list[Finding]:
+    if check.task.done():
+        check.task.result()  # a bug is raised
+        return check.findings
+    return [*check.findings, *check.make_late_findings(check.findings)]
 
 
-def _abandon(work: asyncio.Task[None]) -> None:
+def _abandon(task: asyncio.Task[None]) -> None:
     """End it without waiting: a broker that stands still holds its guest for seconds."""
-    if not work.done():
-        work.cancel()
-        _abandoned_tasks.add(work)
-        work.add_done_callback(_on_abandoned_end)
+    if not task.done():
+        task.cancel()
+        _abandoned_tasks.add(task)
+        task.add_done_callback(_on_abandoned_end)
 
 
-def _on_abandoned_end(work: asyncio.Task[None]) -> None:
-    _abandoned_tasks.discard(work)
-    if not work.cancelled():
-        work.exception()  # what a thing says that was given up is of no use
+def _on_abandoned_end(task: asyncio.Task[None]) -> None:
+    _abandoned_tasks.discard(task)
+    if not task.cancelled():
+        task.exception()  # what a thing says that was given up is of no use
 
 
 async def _check_in_thread(
-    what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]], found: list[Finding]
+    check_id: tuple[str, Path], check: Callable[[], tuple[Finding, ...]], findings: list[Finding]
 ) -> None:
     """Look at files in a thread of its own: a disk that hangs holds up nothing, not even the end of the process.
 
@@ -151,66 +155,78 @@ async def _check_in_thread(
     def work() -> None:
         told = None
         try:
-            told = look()
+            told = check()
         finally:
-            _running_checks.discard(what)
+            _running_checks.discard(check_id)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, told)
 
-    if what not in _running_checks:
-        _running_checks.add(what)
+    if check_id not in _running_checks:
+        _running_checks.add(check_id)
         threading.Thread(target=work, name="examination", daemon=True).start()
-    found += await done
+    findings += await done
 
 
-async def _check_camera(id_: str, camera: CameraDevice, wariness: CameraLockouts | None, found: list[Finding]) -> None:
-    found.append(await stream_finding(id_, camera, wariness))
+async def _check_camera(
+    id_: str, camera: CameraDevice, lockouts: CameraLockouts | None, findings: list[Finding]
+) -> None:
+    findings.append(await stream_finding(id_, camera, lockouts))
 
 
-async def _check_phones(home: Home, found: list[Finding]) -> None:
-    found += await phone_findings(home)
+async def _check_phones(home: Home, findings: list[Finding]) -> None:
+    findings += await phone_findings(home)
 
 
-def _entrance_camera_findings(home: Home, found: Iterable[Finding]) -> Iterator[Finding]:
+def _entrance_camera_findings(home: Home, findings: Iterable[Finding]) -> Iterator[Finding]:
     """Say of each entrance what its cameras' streams say: far from a window nobody else looks at them."""
-    found = tuple(found)
+    findings = tuple(findings)
     streams = [
-        finding for finding in found if finding.what.key == "what.stream" and finding.verdict is FindingVerdict.BAD
+        finding
+        for finding in findings
+        if finding.subject.key == "what.stream" and finding.verdict is FindingVerdict.BAD
     ]
-    blind = {str(finding.what.facts["id"]) for finding in streams}
-    for finding in found:
-        section = home.entrances.get(str(finding.what.facts.get("name", "")))
+    blind = {str(finding.subject.facts["id"]) for finding in streams}
+    for finding in findings:
+        section = home.entrances.get(str(finding.subject.facts.get("name", "")))
         cameras = () if section is None else (section.cameras.outside, *section.cameras.inside)
         dark = tuple(camera for camera in dict.fromkeys(cameras) if camera in blind)
-        if finding.what.key != "what.entrance" or not dark:
+        if finding.subject.key != "what.entrance" or not dark:
             yield finding
             continue
-        promises = finding.said.facts.get("promises", ())
+        promises = finding.statement.facts.get("promises", ())
         said = Sentence("entrance.blind", {"cameras": dark, "promises": promises})
-        yield replace(finding, verdict=FindingVerdict.BAD, said=said, todo=Sentence("entrance.blind.todo"))
+        yield replace(finding, verdict=FindingVerdict.BAD, statement=said, todo=Sentence("entrance.blind.todo"))
 
 
-def unproven_findings(home: Home, found: tuple[Finding, ...]) -> Iterator[Finding]:
+def unproven_findings(home: Home, findings: tuple[Finding, ...]) -> Iterator[Finding]:
     """Call no entrance good whose lock or door was not heard, or where clock or disk let nobody in."""
-    red = {finding.what.key for finding in found if finding.verdict is FindingVerdict.BAD}
-    devices = {finding.what.facts["id"]: finding.verdict for finding in found if finding.what.key == "what.device"}
-    for finding in found:
-        section = home.entrances.get(str(finding.what.facts.get("name", "")))
-        if finding.what.key != "what.entrance" or finding.verdict is FindingVerdict.BAD or section is None:
+    red = {finding.subject.key for finding in findings if finding.verdict is FindingVerdict.BAD}
+    devices = {
+        finding.subject.facts["id"]: finding.verdict for finding in findings if finding.subject.key == "what.device"
+    }
+    for finding in findings:
+        section = home.entrances.get(str(finding.subject.facts.get("name", "")))
+        if finding.subject.key != "what.entrance" or finding.verdict is FindingVerdict.BAD or section is None:
             yield finding
             continue
         silent = tuple(
             id_ for id_ in (section.lock, section.door) if devices.get(id_, FindingVerdict.BAD) is FindingVerdict.BAD
         )
         if silent:
-            facts: dict[str, SentenceFact] = {"devices": silent, "promises": finding.said.facts.get("promises", ())}
+            facts: dict[str, SentenceFact] = {
+                "devices": silent,
+                "promises": finding.statement.facts.get("promises", ()),
+            }
             lost = not red.isdisjoint(("what.broker", "what.devices")) or any(id_ in devices for id_ in silent)
             verdict = FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL
             said, todo = Sentence("entrance.unheard", facts), Sentence("entrance.unheard.todo")
-            yield replace(finding, verdict=verdict, said=said, todo=todo)
+            yield replace(finding, verdict=verdict, statement=said, todo=todo)
         elif not red.isdisjoint(("what.clock", "what.disk", "what.store")) and finding.verdict is FindingVerdict.GOOD:
             yield replace(
-                finding, verdict=FindingVerdict.BAD, said=Sentence("entrance.red"), todo=Sentence("entrance.red.todo")
+                finding,
+                verdict=FindingVerdict.BAD,
+                statement=Sentence("entrance.red"),
+                todo=Sentence("entrance.red.todo"),
             )
         else:
             yield finding
@@ -223,7 +239,7 @@ def unattended_findings(home: Home) -> Iterator[Finding]:
         what = Sentence("what.entrance", {"name": name})
         found = entrance_capabilities(home, name, measured, read_walk_status(home, name))
         forbidden = tuple(one for one in found if one.forbids)
-        untried = tuple(one for one in found if one.ground is CapabilityEvidence.UNKNOWN)
+        untried = tuple(one for one in found if one.evidence is CapabilityEvidence.UNKNOWN)
         if forbidden:
             said, todo = Sentence("entrance.forbidden", {"promises": forbidden}), "entrance.forbidden.todo"
             yield Finding(what, FindingVerdict.BAD, said, Sentence(todo, {"name": name}))

@@ -33,15 +33,15 @@ MAX_CLOCK_DIFFERENCE_S: Final = (
 )
 
 
-async def examine_hub(home: Home, found: list[Finding], *, here: bool) -> None:
+async def examine_hub(home: Home, findings: list[Finding], *, in_gateway: bool) -> None:
     """Add to `found` what there is to say of the hub. `here`: the gateway itself looks, so it runs."""
     section = home.hub
     if section is None:
         return
-    found += await asyncio.to_thread(lambda: tuple(_identity_findings(home, section)))
+    findings += await asyncio.to_thread(lambda: tuple(_identity_findings(home, section)))
     broker, site = await asyncio.gather(_broker_finding(section), _api_findings(home, section))
-    found += [broker, *site]
-    found += await asyncio.to_thread(lambda: tuple(_link_findings(home, section, here=here)))
+    findings += [broker, *site]
+    findings += await asyncio.to_thread(lambda: tuple(_link_findings(home, section, in_gateway=in_gateway)))
 
 
 def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
@@ -159,19 +159,19 @@ async def _is_accepted(home: Home, section: HubSection) -> bool | None:
     return None
 
 
-def _acceptance_finding(section: HubSection, let_in: bool | None) -> Finding:
+def _acceptance_finding(section: HubSection, is_accepted: bool | None) -> Finding:
     what, facts = Sentence("what.hub"), {"url": section.url}
-    if let_in is False:
+    if is_accepted is False:
         todo = Sentence("hub.again.todo", {"home": section.home})
         return Finding(what, FindingVerdict.BAD, Sentence("hub.site.cut_off", dict(facts)), todo)
     return Finding(what, FindingVerdict.GOOD, Sentence("hub.site.good", dict(facts)))
 
 
-def _link_findings(home: Home, section: HubSection, *, here: bool) -> Iterator[Finding]:
+def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iterator[Finding]:
     """How the gateway's own line stands, and what the hub has not acknowledged."""
     what, folder = Sentence("what.hub_line"), home.storage.folder
     line = read_status(folder / enrolment.HUB_FOLDER)
-    if not here and reload.gateway_pid(folder) is None:
+    if not in_gateway and reload.gateway_pid(folder) is None:
         yield Finding(what, FindingVerdict.DOUBTFUL, Sentence("hub.line.none"), Sentence("gateway.away.todo"))
     elif line is None or line.home != section.home:
         yield Finding(what, FindingVerdict.DOUBTFUL, Sentence("hub.line.never"), Sentence("hub.line.never.todo"))

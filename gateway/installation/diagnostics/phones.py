@@ -45,9 +45,9 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
     return (*found, *(_phone_finding(number, phone, heard) for number, (phone, heard) in told))
 
 
-def _phone_finding(number: int, phone: PhoneEndpoint, heard: SendResult) -> Finding:
+def _phone_finding(number: int, phone: PhoneEndpoint, result: SendResult) -> Finding:
     what = Sentence("what.phone", {"number": str(number), "scheme": phone.scheme})
-    match heard:
+    match result:
         case SendResult.TAKEN:
             return Finding(what, FindingVerdict.GOOD, Sentence("phone.taken"))
         case SendResult.REFUSED:

@@ -23,16 +23,16 @@ class CameraLockouts:
     def __init__(self) -> None:
         self._refusals: dict[str, tuple[tuple[object, ...], list[float]]] = {}  # by whom, and when
 
-    def spares(self, id_: str, camera: CameraDevice, now: float) -> bool:
+    def is_paused(self, id_: str, camera: CameraDevice, now: float) -> bool:
         """Whether to leave it alone now."""
         account, refused = self._refusals.get(id_, ((), []))
         return (
             account == _account(camera) and sum(now - at < ACCOUNT_PAUSE_S for at in refused) >= REFUSALS_BEFORE_PAUSE
         )
 
-    def heard(self, id_: str, camera: CameraDevice, looked: ProbeResult, now: float) -> None:
+    def record(self, id_: str, camera: CameraDevice, probe: ProbeResult, now: float) -> None:
         """Take in what a look has brought."""
-        if looked.unopened is not OpenFailure.LOGIN_REFUSED:
+        if probe.unopened is not OpenFailure.LOGIN_REFUSED:
             self._refusals.pop(id_, None)
             return
         account, refused = self._refusals.get(id_, ((), []))
@@ -45,10 +45,10 @@ def _account(camera: CameraDevice) -> tuple[object, ...]:
     return camera.url, camera.credentials_file, file_version(camera.credentials_file)
 
 
-async def stream_finding(id_: str, camera: CameraDevice, wariness: CameraLockouts | None = None) -> Finding:
+async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None = None) -> Finding:
     """Look at a camera's stream, as the gateway would; `wariness`: what earlier looks have met."""
     clock = asyncio.get_running_loop()
-    if wariness is not None and wariness.spares(id_, camera, clock.time()):
+    if lockouts is not None and lockouts.is_paused(id_, camera, clock.time()):
         said = Sentence(
             "stream.spared", {"where": "{}:{}".format(*endpoint(camera.url)), "minutes": f"{ACCOUNT_PAUSE_S / 60:g}"}
         )
@@ -68,8 +68,8 @@ async def stream_finding(id_: str, camera: CameraDevice, wariness: CameraLockout
             Sentence("stream.unlooked", {"why": file_error(error)}),
             Sentence("late.todo"),
         )
-    if wariness is not None:
-        wariness.heard(id_, camera, looked, clock.time())
+    if lockouts is not None:
+        lockouts.record(id_, camera, looked, clock.time())
     return judge_stream(stream_sentence(id_), looked, "{}:{}".format(*endpoint(camera.url)))
 
 
@@ -91,32 +91,32 @@ def login_error(camera: CameraDevice) -> Sentence | None:
     return None
 
 
-def judge_stream(what: Sentence, looked: ProbeResult, where: str) -> Finding:
+def judge_stream(subject: Sentence, probe: ProbeResult, address: str) -> Finding:
     """Judge what was seen at `where`."""
-    if looked.unopened is not None:
-        said = Sentence("stream.unopened", {"where": where, "why": Sentence(f"unopened.{looked.unopened}")})
-        todo = Sentence(f"unopened.{looked.unopened}.todo")
-        if looked.shown:
-            todo = Sentence("stream.shown", {"todo": todo, "shown": _grouped(looked.shown)})
-        return Finding(what, FindingVerdict.BAD, said, todo)
-    if looked.lost is not None or looked.pictures_a_second is None:
-        fault = Sentence("fault.nothing" if looked.lost is None else f"fault.{looked.lost}")
+    if probe.unopened is not None:
+        said = Sentence("stream.unopened", {"where": address, "why": Sentence(f"unopened.{probe.unopened}")})
+        todo = Sentence(f"unopened.{probe.unopened}.todo")
+        if probe.shown:
+            todo = Sentence("stream.shown", {"todo": todo, "shown": _grouped(probe.shown)})
+        return Finding(subject, FindingVerdict.BAD, said, todo)
+    if probe.lost is not None or probe.pictures_a_second is None:
+        fault = Sentence("fault.nothing" if probe.lost is None else f"fault.{probe.lost}")
         return Finding(
-            what,
+            subject,
             FindingVerdict.BAD,
-            Sentence("stream.lost", {"where": where, "why": fault}),
+            Sentence("stream.lost", {"where": address, "why": fault}),
             Sentence("stream.lost.todo"),
         )
     facts: dict[str, SentenceFact] = {
-        "where": where,
-        "size": f"{looked.width}x{looked.height}",
-        "rate": f"{looked.pictures_a_second:g}",
-        "every": "2" if looked.key_every is None else f"{looked.key_every:g}",
+        "where": address,
+        "size": f"{probe.width}x{probe.height}",
+        "rate": f"{probe.pictures_a_second:g}",
+        "every": "2" if probe.key_every is None else f"{probe.key_every:g}",
     }
-    if looked.key_every is None or looked.key_every > MAX_KEYFRAME_INTERVAL_S:
-        key = "stream.seldom_more" if looked.key_every is None else "stream.seldom"
-        return Finding(what, FindingVerdict.DOUBTFUL, Sentence(key, facts), Sentence("stream.seldom.todo"))
-    return Finding(what, FindingVerdict.GOOD, Sentence("stream.good", facts))
+    if probe.key_every is None or probe.key_every > MAX_KEYFRAME_INTERVAL_S:
+        key = "stream.seldom_more" if probe.key_every is None else "stream.seldom"
+        return Finding(subject, FindingVerdict.DOUBTFUL, Sentence(key, facts), Sentence("stream.seldom.todo"))
+    return Finding(subject, FindingVerdict.GOOD, Sentence("stream.good", facts))
 
 
 def _grouped(fingerprint: str) -> str:

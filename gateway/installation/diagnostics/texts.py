@@ -110,14 +110,14 @@ FINDING_TEXTS: Mapping[str, Text] = {
 }
 
 
-def sentence_text(said: Sentence, language: Language, *, show: Callable[[Path], str] = str) -> str:
+def sentence_text(sentence: Sentence, language: Language, *, show: Callable[[Path], str] = str) -> str:
     """Put a sentence into words; `show` writes a path as the reader may type it.
 
     Raises:
         KeyError: there is none of this name, or it names a fact that is not given.
     """
-    facts = {name: _fact_text(fact, language, show) for name, fact in said.facts.items()}
-    return FINDING_TEXTS[said.key].to(language, **facts).strip()
+    facts = {name: _fact_text(fact, language, show) for name, fact in sentence.facts.items()}
+    return FINDING_TEXTS[sentence.key].to(language, **facts).strip()
 
 
 def _fact_text(fact: SentenceFact, language: Language, show: Callable[[Path], str]) -> str:

@@ -64,8 +64,8 @@ class AddDevicePage:
         why: Sequence[str] = (),
         status: int = 200,
     ) -> web.Response:
-        seen = await self._proposals.seen()
-        home = await self._proposals.with_all()
+        seen = await self._proposals.read_views()
+        home = await self._proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
         shown = [self._proposal_facts(request, one, user, measured) for one in seen]
         return self._authorizer.render_page(
@@ -82,9 +82,9 @@ class AddDevicePage:
             wrong={one.key: self._remark_text(request, one.remark) for one in wrong},
             waiting=[one for one in shown if one["standing"] == ProposalState.PROPOSED.value],
             taken=[one for one in shown if one["standing"] != ProposalState.PROPOSED.value],
-            writable=await asyncio.to_thread(self._proposals.writable),
+            writable=await asyncio.to_thread(self._proposals.is_writable),
             file=self._proposals.file,
-            edited=bool(seen) and await asyncio.to_thread(self._proposals.edited),
+            edited=bool(seen) and await asyncio.to_thread(self._proposals.is_edited),
             accounts=await asyncio.to_thread(self._devices_without_password, seen),
             command=self._password_command(),
         )
@@ -98,18 +98,18 @@ class AddDevicePage:
             "id": one.id,
             "name": one.name,
             "kind": one.kind,
-            "standing": seen.standing.value,
+            "standing": seen.state.value,
             "by": person_name(register, one.by) or self._authorizer.translate(request, _("somebody")),
             "accepted": accepted,
             "at": one.at,
             "text": seen.text,
-            "command": seen.command,
+            "command": seen.add_command,
             "login": one.login,
-            "against": [self._remark_text(request, remark) for remark in seen.against],
+            "against": [self._remark_text(request, remark) for remark in seen.objections],
             "failed": one.failed,
-            "problems": () if seen.report is None else seen.report.problems,
+            "problems": () if seen.reload_report is None else seen.reload_report.problems,
             "cautions": [
-                self._authorizer.translate(request, TEXTS[f"add.note.{r.said}"], **_inert_facts(r.facts))
+                self._authorizer.translate(request, TEXTS[f"add.note.{r.text_key}"], **_inert_facts(r.facts))
                 for r in seen.cautions
             ],
             "promises": capability_facts(self._capabilities(seen, measured), self._authorizer.language(request)),
@@ -133,7 +133,7 @@ class AddDevicePage:
         kind = str(form.get("kind", ""))
         if kind not in FORM_FIELDS:
             raise web.HTTPBadRequest
-        home = await self._proposals.with_all()
+        home = await self._proposals.read_house_with_all()
         asked = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(asked, ProposalRequest):
             return await self._render(
@@ -173,7 +173,7 @@ class AddDevicePage:
     async def _drop(self, request: web.Request, user: CurrentUser, *, refused: bool) -> web.Response:
         ident = str((await request.post()).get("proposal", ""))
         try:
-            there = await self._proposals.drop(ident, by=user.person, now=self._authorizer.now, refused=refused)
+            there = await self._proposals.discard(ident, by=user.person, now=self._authorizer.now, refused=refused)
         except OSError as error:
             raise self._authorizer.conflict(
                 request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
@@ -194,7 +194,7 @@ class AddDevicePage:
         facts = {
             key: " ".join(escape_invisible(line) for line in text.splitlines()) for key, text in remark.facts.items()
         }
-        return self._authorizer.translate(request, TEXTS[f"add.no.{remark.said}"], **facts)
+        return self._authorizer.translate(request, TEXTS[f"add.no.{remark.text_key}"], **facts)
 
     def _devices_without_password(self, seen: Sequence[ProposalView]) -> tuple[str, ...]:
         """Return the accounts of devices for which the broker may have no password yet.
@@ -213,7 +213,7 @@ class AddDevicePage:
             return ()
         if (file.parent / "mosquitto.conf").exists():
             return tuple(name for name in known if not (file.parent / f"{name}.password").exists())
-        late = {one.proposal.name for one in seen if one.standing is ProposalState.APPLIED}
+        late = {one.proposal.name for one in seen if one.state is ProposalState.APPLIED}
         return tuple(name for name in known if name in late)
 
     def _password_command(self) -> str:

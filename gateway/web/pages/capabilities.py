@@ -16,7 +16,7 @@ def capability_facts(found: Iterable[Capability], language: Language) -> list[Ma
             "how": "bad"
             if one.forbids
             else "rests"
-            if one.ground in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
+            if one.evidence in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
             else "good",
         }
         for one in found

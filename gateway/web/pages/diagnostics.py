@@ -43,7 +43,11 @@ class DiagnosticsPage:
     async def _last_findings(self) -> tuple[Finding, ...]:
         home = self._services.home
         found = await examine_house(
-            home, line=self._services.walk_tests.asking, here=True, with_phones=False, wariness=self._camera_lockouts
+            home,
+            installer_lock=self._services.walk_tests.installer_lock,
+            in_gateway=True,
+            with_phones=False,
+            lockouts=self._camera_lockouts,
         )
         return tuple(without_presence(found))
 
@@ -67,7 +71,7 @@ class DiagnosticsPage:
                 status=409,
             )
         rounds = [self._house, *([self._phones] if rings else [])]
-        anew = await asyncio.gather(*(one.again() for one in rounds))
+        anew = await asyncio.gather(*(one.examine() for one in rounds))
         if not any(anew):
             return self._render(
                 request,
@@ -101,10 +105,10 @@ def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[M
     for finding in sorted(findings, key=lambda one: _ORDER.index(one.verdict)):
         yield {
             "how": finding.verdict.value,
-            "what": _strip_invisible(sentence_text(finding.what, language)),
-            "said": _split_commands(sentence_text(finding.said, language)),
+            "what": _strip_invisible(sentence_text(finding.subject, language)),
+            "said": _split_commands(sentence_text(finding.statement, language)),
             "todo": [] if finding.todo is None else _split_commands(sentence_text(finding.todo, language)),
-            "walk": finding.what.facts["name"] if finding.what.key == "what.entrance" else None,
+            "walk": finding.subject.facts["name"] if finding.subject.key == "what.entrance" else None,
         }
 
 

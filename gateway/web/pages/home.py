@@ -47,7 +47,7 @@ class HomePage:
     def _render(self, request: web.Request, asked: Mapping[str, str], *, why: str | None) -> web.Response:
         """Answer with the home page; a refused form keeps the entered values."""
         return self._authorizer.render_page(request, "home", status=200 if why is None else 422, asked=asked, why=why,
-            proposed=self._services.proposals.waiting,
+            proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
 
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:

@@ -70,7 +70,7 @@ class HubPage:
                 "text": code.text,
             }
         )
-        writable = await asyncio.to_thread(self._services.proposals.writable)
+        writable = await asyncio.to_thread(self._services.proposals.is_writable)
         answer = self._authorizer.render_page(
             request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, writable=writable,
             file=self._services.home_file_writer.file, line=None if uplink is None else uplink.status, **facts,
@@ -151,7 +151,7 @@ class HubPage:
         Repeated after a crash it gives the same result.
         """
         say, box = self._authorizer.translate, self._services
-        if not await asyncio.to_thread(box.proposals.writable):
+        if not await asyncio.to_thread(box.proposals.is_writable):
             return say(
                 request,
                 _("{file} cannot be written: let the box write it, or use `perron join` at its terminal."),

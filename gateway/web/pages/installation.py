@@ -66,7 +66,7 @@ class InstallationPage:
         measured = await asyncio.to_thread(records.read_measurements, home.storage.folder)
         entrances = {
             name: capability_facts(
-                entrance_capabilities(home, name, measured, self._services.walk_tests.standing(name)), language
+                entrance_capabilities(home, name, measured, self._services.walk_tests.status(name)), language
             )
             for name in home.entrances
         }
@@ -89,14 +89,16 @@ class InstallationPage:
             readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             found=found,
-            whats={one.what: _kind_name(one.what, language) for one in found or ()},
+            whats={one.text_key: _kind_name(one.text_key, language) for one in found or ()},
         )
 
     async def _discover(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Listen for a few seconds, and show the devices that announced themselves."""
         found, wrong = await self._services.walk_tests.discover(DISCOVERY_S)
         said = None if wrong is None else self._broker_error_text(request, wrong)
-        return await self._render(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
+        return await self._render(
+            request, said=said, found=sorted(found, key=lambda one: (one.known_as or "", one.name))
+        )
 
     async def _test_device(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Query a device several times, and show the measured response times."""
@@ -156,7 +158,7 @@ class InstallationPage:
         walk = self._services.walk_tests.walk(name)
         try:
             number = int(request.match_info["number"])
-            jpeg = await self._services.walk_tests.look_through(name, number)
+            jpeg = await self._services.walk_tests.trial_picture(name, number)
         except (LookupError, ValueError) as error:
             raise web.HTTPNotFound from error
         except OSError as error:
@@ -179,7 +181,7 @@ class InstallationPage:
 
     def _broker_error_text(self, request: web.Request, error: str) -> str:
         """Word why the broker could not be reached."""
-        said, _todo = connection_error(error, self._services.home.broker, listens=False)
+        said, _todo = connection_error(error, self._services.home.broker, is_listening=False)
         return self._authorizer.translate(
             request,
             _("There is no talking to the broker: {why}. The examination of the house says what to do."),

@@ -200,7 +200,7 @@ def _courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> M
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     """Return the progress of the walk test, and what the open trial asks or waits for."""
     state, _ = services.entrance_state(entrance)
-    walk, standing = services.walk_tests.walk(entrance), services.walk_tests.standing(entrance)
+    walk, standing = services.walk_tests.walk(entrance), services.walk_tests.status(entrance)
     current = None if walk is None else walk.current
     step = None if walk is None or current is None else walk.steps[current]
     delivers = step is not None and step.trial is WalkTrial.DELIVERY

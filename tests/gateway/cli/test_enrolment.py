@@ -166,10 +166,10 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     finally:
         await calling.async_close()
     assert wrong is None
-    assert {one.known for one in found.values() if one.name == "front-lock"} == {"front-lock"}
-    assert any(one.add.startswith("perron add") and one.what == "lock" for one in found.values())
-    assert {one.name for one in found.values() if one.at == "Z-Wave"} == {"5", "back_door"}
-    assert [one.at for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
+    assert {one.known_as for one in found.values() if one.name == "front-lock"} == {"front-lock"}
+    assert any(one.add_command.startswith("perron add") and one.text_key == "lock" for one in found.values())
+    assert {one.name for one in found.values() if one.address == "Z-Wave"} == {"5", "back_door"}
+    assert [one.address for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
 
 
 @pytest.mark.slow

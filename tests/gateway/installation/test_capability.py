@@ -39,7 +39,7 @@ def measured(*seconds: float, asked: int | None = None, **told: bool) -> Measure
 
 
 def said(found: tuple[Capability, ...]) -> dict[str, CapabilityEvidence]:
-    return {promise.said: promise.ground for promise in found}
+    return {promise.text_key: promise.evidence for promise in found}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -
 
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:
     late = measured(0.2, 4.1, bolt=True)
-    (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if p.said == "latency.longer")
+    (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if p.text_key == "latency.longer")
     assert proposed_latency_s(late) == 7
     assert "write `latency: 7` under front-lock" in capability_text(longer, "en")
 
@@ -123,7 +123,7 @@ def test_an_entrance_says_what_forbids_an_unattended_visit(
 ) -> None:
     found = entrance_capabilities(house(device, **changes), "front", {}, walked)
     forbidding = [one for one in found if one.forbids]
-    assert [one.said for one in forbidding] == [why]
+    assert [one.text_key for one in forbidding] == [why]
     assert "no unattended visit" in capability_text(forbidding[0], "en").lower()
     assert "pas de visite en votre absence" in capability_text(forbidding[0], "fr").lower()
 
@@ -134,13 +134,13 @@ def test_without_a_way_out_by_hand_there_is_no_unattended_visit() -> None:
     found = entrance_capabilities(
         home.model_copy(update={"entrances": {"front": shut}}), "front", {}, WalkTestStatus.PASSED
     )
-    assert [one.said for one in found if one.forbids] == ["way_out.missing"]
+    assert [one.text_key for one in found if one.forbids] == ["way_out.missing"]
 
 
 def test_what_was_measured_forbids_too() -> None:
     untold = {"front-lock": measured(0.1, bolt=False), "front-door": measured(0.1, door=False)}
     found = entrance_capabilities(house(), "front", untold, WalkTestStatus.NEVER)
-    assert {one.said for one in found if one.forbids} == {"bolt.missing", "door.untold"}
+    assert {one.text_key for one in found if one.forbids} == {"bolt.missing", "door.untold"}
 
 
 def test_an_entrance_that_was_never_walked_lets_in_and_says_so() -> None:

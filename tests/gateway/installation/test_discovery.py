@@ -37,27 +37,27 @@ def sightings(home: Home, topic: str, payload: bytes) -> list[DiscoveredDevice]:
 
 def test_a_device_that_stands_in_the_house_file_is_known_and_another_is_not(home: Home) -> None:
     (lock,) = sightings(home, "perron/front-lock/availability", b"online")
-    assert (lock.known, lock.what, lock.at) == ("front-lock", "lock", "online")
+    assert (lock.known_as, lock.text_key, lock.address) == ("front-lock", "lock", "online")
     (stranger,) = sightings(home, "perron/back-lock/availability", b"on\x1b[31mline")
-    assert (stranger.known, stranger.what) == (None, "device")
-    assert "\x1b" not in stranger.at
+    assert (stranger.known_as, stranger.text_key) == (None, "device")
+    assert "\x1b" not in stranger.address
     (enveloped,) = sightings(home, "perron/front-lock/availability", b'{"name":"DeviceAvailableEvent"}')
-    assert (enveloped.known, enveloped.at) == ("front-lock", "")
+    assert (enveloped.known_as, enveloped.address) == ("front-lock", "")
 
 
 def test_what_stands_behind_a_radio_is_named_with_the_command_that_adds_it(home: Home) -> None:
     found = sightings(home, "zigbee2mqtt/bridge/devices", RADIO.read_bytes())
-    locks = [one for one in found if one.what == "lock"]
+    locks = [one for one in found if one.text_key == "lock"]
     assert locks
-    assert all(one.add.startswith("perron add ") and "--vendor zigbee2mqtt" in one.add for one in locks)
+    assert all(one.add_command.startswith("perron add ") and "--vendor zigbee2mqtt" in one.add_command for one in locks)
     assert len({one.key for one in found}) == len(found)
-    address = shlex.split(locks[0].add)[-1]
+    address = shlex.split(locks[0].add_command)[-1]
     lock = home.devices["front-lock"].model_copy(update={"address": address})
     added = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
     again = next(
-        one for one in sightings(added, "zigbee2mqtt/bridge/devices", RADIO.read_bytes()) if one.what == "lock"
+        one for one in sightings(added, "zigbee2mqtt/bridge/devices", RADIO.read_bytes()) if one.text_key == "lock"
     )
-    assert (again.known, again.add) == ("front-lock", "")
+    assert (again.known_as, again.add_command) == ("front-lock", "")
 
 
 def device_of(line: str) -> AnyDevice:
@@ -77,7 +77,7 @@ def device_of(line: str) -> AnyDevice:
 
 def added(home: Home, payload: bytes = RADIO.read_bytes(), base: str = "zigbee2mqtt") -> dict[str, AnyDevice]:
     found = sightings(home, f"{base}/bridge/devices", payload)
-    return {one.name: device_of(one.add) for one in found if one.add}
+    return {one.name: device_of(one.add_command) for one in found if one.add_command}
 
 
 def test_the_line_that_adds_a_device_says_all_that_its_bridge_says_of_it(home: Home) -> None:
@@ -98,7 +98,7 @@ def test_the_line_that_adds_a_device_says_all_that_its_bridge_says_of_it(home: H
 def test_a_button_is_no_signal_of_its_own_and_is_known_by_the_signal_that_it_answers_for(home: Home) -> None:
     def buttons(house: Home) -> list[tuple[str, str | None]]:
         found = sightings(house, "zigbee2mqtt/bridge/devices", RADIO.read_bytes())
-        return [(one.add, one.known) for one in found if one.what == "button"]
+        return [(one.add_command, one.known_as) for one in found if one.text_key == "button"]
 
     assert buttons(home) == [("", None)]
     topics = {"event": "zigbee2mqtt/answer_button"}
@@ -123,12 +123,12 @@ def test_a_z_wave_lock_is_known_by_its_mode_and_one_with_a_name_is_asked_for_its
 ) -> None:
     topic = f"{address}/98/0/currentMode"
     (seen,) = sightings(home, topic, b'{"time":1717,"value":255}')
-    assert (seen.what, seen.known, shlex.split(seen.add)[2]) == ("lock", None, id_)
-    lock = device_of(seen.add.replace("NUMBER", "12"))
+    assert (seen.text_key, seen.known_as, shlex.split(seen.add_command)[2]) == ("lock", None, id_)
+    lock = device_of(seen.add_command.replace("NUMBER", "12"))
     assert isinstance(lock, LockDevice)
     assert (lock.vendor, lock.address, lock.keys) == ("zwave", address, keys)
     with_it = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
-    assert [(one.known, one.add) for one in sightings(with_it, topic, b"")] == [("front-lock", "")]
+    assert [(one.known_as, one.add_command) for one in sightings(with_it, topic, b"")] == [("front-lock", "")]
     assert sightings(home, f"{address}/113/0/Access_Control/Lock_state", b"") == []
 
 
@@ -148,15 +148,15 @@ def test_what_cannot_be_read_says_nothing(home: Home, topic: str, payload: bytes
 def test_a_camera_on_the_network_is_known_by_its_address_and_port(home: Home) -> None:
     service = "_rtsp._tcp.local."
     seen = read_mdns_service(home, service, f"Porch Cam.{service}", "192.168.1.30", 554)
-    assert (seen.where, seen.what, seen.name, seen.at) == (
+    assert (seen.source, seen.text_key, seen.name, seen.address) == (
         DiscoverySource.NETWORK,
         "camera",
         "Porch Cam",
         "192.168.1.30:554",
     )
-    assert seen.add == "perron add porch-cam --kind camera --vendor rtsp --set url=rtsp://192.168.1.30:554/PATH"
+    assert seen.add_command == "perron add porch-cam --kind camera --vendor rtsp --set url=rtsp://192.168.1.30:554/PATH"
     known = read_mdns_service(home, service, f"Bell.{service}", "127.0.0.1", 8554)
-    assert (known.known is not None, known.add) == (True, "")
+    assert (known.known_as is not None, known.add_command) == (True, "")
 
 
 HOSTILE = [
@@ -178,14 +178,14 @@ HOSTILE = [
 def test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command(home: Home, host: str) -> None:
     service = "_rtsp._tcp.local."
     seen = read_mdns_service(home, service, f"Porch.{service}", host, 554)
-    assert (seen.words, seen.add, dict(seen.offer)) == ((), "", {})
-    assert seen.at.isprintable()
+    assert (seen.add_arguments, seen.add_command, dict(seen.add_fields)) == ((), "", {})
+    assert seen.address.isprintable()
 
 
 @pytest.mark.parametrize("host", ["porch.local", "192.168.1.30", "fe80::1", "PORCH-2.lan"])
 def test_a_camera_of_an_ordinary_host_is_offered(home: Home, host: str) -> None:
     seen = read_mdns_service(home, "_rtsp._tcp.local.", "Porch._rtsp._tcp.local.", host, 554)
-    assert isinstance(device_of(seen.add), CameraDevice)
+    assert isinstance(device_of(seen.add_command), CameraDevice)
 
 
 NAMES = [
@@ -214,8 +214,8 @@ def test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_d
     home: Home, tmp_path: Path, name: str
 ) -> None:
     (seen,) = sightings(home, "zigbee2mqtt/bridge/devices", called(name))
-    assert seen.offer["address"] == f"zigbee2mqtt/{name}"
-    assert set(seen.offer) == {"id", "kind", "vendor", "address"}
+    assert seen.add_fields["address"] == f"zigbee2mqtt/{name}"
+    assert set(seen.add_fields) == {"id", "kind", "vendor", "address"}
     said = tmp_path / "said"
     perron = tmp_path / "bin" / "perron"
     perron.parent.mkdir()
@@ -224,15 +224,15 @@ def test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_d
     here = tmp_path / "here"
     here.mkdir()
     path = f"{perron.parent}:{os.environ['PATH']}"
-    subprocess.run(["/bin/sh"], input=f"{seen.add}\n", text=True, cwd=here, env={"PATH": path}, check=True)
-    assert tuple(said.read_text(encoding="utf-8").split("\0")[:-1]) == seen.words
+    subprocess.run(["/bin/sh"], input=f"{seen.add_command}\n", text=True, cwd=here, env={"PATH": path}, check=True)
+    assert tuple(said.read_text(encoding="utf-8").split("\0")[:-1]) == seen.add_arguments
     assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "a\u202eb", "a\x00b"])
 def test_a_name_that_nobody_can_type_or_see_is_shown_without_a_command(home: Home, name: str) -> None:
     found = sightings(home, "zigbee2mqtt/bridge/devices", called(name))
-    assert [one.add for one in found] == [""] * len(found)
+    assert [one.add_command for one in found] == [""] * len(found)
     assert all(one.name.isprintable() for one in found)
 
 
@@ -240,5 +240,5 @@ def test_a_name_that_nobody_can_type_or_see_is_shown_without_a_command(home: Hom
 def test_names_from_the_network_are_inert_and_never_a_command_of_their_own(home: Home, service: str) -> None:
     seen = read_mdns_service(home, service, f"a; rm -rf /\x1b[2J\u202e.{service}", "10.0.0.1", 1)
     assert "\x1b" not in seen.name
-    assert ";" not in seen.add
-    assert "\u202e" not in seen.name + seen.add
+    assert ";" not in seen.add_command
+    assert "\u202e" not in seen.name + seen.add_command

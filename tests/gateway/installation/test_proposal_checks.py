@@ -62,7 +62,7 @@ def with_it(one: Proposal, text: str = HOUSE) -> tuple[Home, Home]:
 
 def refused(one: Proposal, *, text: str = HOUSE, permitted: tuple[str, ...] = (), login: str | None = None) -> set[str]:
     old, new = with_it(one, text)
-    return {remark.said for remark in objections(old, new, one, permitted=permitted, login=login)}
+    return {remark.text_key for remark in objections(old, new, one, permitted_entrances=permitted, login_file=login)}
 
 
 GOOD: list[tuple[str, str, Mapping[str, object]]] = [
@@ -199,7 +199,9 @@ def test_what_is_there_already_is_neither_changed_nor_replaced() -> None:
         with_it(one)
     assert failure.value.taken
     old = check_home(HOUSE, FILE)
-    assert {remark.said for remark in objections(old, old, one, permitted=(), login=None)} == {"taken"}
+    assert {remark.text_key for remark in objections(old, old, one, permitted_entrances=(), login_file=None)} == {
+        "taken"
+    }
 
 
 def test_an_addition_that_changes_anything_else_is_refused() -> None:
@@ -207,7 +209,9 @@ def test_an_addition_that_changes_anything_else_is_refused() -> None:
     old, new = with_it(one)
     other = new.model_copy(update={"devices": {**new.devices, "front-door": new.devices["side-door"].model_copy(
         update={"answers": False})}})  # fmt: skip
-    assert {remark.said for remark in objections(old, other, one, permitted=(), login=None)} == {"else"}
+    assert {remark.text_key for remark in objections(old, other, one, permitted_entrances=(), login_file=None)} == {
+        "else"
+    }
 
 
 def test_the_owner_is_told_which_account_is_missing_and_what_an_entrance_rests_on() -> None:
@@ -216,7 +220,11 @@ def test_the_owner_is_told_which_account_is_missing_and_what_an_entrance_rests_o
     zigbee = with_it(proposed("lock", "l", {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/l"}))
     assert new_accounts(*zigbee) == ()
     weak = proposed(ENTRANCE, "side", {**SIDE, "living_space": False, "courier_proof": False})
-    assert [one.said for one in cautions(*with_it(weak), weak)] == ["which_door", "no_living_space", "no_courier_proof"]
+    assert [one.text_key for one in cautions(*with_it(weak), weak)] == [
+        "which_door",
+        "no_living_space",
+        "no_courier_proof",
+    ]
 
 
 def test_comments_stay_and_what_is_no_plain_value_is_none() -> None:
@@ -233,7 +241,7 @@ def test_a_name_that_is_yaml_of_its_own_stays_a_name() -> None:
     text = with_item(
         HOUSE, FILE, "c", build_section("camera", {"vendor": "rtsp", "url": "rtsp://h/s", "address": hostile})
     )
-    with pytest.raises(EditRejected, match="would be no house"):
+    with pytest.raises(EditRejected, match="would no longer be a valid house"):
         check_home(text, FILE)
     for name in ("null", "yes", "0x10", "2026-01-01", "~", "- a", "a: b", "#", "'", '"', "*x", "<<"):
         one = proposed(ENTRANCE, "side", {**SIDE, "name": name})

@@ -54,13 +54,15 @@ class House:
         home = load_home_file(self.file)
         self.file.write_text(text, encoding="utf-8")
         rewriting = HomeFileWriter(self.file, reread=self._again)
-        return Proposals(home, rewriting=rewriting, reread=self._again, permitted=lambda: (), note=self.note)
+        return Proposals(
+            home, writer=rewriting, reload_house=self._again, permitted_entrances=lambda: (), append_log=self.note
+        )
 
     async def accepted(self, asked: ProposalRequest) -> str:
         """It is in the house file, and the gateway was told; the text of the file."""
         proposals = self.begins()
         assert await proposals.propose(asked, by="ines", now=NOW) == ()
-        (seen,) = await proposals.seen()
+        (seen,) = await proposals.read_views()
         assert await proposals.accept([seen.proposal.id], by="anna", now=NOW) == ()
         return self.file.read_text(encoding="utf-8")
 
@@ -77,23 +79,23 @@ def house(tmp_path: Path) -> House:
 async def test_who_proposed_and_who_accepted_stands_in_the_log_before_the_house_changes(house: House) -> None:
     await house.accepted(DOOR)
     assert house.log == ["addition_proposed back-door ines", "addition_accepted back-door anna"]
-    (seen,) = await house.begins().seen()
-    assert (seen.standing, seen.proposal.done) == (ProposalState.APPLIED, True)
+    (seen,) = await house.begins().read_views()
+    assert (seen.state, seen.proposal.done) == (ProposalState.APPLIED, True)
 
 
 async def test_how_it_stands_is_what_the_gateway_told_of_the_house_file_since(house: House) -> None:
     reload.write_report(house.folder, reload.ReloadReport(id="an older one", said="refused", problems=("x",)))
     proposals = house.begins()
     await proposals.propose(DOOR, by="ines", now=NOW)
-    (seen,) = await proposals.seen()
+    (seen,) = await proposals.read_views()
     await proposals.accept([seen.proposal.id], by="anna", now=NOW)
-    assert (await proposals.seen())[0].standing is ProposalState.TAKEN
+    assert (await proposals.read_views())[0].state is ProposalState.TAKEN
     busy = (reload.BusyEntrance(entrance="front", what="visit"),)
     reload.write_report(house.folder, reload.ReloadReport(id="1", said="waiting", busy=busy))
-    assert (await proposals.seen())[0].standing is ProposalState.WAITING
+    assert (await proposals.read_views())[0].state is ProposalState.WAITING
     reload.write_report(house.folder, reload.ReloadReport(id="2", said="refused", problems=("why",)))
-    (seen,) = await proposals.seen()
-    assert (seen.standing, seen.report and seen.report.problems) == (ProposalState.REFUSED, ("why",))
+    (seen,) = await proposals.read_views()
+    assert (seen.state, seen.reload_report and seen.reload_report.problems) == (ProposalState.REFUSED, ("why",))
 
 
 async def test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_waits_again(house: House) -> None:
@@ -107,8 +109,8 @@ async def test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_wai
     assert "# somebody's own words" in text
     assert load_home_file(house.file).devices == {}
     assert house.beside == []
-    (seen,) = await again.seen()
-    assert (seen.standing, seen.proposal.failed) == (ProposalState.PROPOSED, ("it does not begin",))
+    (seen,) = await again.read_views()
+    assert (seen.state, seen.proposal.failed) == (ProposalState.PROPOSED, ("it does not begin",))
     assert await again.accept([seen.proposal.id], by="anna", now=NOW) == ()
     assert house.beside == ["porch.login"], "its account was not lost"
 
@@ -118,7 +120,7 @@ async def test_what_waits_for_a_visit_stays_in_the_house_file(house: House) -> N
     reload.write_report(house.folder, reload.ReloadReport(id="1", said="waiting"))
     again = house.begins(old=True)
     assert house.file.read_text(encoding="utf-8") == text
-    assert (await again.seen())[0].standing is ProposalState.WAITING
+    assert (await again.read_views())[0].state is ProposalState.WAITING
 
 
 async def test_what_somebody_took_out_at_the_terminal_later_does_not_come_back(house: House) -> None:
@@ -126,24 +128,24 @@ async def test_what_somebody_took_out_at_the_terminal_later_does_not_come_back(h
     house.begins()
     house.file.write_text(HOUSE, encoding="utf-8")
     again = house.begins()
-    assert again.waiting == 0
+    assert again.waiting_count == 0
     assert load_home_file(house.file).devices == {}
 
 
 async def test_a_log_that_takes_nothing_lets_nothing_into_the_house(house: House) -> None:
     proposals = house.begins()
     await proposals.propose(CAMERA, by="ines", now=NOW)
-    (seen,) = await proposals.seen()
+    (seen,) = await proposals.read_views()
     house.full = True
     with pytest.raises(StoreFailed):
         await proposals.accept([seen.proposal.id], by="anna", now=NOW)
     assert (house.file.read_text(encoding="utf-8"), house.beside, house.reread) == (HOUSE, [], 0)
-    assert proposals.waiting == house.begins().waiting == 1
+    assert proposals.waiting_count == house.begins().waiting_count == 1
     with pytest.raises(StoreFailed):
         await proposals.propose(DOOR, by="ines", now=NOW)
     with pytest.raises(StoreFailed):
-        await proposals.drop(seen.proposal.id, by="ines", now=NOW, refused=False)
-    assert proposals.waiting == 1
+        await proposals.discard(seen.proposal.id, by="ines", now=NOW, refused=False)
+    assert proposals.waiting_count == 1
 
 
 async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
@@ -156,8 +158,8 @@ async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
 
     monkeypatch.setattr("gateway.installation.proposals_file.write_whole", full)
     why = await proposals.propose(CAMERA, by="ines", now=NOW)
-    assert [(one.said, one.facts) for one in why] == [("disk", {"why": "No space left on device"})]
-    assert (proposals.waiting, list((house.folder / "proposals").glob("*.login"))) == (0, [])
+    assert [(one.text_key, one.facts) for one in why] == [("disk", {"why": "No space left on device"})]
+    assert (proposals.waiting_count, list((house.folder / "proposals").glob("*.login"))) == (0, [])
 
 
 async def test_what_is_done_is_forgotten_but_for_the_last_ones(house: House) -> None:
@@ -166,7 +168,7 @@ async def test_what_is_done_is_forgotten_but_for_the_last_ones(house: House) -> 
         await proposals.propose(
             ProposalRequest(kind="signal", name=f"s{n}", fields={"vendor": "signal"}), by="ines", now=NOW
         )
-    ids = [one.proposal.id for one in await proposals.seen()]
+    ids = [one.proposal.id for one in await proposals.read_views()]
     assert await proposals.accept(ids, by="anna", now=NOW) == ()
-    seen = await house.begins().seen()
+    seen = await house.begins().read_views()
     assert [one.proposal.name for one in seen] == [f"s{n}" for n in range(2, MAX_DONE_PROPOSALS + 2)]

@@ -17,7 +17,7 @@ from gateway.installation.walk import TRIAL_PROCEDURES, TrialGoal, TrialResult, 
 
 def test_every_trial_goal_ending_and_standing_has_its_words() -> None:
     assert TRIAL_TITLES.keys() == TRIAL_INSTRUCTIONS.keys() == set(WalkTrial)
-    assert TRIAL_QUESTIONS.keys() == {trial for trial, rite in TRIAL_PROCEDURES.items() if rite.good is not None}
+    assert TRIAL_QUESTIONS.keys() == {trial for trial, rite in TRIAL_PROCEDURES.items() if rite.good_answer is not None}
     assert GOAL_TEXTS.keys() == set(TrialGoal)
     assert RESULT_TEXTS.keys() == {*TrialResult, "open"}
     assert {f"walk.{walked}" for walked in WalkTestStatus} <= CAPABILITY_TEXTS.keys()

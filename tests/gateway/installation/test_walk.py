@@ -75,7 +75,9 @@ OPEN, SHUT = (
 )
 LOCKED = HouseObservation(state=house())
 UNPROVEN = HouseObservation(state=house(proven=False))
-GONE = HouseObservation(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=None), cut=True)
+GONE = HouseObservation(
+    state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=None), is_broker_lost=True
+)
 NOT_YET = HouseObservation(state=GONE.state)  # a gateway that has not reached the broker yet
 DEAF = HouseObservation(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=2))
 JAMMED = HouseObservation(
@@ -87,8 +89,8 @@ JAMMED = HouseObservation(
 )
 IN_AIR = HouseObservation(state=house(DoorState.OPEN, LockState.LOCKED))
 LIVE, DARK = (
-    HouseObservation(state=house(), live=frozenset({"hall"})),
-    HouseObservation(state=house(), lost=frozenset({"hall"})),
+    HouseObservation(state=house(), live_cameras=frozenset({"hall"})),
+    HouseObservation(state=house(), lost_cameras=frozenset({"hall"})),
 )
 STARTED = HouseObservation(state=house())  # a gateway that has not seen the camera yet
 RANG = HouseObservation(state=Entrance(id="front", visit=visit(rang=True)), delivery="walk-test.1")
@@ -117,7 +119,7 @@ OTHER = HouseObservation(state=DONE.state, delivery="walk-test.2")
         ),  # the sensor says closed: the house claims it locked
         (WalkTrial.JAM, [SHUT, JAMMED], TrialResult.PASSED),
         (WalkTrial.JAM, [SHUT, LOCKED], TrialResult.FAILED),  # a jam that is called locked
-        (WalkTrial.ANSWER, [SHUT, HouseObservation(state=house(), answered=True)], TrialResult.PASSED),
+        (WalkTrial.ANSWER, [SHUT, HouseObservation(state=house(), answer_was_pressed=True)], TrialResult.PASSED),
         (WalkTrial.COVERED, [LIVE, DARK, LIVE], TrialResult.PASSED),
         (WalkTrial.COVERED, [LIVE, LIVE], None),
         (WalkTrial.COVERED, [LIVE, STARTED, LIVE], None),  # a restart is no loss that was noticed
@@ -196,7 +198,7 @@ def test_what_an_earlier_walk_forbade_stays_forbidden_until_one_is_passed() -> N
 @pytest.mark.parametrize("trial", WalkTrial)
 def test_only_what_a_house_may_lack_can_be_left_out(trial: WalkTrial) -> None:
     walk = only(trial, "hall")
-    if TRIAL_PROCEDURES[trial].optional:
+    if TRIAL_PROCEDURES[trial].is_optional:
         assert walk_test_status(answer_trial(walk, 0, TrialAnswer.NOT_HERE, NOW)) is WalkTestStatus.PASSED
     else:
         with pytest.raises(ValueError, match="does not take"):

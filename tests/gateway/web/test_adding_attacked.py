@@ -89,9 +89,9 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     half = house.folder / f".{one}.login.new"
     half.write_text("admin:half")
     again = make_proposals(made, house.file, lambda: None)
-    assert again.waiting == 1
+    assert again.waiting_count == 1
     assert not half.exists()
-    assert await again.drop(one, by=owner.user.person, now=made.clock.now(), refused=True)
+    assert await again.discard(one, by=owner.user.person, now=made.clock.now(), refused=True)
     assert list(beside.iterdir()) == []
     assert house.lies() == ["proposals.json"]
 
@@ -109,7 +109,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
 
     monkeypatch.setattr(first, "_store", full)
     (why,) = await first.accept([one], by=owner.user.person, now=made.clock.now())
-    assert why.said == "unwritable"
+    assert why.text_key == "unwritable"
     assert list((house.file.parent / "cameras").iterdir()) == []
 
 
@@ -131,7 +131,7 @@ async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepte
         await first.propose(camera, by="ines", now=made.clock.now())
     monkeypatch.undo()
     assert len(house.lies()) == (at == "write"), "the kill came where it was meant to"
-    assert make_proposals(made, house.file, lambda: None).waiting == 0
+    assert make_proposals(made, house.file, lambda: None).waiting_count == 0
     assert house.lies() == []
 
 
@@ -155,7 +155,7 @@ async def test_what_the_owner_wrote_anew_at_the_terminal_is_not_taken_out_again(
     make_proposals(house.site.box, house.file, lambda: None)
     assert house.file.read_bytes() == before
     write_home(house.file, text)
-    assert make_proposals(house.site.box, house.file, lambda: None).waiting == 1
+    assert make_proposals(house.site.box, house.file, lambda: None).waiting_count == 1
     assert "back-door" not in load_home_file(house.file).devices, "as it was proposed it is taken out"
 
 
@@ -202,7 +202,7 @@ async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Hom
             now -= 1
 
     kept._make_views = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the same
-    await asyncio.gather(*(kept.seen() for _ in range(8)))
+    await asyncio.gather(*(kept.read_views() for _ in range(8)))
     assert most == 1
 
 
@@ -213,9 +213,9 @@ async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(
     door = ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"})
     said = set()
     for _ in range(8):
-        said |= {one.said for one in await kept.propose(door, by="ines", now=made.clock.now())}
-        for one in await kept.seen():
-            await kept.drop(one.proposal.id, by="ines", now=made.clock.now(), refused=False)
+        said |= {one.text_key for one in await kept.propose(door, by="ines", now=made.clock.now())}
+        for one in await kept.read_views():
+            await kept.discard(one.proposal.id, by="ines", now=made.clock.now(), refused=False)
     assert said == {"often"}
     assert sum(1 for _ in made.store.log.entries()) == before + 2 * 5
     assert await kept.propose(door, by="anna", now=made.clock.now()) == (), "the owner is not kept from it"

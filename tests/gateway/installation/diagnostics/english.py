@@ -19,7 +19,9 @@ class FindingText:
 
 def read_finding(finding: Finding) -> FindingText:
     todo = "" if finding.todo is None else sentence_text(finding.todo, "en")
-    return FindingText(sentence_text(finding.what, "en"), finding.verdict, sentence_text(finding.said, "en"), todo)
+    return FindingText(
+        sentence_text(finding.subject, "en"), finding.verdict, sentence_text(finding.statement, "en"), todo
+    )
 
 
 def by_subject(findings: Iterable[Finding]) -> dict[str, FindingText]:

@@ -61,7 +61,7 @@ def test_everything_that_may_tell_a_battery_has_words_in_both_languages(home: Ho
     whose = {kind if kind in ("lock", "door") else f"{kind}/a": "low" for kind in kinds}
     (finding,) = battery_findings(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})
     for language in ("fr", "en"):
-        assert sentence_text(finding.said, language).count("low" if language == "en" else "faible") == len(kinds)
+        assert sentence_text(finding.statement, language).count("low" if language == "en" else "faible") == len(kinds)
 
 
 @pytest.mark.slow

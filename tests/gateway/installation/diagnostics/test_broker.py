@@ -77,18 +77,18 @@ async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(
 async def test_whoever_speaks_as_the_installer_already_is_let_finish(home: Home) -> None:
     line, found = asyncio.Lock(), list[Finding]()
     async with line:
-        await examine_broker(bare(home), found, line=line, here=True)
+        await examine_broker(bare(home), found, installer_lock=line, in_gateway=True)
     told = by_subject(found)
     assert (told["broker"].verdict, told["devices"].verdict) == (FindingVerdict.DOUBTFUL, FindingVerdict.DOUBTFUL)
     assert "by the account installer already" in told["broker"].said
     found.clear()
-    await examine_broker(bare(home), found, line=line, here=True)
+    await examine_broker(bare(home), found, installer_lock=line, in_gateway=True)
     assert by_subject(found)["broker"].verdict is FindingVerdict.GOOD
     assert not line.locked()
 
 
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_that_looks_itself_is_not_told_to_start(home: Home) -> None:
-    found = read_finding(await gateway_finding(home.broker, b'{"state":"offline"}', here=True))
+    found = read_finding(await gateway_finding(home.broker, b'{"state":"offline"}', in_gateway=True))
     assert found.verdict is FindingVerdict.DOUBTFUL
     assert "tries again by itself" in found.todo

@@ -29,7 +29,7 @@ class Looks:
 async def test_two_who_press_at_once_see_the_same_examination() -> None:
     looks, time = Looks(), ManualTime()
     rounds = ExaminationRunner(looks.look, time.clock())
-    both = asyncio.gather(rounds.again(), rounds.again())
+    both = asyncio.gather(rounds.examine(), rounds.examine())
     await asyncio.sleep(0)
     looks.go.set()
     assert all(await both)
@@ -42,17 +42,17 @@ async def test_whoever_presses_again_and_again_waits_some_seconds_between_two() 
     looks, time = Looks(), ManualTime()
     looks.go.set()
     rounds = ExaminationRunner(looks.look, time.clock())
-    assert [await rounds.again() for _ in range(20)] == [True] + 19 * [False]
+    assert [await rounds.examine() for _ in range(20)] == [True] + 19 * [False]
     assert looks.times == 1
     time.mono += MIN_PAUSE_S
-    assert await rounds.again()
+    assert await rounds.examine()
     assert looks.times == 2
 
 
 async def test_whoever_goes_away_takes_the_examination_from_nobody_else() -> None:
     looks, time = Looks(), ManualTime()
     rounds = ExaminationRunner(looks.look, time.clock())
-    impatient, patient = asyncio.create_task(rounds.again()), asyncio.create_task(rounds.again())
+    impatient, patient = asyncio.create_task(rounds.examine()), asyncio.create_task(rounds.examine())
     await asyncio.sleep(0)
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -71,7 +71,7 @@ def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -
         Sentence("device.answers", {"seconds": "0.10", "reports": people}),
     )
     (shown,) = without_presence((finding,))
-    said = sentence_text(shown.said, "en")
+    said = sentence_text(shown.statement, "en")
     assert "away" not in said
     assert "what it says of people is not shown here" in said
     assert "the bolt is unknown" in said

@@ -299,7 +299,7 @@ async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor
     try:
         for _ in range(5):
             began = loop.time()
-            examining = asyncio.create_task(examine_house(bare, whole=0.2))
+            examining = asyncio.create_task(examine_house(bare, timeout_s=0.2))
             await asyncio.sleep(0.05)
             assert loop.time() - began < 2.0, "the loop went on"
             findings = by_subject(await examining)
@@ -355,5 +355,5 @@ async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never
         findings = await examine_house(house)
         assert findings
         for finding in findings:
-            assert sentence_text(finding.said, "fr")
-            assert sentence_text(finding.said, "en")
+            assert sentence_text(finding.statement, "fr")
+            assert sentence_text(finding.statement, "en")

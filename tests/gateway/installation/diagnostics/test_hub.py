@@ -40,7 +40,7 @@ BROKER, SITE, CERTIFICATE, CLOCK, LINE = (
 
 async def found(home: Home) -> dict[str, FindingText]:
     told: list[Finding] = []
-    await examine_hub(home, told, here=True)
+    await examine_hub(home, told, in_gateway=True)
     return by_subject(told)
 
 

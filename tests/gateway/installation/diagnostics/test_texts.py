@@ -39,8 +39,8 @@ def test_a_sentence_names_the_same_number_of_commands_in_each_language() -> None
 
 
 def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.glob("*.py") if "words" not in path.name)
-    source += (MODULES / "words.py").read_text(encoding="utf-8").partition("def told")[2]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.glob("*.py") if "texts" not in path.name)
+    source += (MODULES / "texts.py").read_text(encoding="utf-8").partition("def sentence_text")[2]
     named = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+|late)"', source)) & set(FINDING_TEXTS)
     families = (
         "trouble.",

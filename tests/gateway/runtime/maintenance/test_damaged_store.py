@@ -123,7 +123,7 @@ async def test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status
     assert "perron restore" in said
     finding = doctor(house)
     assert finding.verdict is FindingVerdict.BAD
-    assert "is damaged" in sentence_text(finding.said, "en")
+    assert "is damaged" in sentence_text(finding.statement, "en")
     assert finding.todo is not None
     assert "perron restore" in sentence_text(finding.todo, "en")
 
@@ -142,7 +142,7 @@ async def test_what_stands_in_the_place_of_the_store_or_a_socket_is_said_in_word
     assert words in said
     finding = doctor(house)
     assert finding.verdict is FindingVerdict.BAD
-    assert words in sentence_text(finding.said, "en")
+    assert words in sentence_text(finding.statement, "en")
 
 
 def test_the_service_does_not_start_a_box_again_whose_store_is_damaged() -> None:
@@ -197,7 +197,7 @@ async def test_the_doctor_says_why_a_store_is_in_doubt_and_what_to_do(used: Path
     HURT[hurt][0](used)
     finding = doctor(made)
     assert finding.verdict is FindingVerdict.BAD
-    assert finding.said.key == f"store.doubt.{HURT[hurt][1]}"
+    assert finding.statement.key == f"store.doubt.{HURT[hurt][1]}"
     assert finding.todo is not None
     assert "look after each door" in sentence_text(finding.todo, "en")
     assert not (used / "key" / "box.key.pem.lost-1").exists(), "it only looks"

@@ -329,7 +329,7 @@ async def test_a_house_file_that_cannot_be_written_says_the_terminal_s_command(
     assert (status, "could not be written (Read-only file system); nothing has changed" in text) == (409, True)
     assert list((house.file.parent / "cameras").iterdir()) == []
     assert waiting(text) == [one], "it waits as before"
-    monkeypatch.setattr(Proposals, "writable", lambda _self: False)
+    monkeypatch.setattr(Proposals, "is_writable", lambda _self: False)
     text = await house.page(house.site.owner)
     assert "perron add porch --kind camera" in text
     assert "--set &#39;url=&#34;rtsp://192.168.1.30/stream&#34;&#39;" in text
@@ -371,7 +371,7 @@ async def test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_pa
         await first.accept([one], by=owner.user.person, now=made.clock.now())
     assert house.file.read_bytes() == before
     again = make_proposals(made, house.file, lambda: None)
-    assert again.waiting == 1, "it waits for the owner again"
+    assert again.waiting_count == 1, "it waits for the owner again"
     assert again.find(one) is not None
     assert await again.accept([one], by=owner.user.person, now=made.clock.now()) == ()
     assert "porch" in load_home_file(house.file).devices
@@ -384,7 +384,7 @@ async def test_a_file_of_proposals_that_cannot_be_read_ends_nothing(house: Home)
     house.folder.mkdir(exist_ok=True)
     for text in ("", "[", '[{"id": 1}]', "x" * 10):
         (house.folder / "proposals.json").write_text(text)
-        assert make_proposals(house.site.box, house.file, lambda: None).waiting == 0
+        assert make_proposals(house.site.box, house.file, lambda: None).waiting_count == 0
 
 
 async def test_hostile_words_stay_words(house: Home) -> None:
@@ -444,21 +444,21 @@ def test_what_a_radio_has_comes_into_the_form_as_the_terminal_s_line_would_write
     ]
     tried, known_file = 0, Path("/house/home.yaml")
     for one in found:
-        if one.known or not one.add:
+        if one.known_as or not one.add_command:
             continue
-        offer = dict(one.offer)
+        offer = dict(one.add_fields)
         kind, id_ = offer["kind"], offer["id"]
         form: MultiDict[object] = MultiDict()
         for key, values in initial_values(kind, offer).items():
             for value in values:
                 form.add(key, value)
         asked = read_form(kind, form, known)
-        assert isinstance(asked, ProposalRequest), (one.add, asked)
+        assert isinstance(asked, ProposalRequest), (one.add_command, asked)
         line = {key: parse_value(key, value) for key, value in offer.items() if key not in ("id", "kind")}
         same = [
             check_home(with_item(EMPTY, known_file, id_, build_section(kind, fields)), known_file)
             for fields in (line, asked.fields)
         ]
-        assert same[0] == same[1], one.add
+        assert same[0] == same[1], one.add_command
         tried += 1
     assert tried > 3

@@ -191,7 +191,7 @@ async def test_a_household_member_neither_walks_nor_sees_the_devices(site: Serve
         for method, path in (("GET", "/installation"), ("GET", WALK), ("POST", WALK), ("POST", "/installation/test")):
             async with client.request(method, path, data={"do": "begin"} if method == "POST" else None) as answer:
                 assert answer.status == 403, path
-    assert site.site._services.walk_tests.standing("front") is WalkTestStatus.NEVER  # noqa: SLF001 - as its pages see it
+    assert site.site._services.walk_tests.status("front") is WalkTestStatus.NEVER  # noqa: SLF001 - as its pages see it
 
 
 async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site: ServedSite) -> None:
