@@ -26,19 +26,19 @@ class MalformedPayload(ValueError):  # noqa: N818 (the word says what is wrong w
     """The payload cannot be read; the message is one clear line that never quotes the payload."""
 
 
-def parse(payload: bytes, *, largest: int = MAX_PAYLOAD_BYTES, deepest: int = MAX_JSON_DEPTH) -> object:
-    """Return the JSON value in `payload`, with at most `largest` bytes and `deepest` levels.
+def parse(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES, max_depth: int = MAX_JSON_DEPTH) -> object:
+    """Return the JSON value in `payload`, with at most `max_bytes` bytes and `max_depth` levels.
 
     Raises:
         MalformedPayload: it is not JSON that this module accepts.
     """
-    if len(payload) > largest:
-        raise MalformedPayload(f"larger than {largest} bytes")
-    _check_depth(payload, deepest)
+    if len(payload) > max_bytes:
+        raise MalformedPayload(f"larger than {max_bytes} bytes")
+    _check_depth(payload, max_depth)
     try:
         return json.loads(
             payload.decode(),
-            object_pairs_hook=_unrepeated,
+            object_pairs_hook=_without_repeated_keys,
             parse_constant=_no_constant,
             parse_int=_short_integer,
             parse_float=_finite_float,
@@ -68,10 +68,10 @@ def sequence(value: object, what: str) -> Sequence[object]:
     return value
 
 
-def text(value: object, what: str, longest: int = 256) -> str:
-    """Return `value` if it is a text of 1 to `longest` printable characters (so it stays inert in logs)."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        raise MalformedPayload(f"{what} is not a text of 1 to {longest} printable characters")
+def text(value: object, what: str, max_chars: int = 256) -> str:
+    """Return `value` if it is a text of 1 to `max_chars` printable characters (so it stays inert in logs)."""
+    if not isinstance(value, str) or not 0 < len(value) <= max_chars or not value.isprintable():
+        raise MalformedPayload(f"{what} is not a text of 1 to {max_chars} printable characters")
     return value
 
 
@@ -82,7 +82,7 @@ def identifier(value: object, what: str) -> str:
     return value
 
 
-def flag(value: object, what: str) -> bool:
+def boolean(value: object, what: str) -> bool:
     """Return `value` if it is true or false."""
     if not isinstance(value, bool):
         raise MalformedPayload(f"{what} is not a boolean")
@@ -96,14 +96,14 @@ def number(value: object, what: str) -> float:
     return float(value)
 
 
-def whole(value: object, what: str) -> int:
+def integer(value: object, what: str) -> int:
     """Return `value` if it is a whole number from zero up, written without point or exponent."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise MalformedPayload(f"{what} is not a whole number")
     return value
 
 
-def instant(value: object, what: str) -> datetime:
+def timestamp(value: object, what: str) -> datetime:
     """Return the instant in `value`, RFC 3339 in UTC with the letter Z."""
     if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
         raise MalformedPayload(f"{what} is not an RFC 3339 time in UTC")
@@ -113,7 +113,7 @@ def instant(value: object, what: str) -> datetime:
         raise MalformedPayload(f"{what} is not a valid date and time") from error
 
 
-def stamp(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     """Return `at` as RFC 3339 in UTC with milliseconds.
 
     Raises:
@@ -135,7 +135,7 @@ def _check_depth(payload: bytes, deepest: int) -> None:
             raise MalformedPayload(f"nested deeper than {deepest} levels")
 
 
-def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise MalformedPayload("a key stands twice")

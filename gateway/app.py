@@ -215,9 +215,8 @@ class App:
             )
             crashes = await self._record_start(store)
             doubt, message = await self._check_store(store, key, lost)
-            marks = MarkWriter(
-                folder, box=self.home.box, key=key, held=lambda: store.rollback.is_unstored, reached=self._crash_point
-            )
+            marks = MarkWriter(folder, box=self.home.box, key=key, is_held=lambda: store.rollback.is_unstored,
+                               crash_point=self._crash_point)  # fmt: skip
             store.box.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
@@ -364,7 +363,7 @@ class App:
             store=store,
             clock=clock,
             key=key,
-            put=lambda name, event: self._entrances[name].post(event),
+            post=lambda name, event: self._entrances[name].post(event),
             state=lambda name: self._entrances[name].state,
             publish=self._outbox.publish_checkpoint,
             contained=self._contained,
@@ -382,7 +381,7 @@ class App:
             refresh_agenda=self._scheduler.refresh, erase=self._archive.erase, outbox=self._outbox,
             contained=self._contained,
         )  # fmt: skip
-        self._rewriting = HomeFileWriter(self._file, reread=self._reread, reached=self._crash_point)
+        self._rewriting = HomeFileWriter(self._file, reload=self._reread, crash_point=self._crash_point)
         self._uplink = build_uplink(
             home, store=store, clock=clock, key=key, by_hub=self._inbox.accept_from_hub, monotonic=time.monotonic,
             hub_signed=self._inbox.accept_hub_signed, letting=self._inbox.permissions, reached=self._crash_point,
@@ -480,7 +479,7 @@ class App:
             ),
             uplink=self._uplink,
             home_file_writer=self._rewriting,
-            erase_expired_films=self._archive.tidy,
+            erase_expired_films=self._archive.request_tidying,
             notify_owner=self._notify_owner_of_box,
             decommissioning=Decommissioning(
                 self.home,
@@ -625,7 +624,7 @@ class App:
             case CameraProof():
                 self._on_proof(event)
             case ClipsClosed():
-                self._archive.closed(event)
+                self._archive.add_clips(event)
             case VideoHello(recording=recording):
                 for clip in recording:
                     if not self._is_filming(clip):

@@ -52,7 +52,7 @@ async def photograph(console: Console) -> None:
         async with run_whole_house(Path(folder), with_pages) as play, visitor(*lens.switches) as somebody:
             phone = await somebody.page(locale="en-GB")
             await phone.goto(f"{address}/claim")
-            await phone.get_by_label("The box's code").fill(play.plan.home.claim_code.read_text("ascii").strip())
+            await phone.get_by_label("The box's code").fill(play.plan.home.claim_code_file.read_text("ascii").strip())
             await phone.get_by_label("Name", exact=True).fill("Anna")
             await phone.get_by_label("New password").fill(ANNA_PASSWORD)
             await phone.get_by_role("button", name="Claim it").click()

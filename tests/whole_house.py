@@ -25,7 +25,7 @@ async def run_whole_house(
     made_plan = made(make_plan(folder, fast=True))
     async with open_stage(made_plan, folder, say=_ignore, told=_ignore, rigged=rigged, module=module) as ready:
         if made_plan.home.pages is not None:  # they come once the doors have answered, and write the code by which
-            await wait_until(made_plan.home.claim_code.exists, within=60)  # their first owner claims the box
+            await wait_until(made_plan.home.claim_code_file.exists, within=60)  # their first owner claims the box
         yield ScenarioRun(ready, _ignore)
 
 

@@ -12,7 +12,7 @@ from devices.simulators.house import read_house
 from devices.simulators.residence import run
 
 
-async def _until_told(arguments: argparse.Namespace) -> None:
+async def _run_until_signal(arguments: argparse.Namespace) -> None:
     house = asyncio.ensure_future(
         run(read_house(arguments.house), arguments.control, arguments.log, seed=arguments.seed)
     )
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="the same dice again")
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     try:
-        asyncio.run(_until_told(parser.parse_args()))
+        asyncio.run(_run_until_signal(parser.parse_args()))
     except OSError as error:  # most of all a port that another house already uses
         sys.exit(f"The simulated house cannot run here: {error.strerror or error}.")
 

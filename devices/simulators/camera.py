@@ -167,7 +167,7 @@ class SimulatedCamera:
         """Draw, encode and pass on one picture. RTP time follows the machine's clock over every restart."""
         at, rtp_time = datetime.now(UTC), int(time.monotonic() * RTP_CLOCK_HZ)
         mode = self._mode
-        self._still = self._drawn(mode, number, at)
+        self._still = self._draw(mode, number, at)
         frame = av.VideoFrame.from_ndarray(self._still, format="yuv420p")
         frame.pts, frame.time_base = rtp_time, Fraction(1, RTP_CLOCK_HZ)
         with self._lock:
@@ -183,9 +183,9 @@ class SimulatedCamera:
             if mode == "garbled":
                 nals = tuple(_garbled(nal) for nal in nals)
             if mode != "stall":
-                self._hand_out(AccessUnit(nals, self._stuck_at & 0xFFFFFFFF, packet.is_keyframe, at))
+                self._distribute(AccessUnit(nals, self._stuck_at & 0xFFFFFFFF, packet.is_keyframe, at))
 
-    def _drawn(self, mode: Mode, number: int, at: datetime) -> Luma:
+    def _draw(self, mode: Mode, number: int, at: datetime) -> Luma:
         if mode == "black":
             return self._scene.black()
         if mode == "frozen" and self._still is not None:
@@ -199,7 +199,7 @@ class SimulatedCamera:
             elif nal[0] & 31 == PPS:
                 self.pps = nal
 
-    def _hand_out(self, unit: AccessUnit) -> None:
+    def _distribute(self, unit: AccessUnit) -> None:
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:

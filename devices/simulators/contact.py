@@ -35,11 +35,11 @@ class Contact(SimulatedDevice):
     def begin(self) -> None:
         """Start the heartbeat, if it has one."""
         if self._plan.heartbeat_s is not None:
-            self.do(self._beat(self._plan.heartbeat_s))
+            self.do(self._publish_regularly(self._plan.heartbeat_s))
 
     def on_up(self) -> None:
         """Report the state."""
-        self._tell()
+        self._publish_state()
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state, if the contact answers queries."""
@@ -62,9 +62,9 @@ class Contact(SimulatedDevice):
 
     def _moved(self) -> None:
         if not (self._doorway.open and "loses_open" in self.faults):
-            self._tell()
+            self._publish_state()
 
-    def _tell(self) -> None:
+    def _publish_state(self) -> None:
         if "silent" not in self.faults:
             self.publish(self._report())
 
@@ -74,10 +74,10 @@ class Contact(SimulatedDevice):
             opened = False
         return DoorReport(door=DoorState.OPEN if opened else DoorState.CLOSED)
 
-    async def _beat(self, every: float) -> None:
+    async def _publish_regularly(self, every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            self._tell()
+            self._publish_state()
 
     def physical(self) -> Mapping[str, object]:
         """Return the position of the door."""

@@ -133,7 +133,7 @@ class SimulatedDevice(ABC):
 
     async def reboot(self) -> None:
         """Restart with a new boot id; running activities are cancelled."""
-        up = self.link.wanted
+        up = self.link.is_wanted_up
         self.link.set_up(up=False)
         for task in tuple(self._doing):
             task.cancel()

@@ -31,11 +31,11 @@ class SimulatedFridge(SimulatedDevice):
 
     def on_up(self) -> None:
         """Report the state."""
-        self._tell()
+        self._publish_state()
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state."""
-        self._tell(TopicSuffix.RESULT, correlation)
+        self._publish_state(TopicSuffix.RESULT, correlation)
 
     def execute(self, command: Command) -> None:
         """Do nothing: this fridge accepts no commands."""
@@ -43,7 +43,7 @@ class SimulatedFridge(SimulatedDevice):
     def misbehave(self, fault: str) -> None:
         """Report the state in the new form."""
         if fault in self.FAULTS:
-            self._tell()
+            self._publish_state()
 
     def move_door(self, *, opened: bool) -> None:
         """Open or close it."""
@@ -51,7 +51,7 @@ class SimulatedFridge(SimulatedDevice):
             raise Impossible(f"the fridge is {'open' if opened else 'closed'} already")
         self._open = opened
         self.log.write("fridge", device=self.name, door="open" if opened else "closed")
-        self._tell()
+        self._publish_state()
 
     def set_temperature(self, compartment: str, celsius: float | None) -> None:
         """Set the measured temperature; None: it measures nothing."""
@@ -59,9 +59,9 @@ class SimulatedFridge(SimulatedDevice):
             raise Impossible(f"{self.name} has no {compartment}; it has {', '.join(self._temperatures)}")
         self._temperatures[compartment] = celsius
         self.log.write("fridge", device=self.name, compartment=compartment, temp_c=celsius)
-        self._tell()
+        self._publish_state()
 
-    def _tell(self, channel: TopicSuffix = TopicSuffix.STATE, correlation: bytes | None = None) -> None:
+    def _publish_state(self, channel: TopicSuffix = TopicSuffix.STATE, correlation: bytes | None = None) -> None:
         if "silent" in self.faults:
             return
         reports = tuple(

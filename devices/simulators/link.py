@@ -42,13 +42,13 @@ class DeviceMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outgoing:
-    letter: Publication
+    publication: Publication
     retain: bool
     properties: Properties
 
 
 class DeviceLink:
-    """Runs until cancelled; connects whenever it is `wanted` and the broker is there.
+    """Runs until cancelled; connects whenever it is wanted up and the broker is there.
 
     `will` is the availability that the broker publishes when the link dies, `online` the opposite. `on_up` is called at
     each connection, `on_heard` with each message on `set` and `get`.
@@ -94,7 +94,7 @@ class DeviceLink:
         return int((time.monotonic() - self._booted) * 1000)
 
     @property
-    def wanted(self) -> bool:
+    def is_wanted_up(self) -> bool:
         """Return whether the link should be up."""
         return self._wanted.is_set()
 
@@ -118,7 +118,7 @@ class DeviceLink:
             uptime = str(self.uptime_ms)
             properties.UserProperty = [("boot", self.boot), ("seq", str(self._seq)), ("uptime", uptime)]
         kept = letter.suffix in RETAINED if retain is None else retain
-        self._outbox.put_nowait(_Outgoing(letter=letter, retain=kept, properties=properties))
+        self._outbox.put_nowait(_Outgoing(publication=letter, retain=kept, properties=properties))
 
     async def run(self) -> None:
         """Keep the link up."""
@@ -162,15 +162,15 @@ class DeviceLink:
                 self.publish(self._online)
                 self._on_up()
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._listen(client))
-                    group.create_task(self._speak(client))
-                    group.create_task(self._scissors(client))
+                    group.create_task(self._read_messages(client))
+                    group.create_task(self._publish_outbox(client))
+                    group.create_task(self._wait_for_cut(client))
             except asyncio.CancelledError:
                 self._ending = True
                 _close_without_disconnect(client)  # a house that ends has lost its power, and sends no DISCONNECT
                 raise
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
+    async def _read_messages(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             properties = message.properties
             correlation = getattr(properties, "CorrelationData", None)
@@ -183,16 +183,16 @@ class DeviceLink:
                 )
             )
 
-    async def _speak(self, client: aiomqtt.Client) -> None:
+    async def _publish_outbox(self, client: aiomqtt.Client) -> None:
         while True:
             out = await self._outbox.get()
             if self._lag_s:
                 await asyncio.sleep(self._rng.uniform(0, self._lag_s))
             for _ in range(2 if self.duplicates else 1):
-                topic = self._topic(out.letter.suffix)
-                await client.publish(topic, out.letter.payload, 1, out.retain, properties=out.properties)
+                topic = self._topic(out.publication.suffix)
+                await client.publish(topic, out.publication.payload, 1, out.retain, properties=out.properties)
 
-    async def _scissors(self, client: aiomqtt.Client) -> None:
+    async def _wait_for_cut(self, client: aiomqtt.Client) -> None:
         await self._cut.wait()
         _close_without_disconnect(client)
 

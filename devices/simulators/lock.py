@@ -74,11 +74,11 @@ class MotorLock(SimulatedDevice):
         self._plan, self._doorway = plan, site.doorway
         self._source = OperationSource.UNSPECIFIED
         self._jammed = False
-        self._lying = False
-        self._wished: LockState | None = None
+        self._reports_locked = False
+        self._commanded_state: LockState | None = None
         self._stale: tuple[LockState, float] | None = None  # the old state, and until when it is repeated
-        self._ids: deque[str] = deque(maxlen=MAX_REMEMBERED_COMMANDS)
-        self._last: UnlockDoor | LockDoor | None = None
+        self._seen_command_ids: deque[str] = deque(maxlen=MAX_REMEMBERED_COMMANDS)
+        self._last_command: UnlockDoor | LockDoor | None = None
         self._relocking: asyncio.TimerHandle | None = None
         super().__init__(name, plan, plan.vendor, site)
         site.doorway.bolt_moved.append(self._moved)
@@ -86,14 +86,14 @@ class MotorLock(SimulatedDevice):
     def on_up(self) -> None:
         """Report battery and state."""
         if "silent" not in self.faults:
-            self._say_battery(None, TopicSuffix.STATE)  # before the bolt, which is what stays retained
-        self._tell()
+            self._publish_battery(None, TopicSuffix.STATE)  # before the bolt, which is what stays retained
+        self._publish_state()
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with state and battery."""
         if "silent" not in self.faults:
             self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
-            self._say_battery(correlation, TopicSuffix.RESULT)
+            self._publish_battery(correlation, TopicSuffix.RESULT)
 
     def unlock_by_app(self) -> None:
         """Withdraw the bolt by a command of the manufacturer's own app."""
@@ -105,41 +105,41 @@ class MotorLock(SimulatedDevice):
         """Move the bolt, unless the guard refuses."""
         if not isinstance(command, UnlockDoor | LockDoor) or "deaf" in self.faults:
             return
-        if self._plan.guarded and command.id in self._ids:
+        if self._plan.guarded and command.id in self._seen_command_ids:
             self._refuse(command, "repeated", OperationError.REPEATED)
             return
-        if self._too_late(command):
+        if self._refuses_as_late(command):
             return
-        self._ids.append(command.id)
-        self._last = command
+        self._seen_command_ids.append(command.id)
+        self._last_command = command
         if "silent" not in self.faults:
             self.publish(ProgressReport(id=command.id, progress=CommandProgress.ACCEPTED))
         if "optimistic" in self.faults:
-            self._wished = LockState.UNLOCKED if isinstance(command, UnlockDoor) else LockState.LOCKED
-            self._tell()
+            self._commanded_state = LockState.UNLOCKED if isinstance(command, UnlockDoor) else LockState.LOCKED
+            self._publish_state()
         self.do(self._act(command))
 
     async def _act(self, command: UnlockDoor | LockDoor) -> None:
         await asyncio.sleep(self._plan.latency_s + self.seconds("late"))
-        self._wished = None
-        if self._too_late(command):  # checked again now that the motor would start
+        self._commanded_state = None
+        if self._refuses_as_late(command):  # checked again now that the motor would start
             return
         if "jam" in self.faults or "jam_says_locked" in self.faults:
-            self._lying = "jam_says_locked" in self.faults
-            self._jammed = not self._lying
+            self._reports_locked = "jam_says_locked" in self.faults
+            self._jammed = not self._reports_locked
             self.log.write("refused", device=self.name, command=command.id, why="jammed")
-            if not self._lying:
+            if not self._reports_locked:
                 self._fail(command, OperationError.UNSPECIFIED)
-            self._tell()
+            self._publish_state()
             return
         thrown = isinstance(command, LockDoor)
         if self._doorway.thrown == thrown:
-            self._tell()
+            self._publish_state()
         self._doorway.move_bolt(thrown=thrown, cause=command.id, intent=command.intent)
         if "silent" not in self.faults:
             self.publish(ProgressReport(id=command.id, progress=CommandProgress.CONFIRMED))
 
-    def _too_late(self, command: UnlockDoor | LockDoor) -> bool:
+    def _refuses_as_late(self, command: UnlockDoor | LockDoor) -> bool:
         """Return whether the guard refuses: by its own uptime if the command has one, else by its wall clock."""
         if not self._plan.guarded:
             return False
@@ -163,48 +163,48 @@ class MotorLock(SimulatedDevice):
     def _moved(self, cause: str) -> None:
         """Handle a movement of the bolt, whatever its cause."""
         self._source = _SOURCES.get(cause, OperationSource.REMOTE)
-        self._jammed = self._lying = False
-        self._wished = None
+        self._jammed = self._reports_locked = False
+        self._commanded_state = None
         if stale := self.seconds("stale_after_action"):
             self._stale = (LockState.UNLOCKED if self._doorway.thrown else LockState.LOCKED, time.monotonic() + stale)
-            self.do(self._tell_after(stale))
+            self.do(self._publish_after(stale))
         if self._relocking is not None:
             self._relocking.cancel()
             self._relocking = None
         if self._plan.relock_s is not None and not self._doorway.thrown:
             loop = asyncio.get_running_loop()
             self._relocking = loop.call_later(self._plan.relock_s, self._throw)
-        self._tell()
+        self._publish_state()
 
     def _throw(self) -> None:
         self._doorway.move_bolt(thrown=True, cause=ITSELF)
 
-    def _tell(self) -> None:
+    def _publish_state(self) -> None:
         """Report the state now, or as late as its fault requires."""
         if slow := self.seconds("slow_report"):
-            self.do(self._tell_after(slow))
+            self.do(self._publish_after(slow))
         else:
-            self._tell_now()
+            self._publish_now()
 
-    async def _tell_after(self, seconds: float) -> None:
+    async def _publish_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._tell_now()
+        self._publish_now()
 
-    def _tell_now(self) -> None:
+    def _publish_now(self) -> None:
         if "silent" not in self.faults:
             self.publish(self._report())
 
-    def _say_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
+    def _publish_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
         if self._vendor.DEFINITION.battery:
             level = BatteryLevel(str(self.faults.get("battery", "good")))
             self.publish(BatteryReport(level=level), correlation=correlation, channel=channel)
 
     def _report(self) -> LockReport:
         bolt = LockState.LOCKED if self._doorway.thrown else LockState.UNLOCKED
-        if self._lying:
+        if self._reports_locked:
             bolt = LockState.LOCKED
-        elif self._wished is not None:
-            bolt = self._wished
+        elif self._commanded_state is not None:
+            bolt = self._commanded_state
         elif self._stale is not None and time.monotonic() < self._stale[1]:
             bolt = self._stale[0]
         elif self._jammed and self._vendor.DEFINITION.jam_hides_position:
@@ -218,8 +218,8 @@ class MotorLock(SimulatedDevice):
         elif fault == "unlock_by_itself":
             self._doorway.move_bolt(thrown=False, cause=FROM_AFAR)
         elif fault in ("jam", "jam_says_locked") and fault not in self.faults:
-            self._jammed = self._lying = False
-            self._tell()
+            self._jammed = self._reports_locked = False
+            self._publish_state()
         elif fault == "battery":
             self.on_up()
 
@@ -228,8 +228,8 @@ class MotorLock(SimulatedDevice):
         if self._relocking is not None:
             self._relocking.cancel()
         await super().reboot()
-        if self._last is not None and "replays" in self.faults:
-            self.execute(self._last)
+        if self._last_command is not None and "replays" in self.faults:
+            self.execute(self._last_command)
 
     def physical(self) -> Mapping[str, object]:
         """Return the bolt's state."""

@@ -38,29 +38,29 @@ class Opener(SimulatedDevice):
 
     def on_up(self) -> None:
         """Report the state."""
-        self._tell(self._cover)
+        self._publish_state(self._cover)
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state and the beam's state; the query's echo is its correlation data too."""
         if correlation is not None and "silent" not in self.faults:
-            report = GarageDoorReport(cover=self._cover, clear=not self._sees())
+            report = GarageDoorReport(cover=self._cover, clear=not self._is_beam_broken())
             self.link.publish(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
 
     def misbehave(self, fault: str) -> None:
         """Report at once what enters and leaves the beam."""
         if fault in ("beam", "blind"):
-            self._tell_beam()
+            self._publish_beam()
 
-    def _tell(self, cover: GarageDoorState) -> None:
+    def _publish_state(self, cover: GarageDoorState) -> None:
         self._cover = cover
         if "silent" not in self.faults:
             self.publish(GarageDoorReport(cover=cover))
 
-    def _tell_beam(self) -> None:
+    def _publish_beam(self) -> None:
         if "silent" not in self.faults:
-            self.publish(GarageDoorReport(clear=not self._sees()))
+            self.publish(GarageDoorReport(clear=not self._is_beam_broken()))
 
-    def _sees(self) -> bool:
+    def _is_beam_broken(self) -> bool:
         return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
     # ---- movements ---------------------------------------------------------------------------------------------------
@@ -74,30 +74,30 @@ class Opener(SimulatedDevice):
     async def _up(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
         self._doorway.lift(self.name)
-        self._tell(GarageDoorState.OPENING)
+        self._publish_state(GarageDoorState.OPENING)
         await asyncio.sleep(self._plan.travel_s)
         if run == self._run:
-            self._tell(GarageDoorState.OPEN)
+            self._publish_state(GarageDoorState.OPEN)
 
     async def _down(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
-        if not self._doorway.open or self._sees():
+        if not self._doorway.open or self._is_beam_broken():
             return
-        self._tell(GarageDoorState.CLOSING)
+        self._publish_state(GarageDoorState.CLOSING)
         loop = asyncio.get_running_loop()
         lands = loop.time() + self._plan.travel_s
         while loop.time() < lands:
             await asyncio.sleep(POLL_INTERVAL_S)
             if run != self._run:
                 return
-            if self._sees() or "under" in self.faults:
-                met = "beam" if self._sees() else "somebody"
+            if self._is_beam_broken() or "under" in self.faults:
+                met = "beam" if self._is_beam_broken() else "somebody"
                 self.log.write("garage", device=self.name, reversed=True, met=met)
-                self._tell(GarageDoorState.OPENING)
-                self._tell(GarageDoorState.OPEN)
+                self._publish_state(GarageDoorState.OPENING)
+                self._publish_state(GarageDoorState.OPEN)
                 return
         self._doorway.lower(self.name)
-        self._tell(GarageDoorState.CLOSED)
+        self._publish_state(GarageDoorState.CLOSED)
 
     # ---- people who walk through -------------------------------------------------------------------------------------
 
@@ -111,10 +111,10 @@ class Opener(SimulatedDevice):
 
     async def _pass(self) -> None:
         self._passing += 1
-        self._tell_beam()
+        self._publish_beam()
         await asyncio.sleep(BEAM_BREAK_S)
         self._passing -= 1
-        self._tell_beam()
+        self._publish_beam()
 
     def physical(self) -> Mapping[str, object]:
         """Return the leaf's position, and what blocks its way."""

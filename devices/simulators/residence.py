@@ -32,7 +32,7 @@ from devices.simulators.rtsp import RtspServer
 from devices.simulators.watcher import CloudCamera
 from devices.simulators.zigbee import ZigbeeBridge
 
-D = TypeVar("D", bound=SimulatedDevice)
+_Device = TypeVar("_Device", bound=SimulatedDevice)
 
 
 class Residence:
@@ -83,11 +83,11 @@ class Residence:
             case ask.ReadState():
                 return self._state()
             case ask.SetFault() | ask.SetLink() | ask.RebootDevice():
-                await self._mishap(request)
+                await self._disturb(request)
             case ask.Scan() | ask.ShowLabel() | ask.HideLabel() | ask.PressBell() | ask.PressAnswer() | ask.AppUnlock():
                 await self._handle(request)
             case ask.OpenFridge() | ask.CloseFridge() | ask.SetTemperature() | ask.PutParcel():
-                self._household(request)
+                self._act_in_household(request)
             case _:
                 self._move(request)
         return {}
@@ -135,43 +135,45 @@ class Residence:
     ) -> None:
         match request:
             case ask.Scan():
-                scanner = self._the(SimulatedScanner, request.scanner)
+                scanner = self._only_device(SimulatedScanner, request.scanner)
                 self.doorway.arrive(request.who)
                 scanner.scan(request.code, request.event, retain=request.retain)
             case ask.ShowLabel():
-                camera = self._the(CloudCamera, request.camera).pictures
+                camera = self._only_device(CloudCamera, request.camera).pictures
                 await asyncio.to_thread(camera.show_label, request.code, request.symbology)  # drawing takes its time
             case ask.HideLabel():
-                self._the(CloudCamera, request.camera).pictures.hide_label()
+                self._only_device(CloudCamera, request.camera).pictures.hide_label()
             case ask.PressBell():
-                bells = [device for device in self._all(CloudCamera) if device.has_bell]
+                bells = [device for device in self._devices_of(CloudCamera) if device.has_bell]
                 bell = (
-                    bells[0] if request.camera is None and len(bells) == 1 else self._the(CloudCamera, request.camera)
+                    bells[0]
+                    if request.camera is None and len(bells) == 1
+                    else self._only_device(CloudCamera, request.camera)
                 )
                 self.doorway.arrive(request.who)
                 bell.press(request.who)
             case ask.PressAnswer():
                 self.doorway.need_inside(request.who)
-                self._the(SimulatedSignal, None).press_answer(request.who)
+                self._only_device(SimulatedSignal, None).press_answer(request.who)
             case ask.AppUnlock():
-                self._the(MotorLock, None).unlock_by_app()
+                self._only_device(MotorLock, None).unlock_by_app()
             case _:
                 assert_never(request)
 
-    def _household(self, request: ask.OpenFridge | ask.CloseFridge | ask.SetTemperature | ask.PutParcel) -> None:
+    def _act_in_household(self, request: ask.OpenFridge | ask.CloseFridge | ask.SetTemperature | ask.PutParcel) -> None:
         match request:
             case ask.OpenFridge() | ask.CloseFridge():
                 self.doorway.need_inside(request.who)
-                self._the(SimulatedFridge, request.fridge).move_door(opened=isinstance(request, ask.OpenFridge))
+                self._only_device(SimulatedFridge, request.fridge).move_door(opened=isinstance(request, ask.OpenFridge))
             case ask.SetTemperature():
-                self._the(SimulatedFridge, request.fridge).set_temperature(request.compartment, request.celsius)
+                self._only_device(SimulatedFridge, request.fridge).set_temperature(request.compartment, request.celsius)
             case ask.PutParcel():
                 where = self.doorway.arrive(request.who)
                 self._log.write("parcel", who=request.who, where=where.value)
             case _:
                 assert_never(request)
 
-    async def _mishap(self, request: ask.SetFault | ask.SetLink | ask.RebootDevice) -> None:
+    async def _disturb(self, request: ask.SetFault | ask.SetLink | ask.RebootDevice) -> None:
         if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.SetFault):
             self.zigbee.set_fault(request.fault, request.on)
             return
@@ -211,12 +213,12 @@ class Residence:
             **({} if self.zigbee is None else {"zigbee": self.zigbee.physical()}),
         }
 
-    def _all(self, kind: type[D]) -> list[D]:
+    def _devices_of(self, kind: type[_Device]) -> list[_Device]:
         return [device for device in self.devices.values() if isinstance(device, kind)]
 
-    def _the(self, kind: type[D], name: str | None) -> D:
+    def _only_device(self, kind: type[_Device], name: str | None) -> _Device:
         """Return the device of this kind with this name; without a name the only one."""
-        found = self._all(kind)
+        found = self._devices_of(kind)
         if name is None and len(found) == 1:
             return found[0]
         for device in found:

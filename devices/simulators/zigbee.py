@@ -59,7 +59,7 @@ class ZigbeeBridge:
             plan.contact: {"contact": not site.doorway.open, "battery": plan.battery},
             plan.thermometer: {"temperature": plan.celsius, "battery": plan.battery},
         }
-        self._half = False  # the bolt stopped on its way
+        self._jammed_halfway = False  # the bolt stopped on its way
         self._client: aiomqtt.Client | None = None
         self._group: asyncio.TaskGroup | None = None
         self._last_line = b""
@@ -89,7 +89,7 @@ class ZigbeeBridge:
             self.faults[fault] = self.FAULTS[fault] if on is True else on
         self._site.log.write("fault", device=self.name, fault=fault, on=on)
         if fault == "warm":
-            self._tell(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
+            self._publish_update(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
 
     def physical(self) -> Mapping[str, object]:
         """Return what it remembers of each device."""
@@ -147,7 +147,7 @@ class ZigbeeBridge:
         while True:
             await asyncio.sleep(self._plan.report_s)
             self._leaf()
-            self._tell(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
+            self._publish_update(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
         if self._group is not None:
@@ -158,7 +158,7 @@ class ZigbeeBridge:
             # the state of a device is QoS 0 and not retained, Zigbee2MQTT's default
             self._client._client.publish(topic, json.dumps(body), 1 if retain else 0, retain)  # noqa: SLF001 - aiomqtt's publish is a coroutine, and a bolt moves in none
 
-    def _tell(self, name: str, update: Mapping[str, object]) -> None:
+    def _publish_update(self, name: str, update: Mapping[str, object]) -> None:
         """Publish a device's update with all of its cache, unless its user disabled that."""
         known = self._cache[name]
         self._cache[name] = {key: value for key, value in {**known, **update}.items() if key not in UNCACHED}
@@ -186,9 +186,9 @@ class ZigbeeBridge:
             self._log(f"Publish 'set' 'state' to '{name}' failed: 'Error: {self.faults['fails']}'")
             if "fails_yet_moves" not in self.faults:
                 return
-        self._half = "jam" in self.faults
-        if self._half:
-            self._tell(name, self._bolt())
+        self._jammed_halfway = "jam" in self.faults
+        if self._jammed_halfway:
+            self._publish_update(name, self._bolt())
         else:
             self._doorway.move_bolt(thrown=order == "LOCK", cause=FROM_AFAR)
 
@@ -199,22 +199,22 @@ class ZigbeeBridge:
             return
         await asyncio.sleep(self._plan.latency_s / 2)
         if "battery_first" in self.faults:
-            self._tell(name, {"battery": self._plan.battery})
+            self._publish_update(name, {"battery": self._plan.battery})
             await asyncio.sleep(self._plan.latency_s / 2)
         if "asleep" in self.faults:
             self._log(f"Publish 'get' 'state' to '{name}' failed: 'Error: Timeout'")
         else:
-            self._tell(name, self._bolt())
+            self._publish_update(name, self._bolt())
 
     def _bolt(self) -> dict[str, object]:
         """Return the value of the lock's own attribute."""
-        if self._half:
+        if self._jammed_halfway:
             return {"state": "UNLOCK", "lock_state": "not_fully_locked"}
         thrown = self._doorway.thrown
         return {"state": "LOCK" if thrown else "UNLOCK", "lock_state": "locked" if thrown else "unlocked"}
 
     def _moved(self, cause: str) -> None:
-        self._half = False
+        self._jammed_halfway = False
         word = "lock" if self._doorway.thrown else "unlock"
         by_hand = cause == HAND
         action = {
@@ -222,13 +222,13 @@ class ZigbeeBridge:
             "action_source_name": "manual" if by_hand else "rf",
             "action_user": 65_535,
         }
-        self._tell(self._plan.lock, action)
+        self._publish_update(self._plan.lock, action)
         if "kwikset" not in self.faults:
-            self._tell(self._plan.lock, self._bolt())
+            self._publish_update(self._plan.lock, self._bolt())
 
     def _leaf(self) -> None:
-        self._tell(self._plan.contact, {"contact": not self._doorway.open})
+        self._publish_update(self._plan.contact, {"contact": not self._doorway.open})
 
     def _batteries(self) -> None:
         for name in self._cache:
-            self._tell(name, {"battery": self._plan.battery})
+            self._publish_update(name, {"battery": self._plan.battery})

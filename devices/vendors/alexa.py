@@ -33,7 +33,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 _BOLTS = {"LOCKED": LockState.LOCKED, "UNLOCKED": LockState.UNLOCKED}
@@ -118,7 +118,7 @@ def _event(
             # the states in the context did not change, so the cause does not explain them
             return _properties(changed, source) + _properties(properties, OperationSource.UNSPECIFIED)
         case "Alexa", "Response":
-            return each(
+            return parse_each(
                 lambda: (ProgressReport(id=_correlation(header), progress=CommandProgress.CONFIRMED),),
                 lambda: _properties(properties, OperationSource.UNSPECIFIED),
             )
@@ -142,10 +142,10 @@ def _correlation(header: Mapping[str, object]) -> str:
 
 
 def _properties(properties: Sequence[object], source: OperationSource) -> tuple[Report, ...]:
-    return each(*(partial(_told, item, source) for item in properties))
+    return parse_each(*(partial(_property_reports, item, source) for item in properties))
 
 
-def _told(item: object, source: OperationSource) -> tuple[Report, ...]:
+def _property_reports(item: object, source: OperationSource) -> tuple[Report, ...]:
     found = mapping(item, "a property")
     value = found.get("value")
     match found.get("namespace"), found.get("name"):
@@ -203,13 +203,13 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case UnlockDoor() | LockDoor():
             directive = "Unlock" if isinstance(command, UnlockDoor) else "Lock"
             header = _header("Alexa.LockController", directive, command.id, command.id)
-            body = {"directive": _to(header, device_ref.address, {}), **movement.keys(command)}
+            body = {"directive": _message(header, device_ref.address, {}), **movement.command_keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
             # MQTT's correlation data contains the query's number, so this id need not distinguish queries
             header = _header("Alexa", "ReportState", "query", "query")
             return Publication(
-                suffix=TopicSuffix.GET, payload=write({"directive": _to(header, device_ref.address, {})})
+                suffix=TopicSuffix.GET, payload=write({"directive": _message(header, device_ref.address, {})})
             )
         case _:
             raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
@@ -224,9 +224,9 @@ def decode_command(
     header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
     match channel, header.get("namespace"), header.get("name"):
         case TopicSuffix.SET, "Alexa.LockController", "Unlock":
-            return movement.read(body, UnlockDoor)
+            return movement.read_command(body, UnlockDoor)
         case TopicSuffix.SET, "Alexa.LockController", "Lock":
-            return movement.read(body, LockDoor)
+            return movement.read_command(body, LockDoor)
         case TopicSuffix.GET, "Alexa", "ReportState":
             return QueryState()
         case _:
@@ -254,7 +254,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         )
     if isinstance(report, DoorbellPressed):
         header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{device_ref.address}-press")
-        event = _to(header, device_ref.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
+        event = _message(header, device_ref.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
         return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": event, "context": {}})),)
     if isinstance(report, StreamReport):
         return (Publication(suffix=TopicSuffix.STATE, payload=_stream_event(report, device_ref.address)),)
@@ -290,7 +290,7 @@ def _response(report: ProgressReport | ErrorReport, address: str) -> bytes:
     else:
         name = "Response" if report.progress is CommandProgress.CONFIRMED else "DeferredResponse"
     header = _header("Alexa", name, f"{address}-response", report.id)
-    return write({"event": _to(header, address, payload), "context": {}})
+    return write({"event": _message(header, address, payload), "context": {}})
 
 
 def _stream_event(report: StreamReport, address: str) -> bytes:
@@ -302,18 +302,18 @@ def _stream_event(report: StreamReport, address: str) -> bytes:
         "audioCodec": "NONE",
     }
     header = _header("Alexa.CameraStreamController", "Response", f"{address}-stream")
-    return write({"event": _to(header, address, {"cameraStreams": [stream]}), "context": {}})
+    return write({"event": _message(header, address, {"cameraStreams": [stream]}), "context": {}})
 
 
 def _state_report(address: str, *properties: Mapping[str, object]) -> bytes:
     header = _header("Alexa", "StateReport", f"{address}-state")
-    return write({"event": _to(header, address, {}), "context": {"properties": properties}})
+    return write({"event": _message(header, address, {}), "context": {"properties": properties}})
 
 
 def _change_report(address: str, changed: Mapping[str, object], cause: str) -> bytes:
     change = {"cause": {"type": cause}, "properties": [changed]}
     header = _header("Alexa", "ChangeReport", f"{address}-change")
-    return write({"event": _to(header, address, {"change": change}), "context": {}})
+    return write({"event": _message(header, address, {"change": change}), "context": {}})
 
 
 def _header(namespace: str, name: str, message: str, correlation: str | None = None) -> dict[str, object]:
@@ -321,7 +321,7 @@ def _header(namespace: str, name: str, message: str, correlation: str | None = N
     return header if correlation is None else header | {"correlationToken": correlation}
 
 
-def _to(header: Mapping[str, object], address: str, payload: Mapping[str, object]) -> dict[str, object]:
+def _message(header: Mapping[str, object], address: str, payload: Mapping[str, object]) -> dict[str, object]:
     return {"header": header, "endpoint": {"endpointId": address}, "payload": payload}
 
 

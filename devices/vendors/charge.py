@@ -15,28 +15,28 @@ from devices.strict_json import MalformedPayload
 from devices.vendors.words import Publication, TopicSuffix
 
 _PERCENT = re.compile(rb"[0-9]{1,3}(\.[0-9]{1,12})?")
-_FULL = 100
+_MAX_PERCENT = 100
 _WORDS = {b"on": BatteryLevel.LOW, b"ON": BatteryLevel.LOW, b"off": BatteryLevel.MEDIUM, b"OFF": BatteryLevel.MEDIUM}
-_NOTHING = frozenset({b"unknown", b"unavailable", b"nan", b"none", b"None", b""})
+_NO_STATE = frozenset({b"unknown", b"unavailable", b"nan", b"none", b"None", b""})
 
 
-def read(payload: bytes) -> tuple[Report, ...]:
+def decode_battery(payload: bytes) -> tuple[Report, ...]:
     """Parse the payload of the topic.
 
     Raises:
         MalformedPayload: it is no battery level.
     """
     word = payload[:64].strip()
-    if word in _NOTHING:
+    if word in _NO_STATE:
         return ()
     if word in _WORDS:
         return (BatteryReport(level=_WORDS[word]),)
-    if _PERCENT.fullmatch(word) is None or float(word) > _FULL:
+    if _PERCENT.fullmatch(word) is None or float(word) > _MAX_PERCENT:
         raise MalformedPayload("the battery is neither a percentage nor on or off")
     return (BatteryReport(percent=round(float(word))),)
 
 
-def write(report: BatteryReport) -> Publication:
+def encode_battery(report: BatteryReport) -> Publication:
     """Encode the report of a simulated battery.
 
     Raises:

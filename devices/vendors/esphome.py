@@ -42,13 +42,13 @@ from devices.reports import (
 from devices.strict_json import identifier, mapping, parse, text, write
 from devices.vendors import charge
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-UNMARKED = "0"  # for a query whose answer is not used
+NO_ECHO = "0"  # for a query whose answer is not used
 COVER = "cover"  # the enrolled kind of an opener
 OPEN, CLOSE = b"OPEN", b"CLOSE"
-ANY = "any"  # the id of a command without one
+ANY_COMMAND_ID = "any"  # the id of a command without one
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
 _BEAM = {b"clear": True, b"obstructed": False}
 _CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
@@ -70,13 +70,13 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
     if channel not in (TopicSuffix.RESULT, TopicSuffix.BATTERY):
         return (UnreadablePayload(why="it tells its state, answers, and says whether it is there"),)
     if channel is TopicSuffix.BATTERY:
-        return charge.read(payload)
+        return charge.decode_battery(payload)
     body = mapping(parse(payload), "the answer")
-    told = _answered(body, cover=cover)  # an echo without a state answers nothing
-    return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    told = _answer_reports(body, cover=cover)  # an echo without a state answers nothing
+    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
 
 
-def _answered(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
+def _answer_reports(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
     if not cover:
         return (DoorReport(door=_DOORS.get(text(body.get("door"), "door"), DoorState.UNKNOWN)),)
     clear = body.get("clear")  # an unreadable state of the beam is unknown, and hides no open door
@@ -96,7 +96,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """
     match command:
         case QueryState(echo=echo):
-            return Publication(suffix=TopicSuffix.GET, payload=(echo or UNMARKED).encode())
+            return Publication(suffix=TopicSuffix.GET, payload=(echo or NO_ECHO).encode())
         case UnlockDoor() | LockDoor() if device_ref.kind == COVER:
             return Publication(suffix=TopicSuffix.SET, payload=OPEN if isinstance(command, UnlockDoor) else CLOSE)
         case _:
@@ -112,16 +112,16 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
-        return (charge.write(report),)
+        return (charge.encode_battery(report),)
     if isinstance(report, GarageDoorReport) and device_ref.kind == COVER:
-        return _cover_letters(report)
+        return _cover_publications(report)
     words = {door: word for word, door in _CONTACT.items()} | {DoorState.UNKNOWN: b"unknown"}
     if isinstance(report, DoorReport) and report.door in words and device_ref.kind != COVER:
         return (Publication(suffix=TopicSuffix.STATE, payload=words[report.door]),)
     raise ValueError(f"a contact cannot say this {type(report).__name__}")
 
 
-def _cover_letters(report: GarageDoorReport) -> tuple[Publication, ...]:
+def _cover_publications(report: GarageDoorReport) -> tuple[Publication, ...]:
     if report.clear is None:
         return (Publication(suffix=TopicSuffix.STATE, payload=report.cover.value.encode()),)
     if report.cover is not GarageDoorState.UNKNOWN:
@@ -153,11 +153,11 @@ def decode_command(
     """Parse a command: any payload on `get` is a query with that echo. OPEN and CLOSE contain no id."""
     if channel is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
         kind = UnlockDoor if payload == OPEN else LockDoor
-        return kind(id=ANY, intent=ANY, issued_at=EPOCH, expires_at=EPOCH)
+        return kind(id=ANY_COMMAND_ID, intent=ANY_COMMAND_ID, issued_at=EPOCH, expires_at=EPOCH)
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="it is only asked, and an opener told to open or to close")
     mark = identifier(payload.decode(errors="replace"), "the question")
-    return QueryState(echo=None if mark == UNMARKED else mark)
+    return QueryState(echo=None if mark == NO_ECHO else mark)
 
 
 DEFINITION = Definition(

@@ -39,7 +39,7 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
-from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
+from devices.strict_json import MalformedPayload, boolean, identifier, integer, mapping, parse, text, write
 from devices.vendors import movement
 from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
@@ -81,35 +81,35 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
 def _report(body: Mapping[str, object]) -> Report:
     if "bolt" in body:
         return LockReport(
-            bolt=_known(LockState, body["bolt"], LockState.UNKNOWN),
-            motion=_known(BoltMotion, body.get("motion", "unknown"), BoltMotion.UNKNOWN),
-            jammed=flag(body["jammed"], "jammed") if "jammed" in body else None,
-            source=_known(OperationSource, body.get("source", "unspecified"), OperationSource.UNSPECIFIED),
+            bolt=_enum_value(LockState, body["bolt"], LockState.UNKNOWN),
+            motion=_enum_value(BoltMotion, body.get("motion", "unknown"), BoltMotion.UNKNOWN),
+            jammed=boolean(body["jammed"], "jammed") if "jammed" in body else None,
+            source=_enum_value(OperationSource, body.get("source", "unspecified"), OperationSource.UNSPECIFIED),
             user=text(body["user"], "user") if "user" in body else None,
-            event=flag(body["event"], "event") if "event" in body else False,
+            event=boolean(body["event"], "event") if "event" in body else False,
         )
     if "door" in body:
-        return DoorReport(door=_known(DoorState, body["door"], DoorState.UNKNOWN))
+        return DoorReport(door=_enum_value(DoorState, body["door"], DoorState.UNKNOWN))
     if "battery" in body:
         return _battery(mapping(body["battery"], "battery"))
     if "online" in body:
-        return AvailabilityReport(online=flag(body["online"], "online"))
+        return AvailabilityReport(online=boolean(body["online"], "online"))
     if "failure" in body:
         id_ = identifier(body["command"], "command") if "command" in body else None
-        return ErrorReport(id=id_, failure=_known(OperationError, body["failure"], OperationError.UNSPECIFIED))
+        return ErrorReport(id=id_, failure=_enum_value(OperationError, body["failure"], OperationError.UNSPECIFIED))
     progress = text(body.get("progress"), "progress")
     if progress not in set(CommandProgress):
         raise MalformedPayload("a guard sends no report with these keys")
     return ProgressReport(id=identifier(body.get("command"), "command"), progress=CommandProgress(progress))
 
 
-def _known(words: type[_W], value: object, unknown: _W) -> _W:
+def _enum_value(words: type[_W], value: object, unknown: _W) -> _W:
     word = text(value, "a word of the lock")
     return words(word) if word in set(words) else unknown
 
 
 def _battery(body: Mapping[str, object]) -> BatteryReport:
-    percent = whole(body["percent"], "percent") if "percent" in body else None
+    percent = integer(body["percent"], "percent") if "percent" in body else None
     level = text(body["level"], "level") if "level" in body else None
     if (percent is None and level is None) or (percent or 0) > 100 or (level or "low") not in set(BatteryLevel):
         raise MalformedPayload("a battery has a percent from 0 to 100 or a level of good, medium, low and critical")
@@ -125,20 +125,22 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     part = device_ref.kind or LOCK
     match report:
         case LockReport():
-            return (_letter(TopicSuffix.STATE, _lock(report) | {PART: LOCK}),)
+            return (_publication(TopicSuffix.STATE, _lock(report) | {PART: LOCK}),)
         case DoorReport():
-            return (_letter(TopicSuffix.STATE, {"door": report.door.value, PART: DOOR}),)
+            return (_publication(TopicSuffix.STATE, {"door": report.door.value, PART: DOOR}),)
         case BatteryReport():
             level = None if report.level is None else report.level.value
             told = {k: v for k, v in (("percent", report.percent), ("level", level)) if v is not None}
-            return (_letter(TopicSuffix.EVENT, {"battery": told, PART: part}),)
+            return (_publication(TopicSuffix.EVENT, {"battery": told, PART: part}),)
         case AvailabilityReport():
-            return (_letter(TopicSuffix.EVENT, {"online": report.online, PART: part}),)
+            return (_publication(TopicSuffix.EVENT, {"online": report.online, PART: part}),)
         case ProgressReport():
-            return (_letter(TopicSuffix.EVENT, {"command": report.id, PART: LOCK, "progress": report.progress.value}),)
+            return (
+                _publication(TopicSuffix.EVENT, {"command": report.id, PART: LOCK, "progress": report.progress.value}),
+            )
         case ErrorReport():
             named: dict[str, object] = {} if report.id is None else {"command": report.id}
-            return (_letter(TopicSuffix.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
+            return (_publication(TopicSuffix.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
         case _:
             raise ValueError(f"a guard cannot say this {type(report).__name__}")
 
@@ -158,7 +160,7 @@ def _lock(report: LockReport) -> dict[str, object]:
     return body
 
 
-def _letter(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
+def _publication(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
     return Publication(suffix=channel, payload=write(dict(sorted(body.items()))))
 
 
@@ -172,14 +174,14 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case UnlockDoor() | LockDoor():
             do = "unlock" if isinstance(command, UnlockDoor) else "lock"
             latch = {"latch": True} if isinstance(command, UnlockDoor) and command.latch else {}
-            return _letter(TopicSuffix.SET, {"do": do, **latch, **movement.keys(command)})
+            return _publication(TopicSuffix.SET, {"do": do, **latch, **movement.command_keys(command)})
         case QueryState():
-            return _letter(TopicSuffix.GET, {"ask": device_ref.kind or LOCK})
+            return _publication(TopicSuffix.GET, {"ask": device_ref.kind or LOCK})
         case _:
             raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
 
 
-def asked(payload: bytes) -> str:
+def queried_part(payload: bytes) -> str:
     """Return which part a query on `get` concerns.
 
     Raises:
@@ -197,18 +199,18 @@ def decode_command(
 ) -> Command | UnreadablePayload:
     """Parse a command to the guard."""
     if channel is TopicSuffix.GET:
-        asked(payload)
+        queried_part(payload)
         return QueryState()
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a guard is asked on set and get")
     body = mapping(parse(payload), "the command")
     match body.get("do"):
         case "unlock":
-            command = movement.read(body, UnlockDoor)
-            latch = flag(body.get("latch", False), "latch")
+            command = movement.read_command(body, UnlockDoor)
+            latch = boolean(body.get("latch", False), "latch")
             return replace(command, latch=latch) if isinstance(command, UnlockDoor) else command
         case "lock":
-            return movement.read(body, LockDoor)
+            return movement.read_command(body, LockDoor)
         case _:
             return UnreadablePayload(why="the command does not move a bolt")
 

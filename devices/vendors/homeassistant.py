@@ -52,16 +52,16 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors import charge
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-BIRTH = "homeassistant/status"
-_UNMARKED = "0"
+STATUS_TOPIC = "homeassistant/status"
+_NO_ECHO = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
-_NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
-_PLACES = frozenset({"person", "device_tracker"})  # their state may be the name of a zone
+_NO_STATE = frozenset({"unknown", "unavailable", "none", "None", ""})
+_ZONE_DOMAINS = frozenset({"person", "device_tracker"})  # their state may be the name of a zone
 
 
 def domain(device_ref: DeviceRef) -> str:
@@ -69,16 +69,16 @@ def domain(device_ref: DeviceRef) -> str:
     return device_ref.address.split("/")[-2] if "/" in device_ref.address else device_ref.address.partition(".")[0]
 
 
-def asked(device_ref: DeviceRef) -> bool:
+def answers_queries(device_ref: DeviceRef) -> bool:
     """Return whether the entity answers queries; the statestream only publishes."""
     return "/" not in device_ref.address
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the statestream's topics; an automation uses Perron's own."""
-    if asked(device_ref):
+    if answers_queries(device_ref):
         return NO_TOPICS
-    return {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: BIRTH}
+    return {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: STATUS_TOPIC}
 
 
 @unreadable_as_report
@@ -89,17 +89,17 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="it is neither online nor offline"),)
     if channel is TopicSuffix.BATTERY:
-        return charge.read(payload)
+        return charge.decode_battery(payload)
     if channel is TopicSuffix.STATE:
         return (_entity(_text(payload), device_ref, device_ref.unit),)
     if channel is not TopicSuffix.RESULT:
         return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
     body = mapping(parse(payload), "the answer")
-    told = (_answered(body, device_ref),)  # an echo without a state answers nothing
-    return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    told = (_answer_report(body, device_ref),)  # an echo without a state answers nothing
+    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
 
 
-def _answered(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
+def _answer_report(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
     """Return the state in an answer. A measurement in an unreadable unit has an unknown value."""
     state, unit = body.get("state"), body.get("unit", device_ref.unit)
     if not isinstance(state, str):
@@ -136,7 +136,7 @@ def _panel(state: str, _domain: str, _unit: str) -> Report:
 
 
 def _presence(state: str, of: str, _unit: str) -> Report:
-    if state in _NOTHING or not state.isprintable() or len(state) > 255:
+    if state in _NO_STATE or not state.isprintable() or len(state) > 255:
         return PresenceReport(presence=PresenceState.UNKNOWN)
     if of == "zone":
         counted = _COUNT.fullmatch(state) is not None
@@ -144,7 +144,7 @@ def _presence(state: str, of: str, _unit: str) -> Report:
     elif of == "input_boolean":
         known = {"on": PresenceState.HOME, "off": PresenceState.AWAY}.get(state, PresenceState.UNKNOWN)
     else:
-        elsewhere = PresenceState.AWAY if of in _PLACES else PresenceState.UNKNOWN
+        elsewhere = PresenceState.AWAY if of in _ZONE_DOMAINS else PresenceState.UNKNOWN
         known = {"home": PresenceState.HOME, "not_home": PresenceState.AWAY}.get(state, elsewhere)
     return PresenceReport(presence=known)
 
@@ -172,8 +172,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         ValueError: an entity accepts only queries, and behind a statestream not even those.
     """
     match command:
-        case QueryState(echo=echo) if asked(device_ref):
-            return Publication(suffix=TopicSuffix.GET, payload=(echo or _UNMARKED).encode())
+        case QueryState(echo=echo) if answers_queries(device_ref):
+            return Publication(suffix=TopicSuffix.GET, payload=(echo or _NO_ECHO).encode())
         case QueryState():
             raise ValueError("a statestream cannot be asked: it only talks")
         case _:
@@ -187,11 +187,15 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         ValueError: this entity cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
-        channel = TopicSuffix.AVAILABILITY if asked(device_ref) else TopicSuffix.BRIDGE
+        channel = TopicSuffix.AVAILABILITY if answers_queries(device_ref) else TopicSuffix.BRIDGE
         return (Publication(suffix=channel, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
-        return (charge.write(report),)
-    return (Publication(suffix=TopicSuffix.STATE, payload=_word(report, domain(device_ref), device_ref.unit).encode()),)
+        return (charge.encode_battery(report),)
+    return (
+        Publication(
+            suffix=TopicSuffix.STATE, payload=_state_text(report, domain(device_ref), device_ref.unit).encode()
+        ),
+    )
 
 
 def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
@@ -200,11 +204,11 @@ def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
     Raises:
         ValueError: this entity cannot express the report.
     """
-    body = {"echo": echo, "state": _word(report, domain(device_ref), device_ref.unit)}
+    body = {"echo": echo, "state": _state_text(report, domain(device_ref), device_ref.unit)}
     return Publication(suffix=TopicSuffix.RESULT, payload=write(body))
 
 
-def _word(report: Report, of: str, unit: str) -> str:
+def _state_text(report: Report, of: str, unit: str) -> str:
     words: Mapping[object, str] = {}
     match report:
         case FridgeReport(compartment="", setpoint_c=None, door=DoorState.UNKNOWN) if of in THERMOMETERS:
@@ -217,7 +221,7 @@ def _word(report: Report, of: str, unit: str) -> str:
         case AlarmPanelReport(panel=value) if of in PANELS:
             word = value.value
         case PresenceReport(presence=presence) if of in PRESENCES:
-            word = _presence_word(presence, of)
+            word = _presence_text(presence, of)
         case _:
             word = None
     if word is None:
@@ -225,7 +229,7 @@ def _word(report: Report, of: str, unit: str) -> str:
     return word
 
 
-def _presence_word(presence: PresenceState, of: str) -> str:
+def _presence_text(presence: PresenceState, of: str) -> str:
     if presence is PresenceState.UNKNOWN:
         return "unknown"
     home = presence is PresenceState.HOME
@@ -246,12 +250,12 @@ def decode_command(
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="an entity is only asked")
     mark = identifier(payload.decode(errors="replace"), "the question")
-    return QueryState(echo=None if mark == _UNMARKED else mark)
+    return QueryState(echo=None if mark == _NO_ECHO else mark)
 
 
 def _base_topic(device_ref: DeviceRef) -> str | None:
     """Return `<base>` of `<base>/<domain>/<object>`; Home Assistant's availability is on a topic outside it."""
-    return None if asked(device_ref) else device_ref.address.rsplit("/", 2)[0]
+    return None if answers_queries(device_ref) else device_ref.address.rsplit("/", 2)[0]
 
 
 def _problem(device_ref: DeviceRef) -> str | None:
@@ -270,7 +274,7 @@ DEFINITION = Definition(
     is_external=True,
     correlates=True,
     answer=answer,
-    answers=asked,
+    answers=answers_queries,
     why_no_live_answer=(
         "an answer of Home Assistant repeats its last report of the contact, so it proves nothing: write answers: false"
     ),

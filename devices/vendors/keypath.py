@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from devices.strict_json import MalformedPayload, mapping
 
 
-def find(body: Mapping[str, object], path: str) -> object:
+def value_at(body: Mapping[str, object], path: str) -> object:
     """Return the value at `path`.
 
     Raises:
@@ -23,7 +23,7 @@ def find(body: Mapping[str, object], path: str) -> object:
     return here
 
 
-def plant(values: Mapping[str, object]) -> dict[str, object]:
+def object_of(values: Mapping[str, object]) -> dict[str, object]:
     """Return the object in which each value is at its path.
 
     Raises:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from devices.commands import LockDoor, UnlockDoor
-from devices.strict_json import MalformedPayload, identifier, instant, stamp, whole
+from devices.strict_json import MalformedPayload, format_timestamp, identifier, integer, timestamp
 
 
-def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
+def command_keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
     """Return `id, intent, issued_at, expires_at` and, where the lock's uptime is known, `boot, until_ms`.
 
     Raises:
@@ -21,15 +21,15 @@ def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
     own: dict[str, object] = {
         "id": command.id,
         "intent": command.intent,
-        "issued_at": stamp(command.issued_at),
-        "expires_at": stamp(command.expires_at),
+        "issued_at": format_timestamp(command.issued_at),
+        "expires_at": format_timestamp(command.expires_at),
     }
     if command.boot is not None:
         own |= {"boot": command.boot, "until_ms": command.until_ms}
     return own
 
 
-def read(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
+def read_command(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
     """Return the command of this `kind` in `body`.
 
     Raises:
@@ -40,14 +40,14 @@ def read(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) ->
     return kind(
         id=identifier(body.get("id"), "id"),
         intent=identifier(body.get("intent"), "intent"),
-        issued_at=instant(body.get("issued_at"), "issued_at"),
-        expires_at=instant(body.get("expires_at"), "expires_at"),
+        issued_at=timestamp(body.get("issued_at"), "issued_at"),
+        expires_at=timestamp(body.get("expires_at"), "expires_at"),
         boot=identifier(body["boot"], "boot") if "boot" in body else None,
-        until_ms=whole(body["until_ms"], "until_ms") if "until_ms" in body else None,
+        until_ms=integer(body["until_ms"], "until_ms") if "until_ms" in body else None,
     )
 
 
-def bare(kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
+def bare_command(kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
     """Return the command of this `kind` as a basic lock understands it: no id, no intent, no time."""
     never = datetime.fromtimestamp(0, UTC)
     return kind(id="", intent="", issued_at=never, expires_at=never)

@@ -144,12 +144,12 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             body = {"critical": "1" if level else "0", "charging": "0", "level": percent, "keypadCritical": "0"}
             return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
         case LockReport(user=None):
-            return (Publication(suffix=TopicSuffix.STATE, payload=write(_said(report))),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report))),)
         case _:
             raise ValueError(f"the hub cannot say {type(report).__name__} like this")
 
 
-def _said(report: LockReport) -> dict[str, object]:
+def _lock_body(report: LockReport) -> dict[str, object]:
     names = {meaning: name for name, meaning in _STATES.items() if name != "unlockedLnga"}
     state = names.get((report.bolt, report.motion))
     if report.bolt is LockState.UNKNOWN:

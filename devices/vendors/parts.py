@@ -37,7 +37,7 @@ def unreadable_as_report(decode: Callable[_Parameters, Iterable[Report]]) -> Cal
     return decoded
 
 
-def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
+def parse_each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
     """Parse each part by itself; return all readable reports, then one `UnreadablePayload` if a part failed.
 
     A lock's "unlocked" must not be lost because its battery level, beside it, is an unknown word.

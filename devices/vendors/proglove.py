@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 
 from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
-from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, whole, write
+from devices.strict_json import MalformedPayload, identifier, integer, mapping, parse, text, write
 from devices.vendors.definition import Definition
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
@@ -34,11 +34,11 @@ MAX_CODE_CHARS = 512
 _GS = "\x1d"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _FEEDBACK = {"wait": "FEEDBACK_SPECIAL_YELLOW", "go": "FEEDBACK_POSITIVE", "no": "FEEDBACK_NEGATIVE"}
-_SAID = {TopicSuffix.EVENT: "scan", TopicSuffix.AVAILABILITY: "scanner_state"}
-_LINKS = {"STATE_CONNECTED": True, "STATE_DISCONNECTED": False}
+_EVENT_TYPES = {TopicSuffix.EVENT: "scan", TopicSuffix.AVAILABILITY: "scanner_state"}
+_CONNECTION_STATES = {"STATE_CONNECTED": True, "STATE_DISCONNECTED": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMES = range(1_546_300_800_000, 100_000_000_000_000)  # milliseconds, by ProGlove's own limits
-_MADE = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner sends
+_VALID_TIMES_MS = range(1_546_300_800_000, 100_000_000_000_000)  # milliseconds, by ProGlove's own limits
+_STATE_EVENT_ID = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner sends
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
@@ -58,22 +58,22 @@ def _serial(device_ref: DeviceRef) -> str:
 @unreadable_as_report
 def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a scan or a link state; a message of another scanner of the same gateway gives an empty tuple."""
-    if channel not in _SAID:
+    if channel not in _EVENT_TYPES:
         return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
     body = mapping(parse(payload), "the event")
     if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
         return ()
-    if body.get("event_type") != _SAID[channel]:
+    if body.get("event_type") != _EVENT_TYPES[channel]:
         return (UnreadablePayload(why="event_type does not belong on this topic"),)
     if channel is TopicSuffix.AVAILABILITY:
-        return (AvailabilityReport(online=_linked(body)),)
+        return (AvailabilityReport(online=_is_connected(body)),)
     return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)
 
 
 def _code(body: Mapping[str, object]) -> str:
     code = body.get("scan_code")
     if "scan_bytes" in body:
-        encoded = text(body["scan_bytes"], "scan_bytes", longest=2000)
+        encoded = text(body["scan_bytes"], "scan_bytes", max_chars=2000)
         try:
             code = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
@@ -83,11 +83,11 @@ def _code(body: Mapping[str, object]) -> str:
     return code
 
 
-def _linked(body: Mapping[str, object]) -> bool:
+def _is_connected(body: Mapping[str, object]) -> bool:
     state = text(body.get("device_connected_state"), "device_connected_state")
-    if state not in _LINKS:
+    if state not in _CONNECTION_STATES:
         raise MalformedPayload("device_connected_state is neither connected nor disconnected")
-    return _LINKS[state]
+    return _CONNECTION_STATES[state]
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
@@ -114,7 +114,7 @@ def _event(kind: str, event: str, device_ref: DeviceRef, at: datetime) -> dict[s
         "api_version": "1.0",
         "event_type": kind,
         "event_id": event,
-        "time_created": created if created in _TIMES else _TIMES[0],
+        "time_created": created if created in _VALID_TIMES_MS else _VALID_TIMES_MS[0],
         "device_serial": _serial(device_ref),
     }
 
@@ -125,10 +125,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     Raises:
         ValueError: the scanner cannot express the report, or the scan lacks the event's id.
     """
-    first = _EPOCH + timedelta(milliseconds=_TIMES[0])
+    first = _EPOCH + timedelta(milliseconds=_VALID_TIMES_MS[0])
     if isinstance(report, AvailabilityReport):
-        state = next(word for word, online in _LINKS.items() if online is report.online)
-        body = _event("scanner_state", _MADE, device_ref, first) | {"device_connected_state": state}
+        state = next(word for word, online in _CONNECTION_STATES.items() if online is report.online)
+        body = _event("scanner_state", _STATE_EVENT_ID, device_ref, first) | {"device_connected_state": state}
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body) + b"\n"),)
     if isinstance(report, ScanReport) and report.event is not None:
         body = _event("scan", report.event, device_ref, first) | {
@@ -151,9 +151,9 @@ def decode_command(
     action = text(body.get("feedback_action_id"), "feedback_action_id")
     if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
         return UnreadablePayload(why="it is for another scanner")
-    created = whole(body.get("time_created"), "time_created")
+    created = integer(body.get("time_created"), "time_created")
     event = identifier(body.get("event_id"), "event_id")
-    if action not in words or created not in _TIMES:
+    if action not in words or created not in _VALID_TIMES_MS:
         return UnreadablePayload(why="a feedback or a time that a ProGlove scanner does not take")
     return ShowResult(word=words[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))
 

@@ -21,7 +21,7 @@ from devices.commands import Command, ShowResult
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.definition import Definition
-from devices.vendors.keypath import find, plant
+from devices.vendors.keypath import object_of, value_at
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -45,18 +45,20 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
     if payload.startswith(b"{"):
         body = mapping(parse(payload), "the scan")
         return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
-    return (ScanReport(code=_code(_bare(payload))),)
+    return (ScanReport(code=_code(_bare_code(payload))),)
 
 
 def _by_path(body: Mapping[str, object], keys: Mapping[str, str]) -> ScanReport:
-    code = _code(find(body, keys[CODE]))
-    symbology = find(body, keys[SYMBOLOGY]) if SYMBOLOGY in keys else None
+    code = _code(value_at(body, keys[CODE]))
+    symbology = value_at(body, keys[SYMBOLOGY]) if SYMBOLOGY in keys else None
     if isinstance(symbology, str) and _AIM.fullmatch(symbology) and not code.startswith(symbology):
         code = _code(symbology + code)
-    return ScanReport(code=code, event=identifier(find(body, keys[EVENT]), "the event's id") if EVENT in keys else None)
+    return ScanReport(
+        code=code, event=identifier(value_at(body, keys[EVENT]), "the event's id") if EVENT in keys else None
+    )
 
 
-def _bare(payload: bytes) -> str:
+def _bare_code(payload: bytes) -> str:
     try:
         return payload[: MAX_CODE_CHARS * 4 + 2].decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -102,7 +104,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 def _scan(report: ScanReport, device_ref: DeviceRef) -> bytes:
     if CODE in device_ref.keys:
-        return write(_planted(report, device_ref.keys))
+        return write(_body_by_path(report, device_ref.keys))
     if report.event is not None:
         return write({"id": report.event, "serverId": device_ref.address, "barcode": report.code})
     if report.code.startswith("{"):
@@ -110,14 +112,14 @@ def _scan(report: ScanReport, device_ref: DeviceRef) -> bytes:
     return report.code.encode()
 
 
-def _planted(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
+def _body_by_path(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
     if (report.event is None) == (EVENT in keys):
         raise ValueError("this scanner tells an event's id with each reading, or never")
     values: dict[str, object] = {keys[CODE]: report.code}
     if SYMBOLOGY in keys:
         told = _AIM.match(report.code)
         values = {keys[CODE]: report.code[3:] if told else report.code, keys[SYMBOLOGY]: told[0] if told else "unknown"}
-    return plant(values | ({keys[EVENT]: report.event} if EVENT in keys else {}))
+    return object_of(values | ({keys[EVENT]: report.event} if EVENT in keys else {}))
 
 
 @unreadable_as_value

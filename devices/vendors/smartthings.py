@@ -17,7 +17,7 @@ from devices.commands import Command, QueryState
 from devices.reports import AvailabilityReport, DoorState, FridgeReport, Report, UnreadablePayload
 from devices.strict_json import MalformedPayload, mapping, parse, sequence, text, write
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
@@ -44,7 +44,9 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
     if channel not in (TopicSuffix.STATE, TopicSuffix.RESULT):
         return (UnreadablePayload(why="a fridge tells its status on state and result"),)
     components = mapping(body.get("components"), "components")
-    return each(*(partial(_told, name, one) for name, one in components.items() if name in COMPARTMENTS))
+    return parse_each(
+        *(partial(_component_report, name, one) for name, one in components.items() if name in COMPARTMENTS)
+    )
 
 
 def _health(body: Mapping[str, object]) -> Report:
@@ -57,13 +59,13 @@ def _health(body: Mapping[str, object]) -> Report:
             raise MalformedPayload("state is neither ONLINE nor OFFLINE")
 
 
-def _told(name: str, component: object) -> tuple[Report, ...]:
-    if _says_nothing(name, component):
+def _component_report(name: str, component: object) -> tuple[Report, ...]:
+    if _has_no_value(name, component):
         return ()
     return (_compartment(COMPARTMENTS[name], mapping(component, "a component")),)
 
 
-def _says_nothing(name: str, component: object) -> bool:
+def _has_no_value(name: str, component: object) -> bool:
     """Return whether this is a `main` without a compartment: null, empty, or only about the whole appliance."""
     if name != "main":
         return False

@@ -45,7 +45,7 @@ from devices.reports import (
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
-from devices.vendors.parts import each, unreadable_as_report, unreadable_as_value
+from devices.vendors.parts import parse_each, unreadable_as_report, unreadable_as_value
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 LOCKED_UNLOCKED = "core:LockedUnlockedState"
@@ -75,7 +75,7 @@ _CHARGES = {  # the worst first
     "normal": BatteryLevel.GOOD,
     "full": BatteryLevel.GOOD,
 }
-_SOUND = frozenset({"noDefect", "maintenanceRequired"})  # of a working sensor
+_NO_DEFECTS = frozenset({"noDefect", "maintenanceRequired"})  # of a working sensor
 _PROGRESS = {
     "INITIALIZED": CommandProgress.ACCEPTED,
     "NOT_TRANSMITTED": CommandProgress.ACCEPTED,
@@ -160,10 +160,10 @@ def _states(body: Mapping[str, object], device_ref: DeviceRef) -> tuple[Report, 
             raise MalformedPayload(why)
         return iter(())
 
-    return each(
+    return parse_each(
         lambda: _lock(states),
         lambda: _contact(states, CONTACT),
-        lambda: _contact(states, OPEN_CLOSED) if device_ref.kind == DOOR and _of_a_contact(states) else (),
+        lambda: _contact(states, OPEN_CLOSED) if device_ref.kind == DOOR and _is_contact_event(states) else (),
         lambda: _batteries(states),
         lambda: _defect(states),
         lambda: _status(states),
@@ -171,7 +171,7 @@ def _states(body: Mapping[str, object], device_ref: DeviceRef) -> tuple[Report, 
     )
 
 
-def _of_a_contact(states: Mapping[str, object]) -> bool:
+def _is_contact_event(states: Mapping[str, object]) -> bool:
     return LOCKED_UNLOCKED not in states and CONTACT not in states
 
 
@@ -181,7 +181,7 @@ def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
         return
     bolts = {_BOLTS.get(text(value, "bolt"), LockState.UNKNOWN) for value in states[LOCKED_UNLOCKED]}
     moving, jammed = states.get(MOVING, []), [one for one in states.get(JAMMED, []) if isinstance(one, bool)]
-    source, user = (_said(states.get(name, [])) for name in (SOURCE, USER))
+    source, user = (_only_text(states.get(name, [])) for name in (SOURCE, USER))
     yield LockReport(
         bolt=next(bolt for bolt in (LockState.UNLOCKED, LockState.UNKNOWN, LockState.LOCKED) if bolt in bolts),
         # while it moves, Overkiz does not report the direction
@@ -192,7 +192,7 @@ def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
     )
 
 
-def _said(values: Sequence[object]) -> str | None:
+def _only_text(values: Sequence[object]) -> str | None:
     """Return the only text among the values, if it is the only one."""
     try:
         return text(values[0], "a state") if len(values) == 1 else None
@@ -224,7 +224,7 @@ def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
     words = {text(value, "sensor defect") for value in states.get(DEFECT, [])}
     if "dead" in words:
         yield AvailabilityReport(online=False)
-    elif words - _SOUND - set(_CHARGES):
+    elif words - _NO_DEFECTS - set(_CHARGES):
         raise MalformedPayload("unknown Overkiz sensor defect")
 
 
@@ -264,7 +264,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
         case UnlockDoor() | LockDoor():
             name = "unlock" if isinstance(command, UnlockDoor) else "lock"
             action = {"deviceURL": device_ref.address, "commands": [{"name": name, "parameters": []}]}
-            body = {"label": "Perron", "actions": [action], **movement.keys(command)}
+            body = {"label": "Perron", "actions": [action], **movement.command_keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({"deviceURL": device_ref.address}))
@@ -294,9 +294,9 @@ def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:
     command = mapping(commands[0], "command")
     match command.get("name"), command.get("parameters", []):
         case ("unlock", []) | ("setLockedUnlocked", ["unlocked"]):
-            return movement.read(body, UnlockDoor)
+            return movement.read_command(body, UnlockDoor)
         case ("lock", []) | ("setLockedUnlocked", ["locked"]):
-            return movement.read(body, LockDoor)
+            return movement.read_command(body, LockDoor)
         case _:
             raise MalformedPayload("the command does not move a bolt")
 
@@ -308,14 +308,14 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         ValueError: Overkiz cannot express the report.
     """
     if isinstance(report, LockReport):
-        return (_state_letter(device_ref.address, _lock_states(report)),)
+        return (_state_publication(device_ref.address, _lock_states(report)),)
     if isinstance(report, DoorReport):
         words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: "unknown"}
         if report.door not in words:
             raise ValueError("a contact says open or closed")
-        return (_state_letter(device_ref.address, [_state(CONTACT, words[report.door])]),)
+        return (_state_publication(device_ref.address, [_state(CONTACT, words[report.door])]),)
     if isinstance(report, BatteryReport) and report.level is not None and report.percent is None:
-        return (_state_letter(device_ref.address, [_state(BATTERY, report.level.value)]),)
+        return (_state_publication(device_ref.address, [_state(BATTERY, report.level.value)]),)
     if isinstance(report, AvailabilityReport):
         name = "DeviceAvailableEvent" if report.online else "DeviceUnavailableEvent"
         return (
@@ -328,7 +328,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     if isinstance(report, ErrorReport) and report.id is not None and report.failure in _FAILURE_WORDS:
         kind = _FAILURE_WORDS[report.failure]
         failed = [{"deviceURL": device_ref.address, "rank": 0, "failureType": kind}]
-        body = _changed(report.id, "IN_PROGRESS", "FAILED") | {"failureType": kind, "failedCommands": failed}
+        body = _execution_change(report.id, "IN_PROGRESS", "FAILED") | {"failureType": kind, "failedCommands": failed}
         return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
     raise ValueError(f"a Somfy device cannot say this {type(report).__name__}")
 
@@ -338,14 +338,14 @@ def _progress(report: ProgressReport) -> Mapping[str, object]:
         case CommandProgress.ACCEPTED:
             return {"execId": report.id}
         case CommandProgress.SENT:
-            return _changed(report.id, "INITIALIZED", "TRANSMITTED")
+            return _execution_change(report.id, "INITIALIZED", "TRANSMITTED")
         case CommandProgress.CONFIRMED:
-            return _changed(report.id, "IN_PROGRESS", "COMPLETED")
+            return _execution_change(report.id, "IN_PROGRESS", "COMPLETED")
         case _:
             assert_never(report.progress)
 
 
-def _changed(execution: str, old: str, new: str) -> dict[str, object]:
+def _execution_change(execution: str, old: str, new: str) -> dict[str, object]:
     return {"name": "ExecutionStateChangedEvent", "execId": execution, "oldState": old, "newState": new}
 
 
@@ -369,7 +369,7 @@ def _state(name: str, value: str | bool) -> dict[str, object]:
     return {"name": name, "type": _BOOLEAN if isinstance(value, bool) else _TEXT, "value": value}
 
 
-def _state_letter(address: str, states: list[dict[str, object]]) -> Publication:
+def _state_publication(address: str, states: list[dict[str, object]]) -> Publication:
     body = {"name": "DeviceStateChangedEvent", "deviceURL": address, "deviceStates": states}
     return Publication(suffix=TopicSuffix.STATE, payload=write(body))
 

@@ -104,12 +104,12 @@ _ACTIONS = {  # the simulated lock's actions
     OperationSource.UNSPECIFIED: "",
 }
 _NAMED_USERS = frozenset({OperationSource.KEYPAD, OperationSource.RFID, OperationSource.BIOMETRIC})
-_NOBODY = 65_535
-_OTHER = {"ON": "OFF", "OFF": "ON"}  # the values of a contact whose `keys` name the one for closed
-_UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, but not what
-_FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
+_NO_USER = 65_535
+_OPPOSITES = {"ON": "OFF", "OFF": "ON"}  # the values of a contact whose `keys` name the one for closed
+_UNSPECIFIC_ACTIONS = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, but not what
+_FAILED_REQUEST = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
 # first match wins; a driver's description of a failure is free text
-_WHY = (
+_FAILURE_PATTERNS = (
     (re.compile(r"timeout|timed out", re.IGNORECASE), OperationError.TIMEOUT),
     (
         re.compile(r"no network route|no_ack|delivery failed|unreachable|no route", re.IGNORECASE),
@@ -127,12 +127,12 @@ _FAILURES = {
 }
 _MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` gives no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
-_ALARM = 60  # seconds; a siren without a stop command ends by itself
+_ALARM_S = 60  # seconds; a siren without a stop command ends by itself
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the topics of this device, and the two of its bridge."""
-    base, _ = split(device_ref)
+    base, _ = split_address(device_ref)
     return MappingProxyType(
         {
             TopicSuffix.STATE: device_ref.address,
@@ -145,7 +145,7 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     )
 
 
-def split(device_ref: DeviceRef) -> tuple[str, str]:
+def split_address(device_ref: DeviceRef) -> tuple[str, str]:
     """Split an address into the bridge's base topic and the friendly name, which may be empty."""
     base = device_ref.keys.get("base", device_ref.address.partition("/")[0])
     return base, device_ref.address.removeprefix(f"{base}/") if device_ref.address.startswith(f"{base}/") else ""
@@ -158,7 +158,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
         case TopicSuffix.STATE:
             return _state(mapping(parse(payload), "the state"), device_ref)
         case TopicSuffix.EVENT:
-            return _press(mapping(parse(payload), "the press"))
+            return _button_reports(mapping(parse(payload), "the press"))
         case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
             return (_availability(payload),)
         case TopicSuffix.LOG if b"failed: " not in payload:
@@ -203,7 +203,7 @@ def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report
 def _bolt(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     action = body.get("action")
     if isinstance(action, str) and action:
-        yield from _moved(action, body)
+        yield from _movement_report(action, body)
         return
     told, finer = (_value(body, device_ref, word) for word in ("state", "lock_state"))
     if told is None and finer is None:
@@ -218,12 +218,12 @@ def _bolt(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
         yield LockReport(bolt=fine if coarse is LockState.LOCKED else coarse)
 
 
-def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
+def _movement_report(action: str, body: Mapping[str, object]) -> Iterator[Report]:
     """Yield the operation that the lock reports as it happens. A wrong PIN moves nothing; nor does a new one."""
     words = action.split("_")
-    if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNTOLD):
+    if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNSPECIFIC_ACTIONS):
         return
-    if action in _UNTOLD:
+    if action in _UNSPECIFIC_ACTIONS:
         yield LockReport(bolt=LockState.UNKNOWN, event=True)
         return
     named = body.get("action_source_name")
@@ -242,7 +242,7 @@ def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
 
 def _user(number: object) -> str | None:
     """Return the number under which the lock knows its user; 65535 means no user."""
-    known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _NOBODY
+    known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _NO_USER
     return f"user {number}" if known else None
 
 
@@ -250,8 +250,8 @@ def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
     """Yield the door state: a closed contact is a closed door; a lock's own `door_state` does not count."""
     contact, own = _value(body, device_ref, "contact"), body.get("door_state")
     closed = device_ref.keys.get("closed")
-    if closed in _OTHER:
-        contact = {closed: True, _OTHER[closed]: False}.get(contact) if isinstance(contact, str) else None
+    if closed in _OPPOSITES:
+        contact = {closed: True, _OPPOSITES[closed]: False}.get(contact) if isinstance(contact, str) else None
     if isinstance(contact, bool):
         yield DoorReport(door=DoorState.CLOSED if contact else DoorState.OPEN)
     elif device_ref.keys.get("contact", "contact") in body:
@@ -274,7 +274,7 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _press(body: Mapping[str, object]) -> Iterator[Report]:
+def _button_reports(body: Mapping[str, object]) -> Iterator[Report]:
     """Yield a press: any press of the button inside counts, but not its release nor Zigbee2MQTT's empty action."""
     action = body.get("action")
     if isinstance(action, str) and action and "release" not in action.split("_"):
@@ -295,15 +295,17 @@ def _availability(payload: bytes) -> Report:
 def _failure(line: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield an error for a failed set or get of the gateway. Other log entries are ignored, and may contain a PIN."""
     message = line.get("message")
-    found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
-    if found is None or found[3] != split(device_ref)[1]:
+    found = _FAILED_REQUEST.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
+    if found is None or found[3] != split_address(device_ref)[1]:
         return
     if found[1] == "get":
-        if found[2] == _asked(device_ref):
+        if found[2] == _query_key(device_ref):
             yield NoAnswerReport()
     elif found[2] in (device_ref.keys.get("state", "state"), "warning"):
         reason = found[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
-        why = next((failure for pattern, failure in _WHY if pattern.search(reason)), OperationError.UNSPECIFIED)
+        why = next(
+            (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(reason)), OperationError.UNSPECIFIED
+        )
         yield ErrorReport(id=None, failure=why)
 
 
@@ -318,21 +320,21 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             word = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
             return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): word}))
         case QueryState():
-            return Publication(suffix=TopicSuffix.GET, payload=write({_asked(device_ref): ""}))
+            return Publication(suffix=TopicSuffix.GET, payload=write({_query_key(device_ref): ""}))
         case SetSignal():
             return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, device_ref)}))
         case _:
             raise ValueError("a Zigbee device cannot be asked to ShowResult")
 
 
-def _asked(device_ref: DeviceRef) -> str:
+def _query_key(device_ref: DeviceRef) -> str:
     word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
     return device_ref.keys.get(word, _PROBE if word == "probe" else word)
 
 
 def _warning(command: SetSignal, device_ref: DeviceRef) -> dict[str, object]:
     """Return a siren's warning. It has buzzer and flash but no colours: the duration expresses the rest."""
-    seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
+    seconds = _ALARM_S if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
         return {"mode": "stop", "strobe": False, "duration": 0}
     mode = device_ref.keys.get("mode", _MODE)
@@ -352,7 +354,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             key = device_ref.keys.get("contact", "contact")
             said = report.door is DoorState.CLOSED
             word = device_ref.keys.get("closed")
-            told = said if word not in _OTHER else word if said else _OTHER[word]
+            told = said if word not in _OPPOSITES else word if said else _OPPOSITES[word]
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: told})),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
             key = device_ref.keys.get("temperature", "temperature")
@@ -363,12 +365,12 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             body = {"state": "online" if report.online else "offline"}
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body)),)
         case ErrorReport(id=None) if report.failure in _FAILURES:
-            name, key = split(device_ref)[1], device_ref.keys.get("state", "state")
+            name, key = split_address(device_ref)[1], device_ref.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
         case NoAnswerReport():
-            name, key, error = split(device_ref)[1], _asked(device_ref), _FAILURES[OperationError.TIMEOUT]
+            name, key, error = split_address(device_ref)[1], _query_key(device_ref), _FAILURES[OperationError.TIMEOUT]
             message = f"z2m: Publish 'get' '{key}' to '{name}' failed: 'Error: {error}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
@@ -427,27 +429,27 @@ def decode_command(
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a device is asked on set and get")
     if "warning" in body:
-        return _sounded(mapping(body["warning"], "warning"))
+        return _signal_command(mapping(body["warning"], "warning"))
     order = body.get(device_ref.keys.get("state", "state"))
     if isinstance(order, dict):
         order = order.get("state")
     match order.upper() if isinstance(order, str) else None:
         case "UNLOCK":
-            return movement.bare(UnlockDoor)
+            return movement.bare_command(UnlockDoor)
         case "LOCK":
-            return movement.bare(LockDoor)
+            return movement.bare_command(LockDoor)
         case _:
             return UnreadablePayload(why="the command neither moves a bolt nor sounds a siren")
 
 
-def _sounded(warning: Mapping[str, object]) -> Command:
+def _signal_command(warning: Mapping[str, object]) -> Command:
     """Return the command of a siren's warning: only the duration distinguishes it."""
     mode, seconds = warning.get("mode"), warning.get("duration")
     if not isinstance(mode, str):
         raise MalformedPayload("the warning has no mode")
     if mode == "stop":
         return SetSignal(id="", light=Light.OFF, sound=Sound.NONE)
-    sounds = {Sound.RING: 3, Sound.LEAVE: 5, Sound.GO: 1, Sound.ALARM: _ALARM}
+    sounds = {Sound.RING: 3, Sound.LEAVE: 5, Sound.GO: 1, Sound.ALARM: _ALARM_S}
     sound = next((sound for sound, long in sounds.items() if long == seconds), None)
     if sound is None:
         raise MalformedPayload("the warning has a length that Perron never asks for")
@@ -456,7 +458,7 @@ def _sounded(warning: Mapping[str, object]) -> Command:
 
 def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | None:
     """The base topic decides whose availability and whose log of failed commands concern this device."""
-    base, name = split(device_ref)
+    base, name = split_address(device_ref)
     longer = next((one for one in bridges if one != base and device_ref.address.startswith(f"{one}/")), None)
     if longer is not None:
         return (

@@ -109,7 +109,7 @@ def read_devices(payload: bytes) -> tuple[BridgeDevice, ...] | UnreadablePayload
     A device with an unreadable entry is left out, and hides no other; so is one that is disabled in Zigbee2MQTT.
     """
     try:
-        entries = sequence(parse(payload, largest=MAX_DEVICE_LIST_BYTES), "bridge/devices")
+        entries = sequence(parse(payload, max_bytes=MAX_DEVICE_LIST_BYTES), "bridge/devices")
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
     return tuple(_readable(entries))
@@ -138,8 +138,8 @@ def _device(body: Mapping[str, object]) -> BridgeDevice:
     return BridgeDevice(
         ieee=identifier(body.get("ieee_address"), "ieee_address"),
         friendly_name=name,
-        maker=_word(described.get("vendor")),
-        model=_word(described.get("model")),
+        maker=_printable_name(described.get("vendor")),
+        model=_printable_name(described.get("model")),
         battery=body.get("power_source") == "Battery",
         tells_battery=any(_is(e, "battery") or _is(e, "battery_low") for e in exposes),
         uses=uses,
@@ -149,7 +149,7 @@ def _device(body: Mapping[str, object]) -> BridgeDevice:
     )
 
 
-def _word(value: object) -> str | None:
+def _printable_name(value: object) -> str | None:
     """Return a manufacturer's or model's name, if it is safe to show."""
     return value if isinstance(value, str) and 0 < len(value) <= 80 and value.isprintable() else None
 
@@ -176,7 +176,7 @@ def _values(expose: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(word for word in words if isinstance(word, str) and 0 < len(word) <= 64 and word.isprintable())
 
 
-def _may(expose: Mapping[str, object], bits: int) -> bool:
+def _is_allowed(expose: Mapping[str, object], bits: int) -> bool:
     access = expose.get("access")
     return isinstance(access, int) and not isinstance(access, bool) and access & bits == bits
 
@@ -205,10 +205,16 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
             yield from _lock_use(expose)
         elif _is(expose, "contact") and (closed := _closed(expose)) is not None:
             yield from _use(
-                expose, UsableKind.DOOR, "contact", answers=_may(expose, GETTABLE_BIT) and not sleeps, more=closed
+                expose,
+                UsableKind.DOOR,
+                "contact",
+                answers=_is_allowed(expose, GETTABLE_BIT) and not sleeps,
+                more=closed,
             )
         elif _is(expose, "temperature") and expose.get("type") == "numeric" and expose.get("unit") == "°C":
-            yield from _use(expose, UsableKind.FRIDGE, "temperature", answers=_may(expose, GETTABLE_BIT) and not sleeps)
+            yield from _use(
+                expose, UsableKind.FRIDGE, "temperature", answers=_is_allowed(expose, GETTABLE_BIT) and not sleeps
+            )
         elif _is(expose, "action") and expose.get("type") == "enum":
             yield from _use(expose, UsableKind.BUTTON, "action")
         elif _is(expose, "warning"):
@@ -250,7 +256,7 @@ def _lock_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
     state = features.get("state")
     if state is None or (state.get("value_on"), state.get("value_off")) != ("LOCK", "UNLOCK"):
         return
-    if not _may(state, PUBLISHED_BIT | SETTABLE_BIT | GETTABLE_BIT):
+    if not _is_allowed(state, PUBLISHED_BIT | SETTABLE_BIT | GETTABLE_BIT):
         return
     keys: dict[str, str] = {}
     for word, feature in (("state", state), ("lock_state", features.get("lock_state"))):
@@ -284,13 +290,15 @@ def _siren_use(expose: Mapping[str, object], siren: SirenFeatures | None) -> Ite
 
 def _siren(exposes: tuple[Mapping[str, object], ...]) -> SirenFeatures | None:
     warning = next((e for e in exposes if _is(e, "warning") and e.get("type") == "composite"), None)
-    if warning is None or not _may(warning, SETTABLE_BIT):
+    if warning is None or not _is_allowed(warning, SETTABLE_BIT):
         return None
     features = {str(feature.get("name")): feature for feature in _features(warning)}
     modes = _values(features["mode"]) if "mode" in features else ()
     if "stop" not in modes or len(modes) < 2:
         return None
-    askable = [word for e in exposes if _may(e, PUBLISHED_BIT | GETTABLE_BIT) and (word := _property(e)) is not None]
+    askable = [
+        word for e in exposes if _is_allowed(e, PUBLISHED_BIT | GETTABLE_BIT) and (word := _property(e)) is not None
+    ]
     return SirenFeatures(
         modes=modes,
         probe=PROBE if PROBE in askable else next(iter(askable), None),

@@ -52,7 +52,7 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
-from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
+from devices.strict_json import MalformedPayload, boolean, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.definition import Definition
 from devices.vendors.parts import unreadable_as_report, unreadable_as_value
@@ -79,7 +79,7 @@ _CLASS = {"commandClass": 98, "endpoint": 0}
 _CURRENT, _TARGET = "currentMode", "targetMode"
 # the result of a write (SetValueStatus of zwave-js)
 _PROGRESS = {1: CommandProgress.ACCEPTED, 254: CommandProgress.SENT, 255: CommandProgress.CONFIRMED}
-_WHY = (
+_FAILURE_PATTERNS = (
     (re.compile(r"not connected|dead|not respond|no_?ack", re.IGNORECASE), OperationError.UNREACHABLE),
     (re.compile(r"timeout|timed out", re.IGNORECASE), OperationError.TIMEOUT),
 )
@@ -91,7 +91,7 @@ _MESSAGES = {
 _NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
 
 
-def node(device_ref: DeviceRef) -> int | None:
+def node_number(device_ref: DeviceRef) -> int | None:
     """Return the node's number, from `keys` or the end of its topic; None if neither contains it."""
     found = _NODE.fullmatch(device_ref.keys.get("node", device_ref.address.rpartition("/")[2]))
     return int(found[1]) if found is not None else None
@@ -132,7 +132,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
         case TopicSuffix.BATTERY:
             return _battery(_value(payload))
         case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
-            return (AvailabilityReport(online=flag(_value(payload), "value")),)
+            return (AvailabilityReport(online=boolean(_value(payload), "value")),)
         case TopicSuffix.RESULT:
             return _answer(mapping(parse(payload), "the answer"), device_ref)
         case TopicSuffix.LOG:
@@ -149,12 +149,12 @@ def _value(payload: bytes) -> object:
     return body.get("value") if isinstance(body, dict) else body
 
 
-def _whole(value: object) -> int | None:
+def _as_integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _mode(value: object) -> LockReport:
-    mode = _whole(value)
+    mode = _as_integer(value)
     return LockReport(bolt=LockState.UNKNOWN if mode is None else _MODES.get(mode, LockState.UNKNOWN))
 
 
@@ -169,7 +169,7 @@ def _part(value: object, words: Mapping[str, LockState | None]) -> Iterator[Lock
 
 def _operation(value: object) -> Iterator[Report]:
     """Yield what moved the bolt, as it happens. An unknown number may be any movement."""
-    number = _whole(value)
+    number = _as_integer(value)
     if number == _IDLE:
         return
     if number == _JAMMED:
@@ -182,22 +182,26 @@ def _operation(value: object) -> Iterator[Report]:
 
 
 def _battery(value: object) -> Iterator[Report]:
-    percent = _whole(value)
+    percent = _as_integer(value)
     if percent is None or not 0 <= percent <= 100:
         raise MalformedPayload("the level is not a percentage")
     yield BatteryReport(percent=percent)
 
 
-def _of(body: Mapping[str, object], device_ref: DeviceRef, prop: str) -> tuple[object, ...] | None:
+def _arguments_for(body: Mapping[str, object], device_ref: DeviceRef, prop: str) -> tuple[object, ...] | None:
     """Return the arguments of a call, if it concerned this node's door lock."""
     arguments = sequence(body.get("args"), "args")
     about = mapping(arguments[0], "the value's id") if arguments else {}
-    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(device_ref), 98, prop)
+    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (
+        node_number(device_ref),
+        98,
+        prop,
+    )
     return tuple(arguments) if ours else None
 
 
 def _answer(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
-    arguments = _of(body, device_ref, _CURRENT)
+    arguments = _arguments_for(body, device_ref, _CURRENT)
     if arguments is None:
         return
     if body.get("success") is not True:
@@ -212,7 +216,7 @@ def _answer(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Repor
 
 def _outcome(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the result of a command: an acknowledgement proves no move, and a failure proves no rest."""
-    arguments = _of(body, device_ref, _TARGET)
+    arguments = _arguments_for(body, device_ref, _TARGET)
     if arguments is None:
         return
     order = identifier(arguments[3], "the order's id") if len(arguments) > 3 else None
@@ -221,12 +225,14 @@ def _outcome(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Repo
     if body.get("success") is not True:
         message = body.get("message")
         words = message if isinstance(message, str) and len(message) <= 500 else ""
-        why = next((failure for pattern, failure in _WHY if pattern.search(words)), OperationError.UNSPECIFIED)
+        why = next(
+            (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(words)), OperationError.UNSPECIFIED
+        )
         yield ErrorReport(id=order, failure=why)
-    elif result is False or (_whole(status) is not None and status not in _PROGRESS):
+    elif result is False or (_as_integer(status) is not None and status not in _PROGRESS):
         yield ErrorReport(id=order, failure=OperationError.UNSPECIFIED)
-    elif order is not None and _whole(status) is not None:
-        yield ProgressReport(id=order, progress=_PROGRESS[_whole(status) or 0])
+    elif order is not None and _as_integer(status) is not None:
+        yield ProgressReport(id=order, progress=_PROGRESS[_as_integer(status) or 0])
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
@@ -235,7 +241,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     Raises:
         ValueError: a lock does not support the command, or its node is unknown.
     """
-    number = node(device_ref)
+    number = node_number(device_ref)
     if number is None:
         raise ValueError("a Z-Wave lock cannot be asked without its node's number: name it in keys")
     about = {"nodeId": number, **_CLASS}
@@ -262,18 +268,22 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     """
     match report:
         case LockReport(event=True):
-            return (_told(TopicSuffix.OPERATION, _operation_number(report)),)
+            return (_value_publication(TopicSuffix.OPERATION, _operation_number(report)),)
         case LockReport(bolt=LockState.UNLATCHED, source=OperationSource.UNSPECIFIED, user=None, jammed=None):
-            return (_told(TopicSuffix.LATCH, "open"),)
+            return (_value_publication(TopicSuffix.LATCH, "open"),)
         case LockReport(source=OperationSource.UNSPECIFIED, user=None, jammed=None):
             modes = {bolt: mode for mode, bolt in reversed(tuple(_MODES.items()))} | {LockState.UNKNOWN: 254}
             if report.bolt not in modes:
                 raise ValueError("a door lock has no such mode")
-            return (_told(TopicSuffix.STATE, modes[report.bolt]),)
+            return (_value_publication(TopicSuffix.STATE, modes[report.bolt]),)
         case BatteryReport(percent=int(), level=None):
-            return (_told(TopicSuffix.BATTERY, report.percent),)
+            return (_value_publication(TopicSuffix.BATTERY, report.percent),)
         case AvailabilityReport():
-            alive = {"value": report.online, "status": "Alive" if report.online else "Dead", "nodeId": node(device_ref)}
+            alive = {
+                "value": report.online,
+                "status": "Alive" if report.online else "Dead",
+                "nodeId": node_number(device_ref),
+            }
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(alive)),)
         case NoAnswerReport():
             body = {
@@ -296,10 +306,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def _about(device_ref: DeviceRef, prop: str) -> dict[str, object]:
-    return {"nodeId": node(device_ref), **_CLASS, "property": prop}
+    return {"nodeId": node_number(device_ref), **_CLASS, "property": prop}
 
 
-def _told(channel: TopicSuffix, value: object) -> Publication:
+def _value_publication(channel: TopicSuffix, value: object) -> Publication:
     return Publication(suffix=channel, payload=write({"value": value}))
 
 
@@ -320,25 +330,25 @@ def decode_command(
     body = mapping(parse(payload), "the call")
     match channel:
         case TopicSuffix.GET:
-            arguments = _of(body, device_ref, _CURRENT)
+            arguments = _arguments_for(body, device_ref, _CURRENT)
             if arguments is None:
                 return UnreadablePayload(why="the call is about something else")
             return QueryState(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
         case TopicSuffix.SET:
-            return _order(_of(body, device_ref, _TARGET))
+            return _movement(_arguments_for(body, device_ref, _TARGET))
         case _:
             return UnreadablePayload(why="a lock is asked on set and get")
 
 
-def _order(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
-    mode = _whole(arguments[1]) if arguments is not None and len(arguments) > 1 else None
+def _movement(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
+    mode = _as_integer(arguments[1]) if arguments is not None and len(arguments) > 1 else None
     if mode not in (SECURED, UNSECURED):
         return UnreadablePayload(why="the call does not move a bolt")
-    return movement.bare(LockDoor if mode == SECURED else UnlockDoor)
+    return movement.bare_command(LockDoor if mode == SECURED else UnlockDoor)
 
 
 def _problem(device_ref: DeviceRef) -> str | None:
-    if node(device_ref) is not None:
+    if node_number(device_ref) is not None:
         return None
     return "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write `keys: {node: '5'}`"
 
@@ -350,6 +360,6 @@ DEFINITION = Definition(
     topics=topics,
     shared_channels=frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
     battery=(TopicSuffix.BATTERY,),
-    identity=lambda device_ref: (node(device_ref), topics(device_ref)[TopicSuffix.SET]),
+    identity=lambda device_ref: (node_number(device_ref), topics(device_ref)[TopicSuffix.SET]),
     problem=_problem,
 )

@@ -41,8 +41,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def courier_page_url(pages: PagesSection, secret: bytes) -> str:
     """Where the courier's phone is led through his delivery. His code stands behind the `#`, which no server gets."""
-    name = pages.host if pages.loopback or not pages.names else pages.names[0]
-    plain = pages.port if pages.loopback else pages.plain_port
+    name = pages.host if pages.is_loopback or not pages.names else pages.names[0]
+    plain = pages.port if pages.is_loopback else pages.plain_port
     at = f"https://{_url_host(name)}:{pages.port}" if plain is None else f"http://{_url_host(name)}:{plain}"
     return f"{at}/c/{courier_token_digest(secret)}#{new_courier_token(secret)}"
 

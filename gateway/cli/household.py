@@ -171,7 +171,7 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
         " `perron way-in NAME`.",
         ExitCode.SILENT,
     ):
-        code = house.claim_code.read_text(encoding="ascii").strip()
+        code = house.claim_code_file.read_text(encoding="ascii").strip()
     typer.echo(code)
 
 

@@ -9,7 +9,7 @@ from gateway.cli.lines import relative_path
 from gateway.cli.options import BOTH
 from gateway.cli.owner import check_readable
 from gateway.config.home import Home
-from gateway.evidence.documents.notice import door_notice, notice_of
+from gateway.evidence.documents.notice import door_notice, notice_for
 from gateway.evidence.documents.report import HouseNames, draw_report, house_names
 from gateway.evidence.documents.sources import VisitEvidence, read_visit
 from gateway.evidence.succession import read_key_history
@@ -41,7 +41,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
         Failure: an option does not fit the notice, or the file cannot be written.
     """
     with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
-        notice = notice_of(_with_stored_retention(home), entrance, contact=contact, pages=pages)
+        notice = notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
     made = read_clock(home.clock).utc
     _write(out, door_notice(notice, languages=languages, made=made))

@@ -84,9 +84,9 @@ def create_recovery_code(home: Home, name: str) -> str:
     digest = claim_code_digest(code)
     assert digest is not None  # noqa: S101 - what was just written can be read
     mono = read_clock(home.clock).mono
-    with failure_on(OSError, f"{home.way_in} cannot be written ({{why}}).", "Run this as the box's user."):
+    with failure_on(OSError, f"{home.recovery_codes_file} cannot be written ({{why}}).", "Run this as the box's user."):
         recovery_codes.store_code(
-            home.way_in,
+            home.recovery_codes_file,
             recovery_codes.RecoveryCode(
                 person=found[0].id, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=mono
             ),

@@ -48,7 +48,7 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
     own = tuple(
         id_
         for id_, device in home.devices.items()
-        if device.definition.has_mqtt and not bridge_base_topic(home, id_) and not is_behind_guard(home, id_)
+        if device.definition.has_mqtt and not bridge_base_topic(home, id_) and not shares_guard_account(home, id_)
     )
     for account, bases in carried.items():
         if account != HOMEASSISTANT_ACCOUNT and (account in RESERVED_IDS or account in own or len(bases) > 1):
@@ -70,7 +70,7 @@ def brand_account(brand: str) -> str:
     return f"retailer-{brand}"
 
 
-def is_behind_guard(home: Home, device: str) -> bool:
+def shares_guard_account(home: Home, device: str) -> bool:
     """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
     section = home.devices[device]
     return section.definition.is_behind_guard and section.address != device
@@ -147,7 +147,7 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
     }
     own = {brand_account(b): [f"write {OFFER_TOPIC}", f"read {result_topics(b)[0]}"] for b in home.brands}
     for device in home.devices:
-        if is_behind_guard(home, device):
+        if shares_guard_account(home, device):
             continue
         speaks_itself = not bridge_base_topic(home, device)
         for channel, topic in custom_topics(home, device).items():

@@ -101,7 +101,7 @@ class LockDevice(DeviceSection):
     """Guard: required with the vendor `guard`, refused with every other."""
 
     @property
-    def longest_hold(self) -> float:
+    def command_hold_s(self) -> float:
         """Seconds after which an unlock that no report answered can no longer act: as declared, else its vendor's."""
         return self.definition.command_hold_s if self.command_hold is None else self.command_hold
 
@@ -163,7 +163,7 @@ class CoverDevice(DeviceSection):
     """Command hold: the longest time for which anything may hold a command before the opener obeys it or drops it."""
 
     @model_validator(mode="after")
-    def _gentle(self) -> Self:
+    def _must_reverse(self) -> Self:
         if not self.reverses:
             raise ValueError(
                 "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
@@ -234,7 +234,7 @@ class CameraDevice(DeviceSection):
     the picture from 0 to 1. The running clock proves that the picture is live. Example: `[0.0, 0.91, 1.0, 0.09]`."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _consistent_source(self) -> Self:
         if self.definition.address and "address" not in self.model_fields_set:
             raise ValueError(
                 f"this camera's address is missing: of vendor {self.vendor} it is {self.definition.address}"
@@ -341,7 +341,7 @@ class AlarmDevice(DeviceSection):
     in in these modes too. Example: `[armed_home]`."""
 
     @property
-    def bypassed(self) -> frozenset[AlarmPanelState]:
+    def bypassed_states(self) -> frozenset[AlarmPanelState]:
         """The modes, as the panel reports them."""
         return frozenset(AlarmPanelState(mode) for mode in self.bypassed_in)
 

@@ -47,12 +47,12 @@ entrances: {}
 
 
 class EditRejected(Exception):  # noqa: N818 - it says what happened
-    """It was not added, and nothing was written; `todo` says what to do. `taken`: there is one of this id already."""
+    """Nothing was written. `todo` says what to do, `is_id_taken` that the file has an item of this id already."""
 
-    def __init__(self, what: str, todo: str, *, taken: bool = False) -> None:
-        """Say `what` is wrong and where, and what `todo`."""
+    def __init__(self, what: str, todo: str, *, is_id_taken: bool = False) -> None:
+        """Name what is wrong, where it is, and what to do."""
         super().__init__(what)
-        self.todo, self.taken = todo, taken
+        self.todo, self.is_id_taken = todo, is_id_taken
 
 
 def read_home_text(file: Path) -> str:
@@ -85,7 +85,7 @@ def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *,
         house[where] = inside = CommentedMap()
     if id_ in inside and not replace:
         what = f"{file}: there is `{id_}` under {where} already."
-        raise EditRejected(what, "Name another id, or say --replace.", taken=True)
+        raise EditRejected(what, "Name another id, or say --replace.", is_id_taken=True)
     inside[id_] = section
     return _dump(house)
 

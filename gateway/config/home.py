@@ -77,15 +77,15 @@ class PagesSection(ConfigSection):
     `claire@example.org`."""
 
     @property
-    def loopback(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether only this machine can open them: then plain HTTP is enough."""
         return ip_address(self.host).is_loopback
 
     @property
     def address(self) -> str:
         """Address of the pages under the name by which phones reach them, without a slash at its end."""
-        host = self.host if self.loopback or not self.names else self.names[0]
-        scheme = "http" if self.loopback and self.certificate is None else "https"
+        host = self.host if self.is_loopback or not self.names else self.names[0]
+        scheme = "http" if self.is_loopback and self.certificate is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @model_validator(mode="after")
@@ -179,7 +179,7 @@ class EntranceSection(ConfigSection):
     """Waiting times: those of this entrance."""
 
     @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def _opens_by_hand(self) -> Self:
         if not self.way_out_by_hand:
             raise ValueError(
                 "way_out_by_hand must be true: nobody may be locked in, so an entrance whose inside does"
@@ -270,13 +270,13 @@ class HubSection(ConfigSection):
     it is too long, a lost connection is noticed late."""
 
     @model_validator(mode="after")
-    def _believed(self) -> Self:
+    def _needs_tls(self) -> Self:
         if self.tls is None and not is_loopback_host(self.host):
             raise ValueError("without tls whoever stands between reads what comes and keeps it back: name tls.ca")
         return self
 
     @property
-    def line(self) -> BrokerSection:
+    def broker(self) -> BrokerSection:
         """The broker at which the hub rings."""
         return BrokerSection(
             host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
@@ -334,11 +334,11 @@ class Home(ConfigSection):
         return self.storage.folder / "phones.txt" if self.messages is None else self.messages.file
 
     @property
-    def claim_code(self) -> Path:
+    def claim_code_file(self) -> Path:
         """Where the box shows the code by which its first owner claims it: a file that only its own user can read."""
         return self.storage.folder / "claim-code"
 
     @property
-    def way_in(self) -> Path:
+    def recovery_codes_file(self) -> Path:
         """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
         return self.storage.folder / "way-in"

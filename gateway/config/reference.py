@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.config.schema import unit_of, written
+from gateway.config.schema import unit_of, yaml_text
 
 Schema = Mapping[str, Any]
 
@@ -92,10 +92,10 @@ class _Page:
         if isinstance(default, dict) and inner:
             own = self._definitions[inner[0][1]]["properties"]
             other = [
-                f"{name}: {written(value)}" for name, value in default.items() if value != own[name].get("default")
+                f"{name}: {yaml_text(value)}" for name, value in default.items() if value != own[name].get("default")
             ]
             default = f"{{{', '.join(other)}}}" if other else ""
-        return f"`{text}`" if (text := written(default)) else ""
+        return f"`{text}`" if (text := yaml_text(default)) else ""
 
     def _type(self, key: Schema) -> str:
         found = dict.fromkeys(self._one_type(one) for one in _alternatives(key) if one.get("type") != "null")

@@ -20,7 +20,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 def _explain(key: dict[str, Any]) -> None:
     """Divide what the model says of a field, `Title: description.`, and add what the schema knows besides."""
     title, _, text = " ".join(key.get("description", "").split()).partition(": ")
-    unit, default = unit_of(key), written(key.get("default"))
+    unit, default = unit_of(key), yaml_text(key.get("default"))
     parts = [text[:1].upper() + text[1:], f"Unit: {unit}." if unit else "", f"Default: {default}." if default else ""]
     key.update(title=title, description=" ".join(part for part in parts if part))
 
@@ -30,7 +30,7 @@ def unit_of(key: Mapping[str, Any]) -> str:
     return next((str(one["x-unit"]) for one in (key, *key.get("anyOf", ())) if "x-unit" in one), "")
 
 
-def written(default: object) -> str:
+def yaml_text(default: object) -> str:
     """Write a default as YAML has it; empty where there is none, or where a section has its own."""
     match default:
         case None | "" | dict() | []:
@@ -40,6 +40,6 @@ def written(default: object) -> str:
         case float():
             return f"{default:g}"
         case list():
-            return f"[{', '.join(written(one) for one in default)}]"
+            return f"[{', '.join(yaml_text(one) for one in default)}]"
         case _:
             return str(default)

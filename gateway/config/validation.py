@@ -45,7 +45,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
 
 def _check_broker(home: Home) -> Iterator[ConfigProblem]:
     """Passwords and commands cross no network in plain sight."""
-    if not home.broker.loopback and home.broker.tls is None:
+    if not home.broker.is_loopback and home.broker.tls is None:
         yield ConfigProblem(
             ("broker", "host"),
             f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"

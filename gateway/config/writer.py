@@ -12,16 +12,16 @@ TextChange = Callable[[str, Path], str]
 
 
 class HomeFileWriter:
-    """One for the running gateway. `file`: None where it was begun without one. `reread` has it read anew.
+    """One for the running gateway. `file`: None where it was begun without one. `reload` has it read anew.
 
-    `changing` is held by whatever writes that file, so nothing writes over what another has just written.
+    `lock` is held by whatever writes that file, so nothing writes over what another has just written.
     """
 
     def __init__(
-        self, file: Path | None, *, reread: Callable[[], None], reached: Callable[[str], None] = lambda _point: None
+        self, file: Path | None, *, reload: Callable[[], None], crash_point: Callable[[str], None] = lambda _point: None
     ) -> None:
-        self.file, self._reload, self._crash_point = file, reread, reached
-        self.changing = asyncio.Lock()
+        self.file, self._reload, self._crash_point = file, reload, crash_point
+        self.lock = asyncio.Lock()
 
     async def write(self, change: TextChange) -> bool:
         """Write it as `change` makes it, and have it read anew; whether it is another now.
@@ -30,7 +30,7 @@ class HomeFileWriter:
             EditRejected: there is none, or it would be no house.
             OSError: it cannot be written; what stood there still does.
         """
-        async with self.changing:
+        async with self.lock:
             if not await asyncio.to_thread(self._write_change, change):
                 return False
             self._crash_point("rewritten")

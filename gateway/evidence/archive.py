@@ -66,7 +66,7 @@ class Archive:
         store: Store,
         clock: Clock,
         key: BoxKey,
-        put: Callable[[str, e.Event], None],
+        post: Callable[[str, e.Event], None],
         state: Callable[[str], Entrance],
         publish: Callable[[str, Checkpoint], None],
         contained: Containment | None = None,
@@ -77,7 +77,7 @@ class Archive:
         self._store = store
         self._clock = clock
         self._key = key
-        self._post_event = put
+        self._post_event = post
         self._state_of = state
         self._publish = publish
         self._marks = marks or MarkWriter(home.storage.folder, box=home.box, key=key)
@@ -94,7 +94,7 @@ class Archive:
         """The part's film is over; its clips follow when they are closed."""
         self._film_ends[command.visit, command.part] = now.utc
 
-    def closed(self, closed: ClipsClosed) -> None:
+    def add_clips(self, closed: ClipsClosed) -> None:
         """The video process closed the clips of a part."""
         self._queue.put_nowait(closed)
 
@@ -102,23 +102,23 @@ class Archive:
         """Write and sign the proof of a part; `Sealed` comes back."""
         self._queue.put_nowait((command, state))
 
-    def tidy(self) -> None:
+    def request_tidying(self) -> None:
         """Look now for what has had its time, as after a change of how long that is."""
         self._tidy_requested.set()
 
     async def run(self) -> None:
         """Work in the order in which it was asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tidy_regularly(), name="archive: retention")
+            group.create_task(self._tidy_hourly(), name="archive: retention")
             group.create_task(self._run_queue(), name="archive: proofs")
 
     async def _run_queue(self) -> None:
         while True:
             work = await self._queue.get()
             with self._containment.piece("proofs"):  # the entrance alarms where no seal comes
-                await self._handle(work)
+                await self._do(work)
 
-    async def _handle(self, work: ClipsClosed | tuple[c.SealProof, Entrance]) -> None:
+    async def _do(self, work: ClipsClosed | tuple[c.SealProof, Entrance]) -> None:
         async with self._folder_lock:
             match work:
                 case ClipsClosed():
@@ -233,7 +233,7 @@ class Archive:
         try:
             await self._store.browsers.finish_ending()
             await self._store.rollback.store_pending(self._clock.now())
-            await asyncio.to_thread(self._marks.keep, signed)
+            await asyncio.to_thread(self._marks.write_signed, signed)
         except (OSError, StoreFailed) as failure:  # the one before stands and is true; the phone gets this all the same
             log.error("checkpoint_not_kept", why=str(failure))
 
@@ -248,26 +248,26 @@ class Archive:
         """
         await self._erase(visit, why="request", who=by or "owner", by=by)
 
-    async def _tidy_regularly(self) -> None:
+    async def _tidy_hourly(self) -> None:
         """Every hour: old films go, what a crash or a full disk cut short is finished, the store forgets."""
         while True:
             self._tidy_requested.clear()
             now, days = self._clock.now(), self._retention_days
             if self._store.handover.pending_task(TASK_ERASE_FILMS) is not None:
-                await self._attempt(self._erase_history())
+                await self._log_failure_of(self._erase_history())
             for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
-                await self._attempt(self._erase(visit, why="retention", who="retention"))
-            await self._attempt(self._sweep(now, days))
+                await self._log_failure_of(self._erase(visit, why="retention", who="retention"))
+            await self._log_failure_of(self._erase_orphaned_films(now, days))
             for film in self._store.recordings.films():
                 running = film.entrance not in self._home.entrances or film.visit in self._running_visits()
                 if film.erased is not None and film.clips:
-                    await self._attempt(self._finish_erasure(film.visit))
+                    await self._log_failure_of(self._finish_erasure(film.visit))
                 elif film.erased is None and film.sealed is None and film.clips and not running:
                     async with self._folder_lock:
                         await self._seal(
                             film.visit, film.part, self._unsealed.get((film.visit, film.part), _VisitResult())
                         )
-            await self._attempt(self._store.forget(now, before=now.utc - timedelta(days=days)))
+            await self._log_failure_of(self._store.forget(now, before=now.utc - timedelta(days=days)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(TIDY_INTERVAL_S):
                     await self._tidy_requested.wait()
@@ -292,7 +292,7 @@ class Archive:
             await self._store.handover.forget_history(self._clock.now())
             await self._store.handover.set_task(TASK_ERASE_FILMS, None)
 
-    async def _sweep(self, now: Now, days: int) -> None:
+    async def _erase_orphaned_films(self, now: Now, days: int) -> None:
         """Films that the store knows nothing of have their time too."""
         known = {
             film.visit
@@ -306,7 +306,7 @@ class Archive:
             path.unlink(missing_ok=True)
 
     @staticmethod
-    async def _attempt(work: Awaitable[None]) -> None:
+    async def _log_failure_of(work: Awaitable[None]) -> None:
         """What fails now is tried again at the next tidying; it keeps nothing else from being done."""
         try:
             await work

@@ -120,7 +120,7 @@ def first_difference(film: BinaryIO, links: FragmentLinks) -> FilmDifference | N
             first=start,
             end=links.links[number].end_byte - missing,
             second=_start_second(film, links, number),
-            another=agree < (len(links.links) - 1) // 2 and not missing and _well_formed(film),
+            another=agree < (len(links.links) - 1) // 2 and not missing and _has_valid_boxes(film),
         )
     end = film.seek(0, 2)
     if end == begin:
@@ -168,7 +168,7 @@ def _read_fragment(film: BinaryIO, links: FragmentLinks, number: int) -> bytes:
     return film.read(min(_READ_BYTES, links.links[number].end_byte - begin))
 
 
-def _well_formed(film: BinaryIO) -> bool:
+def _has_valid_boxes(film: BinaryIO) -> bool:
     """Whether it is boxes from its first byte to its last."""
     end, at = film.seek(0, 2), 0
     while at + 8 <= end:

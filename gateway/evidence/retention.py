@@ -114,7 +114,7 @@ def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone 
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             raise ValueError(f"{path.name} is a folder")
-    valid = _existing_tombstone(folder, stone) or stone
+    valid = _equivalent_tombstone(folder, stone) or stone
     if valid is stone:
         write_whole(folder / TOMBSTONE_FILE, stone.to_json())
     for path in sorted(folder.iterdir()):
@@ -131,7 +131,7 @@ def is_erased_by(name: str, stone: Tombstone) -> bool:
     )
 
 
-def _existing_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
+def _equivalent_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
     """A tombstone of ours that already says as much as `stone`."""
     try:
         standing = read_tombstone(folder)

@@ -97,9 +97,9 @@ def foreign_visits(proofs: Sequence[SealedProof], hash_at: HashAt, acknowledged:
 
 
 class MarkWriter:
-    """Writes the mark, from the store's thread and from others. `held`: it must stay as it is for now.
+    """Writes the mark, from the store's thread and from others, unless `is_held()` says that it must stay as it is.
 
-    `reached` is called with the name of each point at which a test may end the process.
+    `crash_point` is called with the name of each point at which a test may end the process.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class MarkWriter:
         *,
         box: str,
         key: BoxKey,
-        held: Callable[[], bool] = lambda: False,
-        reached: Callable[[str], None] = lambda _point: None,
+        is_held: Callable[[], bool] = lambda: False,
+        crash_point: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._file = folder / MARK_FILE
-        self._box, self._key, self._is_held, self._crash_point = box, key, held, reached
+        self._box, self._key, self._is_held, self._crash_point = box, key, is_held, crash_point
         self._lock = threading.Lock()
         self._seq = -1  # the entry that the mark names, once one was written
 
@@ -123,14 +123,14 @@ class MarkWriter:
         """
         self._crash_point("before-mark")
         try:
-            kept = self.keep(sign_checkpoint(head, box=self._box, now=now, key=self._key))
+            kept = self.write_signed(sign_checkpoint(head, box=self._box, now=now, key=self._key))
         except OSError as failure:
             log.error("mark_not_written", file=str(self._file), why=str(failure))
             return False
         self._crash_point("after-mark")
         return kept
 
-    def keep(self, signed: Checkpoint) -> bool:
+    def write_signed(self, signed: Checkpoint) -> bool:
         """Keep a checkpoint as the mark; False: it is held as it is.
 
         Raises:
@@ -182,7 +182,7 @@ def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
 def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
     file: Path,
     hash_at: HashAt,
-    found: StoreCondition,
+    condition: StoreCondition,
     key: PublicKey,
     line: KeyHistory,
     proofs: Sequence[SealedProof] = (),
@@ -192,15 +192,15 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
     `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `read_sealed_proofs` found.
     """
     kin = line.keys_of_same_box(key)
-    if found.signer is not None and found.signer not in {one.text for one in kin}:
+    if condition.signer is not None and condition.signer not in {one.text for one in kin}:
         return StoreDoubt.KEY_FOREIGN
     try:
         last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
         intact = last.is_signed_by(PublicKey.from_text(last.key))
     except FileNotFoundError:
-        if foreign_visits(proofs, hash_at, found.foreign_visits):
+        if foreign_visits(proofs, hash_at, condition.foreign_visits):
             return StoreDoubt.ROLLED_BACK
-        return StoreDoubt.MARK_MISSING if found.mark_due else None
+        return StoreDoubt.MARK_MISSING if condition.mark_due else None
     except (OSError, ValueError):
         return StoreDoubt.MARK_DAMAGED
     if not intact:
@@ -208,7 +208,7 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
     if not any(last.is_signed_by(one) for one in kin):
         return StoreDoubt.MARK_FOREIGN
     there = GENESIS if last.seq == 0 else hash_at(last.seq)
-    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):
+    if there == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):
         return None
     return StoreDoubt.ROLLED_BACK
 

@@ -116,7 +116,7 @@ class HubBroker(BrokerSection):
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
-        if self.tls is None and not self.loopback:
+        if self.tls is None and not self.is_loopback:
             raise ValueError("without tls whoever stands between reads and writes: name tls.ca, or take 127.0.0.1")
         return self
 

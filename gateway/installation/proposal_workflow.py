@@ -117,7 +117,7 @@ class Proposals:
         self._home, self._file, self._reload_house = home, writer.file, reload_house
         self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
         self._proposal_file = ProposalFile(home.storage.folder / "proposals")
-        self._change_lock, self._quota = writer.changing, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
+        self._change_lock, self._quota = writer.lock, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
         self._read_lock = asyncio.Lock()  # one thread for all who look: doors have the others
         self._houses: dict[str, Home | EditRejected] = {}
         self._texts: dict[tuple[str, str, str], str] = {}
@@ -388,7 +388,7 @@ class Proposals:
             more = self._merge(text, one, fields)
             house = self._parse_house(more)
         except EditRejected as error:
-            remark = Remark("taken", {"name": one.name}) if error.taken else Remark("house", {"why": str(error)})
+            remark = Remark("taken", {"name": one.name}) if error.is_id_taken else Remark("house", {"why": str(error)})
             return replace(plain, objections=(remark,)), text
         known = None if login is None else str(login)
         against = objections(old, house, one, permitted_entrances=permitted, login_file=known)

@@ -131,7 +131,7 @@ class _ReportPainter:
         return sentence_text(sentence, self._language, facts, REPORT_TEXTS)
 
     def _new_page(self) -> None:
-        self.sheet.page()
+        self.sheet.add_page()
         self._y = MARGIN_PT + 4
 
     def _ensure_room(self, height: float) -> None:
@@ -200,7 +200,7 @@ class _ReportPainter:
             left = MARGIN_PT + (number % 2) * (wide + 6)
             if number % 2 == 0:
                 self._ensure_room(tall + 8)
-            self.sheet.picture((left, self._y), (wide, tall), jpeg, told=camera)
+            self.sheet.picture((left, self._y), (wide, tall), jpeg, alt_text=camera)
             self.sheet.text((left, self._y + tall + 4), camera, size=FONT_SIZE_PT, ink=Ink.GREY, within=wide)
             if number % 2 or number == len(pictures) - 1:
                 self._y += tall + 10

@@ -9,6 +9,6 @@ def loads(text: bytes, *, deepest: int = MAX_DEPTH) -> object:
     """Read JSON that every reader reads alike; whoever calls has bounded its length.
 
     Raises:
-        ValueError: a key twice, NaN, nested deeper than `deepest`, a number too long, not UTF-8, not JSON.
+        ValueError: a key twice, NaN, nested deeper than `max_depth`, a number too long, not UTF-8, not JSON.
     """
-    return parse(text, largest=len(text), deepest=deepest)
+    return parse(text, max_bytes=len(text), max_depth=deepest)

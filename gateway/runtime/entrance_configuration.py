@@ -22,7 +22,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
         door_answers=door.kind == "door" and door.can_be_queried,
         presence=section.presence,
         alarm=section.alarm,
-        bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),
+        bypassed=alarm.bypassed_states if alarm is not None and alarm.kind == "alarm" else frozenset(),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         timing=section.timing,
     )
@@ -32,7 +32,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
                 rules,
                 guarded=lock.refuses_late,
                 latency=lock.latency,
-                command_hold=lock.longest_hold,
+                command_hold=lock.command_hold_s,
                 unlatch=lock.unlatch,
                 lift_handle=lock.lift_handle,
             )

@@ -52,7 +52,7 @@ class BrokerSection(ConfigSection):
     `home.yaml` only. Example: `[zigbee2mqtt]`."""
 
     @property
-    def loopback(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether nobody on the network comes between us and it."""
         return is_loopback_host(self.host)
 

@@ -181,7 +181,7 @@ class PagesSite:
         pages = self._pages
         await asyncio.to_thread(compile_templates)
         await self._runner.setup()
-        if not pages.loopback:
+        if not pages.is_loopback:
             self.certificate = await asyncio.to_thread(self._load_certificate)
         self._tls = context = self._tls_context()
         server = self._runner.server
@@ -228,7 +228,7 @@ class PagesSite:
         """Make a new claim code for a box without an owner, and write it to a file on the box only."""
         if self._authorizer.accounts.is_claimed():
             with suppress(OSError):  # the code is void now
-                self._services.home.claim_code.unlink()
+                self._services.home.claim_code_file.unlink()
             return
         try:
             code = await self._authorizer.accounts.make_claim_code(self._authorizer.now)
@@ -236,7 +236,7 @@ class PagesSite:
             log.error("no_claim_code", why=str(failure))
             return
         if not isinstance(code, AccountError):
-            await asyncio.to_thread(write_whole, self._services.home.claim_code, f"{code}\n".encode())
+            await asyncio.to_thread(write_whole, self._services.home.claim_code_file, f"{code}\n".encode())
             log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     async def renew(self) -> None:

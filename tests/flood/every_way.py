@@ -71,7 +71,7 @@ async def flooded_house(folder: Path) -> AsyncIterator[FloodedHouse]:
 
 async def _claim(play: ScenarioRun, address: str) -> Mapping[str, str]:
     """Become the owner; the cookies of that browser."""
-    claim_code = play.plan.home.claim_code
+    claim_code = play.plan.home.claim_code_file
     await wait_until(claim_code.exists, within=30.0)  # the pages come up beside the entrance
     code = claim_code.read_text(encoding="ascii").strip()
     async with ClientSession(

@@ -228,7 +228,7 @@ async def test_a_visit_that_runs_is_not_dropped_for_an_addition_and_it_is_applie
         ClientSession(f"http://127.0.0.1:{port}", cookie_jar=CookieJar(unsafe=True)) as owner,
     ):
         box = play.plan.home
-        code = box.claim_code.read_text(encoding="ascii").strip()
+        code = box.claim_code_file.read_text(encoding="ascii").strip()
         await owner.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD})
         pid = reload.gateway_pid(box.storage.folder)
         parcels = await play.promised()

@@ -239,7 +239,7 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
         play = here.play
         page = await somebody.page()
         async with home_network(port):
-            await enrolled(page, address, play.plan.home.claim_code.read_text(encoding="ascii").strip())
+            await enrolled(page, address, play.plan.home.claim_code_file.read_text(encoding="ascii").strip())
             await expect(page.locator("#heard")).to_have_text("Connected to the box")
         await page.goto(f"{address}/away")  # the box is away: the page comes from its worker
         front = page.locator(f"[data-entrance={play.plan.entrance}]")

@@ -144,7 +144,7 @@ class Anna:
 
 async def anna(here: ThroughHub, port: int) -> Anna:
     """She claims the box and enrols her browser at home; then the hub knows its key."""
-    code = here.play.plan.home.claim_code
+    code = here.play.plan.home.claim_code_file
 
     async def written() -> bool:
         return code.exists()

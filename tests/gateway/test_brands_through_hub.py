@@ -191,10 +191,10 @@ async def owner(here: ThroughHub) -> AsyncIterator[Owner]:
     async with aiohttp.ClientSession(address, cookie_jar=jar, headers={"Origin": address}) as http:
 
         async def claimable() -> bool:
-            return home.claim_code.exists()
+            return home.claim_code_file.exists()
 
         await wait_for(claimable, "the claim code")
-        code = home.claim_code.read_text(encoding="ascii").strip()
+        code = home.claim_code_file.read_text(encoding="ascii").strip()
         async with http.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert answer.status == 200, await answer.text()
         yield Owner(http)

@@ -42,7 +42,7 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
     async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
-        await joined(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
+        await joined(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
         for _ in range(3):  # where the machine does much else a stream's time may be over before its probe began
             assert await examines(page, "Examine") < IN_TIME
             if (await told(page, "doorbell stream"))[0] == "good":

@@ -91,9 +91,9 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
 @asynccontextmanager
 async def owner(house: Home, address: str, name: str = "Anna") -> AsyncIterator[ClientSession]:
     """Claim the box by the code it shows."""
-    await wait_until(house.claim_code.exists)
+    await wait_until(house.claim_code_file.exists)
     async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as client:
-        code = house.claim_code.read_text(encoding="ascii")
+        code = house.claim_code_file.read_text(encoding="ascii")
         async with client.post("/claim", data={"code": code, "name": name, "password": ANNA_PASSWORD}) as answer:
             assert answer.status == 200, await answer.text()
         yield client
@@ -152,7 +152,7 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
         assert not film.exists()
         assert house.messages.file.read_bytes() == b""
         assert (folder / "key" / "box.key.pem").read_bytes() != key
-        await wait_until(house.claim_code.exists)
+        await wait_until(house.claim_code_file.exists)
         assert (await home_page(address, cookies)).startswith("/enter")
         left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
         assert b"Anna" not in left
@@ -170,7 +170,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
     World.made.clear()
     run = asyncio.create_task(console.run(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
-    await wait_until(house.claim_code.exists)
+    await wait_until(house.claim_code_file.exists)
     World.broker.on_up(1)
     async with owner(house, address) as anna:
         await wait_until(lambda: len(World.broker.on("perron/lock/get")) > 0)
@@ -179,7 +179,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
             while status != 200:  # 409 until lock and door have answered
                 async with anna.post("/settings/moving-out/wipe", data={"name": "Home"}) as answer:
                     status = answer.status
-    await wait_until(lambda: len(World.made) == 4 and house.claim_code.exists())
+    await wait_until(lambda: len(World.made) == 4 and house.claim_code_file.exists())
     async with owner(house, address, "Clara"):
         assert not run.done()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -130,7 +130,7 @@ async def a_house(folder: Path) -> AsyncIterator[House]:
     """Everything is up, and the owner has claimed the box on an English phone."""
     port = free_port()
     async with run_whole_house(folder, lambda plan: held(plan, port)) as play, visitor() as somebody:
-        code = play.plan.home.claim_code
+        code = play.plan.home.claim_code_file
         await wait_until(code.exists, within=SOON)
         page = await somebody.page()
         await page.goto(f"http://127.0.0.1:{port}/claim")

@@ -154,7 +154,7 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
     async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
-        await invited(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
+        await invited(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
         phone = Phone(page, home.entrances["front"])
         installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         for number, step in enumerate(phone.steps):
@@ -193,7 +193,7 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
     async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
-        await invited(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
+        await invited(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
         phone = Phone(page, home.entrances["front"])
         installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         first, second = phone.steps[:2]

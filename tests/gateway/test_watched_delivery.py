@@ -72,7 +72,7 @@ async def claimed(page: Page, address: str, code: str) -> None:
 async def sides(somebody: BrowserVisitor, play: ScenarioRun, address: str) -> tuple[Side, Side]:
     """All four phones, none of which shows a delivery yet."""
     owner, courier = await somebody.page(locale="fr-FR"), await somebody.page(locale="fr-FR")
-    await claimed(owner, address, play.plan.home.claim_code.read_text(encoding="ascii").strip())
+    await claimed(owner, address, play.plan.home.claim_code_file.read_text(encoding="ascii").strip())
     await expect(owner.locator(".door .word")).to_have_text("Verrouillée")
     french = Side(FRENCH, owner, courier)
     owner, courier = await somebody.page(locale="en-GB"), await somebody.page(locale="en-GB")

@@ -138,8 +138,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a lock's own word for open and closed is a door",
         file="devices/vendors/somfy.py",
-        old="if device_ref.kind == DOOR and _of_a_contact(states) else ()",
-        new="if _of_a_contact(states) else ()",
+        old="if device_ref.kind == DOOR and _is_contact_event(states) else ()",
+        new="if _is_contact_event(states) else ()",
         tests=(
             (
                 f"{_NEIGHBOURS}"

@@ -33,14 +33,14 @@ MUTANTS = (
     Mutant(
         name="an old state beside an action is believed",
         file="devices/vendors/zigbee2mqtt.py",
-        old="    if isinstance(action, str) and action:\n        yield from _moved(action, body)\n        return\n",
-        new="",
+        old="        yield from _movement_report(action, body)\n        return\n",
+        new="        yield from _movement_report(action, body)\n",
         tests=(PAYLOADS, ENTRANCE),
     ),
     Mutant(
         name="another node's answer is this lock's",
         file="devices/vendors/zwave.py",
-        old='about.get("property")) == (node(device_ref), 98, prop)',
+        old='about.get("property")) == (node_number(device_ref), 98, prop)',
         new='about.get("property")) == (about.get("nodeId"), 98, prop)',
         tests=(PAYLOADS, "tests/devices/vendors/test_zwave.py"),
     ),

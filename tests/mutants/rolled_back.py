@@ -43,14 +43,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a mark that is gone says nothing",
         file="gateway/evidence/rollback.py",
-        old="return StoreDoubt.MARK_MISSING if found.mark_due else None",
+        old="return StoreDoubt.MARK_MISSING if condition.mark_due else None",
         new="return None",
         tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
     ),
     Mutant(
         name="every store without a mark is in doubt, an upgraded one too",
         file="gateway/evidence/rollback.py",
-        old="return StoreDoubt.MARK_MISSING if found.mark_due else None",
+        old="return StoreDoubt.MARK_MISSING if condition.mark_due else None",
         new="return StoreDoubt.MARK_MISSING",
         tests=(f"{BACK}::test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no_doubt",),
     ),
@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another box's key is taken for the box's own",
         file="gateway/evidence/rollback.py",
-        old="if found.signer is not None and found.signer not in {one.text for one in kin}:",
+        old="if condition.signer is not None and condition.signer not in {one.text for one in kin}:",
         new="if False:",
         tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
     ),
@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an older store with its older mark is taken for the newest",
         file="gateway/evidence/rollback.py",
-        old="if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):",
+        old="if there == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):",
         new="if there == last.head.hash:",
         tests=(
             f"{BACK}::test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since",

@@ -335,8 +335,8 @@ MUTANTS = (
     Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/evidence/rollback.py",
-        old="    if there == last.head.hash and not foreign_visits(proofs, hash_at, found.foreign_visits):",
-        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, hash_at, found.foreign_visits):",
+        old="    if there == last.head.hash and not foreign_visits(proofs, hash_at, condition.foreign_visits):",
+        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, hash_at, condition.foreign_visits):",
         tests=(f"{GATEWAY}evidence/test_rollback.py",),
     ),
     Mutant(
@@ -359,8 +359,8 @@ MUTANTS = (
     Mutant(
         name="a guarded lock obeys a command twice",
         file="devices/simulators/lock.py",
-        old="if self._plan.guarded and command.id in self._ids:",
-        new="if not self._plan.guarded and command.id in self._ids:",
+        old="if self._plan.guarded and command.id in self._seen_command_ids:",
+        new="if not self._plan.guarded and command.id in self._seen_command_ids:",
         tests=(f"{LOCK}::test_a_guarded_lock_refuses_an_id_it_has_seen",),
     ),
 )

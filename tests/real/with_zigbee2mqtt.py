@@ -29,7 +29,7 @@ from devices.reports import (
     UnreadablePayload,
 )
 from devices.vendors import zigbee2mqtt as vendor
-from devices.vendors.movement import bare
+from devices.vendors.movement import bare_command
 from devices.vendors.words import DeviceRef, TopicSuffix
 from devices.vendors.zigbee2mqtt_exposes import UsableKind, read_devices
 from gateway.mqtt.client import ShortSession, connect_once
@@ -141,15 +141,15 @@ async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: P
 async def test_it_is_asked_told_to_unlock_and_to_lock_and_says_so(tmp_path: Path) -> None:
     async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
-        await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(bare(UnlockDoor)))
-        await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(bare(LockDoor)))
+        await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(bare_command(UnlockDoor)))
+        await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(bare_command(LockDoor)))
 
 
 async def test_a_set_is_never_confirmed_by_the_bridge_itself(tmp_path: Path) -> None:
     async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(mute=True)
-        since = ears.tell(bare(UnlockDoor))
+        since = ears.tell(bare_command(UnlockDoor))
         await asyncio.sleep(2)
         assert ears.states(since) == []
         await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(QueryState()))
@@ -169,7 +169,7 @@ async def test_a_failed_order_and_a_failed_question_stand_in_the_log(tmp_path: P
     async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep=True)
-        await ears.hears(ErrorReport(id=None, failure=OperationError.TIMEOUT), ears.tell(bare(UnlockDoor)))
+        await ears.hears(ErrorReport(id=None, failure=OperationError.TIMEOUT), ears.tell(bare_command(UnlockDoor)))
         await ears.hears(NoAnswerReport(), ears.tell(QueryState()))
 
 
@@ -177,7 +177,7 @@ async def test_the_same_failure_twice_in_a_row_is_told_once(tmp_path: Path) -> N
     async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep="Data request failed with error: 'No network route' (205)")
-        await ears.hears(ErrorReport(id=None, failure=OperationError.UNREACHABLE), ears.tell(bare(UnlockDoor)))
+        await ears.hears(ErrorReport(id=None, failure=OperationError.UNREACHABLE), ears.tell(bare_command(UnlockDoor)))
         await ears.hears(NoAnswerReport(), ears.tell(QueryState()))
         since = ears.tell(QueryState())
         await asyncio.sleep(2)

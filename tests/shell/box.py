@@ -107,7 +107,7 @@ class ShellBox:
             store=store,
             clock=self.clock,
             key=self.key,
-            put=lambda name, event: self.entrances[name].post(event),
+            post=lambda name, event: self.entrances[name].post(event),
             state=lambda name: self.entrances[name].state,
             publish=lambda _entrance, signed: self.checkpoints.append(signed),
         )

@@ -68,7 +68,7 @@ def make_walk_tests(made: ShellBox, picture: Callable[[str], Awaitable[bytes | N
 
 def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: Callable[[], None]) -> Proposals:
     """What waits to come into this box's house file."""
-    rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reread=reread)
+    rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reload=reread)
     return Proposals(
         made.home, writer=rewriting, reload_house=reread, append_log=made.store.log.append,
         permitted_entrances=lambda: {name for one in made.store.brands.permissions() for name in one.terms.entrances},
@@ -91,7 +91,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
     `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
     which `reread` reads anew. `tls`: a certificate's chain and its key.
     """
-    rewriting = HomeFileWriter(file, reread=reread)
+    rewriting = HomeFileWriter(file, reload=reread)
     walking = make_walk_tests(made, lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0))
     seen = web.GatewayServices(
         home=made.home,
@@ -109,7 +109,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         camera_proofs=lambda: made.eyes.proofs if link is None else link.proofs,
         take_picture=lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0),
         public_key=made.key.public,
-        erase_expired_films=made.archive.tidy,
+        erase_expired_films=made.archive.request_tidying,
         notify_owner=lambda command, message: made.office.notify(
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),

@@ -97,7 +97,7 @@ class Notice:
     page: str | None
 
 
-def notice_of(home: Home, entrance: str, *, contact: str | None, pages: str | None) -> Notice:
+def notice_for(home: Home, entrance: str, *, contact: str | None, pages: str | None) -> Notice:
     """Gather what the notice of this entrance says.
 
     Raises:
@@ -147,7 +147,7 @@ class _NoticePage:
         self._language = language
 
     def draw(self) -> None:
-        self._sheet.page()
+        self._sheet.add_page()
         self._draw_head()
         self._draw_steps(top=49)
         self._draw_signals(top=148.5)

@@ -64,7 +64,7 @@ class Sheet:
         maps = [frozenset(font.cmap) for font in self._pdf.fonts.values() if isinstance(font, TTFFont)]
         self._known_glyphs = frozenset.intersection(*maps)
 
-    def page(self) -> None:
+    def add_page(self) -> None:
         """Begin the next page."""
         self._pdf.add_page()
 
@@ -77,7 +77,7 @@ class Sheet:
     def width(self, words: str, *, size: float, bold: bool = False) -> float:
         """How long a line is."""
         self._pdf.set_font(_FAMILY, "B" if bold else "", size)
-        return self._pdf.get_string_width(self.shown(words))
+        return self._pdf.get_string_width(self.printable(words))
 
     def text(  # noqa: PLR0913 - how a line is set
         self,
@@ -91,7 +91,7 @@ class Sheet:
         within: float | None = None,
     ) -> None:
         """Set one line; where it is longer than `within` it is set smaller, down to half, then cut."""
-        shown = self.shown(words)
+        shown = self.printable(words)
         if within is not None and (long := self.width(shown, size=size, bold=bold)) > within:
             size *= max(0.5, within / long)
             while len(shown) > 1 and self.width(shown, size=size, bold=bold) > within + 0.01:
@@ -128,7 +128,7 @@ class Sheet:
     def lines(self, words: str, *, width: float, size: float, bold: bool = False) -> list[str]:
         """Break a paragraph into lines; a word that is longer than a line is broken too."""
         lines = [""]
-        for word in _NO_BREAK_BLANK.sub("\N{NO-BREAK SPACE}", self.shown(words)).split(" "):
+        for word in _NO_BREAK_BLANK.sub("\N{NO-BREAK SPACE}", self.printable(words)).split(" "):
             longer = f"{lines[-1]} {word}".strip(" ")
             if self.width(longer, size=size, bold=bold) <= width:
                 lines[-1] = longer
@@ -146,7 +146,7 @@ class Sheet:
             lines[-1] = rest
         return lines
 
-    def shown(self, words: str) -> str:
+    def printable(self, words: str) -> str:
         """What of a text can be set: what the font lacks is a box, what is no character is left out."""
         kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
         return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in kept)
@@ -191,9 +191,9 @@ class Sheet:
             for point in points[1:]:
                 path.line_to(*point)
 
-    def picture(self, at: Point, size: Point, jpeg: bytes, *, told: str) -> None:
+    def picture(self, at: Point, size: Point, jpeg: bytes, *, alt_text: str) -> None:
         """Set a picture as large as the room allows, in its own proportions, in the room's middle."""
-        self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=told)
+        self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=alt_text)
 
     def svg(self, at: Point, size: float, drawing: str) -> None:
         """Draw an SVG into a square."""

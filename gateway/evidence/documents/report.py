@@ -93,12 +93,14 @@ def create_report(  # noqa: PLR0913 - what is told, and how
     return draw_report(told, language=language, zone=zone, made=made, names=own), told
 
 
-def draw_report(told: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames) -> bytes:
+def draw_report(
+    evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
+) -> bytes:
     """Draw a report of what is known of a visit."""
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
-    pages = _ReportPages(sheet, told, language, zone, names)
-    pages.first(made)
-    pages.second()
+    pages = _ReportPages(sheet, evidence, language, zone, names)
+    pages.draw_first(made)
+    pages.draw_second()
     return sheet.pdf()
 
 
@@ -106,17 +108,17 @@ class _ReportPages:
     """Both pages of one report."""
 
     def __init__(
-        self, sheet: Sheet, told: VisitEvidence, language: Language, zone: ZoneInfo, names: HouseNames
+        self, sheet: Sheet, evidence: VisitEvidence, language: Language, zone: ZoneInfo, names: HouseNames
     ) -> None:
         self._sheet = sheet
-        self._evidence = told
+        self._evidence = evidence
         self._language = language
         self._zone = zone
         self._names = names
 
-    def first(self, made: datetime) -> None:
+    def draw_first(self, made: datetime) -> None:
         """What, who, when, what verification says."""
-        self._sheet.page()
+        self._sheet.add_page()
         self._draw_head(1)
         local = made.astimezone(self._zone)
         words = self._phrase(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
@@ -138,12 +140,12 @@ class _ReportPages:
             y = self._draw_cameras(y)
         self._draw_seal(min(y + 5, 222.0))
 
-    def second(self) -> None:
+    def draw_second(self) -> None:
         """Pictures and the timeline."""
-        self._sheet.page()
+        self._sheet.add_page()
         self._draw_head(2)
         y = 35.0
-        if self._evidence.standing is VerificationOutcome.WRONG:
+        if self._evidence.outcome is VerificationOutcome.WRONG:
             y = self._draw_banner(
                 y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._phrase(_("THE PROOF DOES NOT HOLD"))
             )
@@ -180,7 +182,7 @@ class _ReportPages:
     def _draw_heading(self, y: float, phrase: Text) -> float:
         """Set a section's heading; where the proof does not hold it says what follows is worth."""
         self._sheet.text((MARGIN_MM, y), self._phrase(phrase), size=12, bold=True, ink=Ink.NIGHT)
-        if self._evidence.standing is VerificationOutcome.WRONG:
+        if self._evidence.outcome is VerificationOutcome.WRONG:
             words = self._phrase(_("Not proven: what this folder claims"))
             self._sheet.text((PAGE_WIDTH_MM - MARGIN_MM, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
         self._sheet.stroke([(MARGIN_MM, y + 1.8), (PAGE_WIDTH_MM - MARGIN_MM, y + 1.8)], ink=Ink.PALE, thick=0.4)
@@ -213,7 +215,7 @@ class _ReportPages:
 
     def _draw_verdict(self, y: float) -> float:
         verdict = self._evidence.verdict
-        match self._evidence.standing:
+        match self._evidence.outcome:
             case VerificationOutcome.HOLDS:
                 films = sum(part.films for part in verdict.parts)
                 decisions = max(
@@ -302,7 +304,7 @@ class _ReportPages:
 
     def _draw_times(self, y: float) -> float:
         """The five moments, each with its number; a missing one is said to be missing."""
-        sheet, main = self._sheet, self._evidence.course.main()
+        sheet, main = self._sheet, self._evidence.timeline.first_of_each()
         y = self._draw_heading(y, _("Times"))
         house = self._phrase(_("House time ({zone})"), zone=self._zone.key)
         columns = (MARGIN_MM + 8, MARGIN_MM + 66, MARGIN_MM + 130)
@@ -326,15 +328,15 @@ class _ReportPages:
 
     def _other_events(self) -> Iterator[str]:
         """What else the log tells, and whether the box was certain of its clock."""
-        course, main = self._evidence.course, self._evidence.course.main()
-        others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.others()]
+        course, main = self._evidence.timeline, self._evidence.timeline.first_of_each()
+        others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.remaining_events()]
         listed = [self._event_text(one) for one in others[:MAX_ROWS]]
         if len(others) > MAX_ROWS:
             listed.append(self._phrase(_("and {count} more"), count=len(others) - MAX_ROWS))
         if listed:
             yield self._phrase(_("Also: {list}"), list=", ".join(listed))
         sealed = all(manifest.clock_trusted for manifest in self._evidence.manifests)
-        if not (sealed and all(one.trusted for one in course.happenings)):
+        if not (sealed and all(one.trusted for one in course.events)):
             yield self._phrase(_("The box was not certain of its time."))
 
     def _draw_cameras(self, y: float) -> float:
@@ -403,7 +405,7 @@ class _ReportPages:
 
     def _comparison_lines(self) -> Iterator[str]:
         told = self._evidence
-        if told.standing is VerificationOutcome.WRONG:
+        if told.outcome is VerificationOutcome.WRONG:
             yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
         yield self._phrase(
@@ -431,9 +433,9 @@ class _ReportPages:
             VerificationOutcome.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
             VerificationOutcome.ERASED: _("No pictures: the films were erased."),
         }
-        if self._evidence.standing is not VerificationOutcome.HOLDS:
+        if self._evidence.outcome is not VerificationOutcome.HOLDS:
             return (
-                sheet.block((MARGIN_MM, y), self._phrase(why[self._evidence.standing]), width=CONTENT_WIDTH_MM, size=11)
+                sheet.block((MARGIN_MM, y), self._phrase(why[self._evidence.outcome]), width=CONTENT_WIDTH_MM, size=11)
                 + 4
             )
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
@@ -448,17 +450,17 @@ class _ReportPages:
                 label = x + 2 * MARK_RADIUS_MM + 1.5
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
-                told = moment is None or moment in self._evidence.course.main()
+                told = moment is None or moment in self._evidence.timeline.first_of_each()
                 words = self._phrase(_("No film at that instant") if told else _("That instant is not in the proof"))
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue
-            sheet.picture((x, top), (wide, high), photo.jpeg, told=f"{title}, {photo.camera}")
+            sheet.picture((x, top), (wide, high), photo.jpeg, alt_text=f"{title}, {photo.camera}")
             caption = f"{self._clock(photo.at)} · {photo.camera}"
             sheet.text((x + wide, top + high + 5.4), caption, size=9, ink=Ink.GREY, align="right", within=32)
         return y - 3 + 2 * (high + 13)
 
     def _draw_timeline(self, y: float) -> None:
-        sheet, course, manifests = self._sheet, self._evidence.course, self._evidence.manifests
+        sheet, course, manifests = self._sheet, self._evidence.timeline, self._evidence.manifests
         y = self._draw_heading(y + 3, _("Timeline"))
         if not manifests:
             sheet.block(
@@ -469,7 +471,7 @@ class _ReportPages:
             )
             return
         axis = self._axis()
-        main = course.main()
+        main = course.first_of_each()
         marks = {number: main[moment] for number, moment in enumerate(TABLE_MOMENTS, start=1) if moment in main}
         bars = [
             TimelineBar(name=self._phrase(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=course.withdrawn),
@@ -502,7 +504,7 @@ class _ReportPages:
         """From the first thing that is known to the last."""
         spans = [span for one in self._evidence.manifests for span in (one.film, *one.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
-        instants += [one.at for one in self._evidence.course.happenings]
+        instants += [one.at for one in self._evidence.timeline.events]
         start, end = min(instants), max(instants)
         return TimelineAxis(
             start=start,

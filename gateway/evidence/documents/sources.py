@@ -52,7 +52,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitEvidence:
-    """A visit as its folder tells it. Only where `standing` is not wrong is any of it proven.
+    """A visit as its folder tells it. It proves something only if `outcome` is not `WRONG`.
 
     `photos` lacks a view where the log has no such moment or no film shows it.
     """
@@ -60,13 +60,13 @@ class VisitEvidence:
     verdict: VerificationResult
     manifests: tuple[Manifest, ...] = ()
     hashes: tuple[str, ...] = ()  # SHA-256 of each manifest
-    course: VisitTimeline = field(default_factory=VisitTimeline)
+    timeline: VisitTimeline = field(default_factory=VisitTimeline)
     photos: Mapping[PictureView, Photo] = field(default_factory=dict)
     key_compared: bool
     log_compared: bool
 
     @property
-    def standing(self) -> VerificationOutcome:
+    def outcome(self) -> VerificationOutcome:
         """What verification came to."""
         if not self.verdict.ok:
             return VerificationOutcome.WRONG
@@ -98,7 +98,7 @@ def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint:
         verdict=verdict,
         manifests=tuple(manifests),
         hashes=tuple(hashes),
-        course=told,
+        timeline=told,
         photos=dict(_take_photos(folder, manifests, told)) if films else {},
         key_compared=public_key is not None,
         log_compared=checkpoint is not None,
@@ -168,7 +168,7 @@ def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline
     """Which film shows it best: outside who comes and how it ends, inside what happens between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
-    main = told.main()
+    main = told.first_of_each()
     match view:
         case PictureView.FIRST:
             first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)

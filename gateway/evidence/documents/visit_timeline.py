@@ -56,27 +56,27 @@ class TemperatureReading:
 class VisitTimeline:
     """All that the log tells of a visit, in the order of time. Temperatures by place."""
 
-    happenings: tuple[VisitEvent, ...] = ()
+    events: tuple[VisitEvent, ...] = ()
     withdrawn: tuple[TimelineSpan, ...] = ()
     open: tuple[TimelineSpan, ...] = ()
     temperatures: Mapping[str, tuple[TemperatureReading, ...]] = field(default_factory=dict)
 
-    def main(self) -> Mapping[VisitMoment, VisitEvent]:
+    def first_of_each(self) -> Mapping[VisitMoment, VisitEvent]:
         """The delivery's own moments.
 
         The first of each, but the last closing before the bolt was proven locked: the door may have opened again.
         """
         found: dict[VisitMoment, VisitEvent] = {}
-        for one in self.happenings:
+        for one in self.events:
             locked = VisitMoment.LOCKED_AGAIN in found
             if one.moment not in found or (one.moment is VisitMoment.CLOSED and not locked):
                 found[one.moment] = one
         return found
 
-    def others(self) -> tuple[VisitEvent, ...]:
+    def remaining_events(self) -> tuple[VisitEvent, ...]:
         """What is not among the main moments: other openings, the way out by hand."""
-        main = set(self.main().values())
-        return tuple(one for one in self.happenings if one not in main)
+        main = set(self.first_of_each().values())
+        return tuple(one for one in self.events if one not in main)
 
 
 def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
@@ -109,7 +109,7 @@ def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
         if moment is not None:
             events.append(VisitEvent(moment=moment, at=one.at, trusted=one.is_clock_trusted))
     return VisitTimeline(
-        happenings=tuple(events),
+        events=tuple(events),
         withdrawn=tuple(bolt_retracted),
         open=tuple(door_open),
         temperatures={

@@ -79,7 +79,7 @@ async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     ]
     if with_phones:
         parts.append(begin(Sentence("what.phones"), partial(_check_phones, home)))
-    if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
+    if home.pages is not None and not home.pages.is_loopback and home.pages.certificate is None:
         parts.append(beside("what.pages", lambda: [authority_finding(home)]))
     if home.hub is not None:
         parts.append(begin(Sentence("what.hub"), partial(examine_hub, home, in_gateway=in_gateway)))

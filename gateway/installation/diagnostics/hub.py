@@ -87,7 +87,7 @@ async def _broker_finding(section: HubSection) -> Finding:
 
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S):
-            until = await certificate_expiry(section.line)
+            until = await certificate_expiry(section.broker)
             if until is None:
                 _, writer = await asyncio.open_connection(section.host, section.port)
                 writer.transport.abort()

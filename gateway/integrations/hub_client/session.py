@@ -132,7 +132,7 @@ class Uplink:
         self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
         topics = (down_topics(section.home),)
         self._mqtt = MqttClient(
-            broker=section.line,
+            broker=section.broker,
             subscriptions=[
                 Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
                 for topic in topics

@@ -246,7 +246,7 @@ class _Transition:
             self.note("a question without a living challenge")
             return
         try:
-            part = GuardPart(words.asked(claims.body.encode()))
+            part = GuardPart(words.queried_part(claims.body.encode()))
         except MalformedPayload as malformed:
             self.note(f"an unreadable query: {malformed}")
             return

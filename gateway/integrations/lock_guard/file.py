@@ -126,7 +126,7 @@ class RadioSection(ConfigSection):
 
     @model_validator(mode="after")
     def _alone(self) -> Self:
-        if not self.broker.loopback:
+        if not self.broker.is_loopback:
             raise ValueError(
                 f"the radio's broker stands on {self.broker.host}, but only this machine may reach it: it must listen"
                 " on 127.0.0.1 alone, beside the guard. `perron broker-config --radio` writes such a one"
@@ -193,7 +193,7 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("radio", "door"), f"{why} name an independent one, or leave it out."
     if file.house.port == file.radio.broker.port and file.house.host == file.radio.broker.host:
         yield ("radio", "broker"), "house and radio name the same broker: the radio needs one of its own."
-    if not file.house.loopback and file.house.tls is None:
+    if not file.house.is_loopback and file.house.tls is None:
         host = file.house.host
         yield ("house", "host"), f"{host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
     if file.house.username != file.lock:

@@ -132,7 +132,7 @@ def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequenc
                 " network reads the passwords and the commands.",
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
-        nobody = home.broker.loopback and set(names) <= set(LOCAL_NAMES)
+        nobody = home.broker.is_loopback and set(names) <= set(LOCAL_NAMES)
         if listener.tls and listener.host in ANY_ADDRESS and nobody:
             raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"

@@ -37,7 +37,7 @@ def surrounding_events(
             if not (old and presence in LIVE_ONLY):
                 yield e.PresenceReported(device=device, presence=presence)
         case said.AlarmPanelReport(panel=panel) if device == section.alarm:
-            bypassed = configured.bypassed if configured.kind == "alarm" else frozenset()
+            bypassed = configured.bypassed_states if configured.kind == "alarm" else frozenset()
             if not (old and (panel in LIVE_ONLY or panel in bypassed)):
                 yield e.AlarmPanelReported(panel=panel)
         case _:

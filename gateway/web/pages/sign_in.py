@@ -71,7 +71,7 @@ class SignInPages:
             code,
             fields.get("password", ""),
             address=request.remote or "",
-            codes=recovery_codes.read_codes(box.home.way_in),
+            codes=recovery_codes.read_codes(box.home.recovery_codes_file),
             boot=recovery_codes.boot_id(),
             now=self._authorizer.now,
             browser=_browser_label(request),
@@ -94,7 +94,7 @@ class SignInPages:
         )
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # the code is void now
-                self._authorizer.services.home.claim_code.unlink()
+                self._authorizer.services.home.claim_code_file.unlink()
             return self._authorizer.sign_in_response(request, outcome, "/")
         return self._render_error(request, "claim", outcome, name=name, code=code)
 

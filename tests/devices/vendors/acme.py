@@ -46,7 +46,7 @@ def decode_command(
 ) -> Command | UnreadablePayload:
     if channel is TopicSuffix.GET:
         return QueryState()
-    return movement.bare(UnlockDoor if payload == b"unlock" else LockDoor)
+    return movement.bare_command(UnlockDoor if payload == b"unlock" else LockDoor)
 
 
 DEFINITION = Definition(

@@ -10,7 +10,7 @@ import pytest
 from devices.commands import ShowResult
 from devices.reports import ScanReport, UnreadablePayload
 from devices.vendors import proglove, scanner
-from devices.vendors.keypath import plant
+from devices.vendors.keypath import object_of
 from devices.vendors.words import DeviceRef, TopicSuffix
 
 GLOVE = DeviceRef("Perron/gateway/PGGW402650394/MDMR102104863")
@@ -79,9 +79,9 @@ def test_a_symbology_told_as_an_aim_identifier_is_part_of_the_code(symbology: ob
 
 def test_two_paths_never_lead_into_one_another() -> None:
     with pytest.raises(ValueError, match="leads through"):
-        plant({"a": 1, "a.b": 2})
+        object_of({"a": 1, "a.b": 2})
     with pytest.raises(ValueError, match="one place"):
-        plant({"a.b": 1, "a": 2})
+        object_of({"a.b": 1, "a": 2})
 
 
 def test_another_gloves_scan_is_nothing_at_this_door() -> None:

@@ -7,7 +7,7 @@ import pytest
 from devices.commands import QueryState, UnlockDoor
 from devices.reports import CorrelationReport, LockReport, LockState, NoAnswerReport
 from devices.vendors import zwave
-from devices.vendors.movement import bare
+from devices.vendors.movement import bare_command
 from devices.vendors.words import DeviceRef, TopicSuffix
 
 DEVICE_REF = DeviceRef("zwave/5", kind="lock")
@@ -33,13 +33,13 @@ def test_a_question_of_ours_to_another_lock_tells_this_one_nothing() -> None:
 
 
 def test_an_order_carries_its_id_and_is_not_one_that_moves_another_s_bolt() -> None:
-    order = zwave.encode_command(bare(UnlockDoor), NAMED)
+    order = zwave.encode_command(bare_command(UnlockDoor), NAMED)
     assert json.loads(order.payload)["args"][:2] == [
         {"nodeId": 5, "commandClass": 98, "endpoint": 0, "property": "targetMode"},
         0,
     ]
-    assert zwave.decode_command(order.suffix, order.payload, NAMED) == bare(UnlockDoor)
-    assert zwave.decode_command(order.suffix, order.payload, DeviceRef("zwave/6")) != bare(UnlockDoor)
+    assert zwave.decode_command(order.suffix, order.payload, NAMED) == bare_command(UnlockDoor)
+    assert zwave.decode_command(order.suffix, order.payload, DeviceRef("zwave/6")) != bare_command(UnlockDoor)
 
 
 def test_topics_follow_the_node_and_the_gateway_s_name() -> None:
@@ -63,7 +63,7 @@ def test_topics_follow_the_node_and_the_gateway_s_name() -> None:
     ],
 )
 def test_a_node_has_a_number(device_ref: DeviceRef, number: int | None) -> None:
-    assert zwave.node(device_ref) == number
+    assert zwave.node_number(device_ref) == number
 
 
 def test_without_a_number_nothing_is_asked() -> None:

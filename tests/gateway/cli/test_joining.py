@@ -87,8 +87,8 @@ def test_an_operator_s_claim_an_owner_s_yes_and_the_house_file_keeps_its_comment
         assert done.returncode == 0, done.stderr
         house = home_in(file)
         assert house.hub is not None
-        assert house.hub.line.tls is not None
-        assert house.hub.line.tls.certificate == tmp_path / "var" / "hub" / "identity.pem"
+        assert house.hub.broker.tls is not None
+        assert house.hub.broker.tls.certificate == tmp_path / "var" / "hub" / "identity.pem"
         text = file.read_text()
         assert text.startswith(HOUSE.splitlines()[0])
         assert "# it has a garden" in text

@@ -131,13 +131,13 @@ async def test_a_code_is_made_for_an_owner_while_the_box_runs(house: Home) -> No
     async with store_of(house) as store:
         await claimed(store)
         code = create_recovery_code(house, " ANNA ")
-        read = recovery_codes.read_codes(house.way_in)
+        read = recovery_codes.read_codes(house.recovery_codes_file)
     found = recovery_codes.find_code(
         read, claim_code_digest(code) or b"", boot=recovery_codes.boot_id(), mono=read[-1].mono + 1
     )
     assert found is not None
     assert (found[0].person, found[1]) == ("p-anna", recovery_codes.RecoveryCodeState.GOOD)
-    assert code not in house.way_in.read_text()
+    assert code not in house.recovery_codes_file.read_text()
 
 
 async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None:
@@ -152,7 +152,7 @@ async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None
                 create_recovery_code(house, name)
             assert "'Anna'" in caught.value.todo
             assert "Bob" not in caught.value.todo
-    assert not house.way_in.exists()
+    assert not house.recovery_codes_file.exists()
 
 
 async def test_a_box_without_an_owner_has_its_claim_code(house: Home) -> None:

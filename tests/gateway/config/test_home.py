@@ -58,7 +58,7 @@ def with_hub(folder: Path, line: str) -> Path:
 def test_the_hub_s_files_lie_beside_the_house_file_and_the_home_is_its_name_there(tmp_path: Path) -> None:
     hub = load_home_file(with_hub(tmp_path, HUB)).hub
     assert hub is not None
-    line = hub.line
+    line = hub.broker
     assert line.tls is not None
     assert (line.tls.ca, line.tls.certificate, line.tls.key) == tuple(tmp_path / n for n in ("a.pem", "c.pem", "k.pem"))
     assert (line.host, line.port, line.username, line.login) == ("mqtt.hub.example", 8883, "home-1", None)

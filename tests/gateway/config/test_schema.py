@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from devices.vendors.definition import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
 from gateway.cli.schema import ConfigFile, schema
 from gateway.config.reference import page
-from gateway.config.schema import schema_of, written
+from gateway.config.schema import schema_of, yaml_text
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
 from gateway.integrations.lock_guard import file as guard
@@ -49,7 +49,7 @@ def whole(key: dict[str, Any]) -> bool:
 def agrees(key: dict[str, Any]) -> bool:
     """The default that a description names is the model's, and no text names one by hand."""
     before, _, told = key["description"].partition("Default: ")
-    return told.removesuffix(".") == written(key.get("default")) and "default" not in before.lower()
+    return told.removesuffix(".") == yaml_text(key.get("default")) and "default" not in before.lower()
 
 
 @pytest.mark.parametrize("file", FILES)

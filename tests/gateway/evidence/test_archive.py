@@ -102,7 +102,7 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
 async def sealed(made: ShellBox, part: int = 1, *, hole: bool = False) -> Path:
     """A whole part, closed and sealed."""
     closed = await filmed(made, part=part, hole=hole)
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     seal = c.SealProof(visit=VISIT, part=part, gaps=())
     made.archive.seal(seal, made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=part) in heard(made))
@@ -152,7 +152,7 @@ async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(
         went_on.append(turned.wait(timeout=2))  # in vain if the loop itself waits here
         really(descriptor)
 
-    made.archive.closed(await filmed(made))
+    made.archive.add_clips(await filmed(made))
     monkeypatch.setattr(os, "fsync", slow)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
@@ -198,7 +198,7 @@ async def test_the_second_part_names_the_first(made: ShellBox) -> None:
 
 
 async def test_a_part_whose_earlier_one_is_not_sealed_seals_it_first(made: ShellBox) -> None:
-    made.archive.closed(await filmed(made, part=1))
+    made.archive.add_clips(await filmed(made, part=1))
     folder = await sealed(made, part=2)
     assert judged(made, folder).ok
     assert all(film.sealed for film in made.store.recordings.films(visit=VISIT))
@@ -206,7 +206,7 @@ async def test_a_part_whose_earlier_one_is_not_sealed_seals_it_first(made: Shell
 
 async def test_an_incident_is_sealed_without_a_delivery(made: ShellBox) -> None:
     nobody = replace(over(made), visit=None)
-    made.archive.closed(await filmed(made, "incident-1", state=nobody))
+    made.archive.add_clips(await filmed(made, "incident-1", state=nobody))
     await wait_until(lambda: made.store.recordings.films(visit="incident-1")[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder("incident-1"))
     assert verdict.ok, (verdict.problem, verdict.where)
@@ -216,7 +216,7 @@ async def test_an_incident_is_sealed_without_a_delivery(made: ShellBox) -> None:
 async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to(made: ShellBox) -> None:
     closed = await filmed(made)
     made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
@@ -227,7 +227,7 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
         await receive(made.store, make_offer())
         async with run_tasks(made.archive.run()):
             closed = await filmed(made)
-            made.archive.closed(closed)
+            made.archive.add_clips(closed)
             await wait_until(lambda: heard(made))
             folder = tmp_path / visit_folder(VISIT)
             (folder / "manifest.json").mkdir()  # not to be written, not even by root
@@ -249,17 +249,17 @@ async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running
     unknown = await filmed(made, "other", state=replace(over(made), visit=None))
     made.front.state = replace(made.front.state, incident="other-2")
     moved = unknown.model_copy(update={"clip": ClipKey(visit="other-2", part=1)})
-    made.archive.closed(moved)
+    made.archive.add_clips(moved)
     await wait_until(lambda: made.store.recordings.films(visit="other-2"))
     assert made.store.recordings.films(visit="other-2")[0].entrance == "front"
 
 
 async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: ShellBox) -> None:
     closed = await filmed(made)
-    made.archive.closed(closed.model_copy(update={"clip": ClipKey(visit="nobody", part=1)}))
+    made.archive.add_clips(closed.model_copy(update={"clip": ClipKey(visit="nobody", part=1)}))
     for one in closed.clips:
         (made.home.storage.folder / one.path).unlink()
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
@@ -273,7 +273,7 @@ async def test_a_long_named_delivery_and_a_short_code_can_be_sealed(made: ShellB
     assert state.visit is not None
     long = replace(state.visit.delivery, id="b" * 64 + "." + "d" * 64, parcels=frozenset({"é", "ab"}))
     closed = await filmed(made, state=replace(state, visit=replace(state.visit, delivery=long, parcels=long.parcels)))
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     manifest = json.loads((made.home.storage.folder / visit_folder(VISIT) / "manifest.json").read_bytes())
@@ -338,7 +338,7 @@ async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
     closed = await filmed(made)
     made.front.state = replace(made.front.state, visit=None)  # over: its film closes late
     monkeypatch.setattr(os, "fsync", first_is_slow)
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     await wait_until(began.is_set)
     erasing = asyncio.create_task(made.archive.erase(VISIT, None))
     await asyncio.wait({erasing}, timeout=0.3)
@@ -352,11 +352,11 @@ async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
 
 async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(made: ShellBox) -> None:
     closed = await filmed(made)
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     await wait_until(lambda: heard(made))
     made.front.state = replace(made.front.state, visit=None)
     await made.archive.erase(VISIT, None)
-    made.archive.closed(closed)
+    made.archive.add_clips(closed)
     await asyncio.sleep(0.1)
     (film,) = made.store.recordings.films(visit=VISIT)
     assert film.clips == ()
@@ -462,7 +462,7 @@ async def test_one_visit_that_cannot_be_erased_keeps_no_other_from_it(made: Shel
     folder = await sealed(made)
     (folder / "strange").mkdir()
     nobody = replace(over(made), visit=None)
-    made.archive.closed(await filmed(made, "incident-1", state=nobody, at=NOON + timedelta(minutes=1)))
+    made.archive.add_clips(await filmed(made, "incident-1", state=nobody, at=NOON + timedelta(minutes=1)))
     await wait_until(lambda: made.store.recordings.films(visit="incident-1")[0].sealed)
     made.time.mono += timedelta(days=31).total_seconds()
     async with run_tasks(made.archive.run()):

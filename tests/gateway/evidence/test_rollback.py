@@ -52,7 +52,7 @@ async def box(folder: Path) -> AsyncIterator[Store]:
         else:
             others = foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
             await store.rollback.begin_doubt(doubt, NOW, signer=key.public.text, tell_at="front", foreign_visits=others)
-        store.box.mark_with(MarkWriter(folder, box="box-1", key=key, held=lambda: store.rollback.is_unstored).write)
+        store.box.mark_with(MarkWriter(folder, box="box-1", key=key, is_held=lambda: store.rollback.is_unstored).write)
         await store.box.record_start(NOW)
         assert await store.box.mark(NOW)
         yield store
@@ -317,7 +317,7 @@ def replaced(self, target):
 async def main():
     store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     key, _, _ = load_own_key(folder)
-    store.box.mark_with(MarkWriter(folder, box="box-1", key=key, reached=reached).write)
+    store.box.mark_with(MarkWriter(folder, box="box-1", key=key, crash_point=reached).write)
     os.fsync, Path.replace = fsync, replaced
     reached("before-commit")
     outcome = await commit_reservation(store)

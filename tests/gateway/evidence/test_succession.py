@@ -150,7 +150,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from gateway.protocol.keys import BoxKey
 from gateway.evidence.succession import prepare_key_change, finish_key_change
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 left = None
 def watch(event, said):
     global left

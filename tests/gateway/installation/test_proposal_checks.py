@@ -197,7 +197,7 @@ def test_what_is_there_already_is_neither_changed_nor_replaced() -> None:
     one = proposed("door", "front-door", {"vendor": "esphome"})
     with pytest.raises(EditRejected) as failure:
         with_it(one)
-    assert failure.value.taken
+    assert failure.value.is_id_taken
     old = check_home(HOUSE, FILE)
     assert {remark.text_key for remark in objections(old, old, one, permitted_entrances=(), login_file=None)} == {
         "taken"

@@ -53,7 +53,7 @@ class House:
         self.file.write_text(HOUSE if old else text, encoding="utf-8")
         home = load_home_file(self.file)
         self.file.write_text(text, encoding="utf-8")
-        rewriting = HomeFileWriter(self.file, reread=self._again)
+        rewriting = HomeFileWriter(self.file, reload=self._again)
         return Proposals(
             home, writer=rewriting, reload_house=self._again, permitted_entrances=lambda: (), append_log=self.note
         )

@@ -449,13 +449,13 @@ async def test_pages_whose_port_is_taken_are_tried_again_and_end_nothing(
 async def test_a_link_that_lies_in_the_claim_code_s_place_is_not_followed(made: ShellBox, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("as it was")
-    made.home.claim_code.symlink_to(victim)
-    made.home.claim_code.with_name(f".{made.home.claim_code.name}.new").symlink_to(victim)
+    made.home.claim_code_file.symlink_to(victim)
+    made.home.claim_code_file.with_name(f".{made.home.claim_code_file.name}.new").symlink_to(victim)
     site = a_site(made)
     await site.open()
     try:
         assert victim.read_text() == "as it was"
-        assert not made.home.claim_code.is_symlink()
-        assert made.home.claim_code.stat().st_mode & 0o777 == 0o600
+        assert not made.home.claim_code_file.is_symlink()
+        assert made.home.claim_code_file.stat().st_mode & 0o777 == 0o600
     finally:
         await site.close()

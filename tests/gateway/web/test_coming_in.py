@@ -53,12 +53,12 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         distrust_key=made.reception.distrust_key,
         trust_key=made.reception.trust_key,
         contacts=made.phonebook,
-        erase_expired_films=made.archive.tidy,
+        erase_expired_films=made.archive.request_tidying,
         notify_owner=lambda _command, _message: None,
         decommissioning=made.removal,
         walk_tests=walking,
         proposals=make_proposals(made, None, lambda: None),
-        home_file_writer=HomeFileWriter(None, reread=lambda: None),
+        home_file_writer=HomeFileWriter(None, reload=lambda: None),
         uplink=None,
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
@@ -74,14 +74,14 @@ async def test_a_box_is_claimed_by_the_code_it_shows_also_over_a_restart_in_the_
         await page.goto(f"http://127.0.0.1:{first.port}/")
         await expect(page).to_have_url(re.compile("/claim$"))
         assert await accessibility_problems(page) == []
-        old = made.home.claim_code.read_text(encoding="ascii").strip()
-        assert made.home.claim_code.stat().st_mode & 0o777 == 0o600
+        old = made.home.claim_code_file.read_text(encoding="ascii").strip()
+        assert made.home.claim_code_file.stat().st_mode & 0o777 == 0o600
         await first.close()
 
         again = a_site(made)
         await again.open()
         await page.goto(f"http://127.0.0.1:{again.port}/claim")
-        code = made.home.claim_code.read_text(encoding="ascii").strip()
+        code = made.home.claim_code_file.read_text(encoding="ascii").strip()
         assert code != old
         for tried, told in ((old, "This is not the code: read it once more, only the newest counts."), (code, None)):
             await page.get_by_label("The box's code").fill(tried)
@@ -91,7 +91,7 @@ async def test_a_box_is_claimed_by_the_code_it_shows_also_over_a_restart_in_the_
             if told is not None:
                 await expect(page.get_by_role("alert")).to_have_text(told)
         await expect(page.locator(".door .word").first).to_have_text("Locked")
-        assert not made.home.claim_code.exists()
+        assert not made.home.claim_code_file.exists()
         await again.close()
         await somebody.leave()  # the wrong code's own answer, and the connections that ended with the box
 

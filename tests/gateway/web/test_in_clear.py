@@ -46,7 +46,7 @@ async def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         monkeypatch.setattr(site, "_pages", PagesSection(port=0, plain_port=0, names=(NAME,)))
         await site.open()
         try:
-            code = made.home.claim_code.read_text(encoding="ascii").strip()
+            code = made.home.claim_code_file.read_text(encoding="ascii").strip()
             yield Ports(site, code, made.home.storage.folder / "pages" / "authority.pem")
         finally:
             await site.close()

@@ -43,7 +43,7 @@ def a_code(site: ServedSite, person: str | None = None) -> str:
     made = recovery_codes.RecoveryCode(
         person=person or site.owner.user.person, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=box.time.mono
     )
-    recovery_codes.store_code(box.home.way_in, made)
+    recovery_codes.store_code(box.home.recovery_codes_file, made)
     return code
 
 
@@ -180,14 +180,14 @@ async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{}", b"[1]", b"\xff", b'[{"person": 1}]', b"[" * 3000, b"x" * 9000])
 async def test_a_file_that_is_none_of_ours_lets_nobody_in_and_breaks_nothing(site: ServedSite, rubbish: bytes) -> None:
-    site.box.home.way_in.write_bytes(rubbish)
+    site.box.home.recovery_codes_file.write_bytes(rubbish)
     async with site.client(None) as client:
         assert (await tried(client, new_claim_code()))[0] == 422
 
 
 async def test_another_page_cannot_send_it_and_the_file_is_the_box_s_alone(site: ServedSite) -> None:
     code = a_code(site)
-    assert site.box.home.way_in.stat().st_mode & 0o777 == 0o600
+    assert site.box.home.recovery_codes_file.stat().st_mode & 0o777 == 0o600
     async with (
         site.client(None) as client,
         client.post(

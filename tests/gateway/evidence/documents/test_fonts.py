@@ -26,7 +26,7 @@ def test_its_source_and_its_licence_are_told() -> None:
 @pytest.fixture
 def sheet() -> Iterator[Sheet]:
     sheet = Sheet(title="paper", language="en", made=datetime(2026, 6, 1, tzinfo=UTC))
-    sheet.page()
+    sheet.add_page()
     yield sheet
     sheet.pdf()  # only a sheet that is finished gives its fonts' files back
 
@@ -35,12 +35,12 @@ def sheet() -> Iterator[Sheet]:
     "words", ["Où êtes-vous ? À l'œuvre : «ÇŒŸ» 12 €", "Ευάγγελος Ωρίων", "Щёлково, Їжак", "Łódź Şişli"]
 )
 def test_it_has_latin_greek_and_cyrillic(sheet: Sheet, words: str) -> None:
-    assert sheet.shown(words) == words
+    assert sheet.printable(words) == words
 
 
 def test_what_it_lacks_is_a_box_and_what_is_no_character_is_gone(sheet: Sheet) -> None:
-    assert sheet.shown("京東 \N{GRINNING FACE}") == f"{MISSING_GLYPH * 2} {MISSING_GLYPH}"
-    assert sheet.shown("a\u202eb\u200bc\x1b[31m\nd") == "abc[31md"
+    assert sheet.printable("京東 \N{GRINNING FACE}") == f"{MISSING_GLYPH * 2} {MISSING_GLYPH}"
+    assert sheet.printable("a\u202eb\u200bc\x1b[31m\nd") == "abc[31md"
     sheet.text((10, 10), "京東", size=12, ink=Ink.RED)
     assert sheet.pdf().startswith(b"%PDF-")
 

@@ -14,7 +14,7 @@ from gateway.config.loader import load_home_file
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents import notice as drawing
-from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_of
+from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_for
 from gateway.evidence.documents.pdf import Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
 from gateway.system.i18n import Language, Text, _, pgettext
@@ -33,7 +33,7 @@ def home() -> Home:
 
 @pytest.fixture
 def notice(home: Home) -> Notice:
-    return notice_of(home, "front", contact="Anne Dupont, 06 12 34 56 78", pages="https://perron.example/")
+    return notice_for(home, "front", contact="Anne Dupont, 06 12 34 56 78", pages="https://perron.example/")
 
 
 def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
     other = home.model_copy(
         update={"entrances": {"front": shorter}, "storage": home.storage.model_copy(update={"retention_days": 7})}
     )
-    notice = notice_of(other, "front", contact=None, pages=None)
+    notice = notice_for(other, "front", contact=None, pages=None)
     (words,) = read_pdf(door_notice(notice, languages=("en",), made=MADE), tmp_path).words
     assert "erased after 7 days at most" in words
     assert "7 days at most, then erased" in words
@@ -97,11 +97,11 @@ def test_its_code_leads_to_the_couriers_page_and_to_nothing_else(notice: Notice,
 )  # fmt: skip
 def test_what_is_no_address_of_pages_is_refused(home: Home, pages: str) -> None:
     with pytest.raises(ValueError, match="address"):
-        notice_of(home, "front", contact=None, pages=pages)
+        notice_for(home, "front", contact=None, pages=pages)
 
 
 def test_without_a_contact_there_is_a_line_to_write_on(home: Home, tmp_path: Path) -> None:
-    blank = notice_of(home, "front", contact="\u200b", pages=None)
+    blank = notice_for(home, "front", contact="\u200b", pages=None)
     assert blank.contact is None
     (words,) = read_pdf(door_notice(blank, languages=("fr",), made=MADE), tmp_path).words
     assert words.endswith("Contact")
@@ -111,7 +111,7 @@ def test_the_longest_and_the_strangest_names_stay_on_the_page_and_harmless(home:
     strange = "<script>alert(1)</script>\u202e\u2066\x1b[31m" + "Ж" * 80
     section = home.entrances["front"].model_copy(update={"name": strange})
     hostile = home.model_copy(update={"name": strange, "entrances": {"front": section}})
-    notice = notice_of(hostile, "front", contact="W" * 80, pages="https://" + "w" * 60 + ".example")
+    notice = notice_for(hostile, "front", contact="W" * 80, pages="https://" + "w" * 60 + ".example")
     printed = read_pdf(door_notice(notice, languages=("fr", "en"), made=MADE), tmp_path)
     assert len(printed.sizes) == 2
     for words in printed.words:
@@ -165,7 +165,7 @@ def test_the_steps_come_in_the_couriers_order() -> None:
 @pytest.mark.parametrize("what", Pictogram)
 def test_each_pictogram_is_large_dark_and_inside_its_square(what: Pictogram, tmp_path: Path) -> None:
     sheet = Sheet(title=what, language="en", made=MADE)
-    sheet.page()
+    sheet.add_page()
     draw_pictogram(sheet, what, (50, 50), 100)
     image = render_page(sheet.pdf(), tmp_path, 1, dots=51).convert("L").point(lambda value: 255 * (value < 160))
     box = image.getbbox()

@@ -18,28 +18,28 @@ from tests.gateway.evidence.visits import VISIT
 
 def test_a_delivery_is_told_by_five_moments() -> None:
     told = read_timeline(DELIVERY_ROWS, visit=VISIT)
-    assert {moment: one.at for moment, one in told.main().items()} == {
+    assert {moment: one.at for moment, one in told.first_of_each().items()} == {
         VisitMoment.SCANNED: seconds_after(0.5),
         VisitMoment.UNLOCKED: seconds_after(1),
         VisitMoment.OPENED: seconds_after(1.5),
         VisitMoment.CLOSED: seconds_after(3),
         VisitMoment.LOCKED_AGAIN: seconds_after(4.5),
     }
-    assert told.others() == ()
+    assert told.remaining_events() == ()
     assert [(one.start, one.end) for one in told.open] == [(seconds_after(1.5), seconds_after(3))]
     assert [(one.start, one.end) for one in told.withdrawn] == [(seconds_after(1), seconds_after(4))]
 
 
 def test_a_stored_copy_tells_nothing() -> None:
     told = read_timeline([bolt_event(1, "unlocked", retained=True), door_event(2, "open", retained=True)], visit=VISIT)
-    assert told.happenings == ()
+    assert told.events == ()
 
 
 def test_a_report_that_comes_twice_is_one_moment() -> None:
     told = read_timeline(
         [door_event(1, "open"), door_event(2, "open"), door_event(3, "closed"), door_event(4, "closed")], visit=VISIT
     )
-    assert [(one.moment, one.at) for one in told.happenings] == [
+    assert [(one.moment, one.at) for one in told.events] == [
         (VisitMoment.OPENED, seconds_after(1)),
         (VisitMoment.CLOSED, seconds_after(3)),
     ]
@@ -54,16 +54,16 @@ def test_a_door_that_opens_again_before_it_is_locked_counts_with_its_last_closin
         door_event(5, "closed", proven=True),
     ]
     told = read_timeline(rows, visit=VISIT)
-    assert told.main()[VisitMoment.OPENED].at == seconds_after(1)
-    assert told.main()[VisitMoment.CLOSED].at == seconds_after(4)
-    assert [one.at for one in told.others()] == [seconds_after(2), seconds_after(3)]
+    assert told.first_of_each()[VisitMoment.OPENED].at == seconds_after(1)
+    assert told.first_of_each()[VisitMoment.CLOSED].at == seconds_after(4)
+    assert [one.at for one in told.remaining_events()] == [seconds_after(2), seconds_after(3)]
 
 
 def test_the_way_out_by_hand_is_told_apart_from_the_delivery() -> None:
     way_out = [bolt_event(60, "unlocked"), door_event(61, "open"), door_event(62, "closed"), bolt_event(63, "locked")]
     told = read_timeline([*DELIVERY_ROWS, *way_out, door_event(64, "closed", proven=True)], visit=VISIT)
-    assert told.main()[VisitMoment.CLOSED].at == seconds_after(3)
-    assert [one.moment for one in told.others()] == [
+    assert told.first_of_each()[VisitMoment.CLOSED].at == seconds_after(3)
+    assert [one.moment for one in told.remaining_events()] == [
         VisitMoment.UNLOCKED, VisitMoment.OPENED, VisitMoment.CLOSED, VisitMoment.LOCKED_AGAIN,
     ]  # fmt: skip
 
@@ -72,18 +72,18 @@ def test_nothing_is_concluded_from_silence() -> None:
     told = read_timeline(
         [scan_event(0), bolt_event(1, "unlocked"), bolt_event(2, "unknown"), door_event(3, "unknown")], visit=VISIT
     )
-    assert set(told.main()) == {VisitMoment.SCANNED, VisitMoment.UNLOCKED}
+    assert set(told.first_of_each()) == {VisitMoment.SCANNED, VisitMoment.UNLOCKED}
     assert told.withdrawn[0].end is None
-    assert read_timeline([], visit=VISIT).happenings == ()
+    assert read_timeline([], visit=VISIT).events == ()
 
 
 def test_a_door_handed_to_its_owner_is_told() -> None:
     handed = log_row(9, {"event": "Due"}, {"command": "HouseResult", "house": "handed_to_owner"})
-    assert VisitMoment.HANDED_TO_OWNER in read_timeline([*DELIVERY_ROWS[:4], handed], visit=VISIT).main()
+    assert VisitMoment.HANDED_TO_OWNER in read_timeline([*DELIVERY_ROWS[:4], handed], visit=VISIT).first_of_each()
 
 
 def test_another_scan_is_none_of_this_visit() -> None:
-    assert read_timeline([log_row(1, {"event": "Scanned", "id": "another"})], visit=VISIT).happenings == ()
+    assert read_timeline([log_row(1, {"event": "Scanned", "id": "another"})], visit=VISIT).events == ()
 
 
 def test_temperatures_are_told_where_any_was_measured() -> None:
@@ -109,5 +109,5 @@ def test_temperatures_are_told_where_any_was_measured() -> None:
 )
 def test_what_is_no_decision_is_passed_over(body: Json) -> None:
     told = read_timeline([body, *DELIVERY_ROWS], visit=VISIT)
-    assert set(told.main()) == set(read_timeline(DELIVERY_ROWS, visit=VISIT).main())
+    assert set(told.first_of_each()) == set(read_timeline(DELIVERY_ROWS, visit=VISIT).first_of_each())
     assert told.temperatures == {}

@@ -156,7 +156,7 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
         assert joined is not None
         assert joined.home == box.identity.home
         async with connect_once(
-            joined.line, [jobs_topic(joined.home), ack_topic(joined.home)], monotonic=time.monotonic
+            joined.broker, [jobs_topic(joined.home), ack_topic(joined.home)], monotonic=time.monotonic
         ) as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert joined.shard is not None

@@ -63,7 +63,7 @@ from tests.shell.box import ShellBox
 from tests.shell.box import box as made_box
 
 HOME = "home-1"
-NO_FILE = HomeFileWriter(None, reread=lambda: None)
+NO_FILE = HomeFileWriter(None, reload=lambda: None)
 
 
 @dataclass

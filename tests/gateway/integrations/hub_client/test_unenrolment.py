@@ -51,7 +51,7 @@ class House:
 
     @property
     def rewriting(self) -> HomeFileWriter:
-        return HomeFileWriter(self.file, reread=self._again)
+        return HomeFileWriter(self.file, reload=self._again)
 
     def _again(self) -> None:
         self.reread += 1

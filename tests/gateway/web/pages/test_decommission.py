@@ -428,7 +428,7 @@ async def test_films_that_were_not_left_are_erased_with_all_that_was_said_of_the
     Prover(key=made.key).visit(films, visit="forgotten")
     async with site.client(site.owner) as anna, site.client(None) as clara:
         assert (await taken(clara, await offered(anna)))[0] == 200
-        made.archive.tidy()  # as at the start that follows
+        made.archive.request_tidying()  # as at the start that follows
         await wait_until(lambda: made.store.recordings.films() == ())
         for visit in ("known", "forgotten"):
             assert [path.name for path in (films / visit).iterdir()] == ["erased.json"], visit
@@ -440,7 +440,7 @@ async def test_films_that_were_left_stay_with_their_story(site: ServedSite, made
     await filmed(made, "v1")
     async with site.client(site.owner) as anna, site.client(None) as clara:
         assert (await taken(clara, await offered(anna, films="leave")))[0] == 200
-        made.archive.tidy()
+        made.archive.request_tidying()
         async with clara.get("/history/v1", headers=ENGLISH) as answer:
             assert answer.status == 200
     assert [film.erased for film in made.store.recordings.films(visit="v1")] == [None]
