@@ -311,7 +311,7 @@ class PagesSite:
             why = error.text if ours and error.text else self._authorizer.translate(request, TEXTS[key])
             if wants_json(request):
                 return web.json_response({"why": why}, status=error.status)
-            return self._authorizer.render_page(request, "error", status=error.status, why=why)
+            return self._authorizer.render_page(request, "error", status=error.status, error=why)
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
             why = self._authorizer.translate(
@@ -320,7 +320,7 @@ class PagesSite:
             if wants_json(request):
                 return web.json_response({"why": why}, status=web.HTTPServiceUnavailable.status_code)
             return self._authorizer.render_page(
-                request, "error", status=web.HTTPServiceUnavailable.status_code, why=why
+                request, "error", status=web.HTTPServiceUnavailable.status_code, error=why
             )
 
     @web.middleware

@@ -33,7 +33,7 @@ class ActionLinkPage:
     async def _show_link(self, request: web.Request) -> web.Response:
         link = action_links.verify_link(request.match_info["token"], self._key, self._authorizer.now)
         if isinstance(link, action_links.LinkError):
-            return self._render(request, why=link)
+            return self._render(request, error=link)
         if not self._is_current(action_links.link_request(link)):
             return self._already_decided(request, link)
         return self._render(request, link=link)
@@ -42,14 +42,14 @@ class ActionLinkPage:
         now = self._authorizer.now
         link = action_links.verify_link(request.match_info["token"], self._key, now)
         if isinstance(link, action_links.LinkError):
-            return self._render(request, why=link)
+            return self._render(request, error=link)
         errand = action_links.link_request(link)
         if errand.entrance not in self._services.home.entrances:
-            return self._render(request, why=action_links.LinkError.EXPIRED)
+            return self._render(request, error=action_links.LinkError.EXPIRED)
         if not self._is_current(errand):
             return self._already_decided(request, link)
         if not await self._services.store.accounts.use_link(link.nonce, link.expires, now):
-            return self._render(request, why=action_links.LinkError.USED)
+            return self._render(request, error=action_links.LinkError.USED)
         why = await self._services.submit_request(errand.entrance, errand.request, None)
         return self._render(
             request, link=link, done=why is None, failed=why, standing=self._brand_standing(request, errand)
@@ -101,7 +101,7 @@ class ActionLinkPage:
         request: web.Request,
         *,
         link: action_links.ActionLink | None = None,
-        why: action_links.LinkError | None = None,
+        error: action_links.LinkError | None = None,
         done: bool | None = None,
         failed: str | None = None,
         decided: bool = False,
@@ -112,7 +112,7 @@ class ActionLinkPage:
         return self._authorizer.render_page(
             request,
             "link",
-            status=200 if why is None and not decided else 410,
+            status=200 if error is None and not decided else 410,
             standing=standing,
             decided=decided,
             asks=None if link is None else self._question_facts(request, link),
@@ -120,7 +120,7 @@ class ActionLinkPage:
             takes_away=link is None
             or link.purpose not in (action_links.LinkPurpose.PERMIT, action_links.LinkPurpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
-            why=None if why is None else self._authorizer.translate(request, TEXTS[f"link.{why}"]),
+            error=None if error is None else self._authorizer.translate(request, TEXTS[f"link.{error}"]),
             done=done,
             failed=failed,
         )

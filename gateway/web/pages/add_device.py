@@ -61,7 +61,7 @@ class AddDevicePage:
         kind: str = "",
         values: Mapping[str, Sequence[str]] | None = None,
         wrong: Sequence[FieldError] = (),
-        why: Sequence[str] = (),
+        errors: Sequence[str] = (),
         status: int = 200,
     ) -> web.Response:
         seen = await self._proposals.read_views()
@@ -73,7 +73,7 @@ class AddDevicePage:
             "adding",
             status=status,
             page=ADD_DEVICE_PATH,
-            why=why,
+            errors=errors,
             kinds=PROPOSAL_KINDS,
             kind=kind if kind in FORM_FIELDS else "",
             fields=FORM_FIELDS.get(kind, ()),
@@ -142,7 +142,9 @@ class AddDevicePage:
         against = await self._proposals.propose(asked, by=user.person, now=self._authorizer.now)
         if against:
             why = [self._remark_text(request, one) for one in against]
-            return await self._render(request, user, kind=kind, values=entered_values(kind, form), why=why, status=422)
+            return await self._render(
+                request, user, kind=kind, values=entered_values(kind, form), errors=why, status=422
+            )
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
@@ -151,12 +153,12 @@ class AddDevicePage:
         form = await request.post()
         unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
-            return await self._render(request, user, why=[unproven], status=422)
+            return await self._render(request, user, errors=[unproven], status=422)
         chosen = [str(one) for one in form.getall("take", ())]
         against = await self._proposals.accept(chosen, by=user.person, now=self._authorizer.now)
         if against:
             return await self._render(
-                request, user, why=[self._remark_text(request, one) for one in against], status=409
+                request, user, errors=[self._remark_text(request, one) for one in against], status=409
             )
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
@@ -182,7 +184,7 @@ class AddDevicePage:
             return await self._render(
                 request,
                 user,
-                why=[self._authorizer.translate(request, _("Nothing of the kind waits (any more)."))],
+                errors=[self._authorizer.translate(request, _("Nothing of the kind waits (any more)."))],
                 status=409,
             )
         self._authorizer.changes.notify()

@@ -49,17 +49,17 @@ class DecommissionPage:
         return self._render(request)
 
     def _render(
-        self, request: web.Request, *, status: int = 200, why: tuple[str, ...] = (), link: str | None = None
+        self, request: web.Request, *, status: int = 200, errors: tuple[str, ...] = (), link: str | None = None
     ) -> web.Response:
         removal, tally = self._services.decommissioning, self._services.store.privacy.counts()
         held = removal.held_visit_count()
-        ways = () if why else tuple(self._obstacle_text(request, way) for way in removal.obstacles(held_too=True))
+        ways = () if errors else tuple(self._obstacle_text(request, way) for way in removal.obstacles(held_too=True))
         return self._authorizer.render_page(
             request,
             "moving",
             status=status,
-            why=why,
-            ways=ways,
+            errors=errors,
+            obstacles=ways,
             held=held,
             link=link,
             offer=self._succession.current_offer(self._authorizer.now),
@@ -160,10 +160,10 @@ class DecommissionPage:
         fields = await request.post()
         unsaid = self._missing_confirmations(request, fields)
         if unsaid:
-            return self._render(request, status=422, why=unsaid)
+            return self._render(request, status=422, errors=unsaid)
         ways = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
         if ways:
-            return self._render(request, status=409, why=tuple(self._obstacle_text(request, way) for way in ways))
+            return self._render(request, status=409, errors=tuple(self._obstacle_text(request, way) for way in ways))
         return await self._answer_then_restart(request, self._authorizer.render_page(request, "wiped"))
 
     async def _answer_then_restart(self, request: web.Request, answer: web.Response) -> web.Response:
@@ -182,7 +182,7 @@ class DecommissionPage:
         fields = await request.post()
         unsaid = self._missing_confirmations(request, fields)
         if unsaid:
-            return self._render(request, status=422, why=unsaid)
+            return self._render(request, status=422, errors=unsaid)
         offered = await self._succession.make_offer(
             user, self._authorizer.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
         )
@@ -203,7 +203,7 @@ class DecommissionPage:
         offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
-        return self._authorizer.render_page(request, "take-over", why=None, name="", leaves_films=offer.leaves_films)
+        return self._authorizer.render_page(request, "take-over", error=None, name="", leaves_films=offer.leaves_films)
 
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
         token, fields = request.match_info["token"], await request.post()
@@ -223,7 +223,7 @@ class DecommissionPage:
             )
         return self._authorizer.render_page(
             request, "take-over", status=422, name=name, leaves_films=offer.leaves_films,
-            why=self._authorizer.translate(request, TEXTS[f"refused.{outcome}"]),
+            error=self._authorizer.translate(request, TEXTS[f"refused.{outcome}"]),
         )  # fmt: skip
 
 

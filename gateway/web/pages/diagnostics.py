@@ -64,7 +64,7 @@ class DiagnosticsPage:
             return self._render(
                 request,
                 user,
-                said=self._authorizer.translate(
+                notice=self._authorizer.translate(
                     request,
                     _("A visit is under way: its lock and its cameras are left alone. Examine when it is over."),
                 ),
@@ -76,14 +76,14 @@ class DiagnosticsPage:
             return self._render(
                 request,
                 user,
-                said=self._authorizer.translate(
+                notice=self._authorizer.translate(
                     request, _("Examined a moment ago: this is what was found. Try again in a few seconds.")
                 ),
             )
         raise web.HTTPSeeOther(DIAGNOSTICS_PATH)
 
     def _render(
-        self, request: web.Request, user: CurrentUser, *, said: str | None = None, status: int = 200
+        self, request: web.Request, user: CurrentUser, *, notice: str | None = None, status: int = 200
     ) -> web.Response:
         last, language = self._house.last, self._authorizer.language(request)
         rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None
@@ -92,7 +92,7 @@ class DiagnosticsPage:
             request,
             "examination",
             status=status,
-            said=said,
+            notice=notice,
             page=DIAGNOSTICS_PATH,
             last=last,
             findings=list(finding_facts(found, language)),

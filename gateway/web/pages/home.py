@@ -42,11 +42,12 @@ class HomePage:
     async def _home(self, request: web.Request, _user: CurrentUser) -> web.Response:
         now = self._authorizer.now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
-        return self._render(request, blank, why=None)
+        return self._render(request, blank, error=None)
 
-    def _render(self, request: web.Request, asked: Mapping[str, str], *, why: str | None) -> web.Response:
+    def _render(self, request: web.Request, asked: Mapping[str, str], *, error: str | None) -> web.Response:
         """Answer with the home page; a refused form keeps the entered values."""
-        return self._authorizer.render_page(request, "home", status=200 if why is None else 422, asked=asked, why=why,
+        return self._authorizer.render_page(
+            request, "home", status=200 if error is None else 422, asked=asked, error=error,
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
 
@@ -62,7 +63,7 @@ class HomePage:
         why = self._authorizer.translate(request, TEXTS[f"pause.no.{outcome}"])
         if wants_json(request):
             raise web.HTTPConflict(text=why)
-        return self._render(request, asked, why=why)
+        return self._render(request, asked, error=why)
 
     async def _store_pause(
         self, entrance: str | None, times: list[datetime | PauseRefusal], user: CurrentUser

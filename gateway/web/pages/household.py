@@ -90,10 +90,10 @@ class HouseholdPage:
     # ---- one's own account ------------------------------------------------------------------------------------------
 
     async def _settings(self, request: web.Request, user: CurrentUser) -> web.Response:
-        return self._render_settings(request, user, why=None, status=200)
+        return self._render_settings(request, user, error=None, status=200)
 
     def _render_settings(
-        self, request: web.Request, user: CurrentUser, *, why: str | None, status: int
+        self, request: web.Request, user: CurrentUser, *, error: str | None, status: int
     ) -> web.Response:
         language = self._authorizer.language(request)
         running = self._authorizer.accounts.sessions(user.person, self._authorizer.now)
@@ -106,7 +106,7 @@ class HouseholdPage:
             sessions=sessions,
             mine=user.session,
             enrolled=browser_facts(self._authorizer, user),
-            why=why,
+            error=error,
             status=status,
             reloaded=reloaded,
             backup=last_backup(folder),
@@ -118,7 +118,7 @@ class HouseholdPage:
         outcome = await self._authorizer.accounts.change_password(user, old, new, self._authorizer.now)
         if outcome is None:
             raise web.HTTPSeeOther("/settings")
-        return self._render_settings(request, user, why=self._authorizer.error_text(request, outcome), status=422)
+        return self._render_settings(request, user, error=self._authorizer.error_text(request, outcome), status=422)
 
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Show the activity of the user's own account; with the right `PEOPLE`, that of all accounts."""

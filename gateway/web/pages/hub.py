@@ -57,7 +57,7 @@ class HubPage:
         return await self._render(request)
 
     async def _render(
-        self, request: web.Request, *, why: str | None = None, code: ClaimCode | None = None, status: int = 200
+        self, request: web.Request, *, error: str | None = None, code: ClaimCode | None = None, status: int = 200
     ) -> web.Response:
         facts, uplink = await asyncio.to_thread(self._membership_facts), self._services.uplink
         asked = (
@@ -72,7 +72,7 @@ class HubPage:
         )
         writable = await asyncio.to_thread(self._services.proposals.is_writable)
         answer = self._authorizer.render_page(
-            request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, writable=writable,
+            request, "hub", status=status, page=HUB_PATH, error=error, asked=asked, writable=writable,
             file=self._services.home_file_writer.file, line=None if uplink is None else uplink.status, **facts,
         )  # fmt: skip
         if facts["section"] is None and asked is None:
@@ -107,7 +107,7 @@ class HubPage:
         if code is None:
             return await self._render(
                 request,
-                why=self._authorizer.translate(
+                error=self._authorizer.translate(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
@@ -127,14 +127,14 @@ class HubPage:
         if code is None:
             return await self._render(
                 request,
-                why=self._authorizer.translate(
+                error=self._authorizer.translate(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
             )
         unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
-            return await self._render(request, code=code, why=unproven, status=422)
+            return await self._render(request, code=code, error=unproven, status=422)
         if self._join_lock.locked():
             raise self._authorizer.conflict(request, _("The box is joining a hub just now."))
         async with self._join_lock:
@@ -142,7 +142,7 @@ class HubPage:
                 raise self._authorizer.conflict(request, _("This house has joined a hub already: leave it first."))
             why = await self._join_and_write(request, code, user)
         if why is not None:
-            return await self._render(request, code=code, why=why, status=409)
+            return await self._render(request, code=code, error=why, status=409)
         raise web.HTTPSeeOther(HUB_PATH)
 
     async def _join_and_write(self, request: web.Request, code: ClaimCode, user: CurrentUser) -> str | None:
@@ -207,7 +207,7 @@ class HubPage:
         fields, section, uplink = await request.post(), self._services.home.hub, self._services.uplink
         unproven = await self._authorizer.password_error(request, user)
         if unproven is not None:
-            return await self._render(request, why=unproven, status=422)
+            return await self._render(request, error=unproven, status=422)
         if section is None:
             raise self._authorizer.conflict(request, _("This house has joined no hub."))
         if uplink is None:  # the box is not this home any more; only home.yaml still says so
@@ -226,7 +226,7 @@ class HubPage:
                 _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
                 why=sanitized(str(error)),
             )
-            return await self._render(request, why=why, status=409)
+            return await self._render(request, error=why, status=409)
         raise web.HTTPSeeOther(HUB_PATH)
 
 

@@ -58,7 +58,7 @@ class InstallationPage:
         self,
         request: web.Request,
         *,
-        said: str | None = None,
+        notice: str | None = None,
         status: int = 200,
         found: Sequence[DiscoveredDevice] | None = None,
     ) -> web.Response:
@@ -83,7 +83,7 @@ class InstallationPage:
             request,
             "installation",
             status=status,
-            said=said,
+            notice=notice,
             page=INSTALLATION_PATH,
             entrances=entrances,
             readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
@@ -97,7 +97,7 @@ class InstallationPage:
         found, wrong = await self._services.walk_tests.discover(DISCOVERY_S)
         said = None if wrong is None else self._broker_error_text(request, wrong)
         return await self._render(
-            request, said=said, found=sorted(found, key=lambda one: (one.known_as or "", one.name))
+            request, notice=said, found=sorted(found, key=lambda one: (one.known_as or "", one.name))
         )
 
     async def _test_device(self, request: web.Request, _user: CurrentUser) -> web.Response:
@@ -108,15 +108,15 @@ class InstallationPage:
         try:
             found = await self._services.walk_tests.measure(device)
         except ConnectionError as error:
-            return await self._render(request, said=self._broker_error_text(request, str(error)), status=409)
+            return await self._render(request, notice=self._broker_error_text(request, str(error)), status=409)
         except OSError as error:
             raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(error)) from error
         if isinstance(found, str):
             return await self._render(
-                request, said=self._authorizer.translate(request, _("Not done: {why}"), why=found), status=409
+                request, notice=self._authorizer.translate(request, _("Not done: {why}"), why=found), status=409
             )
         key = "install.measured" if found.seconds else "install.silent"
-        return await self._render(request, said=self._authorizer.translate(request, TEXTS[key], device=device))
+        return await self._render(request, notice=self._authorizer.translate(request, TEXTS[key], device=device))
 
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         name = self._entrance(request)

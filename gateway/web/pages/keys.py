@@ -56,14 +56,15 @@ class KeysPage:
         return self._render(request)
 
     def _render(
-        self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
+        self, request: web.Request, *, notice: str | None = None, error: str | None = None, status: int = 200
     ) -> web.Response:
         pages, certificate = self._services.home.pages, self._served_certificate.certificate
         language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
         brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
         return self._authorizer.render_page(
-            request, "keys", said=said, why=why, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH, brands=brands,
+            request, "keys", notice=notice, error=error, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH,
+            brands=brands,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),
         )  # fmt: skip
@@ -87,7 +88,7 @@ class KeysPage:
             await self._served_certificate.renew()
         except (OSError, ValueError) as failure:
             raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(failure)) from failure
-        return self._render(request, said=self._authorizer.translate(request, _("Renewed, and served already.")))
+        return self._render(request, notice=self._authorizer.translate(request, _("Renewed, and served already.")))
 
     async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         return await self._change_trust(request, self._services.distrust_key, user)
@@ -96,7 +97,7 @@ class KeysPage:
         """Trust a key again. This lets a brand in, so the form brings the password, however fresh the last one is."""
         why = await self._authorizer.password_error(request, user)
         if why is not None:
-            return self._render(request, why=why, status=422)
+            return self._render(request, error=why, status=422)
         return await self._change_trust(request, self._services.trust_key, user)
 
     async def _change_trust(

@@ -40,12 +40,13 @@ class PhonesPage:
         return self._render(request)
 
     def _render(
-        self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
+        self, request: web.Request, *, notice: str | None = None, error: str | None = None, status: int = 200
     ) -> web.Response:
         """Show the page. An entered address is never shown again: it is a secret, and a browser may store a page."""
         messages = self._authorizer.services.home.messages
         return self._authorizer.render_page(
-            request, "messages", said=said, why=why, status=status, file=str(self._contacts.file), forms=URL_TEMPLATES,
+            request, "messages", notice=notice, error=error, status=status, file=str(self._contacts.file),
+            forms=URL_TEMPLATES,
             example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
         )  # fmt: skip
@@ -61,12 +62,12 @@ class PhonesPage:
         fields = await request.post()
         why = await self._authorizer.password_error(request, user)
         if why is not None:
-            return self._render(request, why=why, status=422)
+            return self._render(request, error=why, status=422)
         url = str(fields.get("url", ""))
         unfit = await self._contacts.add(url, user.person)
         if unfit is not None:
-            return self._render(request, why=self._url_error_text(request, unfit, url), status=422)
-        return self._render(request, said=self._authorizer.translate(request, _("Added. Try it.")))
+            return self._render(request, error=self._url_error_text(request, unfit, url), status=422)
+        return self._render(request, notice=self._authorizer.translate(request, _("Added. Try it.")))
 
     def _url_error_text(self, request: web.Request, unfit: PhoneUrlError, url: str) -> str:
         scheme = sanitized(url.strip().partition("://")[0].lower())
@@ -83,7 +84,7 @@ class PhonesPage:
                     self._contacts.send_test(phone)
                 case "remove":
                     left = await self._contacts.remove(phone, user.person)
-                    return self._render(request, said=self._removal_text(request, left))
+                    return self._render(request, notice=self._removal_text(request, left))
                 case "house":
                     await self._contacts.set_language(phone, None)
                 case language if language in languages():

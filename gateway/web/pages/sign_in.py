@@ -42,7 +42,7 @@ class SignInPages:
         if not self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
         return self._authorizer.render_page(
-            request, "enter", back=local_path(request.query.get("back", "/")), why=None, name=""
+            request, "enter", back=local_path(request.query.get("back", "/")), error=None, name=""
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ class SignInPages:
         return self._render_error(request, "enter", outcome, back=back, name=name)
 
     async def _recovery_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "again", why=None, code="")
+        return self._authorizer.render_page(request, "again", error=None, code="")
 
     async def _recover(self, request: web.Request) -> web.Response:
         """Let an owner who lost the password back in, by a code that was made on the box."""
@@ -84,7 +84,7 @@ class SignInPages:
     async def _claim_page(self, request: web.Request) -> web.Response:
         if self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/enter")
-        return self._authorizer.render_page(request, "claim", why=None, name="", code="")
+        return self._authorizer.render_page(request, "claim", error=None, name="", code="")
 
     async def _claim(self, request: web.Request) -> web.Response:
         fields = await _form_texts(request)
@@ -102,7 +102,7 @@ class SignInPages:
         invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
-        return self._authorizer.render_page(request, "join", why=None, name="", role=invitation.role)
+        return self._authorizer.render_page(request, "join", error=None, name="", role=invitation.role)
 
     async def _accept_invitation(self, request: web.Request) -> web.Response:
         token, fields = request.match_info["token"], await _form_texts(request)
@@ -119,7 +119,7 @@ class SignInPages:
 
     async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.render_page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM_FORM)
+        return self._authorizer.render_page(request, "confirm", error=None, fields=[("back", back)], **_CONFIRM_FORM)
 
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await _form_texts(request)
@@ -138,14 +138,14 @@ class SignInPages:
         return answer
 
     def _render_error(
-        self, request: web.Request, template: str, why: AccountError | RetryAfter, **facts: object
+        self, request: web.Request, template: str, error: AccountError | RetryAfter, **facts: object
     ) -> web.Response:
         """Show the form again with the error and the entered values, but for the password."""
-        status = 429 if isinstance(why, RetryAfter) else 422
-        text = self._authorizer.error_text(request, why)
-        response = self._authorizer.render_page(request, template, status=status, why=text, **facts)
-        if isinstance(why, RetryAfter):
-            response.headers["Retry-After"] = str(why.seconds)
+        status = 429 if isinstance(error, RetryAfter) else 422
+        text = self._authorizer.error_text(request, error)
+        response = self._authorizer.render_page(request, template, status=status, error=text, **facts)
+        if isinstance(error, RetryAfter):
+            response.headers["Retry-After"] = str(error.seconds)
         return response
 
 

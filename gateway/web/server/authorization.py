@@ -118,7 +118,7 @@ class Authorizer:
             raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
         kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]
         return self.render_page(
-            request, "confirm", status=web.HTTPUnauthorized.status_code, why=why, fields=kept,
+            request, "confirm", status=web.HTTPUnauthorized.status_code, error=why, fields=kept,
             action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
 
