@@ -104,7 +104,7 @@ async def codes(phone: Phone) -> list[str]:
 
 async def _read(code: Locator) -> str:
     """The page may be painted anew under the scanner's eye: then it looks again."""
-    for _ in range(10):
+    for _ in range(100):
         with contextlib.suppress(Error, ValueError):
             await code.evaluate("code => code.scrollIntoView({ block: 'center' })")
             return await read_screen_code(code)

@@ -9,6 +9,7 @@ application (routing 2LKW:..., piece JJD..., waybill); D: DHL's sandbox for deve
 UPU S10 and La Poste's numbers (as in test_barcodes.py).
 """
 
+import functools
 import random
 from collections.abc import Callable
 
@@ -129,6 +130,7 @@ CHECKED = {  # places of a label's check digits, in the order of CARRIER_BARCODE
 }  # fmt: skip
 
 
+@functools.cache
 def good(rule: int) -> st.SearchStrategy[str]:
     """Labels of one rule, with check digits that hold."""
     label = CARRIER_BARCODES[rule]
