@@ -31,7 +31,7 @@ async def _no_companion(_app: App) -> AsyncIterator[None]:
 
 
 class Supervisor:
-    """Runs gateways of the house in `file`; SIGHUP reloads it. `beside` runs along with each of them."""
+    """Runs gateways of the house in `file`; SIGHUP reloads it. `companion` runs along with each of them."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Supervisor:
         self._pending_reload: tuple[str, Home] | None = None  # a reload's id and its house, until it is applied
 
     async def run(self) -> None:
-        """Run until the process is asked to end.
+        """Run until SIGTERM or SIGINT.
 
         Raises:
             FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`, of the first gateway.

@@ -28,7 +28,7 @@ class CameraRings(Protocol):
 
 
 class Scheduler:
-    """Polls twice a second. It calls `owed()` when results for retailers may be due."""
+    """Polls twice a second. It calls `schedule_results` when results for retailers may be due."""
 
     def __init__(  # noqa: PLR0913 - what the time touches, named one by one
         self,

@@ -19,22 +19,22 @@ from gateway.storage.part import StorePart, reads
 from gateway.storage.records import to_micros
 
 _PAGE_ROWS = 1000
-MAX_EXACT_INT = 2**53 - 1  # beyond it JSON readers may take one number for two
+MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
 
 
 def rfc3339(instant: datetime) -> str:
-    """RFC 3339 in UTC with microseconds: one instant, one text."""
+    """Return an instant as RFC 3339 in UTC with microseconds: one text for one instant."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEncoder:
-    """Writes events and commands for the log; `key` is the box's own key for naming codes."""
+    """Encodes events and commands as JSON for the log. `key` is the box's own key, under which it hashes codes."""
 
     key: bytes
 
     def encode_event(self, event: Event) -> Json:
-        """Say an event: its kind and what it carried; a code only as a keyed digest and its last 4 characters."""
+        """Encode an event: its kind and its fields. A code appears only as a keyed digest and its last 4 characters."""
         match event:
             case Scanned():
                 return {
@@ -50,12 +50,16 @@ class LogEncoder:
                 return self.encode(event, "event")
 
     def encode_code(self, code: str) -> Json:
-        """Name a code without telling it."""
+        """Encode a code as its keyed digest and its last 4 characters."""
         digest = hmac.new(self.key, code.encode(errors="backslashreplace"), sha256).hexdigest()
         return {"hmac": digest, "last": _unicode(code[-4:])}
 
     def encode(self, value: object, kind_key: str = "is") -> Json:
-        """Write facts as JSON; a dataclass tells its kind under `name`."""
+        """Encode a value as JSON. A dataclass has its kind under `kind_key`.
+
+        Raises:
+            TypeError: the log has no encoding for this type.
+        """
         match value:
             case Enum():
                 return str(value.value)
@@ -93,12 +97,12 @@ class LogEncoder:
 
 
 def _unicode(text: str) -> str:
-    """The text, with what is no character (a lone surrogate out of somebody's JSON) made visible."""
+    """Escape what is no Unicode character (a lone surrogate from a JSON document)."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def log_encoder(connection: sqlite3.Connection) -> LogEncoder:
-    """The log's writer with this box's key."""
+    """Return the encoder with this box's key."""
     return LogEncoder(key=connection.execute("SELECT code_key FROM box").fetchone()[0])
 
 

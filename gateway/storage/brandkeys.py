@@ -1,4 +1,4 @@
-"""Stores the brands' signing keys: trusted since, last used, distrusted."""
+"""Stores the brands' signing keys: since when each is trusted, when it was last used, whether it is distrusted."""
 
 import sqlite3
 from collections import Counter
@@ -16,7 +16,7 @@ from gateway.storage.writer import Writer
 
 
 def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection], now: Now) -> None:
-    """Take in the keys of the configuration, each once: one that is no longer trusted stays so."""
+    """Store the keys of the house file, each once. A distrusted key stays distrusted."""
     connection.executemany(
         "INSERT INTO brand_key (x, kid, brand, since) VALUES (?, ?, ?, ?) ON CONFLICT (x) DO UPDATE"
         " SET kid = excluded.kid, brand = excluded.brand, came = 'file', standing = 'approved'",
@@ -25,7 +25,7 @@ def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection
 
 
 def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
-    """Every key that was ever enrolled."""
+    """Return every key that was ever enrolled, by brand."""
     query = (
         "SELECT x, kid, brand, since, used, distrusted, by, came, standing, withdrawn FROM brand_key"
         " ORDER BY brand, kid, x"
@@ -34,14 +34,14 @@ def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
 
 
 def distrusted_keys(connection: sqlite3.Connection) -> dict[str, str]:
-    """The keys that are not trusted, each with its brand."""
+    """Return the distrusted public keys, each with its brand."""
     return dict(connection.execute("SELECT x, brand FROM brand_key WHERE distrusted IS NOT NULL").fetchall())
 
 
 def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrolled: frozenset[str]) -> bool:
-    """Whether a key, or its name, is another brand's here, or is one that the owner trusts no longer.
+    """Return whether the key or its `kid` belongs to another brand here, or the owner distrusts the key.
 
-    `enrolled`: the public keys of the house file. One that was in it once and is not any more is nobody's.
+    `enrolled`: the public keys of the house file. A key that an earlier house file had belongs to no brand.
     """
     rows = connection.execute("SELECT x, brand, came, distrusted FROM brand_key WHERE x = ? OR kid = ?", (x, kid))
     return any(
@@ -51,7 +51,7 @@ def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrol
 
 
 def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolled: frozenset[str]) -> bool:
-    """Keep a key that a brand showed and that waits for the owner; False: the key, or its name, is known already."""
+    """Store a brand's new key, which waits for the owner; False: the key or its `kid` is known already."""
     if is_taken(connection, key.x, key.kid, key.brand, enrolled):
         return False
     known = "SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'"
@@ -66,7 +66,7 @@ def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolle
 
 
 def forget_keys(connection: sqlite3.Connection, brand: str) -> None:
-    """Forget the keys that a brand brought by a hub; one that is trusted no longer stays known as that, for good."""
+    """Delete the keys that a brand brought through a hub. A distrusted one stays, as refused, for good."""
     mine = "WHERE brand = ? AND came != 'file'"
     connection.execute(f"DELETE FROM brand_key {mine} AND distrusted IS NULL", (brand,))  # noqa: S608 - no stranger's text
     connection.execute(f"UPDATE brand_key SET came = 'next', standing = 'refused' {mine}", (brand,))  # noqa: S608 - as above
@@ -75,7 +75,11 @@ def forget_keys(connection: sqlite3.Connection, brand: str) -> None:
 def decide_key(  # noqa: PLR0913 - which key, how, and who says so
     connection: sqlite3.Connection, brand: str, kid: str, standing: str, now: Now, *, by: str
 ) -> None:
-    """Approve or refuse a brand's new key. LookupError: none of this name waits."""
+    """Approve or refuse a brand's new key.
+
+    Raises:
+        LookupError: no key of this `kid` waits.
+    """
     row = connection.execute(
         "UPDATE brand_key SET standing = ?, by = ?, since = ? WHERE brand = ? AND kid = ? AND came = 'next'"
         " AND standing = 'waits' AND distrusted IS NULL RETURNING x",
@@ -88,7 +92,10 @@ def decide_key(  # noqa: PLR0913 - which key, how, and who says so
 
 
 def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
-    """The brand took a key back: it is trusted no longer. Said again it changes nothing, whatever the owner did."""
+    """Store that the brand withdrew a key: it is distrusted.
+
+    A repeated withdrawal changes nothing, even if the owner trusted the key again meanwhile.
+    """
     changed = connection.execute(
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
         " WHERE x = ? AND brand = ? AND withdrawn IS NULL",
@@ -100,12 +107,12 @@ def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -
 
 
 def mark_used(connection: sqlite3.Connection, x: str, now: Now) -> None:
-    """A believed message was signed by it."""
+    """Store that a valid message was signed with this key."""
     connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (to_micros(now.utc), x))
 
 
 def distrust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
-    """Trust a key no longer; said again it changes nothing."""
+    """Distrust a key; a repeated call changes nothing."""
     changed = connection.execute(
         "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (to_micros(now.utc), by, x)
     )
@@ -114,7 +121,7 @@ def distrust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | 
 
 
 def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
-    """Trust a key again, from now on; one that is trusted stays as it is."""
+    """Trust a key again from now on; a trusted key keeps its date."""
     changed = connection.execute(
         "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL",
         (to_micros(now.utc), by, x),
@@ -124,14 +131,14 @@ def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | Non
 
 
 def _log_key_change(connection: sqlite3.Connection, kind: str, x: str, now: Now, by: str | None) -> None:
-    """Log it, and have what stands on the key told anew to its retailer."""
+    """Log the change, and have the results of the brand's open deliveries compared again."""
     kid, brand = connection.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
     append(connection, kind, {"brand": brand, "kid": kid, "x": x}, utc=now.utc, by=by)
     mark_brand_for_check(connection, brand, now)
 
 
 def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
-    """The public halves by `kid`, as the configuration has them."""
+    """Return the public keys of the house file by `kid`."""
     return {key.kid: key.x for brand in brands for key in brand.keys}
 
 
@@ -160,10 +167,11 @@ class BrandKeys(StorePart):
         return found
 
     async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
-        """Trust a public key no longer. This takes effect at once, also if the disk does not store it.
+        """Distrust a public key. This takes effect at once, also if the disk does not store it.
 
         Raises:
             LookupError: no brand has this key.
+            StoreFailed: the disk did not store it.
         """
         brand = self.brand_of(x)
         self._distrust_counts[x] += 1

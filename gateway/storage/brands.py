@@ -1,7 +1,7 @@
 """Stores the brands of the house: those of its house file, and those that the owner permitted through a hub.
 
-This is the one place that has both. What the house file says of a brand wins: its name, its keys, that it is a brand at
-all. A brand that is not in it is a *guest*: its name and keys are those of the question that the owner permitted.
+Only this module has both. The house file wins: it decides a brand's name, its keys, and that it is a brand at all. A
+brand that is not in the house file is a *guest*: its name and keys are those of the request that the owner permitted.
 """
 
 import sqlite3
@@ -31,7 +31,7 @@ V = TypeVar("V")
 class BrandRegistry(StorePart):
     """The brands and the owner's decisions on them: `Store.brands`.
 
-    `keys` (by `kid`) and `publics` (`kid` to public key) are what counts now; they change in place.
+    `keys` (by `kid`) and `public_keys` (by `kid`) are the valid ones; both change in place.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class BrandRegistry(StorePart):
         self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
 
     def prepare(self, connection: sqlite3.Connection, seeds: Iterable[Permission], now: Now) -> None:
-        """Take in what the configuration says now, in the transaction that opens the store."""
+        """Store what the house file says now, in the transaction that opens the store."""
         for seed in seeds:
             consent_requests.adopt_guest(connection, seed, now)
             permissions.seed_permission(connection, seed, now)
         brandkeys.enrol_keys(connection, self._home.brands, now)
 
     def refresh(self) -> None:
-        """Read anew what counts; called after the store was opened and after each change."""
+        """Read the valid brands and keys again. `Store.open` calls it, and each change."""
         known = dict(self._home.brands)
         connection = self.reader()
         for guest, name in consent_requests.guests(connection):
@@ -70,31 +70,31 @@ class BrandRegistry(StorePart):
         _replace_items(self.keys, {**counting, **self._test_keys})
         _replace_items(self.public_keys, brandkeys.public_keys_by_kid(known.values()))
 
-    # -- what is known
+    # -- known brands
 
     def known(self) -> Mapping[str, BrandSection]:
-        """Every brand of this house with the keys that count; a guest from its first question on, let in or not."""
+        """Return every brand of this house with its valid keys; a guest from its first request on, permitted or not."""
         return self._brands
 
     def is_guest(self, brand: str) -> bool:
-        """Whether the house file does not know it."""
+        """Return whether the house file does not name the brand."""
         return brand not in self._home.brands
 
     def request_of(self, brand: str) -> StoredConsentRequest | None:
-        """The newest question of a brand; None: it never asked by a hub."""
+        """Return the newest request of a brand; None: it never made one through a hub."""
         return consent_requests.request_of(self.reader(), brand)
 
     def open_requests(self, now: Now) -> tuple[StoredConsentRequest, ...]:
-        """The questions that wait for the owner, oldest first."""
+        """Return the requests that wait for the owner, oldest first."""
         return tuple(one for one in consent_requests.all_requests(self.reader()) if self.is_open(one, now))
 
     def is_open(self, ask: StoredConsentRequest, now: Now) -> bool:
-        """Whether the owner may still answer it with yes."""
+        """Return whether the owner may still grant the request."""
         permission = permission_of(self.reader(), ask.brand)
         return permission is not None and permission.standing is PermissionStatus.PENDING and not ask.is_over(now)
 
     def waiting_keys(self) -> tuple[StoredBrandKey, ...]:
-        """The keys of brands that are let in, for which an earlier key vouches, and which wait for the owner."""
+        """Return the new keys of known brands that wait for the owner; an earlier key of the brand signed each."""
         return tuple(
             key
             for key in brandkeys.all_keys(self.reader())
@@ -102,9 +102,9 @@ class BrandRegistry(StorePart):
         )
 
     def recognised_keys(self, brand: str, now: Now) -> Mapping[str, str] | None:
-        """The public keys by `kid` by which a brand is known here; None: it is nobody's name that counts.
+        """Return the public keys by `kid` with which the house recognises a brand; None: it does not.
 
-        Of a guest that waits for its answer they are those of its question.
+        For a guest whose request waits they are those of the request.
         """
         if brand not in self._brands:
             return None
@@ -126,13 +126,16 @@ class BrandRegistry(StorePart):
     permission = reads(permission_of)
     permissions = reads(all_permissions)
 
-    # -- what is asked, and answered
+    # -- requests and decisions
 
     async def store_message(self, message: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
-        """Keep what a brand said by the hub; see `questions.take_in`."""
+        """Store a brand's message from the hub (`consent_requests.store_message`).
+
+        A withdrawn key is distrusted at once, also if the disk does not store it.
+        """
         for x in message.withdrawn:
             if self._is_key_of(x, message.brand):
-                self._distrusted[x] = message.brand  # it holds at once, also where it cannot be stored
+                self._distrusted[x] = message.brand  # at once, also if the disk does not store it
         try:
             return await self.writer.do(lambda db: consent_requests.store_message(db, message, self._home, now))
         finally:
@@ -154,9 +157,12 @@ class BrandRegistry(StorePart):
         ask: str | None = None,
         version: int | None = None,
     ) -> Permission:
-        """Store the owner's word on a brand; `ask`: the digest of the question that he saw. LookupError: not so.
+        """Store the owner's decision on a brand, and return it.
 
-        `version`: of the permission that he saw.
+        `ask`: the digest of the request that the owner saw; `version`: of the permission that the owner saw.
+
+        Raises:
+            LookupError: the brand is unknown, or the request or permission has changed since or is over.
         """
         try:
             decided, _ = await self.writer.do_marked(
@@ -170,30 +176,54 @@ class BrandRegistry(StorePart):
     async def permit(
         self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
     ) -> Permission:
-        """Let a brand in, under these terms or those that stand. LookupError: unknown brand."""
+        """Grant a brand these terms (None: its present ones).
+
+        Raises:
+            LookupError: the brand is unknown.
+        """
         return await self.decide(brand, PermissionStatus.GRANTED, terms, now, by=by)
 
     async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Do not let a brand in. LookupError: unknown brand."""
+        """Refuse a brand.
+
+        Raises:
+            LookupError: the brand is unknown.
+        """
         return await self.decide(brand, PermissionStatus.REFUSED, None, now, by=by)
 
     async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Let a brand in no longer. LookupError: unknown brand."""
+        """Revoke a brand's permission.
+
+        Raises:
+            LookupError: the brand is unknown.
+        """
         return await self.decide(brand, PermissionStatus.REVOKED, None, now, by=by)
 
     async def forget(self, brand: str, now: Now, *, by: str) -> None:
-        """Forget a guest and its keys. LookupError: it is none, waits for its answer, or is let in."""
+        """Delete a guest and its keys.
+
+        Raises:
+            LookupError: the brand is no guest, waits for the owner, or is permitted.
+        """
         try:
             await self.writer.do(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
         finally:
             self.refresh()
 
     async def approve_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
-        """Let a new key of a brand count. LookupError: none of this name waits."""
+        """Accept a brand's new key.
+
+        Raises:
+            LookupError: no key of this `kid` waits.
+        """
         await self._decide_key(brand, kid, "approved", now, by)
 
     async def refuse_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
-        """Let a new key of a brand never count. LookupError: none of this name waits."""
+        """Refuse a brand's new key for good.
+
+        Raises:
+            LookupError: no key of this `kid` waits.
+        """
         await self._decide_key(brand, kid, "refused", now, by)
 
     async def _decide_key(self, brand: str, kid: str, standing: str, now: Now, by: str) -> None:
@@ -208,11 +238,11 @@ class BrandRegistry(StorePart):
     revoke_test_brand = writes(revoke_test_brand)
 
     def add_test_key(self, kid: str, key: EnrolledKey) -> None:
-        """Let a key count that is no brand's of this house, until it is taken back."""
+        """Accept a walk test's key, which belongs to no brand of the house, until `remove_test_key`."""
         self._test_keys[kid] = self.keys[kid] = key
 
     def remove_test_key(self, kid: str) -> None:
-        """Let a lent key count no more."""
+        """Accept a walk test's key no longer."""
         self._test_keys.pop(kid, None)
         self.keys.pop(kid, None)
 

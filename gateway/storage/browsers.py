@@ -1,6 +1,7 @@
-"""Stores enrolled browsers and their orders, each before it is performed; each number counts once.
+"""Stores enrolled browsers and their orders. An order is stored before it is performed, and each number is used once.
 
-A browser belongs to a known device, and ends with it; so it ends with its person, his password and the household.
+A browser belongs to a known device and ends with it. So it also ends with its person's account, with the password, and
+with the household.
 """
 
 import sqlite3
@@ -17,16 +18,19 @@ from gateway.storage.models import AccountHolder
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.records import from_micros, read_record, read_records, to_micros
 
-MAX_ORDERS_PER_BROWSER = 50  # orders of one browser
+MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 
 OrderState = Literal["kept", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledBrowser:
-    """One browser, with its person as he is now. `sign` and `agree` are its public keys (JWK, JSON), `own` ours.
+    """One browser, with its person's present account.
 
-    `farewell` is sealed for it when it is enrolled, and goes to the hub when it ends: our key for it is gone by then.
+    `sign` and `agree` are its public keys (JWK, JSON), `own` is the box's private key for it.
+
+    `farewell` is encrypted for the browser at enrolment, and goes to the hub when the browser ends: the box has deleted
+    its key by then.
     """
 
     id: str
@@ -44,7 +48,7 @@ class EnrolledBrowser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """An order of a browser, as it was signed, and what became of it; `why`: what it failed at."""
+    """An order of a browser as it was signed, and its state. `why`: the reason of a failure."""
 
     browser: str
     number: int

@@ -1,4 +1,4 @@
-"""Stores the requests of brands that came through a hub, and what the owner's answer makes of their keys."""
+"""Stores the requests of brands that came through a hub, and applies the owner's answer to their keys."""
 
 import json
 import sqlite3
@@ -22,10 +22,10 @@ from gateway.storage.models import StoredBrandKey
 from gateway.storage.records import read_records, to_micros
 from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
-MAX_OPEN_REQUESTS = 20  # brands that wait for the owner at once and are not in the house file
-MAX_REQUESTS_PER_DAY = 30  # questions that are taken in within a day, of all of them together
-MAX_WAITING_KEYS = 10  # new keys of one brand
-TOKEN_RETENTION = timedelta(days=32)  # a question lives 31 days at most
+MAX_OPEN_REQUESTS = 20  # of guests that wait for the owner at once
+MAX_REQUESTS_PER_DAY = 30  # of all brands together
+MAX_WAITING_KEYS = 10  # of one brand
+TOKEN_RETENTION = timedelta(days=32)  # a request is valid for 31 days at most
 
 REASON_ID_TAKEN = "another brand has this id, this key or this key's name in this house"
 REASON_NAME_TOO_SIMILAR = "its name is too like that of a brand that this house knows"
@@ -34,7 +34,7 @@ REASON_TOO_MANY_REQUESTS = "too many brands ask this house"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConsentRequest:
-    """A brand's newest question. `digest` names all that is shown of it; `keys` are those that it came with."""
+    """A brand's newest request. `digest` identifies everything that the owner sees of it; `keys` came with it."""
 
     brand: str
     name: str
@@ -48,17 +48,20 @@ class StoredConsentRequest:
     answered: datetime | None
     guest: bool
     ended: datetime | None
-    end_signed: bool  # the brand's own word, not only the hub's
+    end_signed: bool  # the brand itself signed it, not only the hub
     keys: tuple[StoredBrandKey, ...] = ()
 
     def is_over(self, now: Now) -> bool:
-        """Whether it was never answered, and nobody may answer it with yes any more: silence is no."""
+        """Return whether the request was never answered and can no longer be granted: no answer means no."""
         return self.guest and self.answered is None and (self.expires <= now.utc or self.ended is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentIntakeResult:
-    """What came of it. `why`: it was not taken in. `message` tells the owner, at `entrance`; None: nothing new."""
+    """The result of a message. `why`: the reason why it was not stored.
+
+    `message`: the number of the message to the owner, stored under `entrance`; None: there is none.
+    """
 
     why: str | None = None
     message: int | None = None
@@ -70,9 +73,11 @@ class ConsentIntakeResult:
 def store_message(
     connection: sqlite3.Connection, message: VerifiedConsentMessage, home: HomeFile, now: Now
 ) -> ConsentIntakeResult:
-    """Keep what a brand said by the hub, in one transaction with the message to the owner; the same again is nothing.
+    """Store a brand's message from the hub and the message to the owner, in one transaction.
 
-    A question never changes what the owner has said: a brand that he let in, refused or revoked is told that again.
+    A repeated message changes nothing.
+
+    A request never changes the owner's decision: a brand that was permitted, refused or revoked gets that answer again.
     """
     for x in message.withdrawn:
         brandkeys.withdraw_key(connection, message.brand, x, now)
@@ -109,7 +114,7 @@ def _store_request(
     guest, before = message.brand not in home.brands, request_of(connection, message.brand)
     asked_before = "SELECT 1 FROM asking_heard WHERE token = ?"
     if connection.execute(asked_before, (request.token_digest,)).fetchone() is not None:
-        return ConsentIntakeResult()  # it asks once, however often a hub brings it
+        return ConsentIntakeResult()  # a hub may deliver one request several times
     if message.is_known_brand and guest and not request.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
     why = _daily_limit_error(connection, now)
@@ -120,7 +125,7 @@ def _store_request(
     connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, to_micros(now.utc)))
     if not message.is_known_brand:
         brandkeys.forget_keys(connection, message.brand)
-        # What somebody else announced under this id once does not come to life with this one's permission.
+        # Deliveries that another sender announced under this id must not become valid with this permission.
         connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))
         for key in request.keys:
             shown = StoredBrandKey(
@@ -139,7 +144,10 @@ def _store_request(
 
 
 def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
-    """Let a guest wait for the owner's answer. Each question has a version of its own: no older link answers it."""
+    """Let a guest wait for the owner.
+
+    Each request gets its own version, so the link of an older message cannot answer it.
+    """
     connection.execute(
         "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, 'pending', ?) ON CONFLICT (brand)"
         " DO UPDATE SET version = version + 1, standing = 'pending', terms = excluded.terms,"
@@ -162,7 +170,7 @@ def _enrolled(home: HomeFile) -> frozenset[str]:
 def _rejection(
     connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
-    """Why a brand that nobody knows is not shown to the owner."""
+    """Return why the owner does not see an unknown brand's request; None: the owner sees it."""
     if message.brand == WALK_TEST:
         return REASON_ID_TAKEN
     if any(brandkeys.is_taken(connection, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
@@ -171,7 +179,7 @@ def _rejection(
     for other, name in guests(connection, now):
         permission = permission_of(connection, other)
         if permission is not None and permission.standing in {PermissionStatus.PENDING, PermissionStatus.GRANTED}:
-            names[other] = name  # whoever was sent away keeps nobody else out
+            names[other] = name  # a refused brand blocks no other name
     mine = {_name_skeleton(request.name), _name_skeleton(message.brand)}
     for other, name in names.items():
         if other != message.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
@@ -181,15 +189,17 @@ def _rejection(
 
 
 def _name_skeleton(name: str) -> str:
-    """What is left of a name for a quick eye: no accents, no case, no signs, and letters for the digits like them."""
+    """Return the letters of a name without accents, case and signs, digits as the letters that look like them."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum())
     return plain.translate(str.maketrans("01i5", "oll" + "s")).replace("rn", "m").replace("vv", "w")
 
 
 def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
-    """What a plain yes would give: what is asked and this house has. Where anything is asked for, nothing is given yet.
+    """Return the terms of a simple yes: those that were requested and that this house has.
 
-    Deliveries that the hub signs are never given by a plain yes.
+    A request for any entrance gets none.
+
+    A simple yes never permits deliveries that the hub signs.
     """
     entrances = frozenset(asked.entrances or ()) & frozenset(home.entrances)
     places = {place for name in entrances for place in home.entrances[name].places}
@@ -240,11 +250,11 @@ def _notify_owner_once(  # noqa: PLR0913 - who asks for what
     *,
     asked: AskedTerms | None = None,
 ) -> ConsentIntakeResult:
-    """Tell the owner of a brand that waits for his answer: once for each time that it begins to wait."""
+    """Queue a message to the owner about a brand that waits: one each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
     if entrance is None:
-        return ConsentIntakeResult()  # there is nothing to come in by, and nothing that could tell of it
+        return ConsentIntakeResult()  # no entrance, so there is no phone to notify either
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
         (to_micros(now.utc), brand),
@@ -260,14 +270,14 @@ def _queue_message(
     connection: sqlite3.Connection, saying: Notification, about: str, entrance: str | None, now: Now
 ) -> ConsentIntakeResult:
     if entrance is None:
-        return ConsentIntakeResult()  # there is nothing to come in by
+        return ConsentIntakeResult()  # a house without an entrance
     tell = {"command": "Tell", "saying": saying.value, "delivery": about}
     number = outbox.queue_message(connection, entrance, None, json.dumps(tell).encode(), now)
     return ConsentIntakeResult(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
 def _add_next_key(connection: sqlite3.Connection, brand: str, key: RequestedKey, home: HomeFile, now: Now) -> bool:
-    """Keep a key that waits for the owner; False: it was known, or too many wait."""
+    """Store a key that waits for the owner; return False if it is known or too many wait."""
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
     if connection.execute(waiting, (brand,)).fetchone()[0] >= MAX_WAITING_KEYS:
         return False
@@ -289,9 +299,13 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     ask: str | None,
     version: int | None = None,
 ) -> Permission:
-    """Store the owner's word on a brand, and the keys of its question. LookupError: unknown, over, another question.
+    """Store the owner's decision on a brand, and on the keys of its request; return the permission.
 
-    `version`: of the permission that he saw; a later word than that stands.
+    `ask`: the digest of the request that the owner saw. `version`: of the permission that the owner saw; a later
+    decision stays.
+
+    Raises:
+        LookupError: the brand is unknown, or its request is over or another one.
     """
     question, before = request_of(connection, brand), permission_of(connection, brand)
     if version is not None and (before is None or before.version != version):
@@ -318,7 +332,7 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
 
 
 def adopt_guest(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
-    """The house file names a brand that was a guest: what the file says counts, and nothing that it had before."""
+    """If the house file now names a brand that was a guest, replace all that the guest had by what the file says."""
     brand = seed.brand
     if connection.execute("SELECT 1 FROM asking WHERE brand = ? AND guest = 1", (brand,)).fetchone() is None:
         return
@@ -330,9 +344,10 @@ def adopt_guest(connection: sqlite3.Connection, seed: Permission, now: Now) -> N
 
 
 def forget_guest(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> None:
-    """Forget a guest that was refused or revoked; a key that the owner trusts no longer stays known as that.
+    """Delete a guest that was refused or revoked. A distrusted key of it stays distrusted.
 
-    LookupError: there is none that could be forgotten.
+    Raises:
+        LookupError: the brand is no guest, waits, or is permitted.
     """
     ask, permission = request_of(connection, brand), permission_of(connection, brand)
     if ask is None or not ask.guest or permission is None:
@@ -345,9 +360,9 @@ def forget_guest(connection: sqlite3.Connection, brand: str, now: Now, *, by: st
 
 
 def forget_guests(connection: sqlite3.Connection) -> None:
-    """Forget who asked by a hub, and the keys that came by it: the house is another household's.
+    """Delete all requests and the keys that came through a hub: the house has a new household.
 
-    Their permissions, revoked by then, stay: the hub is still owed that word.
+    Their permissions, revoked by then, stay, because the hub must still receive that.
     """
     connection.execute("DELETE FROM asking")
     connection.execute("DELETE FROM asking_heard")
@@ -355,7 +370,7 @@ def forget_guests(connection: sqlite3.Connection) -> None:
 
 
 def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
-    """Forget guests whose question nobody answered and that expired before an instant."""
+    """Delete the guests whose request was not answered and expired before an instant."""
     over = "SELECT brand FROM asking WHERE guest = 1 AND answered IS NULL AND expires < ?"
     for (brand,) in connection.execute(over, (to_micros(before),)).fetchall():
         brandkeys.forget_keys(connection, brand)
@@ -364,19 +379,22 @@ def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
 
 
 def guests(connection: sqlite3.Connection, now: Now | None = None) -> Iterator[tuple[str, str]]:
-    """The brands that the house file does not know, each with its name; with `now` only those that may come yet."""
+    """Yield the brands that the house file does not name, each with its name.
+
+    With `now`, leave out those whose request is over.
+    """
     for one in all_requests(connection):
         if one.guest and (now is None or not one.is_over(now)):
             yield one.brand, one.name
 
 
 def request_of(connection: sqlite3.Connection, brand: str) -> StoredConsentRequest | None:
-    """The newest question of a brand."""
+    """Return the newest request of a brand."""
     return next(_select_requests(connection, "WHERE brand = ?", (brand,)), None)
 
 
 def all_requests(connection: sqlite3.Connection) -> Iterator[StoredConsentRequest]:
-    """The newest question of each brand, oldest first."""
+    """Yield the newest request of each brand, oldest first."""
     return _select_requests(connection, "ORDER BY at, brand", ())
 
 

@@ -20,11 +20,11 @@ from gateway.storage.writer import AbortWork
 def store_decision(
     connection: sqlite3.Connection, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
 ) -> CommitResult:
-    """Store the step in the caller's transaction.
+    """Store the decision in the caller's transaction.
 
     Raises:
-        AbortWork: with `CommitConflict`, when an intent, or a visit that begins, stands on facts that have changed.
-        LookupError: it reserves a delivery that was never offered.
+        AbortWork: with `CommitConflict`, if an intent or a beginning visit is based on facts that have changed.
+        LookupError: it reserves a delivery that does not exist.
     """
     for command in decision.commands:
         changed = None
@@ -79,7 +79,7 @@ def store_decision(
 def _reserve(
     connection: sqlite3.Connection, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
-    """Check again what the intent stands on; count one opening and one withdrawal, or say what is so now."""
+    """Check the facts of the intent again and reserve one opening and one withdrawal; or return the present facts."""
     row = row_of(connection, reserve.delivery)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
@@ -103,9 +103,9 @@ def _reserve(
 
 
 def _order_changed(connection: sqlite3.Connection, step: StoredDecision, house: DeliveryContext) -> FactsChanged | None:
-    """A visit begins on codes that were looked up before the commit: an update since then may have taken them back.
+    """Return the present facts if an update changed the delivery after its codes were looked up; None: it did not.
 
-    While the visit runs no update is taken.
+    During a visit no update is accepted.
     """
     running = step.state.visit
     row = None if running is None else row_of(connection, running.delivery.id)
@@ -181,7 +181,7 @@ def _apply_command(connection: sqlite3.Connection, command: c.Command, step: Sto
 
 
 def _settle_reservation(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
-    """End a reservation, once: what is spent never comes back, what came back is not spent."""
+    """End a reservation, once: a used opening is never returned, and a returned one is not used."""
     connection.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
 
 
@@ -218,7 +218,7 @@ def _phase_of(state: Entrance) -> str:
 
 
 def _visit_of(step: StoredDecision) -> str | None:
-    """Name the visit (or incident) that an entry belongs to: the running one, or the one that a command speaks of."""
+    """Return the visit or incident of the log entry: the running one, or the one that a command names."""
     if step.state.visit is not None:
         return step.state.visit.id
     for command in step.commands:

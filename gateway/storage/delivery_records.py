@@ -21,9 +21,9 @@ from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, bodies_of_visit, head
 from gateway.storage.records import from_micros, to_micros
 
-MAX_SCANNED_ENTRIES = 20_000  # entries in which a fridge's last word is looked for
+MAX_SCANNED_ENTRIES = 20_000  # of the log, searched for a fridge's last report
 
-# What came to something: not the scans that were refused, of which no retailer hears.
+# Without refused scans, which no retailer gets.
 _SELECT_VISITS = (
     "SELECT id FROM visit WHERE delivery = ? AND (intent IN ('reserved', 'spent', 'given_back')"
     " OR outcome != 'refused') ORDER BY began, id"
@@ -31,9 +31,10 @@ _SELECT_VISITS = (
 
 
 def append_record(db: sqlite3.Connection, promise: DeliveryOrder, said: DeliveryResult, now: Now) -> Json:
-    """Write the account of how a delivery ended into the log, in the caller's transaction.
+    """Append the record of an ended delivery to the log, in the caller's transaction, and return it.
 
-    `{"statement", "lines"}`, the statement without the home's name; None: it is not over, or the door is not yet.
+    The record is `{"statement", "lines"}`; the statement lacks the home's name. None: the delivery or the door is not
+    done yet.
     """
     if said.state not in END_STATES or said.house is None:
         return None
@@ -45,7 +46,7 @@ def append_record(db: sqlite3.Connection, promise: DeliveryOrder, said: Delivery
     statement: dict[str, Json] = {
         "brand": promise.brand,
         "delivery": promise.id,
-        "version": promise.version,  # not the one of a change that comes too late, to which this may be the answer
+        "version": promise.version,  # not that of a late change, which this may answer
         "state": said.state.value,
         "missing": said.missing,
         "house": said.house.value,
@@ -75,7 +76,7 @@ def _recorded_visit(db: sqlite3.Connection, promise: DeliveryOrder, visit: str) 
 
 
 def _steps_before(db: sqlite3.Connection, entrance: str, seq: int, when: int) -> Iterator[dict[str, Any]]:
-    """The entrance's steps from shortly before a visit."""
+    """Yield the entrance's decisions shortly before a visit."""
     query = (
         "SELECT body FROM entry WHERE kind = 'step' AND at BETWEEN ? AND ? AND seq < ? AND entrance = ?"
         " AND visit IS NULL AND body IS NOT NULL ORDER BY seq"
@@ -86,7 +87,10 @@ def _steps_before(db: sqlite3.Connection, entrance: str, seq: int, when: int) ->
 
 
 def _last_temperature(db: sqlite3.Connection, promise: DeliveryOrder, seq: int) -> float | None:
-    """What the place of a cold delivery measured last before a visit; when it did is the household's."""
+    """Return the last temperature of a cold delivery's place before a visit.
+
+    The time of the measurement stays in the house.
+    """
     query = (
         "SELECT body FROM entry WHERE seq < ? AND seq >= ? AND kind = 'step' AND entrance = ? AND body IS NOT NULL"
         " AND instr(body, CAST('\"FridgeHeard\"' AS BLOB)) > 0 ORDER BY seq DESC"

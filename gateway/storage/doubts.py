@@ -1,7 +1,8 @@
 """The store's record of itself: its signing key, whether a mark must exist beside it, and whether it is in doubt.
 
 A store in doubt may be an older copy, and its open deliveries may have been used since. Each entrance is therefore in
-safe mode until its owner acknowledges, and retailers must announce each delivery again, as after a restore (`copying`).
+safe mode until its owner acknowledges, and retailers must announce each delivery again, as after a restore
+(`snapshot`).
 """
 
 import json
@@ -23,14 +24,14 @@ from gateway.storage.schema import connect_read_only
 
 HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this number, as `audit_log.hash_at`
 
-MIN_SCHEMA_VERSION = 10  # the version of the store from which on it knows of its mark
+MIN_SCHEMA_VERSION = 10  # the first schema version that knows the mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCondition:
-    """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are.
+    """`signer`: the stored public key; `mark_due`: a mark was written once; `in_doubt`: the entrances in doubt.
 
-    `strange`: visits whose proofs are of another log; a doubt has named them, so they cause no other one.
+    `foreign_visits`: visits whose proofs belong to another log; an earlier doubt named them, so they cause no new one.
     """
 
     signer: str | None
@@ -44,7 +45,7 @@ class StoreCondition:
 class _PendingDoubt:
     why: str
     signer: str
-    tell_at: str | None  # the entrance under whose name the owner is told
+    tell_at: str | None  # the entrance of the message to the owner
     foreign_visits: tuple[str, ...]
 
 
@@ -55,7 +56,7 @@ class RollbackRecord(StorePart):
 
     @property
     def is_unstored(self) -> bool:
-        """Whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
+        """Return whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
         return self._pending is not None
 
     def condition(self) -> StoreCondition:
@@ -63,16 +64,16 @@ class RollbackRecord(StorePart):
         return read_condition(self.reader())
 
     async def set_signer(self, signer: str) -> None:
-        """Note under which public key the box signs from now on."""
+        """Store the public key with which the box signs from now on."""
         if self.condition().signer != signer:
             await self.writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
 
     async def begin_doubt(
         self, why: str, now: Now, *, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...] = ()
     ) -> int | None:
-        """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
+        """Store that the store is in doubt; return the number of the message to the owner, if there is an entrance.
 
-        If the write fails, the doubt is `unstored` until `settle` succeeds.
+        If the write fails, `is_unstored` is true until `store_pending` succeeds.
         """
         self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
         return await self.store_pending(now)
@@ -103,7 +104,7 @@ def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, HashAt] | None]
 
 
 def read_condition(connection: sqlite3.Connection) -> StoreCondition:
-    """What a store says of itself."""
+    """Read what a store contains about itself."""
     signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
     rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
     in_doubt = frozenset(name for (name,) in rows)
@@ -118,17 +119,17 @@ def read_condition(connection: sqlite3.Connection) -> StoreCondition:
 
 
 def doubt_at(found: StoreCondition, entrances: Collection[str]) -> str | None:
-    """Why a house's store is in doubt; None: it is not, or its owner has acknowledged it at every entrance."""
+    """Return why a store is in doubt; None: it is not, or its owner has acknowledged the doubt at every entrance."""
     return found.doubt if not found.in_doubt.isdisjoint(entrances) else None
 
 
 def acknowledge(connection: sqlite3.Connection, entrance: str) -> None:
-    """The owner has looked after this entrance: it is in doubt no longer."""
+    """Store that the owner acknowledged the doubt at this entrance."""
     connection.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
 
 
 def set_mark_due(connection: sqlite3.Connection) -> None:
-    """A mark lies beside the store: it is due from now on."""
+    """Store that a mark exists beside the store, so that a missing one is noticed from now on."""
     connection.execute("UPDATE box SET mark_due = 1")
 
 
@@ -138,7 +139,7 @@ def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now)
     connection.execute("UPDATE entrance SET in_doubt = 1")
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
-    connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
+    connection.execute("DELETE FROM answer")  # else a repeated message would get its old answer
     said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
     if begun.foreign_visits:
         said["strange"] = list(begun.foreign_visits)

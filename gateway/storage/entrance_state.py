@@ -11,7 +11,7 @@ from gateway.domain.visit.state import Entrance
 
 _STATE = TypeAdapter(Entrance)
 
-# Each class's fields, from their names until November 2026 to those of today.
+# Each class's fields: names until November 2026, and present names.
 _ENTRANCE: Mapping[str, str] = MappingProxyType(
     {
         "session": "broker_session",

@@ -1,7 +1,7 @@
 """Stores the hand-over of a house: the next owner's one link, and what ends when it is used.
 
-Whatever gives the former household access ends in the one transaction that makes the next owner. What needs the disk
-(films, the key of links, the phones' file) is noted there and done at the start that follows: `new_house.*`.
+One transaction makes the next owner and ends all access of the former household. Work on files (films, the key of
+links, the phones' file) is stored there as a task, and the next start does it: `new_house.*`.
 """
 
 import sqlite3
@@ -21,10 +21,8 @@ from gateway.storage.records import read_record, to_micros
 from gateway.storage.sessions import SignInEntry, sign_in
 
 TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
-TASK_LEAVE_HUB, TASK_HUB_LEFT = (
-    "new_house.hub",
-    "new_house.hub_left",
-)  # the former household's home at a hub: to be left, and left
+# The former household's home at a hub: to leave, and left.
+TASK_LEAVE_HUB, TASK_HUB_LEFT = "new_house.hub", "new_house.hub_left"
 
 
 def open_offer(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
@@ -77,7 +75,7 @@ def accept_offer(
     _forget_household(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
     if not offer.leaves_films:
         for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
-            mark_erased(connection, visit, "owner", now, by=None)  # but for one that is held
+            mark_erased(connection, visit, "owner", now, by=None)  # except a held one
         set_task(connection, TASK_ERASE_FILMS, "erase")
     set_task(connection, TASK_RENEW_LINKS, "new")
     (home,) = connection.execute("SELECT home FROM uplink").fetchone()
@@ -92,16 +90,16 @@ def accept_offer(
 
 
 def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
-    """End who the former household was and what the box knew of it, but for the story of visits that stay.
+    """Delete the former household's people and data, except the log of the visits that `stay` selects.
 
-    `stay` selects them. The log's chain stays whole.
+    The log's chain stays valid.
     """
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
                   "readiness_hour"):  # fmt: skip
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
     forget_guests(connection)
-    connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
+    connection.execute("UPDATE brand_key SET by = NULL")  # a distrusted key stays distrusted
     old = connection.execute(
         f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
     ).fetchall()
@@ -130,7 +128,7 @@ def leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -
 
 
 def forget_history(connection: sqlite3.Connection, now: Now) -> None:
-    """Delete what is known of erased films and of ended deliveries. Their files must be gone already."""
+    """Delete the erased films and the ended deliveries from the store. The films' files must be deleted already."""
     gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
     connection.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
     old = connection.execute(

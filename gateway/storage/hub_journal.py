@@ -1,8 +1,8 @@
-"""The box's journal of events for a hub: each is signed once and sent until the hub confirms it.
+"""The box's journal of events for a hub: each event is signed once and sent until the hub acknowledges it.
 
-An event and the note that it was told are one transaction, so nothing is lost and nothing told twice. An event is kept
-as what happened and as the signed token: whoever was put back from an older copy, box or hub, has another chain than
-the other, and then what is not acknowledged is numbered anew behind what the hub has.
+One transaction stores an event and that the hub gets it, so no event is lost or written twice. The journal keeps each
+event's content beside the signed token: after a restore of box or hub the two chains differ, and then the journal
+numbers the unacknowledged events again, behind the hub's last one.
 """
 
 import json
@@ -42,19 +42,15 @@ from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
-MAX_WAITING_EVENTS = (
-    2_000  # events that wait for the hub: of what changes beyond them the last state is told once there is room
-)
-MAX_KEPT_ACKNOWLEDGED_EVENTS = (
-    200  # events that stay after they were acknowledged: a hub that was put back a little asks for them
-)
+MAX_WAITING_EVENTS = 2_000  # unacknowledged; later changes are written, as their last state, once there is room
+MAX_KEPT_ACKNOWLEDGED_EVENTS = 200  # a hub restored from a recent backup asks for them
 MAX_ITEMS_PER_TRANSACTION = 50  # deliveries and brands in one transaction
-MAX_REJECTED_MESSAGES_PER_HOUR = 60  # messages of nobody enrolled that are answered: more are refused unanswered
+MAX_REJECTED_MESSAGES_PER_HOUR = 60  # of unknown signers that are answered; more get no answer
 RENUMBER_NOTE_INTERVAL = timedelta(hours=1)
-MESSAGE_RETENTION = timedelta(days=32)  # a message lives 31 days at most
-MAX_SEQ = 2**52  # a number that no box reaches
-MAX_OPEN_DELIVERIES = 200  # open deliveries named to the hub
-FAULT_RETRY_DELAY = timedelta(hours=1)  # until a delivery that raised an unforeseen error is looked at again
+MESSAGE_RETENTION = timedelta(days=32)  # a message is valid for 31 days at most
+MAX_SEQ = 2**52  # no box reaches it
+MAX_OPEN_DELIVERIES = 200  # that the hub is informed about
+FAULT_RETRY_DELAY = timedelta(hours=1)  # after an unforeseen error of a delivery
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -76,7 +72,7 @@ SignEvent = Callable[[BoxEvent], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSigner:
-    """Whose events they are: the home at the hub, the public key, and what signs under it."""
+    """Signs the events of one home: its name at the hub, its public key, and the functions that sign."""
 
     home: str
     key: str
@@ -94,7 +90,7 @@ class PendingEvent:
 
 @dataclass(frozen=True, slots=True)
 class _EventChain:
-    """Where the events stand."""
+    """The position of the journal's chain of events."""
 
     base_seq: int
     base_head: str
@@ -120,17 +116,16 @@ class HubJournal(StorePart):
     async def set_signer(self, signer: EventSigner, now: Now) -> None:
         """Sign for this home from now on.
 
-        What belonged to another home is forgotten. What was signed by a key that was replaced and is not acknowledged
-        is signed anew.
+        The journal of another home is deleted. If the key was replaced, unacknowledged events are signed again.
         """
         self._signer = signer
         await self.writer.do(lambda db: _set_signer(db, signer, now))
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer | None:
-        """Answer one signed message that came by the hub, and write the answer as an event, or neither.
+        """Answer one signed message from the hub, and write the answer as an event: both or neither.
 
-        The same bytes again are the same answer and no event. None: too many came of late, of this brand or of
-        nobody enrolled.
+        A repeated message gets the same answer and no event. None: too many messages of this brand or of unknown
+        signers came lately.
         """
         signer = self._required_signer
 
@@ -142,23 +137,23 @@ class HubJournal(StorePart):
         return await self.writer.do(work)
 
     async def mark_decision_due(self, brand: str) -> None:
-        """A brand of this house asked by the hub: the owner's word on it is told, whatever was told before."""
+        """Have the owner's decision on a brand written as an event again, because the brand asked through the hub."""
         ask = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
         await self.writer.do(lambda db: _execute(db, ask, brand))
 
     async def write_due_events(self, now: Now) -> int:
-        """Write what the hub is owed: deliveries and decisions that stand otherwise than it was told; how many."""
+        """Write events for deliveries and decisions that differ from what the hub knows; return their number."""
         signer = self._required_signer
         return await self.writer.do(lambda db: self._write_due_events(db, signer, now))
 
     async def write_due_events_singly(self, now: Now, contained: Containment) -> None:
-        """Write what the hub is owed piece by piece; for where `tell` raised an unforeseen error.
+        """Write due events one by one, after `write_due_events` raised an unforeseen error.
 
-        What raises one is put off for an hour (a delivery) or counts as told (a decision, a browser), so that the hub
-        hears of everything else.
+        An item that raises one is postponed for an hour (a delivery) or counts as written (a decision, a browser), so
+        that the hub receives everything else.
 
         Raises:
-            StoreFailed: the disk did not take it.
+            StoreFailed: the disk did not store it.
         """
         signer = self._required_signer
         for what, key in self._due_items(now):
@@ -196,19 +191,22 @@ class HubJournal(StorePart):
                 assert_never(what)
 
     async def acknowledge(self, ack: Ack, now: Now) -> bool:
-        """The hub keeps all up to here. False: it has another chain than ours, so ours goes on behind its."""
+        """Store how far the hub has the events.
+
+        False: the hub has another chain, so the journal continues behind the hub's.
+        """
         signer = self._required_signer
         return await self.writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
     def unacknowledged(self, after: int, most: int) -> tuple[PendingEvent, ...]:
-        """What is not acknowledged, after one number, in order."""
+        """Return the unacknowledged events behind `after`, in order, at most `most`."""
         row = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
         found = self.reader().execute(query, (max(after, row[0]), most))
         return tuple(PendingEvent(seq=seq, token=token) for seq, token in found)
 
     def last_seq(self) -> int:
-        """How many events there ever were."""
+        """Return the number of the newest event."""
         row: tuple[int] = (
             self.reader()
             .execute("SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))")
@@ -217,12 +215,12 @@ class HubJournal(StorePart):
         return row[0]
 
     def acknowledged_seq(self) -> int:
-        """Up to which one the hub keeps them."""
+        """Return the number of the last event that the hub has."""
         row: tuple[int] = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
         return row[0]
 
     def open_deliveries(self, now: Now) -> tuple[OpenDelivery, ...]:
-        """The deliveries that came by the hub and may still come, at most some hundred."""
+        """Return the deliveries that came through the hub and may still come, at most 200."""
         found = self.reader().execute(
             "SELECT d.brand, d.id, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
             " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?",
@@ -231,12 +229,12 @@ class HubJournal(StorePart):
         return tuple(OpenDelivery(brand=brand, delivery=id_, version=version) for brand, id_, version in found)
 
     def next_change(self) -> datetime | None:
-        """When the hub may have to be told something, at the earliest; None: never by time alone."""
+        """Return the earliest instant at which an event may be due; None: time alone makes none due."""
         row = self.reader().execute("SELECT min(look_at) FROM uplink_delivery WHERE look_at IS NOT NULL").fetchone()
         return optional_instant(row[0])
 
     def has_due_events(self, now: Now) -> bool:
-        """Whether `tell` may find something."""
+        """Return whether `write_due_events` may write an event."""
         change = self.next_change()
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
         return due or any(
@@ -245,15 +243,15 @@ class HubJournal(StorePart):
         )
 
     def is_full(self) -> bool:
-        """Whether so many events wait that no more is taken from a hub that keeps none of them."""
+        """Return whether so many events wait that the box takes no more messages from the hub."""
         return self.last_seq() - self.acknowledged_seq() >= MAX_WAITING_EVENTS
 
     def is_same_chain(self, ack: Ack) -> bool:
-        """Whether what the hub has is our own chain."""
+        """Return whether the hub has this journal's chain."""
         return _head_at(self.reader(), _chain(self.reader()), ack.seq) == ack.head
 
     async def forget(self) -> None:
-        """Forget all of it: the house is another household's."""
+        """Delete the journal: the house has a new household."""
         await self.writer.do(lambda db: _forget(db, None))
 
     @property
@@ -291,7 +289,7 @@ class HubJournal(StorePart):
         return answer
 
     def _follow_delivery(self, db: sqlite3.Connection, key: str, said: DeliveryResult, now: Now) -> None:
-        """Follow a delivery that came by the hub: it was told this of it."""
+        """Follow a delivery that came through the hub; `said` is what the hub knows of it."""
         row = row_of(db, key)
         if row is not None:
             db.execute(
@@ -329,7 +327,7 @@ class HubJournal(StorePart):
 
 
 def _postpone(db: sqlite3.Connection, *, now: Now, what: _ItemKind, key: str) -> None:
-    """Leave alone what raised an unforeseen error."""
+    """Postpone an item that raised an unforeseen error."""
     match what:
         case "delivery":
             later = to_micros(now.utc + FAULT_RETRY_DELAY) if now.trusted else None
@@ -357,13 +355,13 @@ def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
         head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
         _renumber(
             db, signer, chain.acknowledged, head
-        )  # what is acknowledged was signed by the old key: it is not sent again
+        )  # acknowledged events keep the old key's signature: they are not sent again
     db.execute("UPDATE uplink SET signer = ?", (signer.key,))
 
 
 def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now) -> bool:
     if ack.seq > MAX_SEQ:
-        return True  # nobody's number: there is nothing to follow
+        return True  # no box has so many events: ignore it
     chain = _chain(db)
     if _head_at(db, chain, ack.seq) == ack.head:
         db.execute("UPDATE uplink SET acknowledged = ?", (ack.seq,))
@@ -372,7 +370,7 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
     if (
         db.execute(lately, (to_micros(now.utc - RENUMBER_NOTE_INTERVAL),)).fetchone() is None
-    ):  # no hub fills the disk with it
+    ):  # a hub must not fill the disk
         append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
     _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
@@ -382,7 +380,7 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
 
 
 def _renumber(db: sqlite3.Connection, signer: EventSigner, base: int, head: str) -> None:
-    """Number and sign what is not acknowledged anew, behind this event; what is acknowledged is not kept."""
+    """Number and sign the unacknowledged events again, behind the event `base`; delete the acknowledged ones."""
     waiting = "SELECT body FROM uplink_event, uplink WHERE seq > acknowledged ORDER BY seq"
     bodies = db.execute(waiting).fetchall()
     db.execute("DELETE FROM uplink_event")
@@ -398,13 +396,13 @@ def _forget(db: sqlite3.Connection, home: str | None) -> None:
 
 
 def forget_before(db: sqlite3.Connection, before: datetime) -> None:
-    """Forget acknowledged events from before an instant."""
+    """Delete acknowledged events from before an instant."""
     last = "SELECT max(seq) FROM uplink_event, uplink WHERE seq <= acknowledged AND at < ?"
     _drop_events(db, db.execute(last, (to_micros(before),)).fetchone()[0])
 
 
 def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
-    """Keep no event up to this one."""
+    """Delete the events up to and with this one."""
     head = None if upto is None else _head_at(db, _chain(db), upto)
     if head is not None:
         db.execute("DELETE FROM uplink_event WHERE seq <= ?", (upto,))
@@ -412,7 +410,7 @@ def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
 
 
 def _write_decisions(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
-    """Write the owner's decisions that the hub was not told."""
+    """Write the owner's decisions that the hub does not know yet."""
     found = db.execute(f"{_UNREPORTED_DECISIONS} LIMIT ?", (most,)).fetchall()
     for (brand,) in found:
         _write_decision(db, signer, now, brand)
@@ -446,7 +444,7 @@ def _write_decision(db: sqlite3.Connection, signer: EventSigner, now: Now, brand
 
 
 def _is_valid_name(carrier: str) -> bool:
-    """Whether a message can name this carrier; a house file may have others (a blank at an end)."""
+    """Return whether a message can name this carrier; a house file may name others (with a blank at an end)."""
     try:
         _NAME_ADAPTER.validate_python(carrier)
     except ValidationError:
@@ -455,7 +453,7 @@ def _is_valid_name(carrier: str) -> bool:
 
 
 def _write_browsers(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
-    """Write which browsers of the household count, and which no longer."""
+    """Write which browsers of the household are enrolled, and which have ended."""
     found = db.execute(f"{_UNREPORTED_BROWSERS} LIMIT ?", (most,)).fetchall()
     for ident, sign, farewell in found:
         _write_browser(db, signer, now, ident, sign, farewell)
@@ -481,7 +479,7 @@ def _append_event(db: sqlite3.Connection, signer: EventSigner, body: dict[str, J
 
 def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: str, body: str) -> str:
     said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
-    if "account" in said:  # what it says is kept, and signed with the event: under a new key anew
+    if "account" in said:  # the content is stored, and signed again with the event after a change of key
         statement = {**said["account"]["statement"], "home": signer.home}
         vouched = signer.sign_statement(Statement.model_validate_json(json.dumps(statement)))
         said["account"] = {"lines": said["account"]["lines"], "token": vouched}
@@ -497,7 +495,7 @@ def _chain(db: sqlite3.Connection) -> _EventChain:
 
 
 def _head_at(db: sqlite3.Connection, chain: _EventChain, seq: int) -> str | None:
-    """The digest of one event; None: it is not kept here."""
+    """Return the digest of one event; None: the journal no longer has it."""
     if seq == chain.base_seq:
         return chain.base_head
     row = db.execute("SELECT token FROM uplink_event WHERE seq = ?", (seq,)).fetchone()
@@ -513,19 +511,19 @@ def _is_below_rejection_limit(db: sqlite3.Connection, now: Now) -> bool:
 
 
 def _without_house_details(result: DeliveryResult) -> DeliveryResult:
-    """How an entrance is doing, and what is wrong with a message in words, is nobody's beyond the house."""
+    """Return the result without the entrance's state and the texts about a message, which stay in the house."""
     return result.model_copy(update={"lacking": None, "why": None})
 
 
 def _delivery_record(db: sqlite3.Connection, said: DeliveryResult, now: Now) -> dict[str, Json]:
-    """What goes with the word that a delivery is over: the account for its retailer."""
+    """Return the delivery's record for its retailer, which goes with the event that the delivery has ended."""
     row = row_of(db, f"{said.brand}.{said.delivery}")
     found = None if row is None else delivery_records.append_record(db, row.order, said, now)
     return {} if found is None else {"account": found}
 
 
 def _comparable(result: DeliveryResult) -> str:
-    """All that makes two results differ for the hub."""
+    """Return what makes two results differ for the hub."""
     return result.model_dump_json(include={"version", "state", "reason", "missing", "house"})
 
 

@@ -1,4 +1,4 @@
-"""Checks the database file with SQLite within some seconds."""
+"""Checks the database file with SQLite, for some seconds at most."""
 
 import sqlite3
 import threading
@@ -10,10 +10,10 @@ _DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def find_damage(path: Path, *, within: float) -> str | None:
-    """What is wrong with the file, in SQLite's words; None: nothing that was found within so many seconds.
+    """Return what is wrong with the file, in SQLite's words; None: SQLite found nothing within so many seconds.
 
-    The file is only read. One that is not there, or that cannot be opened now, is not damaged. A row whose bytes were
-    changed and that still reads as a row is not found: SQLite keeps no checksums.
+    The file is only read. A file that does not exist or cannot be opened now is not damaged. SQLite keeps no checksums,
+    so it does not find a row whose bytes changed and that is still valid.
     """
     try:
         with connect_read_only(path, timeout_s=within) as database:
@@ -23,7 +23,7 @@ def find_damage(path: Path, *, within: float) -> str | None:
                 said: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
             finally:
                 late.cancel()
-                late.join()  # it must not interrupt what is closed
+                late.join()  # it must not interrupt a closed connection
     except sqlite3.Error as error:
         return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES else None
     first = said[0][0] if said else "ok"

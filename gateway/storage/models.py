@@ -12,17 +12,17 @@ from gateway.domain.visit.events import Event, FactsChanged
 from gateway.domain.visit.state import Entrance
 
 
-class StoreFailed(Exception):  # noqa: N818 - a failure of the world that the caller turns into an event
-    """Nothing of the step was stored for certain: the disk is full, broken, or did not confirm."""
+class StoreFailed(Exception):  # noqa: N818 - the caller turns this failure into an event
+    """Nothing of the work was stored, for certain: the disk is full, broken, or did not confirm."""
 
 
-class DatabaseRefused(Exception):  # noqa: N818 - it says what happened
-    """The database file is not one that this version can use."""
+class DatabaseRefused(Exception):  # noqa: N818 - the name says what happened
+    """This version cannot use the database file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDecision:
-    """One decision of an entrance, to be stored as a whole or not at all."""
+    """One decision of an entrance, which is stored as a whole or not at all."""
 
     entrance: str
     event: Event
@@ -40,23 +40,23 @@ class CommitResult:
 
     seq: int
     messages: tuple[int, ...] = ()
-    is_marked: bool = True  # of an intent: whether the mark outside the store could be written; else nothing may open
+    is_marked: bool = True  # of an intent: whether the mark outside the store was written; otherwise nothing may open
     row: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitConflict:
-    """Nothing of the step was stored: the facts it stood on have changed since. Decide again on `facts`."""
+    """Nothing of the decision was stored: the facts that it is based on have changed. Decide again on `facts`."""
 
     facts: FactsChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAnswer:
-    """What a retailer is told of one signed message, and whom it concerns in this house.
+    """The answer to a retailer's signed message, and what it concerns in this house.
 
-    `changed` are the deliveries whose facts are other than before: their entrances may have a visit to tell. `asks` is
-    the number of the message that tells the owner that its brand asks to be let in.
+    `changed` are the deliveries whose facts changed, so a running visit may need them. `permission_message` is the
+    number of the message to the owner that the brand asks for permission.
     """
 
     result: DeliveryResult
@@ -67,7 +67,7 @@ class MessageAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopState:
-    """The owner's stop of one entrance as it stands."""
+    """The owner's stop of one entrance."""
 
     stopped: bool
     epoch: int
@@ -75,7 +75,7 @@ class StopState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseholdPresence:
-    """What the household says of itself at one entrance."""
+    """What the household reported about itself at one entrance."""
 
     somebody_home: bool
     away: bool
@@ -83,7 +83,7 @@ class HouseholdPresence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpcomingDelivery:
-    """A delivery that may still come, with the instant of the last look at the entrance's readiness for it."""
+    """A delivery that may still come. `checked`: the last check of the entrance's readiness for it."""
 
     delivery: VisitDelivery
     checked: datetime | None
@@ -91,7 +91,7 @@ class UpcomingDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """What the owner is to be told, stored before it is sent. `body` is the command as JSON; `id` rises."""
+    """A message to the owner, stored before it is sent. `body` is the command as JSON; `id` rises."""
 
     id: int
     at: datetime
@@ -119,7 +119,7 @@ class StoredClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmRecord:
-    """All that is known of one visit's (or incident's) part: its clips, its manifest, whether it is held or erased."""
+    """One part of a visit or incident: its clips, its manifest, whether it is held or erased."""
 
     visit: str
     part: int
@@ -135,7 +135,7 @@ class FilmRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHolder:
-    """Somebody with an account, or who had one. `role` is one of the words of `gateway.web.auth.roles.Role`."""
+    """A person who has or had an account. `role` is a value of `gateway.web.auth.roles.Role`."""
 
     id: str
     name: str
@@ -146,7 +146,7 @@ class AccountHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """Somebody who is to have an account: `folded` is what he signs in under, `password` an argon2id string."""
+    """A new account: `folded` is the name for sign-in, `password` an argon2id string."""
 
     person: AccountHolder
     folded: str
@@ -155,7 +155,7 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """An invitation that was not taken yet; `secret` is the SHA-256 of its token's secret, `by` an owner's id."""
+    """An open invitation; `secret` is the SHA-256 of its token's secret, `by` an owner's id."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -166,7 +166,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownDevice:
-    """A browser in which a person has signed in before; `secret` is the SHA-256 of what its cookie holds."""
+    """A browser in which a person has signed in; `secret` is the SHA-256 of its cookie's content."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -176,7 +176,7 @@ class KnownDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Somebody who is signed in, as he is now; `secret` is the SHA-256 of what the cookie holds."""
+    """A session with its person's present account; `secret` is the SHA-256 of its cookie's content."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -184,15 +184,15 @@ class Session:
     person: AccountHolder
     began: datetime
     seen: datetime
-    browser: str | None = None  # a word of gateway/web/auth/user_agent.py
+    browser: str | None = None  # a value of gateway/web/auth/user_agent.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBrandKey:
-    """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so.
+    """A brand's public signing key `x`: trusted since `since`, or `distrusted`; `by`: the person who decided that.
 
-    `came`: from the house file (`file`), with the question of a brand that is not in it (`asked`), or later, an earlier
-    key vouching for it (`next`). `standing`: `approved`, `waits` for the owner, or `refused`; only the first opens.
+    `came`: from the house file (`file`), with the request of a brand that is not in it (`asked`), or later, signed by
+    an earlier key (`next`). `standing`: `approved`, `waits` for the owner, or `refused`; only an approved key is valid.
     """
 
     x: str
@@ -209,7 +209,7 @@ class StoredBrandKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneStatus:
-    """How a phone stands: the last try and what came of it, when it last took something, how many messages wait."""
+    """A phone's last try and its result, the last success, and the number of waiting messages."""
 
     name: str
     language: str | None = None  # None: the house's
@@ -221,7 +221,7 @@ class PhoneStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedVisit:
-    """A visit that is shown to whoever has its link; `secret` is the SHA-256 of the link's secret."""
+    """A visit that its link shows to an outsider; `secret` is the SHA-256 of the link's secret."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -232,19 +232,19 @@ class SharedVisit:
 
 
 class ClaimResult(StrEnum):
-    """What came of a claim code."""
+    """The result of trying a claim code."""
 
     DONE = auto()
     WRONG = auto()
-    VOID = auto()  # no code, or too many wrong ones: a new one has to be made on the box
+    VOID = auto()  # no code, or too many wrong tries: a new one must be made on the box
     TAKEN = auto()  # the box has an owner
 
 
 class AccountChangeResult(StrEnum):
-    """What came of a change of people."""
+    """The result of changing an account."""
 
     DONE = auto()
-    UNKNOWN = auto()  # no such person or invitation, or no longer
+    UNKNOWN = auto()  # there is no such person or invitation (any more)
     NAME_TAKEN = auto()
     LAST_OWNER = auto()  # the house would be left without one
     BUSY = auto()  # not while a visit runs
@@ -261,18 +261,18 @@ class RecoveryCodeUse:
 
 
 class RecoveryResult(StrEnum):
-    """What came of a code by which an owner comes back."""
+    """The result of a recovery code."""
 
     DONE = auto()
     USED = auto()
-    GONE = auto()  # he is no owner any more
+    GONE = auto()  # the person is no owner any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseOffer:
     """The offer of the whole house to its next owner; `secret` is the SHA-256 of its token's secret, `by` an owner.
 
-    Films stay where it `leaves_films`; where not, those that are held go only if it says so (`held_too`).
+    With `leaves_films` the films stay; otherwise they are erased, the held ones only with `held_too`.
     """
 
     id: str

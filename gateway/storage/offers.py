@@ -34,18 +34,14 @@ from gateway.storage.records import to_micros
 from gateway.storage.results import store_reported
 from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
 
-HUB_SIGNER = "hub"  # stands for the key of a version that the hub signed
-MAX_NOTED_REJECTIONS_PER_HOUR = (
-    60  # messages that nobody enrolled signed: more of them are answered but no longer noted
-)
-MAX_MESSAGES_PER_ENTRANCE = (
-    500  # messages of one brand in a day, and its deliveries to come, for each entrance: more are not kept
-)
+HUB_SIGNER = "hub"  # in place of a public key, for a version that the hub signed
+MAX_NOTED_REJECTIONS_PER_HOUR = 60  # of unknown signers; further ones are answered and not logged
+MAX_MESSAGES_PER_ENTRANCE = 500  # of one brand in a day, and its open deliveries; more are refused
 _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 
 
 class MessageRefusal:
-    """Why a believed message does not count, beside the visit's own refusals."""
+    """Why a valid message is refused, beside the visit's own refusals."""
 
     JTI_REUSED = "jti_reused"
     ALREADY_OFFERED = "already_offered"
@@ -59,13 +55,13 @@ class MessageRefusal:
     PLACE_NOT_COLD = "place_not_cold"
     COURIER_CODE_MISSING = "courier_code_missing"
     CODE_COLLISION = "code_collision"
-    TOO_MANY = "too_many"  # of this brand: nothing is kept of it
-    ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the box's state was put back from a copy
+    TOO_MANY = "too_many"  # of this brand; the message is not stored
+    ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the store was restored from a copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferProcessor:
-    """Answers messages to this box."""
+    """Answers retailers' messages to this box."""
 
     box: str
     context: DeliveryContext
@@ -75,14 +71,14 @@ class OfferProcessor:
     def answer(
         self, connection: sqlite3.Connection, token: bytes, verified: Claims | RejectedMessage, now: Now
     ) -> MessageAnswer:
-        """Answer in the caller's transaction, which keeps the `jti` with the effect."""
+        """Answer one message in the caller's transaction, which also stores its `jti`."""
         digest = sha256(token)
         by_hub = isinstance(verified, HubClaims)
         if isinstance(verified, HubClaims):
             verified = verified.for_brand
         signer = HUB_SIGNER if by_hub else self._signing_key(token)
         distrusted = isinstance(verified, Claims) and signer in self.context.distrusted
-        if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
+        if distrusted:  # checked in the transaction: the owner may have distrusted it after the signature was verified
             verified = RejectedMessage(
                 RejectionCode.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one"
             )
@@ -101,7 +97,7 @@ class OfferProcessor:
                 assert_never(verified)
 
     def _signing_key(self, token: bytes) -> str | None:
-        """The public key under which a believed message was signed."""
+        """Return the public key that signed a valid message."""
         return self.keys.get(kid_of(token) or "")
 
     def _process_claims(  # noqa: PLR0913 - what is said, under which key
@@ -164,7 +160,7 @@ class OfferProcessor:
         )
 
     def _is_within_limits(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
-        """Whether a brand may say more: all of it is kept for a month. To withdraw what it promised it always may."""
+        """Return whether a brand may send more: all of it is kept for a month. A brand may always cancel a delivery."""
         said, most = claims.delivery, MAX_MESSAGES_PER_ENTRANCE * len(self.entrances)
         row = row_of(connection, delivery_key(claims.iss, said.id))
         if isinstance(said, Cancel) and row is not None and _cancel_refusal(row, said) is None:
@@ -173,7 +169,7 @@ class OfferProcessor:
         if row is None and _count(connection, open_ones, (claims.iss, to_micros(now.utc))) >= most:
             return False
         lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", to_micros(now.utc) - _DAY_US
-        if _count(connection, lately, (since,)) < most:  # of all brands: most houses are told no more
+        if _count(connection, lately, (since,)) < most:  # of all brands, because most houses get fewer
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
         return _count(connection, ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
@@ -181,7 +177,7 @@ class OfferProcessor:
     def _result(
         self, connection: sqlite3.Connection, name: str, blank: DeliveryResult, code: str | None, now: Now
     ) -> DeliveryResult:
-        """Say how the delivery stands after this message, and remember that it was said."""
+        """Return how the delivery stands after this message, and store that the retailer knows it."""
         row = row_of(connection, name)
         told: dict[str, object] = {"accepted": code is None, "code": code}
         if row is None:
@@ -195,7 +191,7 @@ class OfferProcessor:
         return blank.model_copy(update=told)
 
     def _accept_order(self, connection: sqlite3.Connection, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
-        """Take a promise in, or return why not."""
+        """Store the order, or return why not."""
         row = row_of(connection, order.key)
         code = self._version_error(connection, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
@@ -214,7 +210,7 @@ class OfferProcessor:
             return MessageRefusal.CANCELLED
         if old is None:
             return None if new else MessageRefusal.UNKNOWN_DELIVERY
-        if old.doubtful:  # which version was the last nobody knows here
+        if old.doubtful:  # the last version is unknown after a restore
             return MessageRefusal.VERSION_TOO_LOW if order.version < old.version else None
         if new:
             return MessageRefusal.ALREADY_OFFERED
@@ -246,10 +242,12 @@ def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, 
 
 
 def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) -> bool:
-    """Whether a code of it stands for another open delivery of this brand, there and in an overlapping window.
+    """Return whether another open delivery of this brand has one of its codes.
 
-    Of another brand's codes the answer says nothing: else each could learn and block the parcels of the other. What a
-    scan means that two brands announced is decided at the door (`domain/visit/scan.py`).
+    That is one at the same entrance, in an overlapping window.
+
+    Other brands' codes do not matter here: otherwise each brand could learn and block the parcels of another. The door
+    decides about a code that two brands announced (`domain/visit/scan.py`).
     """
     query = """
         SELECT 1 FROM code c JOIN delivery d ON d.key = c.delivery
@@ -263,7 +261,10 @@ def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) ->
 
 
 def _hub_signature_refusal(connection: sqlite3.Connection, claims: Claims) -> str | None:
-    """Why what the hub signed for a brand does not count; it never alters what the brand itself has signed."""
+    """Return why a message that the hub signed for a brand is refused.
+
+    The hub never changes what the brand itself signed.
+    """
     permission = permission_of(connection, claims.iss)
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED.value
@@ -306,9 +307,9 @@ def _write_order(connection: sqlite3.Connection, order: DeliveryOrder) -> None:
 
 
 def _predates_restore(connection: sqlite3.Connection, iat: int) -> bool:
-    """Whether a message is from before this store was put back from a copy: what it promised may have been used since.
+    """Return whether a message is older than the restore of this store: its delivery may have been used since.
 
-    A retailer's clock may run ahead of ours, by as much as is let pass.
+    A retailer's clock may be ahead of the box's by the accepted skew.
     """
     since: int | None = connection.execute("SELECT restored FROM box").fetchone()[0]
     return since is not None and (since == 0 or iat * 1_000_000 <= since + MAX_CLOCK_SKEW_S * 1_000_000)
@@ -342,7 +343,7 @@ def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
 def _request_permission(
     connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now
 ) -> int | None:
-    """Tell the owner that a brand asks to be let in: once, however many deliveries it announces without an answer."""
+    """Notify the owner that a brand asks for permission: once, however many deliveries it announces."""
     permission = permission_of(connection, brand)
     if isinstance(said, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
@@ -368,7 +369,7 @@ def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | Non
 
 
 def _log_rejection(connection: sqlite3.Connection, rejection: RejectedMessage, now: Now) -> None:
-    """Note what was not believed, but let nobody fill the disk with it."""
+    """Log a rejected message, but only some per hour: a sender must not fill the disk with them."""
     noted: int = connection.execute(
         "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (to_micros(now.utc) - _HOUR_US,)
     ).fetchone()[0]

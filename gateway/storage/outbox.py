@@ -9,13 +9,11 @@ from gateway.storage.models import PhoneStatus, StoredMessage
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.records import read_records, to_micros
 
-MAX_MESSAGES_PER_CALL = (
-    200  # messages looked at in one call: the newest, so that what happens now never waits behind the past
-)
+MAX_MESSAGES_PER_CALL = 200  # the newest: a present event never waits behind old ones
 
 
 def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | None, body: bytes, now: Now) -> int:
-    """Store a message to the owner before it is sent, and owe it to every phone; return its number."""
+    """Store a message to the owner, for every phone, before it is sent; return its number."""
     row: tuple[int] = connection.execute(
         "INSERT INTO message (at, entrance, visit, body) VALUES (?, ?, ?, ?) RETURNING id",
         (to_micros(now.utc), entrance, visit, body),
@@ -25,12 +23,12 @@ def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | No
 
 
 def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
-    """The broker has the message; what phones are owed is another matter (`outbox`)."""
+    """Store that the broker has the message; the phones' copies are separate."""
     connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (to_micros(now.utc), message))
 
 
 def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
-    """Messages that were stored and not sent, oldest first."""
+    """Return the messages that the broker does not have, oldest first."""
     query = "SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id"
     return read_records(connection, StoredMessage, query)
 
@@ -42,9 +40,10 @@ def messages_after(connection: sqlite3.Connection, after: int, *, at_most: int) 
 
 
 def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: Now) -> None:
-    """Owe each of these phones every message from now on. No others are owed any.
+    """Queue every message from now on for these phones, and for no others.
 
-    What one that goes was still owed, those are owed that came only after it was said: the rest had it or are owed it.
+    Messages still queued for a removed phone go to the phones that were added after the message: the others had it or
+    still wait for it.
     """
     known = {name for (name,) in connection.execute("SELECT name FROM phone").fetchall()}
     added = [(name, to_micros(now.utc)) for name in phones if name not in known]
@@ -59,7 +58,7 @@ def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: N
 
 
 def phone_statuses(connection: sqlite3.Connection) -> tuple[PhoneStatus, ...]:
-    """How each phone stands."""
+    """Return the status of each phone."""
     query = (
         "SELECT name, language, tried, heard, reached, (SELECT count(*) FROM owed WHERE phone = name) AS waiting"
         " FROM phone"
@@ -68,7 +67,7 @@ def phone_statuses(connection: sqlite3.Connection) -> tuple[PhoneStatus, ...]:
 
 
 def record_attempt(connection: sqlite3.Connection, phone: str, result: str, now: Now, *, reached: bool) -> None:
-    """A phone was told something, and this came of it."""
+    """Store the result of sending to a phone."""
     connection.execute(
         "UPDATE phone SET tried = ?, heard = ?, reached = CASE WHEN ? THEN ? ELSE reached END WHERE name = ?",
         (to_micros(now.utc), result, reached, to_micros(now.utc), phone),
@@ -76,7 +75,11 @@ def record_attempt(connection: sqlite3.Connection, phone: str, result: str, now:
 
 
 def set_language(connection: sqlite3.Connection, phone: str, language: str | None) -> None:
-    """A phone is told in this language, or in the house's. LookupError: no such phone."""
+    """Set a phone's language; None: the house's.
+
+    Raises:
+        LookupError: no phone has this name.
+    """
     if not connection.execute("UPDATE phone SET language = ? WHERE name = ?", (language, phone)).rowcount:
         raise LookupError("no such phone")
 
@@ -84,9 +87,11 @@ def set_language(connection: sqlite3.Connection, phone: str, language: str | Non
 def pending_messages(
     connection: sqlite3.Connection, phone: str, now: Now, *, until: datetime
 ) -> tuple[StoredMessage, ...]:
-    """What a phone is owed and nobody is trying, oldest first; of more than 200 the newest.
+    """Return the messages that wait for a phone and that no sender has claimed, oldest first.
 
-    What is held beyond `until`, further than anybody who starts now would hold it, was held by a clock that was wrong.
+    Of more than 200, return the newest.
+
+    A claim beyond `until`, later than any claim made now would be, was made by a wrong clock and does not count.
     """
     query = (
         "SELECT m.id, m.at, m.entrance, m.visit, m.body FROM owed o JOIN message m ON m.id = o.message"
@@ -99,7 +104,10 @@ def pending_messages(
 def claim_messages(
     connection: sqlite3.Connection, phone: str, messages: Iterable[int], now: Now, *, until: datetime
 ) -> frozenset[int]:
-    """Take these messages to try them, until an instant; return those that nobody else had taken or told."""
+    """Claim these messages for a sender until an instant; return those that no other sender had claimed or delivered.
+
+    A crash frees them then.
+    """
     return frozenset(
         number
         for number in messages
@@ -111,21 +119,21 @@ def claim_messages(
 
 
 def release_messages(connection: sqlite3.Connection, phone: str, messages: Iterable[int]) -> None:
-    """The try failed: whoever comes next may try again at once."""
+    """Release claimed messages after a failed send."""
     connection.executemany(
         "UPDATE owed SET held = 0 WHERE phone = ? AND message = ?", [(phone, number) for number in messages]
     )
 
 
 def mark_delivered(connection: sqlite3.Connection, phone: str, messages: Iterable[int]) -> None:
-    """The phone has these messages."""
+    """Store that the phone has these messages."""
     connection.executemany("DELETE FROM owed WHERE phone = ? AND message = ?", [(phone, number) for number in messages])
 
 
 def use_link(connection: sqlite3.Connection, nonce: bytes, expires: datetime, now: Now) -> bool:
-    """Use a link; False: it was used before, or has expired.
+    """Use a link, once; False: it was used before, or has expired.
 
-    What has expired is forgotten, but only by a trusted clock: a wrong one that comes back would find it unused.
+    Only a trusted clock deletes expired links: after a wrong clock, a deleted link would look unused.
     """
     if now.trusted:
         expire_links(connection, now.utc)
@@ -138,12 +146,12 @@ def use_link(connection: sqlite3.Connection, nonce: bytes, expires: datetime, no
 
 
 def is_link_used(connection: sqlite3.Connection, nonce: bytes) -> bool:
-    """Whether a link was used and is not forgotten."""
+    """Return whether a link was used; an expired one may be unknown."""
     return connection.execute("SELECT 1 FROM used_link WHERE nonce = ?", (nonce,)).fetchone() is not None
 
 
 def expire_links(connection: sqlite3.Connection, utc: datetime) -> None:
-    """Forget used links that have expired by then."""
+    """Delete the used links that have expired at `utc`."""
     connection.execute("DELETE FROM used_link WHERE expires < ?", (to_micros(utc),))
 
 

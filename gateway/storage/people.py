@@ -1,7 +1,7 @@
 """Stores people and roles, the first claim and invitations. Each change enters the log, without secrets.
 
-Secrets come here as SHA-256, passwords as argon2id strings. `by` is the id of whoever asks. `reckoned` instants never
-lie after the true time (`gateway.web.auth.session_age`); `now` is what the log tells.
+Secrets are given as SHA-256, passwords as argon2id strings. `by` is the id of the person who acts. `reckoned` instants
+never lie after the true time (`gateway.web.auth.session_age`); `now` is the time in the log.
 """
 
 import hmac
@@ -24,14 +24,14 @@ from gateway.storage.outbox import queue_message, use_link
 from gateway.storage.records import read_record, read_records, to_micros
 from gateway.storage.sessions import SignInEntry, sign_in
 
-MAX_CLAIM_TRIES = 5  # wrong codes; then the code is void
-MAX_NOTED_BURSTS_PER_DAY = 10  # of wrong passwords for one account that are noted
+MAX_CLAIM_TRIES = 5  # then the code is void
+MAX_NOTED_BURSTS_PER_DAY = 10  # of one account; further ones are not logged
 _DAY = timedelta(days=1)
 _OWNER_ROLE = "owner"
 
 
 def has_owner(connection: sqlite3.Connection) -> bool:
-    """Whether the box has an owner."""
+    """Return whether the box has an owner."""
     return _owner_count(connection) > 0
 
 
@@ -46,7 +46,7 @@ def _owner_count(connection: sqlite3.Connection) -> int:
 
 
 def set_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:
-    """A new claim code takes the place of the old one, with all its tries."""
+    """Store a claim code in place of the old one and its tries: `DONE`, or `TAKEN`."""
     if has_owner(connection):
         return ClaimResult.TAKEN
     connection.execute("INSERT OR REPLACE INTO claim (one, secret) VALUES (1, ?)", (secret,))
@@ -55,7 +55,7 @@ def set_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> C
 
 
 def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:
-    """Whether this is the code; a wrong one counts."""
+    """Check a claim code; a wrong one counts, and the fifth makes the code void."""
     if has_owner(connection):
         return ClaimResult.TAKEN
     row = connection.execute("SELECT secret, wrong FROM claim").fetchone()
@@ -102,30 +102,30 @@ _SELECT_PERSON = "SELECT id, name, role, added, removed FROM person"
 
 
 def person(connection: sqlite3.Connection, ident: str) -> AccountHolder | None:
-    """Somebody by his id, also one who was removed and is not forgotten yet."""
+    """Return a person by id, also a removed one who is still stored."""
     return read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE id = ?", (ident,))
 
 
 def find_by_name(connection: sqlite3.Connection, folded: str) -> tuple[AccountHolder, str] | None:
-    """Who signs in under this name, with the argon2id string of his password."""
+    """Return the person who signs in under this name, with the argon2id string of the password."""
     found = read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE folded = ? AND removed IS NULL", (folded,))
     password = None if found is None else password_hash_of(connection, found.id)
     return None if found is None or password is None else (found, password)
 
 
 def password_hash_of(connection: sqlite3.Connection, ident: str) -> str | None:
-    """The argon2id string of somebody's password; None: he has no account any more."""
+    """Return the argon2id string of a person's password; None: there is no such account any more."""
     row = connection.execute("SELECT password FROM person WHERE id = ?", (ident,)).fetchone()
     return None if row is None else row[0]
 
 
 def all_people(connection: sqlite3.Connection) -> tuple[AccountHolder, ...]:
-    """Everybody with an account, the first one first."""
+    """Return everybody with an account, the first one first."""
     return read_records(connection, AccountHolder, f"{_SELECT_PERSON} WHERE removed IS NULL ORDER BY added, id")
 
 
 def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
-    """Give somebody another role; it counts at once, in his running sessions too."""
+    """Give a person another role, also in running sessions: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
     known = person(connection, ident)
     if known is None or known.removed is not None:
         return AccountChangeResult.UNKNOWN
@@ -140,7 +140,7 @@ def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *,
 
 
 def remove_account(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
-    """End somebody's account with all his sessions and known devices. His invitations hold no longer."""
+    """End an account with its sessions, known devices and invitations: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
     known = person(connection, ident)
     if known is None or known.removed is not None:
         return AccountChangeResult.UNKNOWN
@@ -154,7 +154,7 @@ def remove_account(connection: sqlite3.Connection, ident: str, now: Now, *, by: 
 
 
 def remove_installers(connection: sqlite3.Connection, now: Now, *, by: str) -> tuple[str, ...]:
-    """The installation is done: all installers are removed, and none that was invited can come any more."""
+    """End every installer's account and invitation; return the ids of the ended accounts."""
     gone: tuple[str, ...] = tuple(one.id for one in all_people(connection) if one.role == "installer")
     append(connection, "handed_over", {"installers": [*gone], "by": by}, utc=now.utc)
     for ident in gone:
@@ -166,7 +166,7 @@ def remove_installers(connection: sqlite3.Connection, now: Now, *, by: str) -> t
 def set_password(
     connection: sqlite3.Connection, ident: str, password: str, now: Now, *, device: str
 ) -> AccountChangeResult:
-    """A new password: whatever knew the old one is signed out and forgotten, but for the device it is changed on."""
+    """Set a new password: `DONE` or `UNKNOWN`. Sessions and known devices end, except this device."""
     changed = connection.execute(
         "UPDATE person SET password = ? WHERE id = ? AND removed IS NULL", (password, ident)
     ).rowcount
@@ -193,7 +193,9 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
         return RecoveryResult.USED, 0
     connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
-    connection.execute("DELETE FROM share WHERE by = ?", (ident,))  # whoever has to come back cannot vouch for them
+    connection.execute(
+        "DELETE FROM share WHERE by = ?", (ident,)
+    )  # an owner who lost the password may not have made them
     _void_invitations_and_offers(connection, ident, now)
     append(connection, "password_recovered", {"person": ident}, utc=now.utc)
     sign_in(connection, ident, password, entry)
@@ -201,7 +203,7 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
 
 
 def _void_invitations_and_offers(connection: sqlite3.Connection, ident: str, now: Now) -> None:
-    """Whoever knew the old password may have invited or offered the house by it: that must not outlive the password."""
+    """Delete a person's invitations and offers: somebody who knew the old password may have made them."""
     for (invited,) in connection.execute("DELETE FROM invitation WHERE by = ? RETURNING id", (ident,)).fetchall():
         append(connection, "invitation_withdrawn", {"invitation": invited, "by": ident}, utc=now.utc)
     for (offer,) in connection.execute("DELETE FROM house_offer WHERE by = ? RETURNING id", (ident,)).fetchall():
@@ -209,12 +211,12 @@ def _void_invitations_and_offers(connection: sqlite3.Connection, ident: str, now
 
 
 def rehash_password(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
-    """The same password under today's cost; nothing if it was changed meanwhile."""
+    """Store the same password's hash under the present cost; do nothing if the password was changed meanwhile."""
     connection.execute("UPDATE person SET password = ? WHERE id = ? AND password = ?", (new, ident, old))
 
 
 def record_failed_sign_ins(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
-    """Somebody tried so many wrong passwords for this account: noted, but nobody may fill the log with it."""
+    """Log a burst of wrong passwords for an account, at most 10 bursts a day: nobody may fill the log."""
     noted: int = connection.execute(
         "SELECT count(*) FROM entry WHERE kind = 'sign_in_wrong' AND at > ? AND body IS NOT NULL"
         " AND json_extract(CAST(body AS TEXT), '$.person') = ?",
@@ -229,7 +231,7 @@ def record_failed_sign_ins(connection: sqlite3.Connection, ident: str, tries: in
 
 
 def add_invitation(connection: sqlite3.Connection, invitation: Invitation, now: Now, *, lives: timedelta) -> None:
-    """Keep an invitation; those that are older than an invitation `lives` are forgotten."""
+    """Store an invitation, and delete those that are older than `lives`."""
     connection.execute("DELETE FROM invitation WHERE made <= ?", (to_micros(invitation.made - lives),))
     connection.execute(
         "INSERT INTO invitation (id, secret, role, by, made) VALUES (?, ?, ?, ?, ?)",
@@ -246,13 +248,13 @@ _SELECT_OPEN_INVITATIONS = (
 
 
 def open_invitations(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
-    """What can still be taken, oldest first: no older than it `lives`, from somebody who still is an owner."""
+    """Return the invitations that can still be accepted, oldest first: at most `lives` old, and by a present owner."""
     query = f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id"
     return read_records(connection, Invitation, query, (to_micros(reckoned - lives),))
 
 
 def withdraw_invitation(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
-    """Take an invitation back."""
+    """Withdraw an invitation: `DONE` or `UNKNOWN`."""
     if not connection.execute("DELETE FROM invitation WHERE id = ?", (ident,)).rowcount:
         return AccountChangeResult.UNKNOWN
     append(connection, "invitation_withdrawn", {"invitation": ident, "by": by}, utc=now.utc)
@@ -282,5 +284,5 @@ def redeem_invitation(
 
 
 def delete_removed_people(connection: sqlite3.Connection, *, before: datetime) -> None:
-    """Forget the names of those who were removed before an instant: the log's words of them go at the same time."""
+    """Delete the people who were removed before an instant; their log entries end at the same time."""
     connection.execute("DELETE FROM person WHERE removed < ?", (to_micros(before),))

@@ -13,7 +13,7 @@ from gateway.storage.part import StorePart, posts, reads, writes
 from gateway.storage.records import optional_instant, read_records, to_micros
 
 MAX_VIEW_RECORDS = 500
-VIEW_MERGE_WINDOW = timedelta(minutes=10)  # whoever looks at the same thing again within so long has looked once
+VIEW_MERGE_WINDOW = timedelta(minutes=10)  # repeated views within it count as one
 _RETENTION_CHOICE, _INSIDE_LIVE_CHOICE = "retention_days", "inside_live"
 
 ViewKind = Literal["live", "film", "report", "copy"]
@@ -21,7 +21,7 @@ ViewKind = Literal["live", "film", "report", "copy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRecord:
-    """Somebody (by id; None: whoever held a link) looked at a camera or a visit."""
+    """A person (by id; None: the holder of a link) looked at a camera or a visit."""
 
     began: datetime
     ended: datetime
@@ -32,7 +32,7 @@ class ViewRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureRecord:
-    """Films that were erased: of which visit, when, and by whom. `why` is "retention" where their time was over."""
+    """The films of a visit were erased. `why` is "retention" if their time was over; `by`: a person's id."""
 
     visit: str
     at: datetime
@@ -42,13 +42,13 @@ class ErasureRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCounts:
-    """How much is kept. Bytes are those of films; an `oldest` is None where there is nothing."""
+    """How much is stored. Bytes are those of films; an `oldest_...` is None if there is nothing."""
 
     visits: int
     film_bytes: int
     oldest_film: datetime | None
     held: int
-    entries: int  # of the log, whose words can still be read
+    entries: int  # of the log, with a body
     oldest_entry: datetime | None
     people: int
     sessions: int
@@ -59,7 +59,7 @@ class StoreCounts:
 
 
 def chosen_retention_days(connection: sqlite3.Connection) -> int | None:
-    """For how many days an owner chose to keep films."""
+    """Return for how many days an owner chose to keep films; None: as the house file says."""
     days = _read_choice(connection, _RETENTION_CHOICE)
     return None if days is None else int(days)
 
@@ -175,7 +175,7 @@ class PrivacyStore(StorePart):
     set_retention = writes(set_retention)
     inside_always = reads(inside_always)
     set_inside_always = writes(set_inside_always)
-    record_view = posts(_record_view)  # a full disk must not keep an owner from seeing his door
+    record_view = posts(_record_view)  # a full disk must not keep an owner from seeing the door
     views = reads(views)
     erasures = reads(erasures)
     counts = reads(counts)

@@ -13,20 +13,20 @@ from gateway.storage.schema import connect_read_only
 
 
 def owners(file: Path) -> tuple[AccountHolder, ...]:
-    """Who owns the box; nobody where there is no store yet.
+    """Return the owners of the box; empty without a store.
 
     Raises:
-        StoreFailed: it cannot be read.
+        StoreFailed: the store cannot be read.
     """
     with _open(file) as connection:
         return () if connection is None else tuple(one for one in people.all_people(connection) if one.role == "owner")
 
 
 def held_visit_count(file: Path) -> int:
-    """How many visits' films are held as evidence.
+    """Return the number of visits whose films are held as evidence.
 
     Raises:
-        StoreFailed: it cannot be read, so nobody knows.
+        StoreFailed: the store cannot be read.
     """
     query = "SELECT count(DISTINCT visit) FROM film WHERE held IS NOT NULL AND erased IS NULL"
     with _open(file) as connection:
@@ -34,10 +34,10 @@ def held_visit_count(file: Path) -> int:
 
 
 def retention_days(file: Path) -> int | None:
-    """For how many days an owner chose to keep films on a page; None: as the house file says.
+    """Return for how many days an owner chose to keep films; None: as the house file says.
 
     Raises:
-        StoreFailed: it cannot be read.
+        StoreFailed: the store cannot be read.
     """
     with _open(file) as connection:
         return None if connection is None else chosen_retention_days(connection)

@@ -17,7 +17,7 @@ from gateway.storage.records import from_micros, read_records, to_micros
 def begin_film(  # noqa: PLR0913 - one argument a column
     connection: sqlite3.Connection, visit: str, part: int, *, entrance: str, delivery: str | None, utc: datetime
 ) -> None:
-    """A part is being filmed; said again it changes nothing."""
+    """Store that a part is being filmed; a repeated call changes nothing."""
     connection.execute(
         "INSERT OR IGNORE INTO film (visit, part, entrance, delivery, began) VALUES (?, ?, ?, ?, ?)",
         (visit, part, entrance, delivery, to_micros(utc)),
@@ -25,7 +25,7 @@ def begin_film(  # noqa: PLR0913 - one argument a column
 
 
 def drop_film(connection: sqlite3.Connection, visit: str, part: int) -> None:
-    """Nobody came in: a part of which nothing was kept is not a film."""
+    """Delete a part without clips: nobody came in, so it is no film."""
     connection.execute(
         "DELETE FROM film WHERE visit = ? AND part = ? AND sealed IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM clip c WHERE c.visit = film.visit AND c.part = film.part)",
@@ -34,9 +34,9 @@ def drop_film(connection: sqlite3.Connection, visit: str, part: int) -> None:
 
 
 def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None:
-    """A clip is closed and hashed; its hash enters the log. Said again it changes nothing.
+    """Store a closed, hashed clip and log its hash; a repeated call changes nothing.
 
-    A film that began while the disk was full is noted now.
+    A film that began while the disk was full is stored now.
     """
     begin_film(connection, clip.visit, clip.part, entrance=clip.entrance, delivery=None, utc=clip.start)
     gaps = json.dumps([[to_micros(start), to_micros(end)] for start, end in clip.gaps])
@@ -62,7 +62,11 @@ def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None
 
 
 def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
-    """A part's manifest is signed and on disk. LookupError: a part that never began."""
+    """Store that a part's manifest is signed and on disk.
+
+    Raises:
+        LookupError: the part never began.
+    """
     changed = connection.execute(
         "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?",
         (manifest_sha256, to_micros(now.utc), visit, part),
@@ -73,7 +77,11 @@ def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_
 
 
 def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
-    """Keep a visit's films from being deleted, or (None) no longer. LookupError: no film of it."""
+    """Protect a visit's films from deletion; `why` None ends that.
+
+    Raises:
+        LookupError: the visit has no film.
+    """
     changed = connection.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
     if not changed.rowcount:
         raise LookupError(f"no film of {visit}")
@@ -81,9 +89,10 @@ def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: N
 
 
 def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
-    """Mark a visit's films erased and hide its log entries' bodies; False: held, or erased before.
+    """Mark a visit's films as erased and erase its log entries' bodies; False: held, or erased before.
 
-    Call it before the files are deleted; an erased film whose clips still stand is finished at the next start.
+    Call it before the files are deleted. The next start deletes the files of an erased film whose clips are still
+    stored.
     """
     changed = connection.execute(
         "UPDATE film SET erased = ? WHERE visit = ? AND erased IS NULL AND NOT EXISTS"
@@ -99,7 +108,7 @@ def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, 
 
 
 def delete_clips(connection: sqlite3.Connection, visit: str) -> None:
-    """The files of an erased visit are gone. Clips of one that is not erased stay known."""
+    """Delete the clips of an erased visit, whose files are deleted. Clips of a film that is not erased stay."""
     connection.execute(
         "DELETE FROM clip WHERE visit = ? AND EXISTS"
         " (SELECT 1 FROM film f WHERE f.visit = clip.visit AND f.part = clip.part AND f.erased IS NOT NULL)",
@@ -136,7 +145,7 @@ def _gaps(stored: Any) -> tuple[tuple[datetime, datetime], ...]:  # noqa: ANN401
 
 
 def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:
-    """The visit or incident that began last at this entrance; of one in which nobody came in no film is left."""
+    """Return the visit or incident that began last at this entrance; a visit without a film counts too."""
     row = connection.execute(
         "SELECT visit FROM (SELECT visit, began FROM film WHERE entrance = ?1"
         " UNION ALL SELECT id, began FROM visit WHERE entrance = ?1) ORDER BY began DESC LIMIT 1",

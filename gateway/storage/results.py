@@ -10,13 +10,13 @@ from gateway.storage.records import optional_instant, to_micros
 from gateway.storage.rows import SELECT_DUE, DeliveryRow, read_each, row_of
 from gateway.system.containment import Containment
 
-MAX_DELIVERIES_PER_CALL = 200  # deliveries looked at in one call: about 10 ms
+MAX_DELIVERIES_PER_CALL = 200  # about 10 ms
 
 
 def changed_results(
     connection: sqlite3.Connection, house: DeliveryContext, box: str, now: Now, contained: Containment
 ) -> tuple[tuple[DeliveryResult, ...], tuple[str, ...]]:
-    """What retailers have to be told now, and the deliveries of which they know all already.
+    """Return the results that retailers must receive now, and the keys of due deliveries without a change.
 
     Without trusted time no window opens or ends.
     """
@@ -37,7 +37,7 @@ def changed_results(
 def reschedule_known(
     connection: sqlite3.Connection, keys: tuple[str, ...], house: DeliveryContext, box: str, now: Now
 ) -> None:
-    """Look at these again when time changes them, if their retailer still knows all."""
+    """Schedule the next check of these deliveries, unless their result has changed meanwhile."""
     for key in keys:
         row = row_of(connection, key)
         if row is not None and row.told == _comparable(row.result(house, box, now)):
@@ -45,7 +45,7 @@ def reschedule_known(
 
 
 def next_change(connection: sqlite3.Connection) -> datetime | None:
-    """When a retailer may have to be told something, at the earliest (1970: now)."""
+    """Return the earliest instant at which a retailer may have to receive a result (1970: now)."""
     row = connection.execute("SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL").fetchone()
     return optional_instant(row[0])
 
@@ -53,7 +53,7 @@ def next_change(connection: sqlite3.Connection) -> datetime | None:
 def mark_reported(
     connection: sqlite3.Connection, result: DeliveryResult, house: DeliveryContext, box: str, now: Now
 ) -> None:
-    """The retailer was told this; if more has happened meanwhile it is found again."""
+    """Store that the retailer received this result; if it has changed meanwhile, it is due again."""
     row = row_of(connection, f"{result.brand}.{result.delivery}")
     if row is None:
         return
@@ -66,7 +66,7 @@ def mark_reported(
 def store_reported(
     connection: sqlite3.Connection, row: DeliveryRow, result: DeliveryResult, house: DeliveryContext, now: Now
 ) -> None:
-    """Keep what was told and when time alone changes it."""
+    """Store what the retailer knows, and when time alone changes it."""
     connection.execute("UPDATE delivery SET told = ? WHERE key = ?", (_comparable(result), row.order.key))
     _schedule_check(connection, row, house, now)
 
@@ -77,5 +77,5 @@ def _schedule_check(connection: sqlite3.Connection, row: DeliveryRow, house: Del
 
 
 def _comparable(result: DeliveryResult) -> str:
-    """All that makes two results differ for a retailer."""
+    """Return what makes two results differ for a retailer."""
     return result.model_dump_json(include={"version", "state", "reason", "missing", "house", "lacking"})

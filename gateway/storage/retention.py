@@ -13,11 +13,11 @@ from gateway.storage.records import to_micros
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
-    """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
+    """Delete answers, links and pauses that are over at `utc`, a trusted time, and everything from before `before`.
 
-    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, readiness
-    counts, events that a hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a
-    visit whose film is held or not yet erased stays. The chain stays whole: a log body leaves its digest.
+    That is deliveries, visits, messages (also those that a phone still waits for), removed people, views, readiness
+    counts, the hub's acknowledged events, and log bodies. Films end separately (`recordings.mark_erased`); everything
+    of a visit whose film is held or not yet erased stays. The chain stays valid: a log body leaves its digest.
     """
     cut = to_micros(before)
     expire_links(connection, utc)

@@ -22,7 +22,7 @@ TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 _USED_INTENTS = "('reserved', 'spent')"
 _WITHDRAWN_INTENTS = "('reserved', 'spent', 'given_back')"
 
-# One row a delivery, by nothing but index look-ups; what follows WHERE comes from this package only.
+# One row for each delivery, by index look-ups only. All text after WHERE comes from this package.
 _SELECT_ROW = f"""
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts, d.ends, d.cold_max_c, d.cancelled,
   d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
@@ -58,7 +58,7 @@ SELECT_DUE = _SELECT_ROW + _FROM_DELIVERY + "d.look_at <= ? ORDER BY d.look_at L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One delivery with all that decides about it."""
+    """One delivery with everything that decides about it."""
 
     order: DeliveryOrder
     permission: Permission | None
@@ -69,11 +69,11 @@ class DeliveryRow:
     code_kind: str | None = None
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
-        """The candidate as `decide` sees it."""
+        """Return the delivery as `decide` takes it."""
         return candidate(self.order, self.permission, self.usage, house=house, now=now)
 
     def result(self, house: DeliveryContext, box: str, now: Now) -> DeliveryResult:
-        """What the retailer may be told now."""
+        """Return what the retailer may know now."""
         seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
         return DeliveryResult(
             box=box,
@@ -89,7 +89,7 @@ class DeliveryRow:
         )
 
     def next_check_micros(self, house: DeliveryContext, now: Now) -> int | None:
-        """When time alone changes what the retailer sees."""
+        """Return when time alone changes what the retailer sees, in microseconds; None: never."""
         seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
         instant = next_change_at(self.order, seen, now=now)
         return None if instant is None else to_micros(instant)
@@ -102,9 +102,9 @@ def read_each(
     connection: sqlite3.Connection, query: str, parameters: Sequence[object], read: Callable[[DeliveryRow], T],
     contained: Containment,
 ) -> Iterator[T]:  # fmt: skip
-    """Read deliveries with one of this module's queries; what `read` makes of each.
+    """Read deliveries with one of this module's queries, and yield what `read` returns for each.
 
-    A row that raises an unforeseen error (a release of before wrote it) is set aside, and all others are read.
+    A row that raises an unforeseen error (an earlier release wrote it) is skipped, and all others are read.
     """
     for raw in _select(connection, query, parameters):
         found: list[T] = []
@@ -114,7 +114,7 @@ def read_each(
 
 
 def row_of(connection: sqlite3.Connection, key: str) -> DeliveryRow | None:
-    """One delivery by its name in the house."""
+    """Return one delivery by its key, `brand.id`."""
     return next((_row(raw) for raw in _select(connection, SELECT_BY_KEY, (key,))), None)
 
 
@@ -125,17 +125,17 @@ def _select(connection: sqlite3.Connection, query: str, parameters: Sequence[obj
 
 
 def mark_for_check(connection: sqlite3.Connection, key: str) -> None:
-    """Have a look at what the retailer was told about this delivery: it may have changed."""
+    """Have the delivery's result compared with what the retailer knows, as soon as possible."""
     connection.execute("UPDATE delivery SET look_at = 0 WHERE key = ?", (key,))
 
 
 def mark_brand_for_check(connection: sqlite3.Connection, brand: str, now: Now) -> None:
-    """Compare what the retailer knows of the brand's open deliveries with what is so now, as soon as possible."""
+    """Have the results of the brand's open deliveries compared with what the retailer knows, as soon as possible."""
     connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, to_micros(now.utc)))
 
 
 def permission_of(connection: sqlite3.Connection, brand: str) -> Permission | None:
-    """The owner's word on a brand."""
+    """Return the owner's decision on a brand; None: the store has none."""
     row = connection.execute("SELECT version, standing, terms FROM permission WHERE brand = ?", (brand,)).fetchone()
     return None if row is None else _permission(brand, *row)
 
@@ -182,5 +182,5 @@ def _row(row: sqlite3.Row) -> DeliveryRow:
         lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
         checked=optional_instant(row["checked"]),
         told=row["told"],
-        code_kind=row["code_kind"] if "code_kind" in row.keys() else None,  # noqa: SIM118 - a Row's `in` looks at values
+        code_kind=row["code_kind"] if "code_kind" in row.keys() else None,  # noqa: SIM118 - `in` on a Row compares values
     )

@@ -10,11 +10,11 @@ from pathlib import Path
 from gateway.domain.delivery.barcodes import renormalise
 from gateway.storage.models import DatabaseRefused
 
-_APPLICATION_ID = 0x50455252  # "PERR": tells our file from any other SQLite file
+_APPLICATION_ID = 0x50455252  # "PERR": distinguishes our file from any other SQLite file
 
 
 def migration_scripts() -> tuple[str, ...]:
-    """The migrations in their order; number n brings a database from version n - 1 to n."""
+    """Return the migrations in order; number n brings a database from version n - 1 to n."""
     found = sorted((f for f in files("gateway.storage").joinpath("sql").iterdir() if f.name.endswith(".sql")), key=str)
     if [f.name for f in found] != [f"{n:04}.sql" for n in range(1, len(found) + 1)]:
         raise ValueError("the migrations are numbered without a gap")
@@ -22,7 +22,7 @@ def migration_scripts() -> tuple[str, ...]:
 
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
-    """Open one connection. The writer's never checkpoints by itself; the readers' cannot write."""
+    """Open one connection. The writer's connection never checkpoints by itself; a reader's cannot write."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.create_function("parcel_code", 1, renormalise, deterministic=True)  # a migration calls it
@@ -32,7 +32,9 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             raise DatabaseRefused(f"{path.name} cannot be kept in WAL mode (a network file system?)")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten: many builds leave it
+        connection.execute(
+            "PRAGMA secure_delete = ON"
+        )  # deleted content is overwritten; many builds do not do it by default
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection
@@ -78,7 +80,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
 
 
 def create_identity(connection: sqlite3.Connection) -> None:
-    """Give a new database its own identity; an older one keeps its."""
+    """Give a new database its own identity; an older one keeps its identity."""
     connection.execute(
         "INSERT OR IGNORE INTO box (one, generation, code_key) VALUES (1, ?, ?)",
         (secrets.token_hex(16), secrets.token_bytes(32)),

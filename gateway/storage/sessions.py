@@ -12,27 +12,27 @@ from gateway.storage.audit_log import append
 from gateway.storage.models import AccountHolder, KnownDevice, Session
 from gateway.storage.records import from_micros, optional_instant, read_record, to_micros
 
-MAX_DEVICES_PER_PERSON = 20  # of one person; the one that signed in longest ago is forgotten
+MAX_DEVICES_PER_PERSON = 20  # the one with the oldest sign-in is deleted
 
 BackoffKind = Literal["name", "pair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInEntry:
-    """A sign-in to be stored: a session on a device that is known already or is from now on. Secrets are SHA-256."""
+    """A sign-in: a new session on a device that is known already or is from now on. Secrets are SHA-256."""
 
     session: str
     secret: bytes = field(repr=False)
     device: str
     device_secret: bytes = field(repr=False)
     at: datetime
-    browser: str | None = None  # a word of gateway/web/auth/user_agent.py
+    browser: str | None = None  # a value of gateway/web/auth/user_agent.py
 
 
 def sign_in(connection: sqlite3.Connection, person: str, password: str, entry: SignInEntry) -> bool:
-    """Sign somebody in; the device's earlier session ends.
+    """Sign a person in; the device's earlier session ends.
 
-    False: he was removed, or has another password than the one that was tried (`password`, its argon2id string).
+    False: the account was removed, or has another password than `password`, the argon2id string that was checked.
     """
     if not connection.execute("SELECT 1 FROM person WHERE id = ? AND password = ?", (person, password)).fetchone():
         return False
@@ -75,29 +75,32 @@ def _session(row: tuple[str, bytes, str, int, int, str | None, str, str, str, in
 
 
 def session(connection: sqlite3.Connection, ident: str) -> Session | None:
-    """One session, with its person as he is now."""
+    """Return one session, with its person's present account."""
     row = connection.execute(f"{_SELECT_SESSION} AND s.id = ?", (ident,)).fetchone()
     return None if row is None else _session(row)
 
 
 def sessions_of(connection: sqlite3.Connection, person: str) -> tuple[Session, ...]:
-    """All sessions of a person, the one that began first first."""
+    """Return all sessions of a person, the oldest first."""
     return tuple(map(_session, connection.execute(f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))))
 
 
 def touch_session(connection: sqlite3.Connection, ident: str, when: datetime) -> None:
-    """A session was used; it was never used earlier than it was."""
+    """Store that a session was used; an earlier instant than the stored one changes nothing."""
     connection.execute("UPDATE session SET seen = max(seen, ?) WHERE id = ?", (to_micros(when), ident))
 
 
 def end_session(connection: sqlite3.Connection, ident: str) -> None:
-    """End a session; its device stays known, but speaks no longer through a hub."""
+    """End a session. Its device stays known, but its browser can no longer send orders through a hub."""
     connection.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
     connection.execute("DELETE FROM session WHERE id = ?", (ident,))
 
 
 def end_sessions(connection: sqlite3.Connection, person: str, *, but: str | None = None) -> None:
-    """End all sessions of a person, but for one; his other devices speak no longer through a hub."""
+    """End all sessions of a person, except `but`.
+
+    The browsers of other devices can no longer send orders through a hub.
+    """
     connection.execute(
         "DELETE FROM browser WHERE device IN (SELECT id FROM device WHERE person = ?)"
         " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",
@@ -111,7 +114,7 @@ def end_sessions(connection: sqlite3.Connection, person: str, *, but: str | None
 def expire_sessions(
     connection: sqlite3.Connection, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta
 ) -> None:
-    """Forget sessions that ended by time, and devices in which nobody signed in for so long as they stay `known`."""
+    """Delete sessions that are unused for `idle` or as old as `oldest`, and devices without a sign-in for `known`."""
     connection.execute(
         "DELETE FROM session WHERE seen <= ? OR began <= ?", (to_micros(reckoned - idle), to_micros(reckoned - oldest))
     )
@@ -119,7 +122,7 @@ def expire_sessions(
 
 
 def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:
-    """The latest reckoned instant that was stored: it is over."""
+    """Return the latest reckoned instant that was stored: it has passed."""
     row: tuple[int | None] = connection.execute(
         "SELECT max(t) FROM (SELECT max(seen) t FROM session UNION ALL SELECT max(seen) FROM device"
         " UNION ALL SELECT max(made) FROM invitation UNION ALL SELECT max(made) FROM house_offer)"
@@ -131,24 +134,24 @@ def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:
 
 
 def device(connection: sqlite3.Connection, ident: str) -> KnownDevice | None:
-    """A device by its id."""
+    """Return a device by its id."""
     return read_record(connection, KnownDevice, "SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,))
 
 
 def backoff_slot(connection: sqlite3.Connection, text: str, *, of: int) -> int:
-    """The slot of a name (or name and address) among so many; nobody without this box's key can tell which."""
+    """Return the slot of a name (or name and address) among `of`; only this box's key tells which."""
     key: bytes = connection.execute("SELECT code_key FROM box").fetchone()[0]
     digest = hmac.new(key, b"backoff\0" + text.encode(errors="backslashreplace"), sha256).digest()
     return int.from_bytes(digest[:8]) % of
 
 
 def failure_counts(connection: sqlite3.Connection, kind: BackoffKind) -> Mapping[int, int]:
-    """How often a wrong password was tried, by slot."""
+    """Return how often a wrong password was tried, by slot."""
     return dict(connection.execute("SELECT slot, failures FROM backoff WHERE kind = ?", (kind,)).fetchall())
 
 
 def set_failure_counts(connection: sqlite3.Connection, counts: Mapping[tuple[BackoffKind, int], int]) -> None:
-    """Keep how often a wrong password was tried."""
+    """Store how often a wrong password was tried."""
     for (kind, number), count in counts.items():
         connection.execute(
             "INSERT OR REPLACE INTO backoff (kind, slot, failures) VALUES (?, ?, ?)", (kind, number, count)
@@ -156,10 +159,10 @@ def set_failure_counts(connection: sqlite3.Connection, counts: Mapping[tuple[Bac
 
 
 def device_failure_counts(connection: sqlite3.Connection) -> Mapping[str, int]:
-    """How often a wrong password was tried on known devices, by device."""
+    """Return how often a wrong password was tried on known devices, by device."""
     return dict(connection.execute("SELECT id, failures FROM device WHERE failures > 0").fetchall())
 
 
 def set_device_failure_count(connection: sqlite3.Connection, ident: str, count: int) -> None:
-    """Keep how often a wrong password was tried on a known device."""
+    """Store how often a wrong password was tried on a known device."""
     connection.execute("UPDATE device SET failures = ? WHERE id = ?", (count, ident))

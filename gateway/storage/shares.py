@@ -1,4 +1,4 @@
-"""Stores links that show a visit to an outsider; each ends with its time, its maker or its film."""
+"""Stores links that show a visit to an outsider; each ends with its time, its maker's account, or the film."""
 
 import sqlite3
 from datetime import datetime
@@ -10,7 +10,11 @@ from gateway.storage.records import read_records, to_micros
 
 
 def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> None:
-    """Show a visit; what has had its time is forgotten. LookupError: its films are erased, or there are none."""
+    """Share a visit, and delete expired shares.
+
+    Raises:
+        LookupError: the visit has no film, or it is erased.
+    """
     connection.execute("DELETE FROM share WHERE until <= ?", (to_micros(now.utc),))
     if not connection.execute("SELECT 1 FROM film WHERE visit = ? AND erased IS NULL", (share.visit,)).fetchone():
         raise LookupError(f"no film of {share.visit}")
@@ -22,7 +26,7 @@ def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> N
 
 
 def active_shares(connection: sqlite3.Connection, utc: datetime) -> tuple[SharedVisit, ...]:
-    """What is shown at an instant, by whoever still has an account, the newest first."""
+    """Return what is shared at an instant by people who still have an account, the newest first."""
     query = (
         "SELECT s.id, s.secret, s.visit, s.by, s.made, s.until FROM share s JOIN person p ON p.id = s.by"
         " WHERE s.until > ? AND p.removed IS NULL"
@@ -32,7 +36,7 @@ def active_shares(connection: sqlite3.Connection, utc: datetime) -> tuple[Shared
 
 
 def end_share(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
-    """Show it no longer, at once; False: there is no such share any more."""
+    """End a share at once; False: there is no such share any more."""
     row = connection.execute("DELETE FROM share WHERE id = ? RETURNING visit", (ident,)).fetchone()
     if row is None:
         return False

@@ -1,9 +1,9 @@
-"""Copies the store beside a running box and marks the copy before anyone uses it.
+"""Copies the store beside a running box, and makes the copy safe before it can be used.
 
-What the box does after the copy was made the copy does not know. So in it nothing opens: each entrance is in safe mode
-until its owner acknowledges; each delivery waits to be announced anew, by a message that was signed after the copy was
-put to use; each brand that was let in asks again; nobody is signed in, and no invitation, share or code counts. That is
-done to the copy and not when it is put back: whoever unpacks one by hand has the same safe one.
+The copy does not contain what the box does later. So nothing opens in it: each entrance is in safe mode until its owner
+acknowledges; each delivery must be announced again, by a message that was signed after the copy is put to use; each
+permitted brand must ask again; no session, invitation, share or code is valid. This is done to the copy, not at its
+restore: a copy that somebody unpacks by hand is as safe.
 """
 
 import secrets
@@ -21,18 +21,20 @@ from gateway.storage.permissions import decide_brand
 from gateway.storage.records import to_micros
 from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
 
-SESSION_NUMBER_GAP = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
+SESSION_NUMBER_GAP = (
+    1_000_000  # the original may still use the numbers between: answers to its queries prove nothing here
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotContents:
-    """What is in the copy. `running`: visits and incidents that were not over, whose films are not whole yet."""
+    """The contents of the copy. `running`: visits and incidents that were not over, whose films are incomplete."""
 
     head: ChainHead
     running: frozenset[str]
     clips: tuple[StoredClip, ...]
     people: tuple[AccountHolder, ...]
-    brands: tuple[str, ...]  # that were let in
+    brands: tuple[str, ...]  # that were permitted
 
 
 def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
@@ -60,7 +62,7 @@ def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
 
 
 def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
-    """Make the copy one in which nothing opens, and say what is in it."""
+    """Change the copy so that nothing opens in it; return its contents."""
     running = _reset_entrances(connection)
     brands = tuple(
         brand
@@ -90,9 +92,9 @@ def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
 
 
 def _reset_entrances(connection: sqlite3.Connection) -> set[str]:
-    """Bring every entrance to rest, in safe mode: what it was in the middle of ends elsewhere. Returns that.
+    """Put every entrance into safe mode without a visit; return the ids of the visits and incidents that ran.
 
-    A reservation is spent: nobody knows here what it came to.
+    A reservation counts as used, because its outcome is unknown here.
     """
     running: set[str] = set()
     for name, kept in connection.execute("SELECT id, state FROM entrance").fetchall():

@@ -1,4 +1,4 @@
-"""The writer thread. It groups waiting jobs into one commit, so that one sync serves many."""
+"""The writer thread. It groups waiting jobs into one commit, so that one sync serves many jobs."""
 
 import asyncio
 import queue
@@ -15,11 +15,11 @@ from gateway.storage.schema import connect, create_identity, migrate, migration_
 
 T = TypeVar("T")
 
-MAX_JOBS_PER_COMMIT = 64  # jobs in one commit at most: what waits longer than that should not wait for all of it
-IDLE_CHECKPOINT_COMMITS = 200  # commits after which an idle writer moves the WAL into the database
-BUSY_CHECKPOINT_COMMITS = 2000  # and a busy one too, lest the WAL grow for ever
+MAX_JOBS_PER_COMMIT = 64  # a long queue should not wait for one large commit
+IDLE_CHECKPOINT_COMMITS = 200  # then an idle writer moves the WAL into the database
+BUSY_CHECKPOINT_COMMITS = 2000  # then a busy writer does too, so that the WAL does not grow without end
 
-# Primary result codes that speak of the world and not of a bug.
+# Primary result codes of the environment, not of a bug.
 _ENVIRONMENT_ERRORS = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -36,8 +36,8 @@ _ENVIRONMENT_ERRORS = frozenset(
 )
 
 
-class AbortWork(Exception):  # noqa: N818 - not an error: an answer
-    """Raised by a piece of work: undo what it wrote and answer with `result`."""
+class AbortWork(Exception):  # noqa: N818 - it is a result and no error
+    """Raised by a piece of work: the writer undoes what it wrote and returns `result`."""
 
     def __init__(self, result: object) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class AbortWork(Exception):  # noqa: N818 - not an error: an answer
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
-    mark: Now | None = None  # after the commit a mark is to be written outside the file, with this time
+    mark: Now | None = None  # the time of the mark to write after the commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +59,21 @@ class _JobResult:
 
 
 def is_environment_error(error: sqlite3.Error) -> bool:
-    """Whether the disk or the file is to blame, and not this program."""
+    """Return whether the disk or the file causes the error, and not this program."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(code, int) and code & 0xFF in _ENVIRONMENT_ERRORS
 
 
 class Writer:
-    """Runs pieces of work on the only writing connection, each whole or not at all, and answers after the sync."""
+    """Runs pieces of work on the only writing connection, each as a whole or not at all, and returns after the sync."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path = path
         self._loop = loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
-        self.commits = 0  # so far
-        self._checkpointed_count = 0  # and how many of them a checkpoint has seen
+        self.commits = 0  # number of commits so far
+        self._checkpointed_count = 0  # number of commits at the last checkpoint
         self._is_closing = False
         self.marker: Callable[[sqlite3.Connection, Now], bool] = lambda _connection, _now: True
         """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
@@ -82,22 +82,22 @@ class Writer:
         self._thread.start()
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do this in a transaction and return when it is on disk.
+        """Run `work` in a transaction and return its result once it is on disk.
 
-        An exception out of `work` undoes this work alone and comes back here.
+        An exception of `work` undoes this work alone and is raised here.
 
         Raises:
-            StoreFailed: the disk did not take it.
+            StoreFailed: the disk did not store it.
         """
-        return await self._submit(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # `work`'s own
+        return await self._submit(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # a job's future has the type of its own work
 
     async def do_marked(self, work: Callable[[sqlite3.Connection], T], now: Now) -> tuple[T, bool]:
-        """Do this as `do`, then write the mark outside the file; second, whether that could be written.
+        """Run `work` as `do`, then write the mark outside the file; second, return whether the mark was written.
 
         Raises:
-            StoreFailed: the disk did not take the work itself.
+            StoreFailed: the disk did not store the work itself.
         """
-        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # the same
+        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # as in `do`
 
     async def _submit(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
         if self._is_closing:
@@ -106,7 +106,7 @@ class Writer:
         return await job.done
 
     def post(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Do this in a transaction and do not wait: for what may be lost. The disk's failure is passed over."""
+        """Run `work` in a transaction and do not wait: it may be lost. A failure of the disk is ignored."""
         if self._is_closing:
             return
         done: asyncio.Future[object] = self._loop.create_future()
@@ -114,7 +114,7 @@ class Writer:
         self._jobs.put(_Job(work, done))
 
     async def close(self) -> None:
-        """Finish what waits, then close the file."""
+        """Finish the waiting work, then close the file."""
         if not self._is_closing:
             self._is_closing = True
             self._jobs.put(None)
@@ -131,7 +131,7 @@ class Writer:
             self._disconnect(checkpoint=True)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
-        """Wait for one job, then take along what else waits; False at the end."""
+        """Wait for one job, then take all waiting jobs; second, return False at the end."""
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
@@ -145,10 +145,10 @@ class Writer:
         return group, False
 
     def _commit(self, group: list[_Job]) -> list[_JobResult]:
-        """Do all jobs in one transaction. When it fails nothing of it counts, and its connection is never used again.
+        """Run all jobs in one transaction. If it fails, none of them is stored, and its connection is never used again.
 
-        A sync that failed is not tried again: the kernel may have dropped the pages and would report success. The
-        next commit writes its pages anew, through a new connection.
+        A failed sync is not repeated: the kernel may have dropped the pages and would report success. The next commit
+        writes its pages again, through a new connection.
         """
         try:
             connection = self._connect()
@@ -160,14 +160,14 @@ class Writer:
             self._disconnect(checkpoint=False)
             failure = StoreFailed(str(error)) if is_environment_error(error) else error
             return [_JobResult(job, None, failure) for job in group]
-        except BaseException as error:  # noqa: BLE001 - nobody may wait for ever: whoever waits gets the bug
+        except BaseException as error:  # noqa: BLE001 - each waiting caller must get the bug, not wait for ever
             self._disconnect(checkpoint=False)
             return [_JobResult(job, None, error) for job in group]
         self.commits += 1
         return done
 
     def _write_mark(self, connection: sqlite3.Connection, done: list[_JobResult]) -> list[_JobResult]:
-        """Write one mark for all who asked for one, and tell each whether it could be written."""
+        """Write one mark for all jobs that need one, and return to each whether it was written."""
         asked = [one.job.mark for one in done if one.job.mark is not None and one.error is None]
         if not asked:
             return done
@@ -179,7 +179,7 @@ class Writer:
         def resolve() -> None:
             for one in done:
                 future = one.job.done
-                if future.done():  # whoever waited was cancelled
+                if future.done():  # the caller was cancelled
                     continue
                 if one.error is not None:
                     future.set_exception(one.error)
@@ -209,7 +209,7 @@ class Writer:
             connection.close()
 
     def _maybe_checkpoint(self) -> None:
-        """Between commits; PASSIVE waits for nobody and nobody waits for it."""
+        """Checkpoint between commits. PASSIVE waits for no reader, and no reader waits for it."""
         since = self.commits - self._checkpointed_count
         if self._connection is None or since < (
             IDLE_CHECKPOINT_COMMITS if self._jobs.empty() else BUSY_CHECKPOINT_COMMITS
@@ -227,18 +227,18 @@ class Writer:
 def _ignore_store_failure(done: asyncio.Future[object]) -> None:
     error = None if done.cancelled() else done.exception()
     if error is not None and not isinstance(error, StoreFailed):
-        raise error  # a bug: the loop's exception handler hears of it
+        raise error  # a bug: the loop's exception handler reports it
 
 
 def _run_job(connection: sqlite3.Connection, job: _Job) -> _JobResult:
-    """Do one job inside its own savepoint; a failure of the world is raised and ends the whole group."""
+    """Run one job in its own savepoint. An error of disk or file is raised and ends the whole group."""
     connection.execute("SAVEPOINT job")
     try:
         done = _JobResult(job, job.work(connection))
     except AbortWork as undo:
         connection.execute("ROLLBACK TO job")
         done = _JobResult(job, undo.result)
-    except Exception as error:  # this job's bug is its caller's; the others of the group go on
+    except Exception as error:  # a bug of this job: its caller gets it, the other jobs continue
         if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not connection.in_transaction):
             raise
         connection.execute("ROLLBACK TO job")

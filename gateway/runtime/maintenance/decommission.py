@@ -43,9 +43,10 @@ class WipeObstacle:
 
 
 class Decommissioning:
-    """Decommissions the box. It calls `owed` when results for retailers are due, and `again` to restart the gateway.
+    """Decommissions the box.
 
-    `wished` takes an entrance, a request and its person (`Inbox.wished`).
+    `submit_request` takes an entrance, a request and its person's id (`Inbox.submit_request`). `schedule_results` is
+    called when results for retailers are due, `restart` restarts the gateway.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
@@ -98,7 +99,7 @@ class Decommissioning:
         return tuple(found)
 
     async def wipe(self, by: str, *, held_too: bool) -> tuple[WipeObstacle, ...]:
-        """Decide to wipe the box and send retailers the results of open deliveries; then call `again`.
+        """Decide to wipe the box and send retailers the results of open deliveries; the caller then calls `restart`.
 
         If there are obstacles, return them and decide nothing. The house is stopped first, so that nobody comes in
         meanwhile; the stop remains whatever happens next.

@@ -85,7 +85,7 @@ def _parse_language(word: str | None) -> Language | None:
 class NotificationQueue:
     """A `NotificationChannel` (`texts.py`) to all phones of the owner.
 
-    `key` signs links; `lot` returns 0 to 1. `on_change` is called when a phone's state has changed.
+    `key` signs links; `jitter` returns 0 to 1. `on_change` is called when a phone's state has changed.
     """
 
     def __init__(  # noqa: PLR0913 - what it speaks with and knows, named one by one
