@@ -44,7 +44,7 @@ class Deliveries(StorePart):
         return self._processor.context
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
-        """Answer one signed message; `verified` is what `signature.verify` returned for these bytes."""
+        """Answer one signed message; `verified` is what `verify_delivery` returned for these bytes."""
 
         def work(connection: sqlite3.Connection) -> MessageAnswer:
             return self._processor.answer(connection, token, verified, now)

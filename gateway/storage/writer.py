@@ -97,7 +97,7 @@ class Writer:
         Raises:
             StoreFailed: the disk did not store the work itself.
         """
-        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # as in `do`
+        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # a future of a job has the type of its work
 
     async def _submit(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
         if self._is_closing:

@@ -29,10 +29,10 @@ MAX_HUB_SIGNED_PER_DAY = (
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
 HubDeliveryHandler = Callable[[bytes, str], Awaitable[JobOutcome]]
-"""Handles a signed message for this box or for this home at the hub (`Inbox.by_hub`)."""
+"""Handles a signed message for this box or for this home at the hub (`Inbox.accept_from_hub`)."""
 
 HubSignedHandler = Callable[[bytes, str, str], Awaitable[JobOutcome]]
-"""Handles a message that the hub signed for a brand, for this home, under this key (`Inbox.hub_signed`)."""
+"""Handles a message that the hub signed for a brand, for this home, under this key (`Inbox.accept_hub_signed`)."""
 
 
 def job_handlers(

@@ -62,7 +62,7 @@ class LinkError(StrEnum):
     FORGED = auto()  # this box did not sign it, or not in this form
     EXPIRED = auto()
     CLOCK_UNTRUSTED = auto()  # the expiry cannot be checked; a stop works all the same
-    USED = auto()  # not found here: `Store.use_link` knows
+    USED = auto()  # not found here: `AccountStore.use_link` knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
 
 
 def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
-    """Verify a link from any source. `Store.use_link` checks whether it was used before."""
+    """Verify a link from any source. `AccountStore.use_link` checks whether it was used before."""
     link = _verified(token, key)
     if link is None:
         return LinkError.FORGED
