@@ -1,8 +1,8 @@
-"""Computes who may publish and subscribe what at the house's broker and at the radio's, as mosquitto's ACL. Pure.
+"""Computes the access lists (mosquitto's ACL) of the house's broker and of the radio's. Pure.
 
-One account is one connection. A device that speaks on our topics writes its own five and reads its own two, by one
-pattern for all; one with a topic of its own writes that. What carries several devices (Zigbee2MQTT, Z-Wave JS UI,
-Frigate) owns its base topic whole. Nobody writes what another one says, and nobody but the gateway commands.
+One account is one connection. A device on Perron's topics writes its own five and reads its own two, by one pattern for
+all; a device with a topic of its own writes that. A bridge (Zigbee2MQTT, Z-Wave JS UI, Frigate) owns its whole base
+topic. No account writes the topics of another one, and only the gateway commands.
 """
 
 import re
@@ -26,19 +26,17 @@ from gateway.config.topics import (
 )
 
 HOMEASSISTANT_ACCOUNT = "homeassistant"  # the owner's Home Assistant
-STATESTREAM_TOPIC = (
-    "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
-)
+STATESTREAM_TOPIC = "homeassistant_statestream"  # the base topic in the documentation of its statestream
 GUARD_ACCOUNT, BRIDGE_ACCOUNT = "guard", "bridge"  # the radio's two accounts
 MAX_TOPIC_DEPTH = 6  # levels between a radio's base topic and `set`: Z-Wave JS UI has node, class, endpoint, property
 
 
-class AccountTaken(ValueError):  # noqa: N818 - it names what is the matter
-    """Two of the house would have the same account."""
+class AccountTaken(ValueError):  # noqa: N818 - the name is the fault
+    """Two parts of the house would have the same broker account."""
 
 
 def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
-    """Name every account of this house: the people's, one a brand, a device that speaks for itself, a bridge.
+    """Return every account of this house: roles, one for each brand, each device that connects itself, each bridge.
 
     Raises:
         AccountTaken: a bridge's account or base topic would be another's or one of ours.
@@ -66,18 +64,18 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
 
 
 def brand_account(brand: str) -> str:
-    """Name the account under which a retailer of this brand comes; it hears what becomes of its own deliveries."""
+    """Return the account of a brand's retailer, which receives the results of its own deliveries."""
     return f"retailer-{brand}"
 
 
 def shares_guard_account(home: Home, device: str) -> bool:
-    """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
+    """Return whether this device is a door sensor for which a lock's guard publishes, under the lock's account."""
     section = home.devices[device]
     return section.definition.is_behind_guard and section.address != device
 
 
 def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
-    """Give the base topics of each account that carries several devices; `broker.bridges` names those not used yet.
+    """Return the base topics of each bridge account; `broker.bridges` names bridges without devices yet.
 
     Each has one, but the owner's Home Assistant, which may stream below several.
     """
@@ -104,10 +102,10 @@ def _base_topics(home: Home) -> Mapping[str, set[str]]:
 
 
 def _refuse_shared(home: Home) -> None:
-    """A base topic is one program's, whole: none of Perron's, of the broker's own, nor of what Home Assistant is shown.
+    """Check that each base topic belongs to one program, and not to Perron, the broker or Home Assistant's discovery.
 
     Raises:
-        AccountTaken: it is not.
+        AccountTaken: a base topic is shared or reserved.
     """
     bases = _base_topics(home)
     prefix = HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
@@ -128,12 +126,12 @@ def _refuse_shared(home: Home) -> None:
 
 
 def _bridge_account(base: str) -> str:
-    """Name a bridge's account after its base topic."""
+    """Return the account of a bridge: its base topic in the characters of an account."""
     return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE_ACCOUNT
 
 
 def access_list(home: Home, *, homeassistant: bool = False) -> str:
-    """Write the access list of the house's broker; `homeassistant`: the owner's Home Assistant comes in too.
+    """Return the access list of the house's broker; with `homeassistant` it has the account of Home Assistant.
 
     Raises:
         AccountTaken: a bridge's account would be a device's or one of ours.
@@ -172,7 +170,7 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
 
 
 def homeassistant_entities(home: Home) -> Sequence[str]:
-    """Name the devices that are entities of the owner's Home Assistant and speak by an automation there."""
+    """Return the devices that are entities for which an automation of Home Assistant publishes."""
     return [
         id_
         for id_, section in home.devices.items()
@@ -187,9 +185,9 @@ def _entity_rights(home: Home) -> Iterable[str]:
 
 
 def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
-    """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says.
+    """Return the rights of the owner's Home Assistant: read its own topics, request, stream; never a device's topic.
 
-    It hears its own birth message and our last will too: both end what it shows
+    It also reads its own birth message and the gateway's last will: both end what it shows
     (`integrations/homeassistant/discovery.py`).
     """
     return [
@@ -203,12 +201,12 @@ def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
 
 
 def radio_accounts() -> tuple[str, str]:
-    """Name the two that may come to the radio's broker."""
+    """Return the two accounts of the radio's broker."""
     return GUARD_ACCOUNT, BRIDGE_ACCOUNT
 
 
 def radio_access_list(base: str) -> str:
-    """Write the access list of the radio's broker: the guard alone commands, the bridge alone tells.
+    """Return the access list of the radio's broker: only the guard commands, only the bridge reports.
 
     The guard writes `<base>/.../set` and `/get`, not Zigbee2MQTT's own requests: it neither pairs nor forgets a device.
     """
@@ -226,7 +224,7 @@ def radio_access_list(base: str) -> str:
 
 
 def _account_lines(name: str, topics: Sequence[str]) -> Iterable[str]:
-    """Give an account's lines, each right once."""
+    """Yield the lines of an account, each right once."""
     if topics:
         yield f"user {name}"
         yield from (f"topic {topic}" for topic in dict.fromkeys(topics))

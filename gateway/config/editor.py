@@ -21,7 +21,7 @@ from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
 SCHEMA_LINE = "# yaml-language-server: $schema=home.schema.json\n"
-"""The first line of a new house file: an editor finds there what each key means, without the internet."""
+"""The first line of a new house file: from it an editor finds the schema, which explains each key offline."""
 
 NEW_HOME_TEXT = (
     SCHEMA_LINE
@@ -46,7 +46,7 @@ entrances: {}
 )
 
 
-class EditRejected(Exception):  # noqa: N818 - it says what happened
+class EditRejected(Exception):  # noqa: N818 - the name is the result
     """Nothing was written. `todo` says what to do, `is_id_taken` that the file has an item of this id already."""
 
     def __init__(self, what: str, todo: str, *, is_id_taken: bool = False) -> None:
@@ -73,10 +73,10 @@ def read_home_text(file: Path) -> str:
 
 
 def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
-    """Return the text of the house file with a device or entrance more: `section` is one that `build_section` made.
+    """Return the text of the house file with one more device or entrance; `build_section` makes the `section`.
 
     Raises:
-        EditRejected: the text is none of a house, or there is one of this id already.
+        EditRejected: the text is not a valid house file, or it has an item of this id already.
     """
     house = _load_home(text, file)
     where = "devices" if "kind" in section else "entrances"
@@ -91,7 +91,7 @@ def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *,
 
 
 def with_top_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
-    """Return the text of a house file with this section at its top level, in the place of one that is there.
+    """Return the text of a house file with this section at its top level; it replaces an existing one.
 
     Raises:
         EditRejected: the text is none of a house.
@@ -102,7 +102,7 @@ def with_top_section(text: str, file: Path, name: str, section: Mapping[str, obj
 
 
 def without_top_section(text: str, file: Path, name: str) -> str:
-    """Return the text of a house file without a section of its top level; one that has none stays as it is.
+    """Return the text of a house file without a section of its top level, which may be missing.
 
     Raises:
         EditRejected: the text is none of a house.
@@ -124,21 +124,21 @@ def without_item(text: str, where: str, id_: str) -> str:
     """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
 
     Raises:
-        EditRejected: there is none of this id in it.
+        EditRejected: the file has no item of this id.
     """
     try:
         house = _yaml().load(text)
         del house[where][id_]
     except (KeyError, TypeError, YAMLError) as error:
         raise EditRejected(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
-    if not house[where]:  # a comment behind the key would part it from its {}
+    if not house[where]:  # a comment behind the key would separate it from its {}
         house[where] = CommentedMap()
         house.ca.items.pop(where, None)
     return _dump(house)
 
 
 def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:
-    """Make what stands under the id: `fields` maps keys (nested ones with points) to their values.
+    """Build the section of a device or entrance: `fields` maps keys (nested ones with points) to values.
 
     Raises:
         EditRejected: one key stands inside the value of another.
@@ -158,15 +158,15 @@ def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:
 
 
 def render_section(id_: str, section: Mapping[str, object]) -> str:
-    """Write one section as it will stand in the file."""
+    """Return one section as YAML text, as the file will contain it."""
     return _dump(CommentedMap({id_: section}))
 
 
 def parse_value(key: str, text: str) -> object:
-    """Read a value as YAML has it.
+    """Parse a value as YAML.
 
     Raises:
-        EditRejected: it is none, or more than plain data (an alias, a tag).
+        EditRejected: it is not YAML, or not plain data (an alias, a tag).
     """
     try:
         return parse_yaml(text).data
@@ -177,7 +177,7 @@ def parse_value(key: str, text: str) -> object:
 
 
 def check_home(text: str, file: Path) -> Home:
-    """Read the house as it would be; what is wrong is told at its place in the file as it would be.
+    """Validate a new text of the house file; errors name their place in that text.
 
     Raises:
         EditRejected: it would be none.
@@ -191,12 +191,12 @@ def check_home(text: str, file: Path) -> Home:
 
 
 def write_home(file: Path, text: str) -> None:
-    """Write the house file whole, under the rights that it has.
+    """Write the house file atomically and keep its permissions.
 
     Raises:
         OSError: it cannot be written; what stood there still does.
     """
-    file = file.resolve()  # where a link leads: it stays one
+    file = file.resolve()  # writes the target of a link, so that the link remains
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
     write_whole(file, text.encode(), mode=mode)

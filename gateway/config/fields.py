@@ -10,7 +10,13 @@ from gateway.domain.day import DayError, read_day
 from gateway.system.config_section import Id, explained
 from gateway.system.i18n import Language, languages
 
-ROLE_ACCOUNTS = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
+ROLE_ACCOUNTS = (
+    "gateway",
+    "owner",
+    "retailer",
+    "observer",
+    "installer",
+)  # the broker's accounts of people and programs
 RESERVED_IDS = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *ROLE_ACCOUNTS})
 
 
@@ -28,10 +34,10 @@ def _hours(text: str) -> str:
 
 
 def valid_time_zone(name: str) -> str:
-    """Take the name of a time zone that this machine knows.
+    """Return the name of a time zone that this machine knows.
 
     Raises:
-        ValueError: it knows none of that name.
+        ValueError: this machine does not know it.
     """
     try:
         ZoneInfo(name)
@@ -49,10 +55,10 @@ def _language(code: str) -> Language:
 
 
 def valid_day(text: str) -> str:
-    """Take a day written like 2027-01-31, within `gateway.domain.day`'s bounds.
+    """Return a day written like 2027-01-31, within the bounds of `gateway.domain.day`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a day.
     """
     try:
         read_day(text)

@@ -78,7 +78,7 @@ class PagesSection(ConfigSection):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can open them: then plain HTTP is enough."""
+        """Whether only this machine can open the pages; plain HTTP is then enough."""
         return ip_address(self.host).is_loopback
 
     @property
@@ -277,14 +277,14 @@ class HubSection(ConfigSection):
 
     @property
     def broker(self) -> BrokerSection:
-        """The broker at which the hub rings."""
+        """The hub's MQTT broker, as settings of a connection."""
         return BrokerSection(
             host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
         )
 
     @property
     def credentials(self) -> tuple[Path, ...]:
-        """The files by which the box proves that it is this home."""
+        """The files with which the box proves that it is this home."""
         tls = self.tls
         files = (self.password_file, *(() if tls is None else (tls.key, tls.certificate)))
         return tuple(file for file in files if file is not None)
@@ -325,20 +325,20 @@ class Home(ConfigSection):
 
     @property
     def brand_keys(self) -> tuple[tuple[str, str, str], ...]:
-        """The keys of the brands that it names, as (brand, `kid`, `x`)."""
+        """The keys of all brands, as (brand, `kid`, `x`)."""
         return tuple((brand, key.kid, key.x) for brand, section in self.brands.items() for key in section.keys)
 
     @property
     def phones_file(self) -> Path:
-        """Where the phones' URLs stand: where the house file says, else in the storage folder."""
+        """The file of the phones' URLs: that of `messages`, else one in the storage folder."""
         return self.storage.folder / "phones.txt" if self.messages is None else self.messages.file
 
     @property
     def claim_code_file(self) -> Path:
-        """Where the box shows the code by which its first owner claims it: a file that only its own user can read."""
+        """The file with the code by which the first owner claims the box; only its own user can read it."""
         return self.storage.folder / "claim-code"
 
     @property
     def recovery_codes_file(self) -> Path:
-        """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
+        """The file with the codes by which an owner without password signs in; only its own user can read it."""
         return self.storage.folder / "way-in"

@@ -17,7 +17,7 @@ _SHAPE_HINT = "a house is written as `key: value` lines: `perron schema --markdo
 
 
 def load_home_file(path: Path) -> Home:
-    """Read, check and return a house. Relative paths in it are taken from the file's own folder.
+    """Read and validate a house file. Its relative paths begin at its own folder.
 
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
@@ -29,7 +29,7 @@ def load_home_file(path: Path) -> Home:
 
 
 def parse_home(text: str, path: Path) -> Home:
-    """Check a text as the house that `load_home_file` would find if it stood in this file.
+    """Validate a text as `load_home_file` would if the file at `path` contained it.
 
     Raises:
         ConfigError: as `load_home_file`.
@@ -47,12 +47,12 @@ def _validated(path: Path, home: Home, document: YamlDocument) -> Home:
 
 
 def restore_mark(path: Path) -> Path:
-    """Name the file that stands beside a house file while `maintenance/atomic_restore.py` writes the house."""
+    """Return the path of the file that marks a restore in progress (`maintenance/atomic_restore.py`)."""
     return path.with_name(f".{path.name}.restoring")
 
 
 def find_storage_folder(path: Path) -> Path | None:
-    """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
+    """Return the storage folder that a file names, even if the rest is invalid; None if it cannot be read."""
     try:
         data = parse_yaml(read_text(path)).data
     except (OSError, UnicodeDecodeError, InvalidYaml):
@@ -63,7 +63,7 @@ def find_storage_folder(path: Path) -> Path | None:
 
 
 def named_paths(section: BaseModel) -> Iterator[Path]:
-    """Yield every path that a section names, its storage folder too."""
+    """Yield every path in a section, the storage folder included."""
     for value in (getattr(section, name) for name in type(section).model_fields):
         yield from _paths_in(value)
 

@@ -1,4 +1,4 @@
-"""The permission that a house file gives a brand at the first start."""
+"""Converts the permission that a house file gives a brand at the first start."""
 
 from zoneinfo import ZoneInfo
 

@@ -1,4 +1,4 @@
-"""A reference page in Markdown, made of the schema of a configuration file: one table for each section."""
+"""Writes a reference page in Markdown from the schema of a configuration file: one table for each section."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -40,14 +40,14 @@ def page(name: str, schema: Schema) -> str:
 
 
 class _Page:
-    """One page. A section that may stand in several places is written at the first one; the others link to it."""
+    """One page. A section that is used in several places is written at the first; the others link to it."""
 
     def __init__(self, definitions: Schema) -> None:
         self._definitions = definitions
         self._places: dict[str, str] = {}
 
     def section(self, path: str, section: Schema) -> Iterator[str]:
-        """Write a section and then each section in it; `path` names where it stands, and is empty for the file."""
+        """Yield a section, then the sections in it; `path` is its dotted path, empty for the file."""
         yield f"{'#' * (2 + path.count('.'))} {path}" if path else "## The file"
         if path:
             yield _one_line(section["description"])
@@ -65,7 +65,7 @@ class _Page:
                 yield from self.section(place, self._definitions[ref])
 
     def _inner(self, place: str, key: Schema) -> Sequence[tuple[str, str]]:
-        """Find the sections that a key may hold, each with the place under which the page names it."""
+        """Return the sections that a key may contain, each with its dotted path."""
         refs = [ref for one in _alternatives(key) for option in one.get("oneOf", (one,)) if (ref := _ref(option))]
         refs = [ref for ref in refs if "properties" in self._definitions[ref]]
         if len(refs) == 1:
@@ -123,7 +123,7 @@ class _Page:
 
 
 def _alternatives(key: Schema) -> Sequence[Schema]:
-    """What may stand there: the options of a choice, the values of a mapping or a list that holds sections."""
+    """Return the possible values: the options of a choice, or the values of a mapping or list of sections."""
     if "anyOf" in key:
         return list(key["anyOf"])
     patterns = iter(key.get("patternProperties", {}).values())

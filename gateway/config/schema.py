@@ -1,4 +1,4 @@
-"""The JSON schema of a configuration file: each key with a title and a description that ends with unit and default."""
+"""Builds the JSON schema of a configuration file; each description ends with unit and default."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _explain(key: dict[str, Any]) -> None:
-    """Divide what the model says of a field, `Title: description.`, and add what the schema knows besides."""
+    """Split the text of a field, `Title: description.`, and add unit and default from the schema."""
     title, _, text = " ".join(key.get("description", "").split()).partition(": ")
     unit, default = unit_of(key), yaml_text(key.get("default"))
     parts = [text[:1].upper() + text[1:], f"Unit: {unit}." if unit else "", f"Default: {default}." if default else ""]
@@ -26,12 +26,12 @@ def _explain(key: dict[str, Any]) -> None:
 
 
 def unit_of(key: Mapping[str, Any]) -> str:
-    """Return the unit of a number; empty where the key is none."""
+    """Return the unit of a number; empty for other keys."""
     return next((str(one["x-unit"]) for one in (key, *key.get("anyOf", ())) if "x-unit" in one), "")
 
 
 def yaml_text(default: object) -> str:
-    """Write a default as YAML has it; empty where there is none, or where a section has its own."""
+    """Return a default as YAML text; empty without one, or for a section with defaults of its own."""
     match default:
         case None | "" | dict() | []:
             return ""

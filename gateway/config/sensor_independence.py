@@ -5,7 +5,7 @@ from gateway.config.topics import custom_topics
 
 
 def depends_on_lock(home: Home, lock: str, door: str) -> bool:
-    """Whether a door sensor is the lock's own: the same device under two ids, or one that speaks on the lock's topic.
+    """Return whether a door sensor is the lock's own: one device under two ids, or one with a topic of the lock.
 
     A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
     device (TaHoma's `io://GATEWAY/ADDRESS#2`).

@@ -1,4 +1,4 @@
-"""The address of a camera's stream: `rtsp` or `rtsps`, a host, a path, and never an account.
+"""Validates the URL of a camera's stream: `rtsp` or `rtsps`, a host, a path, and never an account.
 
 What stands in a wrong one may be a password, so no error repeats it.
 """
@@ -12,7 +12,10 @@ from pydantic import AfterValidator, WithJsonSchema
 from gateway.system.text import PASSWORD_IN_URL
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
-USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = "{user}", "{password}"  # places for them, where a maker wants them in the path
+USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = (
+    "{user}",
+    "{password}",
+)  # for makers whose URLs have user and password in the path
 
 _STREAM_URL = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
@@ -22,10 +25,10 @@ _CREDENTIALS_HINT = (
 
 
 def valid_stream_url(text: str) -> str:
-    """Take the address of a stream.
+    """Return a valid URL of a stream.
 
     Raises:
-        ValueError: it is none, or an account stands in it; the error does not repeat it.
+        ValueError: it is invalid or contains an account; the error does not repeat it.
     """
     if not _STREAM_URL.fullmatch(text):
         raise ValueError("a camera's url begins with rtsp:// or rtsps://; nothing else is opened")
@@ -51,7 +54,7 @@ def _has_valid_port(text: str) -> bool:
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """Host and port at which a stream is served; `url` was taken by `valid_stream_url`."""
+    """Return host and port of a stream's URL that `valid_stream_url` accepted."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 

@@ -1,7 +1,7 @@
 """Maps each MQTT topic to its meaning. Pure; `mqtt/client.py` carries the bytes.
 
-Devices speak on `perron/<id>/state|availability|event|result|battery` and are spoken to on `set` and `get`, unless
-`home.yaml` gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
+Devices publish on `perron/<id>/state|availability|event|result|battery` and receive on `set` and `get`, unless
+`home.yaml` gives them topics of their own. No subscription has a wildcard: the gateway hears enrolled devices only.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 BRIDGE_STATE = "perron/bridge/state"  # the gateway's birth and will
 ECHO_TOPIC = "perron/bridge/echo"
-HOMEASSISTANT_STATUS_TOPIC = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
+HOMEASSISTANT_STATUS_TOPIC = "homeassistant/status"  # its birth message, whatever its discovery prefix is
 OFFER_TOPIC = "perron/deliveries/offer"
 RESULT_TOPIC = "perron/deliveries/result"
 
@@ -25,7 +25,11 @@ DEVICE_CHANNELS = (
     TopicSuffix.BATTERY,
 )
 BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
-PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)  # topics beside those of ours
+PRODUCT_CHANNELS = (
+    TopicSuffix.OPERATION,
+    TopicSuffix.BOLT,
+    TopicSuffix.LATCH,
+)  # topics that Perron's own devices do not have
 INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS)
 RETAINED_CHANNELS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS}
@@ -34,7 +38,7 @@ RETAINED_CHANNELS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOrigin:
-    """A device spoke, or what carries several of them: each of `devices` on this `channel` of its own."""
+    """A message of a device, or of the bridge of several `devices`, on this suffix (`channel`) of each."""
 
     devices: tuple[str, ...]
     channel: TopicSuffix
@@ -42,21 +46,21 @@ class DeviceOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerOrigin:
-    """The owner wants something of an entrance."""
+    """A request of the owner at an entrance."""
 
     entrance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetailerOrigin:
-    """A retailer offers, changes or cancels a delivery."""
+    """A retailer's offer, change or cancellation of a delivery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeAssistantOrigin:
-    """The owner's Home Assistant wants something of an entrance; None: it says that it has begun or ends.
+    """A request of Home Assistant at an `entrance`; with None it is Home Assistant's birth message or last will.
 
-    `carries`: devices that are entities of it, which hear so that it has begun or ends.
+    `carries`: the devices that are its entities, for which birth and last will are the bridge's availability.
     """
 
     entrance: str | None
@@ -67,7 +71,7 @@ Origin = DeviceOrigin | OwnerOrigin | RetailerOrigin | HomeAssistantOrigin
 
 
 def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
-    """Name the topic of a device's channel: its own from `home.yaml`, else its product's, else `perron/<id>/<channel>`.
+    """Return the topic of a device's suffix: that of `home.yaml`, else its product's, else `perron/<id>/<channel>`.
 
     Raises:
         KeyError: no such device.
@@ -76,7 +80,7 @@ def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
 
 
 def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
-    """Name those of a device's topics that are not Perron's: its product's, and what `home.yaml` says instead.
+    """Return the topics of a device that are not Perron's: its product's, as changed by `home.yaml`.
 
     Raises:
         KeyError: no such device.
@@ -86,9 +90,9 @@ def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
 
 
 def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
-    """Name every topic on which this device is heard; none of one that has no MQTT.
+    """Return every topic on which the gateway receives this device; empty if it has no MQTT.
 
-    A product with MQTT of its own speaks on no topic of ours.
+    A product with topics of its own publishes on no topic of Perron's.
 
     Raises:
         KeyError: no such device.
@@ -102,10 +106,10 @@ def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
 
 
 def bridge_base_topic(home: Home, device: str) -> str | None:
-    """Name the base topic of what carries this device; None: it speaks for itself.
+    """Return the base topic of the bridge of this device; None if it connects itself.
 
-    It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
-    is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
+    It is the common beginning of all topics of the product, which include those of the bridge. Two hubs below one level
+    (`nuki/front`, `nuki/garage`) have two base topics, because each connects itself.
     """
     section = home.devices[device]
     if section.definition.base_topic is not None:
@@ -114,7 +118,7 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
     if not split:
         return None
     shared: list[str] = []
-    for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
+    for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last level is the suffix
         if len(set(words)) > 1:
             break
         shared.append(words[0])
@@ -122,17 +126,17 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
 
 
 def result_topics(brand: str | None) -> tuple[str, ...]:
-    """Name where a result is told: the brand's own topic, where one is known, and the one that all of them share."""
+    """Return the topics of a result: the brand's own, if the brand is known, and the common one."""
     return (RESULT_TOPIC,) if brand is None else (f"{RESULT_TOPIC}/{brand}", RESULT_TOPIC)
 
 
 def entrance_topic(entrance: str, word: str) -> str:
-    """Name an entrance's topic; `word` is state, event, message, checkpoint or set."""
+    """Return an entrance's topic; `word` is state, event, message, checkpoint or set."""
     return f"perron/entrance/{entrance}/{word}"
 
 
 def homeassistant_topic(entrance: str, word: str) -> str:
-    """Name a topic between us and Home Assistant; `word` is state, availability, event, picture or set."""
+    """Return a topic between Perron and Home Assistant; `word` is state, availability, event, picture or set."""
     return f"perron/ha/{entrance}/{word}"
 
 
@@ -145,23 +149,23 @@ def _homeassistant_origins(home: Home) -> Mapping[str, HomeAssistantOrigin]:
     return {HOMEASSISTANT_STATUS_TOPIC: HomeAssistantOrigin(entrance=None), **asked}
 
 
-READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # kinds of devices whose newest message says all that counts
+READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # only the newest message of these devices counts
 
 READING_CHANNELS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY}
-)  # where they tell what they measure
+)  # the suffixes with their measurements
 
 
 def _door_devices(home: Home) -> frozenset[str]:
-    """Name the devices that an entrance's opening and closing rest on: no other device's flood may cost them a word."""
+    """Return locks and door sensors: a flood of another device must not cost them a message."""
     return frozenset(id_ for section in home.entrances.values() for id_ in (section.lock, section.door))
 
 
 class TopicMap:
-    """Every topic the gateway hears, and who speaks there."""
+    """Maps every topic that the gateway subscribes to, to its origin."""
 
     def __init__(self, home: Home) -> None:
-        """Read the map out of a checked configuration."""
+        """Build the map from a validated configuration."""
         self._origins: dict[str, Origin] = {OFFER_TOPIC: RetailerOrigin()}
         self._home, self._door_devices = home, _door_devices(home)
         subscriptions = [Subscription(topic=OFFER_TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT)]
@@ -195,7 +199,7 @@ class TopicMap:
         self.subscriptions = tuple(subscriptions)
 
     def _add_device_topic(self, topic: str, device: str, channel: TopicSuffix) -> None:
-        """Note that a device is heard on a topic; what stands behind one bridge shares its topics."""
+        """Add a device to a topic; devices behind one bridge share its topics."""
         match self._origins.get(topic):
             case DeviceOrigin() as known:
                 self._origins[topic] = replace(known, devices=(*known.devices, device))
@@ -207,7 +211,7 @@ class TopicMap:
                 self._origins[topic] = DeviceOrigin(devices=(device,), channel=channel)
 
     def _device_subscription(self, topic: str, *, stored: bool) -> Subscription:
-        """Say how a topic of devices is read: what may be lost of it, and whose rate limit it counts against."""
+        """Return the subscription of a topic: which loss is tolerable, and whose rate limit counts."""
         origin = self._origins[topic]
         found = origin.carries if isinstance(origin, HomeAssistantOrigin) else origin
         devices, channel = (
@@ -228,5 +232,5 @@ class TopicMap:
         return Subscription(topic=topic, wants_retained=stored, overflow=loss, account=account)
 
     def origin(self, topic: str) -> Origin | None:
-        """Tell who speaks on `topic`; None when the gateway never asked to hear it."""
+        """Return the origin of a message on `topic`; None if the gateway did not subscribe to it."""
         return self._origins.get(topic)

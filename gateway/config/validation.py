@@ -22,14 +22,14 @@ SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """What is wrong with the value at `loc`, and what to do."""
+    """A fault of the value at `loc`, and its remedy."""
 
     loc: tuple[str | int, ...]
     text: str
 
 
 def find_problems(home: Home) -> Iterator[ConfigProblem]:
-    """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
+    """Yield every contradiction between sections; without one every entrance can be enrolled."""
     yield from _check_broker(home)
     owners: dict[str, str] = {}
     for id_, entrance in home.entrances.items():
@@ -44,7 +44,7 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _check_broker(home: Home) -> Iterator[ConfigProblem]:
-    """Passwords and commands cross no network in plain sight."""
+    """Require TLS beyond this machine, and refuse base topics that are Perron's or the broker's."""
     if not home.broker.is_loopback and home.broker.tls is None:
         yield ConfigProblem(
             ("broker", "host"),
@@ -71,7 +71,7 @@ def _check_broker(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Give every device that an entrance names: where, which, and the kind it must be."""
+    """Yield place, id and required kind of every device that an entrance names."""
     yield ("lock",), entrance.lock, "lock"
     yield ("door",), entrance.door, "door"
     yield ("signal",), entrance.signal, "signal"
@@ -103,7 +103,7 @@ def _check_device(home: Home, loc: tuple[str | int, ...], device: str, kind: str
 def _check_exclusive(
     entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
 ) -> Iterator[ConfigProblem]:
-    """Lock, door, signal and scanner belong to one entrance; what else it names may serve several."""
+    """Refuse a lock, door, signal or scanner that two entrances name; other devices may serve several."""
     for loc, device, kind in _named_devices(entrance):
         if kind in SHAREABLE_KINDS:
             continue
@@ -161,7 +161,7 @@ def _check_garage(
 
 
 def _check_topics(home: Home) -> Iterator[ConfigProblem]:
-    """No two devices share a topic, and none borrows one of ours."""
+    """Refuse topics that two devices share or that are Perron's."""
     taken: dict[str, str] = {}
     for id_ in home.devices:
         for channel in TopicSuffix:
@@ -184,7 +184,7 @@ def _check_topics(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
-    """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
+    """Refuse an address that makes topics with wildcards, or topics of Perron or the broker."""
     if device.definition.is_behind_guard:  # `_check_guards` checks it
         return
     for channel, topic in device.product_topics.items():
@@ -199,7 +199,7 @@ def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem
 
 
 def _check_guards(home: Home) -> Iterator[ConfigProblem]:
-    """A guard speaks on its lock's own topics, for that lock and for one door sensor at most."""
+    """Check that a guard has the topics of its lock, and at most one door sensor."""
     for id_, device in home.devices.items():
         if not device.definition.is_behind_guard:
             continue

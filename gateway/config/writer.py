@@ -8,13 +8,13 @@ from pathlib import Path
 from gateway.config.editor import EditRejected, read_home_text, write_home
 
 TextChange = Callable[[str, Path], str]
-"""Makes another text of the house file's; raises `EditRejected` where that would be no house."""
+"""Changes the text of the house file; raises `EditRejected` if the result would be invalid."""
 
 
 class HomeFileWriter:
-    """One for the running gateway. `file`: None where it was begun without one. `reload` has it read anew.
+    """Writes the file of the running gateway. `file` is None if it runs without one; `reload` requests a reload.
 
-    `lock` is held by whatever writes that file, so nothing writes over what another has just written.
+    Each writer of the file holds `lock`, so that no change overwrites another one.
     """
 
     def __init__(
@@ -24,11 +24,11 @@ class HomeFileWriter:
         self.lock = asyncio.Lock()
 
     async def write(self, change: TextChange) -> bool:
-        """Write it as `change` makes it, and have it read anew; whether it is another now.
+        """Apply `change` to the file and request a reload; return whether the text changed.
 
         Raises:
-            EditRejected: there is none, or it would be no house.
-            OSError: it cannot be written; what stood there still does.
+            EditRejected: there is no file, or the result would be invalid.
+            OSError: it cannot be written; the old text remains.
         """
         async with self.lock:
             if not await asyncio.to_thread(self._write_change, change):

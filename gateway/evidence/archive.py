@@ -43,14 +43,14 @@ from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.video.ipc import ClipFacts, ClipsClosed, Gap
 
-TIDY_INTERVAL_S = 3600.0  # seconds between two looks for what has had its time
+TIDY_INTERVAL_S = 3600.0  # between two checks for overdue films
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _VisitResult:
-    """What a visit came to, as far as its entrance still knows, and what its film lacks."""
+    """The state of a visit, if its entrance still has it, and notes on missing film."""
 
     visit: Visit | None = None
     notes: tuple[str, ...] = ()
@@ -84,30 +84,30 @@ class Archive:
         self._film_ends: dict[tuple[str, int], datetime] = {}
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
-        self._folder_lock = asyncio.Lock()  # one folder at a time: what is being sealed is not erased meanwhile
+        self._folder_lock = asyncio.Lock()  # one folder at a time: a folder that is being sealed is not erased
         self._queue: asyncio.Queue[ClipsClosed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
         self._tidy_requested = asyncio.Event()
 
-    # ---- what is asked; nothing here waits ---------------------------------------------------------------------------
+    # ---- requests; these methods never wait -------------------------------------------------------------------------
 
     def on_film_end(self, command: c.StopRecording, now: Now) -> None:
-        """The part's film is over; its clips follow when they are closed."""
+        """Note when a part's film ended; its clips follow when the video process has closed them."""
         self._film_ends[command.visit, command.part] = now.utc
 
     def add_clips(self, closed: ClipsClosed) -> None:
-        """The video process closed the clips of a part."""
+        """Take the closed clips of a part from the video process."""
         self._queue.put_nowait(closed)
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
-        """Write and sign the proof of a part; `Sealed` comes back."""
+        """Write and sign the proof of a part; the entrance then gets `ProofSealed`."""
         self._queue.put_nowait((command, state))
 
     def request_tidying(self) -> None:
-        """Look now for what has had its time, as after a change of how long that is."""
+        """Erase overdue films now, for example after the retention time was changed."""
         self._tidy_requested.set()
 
     async def run(self) -> None:
-        """Work in the order in which it was asked, until cancelled."""
+        """Work off the requests in their order, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tidy_hourly(), name="archive: retention")
             group.create_task(self._run_queue(), name="archive: proofs")
@@ -154,7 +154,7 @@ class Archive:
             await self._seal(visit, number, _VisitResult(visit=over, notes=notes))
 
     async def _add_clip(self, facts: ClipFacts, holes: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
-        """Its file may be gone already: then the seal will declare it lost."""
+        """Store a clip. If its file is missing, sealing declares it lost."""
         try:
             size = (self._home.storage.folder / facts.path).stat().st_size
         except OSError:
@@ -181,11 +181,11 @@ class Archive:
         return next((part for part in self._store.recordings.films(visit=visit) if part.part == number), None)
 
     def _entrance_of(self, visit: str) -> str | None:
-        """Which entrance works on this visit or incident now."""
+        """Return the entrance that works on this visit or incident now."""
         return next((name for name in self._home.entrances if visit in _visits_in_progress(self._state_of(name))), None)
 
     async def _seal(self, visit: str, number: int, result: _VisitResult) -> bool:
-        """Seal a part, earlier ones first; False: it could not be now, and is tried again at each tidying."""
+        """Seal a part, earlier ones first; False if it failed: each tidying tries again."""
         part = self._part(visit, number)
         if part is None or part.erased is not None or part.entrance not in self._home.entrances:
             log.error("part_unknown", visit=visit, part=number)
@@ -219,7 +219,7 @@ class Archive:
         return True
 
     async def _copy_key_history(self, folder: Path) -> None:
-        """Where the box's key was changed, let the folder say so itself: whoever checks it may know the old one."""
+        """Copy the key history into the folder: a verifier may know only a former key of the box."""
         try:
             await asyncio.to_thread(copy_key_history, self._home.storage.folder / "key", folder)
         except ValueError as failure:
@@ -234,7 +234,7 @@ class Archive:
             await self._store.browsers.finish_ending()
             await self._store.rollback.store_pending(self._clock.now())
             await asyncio.to_thread(self._marks.write_signed, signed)
-        except (OSError, StoreFailed) as failure:  # the one before stands and is true; the phone gets this all the same
+        except (OSError, StoreFailed) as failure:  # the former checkpoint stays valid; the phone gets this one
             log.error("checkpoint_not_kept", why=str(failure))
 
     # ---- the end of films -------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class Archive:
         await self._erase(visit, why="request", who=by or "owner", by=by)
 
     async def _tidy_hourly(self) -> None:
-        """Every hour: old films go, what a crash or a full disk cut short is finished, the store forgets."""
+        """Every hour, erase overdue films, finish interrupted work, and let the store forget."""
         while True:
             self._tidy_requested.clear()
             now, days = self._clock.now(), self._retention_days
@@ -274,13 +274,13 @@ class Archive:
 
     @property
     def _retention_days(self) -> int:
-        """For how many days films are kept: as an owner chose on a page, else as the house file says."""
+        """The retention time in days: an owner's choice on a page, else that of `home.yaml`."""
         return self._store.privacy.chosen_retention_days() or self._home.storage.retention_days
 
     async def _erase_history(self) -> None:
-        """The house has another owner: what is left of the former household's visits goes, their statements too.
+        """Erase the rest of the former household's visits after a hand-over, their statements too.
 
-        What was erased in its time left them; so each folder gets a tombstone that says that it was asked for.
+        Retention left the statements; so each folder gets a tombstone of a request.
         """
         films = self._home.storage.folder / VISITS_FOLDER
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
@@ -293,7 +293,7 @@ class Archive:
             await self._store.handover.set_task(TASK_ERASE_FILMS, None)
 
     async def _erase_orphaned_films(self, now: Now, days: int) -> None:
-        """Films that the store knows nothing of have their time too."""
+        """Erase overdue films that the store does not know."""
         known = {
             film.visit
             for film in self._store.recordings.films()
@@ -307,14 +307,14 @@ class Archive:
 
     @staticmethod
     async def _log_failure_of(work: Awaitable[None]) -> None:
-        """What fails now is tried again at the next tidying; it keeps nothing else from being done."""
+        """Log a failure, so that the rest is done; the next tidying tries again."""
         try:
             await work
         except (OSError, StoreFailed, LookupError) as failure:
             log.warning("not_tidied", why=str(failure))
 
     async def _finish_erasure(self, visit: str) -> None:
-        """The store says that it is erased, its files are still there: the log knows who asked for it."""
+        """Delete the files of a visit that the store has as erased; the log names the requester."""
         who = "owner"
         for seq in self._store.log.seqs_of_visit(visit):
             for entry in self._store.log.entries(after=seq - 1, upto=seq):
@@ -364,11 +364,11 @@ class Archive:
         await self._store.recordings.delete_clips(visit)
 
     def _running_visits(self) -> set[str]:
-        """Visits and incidents that an entrance still works on, or that may go on as a next part."""
+        """Return visits and incidents that an entrance still works on, or that may continue as a next part."""
         return set().union(*(_visits_in_progress(self._state_of(name)) for name in self._home.entrances))
 
     def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
-        """Visits with films; one that an entrance still works on has not ended."""
+        """Return visits with films; one that an entrance still works on has not ended."""
         running = self._running_visits()
         found: dict[str, FilmedVisit] = {}
         for film in self._store.recordings.films():
@@ -382,7 +382,7 @@ class Archive:
         return tuple(found.values())
 
     async def _write_receipt(self, folder: Path, part: Part, running: Visit, now: Now) -> None:
-        """The courier's receipt lies beside the proof of the first part."""
+        """Write the courier's receipt beside the proof of the first part."""
         if part.part != 1 or running.outcome is None:
             return
         locked = running.door_result is DoorResult.LOCKED_AGAIN

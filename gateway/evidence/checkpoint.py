@@ -1,7 +1,7 @@
 """Signs checkpoints of the log, and compares the box's log with one that the owner's phone kept.
 
-The chain alone shows edits only to somebody who knows its end. Whoever holds a checkpoint knows an end: a log that
-does not contain it was changed, cut or rolled back.
+The hash chain alone reveals edits only if its end is known. A checkpoint names an end: a log that does not contain it
+was changed, cut or rolled back.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -43,14 +43,14 @@ class Checkpoint(SignedDocument):
 
     @property
     def head(self) -> ChainHead:
-        """The end of the log that it names."""
+        """The end of the log that this checkpoint names."""
         return ChainHead(seq=self.seq, hash=bytes.fromhex(self.hash))
 
 
 def sign_checkpoint(
     head: ChainHead, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None
 ) -> Checkpoint:
-    """Sign the end of the log; for the owner's phone, after each sealing and at least daily."""
+    """Sign the end of the log for the owner's phone. The box does it after each sealing and at least daily."""
     unsigned = Checkpoint(
         box=box,
         seq=head.seq,
@@ -83,7 +83,7 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
 
 
 class Mismatch(StrEnum):
-    """What is wrong with a log, in view of what is remembered outside the box."""
+    """The ways in which a log contradicts itself or a checkpoint kept outside the box."""
 
     CHANGED = auto()
     MISSING = auto()
@@ -96,7 +96,7 @@ class Mismatch(StrEnum):
 
 
 class LogProblem(BaseModel):
-    """The first thing wrong with a log; `seq` is the entry, `remembered` the checkpoint that tells, if one does."""
+    """The first defect of a log: entry `seq`, and the checkpoint that reveals it, if one does."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -138,7 +138,7 @@ def check_log(
 
 
 def find_rollback(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
-    """Whether the log whose end is `own` was rolled back: a log that only grows is never shorter later.
+    """Return how a log with the end `own` was rolled back, or None: a log that only grows never gets shorter.
 
     Only trusted times are compared: these never go back.
     """

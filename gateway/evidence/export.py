@@ -1,7 +1,7 @@
 """Streams an export as one ZIP: proofs with films, log, people, permissions.
 
-Nothing of it is ever whole in memory, and nothing is packed: films do not shrink, and the door shares this processor.
-Each visit's folder is as it lies on the box, so `perron verify` checks it where it was unpacked.
+It never holds a whole file in memory and compresses nothing: films do not shrink, and the door shares the processor.
+Each visit's folder is an exact copy, so `perron verify` checks it after unpacking.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ LAST_CHECKPOINT = "last-checkpoint.json"
 
 
 class _ZipBuffer(io.RawIOBase):
-    """What a ZIP is written into, from where it is taken piece by piece."""
+    """A buffer into which `zipfile` writes and from which the caller takes the bytes in pieces."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -42,7 +42,7 @@ class _ZipBuffer(io.RawIOBase):
         return len(self._pieces[-1])
 
     def take(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return the bytes written since the last call."""
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
@@ -53,7 +53,7 @@ def export_name(home: Home, made: datetime) -> str:
     return f"perron-{home.box}-{made.astimezone(ZoneInfo(home.timezone)):%Y-%m-%d}"
 
 
-async def stream_zip(  # noqa: PLR0913 - what is packed, named one by one
+async def stream_zip(  # noqa: PLR0913 - each source of the export is one parameter
     home: Home, store: Store, key: PublicKey, *, made: datetime, running: frozenset[str], readme: str
 ) -> AsyncIterator[bytes]:
     """Yield the ZIP piece by piece. Visits that are `running` are left out: nothing of theirs is proven yet.
@@ -78,7 +78,7 @@ async def stream_zip(  # noqa: PLR0913 - what is packed, named one by one
             try:
                 file = await asyncio.to_thread(open_regular, path)
             except (FileNotFoundError, NotRegularFile):
-                continue  # erased meanwhile, or never there
+                continue  # erased meanwhile, or it never existed
             with file:
                 where = f"{top}/{path.relative_to(home.storage.folder).as_posix()}"
                 with archive.open(zipfile.ZipInfo(where, at), "w", force_zip64=True) as entry:
@@ -96,12 +96,12 @@ def _proof_files(films: Path, running: frozenset[str]) -> list[Path]:
         for folder in sorted(films.iterdir())
         if folder.name not in running and folder.is_dir() and not folder.is_symlink()
         for path in sorted(folder.iterdir())
-        if not path.name.startswith(".")  # what is being written
+        if not path.name.startswith(".")  # a file that is being written
     ]
 
 
 def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """All that is no proof of one visit, by its name."""
+    """Yield the name and content of each file that does not belong to one visit."""
     yield "README.txt", iter((readme.encode(),))
     yield "box.pub.pem", iter((key.pem,))
     yield "people.json", _to_json([
@@ -121,7 +121,7 @@ def _to_json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def _log_lines(store: Store) -> Iterator[bytes]:
-    """The hash chain: of an entry whose words were erased the digest is left."""
+    """Yield the hash chain; an erased entry keeps its digest only."""
     lines: list[str] = []
     for entry in store.log.entries(upto=store.log.head().seq):
         said: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}

@@ -150,7 +150,7 @@ def log_defect(problem: LogProblem, name: str) -> ProofDefect:
 def _read_lines(
     data: bytes, manifest: Manifest
 ) -> tuple[list[_StartLine | _EntryLine | _HiddenEntryLine | _CheckpointLine], ProofDefect | None]:
-    """Read lines up to the first bad one, and what is wrong with it."""
+    """Return the lines before the first bad one, and the defect of that one."""
     name, lines = manifest.log.file, list[_StartLine | _EntryLine | _HiddenEntryLine | _CheckpointLine]()
     texts = data.split(b"\n")
     for number, text in enumerate(texts[:-1], start=1):

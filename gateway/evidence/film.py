@@ -30,7 +30,7 @@ class FragmentLink(BaseModel):
 
 
 class _SidecarStart(BaseModel):
-    """What is needed of the first line."""
+    """The fields of the first line that this module reads."""
 
     kind: Literal["head"]
     start: AwareDatetime
@@ -72,7 +72,7 @@ def read_links(sidecar: bytes) -> FragmentLinks:
     """Read a sidecar.
 
     Raises:
-        ValueError: it is none, or its fragments do not follow each other.
+        ValueError: a line is malformed, or its fragments do not follow each other.
     """
     first, *lines = sidecar.split(b"\n")
     start = _SidecarStart.model_validate_json(first).start
@@ -181,11 +181,11 @@ def _has_valid_boxes(film: BinaryIO) -> bool:
 
 
 def find_box(data: bytes, *path: bytes) -> bytes | None:
-    """The content of the first box at a path of box names; None when there is none."""
+    """Return the content of the first box at a path of box names; None if the path does not exist."""
     at = 0
     while at + 8 <= len(data):
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if size < 8:  # 64-bit and open-ended boxes: none of ours
+        if size < 8:  # 64-bit and open-ended boxes, which Perron never writes
             return None
         if name == path[0]:
             content = data[at + 8 : at + size]

@@ -1,6 +1,6 @@
 """Erases films at the end of their retention time, in a way that differs from tampering.
 
-Disk pressure has no say here: a full disk ends new visits, it never deletes a film that is held or in its time.
+A full disk never erases a film that is held or in its retention time: it ends new visits instead.
 """
 
 import re
@@ -44,7 +44,7 @@ class ErasureRefusal:
 
 
 class Tombstone(SignedDocument):
-    """The box erased this visit. `parts`: the manifests that were sealed; `who` asked, or "retention"."""
+    """The box erased this visit. `parts`: the sealed manifests; `who`: the requester, or "retention"."""
 
     kind: Literal["perron tombstone 1"] = "perron tombstone 1"
     box: Id
@@ -56,9 +56,9 @@ class Tombstone(SignedDocument):
 
 
 def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple[str, ...]:
-    """Which visits' films have had their time, the oldest first: at most 30 days, never one that is held or runs.
+    """Return the visits whose retention time (at most 30 days) is over, the oldest first; none that is held or runs.
 
-    While the clock is not trusted nothing goes: a wrong clock must not erase evidence.
+    While the clock is not trusted the result is empty: a wrong clock must not erase evidence.
     """
     if not now.trusted:
         return ()
@@ -68,9 +68,9 @@ def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple
 
 
 def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -> tuple[Path, ...]:
-    """Film files whose visit is not `known` and that nobody wrote to for so long that their time is over.
+    """Return film files that belong to no `known` visit and were last written before the retention time.
 
-    A disk that was full may have kept their visit out of the store: nobody must stay filmed for ever by that.
+    A full disk may have kept their visit out of the store, and no film may be kept for ever.
 
     Raises:
         OSError: the folder cannot be read.
@@ -90,7 +90,7 @@ def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -
 
 
 def erasure_refusal(one: FilmedVisit) -> ErasureRefusal | None:
-    """Whether a visit may be erased on request: in its time or not, unless it is held or still runs."""
+    """Return why a visit may not be erased on request; None if it may. Its retention time does not matter."""
     if one.ended is None:
         return ErasureRefusal(why="running")
     if one.held is not None:
@@ -99,14 +99,14 @@ def erasure_refusal(one: FilmedVisit) -> ErasureRefusal | None:
 
 
 def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone | ErasureRefusal:
-    """Write the tombstone, then delete: after a crash, do it again with the same or another stone and it ends the same.
+    """Write the tombstone, then delete files. After a crash, call it again with the same or another tombstone.
 
-    On request everything goes but the tombstone. When its time is over the films and their chains go; what was decided
-    (manifest, log, receipt) stays.
+    A request deletes everything but the tombstone. The end of the retention time deletes the films and their chains;
+    manifest, log and receipt stay.
 
     Raises:
         OSError: something could not be written or deleted; erase again.
-        ValueError: the folder holds a folder, so it is none of ours.
+        ValueError: the folder contains a folder, so it is not a visit's.
     """
     refused = erasure_refusal(one)
     if refused is not None:
@@ -119,20 +119,20 @@ def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone 
         write_whole(folder / TOMBSTONE_FILE, stone.to_json())
     for path in sorted(folder.iterdir()):
         if is_erased_by(path.name, valid):
-            path.unlink()  # a link goes itself, not what it points to
+            path.unlink()  # deletes a link itself, not its target
     sync_folder(folder)
     return valid
 
 
 def is_erased_by(name: str, stone: Tombstone) -> bool:
-    """Whether a file of the visit's folder goes under this tombstone."""
+    """Return whether this tombstone demands that a file of the visit's folder is deleted."""
     return name not in (TOMBSTONE_FILE, SUCCESSION_FILE) and not (
         stone.why == "retention" and _STATEMENT_FILES.fullmatch(name)
     )
 
 
 def _equivalent_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
-    """A tombstone of ours that already says as much as `stone`."""
+    """Return the tombstone in the folder, if it is of the same key and says as much as `stone`."""
     try:
         standing = read_tombstone(folder)
     except (ValueError, NotRegularFile, FileTooLarge):
@@ -161,10 +161,10 @@ def sign_tombstone(  # noqa: PLR0913 - a signed statement says who, what, when a
 
 
 def read_tombstone(folder: Path) -> Tombstone | None:
-    """The folder's tombstone, unchecked; None when there is none.
+    """Return the folder's tombstone without checking its signature; None if there is no file.
 
     Raises:
-        ValueError: what stands there is none.
+        ValueError: the file is not a tombstone.
         OSError: it cannot be read.
     """
     try:

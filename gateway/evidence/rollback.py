@@ -51,7 +51,7 @@ class StoreDoubt(StrEnum):
     MARK_FOREIGN = auto()  # signed by a key that is not the box's
     KEY_LOST = auto()
     KEY_DAMAGED = auto()
-    KEY_FOREIGN = auto()  # another key than the one noted in the store, and none that follows it
+    KEY_FOREIGN = auto()  # neither the key noted in the store nor one that followed it
     LINE_DAMAGED = auto()  # the statement by which one key follows another
 
 
@@ -73,7 +73,7 @@ def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[Sealed
             if any(key.verifies(signature, data) for key in kin):
                 said = Manifest.from_json(data)
                 found.append(SealedProof(said.visit, said.log.last.head))
-        except (OSError, ValueError):  # no proof: `perron verify` says what is wrong with it
+        except (OSError, ValueError):  # `perron verify` explains the defect
             continue
     return tuple(found)
 
@@ -117,10 +117,7 @@ class MarkWriter:
         self._seq = -1  # the entry that the mark names, once one was written
 
     def write(self, head: ChainHead, now: Now) -> bool:
-        """Write durably that the log has come so far; False: the disk did not take it, and what stood there still does.
-
-        A mark that is newer already stays.
-        """
+        """Write the mark durably, unless a newer one exists; False if it was not written: the old one is unchanged."""
         self._crash_point("before-mark")
         try:
             kept = self.write_signed(sign_checkpoint(head, box=self._box, now=now, key=self._key))
@@ -214,9 +211,9 @@ def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared 
 
 
 def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
-    """Why the store in `folder` is in doubt, told from beside a gateway; a word of `StoreDoubt`, or None.
+    """Return why the store in `folder` is in doubt (a `StoreDoubt`), or None. A gateway may run meanwhile.
 
-    It is what the next start would find, or what the last one found and nobody has acknowledged at these entrances.
+    The doubt is that of the next start, or that of the last one if an owner did not acknowledge it at these entrances.
 
     Raises:
         KeyUnusable: others may read the key.
@@ -235,7 +232,7 @@ def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
         return StoreDoubt.LINE_DAMAGED
     with open_read_only(folder / STORE_FILE) as seen:
         if seen is None:
-            return None  # an older program's: the next start brings it up to date
+            return None  # an older version's: the next start migrates it
         known, hash_at = seen
         doubt = find_doubt(
             folder / MARK_FILE, hash_at, known, key, line, read_sealed_proofs(folder, line.keys_of_same_box(key))

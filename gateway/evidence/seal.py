@@ -47,10 +47,10 @@ class FilmFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestDraft:
-    """What is to be sealed. `span` is the time that every camera should have filmed.
+    """The content of a part before it is sealed. `span` is the time that every camera should have filmed.
 
-    `gaps` are all holes that are known: within films, before, between and after them. `notes` are short words
-    (`[a-z0-9_:.-]`) for what lacks without a time.
+    `gaps` are all known gaps: within films, before, between and after them. `notes` are short words (`[a-z0-9_:.-]`)
+    for missing things without a time.
     """
 
     box: str
@@ -79,7 +79,7 @@ class PartProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierPartUnsealed:
-    """This part names the one before, which is not sealed yet."""
+    """The part before this one, which its manifest must name, is not sealed yet."""
 
     part: int
 
@@ -90,8 +90,8 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
 
     `entries` follow `after` in the log without a hole, `HiddenBody` where they are not this visit's (`chain.hide`).
-    A part that is sealed already is returned as it is; what a crash left half done is done anew. What the films do not
-    cover and nobody declared is declared here: `not_filmed`, or `film_lost` where a file is gone.
+    A part that is sealed already is returned as it is; a half written one is sealed again. Undeclared time without film
+    gets a gap here: `not_filmed`, or `film_lost` if a file is missing.
 
     Raises:
         OSError: something could not be read or written; seal again.
@@ -163,7 +163,7 @@ def _position(entry: ChainEntry) -> LogPosition:
 
 
 def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], tuple[FilmGap, ...]]:
-    """Record the films that are there, and declare those that are gone."""
+    """Return a record of each existing film, and a gap for each missing one."""
     clips: list[ClipRecord] = []
     lost: list[FilmGap] = []
     for film in draft.films:
@@ -193,7 +193,7 @@ def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], 
 
 
 def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> PartProof | None:
-    """The proof that stands there already. What is not ours or not whole is none: it will be written anew."""
+    """Return the existing proof; None if it is incomplete or not signed by this key, so that it is written again."""
     try:
         data = read_regular(folder / manifest_name(draft.part), at_most=MAX_MANIFEST_BYTES)
         signature = read_regular(folder / signature_name(draft.part), at_most=64)

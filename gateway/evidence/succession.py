@@ -1,10 +1,10 @@
 """Replaces a box's signing key: the old key signs the new one, and the new one signs that it follows.
 
-So whoever knows any one of them can follow the line in both directions: a proof of before and one of after the change
-are the same box's. The line lies beside the key, and a copy of it in the folder of each visit that is sealed since.
+So a verifier with any of these keys can follow the history in both directions: proofs from before and after the change
+are of the same box. The history is a file beside the key, with a copy in the folder of each visit sealed since then.
 
-A change is decided by one file that is written last, and done at the start of a gateway, before anything is opened:
-killed anywhere, the next start finishes it. The private half of the old key goes with it.
+One file, written last, decides a change. The gateway carries it out when it starts, before it opens anything; if it is
+killed, the next start finishes the change. The change deletes the old private key.
 """
 
 from base64 import b64encode
@@ -27,10 +27,10 @@ KEY_FILES = (
 
 
 def read_key_history(folder: Path) -> KeyHistory:
-    """Read the line that lies in a folder; an empty one where there is none.
+    """Read the key history in a folder; it is empty if the folder has no file of it.
 
     Raises:
-        ValueError: what lies there is none.
+        ValueError: the file is not a key history.
         OSError: it cannot be read.
     """
     try:
@@ -40,7 +40,7 @@ def read_key_history(folder: Path) -> KeyHistory:
 
 
 def copy_key_history(source: Path, folder: Path) -> None:
-    """Let a visit's folder tell by itself how the key that sealed it follows older ones; nothing where none does.
+    """Copy the key history into a visit's folder, so that the folder alone proves it; nothing if it is empty.
 
     Raises:
         ValueError, OSError: the line cannot be read, or not be written there.
@@ -51,9 +51,9 @@ def copy_key_history(source: Path, folder: Path) -> None:
 
 
 def is_key_change_interrupted(folder: Path) -> bool:
-    """Whether a change is being done and was cut short: it stands in the line, or the key is in its place.
+    """Return whether a key change began and did not end: the history names it, or the new key is in its place.
 
-    Another key must not be prepared then: it would follow the old key too, and a line that forks is none.
+    Another key must not be prepared then: it would follow the old key too, and a history must not fork.
 
     Raises:
         KeyUnusable, ValueError, OSError: key or line cannot be read.
@@ -70,13 +70,13 @@ def is_key_change_interrupted(folder: Path) -> bool:
 
 
 def prepare_key_change(folder: Path) -> PublicKey:
-    """Make the next key and decide that it follows; the box signs under it from its next start on.
+    """Make the next key; the box signs with it from its next start on.
 
-    One that was prepared before and that no start has taken up is given up: the newest counts.
+    It replaces a key that was prepared before and not used yet.
 
     Raises:
         KeyUnusable: the present key cannot be used, or a change was cut short and is to be finished first.
-        ValueError: what lies beside it is no line of keys.
+        ValueError: the file beside it is not a key history.
         OSError: the folder does not take it, and nothing is decided.
     """
     BoxKey.load(folder)
@@ -92,7 +92,7 @@ def prepare_key_change(folder: Path) -> PublicKey:
 
 
 def finish_key_change(folder: Path, *, box: str, now: Now) -> KeySuccession | None:
-    """Let the key that was prepared follow, and return how; None: none was. Again after a crash it ends the same.
+    """Replace the key by the prepared one and return the signed step; None if none is prepared. Safe to repeat.
 
     Raises:
         KeyUnusable: the files do not belong together: a key was put there by hand.

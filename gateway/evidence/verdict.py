@@ -1,4 +1,4 @@
-"""The results of a verification, in words that a person without training can act on."""
+"""Defines the results of a verification, with texts that a person without training can act on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gateway.system.i18n import SOURCE, Text, _
 
 
 class ProofProblem(StrEnum):
-    """The first wrong thing of a proof."""
+    """The first defect of a proof."""
 
     NO_PROOF = auto()
     UNREADABLE = auto()
@@ -125,7 +125,7 @@ PROBLEM_TEXTS: Mapping[ProofProblem, tuple[Text, Text]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartReport:
-    """One sealed part as its manifest tells it, in the order in which a person asks."""
+    """The facts of one sealed part, from its manifest."""
 
     visit: str
     part: int
@@ -146,7 +146,7 @@ class PartReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofDefect:
-    """One wrong thing, and exactly where."""
+    """One defect, and its exact place."""
 
     problem: ProofProblem
     where: str
@@ -154,10 +154,10 @@ class ProofDefect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationResult:
-    """The answer of a verification. `problem` and `where` name the first wrong thing; `parts` are those found good.
+    """The result of a verification. `problem` and `where` name the first defect; `parts` are those without one.
 
-    `erased` tells of an erasure (then there are no films to check). `notes` are true but not wrong: no key was given
-    to compare with, a declared gap, a file that nothing names.
+    `erased` describes an erasure (then there are no films to check). `notes` are not defects: no key was given to
+    compare with, a file that no manifest names.
     """
 
     ok: bool
@@ -174,7 +174,7 @@ class VerificationResult:
 def failed_result(
     wrong: ProofDefect, *, parts: tuple[PartReport, ...] = (), fingerprint: str | None = None
 ) -> VerificationResult:
-    """A verdict that names what is wrong."""
+    """Return the result for this defect."""
     problem, remedy = PROBLEM_TEXTS[wrong.problem]
     return VerificationResult(
         ok=False,

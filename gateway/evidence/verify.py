@@ -44,7 +44,7 @@ MAX_CLOCK_CORRECTION = timedelta(minutes=1)  # what the clock may have been put 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _VerificationCase:
-    """What is being checked, and against what."""
+    """A folder to verify, and the keys and checkpoints with which it is compared."""
 
     folder: Path
     public_key: PublicKey | None
@@ -52,7 +52,7 @@ class _VerificationCase:
     line: KeyHistory
 
     def accepts(self, key: PublicKey) -> bool:
-        """Whether a key is the box's: the known one, or one that the line ties to it."""
+        """Return whether a key is the box's: the given one, or one that the key history connects to it."""
         return self.public_key is None or key in self.line.keys_of_same_box(self.public_key)
 
 
@@ -69,7 +69,7 @@ def verify_proof(
 
     `public_key` is the box's, known from elsewhere; without it the verdict only says that the folder agrees with
     itself, and notes the fingerprint to compare. `checkpoint` is a file of checkpoints kept outside the box. `line`
-    says which keys the box had one after another; where it is left out, what lies in the folder says it.
+    says which keys the box had one after another; without it, the file in the folder says so.
     """
     try:
         remembered = () if checkpoint is None else read_checkpoints(checkpoint)
@@ -141,7 +141,7 @@ def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationRes
         return failed_result(
             ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
         )
-    if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests tell whose it is
+    if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests name the visit
         where = f"{TOMBSTONE_FILE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
         return failed_result(
             ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint
@@ -184,7 +184,7 @@ def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationRes
 
 
 def _part_count(folder: Path) -> int:
-    """How many parts there should be: up to the highest number that any file bears."""
+    """Return the expected number of parts: the highest number in any file name."""
     found = [re.fullmatch(r"(?:manifest|log)(?:-([1-9]\d{0,2}))?\.(?:json|sig|jsonl)", path.name)
              for path in folder.iterdir()]  # fmt: skip
     return max((int(match[1] or 1) for match in found if match is not None), default=0)
@@ -267,7 +267,7 @@ def _check_log(case: _VerificationCase, manifest: Manifest) -> ProofDefect | Non
 
 
 def _check_remembered(case: _VerificationCase, part: _VerifiedPart, key: PublicKey) -> ProofDefect | None:
-    """What the phone knows of this box's log and of this very manifest."""
+    """Compare the log and this manifest with the checkpoints that the phone kept."""
     manifest = part.manifest
     for point in case.remembered:
         if not any(point.is_signed_by(one) for one in case.line.keys_of_same_box(key)) or point.box != manifest.box:
@@ -285,14 +285,14 @@ def _check_remembered(case: _VerificationCase, part: _VerifiedPart, key: PublicK
         hash=manifest.log.last.hash,
         at=manifest.sealed_at,
         clock_trusted=manifest.clock_trusted,
-        signature=PLACEHOLDER_SIGNATURE,  # only its content is compared; the manifest is what is signed
+        signature=PLACEHOLDER_SIGNATURE,  # the signature of the manifest counts, so only the content is compared
     )
     problem = find_rollback(own, case.remembered)
     return None if problem is None else log_defect(problem, manifest.log.file)
 
 
 def _check_folder_name(case: _VerificationCase, first: Manifest) -> ProofDefect | None:
-    """The folder bears the name of a visit that the phone knows as sealed, and holds another one's proof."""
+    """Find a folder with the name of a sealed visit that contains the proof of another visit."""
     name = case.folder.resolve().name
     known = {point.sealed.visit for point in case.remembered if point.sealed is not None}
     if name != first.visit and name in known:
@@ -311,7 +311,7 @@ def _check_later_part(case: _VerificationCase, last: Manifest) -> ProofDefect | 
 
 
 def _check_receipt(case: _VerificationCase, manifest: Manifest, keys: Collection[PublicKey]) -> ProofDefect | None:
-    """The courier's receipt is here if the first part names one, of this visit and as the box signed it."""
+    """Check that the receipt exists if the first part names it, is of this visit, and has the box's signature."""
     named = manifest.receipt_sha256
     try:
         data = read_regular(case.folder / RECEIPT_FILE, at_most=MAX_MANIFEST_BYTES)
@@ -353,13 +353,13 @@ def _check_films(folder: Path, manifest: Manifest) -> ProofDefect | None:
 
 
 def _check_film(folder: Path, clip: ClipRecord) -> ProofDefect | None:
-    """Compare one film with what was sealed; the chain beside it then tells where it differs."""
+    """Compare one film with the sealed hash; if it differs, the hash chain beside it locates the place."""
     path = folder / clip.file
     links = _read_links(folder, clip)
     try:
         with open_regular(path) as film:
             cut_or_longer = isinstance(links, FragmentLinks) and film.seek(0, os.SEEK_END) != links.links[-1].end_byte
-            if not cut_or_longer and film_sha256(film) == clip.sha256:  # what is longer is not read to its end
+            if not cut_or_longer and film_sha256(film) == clip.sha256:  # a longer file is not read to its end
                 return links if isinstance(links, ProofDefect) else None
             if links is None or isinstance(links, ProofDefect):
                 where = f"{clip.file}; where cannot be told, since its hash chain is not as it was sealed"
@@ -390,7 +390,7 @@ def _read_links(folder: Path, clip: ClipRecord) -> FragmentLinks | ProofDefect |
 
 
 def _changed_film_problem(folder: Path, clip: ClipRecord) -> ProofProblem:
-    """Whether the film agrees with a chain beside it that was not sealed: then both were put in its place."""
+    """Return `FILM_SWAPPED` if the film agrees with an unsealed chain beside it: somebody replaced both."""
     if clip.sidecar is None:
         return ProofProblem.FILM_CHANGED
     try:
@@ -448,7 +448,7 @@ def _part_report(part: _VerifiedPart) -> PartReport:
 
 
 def _notes(case: _VerificationCase, visit: str, named: set[str]) -> tuple[str, ...]:
-    """What is not wrong, but worth knowing."""
+    """Return facts that are not wrong but worth knowing."""
     notes = []
     if case.public_key is None:
         notes.append(NOTE_NO_KEY)

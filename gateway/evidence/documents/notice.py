@@ -56,7 +56,7 @@ LAMP_LABELS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
     Light.OFF: (Ink.WHITE, _("Off")),
 })  # fmt: skip
 
-# What the law wants told before somebody comes in.
+# The information that the law requires before somebody enters.
 LEGAL_TEXTS: tuple[tuple[Text, Text], ...] = (
     (_("Who films"), _("{home} (the controller), entrance: {entrance}.")),
     (
@@ -86,7 +86,7 @@ LEGAL_TEXT_SIZES_PT = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What a notice tells of its house. `contact` None leaves a line to write on; `page` is the courier's, or None."""
+    """The facts of a notice. Without a `contact` it has an empty line; `page`: URL of the courier's page, or None."""
 
     home: str
     entrance: str
@@ -231,7 +231,7 @@ class _NoticePage:
             x += wide + 3
 
     def _draw_box_failure(self, top: float) -> None:
-        """What to do when the box is dead: nobody waits, nobody is locked in."""
+        """Draw what to do if the box does not work: do not wait; the door opens by hand."""
         sheet = self._sheet
         sheet.box((MARGIN_MM, top), (CONTENT_WIDTH_MM, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
         sheet.text(
@@ -253,7 +253,7 @@ class _NoticePage:
             x += wide
 
     def _draw_legal_texts(self, top: float) -> None:
-        """Who films, why, how long, whom to ask; beside it the code of the courier's page."""
+        """Draw who films, why, how long, and the contact; beside it the QR code of the courier's page."""
         sheet, page = self._sheet, self._notice.page
         wide = CONTENT_WIDTH_MM - (0 if page is None else 46)
         room = PAGE_HEIGHT_MM - 15 - top

@@ -15,7 +15,7 @@ import segno
 
 PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 210.0, 297.0
 FONTS_FOLDER = Path(__file__).with_name("fonts")
-MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"  # the box that stands for what the font does not have
+MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"  # shown for a character that the font lacks
 MM_PER_POINT = 25.4 / 72  # millimetres
 
 Align = Literal["left", "centre", "right"]
@@ -44,11 +44,11 @@ class Ink(Enum):
 
 
 class Sheet:
-    """One document. Text is shown as it is given: names from outside are made `inert` by whoever brings them."""
+    """One document. It shows text as it is: the caller sanitizes names from outside."""
 
     def __init__(self, *, title: str, language: str, made: datetime) -> None:
-        """Begin a document without a page; `made` is the only time that it tells."""
-        from fpdf import FPDF  # noqa: PLC0415 - a quarter of a gateway's start: who prints nothing waits for nothing
+        """Begin a document without a page; `made` is its creation time, and it contains no other."""
+        from fpdf import FPDF  # noqa: PLC0415 - this import takes a quarter of a gateway's start
         from fpdf.fonts import TTFFont  # noqa: PLC0415 - the same
 
         self._pdf = FPDF(format="A4", unit="mm")
@@ -75,11 +75,11 @@ class Sheet:
     # ---- text -------------------------------------------------------------------------------------------------------
 
     def width(self, words: str, *, size: float, bold: bool = False) -> float:
-        """How long a line is."""
+        """Return the width of a line in millimetres."""
         self._pdf.set_font(_FAMILY, "B" if bold else "", size)
         return self._pdf.get_string_width(self.printable(words))
 
-    def text(  # noqa: PLR0913 - how a line is set
+    def text(  # noqa: PLR0913 - the typography of a line
         self,
         at: Point,
         words: str,
@@ -101,7 +101,7 @@ class Sheet:
         self._pdf.set_text_color(*ink.value)
         self._pdf.text(at[0] - left, at[1], shown)
 
-    def block(  # noqa: PLR0913 - how a paragraph is set
+    def block(  # noqa: PLR0913 - the typography of a paragraph
         self,
         at: Point,
         words: str,
@@ -147,13 +147,13 @@ class Sheet:
         return lines
 
     def printable(self, words: str) -> str:
-        """What of a text can be set: what the font lacks is a box, what is no character is left out."""
+        """Return the text without control characters, and with `MISSING_GLYPH` for characters that the font lacks."""
         kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
         return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in kept)
 
     # ---- shapes -----------------------------------------------------------------------------------------------------
 
-    def box(  # noqa: PLR0913 - how a box is drawn
+    def box(  # noqa: PLR0913 - the style of a box
         self,
         at: Point,
         size: Point,
@@ -192,7 +192,7 @@ class Sheet:
                 path.line_to(*point)
 
     def picture(self, at: Point, size: Point, jpeg: bytes, *, alt_text: str) -> None:
-        """Set a picture as large as the room allows, in its own proportions, in the room's middle."""
+        """Draw a picture centred in `size`, as large as its proportions allow."""
         self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=alt_text)
 
     def svg(self, at: Point, size: float, drawing: str) -> None:

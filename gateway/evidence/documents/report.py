@@ -35,7 +35,7 @@ from gateway.system.text import sanitized
 
 MARGIN_MM = 18.0
 CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
-MAX_ROWS = 5  # of any list: what goes beyond is counted
+MAX_ROWS = 5  # of any list; the report counts the rest
 
 TABLE_MOMENTS = (
     VisitMoment.SCANNED,
@@ -72,7 +72,7 @@ def house_names(home: Home) -> HouseNames:
     )
 
 
-def create_report(  # noqa: PLR0913 - what is told, and how
+def create_report(  # noqa: PLR0913 - the sources of a report, and its language and zone
     folder: Path,
     *,
     language: Language,
@@ -96,7 +96,7 @@ def create_report(  # noqa: PLR0913 - what is told, and how
 def draw_report(
     evidence: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames
 ) -> bytes:
-    """Draw a report of what is known of a visit."""
+    """Draw the report of a visit as a PDF."""
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
     pages = _ReportPages(sheet, evidence, language, zone, names)
     pages.draw_first(made)
@@ -117,7 +117,7 @@ class _ReportPages:
         self._names = names
 
     def draw_first(self, made: datetime) -> None:
-        """What, who, when, what verification says."""
+        """Draw page 1: verification, delivery, times, cameras, seal."""
         self._sheet.add_page()
         self._draw_head(1)
         local = made.astimezone(self._zone)
@@ -141,7 +141,7 @@ class _ReportPages:
         self._draw_seal(min(y + 5, 222.0))
 
     def draw_second(self) -> None:
-        """Pictures and the timeline."""
+        """Draw page 2: pictures and the timeline."""
         self._sheet.add_page()
         self._draw_head(2)
         y = 35.0
@@ -228,7 +228,7 @@ class _ReportPages:
                         _("The proof holds"),
                         _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s)."),
                     )
-                else:  # whoever makes a key of his own can seal anything with it
+                else:  # anybody can make a key and seal anything with it
                     ink, head, below = (
                         Ink.NIGHT,
                         _("The folder agrees, key not compared"),
@@ -303,7 +303,7 @@ class _ReportPages:
         return y
 
     def _draw_times(self, y: float) -> float:
-        """The five moments, each with its number; a missing one is said to be missing."""
+        """Draw the table of the five moments, each with its number; a missing one is named as missing."""
         sheet, main = self._sheet, self._evidence.timeline.first_of_each()
         y = self._draw_heading(y, _("Times"))
         house = self._phrase(_("House time ({zone})"), zone=self._zone.key)
@@ -327,7 +327,7 @@ class _ReportPages:
         return y + 5
 
     def _other_events(self) -> Iterator[str]:
-        """What else the log tells, and whether the box was certain of its clock."""
+        """Yield the other events of the log, and whether the box trusted its clock."""
         course, main = self._evidence.timeline, self._evidence.timeline.first_of_each()
         others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.remaining_events()]
         listed = [self._event_text(one) for one in others[:MAX_ROWS]]
@@ -426,7 +426,7 @@ class _ReportPages:
     # ---- page 2 -----------------------------------------------------------------------------------------------------
 
     def _draw_pictures(self, y: float) -> float:
-        """Four pictures with their times, or why there are none."""
+        """Draw four pictures with their times, or the reason for their absence."""
         sheet = self._sheet
         y = self._draw_heading(y + 3, _("Pictures from the films"))
         why = {
@@ -501,7 +501,7 @@ class _ReportPages:
             yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=_to_spans(clips), holes=_to_spans(holes))
 
     def _axis(self) -> TimelineAxis:
-        """From the first thing that is known to the last."""
+        """Return the axis from the first known instant to the last."""
         spans = [span for one in self._evidence.manifests for span in (one.film, *one.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
         instants += [one.at for one in self._evidence.timeline.events]
@@ -539,6 +539,6 @@ def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
 
 
 def _one_line(words: str, most: int) -> str:
-    """A verdict's words on one line: longer than a name may be; the sheet leaves out what is no character."""
+    """Return a text on one line, with at most `most` characters."""
     line = " ".join(words.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"

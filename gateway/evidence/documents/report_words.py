@@ -42,5 +42,5 @@ GAP_TEXTS: Mapping[str, Text] = MappingProxyType({
 
 
 def gap_text(why: str, language: Language) -> str:
-    """Why a film lacks; a word that is not known is shown as it stands in the manifest."""
+    """Return the reason of a gap in this language; an unknown reason is shown as the manifest has it."""
     return GAP_TEXTS[why].to(language) if why in GAP_TEXTS else sanitized(why)

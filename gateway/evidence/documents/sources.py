@@ -21,7 +21,7 @@ from gateway.protocol.keys import PublicKey
 from gateway.system.atomic_file import open_regular, read_regular
 from gateway.video.stills import Still, take_stills
 
-MAX_PARTS = 20  # of a visit that are read: in 15 minutes nobody comes out more often
+MAX_PARTS = 20  # parts that are read: no courier leaves more often in 15 minutes
 
 
 class VerificationOutcome(Enum):
@@ -109,7 +109,7 @@ def _read_manifest(folder: Path, number: int) -> tuple[Manifest, str] | None:
     try:
         data = read_regular(folder / manifest_name(number), at_most=MAX_MANIFEST_BYTES)
         return Manifest.from_json(data), sha256(data).hexdigest()
-    except (OSError, ValueError):  # verification has said why
+    except (OSError, ValueError):  # the verification's result explains it
         return None
 
 
@@ -165,7 +165,7 @@ def _sealed_stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tupl
 
 
 def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline) -> tuple[ClipRecord, datetime] | None:
-    """Which film shows it best: outside who comes and how it ends, inside what happens between."""
+    """Return the best film for a view: the outside camera for arrival and end, the inside camera between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
     main = told.first_of_each()

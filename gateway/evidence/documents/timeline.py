@@ -28,7 +28,7 @@ class TimelineBar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineAxis:
-    """Where an instant stands on the sheet."""
+    """Maps instants to places on the sheet."""
 
     start: datetime
     end: datetime
@@ -42,7 +42,7 @@ class TimelineAxis:
         return self.left + min(1.0, max(0.0, part)) * self.width
 
 
-def draw_timeline(  # noqa: PLR0913 - what is drawn, and where
+def draw_timeline(  # noqa: PLR0913 - a sheet, a place, and the parts of the drawing
     sheet: Sheet,
     axis: TimelineAxis,
     top: float,
@@ -73,7 +73,7 @@ def draw_timeline(  # noqa: PLR0913 - what is drawn, and where
 def draw_temperatures(
     sheet: Sheet, axis: TimelineAxis, top: float, *, height: float, readings: Mapping[str, Sequence[TemperatureReading]]
 ) -> None:
-    """Plot each place's readings on the same axis; where nothing was told the line is broken."""
+    """Plot each place's readings on the same axis; the line has a gap where the temperature is unknown."""
     known = [reading.temp_c for told in readings.values() for reading in told if reading.temp_c is not None]
     low, high = min(known) - 1, max(known) + 1
     floor = top + height
@@ -123,6 +123,6 @@ def _draw_marks(sheet: Sheet, axis: TimelineAxis, top: float, bottom: float, mar
 
 
 def draw_numbered_mark(sheet: Sheet, at: tuple[float, float], number: int) -> None:
-    """Set one numbered mark; the same numbers stand in the table, at the pictures and on the timeline."""
+    """Draw one numbered mark. Table, pictures and timeline use the same numbers."""
     sheet.disc(at, MARK_RADIUS_MM, fill=Ink.NIGHT)
     sheet.text((at[0], at[1] + 1.15), str(number), size=8.5, bold=True, ink=Ink.WHITE, align="centre")

@@ -17,7 +17,7 @@ RETRACTED_BOLT_STATES = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, Lock
 
 
 class VisitMoment(StrEnum):
-    """What a visit is told by."""
+    """The kinds of events in a timeline."""
 
     SCANNED = auto()
     UNLOCKED = auto()
@@ -38,7 +38,7 @@ class VisitEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineSpan:
-    """From one instant to another; `end` None: the log does not tell it."""
+    """A time span; `end` is None if the log does not contain it."""
 
     start: datetime
     end: datetime | None
@@ -46,7 +46,7 @@ class TimelineSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemperatureReading:
-    """A fridge's temperature in degrees Celsius; None: it was not told from here on."""
+    """A fridge's temperature in degrees Celsius; None: unknown from here on."""
 
     at: datetime
     temp_c: float | None
@@ -54,7 +54,7 @@ class TemperatureReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitTimeline:
-    """All that the log tells of a visit, in the order of time. Temperatures by place."""
+    """The events of a visit's log in the order of time, and temperatures by place."""
 
     events: tuple[VisitEvent, ...] = ()
     withdrawn: tuple[TimelineSpan, ...] = ()
