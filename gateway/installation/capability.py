@@ -1,7 +1,7 @@
 """Determines what each device can promise, from which source, and what an unattended visit still lacks.
 
-Pure: out of `home.yaml`, what was measured here, and how the walk test stands. A promise that nobody declared and
-nothing has shown is unknown, and unknown is said as such. `words.py` puts each sentence into French and English.
+Pure: it takes `home.yaml`, the measurements of this house and the status of the walk test. A promise without a
+declaration and without a measurement is unknown, and is reported so. `texts.py` has the sentences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,46 +17,47 @@ from gateway.config.sensor_independence import depends_on_lock
 from gateway.domain.timing import Timing
 from gateway.system.config_section import ConfigSection
 
-LATENCY_MARGIN_FACTOR = 1.5  # a latency is proposed so many times longer than the longest answer that was measured
+LATENCY_MARGIN_FACTOR = 1.5  # the proposed latency is the longest measured answer times this
 
 
 class CapabilityKind(StrEnum):
     """What a device or an entrance may promise."""
 
-    BOLT = auto()  # tells where its bolt is
+    BOLT = auto()  # reports the position of its bolt
     DOOR = auto()  # a door sensor that does not depend on the lock
-    AUTO_LOCK = auto()  # locks by itself, also when the box is dead
-    WAY_OUT = auto()  # whoever is inside gets out by hand, without key or power
-    LATENCY = auto()  # answers within what is declared
+    AUTO_LOCK = auto()  # locks by itself, also without the gateway
+    WAY_OUT = auto()  # a person inside gets out by hand, without key or power
+    LATENCY = auto()  # answers within its declared latency
     GUARDED = auto()  # refuses late and repeated commands by itself
-    PICTURE = auto()  # shows when its picture stands still
-    WALK = auto()  # the known faults were tried here, with somebody at the door
+    PICTURE = auto()  # a frozen picture can be detected
+    WALK = auto()  # a person at the door tried the known faults here
 
 
 class CapabilityEvidence(StrEnum):
-    """Why a promise is believed, or not."""
+    """The source of a promise."""
 
     MEASURED = auto()
     DECLARED = auto()
-    UNKNOWN = auto()  # nobody said so, nothing was measured
-    MISSING = auto()  # it is known that this is not promised
+    UNKNOWN = auto()  # neither declared nor measured
+    MISSING = auto()  # known to be false
 
 
 class WalkTestStatus(StrEnum):
-    """How an entrance's walk test stands."""
+    """Status of an entrance's walk test."""
 
     NEVER = auto()
     UNDER_WAY = auto()
     PASSED = auto()
-    FAILED = auto()  # a fault went unnoticed, or something did not work
-    STALE = auto()  # passed, with other devices than those that stand here now
+    FAILED = auto()  # the house did not detect a fault, or something did not work
+    STALE = auto()  # passed with other devices than today's
     BLOCKED = auto()  # a camera sees a neighbour's door or the street
 
 
 class Measurement(ConfigSection):
-    """What `perron test` measured of one device. `bolt` and `door`: whether it told a known state; None: not its kind.
+    """The measurement of one device by `perron test`.
 
-    `seconds` has each answer's time; questions without an answer are in `asked` alone.
+    `asked` counts the queries, `seconds` has the time of each answer. `bolt` and `door`: whether the device reported a
+    known state each time; None: it is not such a device.
     """
 
     at: datetime
@@ -68,12 +69,12 @@ class Measurement(ConfigSection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """One promise, or what is missing. `said` names the sentence in `words.py`, `facts` what stands in it.
+    """One promise of a device or an entrance, or what is missing.
 
-    `forbids`: without it no unattended visit.
+    `text_key` is a key of `texts.CAPABILITY_TEXTS`, `facts` its parameters. `forbids`: it forbids unattended visits.
     """
 
-    subject: str  # the device, or the entrance
+    subject: str  # id of the device or of the entrance
     kind: CapabilityKind
     evidence: CapabilityEvidence
     text_key: str
@@ -82,7 +83,7 @@ class Capability:
 
 
 def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> tuple[Capability, ...]:
-    """Say what a device can promise, what is missing of it, and on which ground.
+    """Return what a device can promise, what is missing, and from which source.
 
     Raises:
         KeyError: no such device.
@@ -108,7 +109,7 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
 def entrance_capabilities(
     home: Home, name: str, measurements: Mapping[str, Measurement], walk_status: WalkTestStatus
 ) -> tuple[Capability, ...]:
-    """Say what an entrance can promise, and what forbids an unattended visit there: nothing that forbids, and it may.
+    """Return what an entrance can promise; it admits unattended visits if no capability `forbids` them.
 
     Raises:
         KeyError: no such entrance.
@@ -128,7 +129,7 @@ def entrance_capabilities(
 
 
 def proposed_latency_s(measurement: Measurement) -> float | None:
-    """Propose the latency to declare, in whole seconds; None where nothing answered."""
+    """Return the latency to declare, in whole seconds; None without an answer."""
     return None if not measurement.seconds else float(int(max(measurement.seconds) * LATENCY_MARGIN_FACTOR) + 1)
 
 

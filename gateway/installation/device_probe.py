@@ -26,18 +26,18 @@ from gateway.mqtt.client import InboundMessage, NotSent, ShortSession
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.guard_client import GuardClient
 
-RETAINED_WAIT_S = 1.0  # seconds for the broker to hand out what it keeps
-MIN_MEASURE_TIMEOUT_S = 10.0  # seconds that a measured device may take at least
-DEFAULT_ANSWER_TIMEOUT_S = 3.0  # seconds for a device that declares no latency of its own
+RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages
+MIN_MEASURE_TIMEOUT_S = 10.0  # for each answer of a measured device
+DEFAULT_ANSWER_TIMEOUT_S = 3.0  # of a device that declares no latency
 ANSWERING_REPORTS = (
     LockReport,
     DoorReport,
     FridgeReport,
-)  # what a question is about, where answers carry no correlation
+)  # reports that answer a query without correlation data
 
 
-class ProbeKeyUnusable(Exception):  # noqa: N818 - it says what is the matter
-    """The box's key cannot be used, and a guard answers only what it has signed: ask on the box, as its own user."""
+class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
+    """The gateway's key cannot be used, and a guard answers only signed queries: probe on the gateway's machine."""
 
 
 def _error_text(error: OSError | KeyUnusable) -> str:
@@ -46,7 +46,10 @@ def _error_text(error: OSError | KeyUnusable) -> str:
 
 @dataclass(slots=True)
 class DeviceAnswer:
-    """What one device said. `why`: it cannot be asked; `answer`: None is silence; `seconds`: how long it took."""
+    """The answer of one device to a query.
+
+    `obstacle`: why the device cannot be queried. `answer`: its reports, None without an answer; `seconds`: its time.
+    """
 
     obstacle: str | None = None
     answer: tuple[Report, ...] | None = None
@@ -56,23 +59,23 @@ class DeviceAnswer:
 
 @dataclass(slots=True)
 class ProbeRound:
-    """One round of questions: by device, and what the broker keeps of other topics."""
+    """The answers of one round of queries by device, and the retained messages of other topics by topic."""
 
     devices: dict[str, DeviceAnswer]
     retained: dict[str, bytes] = field(default_factory=dict)
 
 
 def device_topics(home: Home, devices: Iterable[str]) -> list[str]:
-    """Name every topic on which these devices are heard; what stands behind one bridge shares some."""
+    """Return each topic on which these devices publish; devices behind one bridge share some."""
     return sorted({topic for id_ in devices for topic in inbound_topics(home, id_).values()})
 
 
 def answer_timeout_s(device: AnyDevice) -> float:
-    """Say how many seconds this device may take: what a lock declares, else a few."""
+    """Return the seconds within which this device must answer: the declared latency of a lock, else a default."""
     return device.latency if isinstance(device, LockDevice | CoverDevice) else DEFAULT_ANSWER_TIMEOUT_S
 
 
-async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how long
+async def probe_devices(  # noqa: PLR0913 - each parameter is an independent option of a probe
     home: Home,
     session: ShortSession,
     devices: Iterable[str],
@@ -82,10 +85,13 @@ async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how l
     min_wait_s: float = RETAINED_WAIT_S,
     ignores_latency: bool = False,
 ) -> ProbeRound:
-    """Ask all of them at once; return when each has answered, or its patience (`longest` at most) is over.
+    """Query all devices at once; return when each has answered or its latency (at most `timeout_s`) has passed.
 
-    It takes at least `settle` seconds, in which the broker hands out what it keeps. `word` names our questions.
-    `patient`: wait `longest`, whatever a device declares.
+    It takes at least `min_wait_s` seconds, in which the broker sends its retained messages. The correlation data of
+    the queries begin with `correlation_prefix`. `ignores_latency`: each device gets the whole `timeout_s`.
+
+    Raises:
+        ProbeKeyUnusable: the gateway's key cannot be used.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -103,7 +109,7 @@ async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how l
     kept = set(device_topics(home, found.devices))
 
     def waits() -> float:
-        """Until when there is something to wait for."""
+        """Return until when an answer may come."""
         open_ = (at for id_, at in until.items() if found.devices[id_].answer is None)
         return max((began + min_wait_s, *open_))
 
@@ -123,7 +129,7 @@ async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how l
 def _authenticated(
     guard_client: GuardClient, home: Home, ids: Iterable[str], incoming: InboundMessage
 ) -> Iterator[tuple[str, InboundMessage]]:
-    """Give to each device what counts of a message: of those behind a guard what its signature covers."""
+    """Yield each device with its part of a message; behind a guard only what the guard signed."""
     behind: dict[str, TopicSuffix] = {}
     for id_ in ids:
         if not home.devices[id_].definition.is_behind_guard:
@@ -177,7 +183,7 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
 def _report_decoder(
     home: Home, id_: str, correlation_prefix: str
 ) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
-    """Read what is this device's: its reports, and whether they answer our question; None for another's."""
+    """Return a decoder: message -> this device's reports and whether they answer the query; None: another device's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
     channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in inbound_topics(home, id_).items()}
@@ -189,7 +195,7 @@ def _report_decoder(
             return None
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
         if vendor.DEFINITION.correlates:
-            echo = CorrelationReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
+            echo = CorrelationReport(echo=ours.decode())  # from a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)
             return told, channel is TopicSuffix.RESULT and (incoming.correlation == ours or echo in reports)
         return reports, any(isinstance(report, ANSWERING_REPORTS) for report in reports)
@@ -197,10 +203,10 @@ def _report_decoder(
     return read
 
 
-async def measure_device(  # noqa: PLR0913 - who is asked, by whom, and how
+async def measure_device(  # noqa: PLR0913 - each parameter is an independent option of a measurement
     home: Home, session: ShortSession, id_: str, *, count: int, now: datetime, correlation_prefix: str = "test"
 ) -> Measurement | str:
-    """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
+    """Query a device `count` times, one after the other; return the measurement, or why it cannot be queried."""
     longest = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
     seconds: list[float] = []
     bolts: list[bool] = []

@@ -1,9 +1,9 @@
 """Finds devices in what a house announces by MQTT and mDNS. Pure: messages in, found devices out.
 
-A sighting is no promise: what it says of a device is what `perron add` would write, and the walk test shows the rest.
+An announcement proves nothing: it fills in what `perron add` would write, and the walk test checks the device.
 
 Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); the topics of Z-Wave JS UI
-(`devices/vendors/zwave.py`), of which a value of the class Door Lock is told by locks alone; Frigate's documentation
+(`devices/vendors/zwave.py`), where only locks have a value of the class Door Lock; Frigate's documentation
 of MQTT (`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
 (`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
 (`_home-assistant._tcp`), as those products and IANA's registry name them.
@@ -38,9 +38,9 @@ MDNS_SERVICES: Mapping[str, str] = MappingProxyType({
 ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
 """What the topic of a Z-Wave lock's own mode ends in; before it stands the address."""
 
-BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # seconds for which a sensor on a battery may be silent
+BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # of a sensor on a battery
 
-_ADD_OPTIONS = ("kind", "vendor", "address")  # what `perron add` has an option for; the other keys come by --set
+_ADD_OPTIONS = ("kind", "vendor", "address")  # keys with an option of their own in `perron add`; the others use --set
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 _KIND_BY_USE = {
     UsableKind.LOCK: "lock",
@@ -53,7 +53,7 @@ _AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
 class DiscoverySource(StrEnum):
-    """Where something called its name."""
+    """Where a device announced itself."""
 
     BROKER = auto()
     NETWORK = auto()
@@ -61,11 +61,10 @@ class DiscoverySource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveredDevice:
-    """One thing that called its name. `known`: its id in the house file.
+    """One announced device. `known_as`: its id in the house file, if it is there.
 
-    `offer`: what would be written there: id, kind, and each key of the house file (nested ones with points) with its
-    value. Empty where nothing can be offered; else each value is printable, whoever named it. Two sightings of one
-    `key` are the same thing.
+    `add_fields`: id, kind and each key of the house file (nested keys with points) with its value; empty if Perron
+    cannot use the device. Each value is printable. Two announcements with the same `key` are the same device.
     """
 
     key: str
@@ -78,7 +77,7 @@ class DiscoveredDevice:
 
     @property
     def add_arguments(self) -> tuple[str, ...]:
-        """The arguments of `perron` that write it there; a shell must be given each of them quoted."""
+        """The arguments of `perron` that add the device; each needs quotes in a shell."""
         if not self.add_fields:
             return ()
         options = [
@@ -89,12 +88,12 @@ class DiscoveredDevice:
 
     @property
     def add_command(self) -> str:
-        """The command line of `words`, to be pasted into a shell."""
+        """The quoted command line with `add_arguments`; empty if the device cannot be added."""
         return shlex.join(("perron", *self.add_arguments)) if self.add_fields else ""
 
 
 def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[DiscoveredDevice]:
-    """Read one stored message of the broker; what is none of ours says nothing."""
+    """Yield the devices that one retained message of the broker announces."""
     device = _AVAILABILITY_PATTERN.fullmatch(topic)
     if device is not None:
         known = device[1] if device[1] in home.devices else None
@@ -128,13 +127,13 @@ def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[Disc
 
 
 def _plain_state(payload: bytes) -> str:
-    """Tell a plain word like online; a maker's envelope (Alexa's, Somfy's JSON) tells a reader nothing."""
+    """Return a plain state like `online`; empty for a vendor's JSON, which a reader would not understand."""
     text = payload[:40].decode(errors="replace").strip()
     return "" if text.startswith(("{", "[")) else sanitized(text)
 
 
 def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[DiscoveredDevice]:
-    """Read what one device can be used as: a use that no entry of the house file can have is shown without a line."""
+    """Yield each possible use of one radio device; one that the house file cannot express has no `add_fields`."""
     address = f"{base}/{found.friendly_name}"
     made = " ".join(word for word in (found.maker, found.model) if word)
     for use in found.uses:
@@ -159,7 +158,7 @@ def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[D
 
 
 def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
-    """Read the topic of a lock's mode. One that has a name for its node's number is asked for that."""
+    """Yield the lock that publishes its mode on this topic of Z-Wave JS UI."""
     address = topic.removesuffix(ZWAVE_LOCK_SUFFIX)
     name = address.rpartition("/")[2]
     known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
@@ -180,7 +179,7 @@ def _is_used(device: AnyDevice, use: DeviceUse, address: str) -> bool:
 
 
 def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
-    """Say what adds it, with all that its bridge says of it; a button is added with its siren."""
+    """Return the fields that add this device, from what its bridge reports; a button is added with its siren."""
     sets = {f"keys.{word}": where for word, where in sorted(use.keys.items())}
     if "/" in base:
         sets["keys.base"] = base
@@ -199,12 +198,12 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
 
 
 def read_mdns_service(home: Home, service: str, name: str, host: str, port: int) -> DiscoveredDevice:
-    """Read one mDNS service; `host` is an address or a name, as a stranger announced it.
+    """Return the device behind one mDNS service; `host` is an announced address or name.
 
-    A camera is offered only where its address is one that the house file takes.
+    A camera has `add_fields` only if the house file accepts its address.
 
     Raises:
-        KeyError: no such service type is looked for.
+        KeyError: `service` is not in MDNS_SERVICES.
     """
     what = MDNS_SERVICES[service]
     called = sanitized(name.removesuffix(f".{service}"))
@@ -226,10 +225,10 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
 
 
 def _safe_offer(name: str, **said: str) -> Mapping[str, str]:
-    """Say what the house file would have; nothing where a stranger's word has in it what nobody can type or see."""
+    """Return the fields to offer; empty if an announced value has characters that cannot be typed or seen."""
     return MappingProxyType({"id": _id_from_name(name), **said}) if all(map(str.isprintable, said.values())) else _EMPTY
 
 
 def _id_from_name(name: str) -> str:
-    """Make an id of a name, as the house file wants it."""
+    """Return an id for the house file, made from a name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device"

@@ -19,7 +19,7 @@ from gateway.installation.discovery import (
 )
 from gateway.mqtt.client import ShortSession
 
-RESOLVE_TIMEOUT_MS = 3000  # milliseconds for a service to tell where it is
+RESOLVE_TIMEOUT_MS = 3000  # for a service to announce its address
 OWN_AVAILABILITY_TOPIC = "perron/+/availability"
 # Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
 BRIDGE_TOPICS = ("bridge/devices", "available", f"+{ZWAVE_LOCK_SUFFIX}", f"+/+{ZWAVE_LOCK_SUFFIX}")
@@ -28,20 +28,18 @@ DiscoveryHandler = Callable[[DiscoveredDevice], None]
 
 
 def discovery_topics(home: Home) -> list[str]:
-    """Name the topics on which something calls its name: our devices', and those of each bridge's base topic."""
-    with contextlib.suppress(
-        AccountTaken
-    ):  # then the broker's files cannot be written either: `broker-config` says why
+    """Return the topics of announcements: those of Perron's devices, and those below each bridge's base topic."""
+    with contextlib.suppress(AccountTaken):  # `perron broker-config` explains the clash
         bases = [base for some in bridge_topics(home).values() for base in some]
         return [OWN_AVAILABILITY_TOPIC, *(f"{base}/{word}" for base in bases for word in BRIDGE_TOPICS)]
     return [OWN_AVAILABILITY_TOPIC]
 
 
 async def scan_broker(home: Home, session: ShortSession, seconds: float, on_found: DiscoveryHandler) -> None:
-    """Hear what the broker keeps, and what is told meanwhile, for so many seconds.
+    """Read retained and new messages of the broker for `seconds`, and call `on_found` for each announced device.
 
     Raises:
-        aiomqtt.MqttError: the connection ended; `visit` makes a ConnectionError of it.
+        aiomqtt.MqttError: the connection ended; `connect_once` makes a ConnectionError of it.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -54,11 +52,11 @@ async def scan_broker(home: Home, session: ShortSession, seconds: float, on_foun
 async def scan_network(
     home: Home, seconds: float, on_found: DiscoveryHandler, *, interfaces: Sequence[str] | None = None
 ) -> None:
-    """Hear mDNS for so many seconds; `interfaces` are addresses of this machine, None: all of them."""
+    """Read mDNS for `seconds`, and call `on_found` for each device; `interfaces`: own addresses, None: all of them."""
     where = {} if interfaces is None else {"interfaces": list(interfaces)}
     try:
-        listening = AsyncZeroconf(ip_version=IPVersion.V4Only, **where)  # type: ignore[arg-type]  # its own choice of interfaces
-    except OSError:  # no network at all
+        listening = AsyncZeroconf(ip_version=IPVersion.V4Only, **where)  # type: ignore[arg-type]  # zeroconf accepts addresses as interfaces
+    except OSError:  # there is no network
         await asyncio.sleep(seconds)
         return
     asked: set[asyncio.Task[None]] = set()
@@ -71,7 +69,7 @@ async def scan_network(
         on_found(read_mdns_service(home, service, name, hosts[0], info.port or 0))
 
     def heard(
-        zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf calls it by these names
+        zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf passes these keywords
         service_type: str,
         name: str,
         state_change: ServiceStateChange,

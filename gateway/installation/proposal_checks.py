@@ -1,9 +1,9 @@
 """Checks a device or an entrance that somebody proposes for the house file. Pure.
 
-Whoever puts Perron up proposes, the owner accepts: so nobody lets himself in by editing the house. What would touch
-what is there already is refused, whoever accepts it: an account at the broker that could speak for another's lock, a
-topic that is another's, a file of the box, an entrance that a brand was let in by before. `config/editor.py` writes the
-rest.
+The installer proposes and the owner accepts, so no installer can let himself in by editing the house. These proposals
+are refused even if the owner accepts them: a broker account that could publish for an existing lock, a topic of another
+device, a file of the gateway, an entrance through which a brand was already let in. `config/editor.py` writes the
+others.
 """
 
 import unicodedata
@@ -26,14 +26,14 @@ from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_top
 from gateway.system.config_section import ConfigSection
 
 PROPOSAL_KINDS = (*DEVICE_KINDS, ENTRANCE)
-MAX_PENDING_PROPOSALS = 24  # that wait for the owner; a house has fewer devices
-MAX_PROPOSAL_BYTES = 4096  # bytes of one, as JSON
-LOGIN_KEY = "credentials_file"  # a camera's; the box alone names it
+MAX_PENDING_PROPOSALS = 24  # waiting for the owner; a house has fewer devices
+MAX_PROPOSAL_BYTES = 4096  # as JSON
+LOGIN_KEY = "credentials_file"  # of a camera; only the gateway sets it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalRequest:
-    """What somebody wrote into the form. `login`: user and password of a camera."""
+    """The content of the form. `login`: user and password of a camera."""
 
     kind: str
     name: str
@@ -42,16 +42,16 @@ class ProposalRequest:
 
 
 class ProposalAcceptance(ConfigSection):
-    """Who accepted it, and when."""
+    """Who accepted a proposal, and when."""
 
     by: str
     at: AwareDatetime
 
 
 class Proposal(ConfigSection):
-    """One that waits, was accepted, or (`done`) stands in the house. `fields`: keys, nested ones with points.
+    """A proposal that waits, was accepted, or (`done`) is in the house. `fields`: keys, nested ones with points.
 
-    `login`: a camera's account lies beside, until it is accepted. `failed`: why the house did not begin with it.
+    `login`: a file beside the proposals has the camera's account. `failed`: why the gateway did not start with it.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -67,30 +67,30 @@ class Proposal(ConfigSection):
 
     @property
     def in_house(self) -> str:
-        """Under which key of the house file it stands."""
+        """Key of the house file that contains it."""
         return "entrances" if self.kind == ENTRANCE else "devices"
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing to say of it; `said` names the sentence in `web/texts/adding.py`, `facts` what stands in it."""
+    """A remark on a proposal; `text_key` is a key of `web/texts/adding.py`, `facts` its parameters."""
 
     text_key: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_in_house(home: Home, proposal: Proposal) -> bool:
-    """Whether the house has one of this name."""
+    """Return whether the house has a device or entrance of this name."""
     return proposal.name in (home.entrances if proposal.kind == ENTRANCE else home.devices)
 
 
 def objections(
     old: Home, new: Home, proposal: Proposal, *, permitted_entrances: Collection[str], login_file: str | None
 ) -> tuple[Remark, ...]:
-    """Say why this may not be added from a page; nothing: it may.
+    """Return why a page may not add this; empty: it may.
 
-    `old` is the house without, `new` with it; `permitted` are the entrances that brands were ever let in by; `login` is
-    the file that the box itself wrote for this camera.
+    `old` is the house without the proposal, `new` the house with it. `permitted_entrances`: entrances for which a brand
+    ever had a permission. `login_file`: the file that the gateway wrote for this camera.
     """
     if is_in_house(old, proposal):
         return (Remark("taken", {"name": proposal.name}),)
@@ -107,7 +107,7 @@ def objections(
 
 
 def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
-    """Say what the owner should know before he accepts it, and what is left to do at the box's terminal afterwards."""
+    """Return what the owner should know before accepting, and what remains to do at the terminal afterwards."""
     if proposal.kind != ENTRANCE:
         names = ", ".join(new_accounts(old, new))
         return (Remark("account", {"names": names}),) if names else ()
@@ -121,7 +121,7 @@ def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
 
 
 def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
-    """Name the accounts that the broker needs for the new house and did not need for the old."""
+    """Return the broker accounts that the new house needs and the old one did not need."""
     before = set(account_names(old))
     return tuple(name for name in account_names(new) if name not in before)
 
@@ -130,25 +130,25 @@ def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
 
 
 def _house_without(new: Home, proposal: Proposal) -> Home:
-    """The new house without the new one."""
+    """Return the new house without the proposed device or entrance."""
     entrances = {name: one for name, one in new.entrances.items() if (proposal.kind, name) != (ENTRANCE, proposal.name)}
     devices = {name: one for name, one in new.devices.items() if proposal.kind == ENTRANCE or name != proposal.name}
     return new.model_copy(update={"entrances": entrances, "devices": devices})
 
 
 def _file_remarks(device: AnyDevice, login_file: str | None) -> Iterator[Remark]:
-    """No file of the box but the one that it wrote: else any of them could be sent to somebody's camera."""
+    """Refuse each file except the one that the gateway wrote: else it could send any file to a camera."""
     if any(str(path) != login_file for path in named_paths(device)):
         yield Remark("file")
 
 
 def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
-    """Nothing that is said or heard is another's: neither the topic itself nor one above or below it."""
+    """Refuse a topic that is, contains or lies below a topic of another device."""
     device = new.devices[name]
     mine = {(channel, topic) for channel, topic in _device_topics(new, name) if channel not in BRIDGE_CHANNELS}
     for other, there in old.devices.items():
         if device.definition.is_behind_guard and device.address == other:
-            continue  # a door sensor behind a lock's guard: `enrolment` says which
+            continue  # a door sensor behind a lock's guard
         shared = device.definition.shared_channels if device.vendor == there.vendor else frozenset()
         shared -= device.topics.keys() | there.topics.keys()
         for channel, topic in _device_topics(old, other):
@@ -164,7 +164,7 @@ def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
 
 
 def _duplicate_remarks(old: Home, device: AnyDevice) -> Iterator[Remark]:
-    """Nothing is there twice: a second entrance would move the first one's door, or show its inside as an outside."""
+    """Refuse a second copy of a device: another entrance could move its door, or show an inside camera as outside."""
     for name, other in old.devices.items():
         if device.vendor == other.vendor and _is_same_device(device, other):
             yield Remark("there", {"device": name})
@@ -172,7 +172,7 @@ def _duplicate_remarks(old: Home, device: AnyDevice) -> Iterator[Remark]:
 
 
 def _is_same_device(one: AnyDevice, other: AnyDevice) -> bool:
-    """Whether two of one vendor are one thing, though they have no topic in common, or none but their gateway's."""
+    """Return whether two devices of one vendor are the same device under different topics."""
     if isinstance(one, CameraDevice):
         return isinstance(other, CameraDevice) and _camera_source(one) == _camera_source(other)
     identity = one.definition.identity(one.device_ref)
@@ -180,17 +180,16 @@ def _is_same_device(one: AnyDevice, other: AnyDevice) -> bool:
 
 
 def _camera_source(camera: CameraDevice) -> tuple[tuple[str, int], str]:
-    """Where a camera's pictures come from."""
+    """Return host, port, path and query of a camera's stream."""
     parts = urlsplit(camera.url)
     return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
 
 
 def _address_remarks(new: Home, name: str) -> Iterator[Remark]:
-    """What a radio is told stands below the device's own address, and so does all that moves or proves a door.
+    """Refuse a command topic, or any topic of a lock or door sensor, that is not below the device's own address.
 
-    A radio knows its devices under more names than the one they speak by (Zigbee2MQTT takes a device's IEEE address
-    too, and groups): so an order for one that is there already could be written otherwise, and its state told by
-    something else.
+    A radio accepts several names for one device (Zigbee2MQTT also takes its IEEE address, and groups), so such a topic
+    could command an existing device, or report its state.
     """
     device, carried = new.devices[name], bridge_base_topic(new, name) is not None
     bases = [base for several in bridge_topics(new).values() for base in several]
@@ -215,7 +214,7 @@ def _topics_overlap(one: str, other: str) -> bool:
 
 
 def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
-    """No account gains a word in what another device says or is told, or in what Home Assistant is shown."""
+    """Refuse it if an account could then publish for another device, or what Home Assistant shows."""
     before, after = _writable_topics(old), _writable_topics(new)
     prefix = HOMEASSISTANT_ACCOUNT if old.homeassistant is None else old.homeassistant.discovery_prefix
     theirs = {topic: name for name in old.devices for _, topic in _device_topics(old, name)}
@@ -233,10 +232,12 @@ def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
 
 
 def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
-    """What each account may say, as the access list has it."""
+    """Return the topic filters that each account may publish to, from the access list."""
     found: dict[str, set[str]] = {}
     account = ""
-    for line in access_list(home, homeassistant=True).split("\n"):  # as the broker does: other marks end no line
+    for line in access_list(home, homeassistant=True).split(
+        "\n"
+    ):  # as the broker: other control characters end no line
         word, _, rest = line.partition(" ")
         right, _, topic = rest.partition(" ")
         if word == "user":
@@ -247,7 +248,7 @@ def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
 
 
 def _filter_matches(pattern: str, topic: str) -> bool:
-    """Whether a filter of the access list takes a topic in (MQTT 5, 4.7)."""
+    """Return whether a filter of the access list matches a topic (MQTT 5, 4.7)."""
     if pattern.endswith("/#"):
         return f"{topic}/".startswith(pattern[:-1])
     words, said = pattern.split("/"), topic.split("/")
@@ -255,7 +256,7 @@ def _filter_matches(pattern: str, topic: str) -> bool:
 
 
 def _normalised_name(name: str) -> str:
-    """How a name reads: wide letters, ligatures and spaces make no other of it."""
+    """Return a name without differences that a reader does not see: wide letters, ligatures, spaces, case."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -265,9 +266,9 @@ def _entrance_remarks(
     if name in permitted_entrances:
         yield Remark("permitted", {"name": name})
     if any(_normalised_name(one.name) == _normalised_name(section.name) for one in old.entrances.values()):
-        yield Remark("same_name")  # messages and pages tell entrances apart by it
+        yield Remark("same_name")  # messages and pages distinguish entrances by name
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
-        yield Remark("timing")  # one of them is every camera's
+        yield Remark("timing")  # some waiting times apply to all cameras
     inside = {camera for one in old.entrances.values() for camera in one.cameras.inside}
     outside = {one.cameras.outside for one in old.entrances.values()}
     if section.cameras.outside in inside:

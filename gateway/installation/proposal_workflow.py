@@ -1,10 +1,10 @@
 """Handles the proposals for the house file until the owner accepts or refuses them.
 
-It lies in `proposals/` under the storage folder, so that a restart in the middle loses nothing; a camera's account lies
-beside it, readable by nobody else, and goes with it. The order of an acceptance is what makes a crash harmless: it is
-noted here, then in the log, then the house file is written whole, then the gateway reads it anew. Whoever begins looks
-at what was accepted: what stands in the house is done, what never came into the file waits for the owner again, and
-what came into it but no house began with is taken out again.
+The proposals are in `proposals/` under the storage folder, so that a restart loses nothing; a camera's account is in a
+private file beside them. The order of an acceptance makes a crash harmless: the gateway stores the acceptance, writes
+the log entry, replaces the house file, then loads the house again. At its start the gateway checks accepted proposals:
+one in the running house is done, one that is not in the file waits for the owner again, and one with which no gateway
+started is removed from the file.
 """
 
 import asyncio
@@ -58,8 +58,8 @@ from gateway.storage import StoreFailed
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.config_section import ConfigError
 
-MAX_PROPOSALS_PER_HOUR = 4 * MAX_PENDING_PROPOSALS  # that one person proposes an hour
-CAMERAS_FOLDER = "cameras"  # the folder beside the house file in which their accounts lie
+MAX_PROPOSALS_PER_HOUR = 4 * MAX_PENDING_PROPOSALS  # of one person
+CAMERAS_FOLDER = "cameras"  # folder beside the house file with the cameras' accounts
 
 log = structlog.get_logger(__name__)
 
@@ -71,20 +71,20 @@ class _HouseTexts:
 
 
 class ProposalState(StrEnum):
-    """How far one has come."""
+    """State of a proposal."""
 
     PROPOSED = auto()
-    TAKEN = auto()  # written; the gateway is about to read it
-    WAITING = auto()  # written, and applied once nothing happens at the doors
-    REFUSED = auto()  # written, and the gateway could not take it
+    TAKEN = auto()  # written; the gateway will load it
+    WAITING = auto()  # written; the gateway applies it when nothing happens at the doors
+    REFUSED = auto()  # written; the gateway could not load it
     APPLIED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalView:
-    """One proposal as it is shown: `text` as it will stand in the file, `add_command` as the terminal would add it.
+    """One proposal as pages show it: `text` for the house file, and `add_command` for the terminal.
 
-    `house` is the house as it would be; None where it would be none, and `against` says why.
+    `house` is the house with the proposal; None if it cannot be added, and `objections` say why.
     """
 
     proposal: Proposal
@@ -98,13 +98,13 @@ class ProposalView:
 
 
 class Proposals:
-    """One for the running gateway, of the house that it runs. `rewriting` knows its house file, and who else writes it.
+    """The proposals of the running gateway. `writer` has its house file, and the lock of all who write it.
 
-    `reread` has the gateway read it anew; `permitted` names the entrances that brands were ever let in by, `note`
-    writes a line of the log: its kind and what it says.
+    `reload_house` makes the gateway load the file again. `permitted_entrances` returns the entrances for which a brand
+    ever had a permission. `append_log` writes a log entry: its kind and its facts.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument a neighbour
+    def __init__(  # noqa: PLR0913 - each argument is another part of the gateway
         self,
         home: Home,
         *,
@@ -118,12 +118,10 @@ class Proposals:
         self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
         self._proposal_file = ProposalFile(home.storage.folder / "proposals")
         self._change_lock, self._quota = writer.lock, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
-        self._read_lock = asyncio.Lock()  # one thread for all who look: doors have the others
+        self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
         self._houses: dict[str, Home | EditRejected] = {}
         self._texts: dict[tuple[str, str, str], str] = {}
-        self._last_report_id: str | None = (
-            None  # the report that was the last one before the house file was last written
-        )
+        self._last_report_id: str | None = None  # of the last report before the house file was written
         self._proposals = self._proposal_file.read()
         self._finish_accepted()
 
@@ -131,39 +129,39 @@ class Proposals:
 
     @property
     def file(self) -> Path | None:
-        """The house file; None: the gateway was begun without one."""
+        """The house file; None: the gateway was started without one."""
         return self._file
 
     @property
     def waiting_count(self) -> int:
-        """How many wait for the owner."""
+        """Number of proposals that wait for the owner."""
         return sum(one.accepted is None for one in self._proposals)
 
     def find(self, id_: str) -> Proposal | None:
-        """Find one that waits for the owner."""
+        """Return a waiting proposal; None: there is none with this id."""
         return next((one for one in self._proposals if one.id == id_ and one.accepted is None), None)
 
     def is_writable(self) -> bool:
-        """Whether the house file can be written as it stands."""
+        """Return whether the house file can be written."""
         if self._file is None:
             return False
         file = self._file.resolve()
         return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
 
     def is_edited(self) -> bool:
-        """Whether the house file says something else than the house that runs: it was changed at the terminal."""
+        """Return whether the house file differs from the running house: somebody edited it at the terminal."""
         try:
             return self._file is not None and self._parse_house(self._read_text()) != self._home
         except EditRejected:
             return True
 
     async def read_views(self) -> tuple[ProposalView, ...]:
-        """Tell all of them as they stand, in the order in which they were proposed; what is done comes last."""
+        """Return a view of each proposal in their order; done ones come last."""
         async with self._read_lock:
             return await asyncio.to_thread(self._make_views, frozenset(self._permitted_entrances()))
 
     async def read_house_with_all(self) -> Home:
-        """Return the house as it would be with all that waits: what a new proposal may name."""
+        """Return the house with all waiting proposals: a new one may refer to them."""
         async with self._read_lock:
             return await asyncio.to_thread(self._make_house_with_all, frozenset(self._permitted_entrances()))
 
@@ -192,7 +190,7 @@ class Proposals:
     # ---- proposing ----------------------------------------------------------------------------------------------
 
     async def propose(self, request: ProposalRequest, *, by: str, now: Now) -> tuple[Remark, ...]:
-        """Propose a device or an entrance; empty: it waits for the owner, else why not."""
+        """Propose a device or an entrance; return why not, or nothing if it waits for the owner now."""
         login = request.login
         try:
             new = Proposal(
@@ -209,7 +207,7 @@ class Proposals:
                 return why
             await self._append_log("addition_proposed", _log_facts(new, by), now)
             try:
-                if login is not None:  # first: without it nobody could accept this
+                if login is not None:  # first, because the acceptance needs it
                     await asyncio.to_thread(self._proposal_file.store_login, new, login)
                 await asyncio.to_thread(self._store, (*self._proposals, new))
             except OSError as error:
@@ -219,10 +217,10 @@ class Proposals:
         return ()
 
     async def discard(self, id_: str, *, by: str, now: Now, refused: bool) -> bool:
-        """Forget one that waits: its proposer withdraws it, or the owner has `refused` it. False: there is none.
+        """Delete a waiting proposal, which its proposer withdrew or the owner `refused`. False: there is none.
 
         Raises:
-            StoreFailed, OSError: the disk does not take it.
+            StoreFailed, OSError: log or file cannot be written.
         """
         async with self._change_lock:
             one = self.find(id_)
@@ -233,7 +231,7 @@ class Proposals:
         return True
 
     async def _remove(self, one: Proposal) -> None:
-        """The account goes first: nothing that is forgotten leaves a password behind."""
+        """Delete the account first, so that no deleted proposal leaves a password."""
         with suppress(OSError):
             self._proposal_file.login_path(one).unlink(missing_ok=True)
         await asyncio.to_thread(self._store, tuple(kept for kept in self._proposals if kept.id != one.id))
@@ -264,19 +262,17 @@ class Proposals:
     # ---- accepting ----------------------------------------------------------------------------------------------
 
     async def accept(self, ids: Sequence[str], *, by: str, now: Now) -> tuple[Remark, ...]:
-        """Write them into the house file as it is now, all or none, and have it read anew; empty: so it is.
-
-        Else why not.
+        """Write these proposals into the current house file, all or none, and reload it; return why not, else nothing.
 
         Raises:
-            StoreFailed: the log does not take it, and nothing was written.
+            StoreFailed: the log cannot be written, and the house file is unchanged.
         """
         async with self._change_lock:
             chosen = [one for one in self._proposals if one.id in ids and one.accepted is None]
             if self._file is None:
                 return (Remark("no_file"),)
             if not chosen or {one.id for one in chosen} != set(ids):
-                return (Remark("none"),)  # what was seen is not what waits now: it is shown anew
+                return (Remark("none"),)  # the list has changed since the page was shown
             outcome = await asyncio.to_thread(self._prepare, chosen, frozenset(self._permitted_entrances()))
             if not isinstance(outcome, _HouseTexts):
                 return outcome
@@ -295,7 +291,7 @@ class Proposals:
                 await asyncio.to_thread(self._write, outcome)
             except (OSError, StoreFailed) as error:
                 self._proposals = before
-                with suppress(OSError):  # else the next start finds that it never came into the file
+                with suppress(OSError):  # else the next start finds that the file does not have it
                     await asyncio.to_thread(self._store, before)
                 await asyncio.to_thread(self._remove_unused_logins, chosen)
                 if isinstance(error, StoreFailed):
@@ -308,7 +304,7 @@ class Proposals:
         return ()
 
     def _prepare(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> "_HouseTexts | tuple[Remark, ...]":
-        """The text of the house file without and with them, or why there is none."""
+        """Return the text of the house file without and with the proposals, or why they cannot be added."""
         try:
             before = text = self._read_text()
         except EditRejected as error:
@@ -338,13 +334,13 @@ class Proposals:
         write_home(self._file, texts.after)
 
     def _copy_login(self, one: Proposal) -> None:
-        """Put a camera's account beside the house file."""
+        """Copy a camera's account beside the house file."""
         target = self._login_path(one)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(target, read_regular(self._proposal_file.login_path(one), at_most=4 * MAX_LOGIN_CHARACTERS + 2))
 
     def _remove_unused_logins(self, proposed: Sequence[Proposal]) -> None:
-        """Delete what was put beside a house file that does not name it, also by a process that was killed there."""
+        """Delete copied accounts that the house file does not name, also those of an interrupted acceptance."""
         text = self._read_text_or_none()
         for one in proposed:
             if one.login and text is not None and self._file is not None:
@@ -353,7 +349,7 @@ class Proposals:
                     _delete_files([file, file.with_name(f".{file.name}.new")])
 
     def _login_path(self, one: Proposal) -> Path:
-        """Where a camera's account lies once it is accepted: never where another file is."""
+        """Return the path of a camera's account after the acceptance; it is never an existing other file."""
         assert self._file is not None  # noqa: S101 - whoever asks has looked
         folder = self._file.resolve().parent / CAMERAS_FOLDER
         plain = folder / f"{one.name}.login"
@@ -370,7 +366,7 @@ class Proposals:
     def _pending_view(
         self, one: Proposal, text: str | None, permitted: frozenset[str]
     ) -> tuple[ProposalView, str | None]:
-        """Show one that waits, on top of a house file; and the text of it with this one, where it may come in."""
+        """Return the view of a waiting proposal, and the house file's text with it if it may be added."""
         fields, login = dict(one.fields), None
         if one.login and self._file is not None:
             login = self._login_path(one)
@@ -397,7 +393,7 @@ class Proposals:
         return replace(plain, house=house, cautions=cautions(old, house, one)), more
 
     def _parse_house(self, text: str) -> Home:
-        """The house of a text; of the last ones it is remembered, for reading one takes a while on a small box."""
+        """Return the house of a text, from a cache: parsing takes long on a small computer."""
         assert self._file is not None  # noqa: S101 - whoever asks has looked
         found = self._houses.get(text)
         if found is None:
@@ -424,7 +420,7 @@ class Proposals:
         return self._texts[key]
 
     def _accepted_view(self, one: Proposal) -> ProposalView:
-        """Show one that was accepted."""
+        """Return the view of an accepted proposal."""
         fields = dict(one.fields)
         plain = ProposalView(
             proposal=one,
@@ -470,7 +466,7 @@ class Proposals:
         self._proposals = self._proposal_file.write(kept)
 
     def _finish_accepted(self) -> None:
-        """A gateway begins: see what became of what was accepted, and leave no password behind."""
+        """Update the state of accepted proposals at the start, and delete files with passwords that are not needed."""
         before = {self._proposal_file.login_path(one) for one in self._proposals if not one.done}
         settled = tuple(self._updated_state(one) for one in self._proposals)
         try:
@@ -490,12 +486,12 @@ class Proposals:
         try:
             before = self._read_text()
             text = without_item(before, one.in_house, one.name)
-        except EditRejected:  # it never came into the file, or somebody took it out of it
+        except EditRejected:  # it was never written, or somebody removed it
             return one if one.done else again
         last = reload.read_report(self._home.storage.folder)
         if last is None or last[0].said != "refused" or self._file is None or not is_as_proposed(before, one):
-            return one  # also where somebody has written it anew at the terminal: that is his
-        try:  # else the next start would find a house in which no gateway begins
+            return one  # also if somebody changed it at the terminal
+        try:  # else no gateway could start with this file
             check_home(text, self._file)
             write_home(self._file, text)
         except (EditRejected, OSError) as error:

@@ -13,8 +13,8 @@ from gateway.installation.proposal_checks import LOGIN_KEY, MAX_PENDING_PROPOSAL
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
-MAX_DONE_PROPOSALS = 8  # that are done and still shown
-MAX_LOGIN_CHARACTERS = 200  # characters
+MAX_DONE_PROPOSALS = 8  # accepted proposals that are still shown
+MAX_LOGIN_CHARACTERS = 200
 _MAX_FILE_BYTES = 2 * (MAX_PENDING_PROPOSALS + MAX_DONE_PROPOSALS) * MAX_PROPOSAL_BYTES
 
 log = structlog.get_logger(__name__)
@@ -23,14 +23,14 @@ _PROPOSALS_ADAPTER: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Propos
 
 
 class ProposalFile:
-    """The folder of one box."""
+    """The folder with proposals.json and one login file for each proposed camera with an account."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file = folder / "proposals.json"
 
     def read(self) -> tuple[Proposal, ...]:
-        """Read them; one that cannot be read is as good as none: it is proposed again."""
+        """Return the stored proposals; empty if the file is missing or unreadable."""
         try:
             return _PROPOSALS_ADAPTER.validate_json(read_regular(self._file, at_most=_MAX_FILE_BYTES))
         except FileNotFoundError:
@@ -40,10 +40,10 @@ class ProposalFile:
             return ()
 
     def write(self, kept: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-        """Write them, without the oldest of those that are done; what was written.
+        """Store the proposals without the oldest done ones, and return what was stored.
 
         Raises:
-            OSError: the disk does not take it, and what stood there still does.
+            OSError: the file cannot be written, and its old content stays.
         """
         done = [one for one in kept if one.done]
         old = {one.id for one in done[: max(0, len(done) - MAX_DONE_PROPOSALS)]}
@@ -53,14 +53,14 @@ class ProposalFile:
         return kept
 
     def login_path(self, one: Proposal) -> Path:
-        """Where the account of a proposed camera lies."""
+        """Return the file with the account of a proposed camera."""
         return self._folder / f"{one.id}.login"
 
     def store_login(self, one: Proposal, login: tuple[str, str]) -> None:
-        """Keep the user and the password of a proposed camera.
+        """Store the user and the password of a proposed camera.
 
         Raises:
-            OSError: the disk does not take it.
+            OSError: the file cannot be written.
         """
         self._make_folder()
         write_whole(self.login_path(one), f"{login[0]}:{login[1]}\n".encode())
@@ -69,19 +69,19 @@ class ProposalFile:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def delete_logins(self, *, but: Collection[Path]) -> None:
-        """Delete the accounts that nobody waits for any more.
+        """Delete all login files except those in `but`.
 
         Raises:
-            OSError: one could not be deleted.
+            OSError: a file could not be deleted.
         """
-        half = self._folder.glob(".*.login.new")  # what was being written when a process was killed
+        half = self._folder.glob(".*.login.new")  # files of an interrupted write
         for file in {*self._folder.glob("*.login"), *half} - set(but):
             file.unlink()
             sync_folder(self._folder)
 
 
 def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
-    """Write a proposal as it will stand in the house file; empty: it cannot."""
+    """Return a proposal as the house file will contain it; empty if it is invalid."""
     try:
         return render_section(one.name, build_section(one.kind, fields))
     except EditRejected:
@@ -89,7 +89,7 @@ def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
 
 
 def is_as_proposed(text: str, one: Proposal) -> bool:
-    """Whether what stands under its name in a house file is what was proposed, but for where the account lies."""
+    """Return whether the house file contains what was proposed, except for the path of the account."""
     try:
         house, meant = parse_yaml(text).data, parse_yaml(section_text(one, one.fields)).data
     except InvalidYaml:
@@ -102,14 +102,14 @@ def is_as_proposed(text: str, one: Proposal) -> bool:
 
 
 def add_command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
-    """Write the command by which the terminal adds the same."""
+    """Return the command that adds the same at the terminal."""
     words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     sets = "".join(f" --set {shlex.quote(word)}" for word in words)
     return f"perron add {one.name} --kind {one.kind}{sets}"
 
 
 def fits_one_line(login: tuple[str, str]) -> bool:
-    """Whether a user and a password can stand as the one line user:password (`video/credentials.py`)."""
+    """Return whether a user and a password fit into one line user:password (`video/credentials.py`)."""
     user, password = login
     line = f"{user}:{password}"
     return bool(user and password) and ":" not in user and line.isprintable() and len(line) <= MAX_LOGIN_CHARACTERS

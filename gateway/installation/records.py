@@ -1,7 +1,7 @@
-"""Stores measurements and trials of this house as files under `installation/` in the storage folder.
+"""Stores measurements, walk tests and their reports as files under `installation/` in the storage folder.
 
-They hold no secret and nobody's picture but those of a walk test that is under way. A file that cannot be read is as
-good as none: it is measured or tried again.
+The files contain no secret, and pictures only while a walk test is under way. An unreadable measurement counts as
+missing; an unreadable walk test counts as failed.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from gateway.system.atomic_file import write_whole
 INSTALLATION_FOLDER = "installation"
 
 
-class UnreadableWalkTest(Exception):  # noqa: N818 - it says what is the matter
-    """A file of a walk test is there and cannot be read."""
+class UnreadableWalkTest(Exception):  # noqa: N818 - the name says what is wrong
+    """The file of a walk test exists and cannot be read."""
 
 
 _MEASUREMENTS_ADAPTER: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
 
 
 def read_measurements(storage: Path) -> dict[str, Measurement]:
-    """Read what was measured, by device; what is not there or cannot be read was not measured."""
+    """Return the measurements by device; empty if the file is missing or unreadable."""
     try:
         return _MEASUREMENTS_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "measured.json").read_bytes())
     except (OSError, ValidationError):
@@ -34,10 +34,10 @@ def read_measurements(storage: Path) -> dict[str, Measurement]:
 
 
 def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
-    """Keep what was measured now, beside what was measured of other devices.
+    """Store new measurements beside those of other devices.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
     folder = storage / INSTALLATION_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,15 +47,15 @@ def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
 
 
 def walk_file(storage: Path, entrance: str) -> Path:
-    """Where the walk test of an entrance is written down."""
+    """Return the file of an entrance's walk test."""
     return storage / INSTALLATION_FOLDER / f"walk-{entrance}.json"
 
 
 def read_walk(storage: Path, entrance: str) -> WalkTest | None:
-    """Read how far an entrance's walk test has come; None: none was begun.
+    """Return an entrance's walk test; None: none was begun.
 
     Raises:
-        UnreadableWalkTest: there is one, and it cannot be read: what it forbade is not known.
+        UnreadableWalkTest: the file cannot be read, so nobody knows what it forbade.
     """
     try:
         return WalkTest.model_validate_json(walk_file(storage, entrance).read_bytes())
@@ -66,7 +66,7 @@ def read_walk(storage: Path, entrance: str) -> WalkTest | None:
 
 
 def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
-    """How an entrance's walk test stands. One that cannot be read counts as failed: it may have forbidden something."""
+    """Return the status of an entrance's walk test; FAILED if unreadable, because it may have forbidden visits."""
     try:
         return status_with_devices(read_walk(home.storage.folder, entrance), fitted_devices(home, entrance))
     except UnreadableWalkTest:
@@ -74,32 +74,32 @@ def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
 
 
 def store_walk(storage: Path, walk: WalkTest) -> None:
-    """Write a walk down.
+    """Store a walk test.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
     (storage / INSTALLATION_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
 
 
 def picture_file(storage: Path, entrance: str, number: int) -> Path:
-    """Where the picture of a walk's trial lies until its report is written."""
+    """Return the file of a trial's picture, which exists until the report is written."""
     return storage / INSTALLATION_FOLDER / f"walk-{entrance}-{number}.jpg"
 
 
 def store_picture(file: Path, jpeg: bytes) -> None:
-    """Keep a picture until the report is written.
+    """Store a picture until the report is written.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(file, jpeg)
 
 
 def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
-    """Read the pictures that were answered about, by camera; one that is not what was shown is left out."""
+    """Return the answered pictures by camera, without those whose digest has changed."""
     found: dict[str, bytes] = {}
     for number, step in enumerate(walk.steps):
         if step.camera is None or step.picture is None:
@@ -114,7 +114,7 @@ def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
 
 
 def delete_pictures(storage: Path, entrance: str) -> None:
-    """Delete the pictures of an entrance's walk.
+    """Delete the pictures of an entrance's walk test.
 
     Raises:
         OSError: one could not be deleted.
@@ -125,7 +125,7 @@ def delete_pictures(storage: Path, entrance: str) -> None:
 
 
 def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
-    """Where an entrance's report lies, and what the box has signed of it."""
+    """Return the files of an entrance's report and of its signature."""
     return (
         storage / INSTALLATION_FOLDER / f"walk-{entrance}.pdf",
         storage / INSTALLATION_FOLDER / f"walk-{entrance}.signed.json",
@@ -133,10 +133,10 @@ def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
 
 
 def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
-    """Keep a report; the pictures that stand in it go.
+    """Store a report with its signature, and delete the pictures, which the report contains.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
     file, beside = report_files(storage, entrance)
     write_whole(file, sheet)

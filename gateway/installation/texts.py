@@ -73,16 +73,16 @@ CAPABILITY_TEXTS: Mapping[str, Text] = {
 def sentence_text(
     key: str, language: Language, facts: Mapping[str, str], table: Mapping[str, Text] = CAPABILITY_TEXTS
 ) -> str:
-    """Put a sentence into words.
+    """Return the text of a key in a language.
 
     Raises:
-        KeyError: there is none of this name, or it names a fact that is not given.
+        KeyError: the key is unknown, or a fact is missing.
     """
     return table[key].to(language, **facts)
 
 
 def capability_text(promise: Capability, language: Language) -> str:
-    """Say a promise, or what is missing, in plain words."""
+    """Return the text of a capability."""
     return sentence_text(promise.text_key, language, promise.facts)
 
 
@@ -170,12 +170,12 @@ REPORT_TEXTS: Mapping[str, Text] = {
 
 
 def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language) -> str:
-    """Say the title, what is to be done, or the question of a trial; empty where it asks nothing."""
+    """Return the title, instruction or question of a trial; empty if it has none."""
     return sentence_text(step.trial, language, {"camera": step.camera or ""}, table) if step.trial in table else ""
 
 
 def goal_text(step: WalkTestStep, language: Language) -> str:
-    """Say what an open trial waits to be shown; empty where it waits for nothing."""
+    """Return the goal that an open trial waits for; empty if it waits for none."""
     goals = step.procedure.goals
     return (
         sentence_text(goals[step.shown], language, {}, GOAL_TEXTS)
@@ -185,5 +185,5 @@ def goal_text(step: WalkTestStep, language: Language) -> str:
 
 
 def result_text(step: WalkTestStep, language: Language) -> str:
-    """Say what came of a trial."""
+    """Return the text of a trial's result."""
     return sentence_text(step.ending or "open", language, {}, RESULT_TEXTS)

@@ -1,9 +1,9 @@
 """The walk test of one entrance: tries the known faults in this house with a person at its door.
 
-Pure: a walk is a list of trials, each a chain of goals that the house must show in their order, what it may never show
-meanwhile, and a question that only somebody who stands there can answer. `advance` takes what the house shows now,
-`answer_trial` what was answered. A walk is a plain value that is written down after each change, so a restart in the
-middle loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, through all the rules.
+Pure: a walk test is a list of trials. A trial has goals that the house must show in their order, goals that it must not
+show meanwhile, and a question for the person at the door. `advance` takes an observation of the house, `answer_trial`
+an answer. The runner stores the value after each change, so a restart loses nothing. Nothing here moves a bolt: the
+only opening is that of a delivery, under all rules.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,11 +22,11 @@ from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WalkTestStatus
 from gateway.system.config_section import ConfigSection
 
-WALK_TEST_BRAND = WALK_TEST  # no brand of the house file may be called so
+WALK_TEST_BRAND = WALK_TEST  # reserved: no brand of the house file has this id
 
 
 class WalkTrial(StrEnum):
-    """What is tried. Those of a camera stand once for each."""
+    """The trials; a camera's trials occur once for each camera."""
 
     DOOR_SENSOR = auto()
     BOLT = auto()
@@ -43,56 +43,62 @@ class WalkTrial(StrEnum):
     DELIVERY = auto()
 
 
-IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # of a device: with another one it is another device
+IDENTIFYING_KEYS = {
+    "kind",
+    "vendor",
+    "address",
+    "topics",
+    "url",
+}  # keys of a device: with other values it is another device
 BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
 
 
 class TrialGoal(StrEnum):
-    """One thing that the house must show."""
+    """A state or event that the house must show."""
 
     CLOSED = auto()
     OPEN = auto()
-    LOCKED = auto()  # bolt and door proven, as the pages call it locked
-    BOLT_OUT = auto()  # the bolt says that it is out, or on its way, whatever that is worth
-    FREE = auto()  # the bolt is in
-    NOT_PROVEN = auto()  # a lock-up was asked for and said that it is not proven
+    LOCKED = auto()  # bolt locked and door closed, both proven
+    BOLT_OUT = auto()  # the bolt reports out or moving, proven or not
+    FREE = auto()  # the bolt is withdrawn
+    NOT_PROVEN = auto()  # a lock request ended as not proven
     ANSWERED = auto()  # the answer button was pressed
     LIVE = auto()
     NOT_LIVE = auto()
     BROKER_GONE = auto()
-    BROKER_BACK = auto()  # and lock and door were heard again
-    WRONG = auto()  # a code that nobody promised was read, and counted as wrong
-    RANG = auto()  # the signal said that it rang for the delivery
+    BROKER_BACK = auto()  # and lock and door have answered again
+    WRONG = auto()  # an unknown code was scanned and counted
+    RANG = auto()  # the signal confirmed that it rang for the delivery
     DELIVERED = auto()  # delivered, locked again, both proven
 
 
 class TrialResult(StrEnum):
-    """What came of a trial."""
+    """Result of a trial."""
 
     PASSED = auto()
     FAILED = auto()
-    NOT_HERE = auto()  # it cannot be tried in this house; only of some trials
-    BLOCKED = auto()  # a camera sees what it must not
+    NOT_HERE = auto()  # only for trials that are optional
+    BLOCKED = auto()  # a camera shows a neighbour's door or the street
 
 
 FORBIDDING_RESULTS = frozenset({TrialResult.FAILED, TrialResult.BLOCKED})
 
 
 class TrialAnswer(StrEnum):
-    """What whoever stands at the door answers."""
+    """Answer of the person at the door."""
 
     YES = auto()
     NO = auto()
-    FAILED = auto()  # it did not work, or the house did not notice
+    FAILED = auto()  # it did not work, or the house did not detect it
     NOT_HERE = auto()
-    AGAIN = auto()  # try this one anew
+    AGAIN = auto()  # repeat this trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialProcedure:
-    """How a trial goes. `good` is the answer to its question that passes it; None: there is no question.
+    """Procedure of a trial. `good_answer` is the answer that passes it; None: the trial has no question.
 
-    `asks_lock`: the box may be told to lock now. `optional`: a house may have no way to try it.
+    `asks_lock`: the page offers "Lock". `is_optional`: some houses cannot do this trial.
     """
 
     goals: tuple[TrialGoal, ...] = ()
@@ -143,9 +149,9 @@ TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = MappingProxyType(
 
 
 class WalkTestStep(ConfigSection):
-    """One trial of a walk and how far it has come. `shown`: so many of its goals were seen, in their order.
+    """One trial and its progress. `shown` counts the goals that the house has shown, in their order.
 
-    `before`: what it ended with before it was tried anew; what forbade then forbids until it has ended again.
+    `before` is its result before it was repeated: a result that forbids visits does so until the trial has ended.
     """
 
     trial: WalkTrial
@@ -155,24 +161,24 @@ class WalkTestStep(ConfigSection):
     ending: TrialResult | None = None
     at: datetime | None = None  # when it ended
     answered: TrialAnswer | None = None
-    picture: str | None = None  # SHA-256 of the picture that was looked at
+    picture: str | None = None  # SHA-256 of the picture that was shown
 
     @property
     def procedure(self) -> TrialProcedure:
-        """How it goes."""
+        """Procedure of this trial."""
         return TRIAL_PROCEDURES[self.trial]
 
     @property
     def asks(self) -> bool:
-        """Whether only its question is open."""
+        """Whether only its question remains."""
         rite = self.procedure
         return self.ending is None and rite.good_answer is not None and self.shown == len(rite.goals)
 
 
 class TestDelivery(ConfigSection):
-    """The walk's own delivery, as it was promised last.
+    """The test's own delivery, as it was last announced.
 
-    `secret`: of the courier's code, `seed`: of the brand's key, both hex; they are good for this delivery alone.
+    `secret` of the courier's code and `seed` of the brand's key are hex, and only valid for this delivery.
     """
 
     id: str
@@ -183,11 +189,11 @@ class TestDelivery(ConfigSection):
 
 
 class WalkTest(ConfigSection):
-    """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids.
+    """A walk test of one entrance. `before` is the status of an earlier one, which may still forbid visits.
 
-    `by` is the name of who began it, `person` their account's id. `asks_owner`: the owner is asked before the test's
-    delivery is let in, because another than the owner began it. `fitted_devices` names the devices with which it was
-    begun; `reported`: its report lies there.
+    `by` is the name of the person who began it, `person` the account's id. `asks_owner`: the gateway asks the owner
+    before it admits the test's delivery, because another person began it. `fitted` identifies the devices with which it
+    began; `reported`: the report is stored.
     """
 
     entrance: str
@@ -203,20 +209,20 @@ class WalkTest(ConfigSection):
 
     @property
     def current(self) -> int | None:
-        """Which step is open; None: all have ended."""
+        """Index of the open step; None: all have ended."""
         return next((n for n, step in enumerate(self.steps) if step.ending is None), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseObservation:
-    """What the house shows at one instant, and what happened since the last look.
+    """State of the house at one instant, and what happened since the last observation.
 
-    `lost` are the cameras that this process saw live and sees no more, `cut`: it had the broker and has it no more. A
-    gateway that has just started knows of neither, and that is no evidence that it notices.
+    `lost_cameras` were live in this process and are not any more; `is_broker_lost`: this process had a broker session
+    and has none. A gateway that has just started cannot claim either.
     """
 
     state: Entrance
-    delivery: str | None = None  # the key of the walk's own delivery
+    delivery: str | None = None  # key of the test's own delivery
     answer_was_pressed: bool = False
     has_wrong_code: bool = False
     live_cameras: frozenset[str] = frozenset()
@@ -224,7 +230,7 @@ class HouseObservation:
     is_broker_lost: bool = False
 
 
-def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
+def begin_walk(  # noqa: PLR0913 - each is a field of the new walk test
     name: str,
     section: EntranceSection,
     *,
@@ -236,7 +242,7 @@ def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
     fitted: str = "",
     cover: bool = False,
 ) -> WalkTest:
-    """Begin a walk of this entrance: every trial, those of cameras for each camera.
+    """Return a new walk test of this entrance, with the camera trials for each camera.
 
     `cover`: a garage door, which has neither a bolt nor a key.
     """
@@ -244,7 +250,7 @@ def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
     steps: list[WalkTestStep] = []
     for trial in WalkTrial:
         if trial is WalkTrial.WRONG_CODE and not section.scanners:
-            continue  # a camera that reads labels refuses no wrong code
+            continue  # a camera that reads labels ignores unknown codes
         if cover and trial in BOLT_TRIALS:
             continue
         if trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
@@ -264,7 +270,7 @@ def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
 
 
 def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
-    """Say how an entrance stands. What an earlier walk forbade stays forbidden until one is passed."""
+    """Return the status of a walk test; what an earlier one forbade stays forbidden until one is passed."""
     if walk is None:
         return WalkTestStatus.NEVER
     endings = {
@@ -280,7 +286,7 @@ def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
 
 
 def fitted_devices(home: Home, entrance: str) -> str:
-    """Name the devices of an entrance as they stand in the house file: others make another name.
+    """Return a digest of the devices of an entrance, which changes with each replaced device.
 
     Raises:
         KeyError: no such entrance.
@@ -293,13 +299,13 @@ def fitted_devices(home: Home, entrance: str) -> str:
 
 
 def status_with_devices(walk: WalkTest | None, fitted: str) -> WalkTestStatus:
-    """Say how an entrance stands with the devices that it has now: what was passed with others is stale."""
+    """Return the status with today's devices: a test that was passed with others is stale."""
     how = walk_test_status(walk)
     return WalkTestStatus.STALE if how is WalkTestStatus.PASSED and walk is not None and walk.fitted != fitted else how
 
 
 def forbids_visits(status: WalkTestStatus) -> bool:
-    """Whether it keeps deliveries out while nobody is home."""
+    """Return whether this status refuses deliveries while nobody is home."""
     match status:
         case WalkTestStatus.FAILED | WalkTestStatus.BLOCKED:
             return True
@@ -310,7 +316,7 @@ def forbids_visits(status: WalkTestStatus) -> bool:
 
 
 def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> WalkTest:
-    """Take what the house shows now: the open trial goes on by the goals that are shown, or fails."""
+    """Return the walk test after an observation: the open trial advances by the shown goals, or fails."""
     number = walk.current
     if number is None:
         return walk
@@ -329,9 +335,9 @@ def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> Wal
 
 
 def resume(walk: WalkTest) -> WalkTest:
-    """Take a walk up again after a restart: what is being lost and found is looked at from its beginning.
+    """Return the walk test after a restart: a trial about a loss begins again with its first goal.
 
-    A gateway that has just started has not seen the camera live, so it cannot say that it was lost.
+    A gateway that has just started has not seen the camera live, so it cannot report its loss.
     """
     number = walk.current
     if number is None or walk.steps[number].trial not in (WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.BROKER):
@@ -340,10 +346,10 @@ def resume(walk: WalkTest) -> WalkTest:
 
 
 def answer_trial(walk: WalkTest, number: int, answer: TrialAnswer, now: datetime) -> WalkTest:
-    """Take an answer to trial `number`.
+    """Return the walk test after an answer to trial `number`.
 
     Raises:
-        ValueError: this trial does not take that answer now.
+        ValueError: this trial does not accept that answer now.
     """
     if not 0 <= number < len(walk.steps):
         raise ValueError("there is no such trial")
@@ -370,7 +376,7 @@ def answer_trial(walk: WalkTest, number: int, answer: TrialAnswer, now: datetime
 
 
 def record_picture(walk: WalkTest, number: int, digest: str) -> WalkTest:
-    """Note which picture was shown for a question: only that one is answered."""
+    """Return the walk test with the digest of the picture that is shown for a question."""
     return _with_step(walk, number, walk.steps[number].model_copy(update={"picture": digest}))
 
 
@@ -385,7 +391,7 @@ def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTes
 
 
 def _is_shown(goal: TrialGoal, step: WalkTestStep, observation: HouseObservation) -> bool:
-    """Whether the house shows this now. Good news counts as proven only, as everywhere."""
+    """Return whether the observation shows this goal; good news counts only if it is proven."""
     return _GOAL_CHECKS[goal](step, observation)
 
 
@@ -408,7 +414,7 @@ def _has_rung(_step: WalkTestStep, observation: HouseObservation) -> bool:
 
 
 def _is_delivered(_step: WalkTestStep, observation: HouseObservation) -> bool:
-    """It is latched in the visit, and in what is left of it for a quarter of an hour after."""
+    """Return whether the delivery ended locked: the visit shows it, or for 15 minutes the grace after it."""
     return any(
         visit is not None
         and visit.delivery.id == observation.delivery

@@ -1,6 +1,6 @@
 """Draws the report of a walk test: trials and results, promises of devices, pictures of the cameras.
 
-It is printed and signed by hand; beside it lies what the box has signed of it: the trials and the document's hash.
+A person prints and signs it. A file beside it has the gateway's signature of the trials and of the document's hash.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ RESULT_INKS: Mapping[TrialResult | None, Ink] = {
 
 
 class SignedWalkTest(SignedDocument):
-    """What the box signs of a walk test: how it stands, each trial's ending, and the report's SHA-256."""
+    """The part of a walk test that the gateway signs: status, results of the trials, SHA-256 of the report."""
 
     kind: Literal["perron walk test 1"] = "perron walk test 1"
     box: Id
@@ -58,12 +58,12 @@ class SignedWalkTest(SignedDocument):
     begun: AwareDatetime
     by: str
     standing: str
-    trials: tuple[tuple[str, str | None, str | None, str | None], ...]  # trial, camera, ending, picture's SHA-256
+    trials: tuple[tuple[str, str | None, str | None, str | None], ...]  # trial, camera, result, SHA-256 of the picture
     sheet_sha256: Hash
 
 
 def sign_walk(home: Home, walk: WalkTest, sheet: bytes, key: BoxKey) -> bytes:
-    """Sign a walk and its report: one line of canonical JSON."""
+    """Sign a walk test and its report; return one line of canonical JSON."""
     unsigned = SignedWalkTest(
         box=home.box,
         entrance=walk.entrance,
@@ -81,9 +81,9 @@ def sign_walk(home: Home, walk: WalkTest, sheet: bytes, key: BoxKey) -> bytes:
 
 
 def verify_walk(document: bytes, sheet: bytes, key: PublicKey | None) -> SignedWalkTest | str:
-    """Check a signed walk test and the report beside it: what was signed, or why it does not hold.
+    """Verify a signed walk test and its report; return what was signed, or why the verification fails.
 
-    Without `key` it is only known that whoever holds the key named in it signed this.
+    Without `key` the result only shows that the holder of the key in the document signed it.
     """
     try:
         walk = SignedWalkTest.from_json(document.strip())
@@ -97,7 +97,7 @@ def verify_walk(document: bytes, sheet: bytes, key: PublicKey | None) -> SignedW
     return walk
 
 
-def draw_report(  # noqa: PLR0913 - what a report tells, named one by one
+def draw_report(  # noqa: PLR0913 - each is a separate part of the report
     home: Home,
     walk: WalkTest,
     measured: Mapping[str, Measurement],
@@ -106,7 +106,7 @@ def draw_report(  # noqa: PLR0913 - what a report tells, named one by one
     made: datetime,
     box: PublicKey,
 ) -> bytes:
-    """Draw the report as a PDF, in the house's language."""
+    """Return the report as a PDF in the house's language."""
     paper = _ReportPainter(home, walk, made)
     paper.head(box)
     paper.trials()
@@ -117,7 +117,7 @@ def draw_report(  # noqa: PLR0913 - what a report tells, named one by one
 
 
 class _ReportPainter:
-    """A report that is being drawn, from top to bottom; a page that is full is followed by another."""
+    """Draws a report from top to bottom, with a new page when one is full."""
 
     def __init__(self, home: Home, walk: WalkTest, made: datetime) -> None:
         self._home, self._walk = home, walk
@@ -151,7 +151,7 @@ class _ReportPainter:
         self._draw_line(self._text(key), bold=True, size=12)
 
     def head(self, box: PublicKey) -> None:
-        """Say which house, which door, who, when, and how it stands."""
+        """Draw house, entrance, person, time and status."""
         walk, zone = self._walk, ZoneInfo(self._home.timezone)
         self._draw_line(self._title, bold=True, size=16)
         self._draw_line(sanitized(self._home.name), size=12)
@@ -163,7 +163,7 @@ class _ReportPainter:
         self._draw_line(told, bold=True, ink=Ink.GREEN if how is WalkTestStatus.PASSED else Ink.RED, size=11)
 
     def trials(self) -> None:
-        """Say what was tried and what came of it."""
+        """Draw the trials and their results."""
         self._draw_heading("trials")
         for step in self._walk.steps:
             self._ensure_room(6)
@@ -182,7 +182,7 @@ class _ReportPainter:
         return f"{title}. {question}" if question else title
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
-        """Say what each device of this entrance can promise, and what is missing."""
+        """Draw the capabilities of the entrance's devices, and what is missing."""
         self._draw_heading("devices")
         for of, found in _capabilities_by_subject(self._home, self._walk, measured):
             self._draw_line(of, bold=True)
@@ -191,7 +191,7 @@ class _ReportPainter:
                 self._draw_line(capability_text(one, self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:
-        """Show what was looked at: two pictures in a row."""
+        """Draw the pictures, two in a row."""
         if not pictures:
             return
         self._draw_heading("pictures")
@@ -206,7 +206,7 @@ class _ReportPainter:
                 self._y += tall + 10
 
     def signature(self) -> None:
-        """Leave room for whoever answers for it."""
+        """Draw the space for date and signature."""
         self._ensure_room(34)
         self._y += 6
         self._draw_line(self._text("signature"))

@@ -1,8 +1,8 @@
 """Runs walk tests: passes reports of the house to `installation.walk` and stores the progress.
 
-Nothing here moves a lock by itself. To lock is asked of the house as anybody asks it, and the one opening is that of a
-delivery which a brand of the test's own promises: signed, taken in like any retailer's, and let in by all the rules.
-Brand, key and permission are made for the test and end with it.
+Nothing here moves a lock by itself. "Lock" is an ordinary owner's request. The only opening is that of a delivery which
+the test's own brand announces: signed, accepted like any retailer's, and admitted by all rules. Brand, key and
+permission exist only during the test.
 """
 
 import asyncio
@@ -59,25 +59,25 @@ from gateway.system.config_section import ConfigError
 
 log = structlog.get_logger(__name__)
 
-POLL_INTERVAL_S = 0.25  # seconds between two looks at the cameras
+POLL_INTERVAL_S = 0.25  # between two observations of the cameras
 TEST_CARRIER = "Perron"
-TEST_WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
-RENEW_BEFORE_END = timedelta(minutes=15)  # before its window's end it is promised anew
-MAX_PICTURE_ATTEMPTS = 8  # for a picture of a camera that has only just begun to run
-MEASUREMENT_COUNT = 5  # that a device is asked when it is measured
-MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
+TEST_WINDOW = timedelta(hours=4)  # of the test's delivery: an installation takes long
+RENEW_BEFORE_END = timedelta(minutes=15)  # the delivery is announced again so long before the end of its window
+MAX_PICTURE_ATTEMPTS = 8  # a camera that has just started gives no picture yet
+MEASUREMENT_COUNT = 5  # queries of a measurement
+MESSAGE_LIFETIME_S = 3600  # of a signed message
 CAMERA_TRIALS = frozenset(
     {WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY}
-)  # cameras run near a window only
+)  # they need live cameras, which run only near a window
 
 
 class WalkTestRunner:
-    """All walk tests of a box. It looks at an entrance after each of its changes.
+    """Runs the walk tests of all entrances; it observes an entrance after each of its changes.
 
-    `picture` returns a JPEG of what a camera sees now. `on_change` is called when a walk test has changed.
+    `take_picture` returns a current JPEG of a camera. `on_change` is called when a walk test has changed.
     """
 
-    def __init__(  # noqa: PLR0913 - what a walk test touches, named one by one
+    def __init__(  # noqa: PLR0913 - each argument is another part of the gateway
         self,
         home: Home,
         *,
@@ -105,16 +105,16 @@ class WalkTestRunner:
                 self._walks[name] = resume(walk)
         self._answer_pressed: set[str] = set()
         self._wrong_code_counts: dict[str, int] = {}
-        self._seen_live: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
+        self._seen_live: dict[str, frozenset[str]] = {}  # in this process; a start is no loss
         self._connected: set[str] = set()
         self._decided_entrances: set[str] = (
             set()
-        )  # entrances that have left behind what the process before this one knew
+        )  # entrances that have decided since the start, so that their state is current
         self._unsaved: set[str] = set()
         self._save_lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._picture_lock = asyncio.Lock()
-        self._installer_lock = asyncio.Lock()  # the account has one connection
+        self._installer_lock = asyncio.Lock()  # the installer's account has one connection
         self._on_change = on_change
         for name, entrance in entrances.items():
             entrance.changes.subscribe(partial(self._on_decision, name))
@@ -123,21 +123,21 @@ class WalkTestRunner:
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
     def forbids_visits(self, entrance: str) -> bool:
-        """Whether nobody may be let in there while nobody is home."""
+        """Return whether the walk test refuses deliveries at this entrance while nobody is home."""
         return forbids_visits(self.status(entrance))
 
     def status(self, entrance: str) -> WalkTestStatus:
-        """How an entrance's walk test stands; one that cannot be read counts as failed."""
+        """Return the status of an entrance's walk test; FAILED if it cannot be read."""
         if entrance in self._unreadable:
             return WalkTestStatus.FAILED
         return status_with_devices(self._walks.get(entrance), fitted_devices(self._home, entrance))
 
     def walk(self, entrance: str) -> WalkTest | None:
-        """The entrance's walk, as far as it has come."""
+        """Return the entrance's walk test; None: none was begun."""
         return self._walks.get(entrance)
 
     def codes(self, entrance: str) -> tuple[str, ...]:
-        """What the door's scanner has to read for the test's own delivery: the parcel's code and the courier's."""
+        """Return the codes to scan for the test's delivery: the parcel's and, if required, the courier's."""
         walk = self._walks.get(entrance)
         if walk is None or walk.promised is None:
             return ()
@@ -147,7 +147,7 @@ class WalkTestRunner:
         )
 
     def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
-        """A device spoke; of it all only the answer button is of use here, the rest shows in the entrance's state."""
+        """Process a device's message; only the answer button matters, the rest is in the entrance's state."""
         section = self._home.devices[device]
         if section.kind != "signal" or incoming.retain or not self._walks:
             return
@@ -159,7 +159,7 @@ class WalkTestRunner:
                     self.observe(name)
 
     def observe(self, name: str) -> None:
-        """See what the entrance shows now; called after each of its decisions too."""
+        """Observe the entrance now; also called after each of its decisions."""
         walk = self._walks.get(name)
         if walk is None or walk.current is None or name not in self._decided_entrances:
             return
@@ -183,7 +183,7 @@ class WalkTestRunner:
         self._update(advance(walk, seen, self._clock.now().utc))
 
     def _update(self, walk: WalkTest) -> None:
-        """Take a walk as it is now, and have it written down."""
+        """Replace a walk test, schedule its storage, and tell the entrance if it now forbids or permits visits."""
         name, before = walk.entrance, self.forbids_visits(walk.entrance)
         if walk == self._walks.get(name):
             return
@@ -201,10 +201,10 @@ class WalkTestRunner:
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
     async def begin(self, name: str, by: str, *, person: str | None = None, asks_owner: bool = False) -> None:
-        """Begin an entrance's walk anew. What an earlier one forbade stays forbidden until this one is passed.
+        """Begin a new walk test. What an earlier one forbade stays forbidden until this one is passed.
 
         Raises:
-            OSError: it cannot be written down.
+            OSError: it cannot be stored.
         """
         before = self.status(name)
         self._unreadable.discard(name)
@@ -231,15 +231,15 @@ class WalkTestRunner:
         self.observe(name)
 
     async def answer(self, name: str, number: int, answer: TrialAnswer, *, asks_owner: bool = False) -> None:
-        """Take an answer of whoever stands at the door; it is written down when this returns.
+        """Process an answer of the person at the door; it is stored when this returns.
 
-        From `asks_owner` on the owner is asked before the test's delivery is let in, though he began the test himself:
-        else another one could try that delivery anew months later, and open the door with nobody home.
+        After an answer with `asks_owner` the gateway asks the owner before it admits the test's delivery, even if the
+        owner began the test: else another person could repeat that delivery months later and open the door.
 
         Raises:
-            LookupError: there is no walk.
-            ValueError: this trial does not take that answer now.
-            OSError: it cannot be written down.
+            LookupError: there is no walk test.
+            ValueError: this trial does not accept that answer now.
+            OSError: it cannot be stored.
         """
         walk = answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
@@ -251,19 +251,19 @@ class WalkTestRunner:
         self.observe(name)
 
     async def lock(self, name: str, by: str | None) -> str | None:
-        """Ask the house to lock now; None, or why it was not done."""
+        """Request to lock now; None, or why it was refused."""
         return await self._inbox.submit_request(
             name, owner_requests.OwnerLockRequest(id=f"walk-{secrets.token_hex(4)}", do="lock"), by
         )
 
     async def trial_picture(self, name: str, number: int) -> bytes:
-        """Give the picture about which trial `number` asks: taken once, the same until it is tried anew.
+        """Return the picture of trial `number`, which stays the same until the trial is repeated.
 
         Raises:
-            LookupError: this trial asks about no picture, or none can be had now.
-            OSError: it cannot be written down.
+            LookupError: this trial has no picture, or the camera gives none now.
+            OSError: it cannot be stored.
         """
-        async with self._picture_lock:  # two pages that ask at once are shown the same
+        async with self._picture_lock:  # two pages must show the same picture
             return await self._load_picture(name, number)
 
     async def _load_picture(self, name: str, number: int) -> bytes:
@@ -295,11 +295,11 @@ class WalkTestRunner:
 
     @property
     def installer_lock(self) -> asyncio.Lock:
-        """Held by whoever speaks with the broker as the installer, whose account has one connection."""
+        """Lock for the installer's account at the broker, which has one connection."""
         return self._installer_lock
 
     async def discover(self, seconds: float) -> tuple[tuple[DiscoveredDevice, ...], str | None]:
-        """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
+        """Collect announced devices for `seconds`; also return why the broker could not be read, or None."""
         found: dict[str, DiscoveredDevice] = {}
 
         def see(sighting: DiscoveredDevice) -> None:
@@ -321,12 +321,12 @@ class WalkTestRunner:
         return tuple(found.values()), wrong
 
     async def measure(self, device: str) -> Measurement | str:
-        """Ask a device several times and keep how long it took; or say why it could not be asked.
+        """Query a device several times and store the measurement; or return why it cannot be queried.
 
         Raises:
             KeyError: no such device.
-            ConnectionError: there is no talking to the broker.
-            OSError: what was measured cannot be kept.
+            ConnectionError: the broker cannot be reached.
+            OSError: the measurement cannot be stored.
         """
         broker = self._home.broker.account("installer")
         heard = device_topics(self._home, [device])
@@ -347,7 +347,7 @@ class WalkTestRunner:
     # ---- work -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look, promise what is to be promised, and write down, until cancelled."""
+        """Observe, announce the test's delivery, and store changes, until cancelled."""
         await self._resume()
         while True:
             for name in tuple(self._walks):
@@ -364,7 +364,7 @@ class WalkTestRunner:
                     await self._wake.wait()
 
     async def _resume(self) -> None:
-        """After a start: the key of a test that goes on is believed again; what another left behind ends."""
+        """After a start, add the keys of running tests again; without one, delete what an earlier test left."""
         now = self._clock.now()
         goes_on = [w for w in self._walks.values() if w.promised is not None and w.current is not None]
         for walk in goes_on:
@@ -374,7 +374,7 @@ class WalkTestRunner:
                 await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
 
     async def _manage_delivery(self, walk: WalkTest) -> None:
-        """Promise the test's delivery when its cameras are to run; end it with the test, and write the report."""
+        """Announce the test's delivery when its cameras must run; withdraw it and write the report at the end."""
         number = walk.current
         try:
             if number is not None:
@@ -390,7 +390,7 @@ class WalkTestRunner:
             log.error("walk_not_minded", entrance=walk.entrance, why=str(failure))
 
     async def _write_report(self, walk: WalkTest) -> None:
-        """Write the report and sign it; the pictures stand in it from here on, and nowhere else."""
+        """Write and sign the report; from then on only the report contains the pictures."""
         found = records.read_measurements(self._folder)
         pictures = await asyncio.to_thread(records.read_pictures, self._folder, walk)
         reported = walk.model_copy(update={"reported": True})
@@ -408,7 +408,7 @@ class WalkTestRunner:
         return walk.promised is None or walk.promised.until - self._clock.now().utc < RENEW_BEFORE_END
 
     async def _announce_delivery(self, walk: WalkTest) -> None:
-        """Make a brand, let it in for this one delivery, and have it promise that."""
+        """Make a brand with a permission for one delivery, and announce that delivery."""
         if walk.promised is not None:
             await self._withdraw_delivery(walk)
         now, name = self._clock.now(), walk.entrance
@@ -443,7 +443,7 @@ class WalkTestRunner:
         self._submit_order(promised, offer)
 
     def _test_place(self, name: str) -> str:
-        """Where the test's parcel goes: a place without a fridge before one with."""
+        """Return the place of the test's parcel, if possible one without a fridge."""
         places = self._home.entrances[name].places
         return next((id_ for id_, place in places.items() if place.fridge is None), next(iter(places)))
 
@@ -468,7 +468,7 @@ class WalkTestRunner:
         )
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
-        """End brand, key and permission: what was promised is let in no more."""
+        """Delete brand, key and permission, so that the announced delivery is refused."""
         promised, now = walk.promised, self._clock.now()
         if promised is None:
             return
@@ -476,7 +476,7 @@ class WalkTestRunner:
         self._inbox.remove_test_key(promised.id)
 
     async def _save(self) -> None:
-        """Write down what changed; one after the other."""
+        """Store the changed walk tests one after the other."""
         async with self._save_lock:
             names, self._unsaved = self._unsaved, set()
             try:

@@ -1,4 +1,4 @@
-"""Reports the batteries of an entrance as the gateway last heard them: most devices sleep."""
+"""Reports the batteries of an entrance from their last known levels, because most devices sleep."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,19 +8,19 @@ from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
 
-BLOCKING_BATTERIES = frozenset({"lock", "door"})  # whose critical battery opens no door
+BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these refuses deliveries
 BATTERY_KINDS = frozenset(
     {"lock", "door", "cover", "signal", "button", "scanner", "camera", "fridge", "presence", "alarm"}
 )
 
 
 def state_topics(home: Home) -> list[str]:
-    """Name the topics on which the gateway keeps what it last heard."""
+    """Return the topics with the gateway's retained states of entrances."""
     return [entrance_topic(entrance, "state") for entrance in home.entrances]
 
 
 def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Finding]:
-    """Say of each entrance which batteries are weak; nothing of one where none was ever told."""
+    """Yield a finding for each entrance with a known battery."""
     for entrance in home.entrances:
         levels, soon = _parse_batteries(retained.get(entrance_topic(entrance, "state"), b""))
         if not levels:
@@ -36,7 +36,7 @@ def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Find
 
 
 def _parse_batteries(state: bytes) -> tuple[dict[str, BatteryLevel], set[str]]:
-    """What stands in an entrance's state; nothing of one that cannot be read."""
+    """Return the batteries in an entrance's state; empty if it cannot be read."""
     try:
         body = parse(state)
     except ValueError:

@@ -27,19 +27,19 @@ from gateway.system.config_section import ConfigError
 from gateway.system.mqtt_settings import BrokerSection
 
 ECHO_COUNT: Final = 10
-CERTIFICATE_WARNING_DAYS: Final = 12  # days left of the broker's certificate, which is renewed from 15 on
-CHECK_TIMEOUT_S: Final = 1.0  # seconds that an echo, a certificate or a look at a port may take
-DEVICE_TIMEOUT_S: Final = 3.0  # seconds for a device to answer: the whole takes under 5
-INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # seconds that we wait for whoever speaks as the installer just now
+CERTIFICATE_WARNING_DAYS: Final = 12  # it is renewed from 15 days before its end
+CHECK_TIMEOUT_S: Final = 1.0  # for an echo, a certificate or a port
+DEVICE_TIMEOUT_S: Final = 3.0  # for a device to answer: the whole examination takes less than 5 s
+INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # while another task uses the installer's account
 
 
 async def examine_broker(
     home: Home, findings: list[Finding], *, installer_lock: asyncio.Lock | None, in_gateway: bool
 ) -> None:
-    """Add to `found` what broker, gateway and devices say.
+    """Add the findings about broker, gateway and devices to `findings`.
 
-    `line` is held meanwhile by whoever speaks as the installer, who has one connection. `here`: the gateway itself
-    looks, so it runs.
+    `installer_lock` guards the installer's account, which has one connection. `in_gateway`: the gateway itself runs
+    the examination.
     """
     installer = home.broker.account("installer")
     unready = account_error(installer)
@@ -58,7 +58,7 @@ async def examine_broker(
             stack.callback(installer_lock.release)
         try:
             await _probe_through_broker(home, installer, findings, in_gateway=in_gateway)
-        except (ConnectionError, ConfigError) as error:  # the latter: a file that was taken away just now
+        except (ConnectionError, ConfigError) as error:  # ConfigError: a file was removed just now
             findings += [await _connection_finding("what.broker", installer, error), *_not_probed()]
         except ProbeKeyUnusable as error:
             facts: dict[str, SentenceFact] = {
@@ -70,7 +70,7 @@ async def examine_broker(
 
 
 def unprobed_findings(findings: list[Finding], seconds: float) -> Iterator[Finding]:
-    """Say what is missing where the time was over before devices were asked."""
+    """Yield the findings for an examination whose time was over before the devices were queried."""
     if not any(finding.subject.key in ("what.device", "what.devices") for finding in findings):
         late = Sentence("late", {"seconds": f"{seconds:g}"})
         yield Finding(Sentence("what.broker"), FindingVerdict.BAD, late, Sentence("late.todo"))
@@ -100,7 +100,7 @@ async def _probe_through_broker(
 
 
 def account_error(account: BrokerSection) -> tuple[Sentence, Sentence] | None:
-    """What of an account's own files cannot be used, and what to do; None: they can be read."""
+    """Return which file of an account cannot be used and what to do; None: all can be read."""
     facts: dict[str, SentenceFact] = {"account": account.username, "folder": "FOLDER"}
     try:
         account.password()
@@ -130,8 +130,8 @@ async def _connection_finding(what: str, account: BrokerSection, error: Connecti
 
 
 async def _is_listening(broker: BrokerSection) -> bool:
-    """Whether the broker's port takes connections."""
-    with contextlib.suppress(OSError):  # TimeoutError is one
+    """Return whether the broker's port accepts connections."""
+    with contextlib.suppress(OSError):  # also TimeoutError
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             _, writer = await asyncio.open_connection(broker.host, broker.port)
             writer.transport.abort()
@@ -140,10 +140,10 @@ async def _is_listening(broker: BrokerSection) -> bool:
 
 
 async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_gateway: bool = False) -> Finding:
-    """Say whether the gateway is connected; where it is not, whether the broker would let its account in.
+    """Return whether the gateway is connected; if not, whether the broker would accept its account.
 
-    Its account is one connection, so it is tried only while the broker itself says that nobody holds it: a second one
-    would push the first out.
+    An account has one connection, and a second one would end the first. So the account is tried only if the gateway's
+    retained state says that it is offline.
     """
     if retained == b'{"state":"online"}':
         return Finding(Sentence("what.gateway"), FindingVerdict.GOOD, Sentence("gateway.online"))
@@ -165,7 +165,7 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
 
 
 async def certificate_finding(broker: BrokerSection) -> Finding:
-    """Look whether the broker's certificate is renewed as it should be."""
+    """Return whether the broker's certificate is renewed in time."""
     what = Sentence("what.broker_certificate")
     todo = Sentence(
         "certificate.renew", {"folder": str(broker.password_file.parent) if broker.password_file else "FOLDER"}
@@ -190,13 +190,13 @@ async def certificate_finding(broker: BrokerSection) -> Finding:
 
 
 async def echo_finding(broker: BrokerSection) -> Finding:
-    """Send ourselves messages: 40 ms each is Nagle's algorithm in the broker.
+    """Measure the echo of own messages: 40 ms each is Nagle's algorithm in the broker.
 
-    Heard with QoS 0 we have nothing to say to the copy that comes first, so the broker's acknowledgement behind it
-    waits for our system's delayed one: every time, where the broker lacks TCP_NODELAY.
+    With a subscription of QoS 0 the client does not answer the copy that comes first, so the broker's acknowledgement
+    behind it waits for the delayed TCP acknowledgement of this system, each time if the broker lacks TCP_NODELAY.
 
     Raises:
-        ConnectionError: the broker cannot be spoken to.
+        ConnectionError: the broker cannot be reached.
     """
     what, took = Sentence("what.round_trip"), list[float]()
     folder = "FOLDER" if broker.password_file is None else str(broker.password_file.parent)
@@ -216,7 +216,7 @@ async def echo_finding(broker: BrokerSection) -> Finding:
 
 
 async def _receives_echo(session: ShortSession) -> bool:
-    """Whether a message of ours comes back in time."""
+    """Return whether an own message comes back within CHECK_TIMEOUT_S."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             while (await session.receive()).retain:
@@ -227,7 +227,7 @@ async def _receives_echo(session: ShortSession) -> bool:
 
 
 def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer) -> Finding:
-    """Judge what a device answered; of one that cannot be asked only its own word of being online is known."""
+    """Return the finding about a device's answer; a device that cannot be queried is judged by its availability."""
     what, slow = (
         Sentence("what.device", {"id": id_}),
         {"seconds": f"{DEVICE_TIMEOUT_S:g}", "patience": f"{answer_timeout_s(device):g}"},
@@ -256,7 +256,7 @@ def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer) -> Finding
 
 
 def _not_probed_sentence(device: AnyDevice, reason: str) -> Sentence:
-    """Why it was not asked, as `gateway_finding.installation.device_probe` says it."""
+    """Return the sentence for an obstacle that `gateway.installation.device_probe` reports."""
     if isinstance(device, DoorDevice) and not device.can_be_queried:
         return Sentence("device.basic")
     return Sentence("device.unsent") if "did not leave" in reason else Sentence("device.unasked", {"kind": device.kind})

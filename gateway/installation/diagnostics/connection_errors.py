@@ -8,7 +8,7 @@ from types import MappingProxyType
 from gateway.installation.diagnostics.finding import Sentence, SentenceFact
 from gateway.system.mqtt_settings import BrokerSection
 
-# As `brokertls.in_words` says it.
+# The texts of `gateway.mqtt.tls.error_text`.
 _CERTIFICATE_KEYS: Mapping[str, str] = MappingProxyType(
     {
         "its certificate has expired": "expired",
@@ -23,7 +23,7 @@ _OS_ERROR_KEYS: Mapping[int, str] = MappingProxyType({errno.ENOENT: "os.missing"
 
 
 def file_error(error: BaseException | None) -> Sentence:
-    """Say why a file cannot be used, without the system's number."""
+    """Return why a file cannot be used, without the error number."""
     known = _OS_ERROR_KEYS.get(error.errno or 0) if isinstance(error, OSError) else None
     if known is not None:
         return Sentence(known)
@@ -31,16 +31,16 @@ def file_error(error: BaseException | None) -> Sentence:
 
 
 def needs_port_check(error: str, broker: BrokerSection) -> bool:
-    """Whether it is worth a look if somebody listens there all the same."""
+    """Return whether a check of the broker's port would explain this error."""
     told = error.lower()
     tls = "certificate" in told or "tls" in told
     return broker.tls is None and not tls and ("timed out" in told or "disconnected" in told)
 
 
 def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -> tuple[Sentence, Sentence]:
-    """What the network or the broker said (`mqtt.visit`'s ConnectionError), and what to do.
+    """Return the sentences for a ConnectionError of `gateway.mqtt.client.connect_once`: the reason, and what to do.
 
-    `listens`: where it `needs_port_check`, whether the broker's port takes connections.
+    `is_listening`: whether the broker's port accepts connections, if the error `needs_port_check`.
     """
     facts: dict[str, SentenceFact] = {
         "folder": "FOLDER" if broker.password_file is None else broker.password_file.parent,

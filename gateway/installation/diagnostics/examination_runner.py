@@ -10,12 +10,12 @@ from devices.reports import AlarmPanelReport, PresenceReport
 from gateway.installation.diagnostics.finding import Finding, Sentence, SentenceFact
 from gateway.system.clock import Clock
 
-MIN_PAUSE_S: Final = 5.0  # seconds between two: broker, devices and cameras are not asked without end
+MIN_PAUSE_S: Final = 5.0  # between two examinations, to spare broker, devices and cameras
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminationResult:
-    """What was found, when, and how long it took."""
+    """The findings of one examination, its end, and its duration."""
 
     findings: tuple[Finding, ...]
     at: datetime
@@ -23,7 +23,7 @@ class ExaminationResult:
 
 
 class ExaminationRunner:
-    """One kind of examination; `last` is what the newest one has found, None before the first."""
+    """Runs one kind of examination; `last` is the newest result, None before the first."""
 
     def __init__(self, examine: Callable[[], Awaitable[tuple[Finding, ...]]], clock: Clock) -> None:
         self._examine, self._clock = examine, clock
@@ -32,12 +32,12 @@ class ExaminationRunner:
         self._running: asyncio.Task[None] | None = None
 
     async def examine(self) -> bool:
-        """Examine anew, or wait for the examination that is under way; False: one has ended only just now."""
+        """Run an examination, or wait for the running one; False: the last one ended less than MIN_PAUSE_S ago."""
         if self._running is None or self._running.done():
             if self._ended_mono is not None and self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:
                 return False
             self._running = asyncio.create_task(self._run(), name="examination")
-        await asyncio.shield(self._running)  # whoever goes away takes it from nobody else
+        await asyncio.shield(self._running)  # a cancelled request does not cancel it for the others
         return True
 
     async def _run(self) -> None:
@@ -49,7 +49,7 @@ class ExaminationRunner:
 
 
 def without_presence(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Leave out what says whether somebody is home: a right to diagnostics shows no people."""
+    """Return the findings without presence: the right to diagnostics does not include who is home."""
     for finding in findings:
         facts = {name: _without_people(fact) for name, fact in finding.statement.facts.items()}
         yield replace(finding, statement=Sentence(finding.statement.key, facts))

@@ -1,4 +1,4 @@
-"""A finding of an examination, as data; `gateway.installation.diagnostics.texts` puts it into words."""
+"""Defines a finding of an examination as data; `gateway.installation.diagnostics.texts` has its texts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from gateway.installation.capability import Capability
 
 
 class FindingVerdict(StrEnum):
-    """How a thing is."""
+    """The verdict on what was examined."""
 
     GOOD = auto()
     DOUBTFUL = auto()
@@ -20,19 +20,19 @@ class FindingVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence by its name in the table of words, and the facts in it. None of them is ever a secret."""
+    """A key of `FINDING_TEXTS` and its facts, which never contain a secret."""
 
     key: str
     facts: Mapping[str, "SentenceFact"] = field(default_factory=dict)
 
 
-SentenceFact = Union[str, Path, Sentence, Report, Capability, tuple["SentenceFact", ...]]  # noqa: UP007 - it names itself
+SentenceFact = Union[str, Path, Sentence, Report, Capability, tuple["SentenceFact", ...]]  # noqa: UP007 - a recursive type needs a name
 """What stands in a sentence; of several, a blank or a comma between them is the table's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried; `todo` is None where nothing need be done."""
+    """The result of one check; `todo` is None if a person need do nothing."""
 
     subject: Sentence
     verdict: FindingVerdict

@@ -29,23 +29,23 @@ from gateway.system.clock import kernel_synchronised, machine_time
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.regular_file import read_bytes
 
-FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # a fault that has not come back for a week is mended or gone
-EXAMINATION_TIMEOUT_S: Final = 4.7  # seconds for all of it: what is not done by then is a finding
+FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # an older fault counts as repaired
+EXAMINATION_TIMEOUT_S: Final = 4.7  # of all checks; an unfinished one is a finding
 
-_abandoned_tasks: set[asyncio.Task[None]] = set()  # kept until they have ended
-_running_checks: set[tuple[str, Path]] = set()  # what is looked at beside, of which house
+_abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tasks until they end
+_running_checks: set[tuple[str, Path]] = set()  # checks in threads: name and storage folder
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """One thing that is tried beside the others: what it has found so far, and what is said if it is not done."""
+    """A running check: its findings so far, and the function that makes the findings if it does not finish."""
 
     task: asyncio.Task[None]
     findings: list[Finding]
     make_late_findings: Callable[[list[Finding]], Iterable[Finding]]
 
 
-async def examine_house(  # noqa: PLR0913 - one argument a neighbour
+async def examine_house(  # noqa: PLR0913 - each is an independent option
     home: Home,
     *,
     installer_lock: asyncio.Lock | None = None,
@@ -54,10 +54,10 @@ async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     lockouts: CameraLockouts | None = None,
     timeout_s: float = EXAMINATION_TIMEOUT_S,
 ) -> tuple[Finding, ...]:
-    """Try clock, disk, broker, gateway, every device, camera, phone, the pages' authority, the hub: within `whole` s.
+    """Check clock, disk, broker, gateway, devices, cameras, phones, the pages' authority, the hub within `timeout_s`.
 
-    What is not well never raises, and what hangs is a finding. `line` and `here` as `examine_broker` has them,
-    `wariness` as `stream_finding`.
+    A failed check never raises, and one that hangs is a finding. `installer_lock` and `in_gateway` are those of
+    `examine_broker`, `lockouts` that of `stream_finding`.
     """
     cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
     begin = partial(_start_check, timeout_s=timeout_s)
@@ -115,13 +115,13 @@ def _start_check(
 
 def _findings_of(check: _Check) -> list[Finding]:
     if check.task.done():
-        check.task.result()  # a bug is raised
+        check.task.result()  # raises if the check had a bug
         return check.findings
     return [*check.findings, *check.make_late_findings(check.findings)]
 
 
 def _abandon(task: asyncio.Task[None]) -> None:
-    """End it without waiting: a broker that stands still holds its guest for seconds."""
+    """Cancel a task without waiting for it: a broker that hangs delays a disconnect for seconds."""
     if not task.done():
         task.cancel()
         _abandoned_tasks.add(task)
@@ -131,15 +131,15 @@ def _abandon(task: asyncio.Task[None]) -> None:
 def _on_abandoned_end(task: asyncio.Task[None]) -> None:
     _abandoned_tasks.discard(task)
     if not task.cancelled():
-        task.exception()  # what a thing says that was given up is of no use
+        task.exception()  # retrieved, or asyncio would log it
 
 
 async def _check_in_thread(
     check_id: tuple[str, Path], check: Callable[[], tuple[Finding, ...]], findings: list[Finding]
 ) -> None:
-    """Look at files in a thread of its own: a disk that hangs holds up nothing, not even the end of the process.
+    """Run a check of files in a daemon thread, so that a disk that hangs blocks neither loop nor process exit.
 
-    What hangs since an earlier examination is not looked at once more: it is late again.
+    A check that still hangs from an earlier examination is not started again, and times out again.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[Finding, ...]] = loop.create_future()
@@ -158,7 +158,7 @@ async def _check_in_thread(
             told = check()
         finally:
             _running_checks.discard(check_id)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(tell, told)
 
     if check_id not in _running_checks:
@@ -178,7 +178,7 @@ async def _check_phones(home: Home, findings: list[Finding]) -> None:
 
 
 def _entrance_camera_findings(home: Home, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Say of each entrance what its cameras' streams say: far from a window nobody else looks at them."""
+    """Add the verdict on its cameras to each entrance's finding."""
     findings = tuple(findings)
     streams = [
         finding
@@ -199,7 +199,7 @@ def _entrance_camera_findings(home: Home, findings: Iterable[Finding]) -> Iterat
 
 
 def unproven_findings(home: Home, findings: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Call no entrance good whose lock or door was not heard, or where clock or disk let nobody in."""
+    """Yield the findings; an entrance is not good if its lock or door did not answer, or if clock or disk are red."""
     red = {finding.subject.key for finding in findings if finding.verdict is FindingVerdict.BAD}
     devices = {
         finding.subject.facts["id"]: finding.verdict for finding in findings if finding.subject.key == "what.device"
@@ -233,7 +233,7 @@ def unproven_findings(home: Home, findings: tuple[Finding, ...]) -> Iterator[Fin
 
 
 def unattended_findings(home: Home) -> Iterator[Finding]:
-    """Say of each entrance what forbids a visit while nobody is home; red where something does."""
+    """Yield a finding for each entrance: what forbids an unattended visit."""
     measured = read_measurements(home.storage.folder)
     for name in home.entrances:
         what = Sentence("what.entrance", {"name": name})
@@ -251,7 +251,7 @@ def unattended_findings(home: Home) -> Iterator[Finding]:
 
 
 def authority_finding(home: Home) -> Finding:
-    """Tell the fingerprint that people compare before they install the box's authority on a phone."""
+    """Return the fingerprint that people compare before they install the gateway's authority on a phone."""
     what = Sentence("what.pages")
     try:
         found = authority_fingerprint(home.storage.folder / PAGES_FOLDER)
@@ -266,7 +266,7 @@ def authority_finding(home: Home) -> Finding:
 
 
 def clock_finding(home: Home) -> Finding:
-    """Look whether the time can be trusted."""
+    """Return whether the time can be trusted."""
     what = Sentence("what.clock")
     if home.clock.source == "host":
         return Finding(what, FindingVerdict.GOOD, Sentence("clock.host"))
@@ -276,7 +276,7 @@ def clock_finding(home: Home) -> Finding:
 
 
 def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
-    """Tell what the gateway set aside of late because it raised an unforeseen error; nothing where there was none."""
+    """Return the unexpected errors of the last week that the gateway set aside; empty if there were none."""
     file = home.storage.folder / fault_log.FAULTS_FILE
     try:
         report = fault_log.parse_report(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
@@ -294,7 +294,7 @@ def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
 
 
 def disk_finding(home: Home) -> Finding:
-    """Look whether the reserve is free where films will be written."""
+    """Return whether the reserved space is free in the storage folder."""
     what, folder = Sentence("what.disk"), home.storage.folder
     try:
         nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))

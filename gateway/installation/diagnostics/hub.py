@@ -26,15 +26,13 @@ from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
 
-HUB_TIMEOUT_S: Final = 3.0  # seconds for the hub, its broker or a name to answer
-CERTIFICATE_WARNING_DAYS: Final = 25  # days left of the certificate, which is renewed from 30 on
-MAX_CLOCK_DIFFERENCE_S: Final = (
-    60  # seconds that two clocks may differ: a message is refused that seems to come from later
-)
+HUB_TIMEOUT_S: Final = 3.0  # for the hub, its broker or a name server
+CERTIFICATE_WARNING_DAYS: Final = 25  # it is renewed from 30 days before its end
+MAX_CLOCK_DIFFERENCE_S: Final = 60  # a message from the future is refused
 
 
 async def examine_hub(home: Home, findings: list[Finding], *, in_gateway: bool) -> None:
-    """Add to `found` what there is to say of the hub. `here`: the gateway itself looks, so it runs."""
+    """Add the findings about the hub to `findings`. `in_gateway`: the gateway itself runs the examination."""
     section = home.hub
     if section is None:
         return
@@ -45,7 +43,7 @@ async def examine_hub(home: Home, findings: list[Finding], *, in_gateway: bool) 
 
 
 def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
-    """What the box proves itself by there, where it got that for a claim."""
+    """Yield the findings about the gateway's certificate for the hub."""
     if not is_enrolled_by_claim(home, section):
         return
     what, folder = Sentence("what.hub_certificate"), home.storage.folder / enrolment.HUB_FOLDER
@@ -73,7 +71,7 @@ def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
 
 
 async def _broker_finding(section: HubSection) -> Finding:
-    """Whether its name is known, and who answers there."""
+    """Return whether the name of the hub's broker is known, and which certificate answers there."""
     what = Sentence("what.hub_broker")
     facts: dict[str, SentenceFact] = {"where": f"{section.host}:{section.port}"}
 
@@ -107,7 +105,7 @@ async def _broker_finding(section: HubSection) -> Finding:
 
 
 async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:
-    """Whether the hub's API answers, lets this home in, and has the same time."""
+    """Yield whether the hub's API answers, accepts this home, and has the same time."""
     what, facts = Sentence("what.hub"), {"url": section.url}
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S + 0.5):
@@ -129,10 +127,10 @@ async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:
 
 
 def _hub_time(url: str) -> datetime:
-    """The hub's own time: what it writes with its answer.
+    """Return the hub's time from the Date header of its answer.
 
     Raises:
-        OSError: it does not answer. ValueError: it says no time.
+        OSError: the hub does not answer. ValueError: the answer has no valid date.
     """
     if not url.startswith(("https://", "http://")):
         raise ValueError("no address of a hub")
@@ -149,7 +147,7 @@ def _hub_time(url: str) -> datetime:
 
 
 async def _is_accepted(home: Home, section: HubSection) -> bool | None:
-    """Whether the hub lets this home in; None: it does not say, or the certificate is just being renewed."""
+    """Return whether the hub accepts this home; None: unknown, or the certificate is being renewed."""
     folder = home.storage.folder / enrolment.HUB_FOLDER
     if not is_enrolled_by_claim(home, section) or (folder / enrolment.NEXT_KEY_FILE).exists():
         return None
@@ -168,7 +166,7 @@ def _acceptance_finding(section: HubSection, is_accepted: bool | None) -> Findin
 
 
 def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iterator[Finding]:
-    """How the gateway's own line stands, and what the hub has not acknowledged."""
+    """Yield the state of the gateway's connection to the hub, and what the hub has not acknowledged."""
     what, folder = Sentence("what.hub_line"), home.storage.folder
     line = read_status(folder / enrolment.HUB_FOLDER)
     if not in_gateway and reload.gateway_pid(folder) is None:

@@ -1,4 +1,4 @@
-"""Sends a test message to each of the owner's phones: only a message that arrives proves that messages do."""
+"""Sends a test message to each of the owner's phones, because only a delivered message proves the way."""
 
 import asyncio
 from typing import Final, assert_never
@@ -12,17 +12,17 @@ from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.system.config_section import ConfigError
 from gateway.system.text import sanitized
 
-PHONE_TIMEOUT_S: Final = 3.0  # seconds for a phone's service to take a word
+PHONE_TIMEOUT_S: Final = 3.0  # for a phone's service to accept a message
 
 
 async def phone_findings(home: Home) -> tuple[Finding, ...]:
-    """Try each phone that the house tells; what is not well never raises."""
+    """Send a test message to each phone; a failure is a finding and never raises."""
     what, file = Sentence("what.phones"), home.phones_file
     if home.messages is None and not file.exists():
         return (Finding(what, FindingVerdict.GOOD, Sentence("phones.none")),)
     facts: dict[str, SentenceFact] = {"file": str(file)}
     try:
-        # No picture goes with it, and nobody keeps the name: neither folder nor key matters.
+        # The test sends no picture and stores no phone's name, so folder and key do not matter.
         phones = load_phones(file, key=b"", scratch=home.storage.folder, limit=PHONE_TIMEOUT_S)
         others = is_open_to_others(file)
     except (ConfigError, OSError) as error:

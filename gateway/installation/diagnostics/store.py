@@ -10,11 +10,11 @@ from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Se
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.maintenance.startup_checks import store_damage, unexpected_files
 
-STORE_CHECK_TIMEOUT_S = 2.5  # for all pages of the store: an examination has 4.7 s
+STORE_CHECK_TIMEOUT_S = 2.5  # to read the whole store; an examination has 4.7 s
 
 
 def store_findings(home: Home) -> Iterator[Finding]:
-    """Look at the store without opening it for writing; nothing is said of a box that has none yet."""
+    """Return the findings about the store, read-only; empty before the first start."""
     what, folder = Sentence("what.store"), home.storage.folder
     try:
         found = tuple(unexpected_files(folder))

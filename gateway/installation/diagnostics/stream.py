@@ -1,4 +1,4 @@
-"""Examines a camera's stream, and says why it failed and what to do."""
+"""Examines a camera's stream, and reports why it failed and what to do."""
 
 import asyncio
 
@@ -10,28 +10,26 @@ from gateway.video.credentials import LoginUnusable, file_version, read_login
 from gateway.video.ipc import CameraSource, OpenFailure
 from gateway.video.probe import ProbeResult, probe_stream
 
-REFUSALS_BEFORE_PAUSE = (
-    3  # refusals of an account after which a camera is left alone: cameras lock accounts that are tried often
-)
-ACCOUNT_PAUSE_S = 600.0  # seconds for which it is, or until the account's file changes
-MAX_KEYFRAME_INTERVAL_S = 2.5  # seconds between two key pictures: a film, a pre-roll and a late viewer wait for one
+REFUSALS_BEFORE_PAUSE = 3  # cameras lock an account after several failed logins
+ACCOUNT_PAUSE_S = 600.0  # or until the file of the account changes
+MAX_KEYFRAME_INTERVAL_S = 2.5  # a film, a pre-roll and a new viewer wait for a keyframe
 
 
 class CameraLockouts:
-    """Which cameras have refused their account again and again; kept from one examination to the next."""
+    """Counts the refused logins of each camera over several examinations."""
 
     def __init__(self) -> None:
         self._refusals: dict[str, tuple[tuple[object, ...], list[float]]] = {}  # by whom, and when
 
     def is_paused(self, id_: str, camera: CameraDevice, now: float) -> bool:
-        """Whether to leave it alone now."""
+        """Return whether the camera must not be tried now (`now`: monotonic seconds)."""
         account, refused = self._refusals.get(id_, ((), []))
         return (
             account == _account(camera) and sum(now - at < ACCOUNT_PAUSE_S for at in refused) >= REFUSALS_BEFORE_PAUSE
         )
 
     def record(self, id_: str, camera: CameraDevice, probe: ProbeResult, now: float) -> None:
-        """Take in what a look has brought."""
+        """Record the result of a probe."""
         if probe.unopened is not OpenFailure.LOGIN_REFUSED:
             self._refusals.pop(id_, None)
             return
@@ -41,12 +39,12 @@ class CameraLockouts:
 
 
 def _account(camera: CameraDevice) -> tuple[object, ...]:
-    """With what a camera is opened, but for the secret itself."""
+    """Return what identifies a camera's login, without the secret."""
     return camera.url, camera.credentials_file, file_version(camera.credentials_file)
 
 
 async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None = None) -> Finding:
-    """Look at a camera's stream, as the gateway would; `wariness`: what earlier looks have met."""
+    """Open a camera's stream as the gateway does, unless `lockouts` pauses it; return the finding."""
     clock = asyncio.get_running_loop()
     if lockouts is not None and lockouts.is_paused(id_, camera, clock.time()):
         said = Sentence(
@@ -61,7 +59,7 @@ async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockout
     )
     try:
         looked = await probe_stream(source)
-    except OSError as error:  # no process can be started
+    except OSError as error:  # the probe process could not be started
         return Finding(
             stream_sentence(id_),
             FindingVerdict.BAD,
@@ -74,12 +72,12 @@ async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockout
 
 
 def stream_sentence(id_: str) -> Sentence:
-    """Name what is looked at."""
+    """Return the subject of a finding about this camera's stream."""
     return Sentence("what.stream", {"id": id_})
 
 
 def login_error(camera: CameraDevice) -> Sentence | None:
-    """Say what is wrong with the file of a camera's account, if anything is; never what stands in it."""
+    """Return what is wrong with the file of a camera's account, never its content; None: nothing."""
     file = camera.credentials_file
     if file is None:
         return None
@@ -92,7 +90,7 @@ def login_error(camera: CameraDevice) -> Sentence | None:
 
 
 def judge_stream(subject: Sentence, probe: ProbeResult, address: str) -> Finding:
-    """Judge what was seen at `where`."""
+    """Return the finding about a probe of the stream at `address`."""
     if probe.unopened is not None:
         said = Sentence("stream.unopened", {"where": address, "why": Sentence(f"unopened.{probe.unopened}")})
         todo = Sentence(f"unopened.{probe.unopened}.todo")

@@ -111,10 +111,10 @@ FINDING_TEXTS: Mapping[str, Text] = {
 
 
 def sentence_text(sentence: Sentence, language: Language, *, show: Callable[[Path], str] = str) -> str:
-    """Put a sentence into words; `show` writes a path as the reader may type it.
+    """Return a sentence in a language; `show` formats a path as the reader may type it.
 
     Raises:
-        KeyError: there is none of this name, or it names a fact that is not given.
+        KeyError: the key is unknown, or a fact is missing.
     """
     facts = {name: _fact_text(fact, language, show) for name, fact in sentence.facts.items()}
     return FINDING_TEXTS[sentence.key].to(language, **facts).strip()
@@ -138,7 +138,7 @@ def _fact_text(fact: SentenceFact, language: Language, show: Callable[[Path], st
 
 
 def report_text(report: r.Report, language: Language) -> str:
-    """Put what a device answered into words."""
+    """Return a device's report as a text."""
 
     def say(key: str, **facts: str) -> str:
         return sentence_text(Sentence(f"report.{key}", facts), language)
