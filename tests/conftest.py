@@ -84,7 +84,7 @@ def houses_start_by_a_fork() -> Iterator[None]:
 
     async def start(cls: type[LoggedProcess], module: str, arguments: Sequence[str], log: Path) -> LoggedProcess:
         with log.open("ab") as out:
-            return cls(fork_server().start(["-m", module, *arguments], out, leash=cls.leash), log)
+            return cls(fork_server().start(["-m", module, *arguments], out, leash=cls.death_signal), log)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LoggedProcess, "start", classmethod(start))

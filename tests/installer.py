@@ -39,7 +39,7 @@ class WalkTestInstaller:
             case WalkTrial.JAM:
                 await self._do(ask.CloseDoor(who=INSTALLER_NAME))
                 await self._shows(number, 1)
-                await play.fault("front-lock", "jam")
+                await play.set_fault("front-lock", "jam")
                 await asyncio.sleep(1)
                 await self._locks()
             case WalkTrial.WAY_OUT:
@@ -62,9 +62,9 @@ class WalkTestInstaller:
             case WalkTrial.PICTURE:
                 pass
             case WalkTrial.COVERED:
-                await self._lose_camera(number, partial(play.fault, camera, "black"))
+                await self._lose_camera(number, partial(play.set_fault, camera, "black"))
             case WalkTrial.CUT:
-                await self._lose_camera(number, lambda on: play.link(camera, up=not on))
+                await self._lose_camera(number, lambda on: play.set_link(camera, up=not on))
             case WalkTrial.BROKER:
                 await play.stage.broker.crash()
                 await self._shows(number, 1)
@@ -85,7 +85,7 @@ class WalkTestInstaller:
         await self._do(ask.TurnKey())
 
     async def _walk_out(self, number: int) -> None:
-        await self._play.fault("front-lock", "jam", on=False)
+        await self._play.set_fault("front-lock", "jam", on=False)
         await self._do(
             ask.OpenDoor(who=INSTALLER_NAME), ask.WalkIn(who=INSTALLER_NAME), ask.CloseDoor(who=INSTALLER_NAME)
         )
@@ -109,6 +109,6 @@ class WalkTestInstaller:
         await asyncio.sleep(play.timing.by_hand + play.timing.merge + 0.5)
         for code in codes:
             await play.courier.scans(code)
-        await play.may_enter()
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
         await play.courier.comes_out()

@@ -51,7 +51,7 @@ def gone(pid: int, *, within: float = 60.0) -> bool:
 
 
 async def here(child: LoggedProcess) -> None:
-    await child.until("the script", lambda: "here" in child.log.read_text(), within=30)
+    await child.wait_until("the script", lambda: "here" in child.log.read_text(), within=30)
 
 
 async def test_it_gets_arguments_folder_environment_and_a_session_of_its_own(
@@ -65,7 +65,7 @@ async def test_it_gets_arguments_folder_environment_and_a_session_of_its_own(
         f"['7', 'two words'] {tmp_path} by the test True ''",
         "trouble",
     ]
-    assert child.ended
+    assert child.has_ended
 
 
 async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_of_its_own(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_whoever_waits_hears_of_its_end_once_or_twice(tmp_path: Path) -> N
     await here(child)
     both = [asyncio.create_task(child.wait()) for _ in range(2)]
     await asyncio.sleep(0.05)
-    assert not child.ended
+    assert not child.has_ended
     os.kill(child.pid, signal.SIGKILL)
     assert await asyncio.gather(*both) == [-9, -9]
     assert not is_running(child.pid)

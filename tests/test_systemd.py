@@ -114,7 +114,7 @@ async def test_a_delivery_is_let_in_by_a_box_that_may_no_more_than_its_unit_allo
 ) -> None:
     calls = allowed((UNITS / "perron.service").read_text())
     monkeypatch.setattr("gateway.demo.stage.LoggedProcess", confined(tmp_path / "beyond", calls))
-    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, audience=DemoObserver())
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, observer=DemoObserver())
     assert judged.complaints == ()
     assert refused(tmp_path / "beyond") <= {
         "mbind",  # an allocator's hint; it goes on without

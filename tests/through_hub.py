@@ -18,7 +18,7 @@ from gateway.config.home import HubSection
 from gateway.demo.plan import DemoPlan, RetailerKey, make_plan
 from gateway.demo.processes import SupervisedProcess
 from gateway.demo.scenario import ScenarioRun
-from gateway.demo.stage import PlainGateway, open_stage
+from gateway.demo.stage import UnriggedGateway, open_stage
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.hub.database.store import HubStore, new_id
@@ -82,8 +82,8 @@ class HubUnderTest:
                 "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
         (self.folder / "hub.yaml").write_text(json.dumps(file))
 
-        async def start() -> PlainGateway:
-            return await PlainGateway.start(
+        async def start() -> UnriggedGateway:
+            return await UnriggedGateway.start(
                 "gateway", ["hub", "--config", str(self.folder / "hub.yaml")], self.folder / "hub.log"
             )
 
@@ -316,7 +316,9 @@ async def through_hub(
         stack.push_async_callback(hub.end)
         if before is not None:
             await before(hub, shop)
-        ready = await stack.enter_async_context(open_stage(made, folder, say=_ignore, told=_ignore, rigged=rigged))
+        ready = await stack.enter_async_context(
+            open_stage(made, folder, on_start=_ignore, on_event=_ignore, is_rigged=rigged)
+        )
         yield ThroughHub(hub, shop, ScenarioRun(ready, _ignore))
 
 

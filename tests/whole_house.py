@@ -23,7 +23,9 @@ async def run_whole_house(
     Unless it is `rigged` the gateway is `perron run`, without handles; else it is this `module`.
     """
     made_plan = made(make_plan(folder, fast=True))
-    async with open_stage(made_plan, folder, say=_ignore, told=_ignore, rigged=rigged, module=module) as ready:
+    async with open_stage(
+        made_plan, folder, on_start=_ignore, on_event=_ignore, is_rigged=rigged, module=module
+    ) as ready:
         if made_plan.home.pages is not None:  # they come once the doors have answered, and write the code by which
             await wait_until(made_plan.home.claim_code_file.exists, within=60)  # their first owner claims the box
         yield ScenarioRun(ready, _ignore)

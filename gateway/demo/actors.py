@@ -55,10 +55,10 @@ class DemoRetailer:
     """Promises deliveries, signed with a brand's key, on the broker's account for retailers."""
 
     def __init__(
-        self, home: Home, entrance: str, signers: Sequence[RetailerKey], watch: GatewayObserver, narrate: OnAction
+        self, home: Home, entrance: str, signers: Sequence[RetailerKey], observer: GatewayObserver, on_action: OnAction
     ) -> None:
-        self._home, self._entrance, self._signers, self._observer = home, entrance, signers, watch
-        self._on_action = narrate
+        self._home, self._entrance, self._signers, self._observer = home, entrance, signers, observer
+        self._on_action = on_action
 
     async def promise(  # noqa: PLR0913 - a promise's fields, each with its usual value
         self,
@@ -117,9 +117,9 @@ class DemoRetailer:
             await publish(guest, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
 
         def answers() -> list[Body]:
-            return [body for body in self._observer.of("result") if body.get("answers") == claims.jti]
+            return [body for body in self._observer.bodies("result") if body.get("answers") == claims.jti]
 
-        await self._observer.until(f"the box's answer to {delivery.do} {delivery.id}", lambda: bool(answers()),
+        await self._observer.wait_until(f"the box's answer to {delivery.do} {delivery.id}", lambda: bool(answers()),
                                 within=TIMEOUT_MARGIN_S)  # fmt: skip
         return answers()[0]
 
@@ -127,14 +127,14 @@ class DemoRetailer:
 class DemoOwner:
     """Says what the owner says, on the owner's own account."""
 
-    def __init__(self, home: Home, entrance: str, narrate: OnAction) -> None:
+    def __init__(self, home: Home, entrance: str, on_action: OnAction) -> None:
         self._broker, self._topic = home.broker.account("owner"), entrance_topic(entrance, "set")
-        self._on_action = narrate
+        self._on_action = on_action
 
-    async def says(self, do: str, **facts: str) -> None:
+    async def send_request(self, action: str, **facts: str) -> None:
         """Publish one wish (`gateway.protocol.owner_requests`)."""
-        self._on_action("owner", do.replace("_", " "))
-        body: dict[str, Any] = {"id": secrets.token_hex(8), "do": do, **facts}
+        self._on_action("owner", action.replace("_", " "))
+        body: dict[str, Any] = {"id": secrets.token_hex(8), "do": action, **facts}
         async with open_session(self._broker, []) as guest:
             await publish(guest, self._topic, json.dumps(body).encode())
 
@@ -142,12 +142,12 @@ class DemoOwner:
 class DemoPerson:
     """Somebody at the door: the courier, somebody of the household, a thief."""
 
-    def __init__(self, who: str, house: ask.HouseControl, narrate: OnAction, pace: float) -> None:
+    def __init__(self, name: str, house: ask.HouseControl, on_action: OnAction, action_s: float) -> None:
         """`pace` is how many seconds each thing takes; to scan takes none, so that two codes are one label."""
-        self._name, self._house, self._on_action, self._action_s = who, house, narrate, pace
+        self._name, self._house, self._on_action, self._action_s = name, house, on_action, action_s
 
-    async def _do(self, told: str, request: ask.Request) -> None:
-        self._on_action(self._name, told)
+    async def _do(self, description: str, request: ask.Request) -> None:
+        self._on_action(self._name, description)
         await self._house.ask(request)
         if not isinstance(request, ask.Scan):
             await asyncio.sleep(self._action_s)

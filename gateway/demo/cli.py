@@ -44,10 +44,10 @@ class DemoOptions:
 
     fast: bool = False
     as_json: bool = False
-    stays: bool = False
+    stays_up: bool = False
     language: Language | None = None
     folder: Path | None = None
-    interval: asyncio.Event | None = None
+    end_of_run: asyncio.Event | None = None
 
 
 def demo(  # noqa: PLR0913 - one argument an option of the command
@@ -84,7 +84,7 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     if list_them:
         width = max(len(one.title) for one in SCENARIOS)
         for one in SCENARIOS:
-            typer.echo(f"{one.title:{width}}  {one.line.to(SOURCE)}")
+            typer.echo(f"{one.title:{width}}  {one.summary.to(SOURCE)}")
         return
     if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
         show = DemoOptions(fast=fast, language=language or language_of(os.environ, LANGUAGES), folder=folder)
@@ -96,14 +96,18 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
         chosen = find_scenarios(scenario or "delivered")
     stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
     show = DemoOptions(
-        fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ, LANGUAGES), folder=folder
+        fast=fast,
+        as_json=as_json,
+        stays_up=stays,
+        language=language or language_of(os.environ, LANGUAGES),
+        folder=folder,
     )
     code = asyncio.run(play_scenarios(chosen, show))
     if code:
         raise typer.Exit(code)
 
 
-async def play_scenarios(chosen: Sequence[Scenario], show: DemoOptions) -> int:
+async def play_scenarios(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
     """Play scenarios one after the other and return the exit code: 0 if all were as expected.
 
     SIGINT, SIGTERM and SIGHUP end a run in good order: nothing that was started is left behind.
@@ -111,10 +115,10 @@ async def play_scenarios(chosen: Sequence[Scenario], show: DemoOptions) -> int:
     Raises:
         Failure: it cannot be played here; the text says why.
     """
-    return await run_until_stopped(_play_all(chosen, show), show)
+    return await run_until_stopped(_play_all(scenarios, options), options)
 
 
-async def run_until_stopped(work: Coroutine[Any, Any, int], show: DemoOptions) -> int:
+async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions) -> int:
     """Work until it is done or the process is told to end; return the exit code.
 
     Raises:
@@ -123,8 +127,8 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], show: DemoOptions) -
     playing = asyncio.ensure_future(work)
 
     def told_to_end() -> None:
-        if show.interval is not None:
-            show.interval.set()
+        if options.end_of_run is not None:
+            options.end_of_run.set()
         else:
             playing.cancel()
 
@@ -146,10 +150,10 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], show: DemoOptions) -
             loop.remove_signal_handler(number)
 
 
-async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
+async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
     """Serve the page until told to end, and play there what is asked for; the terminal tells the timeline too."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    base = (show.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")).resolve()
+    base = (options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")).resolve()
 
     def folder_for(title: str) -> Path:
         folder = new_folder(base / title.replace(":", "-"))
@@ -158,8 +162,8 @@ async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
 
     check_folder_path(base, SHORTER_FOLDER_HINT)
     theatre = DemoRunner(
-        folder_for, machine_time, fast=show.fast, language=show.language or "en",
-        seats=lambda scenario: TerminalObserver(console, scenario),
+        folder_for, machine_time, fast=options.fast, language=options.language or "en",
+        make_observer=lambda scenario: TerminalObserver(console, scenario),
     )  # fmt: skip
     async with DemoSite(theatre, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
@@ -168,13 +172,13 @@ async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
             console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")
         console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
         await theatre.run()
-    return ExitCode.DONE if theatre.good else ExitCode.NO
+    return ExitCode.DONE if theatre.all_passed else ExitCode.NO
 
 
-async def _play_all(chosen: Sequence[Scenario], show: DemoOptions) -> int:
-    base, good = show.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"), True
-    for one in chosen:
-        alone = show.folder is not None and len(chosen) == 1
+async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
+    base, good = options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"), True
+    for one in scenarios:
+        alone = options.folder is not None and len(scenarios) == 1
         folder = (base if alone else base / one.title.replace(":", "-")).resolve()
         check_folder_path(folder, SHORTER_FOLDER_HINT)
         if (folder / "box").exists():
@@ -183,7 +187,7 @@ async def _play_all(chosen: Sequence[Scenario], show: DemoOptions) -> int:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
-        judged = await (_play_as_json(one, folder, show) if show.as_json else _play_live(one, folder, show))
+        judged = await (_play_as_json(one, folder, options) if options.as_json else _play_live(one, folder, options))
         good = good and judged.result.ok
     return ExitCode.DONE if good else ExitCode.NO
 
@@ -206,40 +210,40 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
-async def _play_as_json(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:
+async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
     """Play and print one JSON object; what is not as expected goes to the other stream."""
-    judged = await run_scenario(one, folder, fast=show.fast, language=show.language, audience=DemoObserver())
+    judged = await run_scenario(scenario, folder, fast=options.fast, language=options.language, observer=DemoObserver())
     typer.echo(judged.result.model_dump_json())
     for complaint in judged.complaints:
-        typer.echo(f"{one.title}: {complaint}", err=True)
+        typer.echo(f"{scenario.title}: {complaint}", err=True)
     return judged
 
 
-async def _play_live(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:
+async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
     """Play before everybody's eyes."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
     async def afterwards(_stage: Stage, judged: Judgement) -> None:
         print_summary(console, judged, relative_path(folder / PICTURE_NAME))
-        _print_hints(console, folder, judged, stays=show.stays)
-        if show.stays:
-            show.interval = asyncio.Event()
-            await show.interval.wait()
+        _print_hints(console, folder, judged, stays_up=options.stays_up)
+        if options.stays_up:
+            options.end_of_run = asyncio.Event()
+            await options.end_of_run.wait()
 
     return await run_scenario(
-        one, folder, fast=show.fast, language=show.language, audience=TerminalObserver(console, one),
-        afterwards=afterwards,
+        scenario, folder, fast=options.fast, language=options.language, observer=TerminalObserver(console, scenario),
+        on_judged=afterwards,
     )  # fmt: skip
 
 
-def _print_hints(console: Console, folder: Path, judged: Judgement, *, stays: bool) -> None:
+def _print_hints(console: Console, folder: Path, judged: Judgement, *, stays_up: bool) -> None:
     """Name the commands that look closer, and those that only work while everything is up."""
     here = shlex.quote(relative_path(folder))
     commands = []
     if judged.result.proof.folder is not None:
         known = f"--key {here}/box/key/box.pub.pem --checkpoint {here}/phone.jsonl"
         commands.append(f"verify {shlex.quote(judged.result.proof.folder)} {known}")
-    if stays:
+    if stays_up:
         console.print("\n  House and box stay up until Ctrl-C. In another terminal, for example:", style="bold")
         commands += [f"{command} --home {here}/home.yaml" for command in ("doctor", "scan 8L20524752032", "stop")]
     for command in commands:

@@ -48,12 +48,12 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
     }  # fmt: skip
     home = plan.home.model_copy(update={"devices": {**plan.home.devices, **in_front}})
     radio = SimulatedBroker(port=port, passwords=passwords)
-    devices = {name: _at_radio(one, radio) for name, one in plan.house.devices.items()}
+    devices = {name: _with_radio_broker(one, radio) for name, one in plan.house.devices.items()}
     house = plan.house.model_copy(update={"devices": devices})
-    return replace(plan, home=home, house=house, behind=GuardSetup(behind, file))
+    return replace(plan, home=home, house=house, guard_setup=GuardSetup(behind, file))
 
 
-def _at_radio(device: object, radio: SimulatedBroker) -> object:
+def _with_radio_broker(device: object, radio: SimulatedBroker) -> object:
     """Behind the guard stands a basic lock: what it refuses, the guard has refused."""
     match device:
         case LockPlan():

@@ -39,16 +39,16 @@ class GatewayObserver:
     """What was seen so far. `told` is called with each message as it comes."""
 
     def __init__(
-        self, broker: BrokerSection, entrance: str, phone: Path, told: Callable[[ObservedMessage], None]
+        self, broker: BrokerSection, entrance: str, checkpoint_file: Path, on_message: Callable[[ObservedMessage], None]
     ) -> None:
         self.seen: list[ObservedMessage] = []
         self.state: Body = {}
-        self.online = False
+        self.is_online = False
         self._broker = broker
         self._topics = {f"perron/entrance/{entrance}/{word}": word for word in ("event", "message", "checkpoint")}
         self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
-        self._phone = phone
-        self._on_message = told
+        self._checkpoint_file = checkpoint_file
+        self._on_message = on_message
         self._changed = asyncio.Event()
         self._mark = 0
         self._next: dict[str, int] = {}
@@ -70,11 +70,11 @@ class GatewayObserver:
             case "state":
                 self.state = body
             case "bridge":
-                self.online = body["state"] == "online"
-                if not self.online:
+                self.is_online = body["state"] == "online"
+                if not self.is_online:
                     self.state = {}  # what it showed last is no longer known
             case "checkpoint":
-                with self._phone.open("ab") as phone:
+                with self._checkpoint_file.open("ab") as phone:
                     phone.write(payload + b"\n")
             case _:
                 pass
@@ -87,26 +87,26 @@ class GatewayObserver:
         """Return the entrance's events of this kind, or all."""
         return [s.body for s in self.seen if s.kind == "event" and kind in (None, s.body["kind"])]
 
-    def messages(self, *, urgent: bool, whole: bool = True) -> list[Body]:
+    def messages(self, *, urgent: bool, since_start: bool = True) -> list[Body]:
         """Return what the owner was told, each message once however often it was delivered; alarms are urgent.
 
         `whole`: from the start, else from what `begin` marked.
         """
         told: dict[object, Body] = {}
         for place, seen in enumerate(self.seen):
-            if seen.kind == "message" and (whole or place >= self._mark):
+            if seen.kind == "message" and (since_start or place >= self._mark):
                 told.setdefault(seen.body["id"] or f"unstored {place}", seen.body)
         return [body for body in told.values() if body["urgent"] is urgent]
 
-    def of(self, kind: str) -> list[Body]:
+    def bodies(self, kind: str) -> list[Body]:
         """Return the bodies of messages, results or checkpoints."""
         return [s.body for s in self.seen if s.kind == kind]
 
-    def begin(self) -> None:
+    def mark_seen(self) -> None:
         """From now on only what comes next is waited for."""
         self._mark, self._next = len(self.seen), {}
 
-    async def until(self, what: str, test: Callable[[], bool], *, within: float) -> None:
+    async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float) -> None:
         """Wait until `test` holds.
 
         Raises:
@@ -114,13 +114,13 @@ class GatewayObserver:
         """
         try:
             async with asyncio.timeout(within):
-                while not test():
+                while not condition():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.told_last()}") from None
+            raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.last_messages()}") from None
 
-    async def event(self, kind: str, *, within: float, **facts: object) -> Body:
+    async def wait_for_event(self, kind: str, *, within: float, **facts: object) -> Body:
         """Wait for the next event of this kind with these facts, and return it.
 
         Events of one kind are waited for in their order: one that came before the last one found is not found again.
@@ -130,7 +130,7 @@ class GatewayObserver:
         """
         return await self._wait_for_next("event", within=within, kind=kind, **facts)
 
-    async def told(self, about: str, *, urgent: bool, within: float) -> Body:
+    async def wait_for_message(self, about: str, *, urgent: bool, within: float) -> Body:
         """Wait for the owner's next message (an alarm is urgent) about this, and return it.
 
         Raises:
@@ -150,13 +150,13 @@ class GatewayObserver:
             return None
 
         said = " ".join(str(value) for value in facts.values())
-        await self.until(f"{word} {said}", lambda: found() is not None, within=within)
+        await self.wait_until(f"{word} {said}", lambda: found() is not None, within=within)
         place = found()
         assert place is not None  # noqa: S101 - it was just there, and nothing is ever taken away
         self._next[cursor] = place + 1
         return self.seen[place].body
 
-    async def offline_and_online(self, since: int, *, within: float) -> None:
+    async def wait_for_reconnect(self, since: int, *, within: float) -> None:
         """Wait until the box was said to be offline, and online again after that, both after place `since`.
 
         Raises:
@@ -169,9 +169,9 @@ class GatewayObserver:
         def back() -> bool:
             return "offline" in said() and "online" in said()[said().index("offline") :]
 
-        await self.until("the box offline, then online", back, within=within)
+        await self.wait_until("the box offline, then online", back, within=within)
 
-    def told_last(self) -> str:
+    def last_messages(self) -> str:
         """What was seen last, in one line, newest last."""
         return "; ".join(_short_text(seen) for seen in self.seen[-MAX_SHOWN_MESSAGES:]) or "nothing at all"
 
@@ -196,20 +196,20 @@ def _short_text(seen: ObservedMessage) -> str:
 class HouseLog:
     """The simulated house's physical log, read as it grows."""
 
-    def __init__(self, path: Path, told: Callable[[LogLine], None]) -> None:
+    def __init__(self, path: Path, on_line: Callable[[LogLine], None]) -> None:
         self.path = path
         self.lines: list[LogLine] = []
-        self._on_line = told
+        self._on_line = on_line
         self._read_bytes = 0
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Read on until cancelled."""
         while True:
-            self.look()
+            self.read_new_lines()
             await asyncio.sleep(POLL_INTERVAL_S / 2)
 
-    def look(self) -> None:
+    def read_new_lines(self) -> None:
         """Read what was written since."""
         if not self.path.exists():
             return
@@ -235,7 +235,7 @@ class HouseLog:
             None,
         )
 
-    async def until(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
+    async def wait_for_line(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
         """Wait for a line of this kind with these facts, and return it.
 
         Raises:

@@ -74,8 +74,8 @@ class DemoPlan:
     home: Home
     house: SimulatedHouse
     signers: Mapping[str, RetailerKey]
-    pace: float  # seconds that people take for each thing they do
-    behind: GuardSetup | None = None  # what stands behind a guard
+    action_s: float  # seconds that people take for each thing they do
+    guard_setup: GuardSetup | None = None  # what stands behind a guard
 
     @property
     def entrance(self) -> str:
@@ -103,8 +103,8 @@ class DemoPlan:
         folder.mkdir(parents=True, exist_ok=True)
         for name, model in (("home.yaml", self.home), ("house.yaml", self.house)):
             (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
-        if self.behind is not None:
-            self.behind.write(folder)
+        if self.guard_setup is not None:
+            self.guard_setup.write(folder)
         keys = folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         for signer in self.signers.values():
@@ -155,7 +155,7 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> 
             },
         }
     )
-    return DemoPlan(home, house, signers, pace=0.25 if fast else 1.5)
+    return DemoPlan(home, house, signers, action_s=0.25 if fast else 1.5)
 
 
 def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:

@@ -52,7 +52,7 @@ class LoggedProcess:
     Killed as we may be, it does not stay behind: it gets the signal `leash`.
     """
 
-    leash: ClassVar = signal.SIGHUP
+    death_signal: ClassVar = signal.SIGHUP
 
     def __init__(self, process: ChildProcess, log: Path) -> None:
         self._process = process
@@ -63,7 +63,7 @@ class LoggedProcess:
         """Run `python -m module arguments`, its words appended to `log`."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *with_parent_death_signal([sys.executable, "-m", module, *arguments], cls.leash),
+                *with_parent_death_signal([sys.executable, "-m", module, *arguments], cls.death_signal),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         return cls(process, log)
@@ -74,7 +74,7 @@ class LoggedProcess:
         return self._process.pid
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it has ended."""
         return self._process.returncode is not None
 
@@ -94,7 +94,7 @@ class LoggedProcess:
                 self._process.kill()
             await self._process.wait()
 
-    async def until(self, what: str, ready: Callable[[], bool], *, within: float) -> None:
+    async def wait_until(self, what: str, is_ready: Callable[[], bool], *, within: float) -> None:
         """Wait until `ready`.
 
         Raises:
@@ -102,8 +102,8 @@ class LoggedProcess:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not ready():
-                    if self.ended:
+                while not is_ready():
+                    if self.has_ended:
                         break
                     await asyncio.sleep(POLL_INTERVAL_S)
                 else:
@@ -134,7 +134,7 @@ class SupervisedProcess:
 
     def kill(self) -> None:
         """End it at once, as a power cut would; it is started again."""
-        if self._child is not None and not self._child.ended:
+        if self._child is not None and not self._child.has_ended:
             os.kill(self._child.pid, signal.SIGKILL)
 
     async def end(self, *, at_once: bool = False) -> None:

@@ -63,7 +63,7 @@ class StopAtPoint(RigCommand):
     point: CrashPoint
 
 
-class Speak(RigCommand):
+class SetPhoneLanguages(RigCommand):
     """The phones are told in these languages, in the order in which they stand in their file."""
 
     do: Literal["speak"] = "speak"
@@ -85,7 +85,7 @@ class BoxStatus(BaseModel):
     clock: bool
 
 
-RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | Speak
+RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | SetPhoneLanguages
 
 AnyRigCommand = Annotated[RigChange | GetBoxStatus, Field(discriminator="do")]
 RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(AnyRigCommand)
@@ -114,17 +114,17 @@ class RigClient:
             with contextlib.suppress(OSError):  # the process may have died of it
                 await self._streams[1].wait_closed()
 
-    async def turn(self, handle: RigChange) -> None:
+    async def apply(self, change: RigChange) -> None:
         """Turn a handle; returns when it is turned, or when the process has died of it.
 
         Raises:
             ConnectionError: not connected, or the handle was not understood.
         """
-        answer = await self._send(handle)
+        answer = await self._send(change)
         if answer and json.loads(answer) != {}:
             raise ConnectionError(f"the gateway did not understand: {answer!r}")
 
-    async def look(self) -> BoxStatus:
+    async def status(self) -> BoxStatus:
         """Return what the box thinks of its cameras and its clock.
 
         Raises:
@@ -135,10 +135,10 @@ class RigClient:
             raise ConnectionError("the gateway has gone")
         return BoxStatus.model_validate_json(answer)
 
-    async def _send(self, handle: RigChange | GetBoxStatus) -> bytes:
+    async def _send(self, command: RigChange | GetBoxStatus) -> bytes:
         if self._streams is None:
             raise ConnectionError("not connected to the gateway")
         reader, writer = self._streams
-        writer.write(handle.model_dump_json().encode() + b"\n")
+        writer.write(command.model_dump_json().encode() + b"\n")
         await writer.drain()
         return await reader.readline()

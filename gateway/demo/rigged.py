@@ -28,7 +28,7 @@ from gateway.demo.rig_control import (
     RigChange,
     SetClock,
     SetFreeSpace,
-    Speak,
+    SetPhoneLanguages,
     StopAtPoint,
 )
 from gateway.mqtt.client import InboundMessage
@@ -96,8 +96,8 @@ class RiggedApp(App):
             return BoxStatus(proofs={}, clock=False)
         return BoxStatus(proofs=dict(self._video.proofs), clock=self._clock.now().trusted)
 
-    async def _apply(self, handle: RigChange) -> None:
-        match handle:
+    async def _apply(self, change: RigChange) -> None:
+        match change:
             case SetClock(offset=offset):
                 self._clock_offset_s = offset
             case SetFreeSpace(bytes=free):
@@ -108,13 +108,13 @@ class RiggedApp(App):
                 self._kill_point = point
             case StopAtPoint(point=point):
                 self._stop_point = point
-            case Speak(languages=languages):
+            case SetPhoneLanguages(languages=languages):
                 for phone, language in zip(self._notifications.phones, languages, strict=True):
                     await self._contacts.set_language(phone.name, language)
 
 
-async def _run(home: Home, control: Path, made: Callable[[Home], RiggedApp]) -> None:
-    rigged = made(home)
+async def _run(home: Home, control: Path, app_class: Callable[[Home], RiggedApp]) -> None:
+    rigged = app_class(home)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _die_with_parent, home.storage.folder / "video.pid")
     serving = asyncio.create_task(rigged.serve(control))
     try:
@@ -131,14 +131,14 @@ def _die_with_parent(video: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(made: Callable[[Home], RiggedApp] = RiggedApp) -> None:
+def main(app_class: Callable[[Home], RiggedApp] = RiggedApp) -> None:
     """Run until SIGTERM; `made` builds the gateway."""
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.rigged", description="The gateway, for the demo.")
     parser.add_argument("--home", type=Path, required=True, help="the house file")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket of its handles")
     options = parser.parse_args()
     gc.freeze()  # as `perron run` does
-    asyncio.run(_run(load_home_file(options.home), options.control, made))
+    asyncio.run(_run(load_home_file(options.home), options.control, app_class))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ PICTURE_NAME = "visit.svg"
 class DemoObserver:
     """Who looks on. This one is silent; `gateway.demo.terminal` has one that prints."""
 
-    def starting(self, what: str) -> None:
+    def on_start(self, what: str) -> None:
         """Learn what is being started."""
 
-    def seen(self, what: ObservedMessage | LogLine) -> None:
+    def on_event(self, what: ObservedMessage | LogLine) -> None:
         """Learn what the gateway said (`ObservedMessage`) or what happened in the house (`LogLine`)."""
 
-    def narrated(self, who: str, what: str) -> None:
+    def on_action(self, who: str, what: str) -> None:
         """Learn what somebody does."""
 
 
@@ -38,9 +38,9 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
     folder: Path,
     *,
     fast: bool,
-    audience: DemoObserver,
+    observer: DemoObserver,
     language: Language | None = None,
-    afterwards: Callable[[Stage, Judgement], Awaitable[None]] | None = None,
+    on_judged: Callable[[Stage, Judgement], Awaitable[None]] | None = None,
 ) -> Judgement:
     """Play a scenario in `folder`, judge it, and draw its picture there (`PICTURE_NAME`).
 
@@ -52,33 +52,33 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
         BrokerMissing: there is no broker.
         TemplateMissing: not in a clone of the repository.
     """
-    made = scenario.made(make_plan(folder, fast=fast, language=language))
-    async with open_stage(made, folder, say=audience.starting, told=audience.seen) as ready:
-        failure = await _play(scenario, ready, audience)
-        await _wait_for_result(scenario.expected.result, ready.watch)
+    made = scenario.apply_to(make_plan(folder, fast=fast, language=language))
+    async with open_stage(made, folder, on_start=observer.on_start, on_event=observer.on_event) as ready:
+        failure = await _play(scenario, ready, observer)
+        await _wait_for_result(scenario.expected.retailer_state, ready.watch)
         judged = judge(scenario, ready, failure)
         (folder / PICTURE_NAME).write_text(draw_picture(judged.result, judged.log), encoding="utf-8")
-        if afterwards is not None:
-            await afterwards(ready, judged)
+        if on_judged is not None:
+            await on_judged(ready, judged)
     return judged
 
 
-async def _wait_for_result(expected: str | None, watch: GatewayObserver) -> None:
+async def _wait_for_result(expected: str | None, observer: GatewayObserver) -> None:
     """Give the retailer's last word, which comes beside the visit, its time; whether it came is judged later."""
 
     def said() -> bool:
-        states = [body["state"] for body in watch.of("result") if body.get("state")]
+        states = [body["state"] for body in observer.bodies("result") if body.get("state")]
         return expected is None or states[-1:] == [expected]
 
     with contextlib.suppress(WaitTimeout):
-        await watch.until(f"the retailer told {expected}", said, within=LAST_RESULT_TIMEOUT_S)
+        await observer.wait_until(f"the retailer told {expected}", said, within=LAST_RESULT_TIMEOUT_S)
 
 
-async def _play(scenario: Scenario, ready: Stage, audience: DemoObserver) -> str | None:
+async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str | None:
     """Play; return why it could not be played to its end, if so."""
     try:
-        await scenario.play(ScenarioRun(ready, audience.narrated))
+        await scenario.play(ScenarioRun(stage, observer.on_action))
     except (WaitTimeout, Impossible, ConnectionError, Failure) as failure:
-        words = log_tail(ready.folder / "gateway.log", 5) if ready.gateway.deaths else ""
+        words = log_tail(stage.folder / "gateway.log", 5) if stage.gateway.deaths else ""
         return f"{failure}{words and chr(10)}{words}"
     return None

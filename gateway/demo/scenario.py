@@ -41,21 +41,28 @@ class Expectation:
 
     outcome: Outcome | None = Outcome.DELIVERED
     house: DoorResult | None = DoorResult.LOCKED_AGAIN
-    moves: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT
+    movements: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT
     phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
     alarms: tuple[AlarmCode, ...] = ()
-    told: tuple[Notification, ...] = USUAL_NOTIFICATIONS
-    perhaps_told: frozenset[Notification] = frozenset()
-    proofs: int = 1
-    parts: int = 1
-    gaps: frozenset[str] = frozenset()
-    deaths: int = 0
-    result: str | None = "delivered"
+    notifications: tuple[Notification, ...] = USUAL_NOTIFICATIONS
+    optional_notifications: frozenset[Notification] = frozenset()
+    sealed_visits: int = 1
+    sealed_parts: int = 1
+    cameras_with_gaps: frozenset[str] = frozenset()
+    gateway_deaths: int = 0
+    retailer_state: str | None = "delivered"
 
 
 EXPECT_REFUSED = Expectation(
-    outcome=Outcome.REFUSED, house=DoorResult.NOT_OPENED, moves=(), phases=(), told=(), proofs=0, parts=0, result=None
+    outcome=Outcome.REFUSED,
+    house=DoorResult.NOT_OPENED,
+    movements=(),
+    phases=(),
+    notifications=(),
+    sealed_visits=0,
+    sealed_parts=0,
+    retailer_state=None,
 )
 """A scan that is refused at once: no visit, and nothing moves."""
 
@@ -69,9 +76,9 @@ class ScenarioRun:
         self.watch: GatewayObserver = stage.watch
         self.log: HouseLog = stage.log
         self.house = house
-        self.courier = DemoPerson("courier", house, narrate, plan.pace)
-        self.resident = DemoPerson("resident", house, narrate, plan.pace)
-        self.thief = DemoPerson("thief", house, narrate, plan.pace)
+        self.courier = DemoPerson("courier", house, narrate, plan.action_s)
+        self.resident = DemoPerson("resident", house, narrate, plan.action_s)
+        self.thief = DemoPerson("thief", house, narrate, plan.action_s)
         self.owner = DemoOwner(plan.home, plan.entrance, narrate)
         signers = tuple(plan.signers.values())
         self.retailer = DemoRetailer(plan.home, plan.entrance, signers, stage.watch, narrate)
@@ -88,61 +95,61 @@ class ScenarioRun:
         """The entrance as configured."""
         return self.plan.section
 
-    def require(self, holds: bool, what: str) -> None:
+    def require(self, holds: bool, requirement: str) -> None:
         """Note what must hold beside all that the expectation says.
 
         Raises:
             WaitTimeout: it does not.
         """
         if not holds:
-            raise WaitTimeout(f"required: {what}. Seen instead: {self.watch.told_last()}")
+            raise WaitTimeout(f"required: {requirement}. Seen instead: {self.watch.last_messages()}")
 
     # ---- faults -----------------------------------------------------------------------------------------------------
 
-    async def fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
+    async def set_fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
         """Switch a device's fault on or off, or let a mishap happen."""
         self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
         await self.house.ask(ask.SetFault(device=device, fault=fault, on=on))
 
-    async def link(self, device: str, *, up: bool) -> None:
+    async def set_link(self, device: str, *, up: bool) -> None:
         """Cut a device's link, or let it come back."""
         self.narrate("house", f"{device} is {'back' if up else 'cut off'}")
         await self.house.ask(ask.SetLink(device=device, up=up))
 
-    async def fridge_is_at(self, celsius: float) -> None:
+    async def set_fridge_temperature(self, celsius: float) -> None:
         """Let the fridge be so warm."""
         self.narrate("house", f"the fridge is at {celsius:.0f} °C")
         await self.house.ask(ask.SetTemperature(celsius=celsius))
 
     # ---- what most scenarios share -----------------------------------------------------------------------------------
 
-    async def cameras_live(self) -> None:
+    async def wait_for_cameras(self) -> None:
         """Wait until every camera of the entrance shows live pictures: a window is open, so they run."""
-        await self.watch.until("live pictures of every camera", self._are_cameras_live, within=TIMEOUT_MARGIN_S)
+        await self.watch.wait_until("live pictures of every camera", self._are_cameras_live, within=TIMEOUT_MARGIN_S)
 
     def _are_cameras_live(self) -> bool:
         cameras = self.watch.state.get("cameras", {})
         names = {self.section.cameras.outside, *self.section.cameras.inside}
         return all(cameras.get(name, {}).get("live") for name in names)
 
-    async def all_good(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until lock, door, disk and cameras are good: a scan would be accepted."""
 
         def good() -> bool:
             facts = ("connected", "locked", "closed", "disk")
             return all(self.watch.state.get(fact) for fact in facts) and self._are_cameras_live()
 
-        await self.watch.until("lock, door, disk and cameras good", good, within=TIMEOUT_MARGIN_S)
+        await self.watch.wait_until("lock, door, disk and cameras good", good, within=TIMEOUT_MARGIN_S)
 
-    async def promised(self, **facts: object) -> PromisedDelivery:
+    async def announce_delivery(self, **facts: object) -> PromisedDelivery:
         """Let a delivery be promised for now, and the cameras begin; what is judged and waited for begins after that.
 
         On a slow machine cameras begin so late that the box rightly says it is not ready, and then that it is.
         """
         parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
-        await self.cameras_live()
-        await self.watch.until("ready, and the owner told so", self._is_ready_again, within=TIMEOUT_MARGIN_S)
-        self.watch.begin()
+        await self.wait_for_cameras()
+        await self.watch.wait_until("ready, and the owner told so", self._is_ready_again, within=TIMEOUT_MARGIN_S)
+        self.watch.mark_seen()
         return parcels
 
     def _is_ready_again(self) -> bool:
@@ -152,113 +159,115 @@ class ScenarioRun:
         told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
         return not any(lacks[-1:]) and told >= returns
 
-    async def shows(self, parcels: PromisedDelivery, *, code: int = 0) -> None:
+    async def scan_codes(self, parcels: PromisedDelivery, *, code: int = 0) -> None:
         """The courier comes and scans a parcel and the one-time code."""
         await self.courier.arrives()
         await self.courier.scans(parcels.codes[code])
         await self.courier.scans(parcels.courier_code)
 
-    async def phase(self, phase: str, *, due: float = 0) -> None:
+    async def wait_for_phase(self, phase: str, *, due: float = 0) -> None:
         """Wait until the entrance goes to this phase next, `due` seconds and our patience long."""
-        await self.watch.event("phase", within=due + TIMEOUT_MARGIN_S, phase=phase)
+        await self.watch.wait_for_event("phase", within=due + TIMEOUT_MARGIN_S, phase=phase)
 
-    async def rung(self) -> None:
+    async def wait_for_ringing(self) -> None:
         """Wait until it rings: the scan was accepted."""
-        await self.phase(Phase.RINGING)
+        await self.wait_for_phase(Phase.RINGING)
 
-    async def may_enter(self) -> None:
+    async def wait_for_unlocked(self) -> None:
         """Wait for the green light: the lock says that the door is unlocked."""
-        await self.phase(Phase.UNLOCKED, due=self.timing.ring + self.timing.live)
+        await self.wait_for_phase(Phase.UNLOCKED, due=self.timing.ring + self.timing.live)
 
-    async def locked_again(self) -> None:
+    async def wait_for_locked_again(self) -> None:
         """Wait until the door is proven locked."""
         timing = self.timing
         tries = 3 * 4 * self.plan.latency
-        await self.phase(
+        await self.wait_for_phase(
             Phase.LOCKED_AGAIN, due=timing.never + timing.relock + timing.command_life + timing.skew + tries
         )
 
-    async def sealed(self) -> None:
+    async def wait_for_seal(self) -> None:
         """Wait until the proof is sealed and the entrance is ready again."""
-        await self.phase("ready", due=self.timing.post_roll + 2 * self.timing.film_closes)
+        await self.wait_for_phase("ready", due=self.timing.post_roll + 2 * self.timing.film_closes)
 
-    async def sealed_incident(self) -> None:
+    async def wait_for_incident_seal(self) -> None:
         """Wait until an incident's film is sealed: the phone then gets a checkpoint that names it."""
-        await self.watch.until(
+        await self.watch.wait_until(
             "an incident's seal", self._is_incident_sealed, within=self.timing.film_closes + TIMEOUT_MARGIN_S
         )
 
     def _is_incident_sealed(self) -> bool:
-        sealed = (body.get("sealed") or {} for body in self.watch.of("checkpoint"))
+        sealed = (body.get("sealed") or {} for body in self.watch.bodies("checkpoint"))
         return any(str(part.get("visit", "")).startswith("incident-") for part in sealed)
 
-    async def visit_ends(self) -> None:
+    async def wait_for_visit_end(self) -> None:
         """Wait until the door is proven locked and the proof sealed."""
-        await self.locked_again()
-        await self.sealed()
+        await self.wait_for_locked_again()
+        await self.wait_for_seal()
 
-    async def gets_in(self, parcels: PromisedDelivery) -> None:
+    async def enter_with_parcel(self, parcels: PromisedDelivery) -> None:
         """The courier scans, is let in and puts a parcel down."""
-        await self.shows(parcels)
-        await self.may_enter()
+        await self.scan_codes(parcels)
+        await self.wait_for_unlocked()
         await self.courier.goes_in()
 
-    async def comes_out(self) -> None:
+    async def leave_and_seal(self) -> None:
         """The courier comes out and closes the door; wait for the visit's end."""
         await self.courier.comes_out()
-        await self.visit_ends()
+        await self.wait_for_visit_end()
 
-    async def delivers(self, parcels: PromisedDelivery) -> None:
+    async def deliver(self, parcels: PromisedDelivery) -> None:
         """Play the whole usual visit, from the scan to the sealed proof."""
-        await self.gets_in(parcels)
-        await self.comes_out()
+        await self.enter_with_parcel(parcels)
+        await self.leave_and_seal()
 
-    async def stays_shut(self) -> None:
+    async def wait_for_no_opening(self) -> None:
         """Wait for as long as an opening could still follow: then nothing has moved and nothing will."""
         await asyncio.sleep(self.timing.ring + self.timing.label + self.plan.latency + 1)
 
-    async def in_vain(self, code: str, refusal: Refusal, *, due: float = 0) -> None:
+    async def scan_refused_code(self, code: str, refusal: Refusal, *, due: float = 0) -> None:
         """The courier scans this, hears no for this reason, and nothing moves."""
         await self.courier.scans(code)
-        await self.refused(refusal, due=due)
-        await self.stays_shut()
+        await self.wait_for_refusal(refusal, due=due)
+        await self.wait_for_no_opening()
 
-    async def until_window_ends(self, parcels: PromisedDelivery) -> None:
+    async def wait_for_window_end(self, parcels: PromisedDelivery) -> None:
         """Wait until this promise's window is over, and the box has noticed."""
         left = max(0.0, (parcels.window.end - machine_time()).total_seconds())
-        await self.watch.until(
+        await self.watch.wait_until(
             "the window over", lambda: self.watch.state.get("expecting") is False, within=left + TIMEOUT_MARGIN_S
         )
 
-    async def dies(self, point: CrashPoint | None = None) -> None:
+    async def kill_gateway(self, point: CrashPoint | None = None) -> None:
         """Kill the gateway: now, and wait until it is back; or when it comes to this point."""
         self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
         self._online_since = len(self.watch.seen)
-        async with self.stage.handles() as handles:
-            await handles.turn(KillAtPoint(point=point))
+        async with self.stage.rig() as handles:
+            await handles.apply(KillAtPoint(point=point))
         if point is None:
-            await self.back()
+            await self.wait_for_gateway()
 
-    async def back(self) -> None:
+    async def wait_for_gateway(self) -> None:
         """Wait until the gateway has died and is back at the broker."""
-        await self.watch.offline_and_online(self._online_since, within=2 * TIMEOUT_MARGIN_S)
+        await self.watch.wait_for_reconnect(self._online_since, within=2 * TIMEOUT_MARGIN_S)
         self.narrate("box", "is back")
 
-    async def a_moment_later(self) -> None:
+    async def wait_for_new_scan(self) -> None:
         """Wait until the same code counts as scanned anew."""
         await asyncio.sleep(self.timing.merge + 0.2)
 
-    async def refused(self, refusal: Refusal, *, due: float = 0) -> Body:
+    async def wait_for_refusal(self, refusal: Refusal, *, due: float = 0) -> Body:
         """Wait for a no with this reason."""
-        return await self.watch.event("answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value)
+        return await self.watch.wait_for_event(
+            "answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value
+        )
 
-    async def told(self, saying: Notification, *, due: float = 0) -> Body:
+    async def wait_for_notification(self, notification: Notification, *, due: float = 0) -> Body:
         """Wait until the owner is told this."""
-        return await self.watch.told(saying.value, urgent=False, within=due + TIMEOUT_MARGIN_S)
+        return await self.watch.wait_for_message(notification.value, urgent=False, within=due + TIMEOUT_MARGIN_S)
 
-    async def alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
+    async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
         """Wait for an alarm: in the owner's messages, which outlive the box's death."""
-        return await self.watch.told(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
+        return await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
 
 
 ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
@@ -269,19 +278,19 @@ class Scenario:
     """One scenario, or one variant of it. `home`, `house` and then `plan` change what the run is made of."""
 
     name: str
-    line: Text
+    summary: Text
     play: ScenarioScript
     variant: str | None = None
     expected: Expectation = field(default_factory=Expectation)
-    home: Callable[[Home], Home] = lambda home: home
-    house: Callable[[HousePlan], HousePlan] = lambda house: house
-    plan: Callable[[DemoPlan], DemoPlan] = lambda plan: plan
+    change_home: Callable[[Home], Home] = lambda home: home
+    change_house: Callable[[HousePlan], HousePlan] = lambda house: house
+    change_plan: Callable[[DemoPlan], DemoPlan] = lambda plan: plan
 
     @property
     def title(self) -> str:
         """Its name as it is written on the command line."""
         return self.name if self.variant is None else f"{self.name}:{self.variant}"
 
-    def made(self, plan: DemoPlan) -> DemoPlan:
+    def apply_to(self, plan: DemoPlan) -> DemoPlan:
         """The run's plan with this scenario's changes."""
-        return self.plan(replace(plan, home=self.home(plan.home), house=self.house(plan.house)))
+        return self.change_plan(replace(plan, home=self.change_home(plan.home), house=self.change_house(plan.house)))

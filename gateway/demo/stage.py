@@ -22,10 +22,10 @@ OnStart = Callable[[str], None]
 START_TIMEOUT_S = 60.0  # seconds for a process to be ready, on a machine that has much else to do
 
 
-class PlainGateway(LoggedProcess):
+class UnriggedGateway(LoggedProcess):
     """`perron run` itself: SIGHUP has it read its house file anew."""
 
-    leash = signal.SIGTERM
+    death_signal = signal.SIGTERM
 
 
 class PrivateBroker:
@@ -88,12 +88,12 @@ class Stage:
         self._rig_socket, self._video = handles, video
 
     @property
-    def phone(self) -> Path:
+    def checkpoint_file(self) -> Path:
         """The checkpoints that the owner's phone keeps."""
         return self.folder / "phone.jsonl"
 
     @contextlib.asynccontextmanager
-    async def handles(self) -> AsyncIterator[RigClient]:
+    async def rig(self) -> AsyncIterator[RigClient]:
         """Take hold of what only a demo may turn: the box's wall clock, its disk, its death."""
         async with RigClient(self._rig_socket) as handles:
             yield handles
@@ -108,9 +108,9 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
     plan: DemoPlan,
     folder: Path,
     *,
-    say: OnStart,
-    told: Callable[[ObservedMessage | LogLine], None],
-    rigged: bool = True,
+    on_start: OnStart,
+    on_event: Callable[[ObservedMessage | LogLine], None],
+    is_rigged: bool = True,
     module: str = "gateway.demo.rigged",
 ) -> AsyncIterator[Stage]:
     """Set everything up, and take everything down again, whatever happens.
@@ -126,13 +126,13 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         box_folder = plan.home.storage.folder
         box_folder.mkdir(mode=0o700, exist_ok=True)
         control, handles = control_socket(plan.home), box_folder / "handles.sock"  # where `perron scan` looks too
-        say("the house's broker")
+        on_start("the house's broker")
         broker = PrivateBroker(plan, folder / "accounts")
         stack.push_async_callback(broker.end)
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
-        await stack.enter_async_context(_run_guard(plan.behind, folder, say))
-        say("the house and the box")
+        await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
+        on_start("the house and the box")
         house_log = folder / "house.jsonl"
         words = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
         house = await LoggedProcess.start("devices.simulators", words, folder / "house.log")
@@ -141,25 +141,27 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         async def start() -> LoggedProcess:
             handles.unlink(missing_ok=True)
             arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
-            if rigged:
+            if is_rigged:
                 return await LoggedProcess.start(module, [*arguments, "--control", str(handles)], log)
-            return await PlainGateway.start("gateway", ["run", *arguments], log)
+            return await UnriggedGateway.start("gateway", ["run", *arguments], log)
 
         gateway = SupervisedProcess(start)
         video = box_folder / "video.sock"
         stack.push_async_callback(stop_detached, video.with_suffix(".pid"))
         stack.push_async_callback(gateway.end)
         box = await gateway.begin()
-        await house.until("the simulated house", control.exists, within=START_TIMEOUT_S)
-        if rigged:
-            await box.until("the gateway", handles.exists, within=START_TIMEOUT_S)
+        await house.wait_until("the simulated house", control.exists, within=START_TIMEOUT_S)
+        if is_rigged:
+            await box.wait_until("the gateway", handles.exists, within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
-        log = HouseLog(house_log, told)
-        watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)
+        log = HouseLog(house_log, on_event)
+        watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
-        say("everybody finds each other")
-        await watch.until("the entrance connected, locked and closed", lambda: _is_ready(watch), within=START_TIMEOUT_S)
-        watch.begin()
+        on_start("everybody finds each other")
+        await watch.wait_until(
+            "the entrance connected, locked and closed", lambda: _is_ready(watch), within=START_TIMEOUT_S
+        )
+        watch.mark_seen()
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             handles=handles, video=video,
@@ -167,13 +169,13 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
 
 
 @contextlib.asynccontextmanager
-async def _run_guard(behind: GuardSetup | None, folder: Path, say: OnStart) -> AsyncIterator[None]:
+async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnStart) -> AsyncIterator[None]:
     """The radio's own broker, and the guard between it and the house's, in a run that has one."""
-    if behind is None:
+    if guard_setup is None:
         yield
         return
-    say("the radio's broker and the guard")
-    async with private_broker(folder / "radio", behind.home):
+    on_start("the radio's broker and the guard")
+    async with private_broker(folder / "radio", guard_setup.home):
         guard = await LoggedProcess.start(
             "gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log"
         )
@@ -185,4 +187,4 @@ async def _run_guard(behind: GuardSetup | None, folder: Path, say: OnStart) -> A
 
 def _is_ready(watch: GatewayObserver) -> bool:
     state = watch.state
-    return watch.online and all(state.get(fact) for fact in ("connected", "locked", "closed", "disk"))
+    return watch.is_online and all(state.get(fact) for fact in ("connected", "locked", "closed", "disk"))

@@ -23,17 +23,17 @@ class TerminalObserver(DemoObserver):
     def __init__(self, console: Console, scenario: Scenario) -> None:
         self._console = console
         self._started_mono: float | None = None
-        console.print(Text(f"{scenario.title}: {scenario.line.to(SOURCE)}", style="bold"), soft_wrap=True)
+        console.print(Text(f"{scenario.title}: {scenario.summary.to(SOURCE)}", style="bold"), soft_wrap=True)
 
-    def starting(self, what: str) -> None:
+    def on_start(self, what: str) -> None:
         """Print what is being started."""
         self._console.print(Text(f"starting: {what} …", style="dim"))
 
-    def narrated(self, who: str, what: str) -> None:
+    def on_action(self, who: str, what: str) -> None:
         """Print what somebody does."""
         self._print(what if who in {"house", "show"} else f"{who} {what}")
 
-    def seen(self, what: ObservedMessage | LogLine) -> None:
+    def on_event(self, what: ObservedMessage | LogLine) -> None:
         """Print what the gateway published or what physically happened, where it is worth a line."""
         line = line_of_event(what)
         if line is not None and not line.key.startswith(NARRATED_KEYS):

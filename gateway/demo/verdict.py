@@ -53,7 +53,7 @@ class VerifiedProofs:
 
 def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     """Judge a run that has ended; `failure` is why the play itself could not go on."""
-    stage.log.look()
+    stage.log.read_new_lines()
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
@@ -64,7 +64,7 @@ def read_proofs(stage: Stage) -> VerifiedProofs:
     """Verify every visit's folder against the box's public key and the phone's checkpoints, and the whole log."""
     box = stage.plan.home.storage.folder
     public = PublicKey.from_pem((box / "key" / PUBLIC_KEY_FILE).read_bytes())
-    phone = stage.phone if stage.phone.exists() else None
+    phone = stage.checkpoint_file if stage.checkpoint_file.exists() else None
     folders = sorted(path.parent for path in box.glob(f"visits/*/{manifest_name(1)}"))
     manifests = [
         Manifest.from_json((folder / manifest_name(part)).read_bytes())
@@ -92,9 +92,9 @@ def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> Sc
     newest = visits / proofs.manifests[-1].visit if proofs.manifests else None
     return ScenarioResult(
         scenario=scenario.title,
-        outcome=_read_outcome(watch.events("outcome"), refused=bool(refusals)),
+        outcome=_read_outcome(watch.events("outcome"), is_refused=bool(refusals)),
         expected=scenario.expected.outcome,
-        house=_read_door_result(watch.events("house"), asked=bool(watch.events("answer"))),
+        house=_read_door_result(watch.events("house"), has_answered=bool(watch.events("answer"))),
         ok=False,
         phases=_phases(watch.events("phase")),
         refusals=tuple(RefusalAt(code=body["refusal"], at=body["at"]) for body in refusals),
@@ -112,26 +112,26 @@ def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> Sc
     )
 
 
-def _read_outcome(told: Sequence[Body], *, refused: bool) -> Outcome | None:
-    if told:
-        return Outcome(told[-1]["outcome"])
-    return Outcome.REFUSED if refused else None
+def _read_outcome(events: Sequence[Body], *, is_refused: bool) -> Outcome | None:
+    if events:
+        return Outcome(events[-1]["outcome"])
+    return Outcome.REFUSED if is_refused else None
 
 
-def _read_door_result(told: Sequence[Body], *, asked: bool) -> DoorResult | None:
+def _read_door_result(events: Sequence[Body], *, has_answered: bool) -> DoorResult | None:
     """Name how the house was left: a door that was handed to its owner stays so, also when they have locked it."""
-    found = [DoorResult(body["house"]) for body in told]
+    found = [DoorResult(body["house"]) for body in events]
     if DoorResult.HANDED_TO_OWNER in found:
         return DoorResult.HANDED_TO_OWNER
     if found:
         return found[-1]
-    return DoorResult.NOT_OPENED if asked else None
+    return DoorResult.NOT_OPENED if has_answered else None
 
 
-def _phases(told: Iterable[Body]) -> tuple[PhaseAt, ...]:
+def _phases(events: Iterable[Body]) -> tuple[PhaseAt, ...]:
     """List the phases without the repetitions of a new session; the first `ready` is not a visit's end."""
     found: list[PhaseAt] = []
-    for body in told:
+    for body in events:
         phase = PhaseAt(phase=body["phase"], at=body["at"])
         if phase.phase != (found[-1].phase if found else "ready"):
             found.append(phase)
@@ -155,33 +155,33 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
     """Say everything that is other than expected, or nothing."""
     watch = stage.watch
     told = [
-        body["about"] for body in watch.messages(urgent=False, whole=False)
-        if body["about"] not in expected.perhaps_told
+        body["about"] for body in watch.messages(urgent=False, since_start=False)
+        if body["about"] not in expected.optional_notifications
     ]  # fmt: skip
-    states = [body["state"] for body in watch.of("result") if body.get("state")]
+    states = [body["state"] for body in watch.bodies("result") if body.get("state")]
     seen: dict[str, tuple[object, object]] = {
         "outcome": (result.outcome, expected.outcome),
         "house": (result.house, expected.house),
-        "what bolt and door did": (door_movements(stage.log.lines), expected.moves),
+        "what bolt and door did": (door_movements(stage.log.lines), expected.movements),
         "phases": (tuple(phase.phase for phase in result.phases), expected.phases),
         "refusals": (tuple(refusal.code for refusal in result.refusals), expected.refusals),
         "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
-        "what the owner was told": (tuple(word for word, _ in groupby(told)), expected.told),
-        "sealed visits": (len(proofs.folders), expected.proofs),
-        "sealed parts": (len(proofs.manifests), expected.parts),
+        "what the owner was told": (tuple(word for word, _ in groupby(told)), expected.notifications),
+        "sealed visits": (len(proofs.folders), expected.sealed_visits),
+        "sealed parts": (len(proofs.manifests), expected.sealed_parts),
         "cameras with gaps": (
             frozenset(hole.camera for manifest in proofs.manifests for hole in manifest.gaps),
-            expected.gaps,
+            expected.cameras_with_gaps,
         ),
-        "deaths of the gateway": (tuple(stage.gateway.deaths), (-9,) * expected.deaths),
+        "deaths of the gateway": (tuple(stage.gateway.deaths), (-9,) * expected.gateway_deaths),
     }
-    if expected.result is not None:
-        seen["the retailer's last word"] = (states[-1] if states else None, expected.result)
+    if expected.retailer_state is not None:
+        seen["the retailer's last word"] = (states[-1] if states else None, expected.retailer_state)
     for what, (found, wanted) in seen.items():
         if found != wanted:
             yield f"{what}: expected {_text_of(wanted)}, found {_text_of(found)}"
     yield from proofs.problems
-    yield from _unfilmed(stage.plan.section, expected, proofs.manifests, result.openings)
+    yield from _unfilmed_openings(stage.plan.section, expected, proofs.manifests, result.openings)
 
 
 def _text_of(value: object) -> str:
@@ -190,13 +190,13 @@ def _text_of(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _unfilmed(
-    section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], opened: Iterable[PhysicalOpening]
+def _unfilmed_openings(
+    section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], openings: Iterable[PhysicalOpening]
 ) -> Iterator[str]:
     """Every opening that we made is filmed by every camera, from before the bolt moved until it was thrown again."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
-    for opening in opened:
-        if opening.unlocked_at is None or not expected.proofs:
+    for opening in openings:
+        if opening.unlocked_at is None or not expected.sealed_visits:
             continue
         for camera in (section.cameras.outside, *section.cameras.inside):
             films = [clip for clip in clips if clip.camera == camera]
@@ -204,5 +204,5 @@ def _unfilmed(
                 film.start <= opening.unlocked_at and (opening.locked_at or opening.opened_at) <= film.end
                 for film in films
             )
-            if not whole and camera not in expected.gaps:
+            if not whole and camera not in expected.cameras_with_gaps:
                 yield f"{camera} did not film the whole opening of {opening.unlocked_at:%H:%M:%S}"

@@ -43,7 +43,7 @@ async def recorder(air: CameraServer, *, decodes: bool = True, pre_roll: float =
     module = "gateway.video" if decodes else "tests.bench.blind"
     child = await LoggedProcess.start(module, ["--socket", str(socket)], folder / "video.log")
     try:
-        await child.until("a video process", socket.exists, within=60)
+        await child.wait_until("a video process", socket.exists, within=60)
         with VideoSession(socket) as talk:
             talk.say(ConfigureCameras(cameras=tuple(air.source(name) for name in air.names), pre_roll=pre_roll,
                                folder=str(folder / "films")))  # fmt: skip
@@ -76,7 +76,7 @@ async def stream_copies(air: CameraServer) -> AsyncIterator[tuple[str, list[Logg
             children.append(LoggedProcess(process, log))
         for child in children:
             film = child.log.with_suffix(".mp4")
-            await child.until("a stream copy", lambda film=film: film.exists(), within=60)  # type: ignore[misc]  # as above
+            await child.wait_until("a stream copy", lambda film=film: film.exists(), within=60)  # type: ignore[misc]  # as above
         yield "ffmpeg -c copy" if ffmpeg else "PyAV stream copy", children
     finally:
         for child in children:

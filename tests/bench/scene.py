@@ -63,7 +63,7 @@ async def scene(*, entrances: int, each: int, camera: str | None = None) -> Asyn
         proven = [] if camera else ["--proven"]
         gateway = await LoggedProcess.start("tests.bench.gateway", [*arguments, *proven], folder / "gateway.log")
         stack.push_async_callback(gateway.end)
-        await gateway.until("the gateway", devices.ready, within=60)
+        await gateway.wait_until("the gateway", devices.ready, within=60)
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
         made = BenchScene(devices, gateway, pid_file, marks, disk)

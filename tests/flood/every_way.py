@@ -115,17 +115,17 @@ def flood_spec(made: FloodedHouse, parcels: PromisedDelivery) -> Mapping[str, ob
 async def timed_visit(play: ScenarioRun, parcels: PromisedDelivery) -> VisitTimes:
     """A courier delivers; the times of it."""
     began = time.monotonic()
-    await play.shows(parcels)
-    await play.rung()
+    await play.scan_codes(parcels)
+    await play.wait_for_ringing()
     rings = time.monotonic() - began
-    await play.may_enter()
+    await play.wait_for_unlocked()
     unlocked = time.monotonic() - began
     await play.courier.goes_in()
     await play.courier.comes_out()
     closed = time.monotonic()
-    await play.locked_again()
+    await play.wait_for_locked_again()
     locked = time.monotonic() - closed
-    await play.sealed()
+    await play.wait_for_seal()
     return VisitTimes(rings, unlocked, locked)
 
 
@@ -135,8 +135,8 @@ async def timed_stop(play: ScenarioRun) -> float:
     async with open_session(play.plan.home.broker.account("owner"), []) as owner:
         began = time.monotonic()
         await publish(owner, topic, json.dumps({"id": "stop", "do": "stop"}).encode())
-        await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=20)
+        await play.watch.wait_until("stopped", lambda: bool(play.watch.state.get("stopped")), within=20)
         took = time.monotonic() - began
         await publish(owner, topic, json.dumps({"id": "lift", "do": "lift"}).encode())
-        await play.watch.until("lifted", lambda: not play.watch.state.get("stopped"), within=20)
+        await play.watch.wait_until("lifted", lambda: not play.watch.state.get("stopped"), within=20)
     return took

@@ -142,4 +142,4 @@ async def read_turns(play: ScenarioRun, *, reset: bool = False) -> LoopTurns:
 
 async def wait_until_flooded(play: ScenarioRun) -> None:
     """Wait until the flood has come: a scanner that sends garbage is locked out."""
-    await play.watch.until("the scanner locked out", lambda: bool(play.watch.messages(urgent=True)), within=30)
+    await play.watch.wait_until("the scanner locked out", lambda: bool(play.watch.messages(urgent=True)), within=30)

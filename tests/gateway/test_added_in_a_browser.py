@@ -231,19 +231,19 @@ async def test_a_visit_that_runs_is_not_dropped_for_an_addition_and_it_is_applie
         code = box.claim_code_file.read_text(encoding="ascii").strip()
         await owner.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD})
         pid = reload.gateway_pid(box.storage.folder)
-        parcels = await play.promised()
-        await play.gets_in(parcels)
+        parcels = await play.announce_delivery()
+        await play.enter_with_parcel(parcels)
         await owner.post(PAGE, data={"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"})
         (one,) = re.findall(r'name="take" value="(\w+)"', await shown(owner))
         await owner.post(f"{PAGE}/accept", data={"take": one, "password": ANNA_PASSWORD})
         await until_shown(owner, "Written; applied once nothing happens at the doors any more.")
         assert "back-door" in load_home_file(tmp_path / "home.yaml").devices
-        assert play.watch.online
-        await play.comes_out()
+        assert play.watch.is_online
+        await play.leave_and_seal()
         await until_shown(owner, "Applied: it is part of the house.")
         assert reload.gateway_pid(box.storage.folder) == pid
         assert not play.stage.gateway.deaths
-        await play.all_good()
+        await play.wait_until_ready()
 
 
 async def shown(client: ClientSession) -> str:

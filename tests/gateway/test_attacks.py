@@ -85,13 +85,13 @@ async def listening(play: ScenarioRun, topic: str) -> AsyncIterator[list[Inbound
 async def offer_of(play: ScenarioRun, **promised: object) -> tuple[PromisedDelivery, bytes]:
     """A promise, and the signed message that made it."""
     async with listening(play, OFFER_TOPIC) as offers:
-        parcels = await play.promised(**promised)
+        parcels = await play.announce_delivery(**promised)
         await wait_until(lambda: offers)
     return parcels, offers[-1].payload
 
 
 def door(play: ScenarioRun) -> tuple[DoorMovement, ...]:
-    play.log.look()
+    play.log.read_new_lines()
     return door_movements(play.log.lines)
 
 
@@ -129,10 +129,10 @@ async def updated(  # noqa: PLR0913 - what an update may change
     message, jti = signed(play, said)
 
     def answers() -> list[Body]:
-        return [body for body in play.watch.of("result") if body.get("answers") == jti]
+        return [body for body in play.watch.bodies("result") if body.get("answers") == jti]
 
     assert await says(play, "retailer", OFFER_TOPIC, message) == 0
-    await play.watch.until("the answer", lambda: bool(answers()), within=TIMEOUT_MARGIN_S)
+    await play.watch.wait_until("the answer", lambda: bool(answers()), within=TIMEOUT_MARGIN_S)
     return answers()[0]
 
 
@@ -153,34 +153,40 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
 ) -> None:
     """A lock that has just booted counts from nothing: by its uptime alone the captured deadline lies ahead again."""
     async with run_whole_house(tmp_path, soon_forgotten) as play, listening(play, TO_THE_LOCK) as sent:
-        parcels = await play.promised()
-        await play.fault(LOCK, "deaf")
-        await play.shows(parcels)
-        await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
-        await play.sealed()
-        await play.fault(LOCK, "deaf", on=False)
+        parcels = await play.announce_delivery()
+        await play.set_fault(LOCK, "deaf")
+        await play.scan_codes(parcels)
+        await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+        await play.wait_for_seal()
+        await play.set_fault(LOCK, "deaf", on=False)
         (unlock,) = (one for one in sent if b'"unlock"' in one.payload)
 
         async def replayed(why: str) -> None:
             before = len(play.log.lines)
             assert await says(play, "gateway", TO_THE_LOCK, unlock.payload) == 0
-            await play.log.until("refused", within=TIMEOUT_MARGIN_S, after=before, device=LOCK, why=why)
+            await play.log.wait_for_line("refused", within=TIMEOUT_MARGIN_S, after=before, device=LOCK, why=why)
 
         await replayed("expired")
         for clock_off in (0.0, -600.0, 600.0):
-            await play.fault(LOCK, "clock_off", clock_off)
+            await play.set_fault(LOCK, "clock_off", clock_off)
             await play.house.ask(ask.RebootDevice(device=LOCK))
             await play.house.until_connected()
             await replayed("foreign_boot")
         assert door(play) == ()
 
         # Who took the gateway's chair so often is another box to it.
-        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=TIMEOUT_MARGIN_S)
-        await play.owner.says("acknowledge")
-        await play.all_good()
-        await play.watch.told("ready_again", urgent=False, within=TIMEOUT_MARGIN_S)  # the first unlock can act no more
-        parcels = await play.promised(codes=OTHER)  # and yet the lock, its clock still wrong, obeys what is meant now
-        await play.delivers(parcels)
+        await play.watch.wait_until(
+            "safe mode", lambda: play.watch.state.get("safe_mode") is True, within=TIMEOUT_MARGIN_S
+        )
+        await play.owner.send_request("acknowledge")
+        await play.wait_until_ready()
+        await play.watch.wait_for_message(
+            "ready_again", urgent=False, within=TIMEOUT_MARGIN_S
+        )  # the first unlock can act no more
+        parcels = await play.announce_delivery(
+            codes=OTHER
+        )  # and yet the lock, its clock still wrong, obeys what is meant now
+        await play.deliver(parcels)
         (*_, unlock) = (one for one in sent if b'"unlock"' in one.payload)
         await replayed("repeated")
         assert door(play) == MOVES_ONCE_IN_AND_OUT
@@ -191,37 +197,37 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
 
 async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(tmp_path: Path) -> None:
     async with run_whole_house(tmp_path) as play:
-        one = await play.promised()
-        two = await play.promised(codes=OTHER)
+        one = await play.announce_delivery()
+        two = await play.announce_delivery(codes=OTHER)
         await play.courier.arrives()
         await play.thief.arrives()
 
         for code in (one.courier_code, two.codes[0]):  # one courier's code, the other's parcel
             await play.thief.scans(code)
-        await play.refused(Refusal.COURIER_NOT_PROVEN)
-        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
         assert not play.watch.events("ring")
 
-        await play.a_moment_later()
+        await play.wait_for_new_scan()
         for code in (one.codes[0], two.codes[0], one.courier_code, two.courier_code):  # both at the same moment
             await play.courier.scans(code)
-        await play.stays_shut()
+        await play.wait_for_no_opening()
         assert not play.watch.events("ring")
         assert door(play) == ()
 
-        await play.a_moment_later()
+        await play.wait_for_new_scan()
         await play.courier.scans(one.codes[0])
         await play.courier.scans(one.courier_code)
         for code in (two.codes[0], two.courier_code):
             await play.thief.scans(code)
-            await play.refused(Refusal.BUSY)
-        await play.may_enter()
+            await play.wait_for_refusal(Refusal.BUSY)
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
-        await play.comes_out()
+        await play.leave_and_seal()
         assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key]
 
-        await play.a_moment_later()
-        await play.delivers(two)
+        await play.wait_for_new_scan()
+        await play.deliver(two)
         assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key, two.key]
         assert door(play) == 2 * MOVES_ONCE_IN_AND_OUT
 
@@ -229,39 +235,39 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
 async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the_old_one(tmp_path: Path) -> None:
     """The old courier is not to come in any more; the new one, with the new parcel, is."""
     async with run_whole_house(tmp_path) as play:
-        parcels = await play.promised()
+        parcels = await play.announce_delivery()
         secret = secrets.token_bytes(COURIER_TOKEN_BYTES)
         await play.courier.arrives()
         await play.courier.scans(parcels.courier_code)
         answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_TOKEN_BYTES))
         assert answer["accepted"] is True
         await play.courier.scans(parcels.codes[0])
-        await play.refused(Refusal.COURIER_NOT_PROVEN)
-        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
 
-        await play.a_moment_later()
+        await play.wait_for_new_scan()
         await play.courier.scans(parcels.codes[0])
         answer = await updated(play, parcels, version=3, codes=OTHER, secret=secret)
         assert answer["accepted"] is True
         await play.courier.scans(new_courier_token(secret))
-        await play.refused(Refusal.COURIER_NOT_PROVEN)
-        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN)
+        await play.wait_for_refusal(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
         assert not play.watch.events("ring")
         assert door(play) == ()
 
-        await play.a_moment_later()
+        await play.wait_for_new_scan()
         await play.courier.scans(OTHER[0])
         await play.courier.scans(new_courier_token(secret))
-        await play.rung()
+        await play.wait_for_ringing()
         late = Window(start=parcels.window.end, end=parcels.window.end + timedelta(hours=1))
         for version, changes in ((4, {"window": late}), (5, {"codes": parcels.codes})):
             answer = await updated(play, parcels, version=version, **changes)
             assert answer["code"] == "too_late"  # whoever rings stands there under what was promised then
-        await play.may_enter()
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
         assert (await updated(play, parcels, version=6, window=late))["code"] == "too_late"
         assert (await play.retailer.cancel(parcels.id, version=7))["code"] == "too_late"
-        await play.comes_out()
+        await play.leave_and_seal()
         assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
         assert door(play) == MOVES_ONCE_IN_AND_OUT
 
@@ -273,7 +279,7 @@ AROUND = (-0.3, -0.003, 0.001, 0.3)  # seconds from the end of the ringing, when
 
 async def at_the_intent(play: ScenarioRun, seconds: float, account: str, topic: str, payload: bytes) -> None:
     """Say it so long after the intent is due (before, if negative), over a line that is open already."""
-    rang = await play.watch.event("phase", within=TIMEOUT_MARGIN_S, phase=Phase.RINGING)
+    rang = await play.watch.wait_for_event("phase", within=TIMEOUT_MARGIN_S, phase=Phase.RINGING)
     due = datetime.fromisoformat(rang["at"]) + timedelta(seconds=play.timing.ring + seconds)
     async with open_session(play.plan.home.broker.account(account), []) as guest:
         await asyncio.sleep((due - machine_time()).total_seconds())
@@ -289,14 +295,14 @@ async def test_a_cancel_at_the_very_moment_of_the_intent_is_either_in_time_or_to
         told: list[str | None] = []
         for number, seconds in enumerate(AROUND):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
-            await play.all_good()
-            play.watch.begin()
+            await play.wait_until_ready()
+            play.watch.mark_seen()
             before = len(door(play))
-            await play.shows(parcels)
+            await play.scan_codes(parcels)
             cancel, jti = signed(play, Cancel(id=parcels.id, version=2))
             await at_the_intent(play, seconds, "retailer", OFFER_TOPIC, cancel)
-            await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
-            (answer,) = (body for body in play.watch.of("result") if body.get("answers") == jti)
+            await play.wait_for_phase("ready", due=2 * play.timing.never + play.timing.post_roll)
+            (answer,) = (body for body in play.watch.bodies("result") if body.get("answers") == jti)
             told.append(answer.get("code"))
             assert door(play)[before:] == ((DoorMovement.UNLOCKED, DoorMovement.LOCKED) if told[-1] else ())
         assert (told[0], told[-1]) == (None, "too_late")  # both sides were met
@@ -311,16 +317,16 @@ async def test_no_intent_is_on_record_after_the_owners_no_however_close_it_came(
         entrance = entrance_topic(play.plan.entrance, "set")
         for number, seconds in enumerate(AROUND):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
-            await play.all_good()
-            play.watch.begin()
+            await play.wait_until_ready()
+            play.watch.mark_seen()
             about = {"brand": parcels.brand} if do == "revoke" else {}
-            await play.shows(parcels)
+            await play.scan_codes(parcels)
             wish = json.dumps({"id": f"no-{number}", "do": do, **about}).encode()
             await at_the_intent(play, seconds, "owner", entrance, wish)
-            await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
-            said = await play.watch.event("wish", within=TIMEOUT_MARGIN_S, id=f"no-{number}")
+            await play.wait_for_phase("ready", due=2 * play.timing.never + play.timing.post_roll)
+            said = await play.watch.wait_for_event("wish", within=TIMEOUT_MARGIN_S, id=f"no-{number}")
             assert said["accepted"] is True
-            await play.owner.says(undo, **about)
+            await play.owner.send_request(undo, **about)
         record = on_record(play)
         rounds = " ".join(record).split("yes")[: len(AROUND)]
         assert len(rounds) == len(AROUND)
@@ -356,16 +362,16 @@ async def test_no_unlock_leaves_when_a_camera_is_unplugged_within_the_last_half_
         hall = play.section.cameras.inside[0]
         for number, lead in enumerate((0.1, 0.3, 0.5)):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
-            await play.all_good()
-            play.watch.begin()
-            await play.shows(parcels)
-            await play.rung()
+            await play.wait_until_ready()
+            play.watch.mark_seen()
+            await play.scan_codes(parcels)
+            await play.wait_for_ringing()
             await asyncio.sleep(play.timing.ring - lead)
-            await play.link(hall, up=False)
+            await play.set_link(hall, up=False)
             await asyncio.sleep(lead + play.timing.live)
             opened = len(door(play)) > 2 * number  # as the tries before it
-            await play.link(hall, up=True)
-            await play.watch.until(
+            await play.set_link(hall, up=True)
+            await play.watch.wait_until(
                 "ready", lambda: play.watch.state.get("phase") == "ready", within=2 * TIMEOUT_MARGIN_S
             )
             if not opened:
@@ -380,13 +386,13 @@ async def test_a_camera_unplugged_right_after_the_unlock_is_alarmed_its_gap_decl
 ) -> None:
     async with run_whole_house(tmp_path) as play:
         hall = play.section.cameras.inside[0]
-        await play.shows(await play.promised())
-        await play.log.until("bolt", within=play.timing.ring + TIMEOUT_MARGIN_S, state="withdrawn")
-        await play.link(hall, up=False)
-        await play.alarm(AlarmCode.CAMERA_LOST)
+        await play.scan_codes(await play.announce_delivery())
+        await play.log.wait_for_line("bolt", within=play.timing.ring + TIMEOUT_MARGIN_S, state="withdrawn")
+        await play.set_link(hall, up=False)
+        await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
         await play.courier.goes_in()
-        await play.link(hall, up=True)
-        await play.comes_out()
+        await play.set_link(hall, up=True)
+        await play.leave_and_seal()
         proofs = read_proofs(play.stage)
         assert proofs.problems == ()
         assert {hole.camera for manifest in proofs.manifests for hole in manifest.gaps} == {hall}
@@ -400,7 +406,7 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
     async with run_whole_house(tmp_path) as play:
         parcels, offer = await offer_of(play)
         brand, entrance = parcels.brand, entrance_topic(play.plan.entrance, "set")
-        before, results = dict(play.watch.state), len(play.watch.of("result"))
+        before, results = dict(play.watch.state), len(play.watch.bodies("result"))
         await play.courier.arrives()
         for wish in ({"do": "home"}, {"do": "away"}, {"do": "revoke", "brand": brand}, {"do": "stop"}):
             body = json.dumps({"id": "kept", **wish}).encode()
@@ -408,18 +414,20 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
             assert await says(play, "retailer", OFFER_TOPIC, offer, retain=True) == 0
             for code in (parcels.codes[0], parcels.courier_code):
                 await play.courier.scans(code, retain=True)
-            await play.dies()  # of each topic the broker keeps the newest message
-        await play.owner.says("acknowledge")  # so many deaths are safe mode
-        await play.all_good()
-        await play.watch.until("safe mode over", lambda: not play.watch.state["safe_mode"], within=TIMEOUT_MARGIN_S)
-        await play.stays_shut()
+            await play.kill_gateway()  # of each topic the broker keeps the newest message
+        await play.owner.send_request("acknowledge")  # so many deaths are safe mode
+        await play.wait_until_ready()
+        await play.watch.wait_until(
+            "safe mode over", lambda: not play.watch.state["safe_mode"], within=TIMEOUT_MARGIN_S
+        )
+        await play.wait_for_no_opening()
         assert play.watch.events("ring") == play.watch.events("answer") == []
         assert [wish["id"] for wish in play.watch.events("wish") if wish["id"] == "kept"] == []
-        assert [body for body in play.watch.of("result")[results:] if body.get("answers")] == []
+        assert [body for body in play.watch.bodies("result")[results:] if body.get("answers")] == []
         facts = ("stopped", "somebody_home", "away", "safe_mode", "phase")
         assert {name: play.watch.state[name] for name in facts} == {name: before[name] for name in facts}
         assert door(play) == ()
-        await play.delivers(parcels)
+        await play.deliver(parcels)
         assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
@@ -427,24 +435,24 @@ async def test_what_comes_twice_counts_once(tmp_path: Path) -> None:
     """Every device says each message twice, as QoS 1 may; the retailer sends its offer twice, the owner his stop."""
     async with run_whole_house(tmp_path) as play:
         for device in (*play.section.scanners, play.section.lock, play.section.door, play.section.signal):
-            await play.fault(device, "duplicates")
+            await play.set_fault(device, "duplicates")
         parcels, offer = await offer_of(play)
-        answers = [body for body in play.watch.of("result") if body.get("answers")]
+        answers = [body for body in play.watch.bodies("result") if body.get("answers")]
         assert await says(play, "retailer", OFFER_TOPIC, offer) == 0
-        await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 2,
+        await play.watch.wait_until("the same answer", lambda: play.watch.bodies("result").count(answers[-1]) == 2,
                                within=TIMEOUT_MARGIN_S)  # fmt: skip
-        await play.delivers(parcels)
+        await play.deliver(parcels)
         for kind in ("ring", "reserve", "unlock", "spend", "lock", "outcome"):
             assert len(play.watch.events(kind)) == 1, kind
         assert door(play) == MOVES_ONCE_IN_AND_OUT
         assert not play.watch.messages(urgent=True)
         await play.courier.scans(parcels.codes[0])
-        await play.refused(Refusal.ALREADY_USED)
+        await play.wait_for_refusal(Refusal.ALREADY_USED)
         assert await says(play, "retailer", OFFER_TOPIC, offer) == 0
-        await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 3,
+        await play.watch.wait_until("the same answer", lambda: play.watch.bodies("result").count(answers[-1]) == 3,
                                within=TIMEOUT_MARGIN_S)  # fmt: skip
-        await play.shows(parcels)
-        await play.stays_shut()
+        await play.scan_codes(parcels)
+        await play.wait_for_no_opening()
         assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
@@ -455,8 +463,8 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
     tmp_path: Path,
 ) -> None:
     async with run_whole_house(tmp_path) as play:
-        parcels = await play.promised()
-        await play.link(FRIDGE, up=False)
+        parcels = await play.announce_delivery()
+        await play.set_link(FRIDGE, up=False)
         unlocked, locked = (
             VENDORS["somfy"].encode_report(LockReport(bolt=bolt), DeviceRef("io://1234-5678-3293/5770898"))[0].payload
             for bolt in (LockState.UNLOCKED, LockState.LOCKED)
@@ -483,9 +491,9 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
                 assert isinstance(outcome, Sent), topic
                 assert (await outcome.acknowledged).code == DENIED, topic
             flood = asyncio.create_task(_floods(thief))
-            await play.delivers(parcels)  # each step within its usual time
-            await play.owner.says("stop")
-            await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=3)
+            await play.deliver(parcels)  # each step within its usual time
+            await play.owner.send_request("stop")
+            await play.watch.wait_until("stopped", lambda: bool(play.watch.state.get("stopped")), within=3)
             flood.cancel()
             await asyncio.wait([flood])
             assert flood.cancelled()  # until then it never ended

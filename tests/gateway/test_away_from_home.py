@@ -126,12 +126,12 @@ async def stands(here: ThroughHub, one: AnnouncedDelivery, state: State) -> None
 async def rings(here: ThroughHub, one: AnnouncedDelivery, page: Page) -> None:
     """The courier comes, and the page tells that it rings."""
     play = here.play
-    await play.cameras_live()
-    play.watch.begin()
+    await play.wait_for_cameras()
+    play.watch.mark_seen()
     await play.courier.arrives()
     await play.courier.scans(one.parcel)
     await play.courier.scans(one.courier)
-    await play.rung()
+    await play.wait_for_ringing()
     await expect(page.locator(".phase")).to_have_text(re.compile("Ringing|sonne", re.IGNORECASE))
 
 
@@ -165,11 +165,11 @@ async def watches(here: ThroughHub, page: Page) -> None:
     second = await here.shop.announces()
     await stands(here, second, State.WINDOW_OPEN)
     await rings(here, second, page)
-    await play.may_enter()
+    await play.wait_for_unlocked()
     await expect(page.locator(".phase")).to_have_text(re.compile("Unlocked"))
     await play.courier.goes_in()
     await expect(front.locator(".door .word")).to_have_text("Open")
-    await play.comes_out()
+    await play.leave_and_seal()
     await stands(here, second, State.DELIVERED)
     assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
     await seen(page)
@@ -223,7 +223,7 @@ async def stops(here: ThroughHub, page: Page) -> None:
     await twice(page.locator("#stop button"))
     await expect(page.locator("[data-order=stop]")).to_contain_text("fait, dit la maison")
     await expect(front).to_contain_text("Arrêtée : rien ne s'ouvre ici.")
-    await play.stays_shut()
+    await play.wait_for_no_opening()
     assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
     assert [one["by"] for one in noted(here, "stop")] == [anna(here)]
 

@@ -209,7 +209,7 @@ async def test_from_afar_a_brand_is_let_in_and_stopped_and_revoked_and_the_hub_c
             _, jpeg = await owner.ask("live", camera=play.section.cameras.outside)
             assert jpeg.startswith(b"\xff\xd8\xff")
             await play.courier.goes_in()
-            await play.comes_out()
+            await play.leave_and_seal()
             assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
             await filmed(owner)
             await stopped_while_it_rings(owner)
@@ -245,18 +245,18 @@ async def stopped_while_it_rings(owner: Anna) -> None:
     here, play = owner.here, owner.here.play
     second = await here.shop.announces()
     await stands(here, second, State.WINDOW_OPEN)
-    play.watch.begin()
-    await play.a_moment_later()
+    play.watch.mark_seen()
+    await play.wait_for_new_scan()
     await play.courier.arrives()
     await play.courier.scans(second.parcel)
     await play.courier.scans(second.courier)
-    await play.rung()
+    await play.wait_for_ringing()
     await owner.orders("stop")
-    await play.phase("ready")
+    await play.wait_for_phase("ready")
     assert (await owner.entrance())["stopped"] is True
-    await play.a_moment_later()
+    await play.wait_for_new_scan()
     await play.courier.scans(second.parcel)
-    await play.refused(Refusal.STOPPED_BY_OWNER)
+    await play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
 
 
 async def replayed_after_a_revocation(owner: Anna, permit: str) -> None:
@@ -296,8 +296,8 @@ async def test_a_box_whose_older_copy_came_back_on_a_full_disk_does_nothing_that
                 with put_back(tmp_path / "older", disk):
                     ballast = fill(disk)
                     await play.stage.gateway.begin()
-                    await play.alarm(AlarmCode.SAFE_MODE)
-                    await play.watch.until(
+                    await play.wait_for_alarm(AlarmCode.SAFE_MODE)
+                    await play.watch.wait_until(
                         "the log", lambda: "browsers_not_ended" in log.read_text(), within=TIMEOUT_MARGIN_S
                     )
                 ballast.unlink()
@@ -359,11 +359,11 @@ async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_i
 
             shown = await owner.brand()
             terms = {name: shown["terms"][name] for name in ("entrances", "places", "carriers", "days", "hours")}
-            await play.dies("order-kept")
+            await play.kill_gateway("order-kept")
             killed = await owner.sends(
                 owner.phone.order("permit", life=DAY, brand=brand, ask=shown["ask"], terms=terms), DAY
             )
-            await play.back()  # it had the order on its disk, and had neither done it nor said so
+            await play.wait_for_gateway()  # it had the order on its disk, and had neither done it nor said so
             assert await owner.ended(killed) == ("received", None)
             await owner.became("done")
             assert (await owner.brand())["standing"] == "granted"
@@ -372,7 +372,7 @@ async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_i
             await at_the_door(play, good)
             here.hub.kill()
             await play.courier.goes_in()
-            await play.comes_out()
+            await play.leave_and_seal()
             await wait_for(here.hub.ready, "the hub again")
             assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
             await owner.orders("stop")

@@ -206,7 +206,7 @@ def with_pages(made: DemoPlan) -> DemoPlan:
 
 async def told(here: ThroughHub, brand: str) -> None:
     """The owner's phone hears of it."""
-    said = await here.play.watch.told(Notification.BRAND_ASKS.value, urgent=False, within=30)
+    said = await here.play.watch.wait_for_message(Notification.BRAND_ASKS.value, urgent=False, within=30)
     assert brand in said["text"], said
 
 
@@ -215,7 +215,7 @@ async def test_a_stranger_asks_is_let_in_and_delivers_by_a_key_that_the_owner_ac
         play, lune = here.play, Newcomer(here, UnknownBrand(hub=here.hub.url, now=datetime.now(UTC)))
         await wait_for(here.hub.ready, "the hub")
         await lune.begins()
-        play.watch.begin()
+        play.watch.mark_seen()
         await lune.asks()
         await told(here, "Maison Lune")
         early = await here.hub.sends(lune.brand.delivers(lune.offer()[0], home=HOME), "order-early")
@@ -235,21 +235,21 @@ async def test_a_stranger_asks_is_let_in_and_delivers_by_a_key_that_the_owner_ac
         await anna.says("/brands/lune/keys/lune-2", "approve")
         second = await lune.announces(by=2)
         await lune.delivery(second, State.WINDOW_OPEN)
-        await play.cameras_live()
-        play.watch.begin()
+        await play.wait_for_cameras()
+        play.watch.mark_seen()
         await play.courier.arrives()
         await play.courier.scans(second.parcel)
         await play.courier.scans(second.courier)
-        await play.may_enter()
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
-        await play.comes_out()
+        await play.leave_and_seal()
         await lune.delivery(second, State.DELIVERED)
         await anna.says("/brands/lune", "revoke")
         await lune.stands("revoked")
         await lune.delivery(first, State.REFUSED, "brand_not_permitted")
-        play.watch.begin()
-        await play.a_moment_later()
-        await play.in_vain(first.parcel, Refusal.BRAND_NOT_PERMITTED)
+        play.watch.mark_seen()
+        await play.wait_for_new_scan()
+        await play.scan_refused_code(first.parcel, Refusal.BRAND_NOT_PERMITTED)
         assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
 
 
@@ -287,20 +287,20 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await anna.card("lune")
         await here.hub.broker.kill()
         await anna.permits(lune, hub_signed=True)
-        await play.dies()  # it had said yes, and nobody beyond the house had heard it
+        await play.kill_gateway()  # it had said yes, and nobody beyond the house had heard it
         await here.hub.broker.start()
         await lune.stands("granted")
         plain = await lune.announces(by=None)
         await lune.delivery(plain, State.WINDOW_OPEN)
-        await play.cameras_live()
-        await play.all_good()
-        play.watch.begin()
+        await play.wait_for_cameras()
+        await play.wait_until_ready()
+        play.watch.mark_seen()
         await play.courier.arrives()
         await play.courier.scans(plain.parcel)
         await play.courier.scans(plain.courier)
-        await play.may_enter()
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
-        await play.comes_out()
+        await play.leave_and_seal()
         await lune.delivery(plain, State.DELIVERED)
         known = here.shop.signer.brand
         lie = await _invents(here, known, lune.offer()[0])

@@ -83,19 +83,19 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(
     tls = {"certificate": str(shows.certificate), "key": str(shows.key)}
     with foreign_camera(user=USER, password=SECRET, sound="pcma", **tls) as front, foreign_camera(sound="aac") as hall:
         async with run_whole_house(tmp_path, lambda plan: without_mqtt(plan, front, hall, account, shows)) as play:
-            parcels = await play.promised()
+            parcels = await play.announce_delivery()
             await play.courier.arrives()
             await play.courier.scans(parcels.codes[0])
             await play.courier.scans(parcels.courier_code)
-            await play.rung()
-            await play.may_enter()
+            await play.wait_for_ringing()
+            await play.wait_for_unlocked()
             await play.courier.goes_in()
             seen = list(shown())
             await doctor.report(play.plan.home, told)
             front.off()  # in the middle of the visit: what is then told and logged is looked at too
             account.write_text(f"{USER}:{SECRET}x\n", encoding="utf-8")
             front.on()
-            await play.comes_out()
+            await play.leave_and_seal()
     told.file.close()
     seen_nowhere(tmp_path, seen)
 

@@ -44,7 +44,7 @@ async def test_the_unlock_leaves_only_after_intent_and_film_are_on_disk(
 ) -> None:
     record = tmp_path / "record"
     monkeypatch.setattr("gateway.demo.stage.LoggedProcess", traced(record))
-    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, audience=DemoObserver())
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, observer=DemoObserver())
     assert judged.complaints == ()
 
     home = make_plan(tmp_path / "run", fast=True).home

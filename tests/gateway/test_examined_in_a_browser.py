@@ -55,8 +55,8 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         assert [text for how, text in await findings(page) if how == "bad"] == []
         assert await accessibility_problems(page) == []
 
-        await play.link("front-lock", up=False)
-        await play.fault("front-door", "silent")
+        await play.set_link("front-lock", up=False)
+        await play.set_fault("front-door", "silent")
         french = await somebody.page(locale="fr-FR", java_script_enabled=False)
         await french.context.add_cookies(
             [{"name": one["name"], "value": one["value"], "url": address} for one in await page.context.cookies()]

@@ -19,7 +19,7 @@ def nearest(times: tuple[datetime, ...], to: datetime) -> timedelta:
 
 @pytest.mark.slow
 async def test_every_film_shows_the_moment_before_the_door_opened_the_opening_and_the_locking(tmp_path: Path) -> None:
-    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path, fast=True, audience=DemoObserver())
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path, fast=True, observer=DemoObserver())
     assert judged.complaints == ()
     (opening,) = judged.result.openings
     assert opening.unlocked_at is not None

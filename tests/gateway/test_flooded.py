@@ -27,8 +27,8 @@ STOP_S = 2.0  # as above; the soak run on a machine of its own asks for 0.2 s
 async def test_a_visit_keeps_its_times_while_every_way_in_is_flooded_at_once(tmp_path: Path) -> None:
     async with every_way.flooded_house(tmp_path) as made:
         play = made.play
-        parcels = await play.promised()
-        await play.all_good()
+        parcels = await play.announce_delivery()
+        await play.wait_until_ready()
         async with house.run_flood(every_way.flood_spec(made, parcels), tmp_path):
             await house.wait_until_flooded(made.play)
             before = await house.read_turns(play, reset=True)
@@ -42,7 +42,7 @@ async def test_a_visit_keeps_its_times_while_every_way_in_is_flooded_at_once(tmp
         assert sorted(stops)[1] < STOP_S
         assert after.longest_cpu_s < LONGEST_TURN_S, after
         assert after.rss_kib - before.rss_kib < GROWN_KIB, (before, after)
-        play.log.look()
+        play.log.read_new_lines()
         assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         assert play.stage.gateway.deaths == []
         assert play.watch.state["locked"]

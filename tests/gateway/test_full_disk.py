@@ -28,16 +28,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder: Path) -> None:
     async with run_whole_house(folder) as play:
-        parcels = await play.promised()
-        await play.shows(parcels)
-        await play.may_enter()
+        parcels = await play.announce_delivery()
+        await play.scan_codes(parcels)
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
         fill(play.plan.home.storage.folder)
-        await play.alarm(AlarmCode.DISK_FULL)
-        await play.dies()
-        await play.phase(Phase.INSIDE)
+        await play.wait_for_alarm(AlarmCode.DISK_FULL)
+        await play.kill_gateway()
+        await play.wait_for_phase(Phase.INSIDE)
         await play.courier.comes_out()
-        await play.locked_again()
+        await play.wait_for_locked_again()
         assert door_movements(play.log.lines) == (
             DoorMovement.UNLOCKED,
             DoorMovement.OPENED,
@@ -49,17 +49,19 @@ async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder:
 
 async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: Path) -> None:
     async with run_whole_house(folder) as play:
-        parcels = await play.promised()
-        await play.shows(parcels)
-        await play.may_enter()
+        parcels = await play.announce_delivery()
+        await play.scan_codes(parcels)
+        await play.wait_for_unlocked()
         await play.courier.goes_in()
         fill(play.plan.home.storage.folder)
-        await play.alarm(AlarmCode.DISK_FULL)
+        await play.wait_for_alarm(AlarmCode.DISK_FULL)
         await play.stage.broker.crash()
         await play.stage.broker.begin()
-        await play.watch.until("the open door", lambda: play.watch.state.get("door") == "open", within=TIMEOUT_MARGIN_S)
+        await play.watch.wait_until(
+            "the open door", lambda: play.watch.state.get("door") == "open", within=TIMEOUT_MARGIN_S
+        )
         await play.courier.comes_out()
-        await play.locked_again()
+        await play.wait_for_locked_again()
         assert door_movements(play.log.lines) == (
             DoorMovement.UNLOCKED,
             DoorMovement.OPENED,
@@ -71,25 +73,25 @@ async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: P
 
 async def test_what_the_owner_stops_on_a_full_disk_stays_stopped_when_there_is_room_again(folder: Path) -> None:
     async with run_whole_house(folder) as play:
-        parcels = await play.promised()
+        parcels = await play.announce_delivery()
         ballast = fill(play.plan.home.storage.folder)
-        await play.dies()
-        await play.alarm(AlarmCode.SAFE_MODE)
-        await play.owner.says("stop")
-        await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=TIMEOUT_MARGIN_S)
-        await play.shows(parcels)
-        await play.refused(Refusal.STOPPED_BY_OWNER)
+        await play.kill_gateway()
+        await play.wait_for_alarm(AlarmCode.SAFE_MODE)
+        await play.owner.send_request("stop")
+        await play.watch.wait_until("stopped", lambda: bool(play.watch.state.get("stopped")), within=TIMEOUT_MARGIN_S)
+        await play.scan_codes(parcels)
+        await play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
         ballast.unlink()
-        await play.watch.until("room", lambda: bool(play.watch.state.get("disk")), within=TIMEOUT_MARGIN_S)
-        await play.owner.says("acknowledge")
-        await play.watch.until(
+        await play.watch.wait_until("room", lambda: bool(play.watch.state.get("disk")), within=TIMEOUT_MARGIN_S)
+        await play.owner.send_request("acknowledge")
+        await play.watch.wait_until(
             "looked after", lambda: play.watch.state.get("safe_mode") is False, within=TIMEOUT_MARGIN_S
         )
-        await play.a_moment_later()  # in which the stop is stored
-        await play.dies()
-        await play.all_good()
-        await play.shows(parcels)
-        await play.refused(Refusal.STOPPED_BY_OWNER)
-        await play.stays_shut()
+        await play.wait_for_new_scan()  # in which the stop is stored
+        await play.kill_gateway()
+        await play.wait_until_ready()
+        await play.scan_codes(parcels)
+        await play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
+        await play.wait_for_no_opening()
         assert door_movements(play.log.lines) == ()
         assert play.stage.gateway.deaths == [-9, -9]

@@ -8,7 +8,7 @@ import pytest
 
 from devices.simulators.control import PressBell
 from gateway.demo.scenario import ScenarioRun
-from gateway.demo.scenarios.garage import TRAVEL_S, WARNING_S, carry_in, with_garage_door
+from gateway.demo.scenarios.garage import TRAVEL_S, WARNING_S, deliver_into_garage, with_garage_door
 from gateway.domain.visit.state import Phase
 from tests.whole_house import run_whole_house
 
@@ -25,26 +25,26 @@ def sent_down(play: ScenarioRun) -> list[Mapping[str, object]]:
 
 async def test_it_comes_down_only_on_the_couriers_word_and_goes_up_again_when_somebody_runs_in(tmp_path: Path) -> None:
     async with run_whole_house(tmp_path, with_garage_door) as play:
-        await carry_in(play)
+        await deliver_into_garage(play)
         opener = play.section.lock
-        await play.fault(opener, "beam")
+        await play.set_fault(opener, "beam")
         await asyncio.sleep(0.5)
         await play.house.ask(PressBell())  # said into a broken beam: it counts for nothing
         await asyncio.sleep(WARNING_S + 1)
-        await play.fault(opener, "beam", on=False)
+        await play.set_fault(opener, "beam", on=False)
         await asyncio.sleep(0.5)
         assert sent_down(play) == []
         await play.house.ask(PressBell())
-        await play.watch.until("it is sent down", lambda: bool(sent_down(play)), within=20)
+        await play.watch.wait_until("it is sent down", lambda: bool(sent_down(play)), within=20)
         await asyncio.sleep(TRAVEL_S / 3)
-        await play.fault(opener, "beam")  # somebody runs in
-        await play.log.until("garage", within=20, met="beam")
+        await play.set_fault(opener, "beam")  # somebody runs in
+        await play.log.wait_for_line("garage", within=20, met="beam")
         assert leaf(play) == ["open"]
-        await play.fault(opener, "beam", on=False)
+        await play.set_fault(opener, "beam", on=False)
         await asyncio.sleep(0.5)
         await play.house.ask(PressBell())
-        await play.watch.event("phase", within=60, phase=Phase.LOCKED_AGAIN)
-        await play.sealed()
+        await play.watch.wait_for_event("phase", within=60, phase=Phase.LOCKED_AGAIN)
+        await play.wait_for_seal()
         assert leaf(play) == ["open", "closed"]
         assert len(sent_down(play)) == 2
         assert play.watch.events("lock") == []

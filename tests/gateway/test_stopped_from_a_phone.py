@@ -88,27 +88,27 @@ class House:
     @property
     def moves(self) -> tuple[DoorMovement, ...]:
         """All that bolt and leaf did so far."""
-        self.play.log.look()
+        self.play.log.read_new_lines()
         return door_movements(self.play.log.lines)
 
     async def scans(self, parcels: PromisedDelivery) -> None:
         """The courier shows both codes, and he is heard: never twice within what counts as one scan."""
-        await self.play.a_moment_later()
-        await self.play.shows(parcels)
+        await self.play.wait_for_new_scan()
+        await self.play.scan_codes(parcels)
 
     async def rings(self, parcels: PromisedDelivery) -> None:
         await self.scans(parcels)
-        await self.play.rung()
+        await self.play.wait_for_ringing()
 
     async def turned_away(self) -> None:
         """A visit that was under way ends with a no, and the phone tells why."""
-        await self.play.refused(Refusal.STOPPED_BY_OWNER)
+        await self.play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
         await expect(self.phone.page.locator(".timeline")).to_contain_text(TEXTS["story.Stopped"].to("en"))
 
 
 def held(plan: DemoPlan, port: int) -> DemoPlan:
     """The plan with pages, phases that wait for the stop, and one brand that asks the owner each time."""
-    plan = replace(plan, home=with_long_open_limit(plan.home), pace=0.05)
+    plan = replace(plan, home=with_long_open_limit(plan.home), action_s=0.05)
     section, (asks, *_) = plan.section, reversed(plan.home.brands)
     entrance = section.model_copy(update={"timing": section.timing.model_copy(update=HELD | QUICK)})
     lock = plan.home.devices[section.lock].model_copy(update={"latency": LATENCY})
@@ -146,7 +146,7 @@ async def a_house(folder: Path) -> AsyncIterator[House]:
 async def before_anybody_comes(house: House, parcels: PromisedDelivery) -> None:
     await house.phone.stops()
     await house.scans(parcels)
-    await house.play.refused(Refusal.STOPPED_BY_OWNER)
+    await house.play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
     await house.phone.sees_no_visit()
     await house.phone.sees_door("locked")
     assert house.moves == ()
@@ -154,14 +154,14 @@ async def before_anybody_comes(house: House, parcels: PromisedDelivery) -> None:
 
 
 async def while_it_rings(house: House, parcels: PromisedDelivery) -> None:
-    await house.play.fault(house.play.section.signal, "silent")  # the bell rings and never says so
+    await house.play.set_fault(house.play.section.signal, "silent")  # the bell rings and never says so
     await house.rings(parcels)
     await house.phone.sees_phase(Phase.RINGING)
     await house.phone.stops()
     await house.turned_away()
     await house.phone.sees_no_visit()
     assert house.moves == ()
-    await house.play.fault(house.play.section.signal, "silent", on=False)
+    await house.play.set_fault(house.play.section.signal, "silent", on=False)
     await house.phone.lifts()
 
 
@@ -199,7 +199,7 @@ async def while_the_unlock_is_on_its_way(house: House, parcels: PromisedDelivery
 async def while_it_is_unlocked(house: House, parcels: PromisedDelivery) -> None:
     before = house.moves
     await house.rings(parcels)
-    await house.play.may_enter()
+    await house.play.wait_for_unlocked()
     await house.phone.sees_phase(Phase.UNLOCKED)
     await house.phone.sees_door("unlocked")
     await house.phone.stops()
@@ -214,14 +214,14 @@ async def while_he_is_inside(house: House, parcels: PromisedDelivery) -> None:
     """Prompted out, filmed, alarmed; the bolt waits until he has closed the door behind him."""
     play, before = house.play, house.moves
     await house.rings(parcels)
-    await play.may_enter()
+    await play.wait_for_unlocked()
     await play.courier.goes_in()
     await house.phone.sees_phase(Phase.INSIDE)
     await house.phone.sees_door("open")
     await house.phone.stops()
-    await play.alarm(AlarmCode.STOPPED_INSIDE)
-    await play.told(Notification.STOPPED_INSIDE)
-    await play.log.until("signal", within=SOON, sound="leave")
+    await play.wait_for_alarm(AlarmCode.STOPPED_INSIDE)
+    await play.wait_for_notification(Notification.STOPPED_INSIDE)
+    await play.log.wait_for_line("signal", within=SOON, sound="leave")
     cameras = play.watch.state["cameras"]
     assert all(camera["recording"] for camera in cameras.values()), cameras
     await house.phone.sees_phase(Phase.INSIDE)
@@ -246,9 +246,9 @@ async def after_it_is_locked_again(house: House) -> None:
     play, before = house.play, house.moves
     await house.phone.sees_phase(Phase.LOCKED_AGAIN)
     await house.phone.stops()
-    await play.watch.until("the stop heard", lambda: bool(play.watch.state["stopped"]), within=SOON)
+    await play.watch.wait_until("the stop heard", lambda: bool(play.watch.state["stopped"]), within=SOON)
     assert play.watch.state["phase"] == Phase.LOCKED_AGAIN
-    await play.sealed()
+    await play.wait_for_seal()
     await house.phone.sees_no_visit()
     await house.phone.sees_door("locked")
     assert house.moves == before
@@ -260,13 +260,13 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
     """The bolt was thrown in the air: the alarm goes on, nothing moves, and it locks once he has looked after it."""
     play, before = house.play, house.moves
     await house.rings(parcels)
-    await play.may_enter()
+    await play.wait_for_unlocked()
     await play.courier.goes_in()
-    await play.fault(play.section.lock, "throw")
-    await play.alarm(AlarmCode.BOLT_IN_THE_AIR)
+    await play.set_fault(play.section.lock, "throw")
+    await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
     await house.phone.sees_door("handed")
     await house.phone.stops()
-    await play.alarm(AlarmCode.NOT_LOCKED, due=play.timing.alarm_again)
+    await play.wait_for_alarm(AlarmCode.NOT_LOCKED, due=play.timing.alarm_again)
     await house.phone.sees_door("handed")
     assert house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.BOLT_IN_THE_AIR)
     await play.courier.walks_out()
@@ -277,7 +277,7 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
     by_people = house.moves
     assert by_people[-2:] == (DoorMovement.UNLOCKED_BY_HAND, DoorMovement.CLOSED)
     await house.phone.page.locator("button[value=acknowledge]").click()
-    await play.phase(Phase.LOCKED_AGAIN)
+    await play.wait_for_phase(Phase.LOCKED_AGAIN)
     await house.phone.sees_door("locked")
     assert house.moves == (*by_people, DoorMovement.LOCKED)
 
@@ -285,7 +285,8 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
 async def test_the_big_stop_does_in_each_phase_what_is_safe(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         asked, simple, last = [
-            await house.play.promised(codes=[code], brand=brand) for code, brand in zip(CODES, (1, 0, 0), strict=True)
+            await house.play.announce_delivery(codes=[code], brand=brand)
+            for code, brand in zip(CODES, (1, 0, 0), strict=True)
         ]
         await before_anybody_comes(house, asked)
         await while_it_rings(house, asked)

@@ -80,12 +80,12 @@ async def quiet(here: ThroughHub) -> None:
 
 async def at_the_door(play: ScenarioRun, one: AnnouncedDelivery) -> None:
     """The courier comes with a parcel and his code, and is let in."""
-    await play.cameras_live()
-    play.watch.begin()
+    await play.wait_for_cameras()
+    play.watch.mark_seen()
     await play.courier.arrives()
     await play.courier.scans(one.parcel)
     await play.courier.scans(one.courier)
-    await play.may_enter()
+    await play.wait_for_unlocked()
 
 
 async def proven(here: ThroughHub, one: AnnouncedDelivery, folder: Path) -> None:
@@ -164,26 +164,26 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
             await stands(here, lies[change.__name__], State.REFUSED, why)
         await here.shop.cancels(other)
         await stands(here, other, State.CANCELLED)
-        await play.cameras_live()
+        await play.wait_for_cameras()
         for lie in (*lies.values(), other):
-            play.watch.begin()
+            play.watch.mark_seen()
             await play.courier.scans(lie.parcel)
-            said = await play.watch.event("answer", within=20, word="no")
+            said = await play.watch.wait_for_event("answer", within=20, word="no")
             assert said["refusal"] in {Refusal.UNKNOWN_CODE.value, Refusal.CANCELLED.value, Refusal.LOCKED_OUT.value}
         assert door_movements(play.log.lines) == ()
-        await play.owner.says("clear_lockout", scanner=play.section.scanners[0])
+        await play.owner.send_request("clear_lockout", scanner=play.section.scanners[0])
         await at_the_door(play, good)
         await play.courier.goes_in()
-        await play.fridge_is_at(COLD - 2.5)
+        await play.set_fridge_temperature(COLD - 2.5)
         await here.shop.cancels(good)  # the courier is inside: too late
-        await play.comes_out()
+        await play.leave_and_seal()
         await stands(here, good, State.DELIVERED)
         await here.hub.sends(good.token, good.name)  # replayed, as a hub may
         await quiet(here)
-        play.watch.begin()
-        await play.a_moment_later()
+        play.watch.mark_seen()
+        await play.wait_for_new_scan()
         await play.courier.scans(good.parcel)
-        await play.refused(Refusal.ALREADY_USED)
+        await play.wait_for_refusal(Refusal.ALREADY_USED)
         assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         told = await here.hub.told(good.id)
         assert [one["state"] for one in told if "answer" not in one][-1] == "delivered"
@@ -203,9 +203,9 @@ async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_open
     async with through_hub(tmp_path, rigged=True) as here:
         play = here.play
         await wait_for(here.hub.ready, "the hub")
-        await play.dies("before-receipt")
+        await play.kill_gateway("before-receipt")
         good = await here.shop.announces()
-        await play.back()  # it had the job on its disk and had not said so
+        await play.wait_for_gateway()  # it had the job on its disk and had not said so
         await stands(here, good, State.WINDOW_OPEN)
         await here.hub.broker.kill()
         second = await here.shop.announces()  # while nobody can ring
@@ -214,16 +214,16 @@ async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_open
         await at_the_door(play, good)
         here.hub.kill()
         await play.courier.goes_in()
-        await play.comes_out()
+        await play.leave_and_seal()
         await wait_for(here.hub.ready, "the hub again")
         await stands(here, good, State.DELIVERED)
-        play.watch.begin()
-        await play.a_moment_later()
-        await play.dies("after-commit")  # an opening is promised on the disk, and the lock was told nothing
+        play.watch.mark_seen()
+        await play.wait_for_new_scan()
+        await play.kill_gateway("after-commit")  # an opening is promised on the disk, and the lock was told nothing
         await play.courier.scans(second.parcel)
         await play.courier.scans(second.courier)
-        await play.back()
-        await play.visit_ends()
+        await play.wait_for_gateway()
+        await play.wait_for_visit_end()
         await stands(here, second, State.NOT_DELIVERED, "unknown")
         await quiet(here)
         assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT

@@ -233,8 +233,8 @@ async def test_a_box_that_is_upgraded_while_a_courier_is_inside_ends_his_visit_a
         async with asyncio.timeout(60):
             while "cdiscount.inside" not in proofs(box):  # noqa: ASYNC110 - the disk tells nobody
                 await asyncio.sleep(0.1)
-        await play.watch.until("the visit's end", lambda: play.watch.state.get("phase") == "ready", within=30)
-        await play.delivers(await play.promised(id_="since", codes=("8L20524752039",)))
+        await play.watch.wait_until("the visit's end", lambda: play.watch.state.get("phase") == "ready", within=30)
+        await play.deliver(await play.announce_delivery(id_="since", codes=("8L20524752039",)))
     found = proofs(box)
     assert found.keys() == {"cdiscount.sealed", "cdiscount.inside", "cdiscount.since"}
     for name, proof in found.items():

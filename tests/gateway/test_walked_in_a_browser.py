@@ -141,7 +141,7 @@ async def joined(owner: Page, installer: Page, address: str, code: str) -> None:
 
 async def approved(play: ScenarioRun, owner: Page, address: str) -> None:
     """Another than the owner began the test: the owner says yes, or nobody comes in."""
-    await play.phase(Phase.APPROVING, due=play.timing.ring)
+    await play.wait_for_phase(Phase.APPROVING, due=play.timing.ring)
     await owner.goto(address)
     await owner.locator("[name=do][value=approve]").click()
 
@@ -160,7 +160,7 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         for number, step in enumerate(phone.steps):
             await phone.opens(number)
             if step.trial is WalkTrial.COVERED and step.camera == "doorbell":
-                await play.dies()
+                await play.kill_gateway()
                 await phone.comes_back()
             if step.trial is WalkTrial.DELIVERY:
                 await asyncio.gather(installer.tries(number, step, await codes(phone)), approved(play, owner, address))
@@ -208,12 +208,12 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         shown = await asyncio.to_thread(run_perron, "walk-test", home=file)
         assert (shown.returncode, "pas réussi" in shown.stdout) == (0, True), shown
         assert f"{address}/installation/walk/front" in shown.stdout
-        parcels = await play.promised()
+        parcels = await play.announce_delivery()
         moved = await asyncio.to_thread(run_perron, "test", "front-lock", "--times", "2", "--move", home=file)
         assert (moved.returncode, "front-lock: proven after" in moved.stdout) == (0, True), moved
         await asyncio.sleep(play.timing.by_hand + 1)
-        await play.shows(parcels)
-        await play.refused(Refusal.NOT_READY)
+        await play.scan_codes(parcels)
+        await play.wait_for_refusal(Refusal.NOT_READY)
 
         await phone.button("Try again: The bolt").click()
         await phone.shows(1, len(second.procedure.goals))
@@ -223,5 +223,5 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         assert walk is not None
         assert [step.ending for step in walk.steps[:2]] == [TrialResult.PASSED, TrialResult.PASSED]
         await asyncio.sleep(play.timing.merge + 0.2)  # the same code within this time counts once
-        await play.shows(parcels)
-        await play.rung()
+        await play.scan_codes(parcels)
+        await play.wait_for_ringing()

@@ -111,7 +111,7 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
         visitor(*lens.switches) as somebody,
     ):
         french, english = both = await sides(somebody, play, address)
-        parcels = await play.promised()
+        parcels = await play.announce_delivery()
         await all_see(*(expect(one.owner.locator("main")).to_contain_text("Cdiscount · Chronopost") for one in both))
         digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
         link = f"{address}/c/{digest}#{parcels.courier_code}"
@@ -122,19 +122,19 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
         await play.courier.scans(await read_screen_code(english.courier.locator("#parcel canvas")))
         await all_see(*(expect(one.turn).to_have_attribute("data-turn", "other") for one in both))
         await play.courier.scans(await read_screen_code(french.courier.locator("#code canvas")))
-        await play.rung()
+        await play.wait_for_ringing()
         await all_see(
             *(expect(one.owner.locator(".visit .phase")).to_have_text(one.words["rings"]) for one in both),
             *(expect(one.turn).to_have_attribute("data-turn", "wait") for one in both),
         )
-        await play.may_enter()
+        await play.wait_for_unlocked()
         await all_see(*(expect(one.turn).to_have_attribute("data-turn", "go") for one in both))
         await play.courier.goes_in()
         await all_see(
             *(expect(one.owner.locator(".door .word")).to_have_text(one.words["open"]) for one in both),
             *(expect(one.turn).to_have_attribute("data-turn", "inside") for one in both),
         )
-        await play.comes_out()
+        await play.leave_and_seal()
         for one in both:
             await expect(one.turn).to_have_attribute("data-turn", "done")
             await expect(one.owner.locator(".timeline")).to_contain_text(one.words["proven"])

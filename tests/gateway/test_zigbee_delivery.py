@@ -59,10 +59,10 @@ async def zigbee_house(folder: Path) -> AsyncIterator[ScenarioRun]:
 
 async def lost_and_found(play: ScenarioRun) -> None:
     """The bridge starts anew; wait until the box has lost it and found all good again."""
-    await play.fault("zigbee2mqtt", "restart")
-    await play.watch.until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
+    await play.set_fault("zigbee2mqtt", "restart")
+    await play.watch.wait_until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
     await asyncio.sleep(SETTLE_TIME_S + 1)  # then the lock is asked, and the contact has to speak by itself
-    await play.watch.until(
+    await play.watch.wait_until(
         "all good again", lambda: play.watch.state["locked"] and play.watch.state["closed"], within=30
     )
 
@@ -74,9 +74,9 @@ def sets(play: ScenarioRun) -> list[str]:
 async def test_a_cold_parcel_is_let_in_and_its_bridge_may_start_anew(tmp_path: Path) -> None:
     async with zigbee_house(tmp_path) as play:
         await lost_and_found(play)
-        parcels = await play.promised(place="fridge", max_celsius=8)
-        await play.all_good()  # a contact speaks when it likes: on a slow machine once more after the cameras
-        await play.delivers(parcels)
+        parcels = await play.announce_delivery(place="fridge", max_celsius=8)
+        await play.wait_until_ready()  # a contact speaks when it likes: on a slow machine once more after the cameras
+        await play.deliver(parcels)
         assert sets(play) == ["UNLOCK", "LOCK"]
         assert door_movements(play.log.lines) == (
             DoorMovement.UNLOCKED,
@@ -100,8 +100,8 @@ async def test_a_thermometer_whose_battery_runs_out_is_told_of_by_the_house_s_br
         def told() -> list[Body]:
             return [one.body for one in play.watch.seen if one.body.get("about") == "battery_soon"]
 
-        await play.watch.until("the owner told", lambda: len(told()) == 1, within=20)
-        await play.watch.until(
+        await play.watch.wait_until("the owner told", lambda: len(told()) == 1, within=20)
+        await play.watch.wait_until(
             "it is shown", lambda: play.watch.state["batteries"].get("fridge/kitchen-fridge") == "low", within=20
         )
         assert "kitchen-fridge" in str(told()[0]["text"])
@@ -110,14 +110,14 @@ async def test_a_thermometer_whose_battery_runs_out_is_told_of_by_the_house_s_br
 
 async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again(tmp_path: Path) -> None:
     async with zigbee_house(tmp_path) as play:
-        await play.fault("zigbee2mqtt", "fails")
-        parcels = await play.promised()
-        await play.shows(parcels)
-        told = await play.alarm(AlarmCode.LOCK_REFUSED, due=play.timing.ring)
+        await play.set_fault("zigbee2mqtt", "fails")
+        parcels = await play.announce_delivery()
+        await play.scan_codes(parcels)
+        told = await play.wait_for_alarm(AlarmCode.LOCK_REFUSED, due=play.timing.ring)
         assert "pas répondu à temps" in json.dumps(told, ensure_ascii=False)
-        await play.refused(Refusal.NOT_READY)
-        await play.fault("zigbee2mqtt", "fails", on=False)
-        await play.locked_again()
+        await play.wait_for_refusal(Refusal.NOT_READY)
+        await play.set_fault("zigbee2mqtt", "fails", on=False)
+        await play.wait_for_locked_again()
         assert sets(play).count("UNLOCK") == 1
         assert door_movements(play.log.lines) == ()
 
@@ -125,25 +125,27 @@ async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again
 async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_path: Path) -> None:
     async with zigbee_house(tmp_path) as play:
         for fault in ("kwikset", "asleep"):  # it tells a move by an action alone, and cannot be read
-            await play.fault("zigbee2mqtt", fault)
+            await play.set_fault("zigbee2mqtt", fault)
         before = len(play.watch.seen)
 
         def unlocked() -> bool:  # the box asks what cannot be read, and soon shows "unknown"
             return any(one.kind == "state" and one.body["bolt"] == "unlocked" for one in play.watch.seen[before:])
 
         await play.resident.turns_key()
-        await play.watch.until("unlocked by hand", unlocked, within=20)
+        await play.watch.wait_until("unlocked by hand", unlocked, within=20)
         seen = len(play.watch.seen)
-        await play.fault("zigbee2mqtt", "restart")
-        await play.watch.until("the bridge lost", lambda: play.watch.state["bolt"] == "unknown", within=20)
+        await play.set_fault("zigbee2mqtt", "restart")
+        await play.watch.wait_until("the bridge lost", lambda: play.watch.state["bolt"] == "unknown", within=20)
         await asyncio.sleep(SETTLE_TIME_S + 4)  # by then the box has asked, and waited for the lock's latency in vain
-        await play.fault("zigbee2mqtt", "battery")
-        await play.fault("zigbee2mqtt", "filtered_cache")
-        await play.fault("zigbee2mqtt", "battery_first")
-        await play.watch.until("a state", lambda: any(one.kind == "state" for one in play.watch.seen[seen:]), within=20)
+        await play.set_fault("zigbee2mqtt", "battery")
+        await play.set_fault("zigbee2mqtt", "filtered_cache")
+        await play.set_fault("zigbee2mqtt", "battery_first")
+        await play.watch.wait_until(
+            "a state", lambda: any(one.kind == "state" for one in play.watch.seen[seen:]), within=20
+        )
         await asyncio.sleep(1)
         states = [one.body for one in play.watch.seen[seen:] if one.kind == "state"]
         assert not any(body["locked"] for body in states)
-        await play.fault("zigbee2mqtt", "asleep", on=False)
+        await play.set_fault("zigbee2mqtt", "asleep", on=False)
         await play.resident.locks_by_hand()
-        await play.watch.until("locked, read from the lock", lambda: play.watch.state["locked"] is True, within=20)
+        await play.watch.wait_until("locked, read from the lock", lambda: play.watch.state["locked"] is True, within=20)

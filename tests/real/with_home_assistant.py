@@ -71,7 +71,7 @@ class HouseWithHomeAssistant:
     @property
     def moves(self) -> tuple[DoorMovement, ...]:
         """All that bolt and leaf did, from the house's own log."""
-        self.play.log.look()
+        self.play.log.read_new_lines()
         return door_movements(self.play.log.lines)
 
     def rewrite(self, change: Callable[[Home], Home]) -> None:
@@ -118,8 +118,8 @@ async def test_every_entity_of_the_entrance_appears_under_one_device(up: HouseWi
 
 
 async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: HouseWithHomeAssistant) -> None:
-    parcels = await up.play.promised()
-    await up.play.delivers(parcels)
+    parcels = await up.play.announce_delivery()
+    await up.play.deliver(parcels)
     await up.ha.until_seen(lambda: "unlocked" in up.ha.shown(LOCK) and up.ha.shown(LOCK)[-1] == "locked")
     seen = [state for n, state in enumerate(up.ha.shown(LOCK)) if n == 0 or up.ha.shown(LOCK)[n - 1] != state]
     assert [state for state in seen if state in {"locked", "unlocked"}][-2:] == ["unlocked", "locked"]
@@ -143,7 +143,7 @@ async def test_unlocking_from_home_assistant_opens_nothing(up: HouseWithHomeAssi
     assert up.ha.told(EVENT) == [{"event_type": "wish_refused", "asked": HomeAssistantCommand.UNLOCK.value}]
     with pytest.raises(ActionRefused):
         await up.ha.asks("lock.open", LOCK)
-    await up.play.stays_shut()
+    await up.play.wait_for_no_opening()
     assert up.moves == ()
     assert set(up.ha.shown(LOCK)) <= {"locked", "unavailable"}  # the latter around its own birth message
 
@@ -170,12 +170,12 @@ async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up:
 
 
 async def test_the_stop_button_keeps_the_courier_out(up: HouseWithHomeAssistant) -> None:
-    parcels = await up.play.promised()
+    parcels = await up.play.announce_delivery()
     await up.ha.asks("button.press", entity(HomeAssistantEntity.STOP))
     await up.ha.until(DELIVERY, "stopped")
     await up.play.courier.arrives()
     await up.play.courier.scans(parcels.codes[0])
-    await up.play.in_vain(parcels.courier_code, Refusal.STOPPED_BY_OWNER)
+    await up.play.scan_refused_code(parcels.courier_code, Refusal.STOPPED_BY_OWNER)
     assert up.moves == ()
 
 
@@ -284,33 +284,33 @@ async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unkn
             for action in ("turn_on", "turn_off"):
                 await ha.asks(f"input_boolean.{action}", CLAIRE)
                 await ha.asks(f"input_boolean.{action}", TOM)
-            parcels = await play.promised()
+            parcels = await play.announce_delivery()
 
             for person in (CLAIRE, TOM):
                 await ha.asks("input_boolean.turn_on", person)
-                await play.a_moment_later()
-                await play.in_vain(parcels.codes[0], Refusal.HOUSEHOLD_PRESENT)
+                await play.wait_for_new_scan()
+                await play.scan_refused_code(parcels.codes[0], Refusal.HOUSEHOLD_PRESENT)
                 await ha.asks("input_boolean.turn_off", person)
 
             await ha.end()  # of Claire nobody knows any more
-            await play.a_moment_later()
-            await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
+            await play.wait_for_new_scan()
+            await play.scan_refused_code(parcels.codes[0], Refusal.NOT_READY)
             await ha.begin()
             await ha.until(LOCK, "locked")
             await asyncio.sleep(SETTLE_S)
             await ha.asks("input_boolean.turn_on", CLAIRE)
             await ha.asks("input_boolean.turn_off", CLAIRE)
-            play.log.look()
+            play.log.read_new_lines()
             assert door_movements(play.log.lines) == ()
-            await play.a_moment_later()
-            await play.delivers(parcels)
-            play.log.look()
+            await play.wait_for_new_scan()
+            await play.deliver(parcels)
+            play.log.read_new_lines()
             assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
 
 
 async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> None:
     problem, battery = entity(HomeAssistantEntity.PROBLEM), entity(HomeAssistantEntity.LOCK_BATTERY)
-    await up.play.fault("front-lock", "battery", "low")
+    await up.play.set_fault("front-lock", "battery", "low")
     await up.ha.until(battery, "low")
     await up.play.thief.forces()
     await up.ha.until(problem, "on")
@@ -321,12 +321,12 @@ async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> N
 
 
 async def test_somebody_is_home_when_home_assistant_says_so(up: HouseWithHomeAssistant) -> None:
-    parcels = await up.play.promised()
+    parcels = await up.play.announce_delivery()
     await up.ha.asks("button.press", entity(HomeAssistantEntity.SOMEBODY_HOME))
     await wait_until(lambda: up.play.watch.state.get("somebody_home"), within=20)
     await up.play.courier.arrives()
     await up.play.courier.scans(parcels.codes[0])
-    await up.play.in_vain(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
+    await up.play.scan_refused_code(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
     assert up.moves == ()
 
 
@@ -380,28 +380,28 @@ async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_
             await ha.asks("alarm_control_panel.alarm_disarm", PANEL)
             await ha.asks("input_number.set_value", "input_number.fridge", value=4)
             await ha.until("sensor.fridge", "4.0")
-            parcels = await play.promised(place="fridge", max_celsius=8.0)
+            parcels = await play.announce_delivery(place="fridge", max_celsius=8.0)
             await play.courier.arrives()
 
             await ha.asks("input_number.set_value", "input_number.fridge", value=12)
             await ha.until("sensor.fridge", "12.0")
-            await play.a_moment_later()
+            await play.wait_for_new_scan()
             await play.courier.scans(parcels.codes[0])
-            await play.in_vain(parcels.courier_code, Refusal.FRIDGE_TOO_WARM)
+            await play.scan_refused_code(parcels.courier_code, Refusal.FRIDGE_TOO_WARM)
             await ha.asks("input_number.set_value", "input_number.fridge", value=4)
             await ha.until("sensor.fridge", "4.0")
 
             await ha.asks("alarm_control_panel.alarm_arm_away", PANEL)
             await ha.until(PANEL, "armed_away")
-            await play.a_moment_later()
+            await play.wait_for_new_scan()
             await play.courier.scans(parcels.codes[0])
-            await play.in_vain(parcels.courier_code, Refusal.NOT_READY)
+            await play.scan_refused_code(parcels.courier_code, Refusal.NOT_READY)
             await ha.asks("alarm_control_panel.alarm_disarm", PANEL)
             await ha.until(PANEL, "disarmed")
 
-            play.log.look()
+            play.log.read_new_lines()
             assert door_movements(play.log.lines) == ()
-            await play.a_moment_later()
-            await play.delivers(parcels)
-            play.log.look()
+            await play.wait_for_new_scan()
+            await play.deliver(parcels)
+            play.log.read_new_lines()
             assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT

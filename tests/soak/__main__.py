@@ -75,7 +75,7 @@ def play_scenario(scenario: Scenario) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="perron-soak-"))
     complaints: tuple[str, ...]
     try:
-        complaints = asyncio.run(run_scenario(scenario, folder, fast=True, audience=DemoObserver())).complaints
+        complaints = asyncio.run(run_scenario(scenario, folder, fast=True, observer=DemoObserver())).complaints
     except (ProcessDied, BrokerMissing, AssertionError) as failure:
         complaints = (str(failure),)
     if complaints:

@@ -86,20 +86,20 @@ async def _stop_and_lift(play: ScenarioRun, found: FloodFigures) -> None:
 
 async def _promise(play: ScenarioRun) -> PromisedDelivery:
     parcels = await play.retailer.promise()
-    await play.all_good()
-    play.watch.begin()
+    await play.wait_until_ready()
+    play.watch.mark_seen()
     return parcels
 
 
 async def _one_visit(play: ScenarioRun, parcels: PromisedDelivery, found: FloodFigures) -> None:
-    play.log.look()
+    play.log.read_new_lines()
     before = len(play.log.lines)
     try:
         found.visits.append(await every_way.timed_visit(play, parcels))
     except WaitTimeout as missed:
         found.wrong.append(f"visit {len(found.visits) + 1}: {missed}")
         return
-    play.log.look()
+    play.log.read_new_lines()
     if door_movements(play.log.lines[before:]) != MOVES_ONCE_IN_AND_OUT:
         found.wrong.append(f"visit {len(found.visits)}: the door did {door_movements(play.log.lines[before:])}")
 

@@ -40,7 +40,7 @@ class CableRelay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def plugged(self) -> bool:
+    def is_plugged(self) -> bool:
         """Whether anything can pass."""
         return self._is_plugged.is_set()
 
@@ -52,7 +52,7 @@ class CableRelay:
         """Put it back."""
         self._is_plugged.set()
 
-    async def lay(self, port: int) -> int:
+    async def connect(self, port: int) -> int:
         """Lay a wire to a port of this machine; returns the port of its near end.
 
         Raises:
@@ -121,7 +121,7 @@ class CableRelay:
 
     async def _wait_until_plugged(self, reader: _RelayReader) -> bool:
         """Wait for the cable; False where the sender gave up while it was out."""
-        if self.plugged:
+        if self.is_plugged:
             return True
         await self._is_plugged.wait()
         return not reader.ended

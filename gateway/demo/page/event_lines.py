@@ -1,19 +1,19 @@
 """Describes what happens in a scenario in one plain line."""
 
 from gateway.demo.observers import ObservedMessage
-from gateway.demo.page.snapshot import DemoEvent, LineShown, in_words
+from gateway.demo.page.snapshot import DemoEvent, LineShown, message_text
 from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
 from gateway.system.i18n import Language
 
 
-def line_of_event(what: DemoEvent) -> LineShown | None:
+def line_of_event(event: DemoEvent) -> LineShown | None:
     """Return the line for this, or None where it is not worth one. A fact that begins with @ is a key itself."""
-    match what:
+    match event:
         case ObservedMessage():
-            return _line_of_message(what)
+            return _line_of_message(event)
         case dict():
-            return _line_of_house(what)
+            return _line_of_house(event)
         case _:
             return None
 
@@ -26,7 +26,7 @@ def line_text(line: LineShown, language: Language) -> str:
         for name, fact in line.facts.items()
     }
     if line.message is not None:
-        facts["text"] = in_words(line.message, language)
+        facts["text"] = message_text(line.message, language)
     return texts[line.key].format(**facts)
 
 
@@ -34,9 +34,9 @@ def _make_line(key: str, **facts: str) -> LineShown:
     return LineShown(key=key, facts=facts)
 
 
-def _line_of_message(seen: ObservedMessage) -> LineShown | None:
-    body = seen.body
-    match seen.kind, body.get("kind"):
+def _line_of_message(message: ObservedMessage) -> LineShown | None:
+    body = message.body
+    match message.kind, body.get("kind"):
         case "event", "phase" if body["phase"] != "ready":
             return _make_line(f"phase.{body['phase']}")
         case "event", "answer" if body["refusal"] is not None:

@@ -46,9 +46,9 @@ class DemoPhone:
         url = f"json://127.0.0.1:{phone.port}/fr"
     """
 
-    def __init__(self, buzzed: Callable[[PhoneMessage], None]) -> None:
+    def __init__(self, on_message: Callable[[PhoneMessage], None]) -> None:
         self.port = 0
-        self._on_message = buzzed
+        self._on_message = on_message
         app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
         app.router.add_post("/{language}", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

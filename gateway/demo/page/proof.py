@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, clock_time
+from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, film_time
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
 from gateway.evidence.extract import entry_bodies
@@ -38,14 +38,14 @@ def _read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     told = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(
         DemoTimelineEntry(
-            at=clock_time(same[0].at), clock=_clock_text(same[0].at, zone), tone=same[0].tone.value,
+            at=film_time(same[0].at), clock=_clock_text(same[0].at, zone), tone=same[0].tone.value,
             text={language: line.text for language, line in zip(told, same, strict=True)},
         )
         for same in zip(*told.values(), strict=True)
     )  # fmt: skip
     url = f"/film/{visit}/{clip.file}"
     return DemoFilm(
-        camera=clip.camera, url=url, start=clock_time(clip.start), end=clock_time(clip.end), moments=moments
+        camera=clip.camera, url=url, start=film_time(clip.start), end=film_time(clip.end), moments=moments
     )  # fmt: skip
 
 

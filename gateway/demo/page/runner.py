@@ -27,13 +27,13 @@ from gateway.demo.page.snapshot import (
     RunStarted,
     StageReady,
     apply_event,
-    in_words,
+    message_text,
 )
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
 from gateway.demo.result import LogLine
-from gateway.demo.rig_control import BoxStatus, RigClient, Speak
+from gateway.demo.rig_control import BoxStatus, RigClient, SetPhoneLanguages
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.scenarios import SCENARIOS
@@ -75,25 +75,25 @@ class DemoRunner:
         *,
         fast: bool,
         language: Language,
-        seats: Callable[[Scenario], DemoObserver],
+        make_observer: Callable[[Scenario], DemoObserver],
     ) -> None:
-        self.fast, self.language = fast, language
+        self.is_fast, self.language = fast, language
         self.changes = ChangeNotifier()
         self.snapshot = DemoSnapshot()
-        self.playing: CurrentRun | None = None
+        self.current_run: CurrentRun | None = None
         self.proofs: Mapping[str, CameraProof] = {}
         self.pictures: dict[str, bytes] = {}
-        self.good = True  # whether everything that was played to its end was as it must be
+        self.all_passed = True  # whether everything that was played to its end was as it must be
         self.cable = CableRelay()
-        self._folder_for, self._utc, self._make_observer = folder_for, utc, seats
+        self._folder_for, self._utc, self._make_observer = folder_for, utc, make_observer
         self._requested: asyncio.Queue[str] = asyncio.Queue(1)
         self._task: asyncio.Task[None] | None = None
-        self._yes_pressed = asyncio.Event()
+        self._approved = asyncio.Event()
         self._message_times: dict[str, datetime] = {}
 
     # ---- what is asked on the page ----------------------------------------------------------------------------------
 
-    def press(self, title: str) -> bool:
+    def request_scenario(self, title: str) -> bool:
         """Ask for a scenario, or the show; False where there is none of this name, or something is played already."""
         if title != SHOW_TITLE and title not in {one.title for one in SCENARIOS}:
             return False
@@ -107,9 +107,9 @@ class DemoRunner:
         if self._task is not None:
             self._task.cancel()
 
-    def say_yes(self) -> None:
+    def approve(self) -> None:
         """The owner's yes to the brand that asks, by whoever watches."""
-        self._yes_pressed.set()
+        self._approved.set()
 
     async def run(self) -> None:
         """Play until cancelled."""
@@ -119,7 +119,7 @@ class DemoRunner:
             try:
                 await asyncio.wait([self._task])
                 if self._task.cancelled():
-                    self.tell(RunEnded(stopped=True))
+                    self.apply(RunEnded(stopped=True))
                 else:
                     self._task.result()
             finally:
@@ -129,7 +129,7 @@ class DemoRunner:
 
     # ---- what the script asks (`script.Prompter`) -------------------------------------------------------------------
 
-    def tell(self, what: DemoEvent) -> None:
+    def apply(self, what: DemoEvent) -> None:
         """Let something happen on the page."""
         before = self.snapshot
         now = apply_event(before, what)
@@ -137,12 +137,12 @@ class DemoRunner:
             now = replace(now, says=said)
         if isinstance(what, ObservedMessage) and what.kind == "message":
             for language in LANGUAGES:
-                self._message_times[in_words(what.body, language)] = datetime.fromisoformat(what.body["at"])
+                self._message_times[message_text(what.body, language)] = datetime.fromisoformat(what.body["at"])
         if now != before:
             self.snapshot = now
             self.changes.notify()
 
-    async def until(self, what: str, test: Callable[[DemoSnapshot], bool], *, within: float) -> None:
+    async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
         """Wait until the page shows this.
 
         Raises:
@@ -150,21 +150,21 @@ class DemoRunner:
         """
         try:
             async with asyncio.timeout(within):
-                while not test(self.snapshot):
+                while not condition(self.snapshot):
                     await self.changes.wait_after(self.changes.count)
         except TimeoutError:
-            raise WaitTimeout(f"awaited on the page for {within:.0f} s: {what}") from None
+            raise WaitTimeout(f"awaited on the page for {within:.0f} s: {description}") from None
 
-    async def pressed_yes(self, *, within: float) -> None:
+    async def wait_for_approval(self, *, within: float) -> None:
         """Wait for whoever watches to press the owner's yes, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._yes_pressed.wait()
+                await self._approved.wait()
 
     # ---- playing ----------------------------------------------------------------------------------------------------
 
     async def _play(self, title: str) -> None:
-        self.tell(RunStarted(title=title))
+        self.apply(RunStarted(title=title))
         complaints: tuple[str, ...]
         try:
             complaints = await self._play_and_judge(title)
@@ -179,36 +179,36 @@ class DemoRunner:
             OSError,
         ) as failure:
             complaints = (str(failure),)
-        self.good = self.good and not complaints
-        self.tell(RunEnded(complaints=complaints))
+        self.all_passed = self.all_passed and not complaints
+        self.apply(RunEnded(complaints=complaints))
 
     async def _play_and_judge(self, title: str) -> tuple[str, ...]:
         """Play in a fresh house, its box's only way out being the cable; return what was not as it must be."""
-        self._yes_pressed.clear()
+        self._approved.clear()
         self.pictures.clear()
         self._message_times.clear()
-        self.playing = playing = CurrentRun(title, self._folder_for(title))
+        self.current_run = playing = CurrentRun(title, self._folder_for(title))
         chosen = (
             make_show(self, self._utc())
             if title == SHOW_TITLE
             else next(one for one in SCENARIOS if one.title == title)
         )
         async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
-            wire = await self.cable.lay(phone.port)
+            wire = await self.cable.connect(phone.port)
             observer = self._make_observer(chosen)
             return await self._run_on_stage(self._with_cable(chosen, playing.folder, wire), playing, observer)
 
-    async def _run_on_stage(self, scenario: Scenario, playing: CurrentRun, others: DemoObserver) -> tuple[str, ...]:
-        seats = _PageObserver(self, others)
+    async def _run_on_stage(self, scenario: Scenario, playing: CurrentRun, observer: DemoObserver) -> tuple[str, ...]:
+        seats = _PageObserver(self, observer)
         watching = asyncio.create_task(self._poll_box(playing.box / "handles.sock"))
         try:
             judged = await run_scenario(
                 scenario,
                 playing.folder,
-                fast=self.fast,
-                audience=seats,
+                fast=self.is_fast,
+                observer=seats,
                 language=self.language,
-                afterwards=self._show_newest_film,
+                on_judged=self._show_newest_film,
             )
         finally:
             watching.cancel()
@@ -224,20 +224,20 @@ class DemoRunner:
             phones.write_text(
                 "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES), encoding="utf-8"
             )
-            return scenario.home(home).model_copy(update={"messages": MessagesSection(file=phones)})
+            return scenario.change_home(home).model_copy(update={"messages": MessagesSection(file=phones)})
 
         async def play(play: ScenarioRun) -> None:
-            self.tell(StageReady())
+            self.apply(StageReady())
             await self._route_retailers(play)
-            async with play.stage.handles() as handles:
-                await handles.turn(Speak(languages=LANGUAGES))
+            async with play.stage.rig() as handles:
+                await handles.apply(SetPhoneLanguages(languages=LANGUAGES))
             await scenario.play(play)
 
-        return replace(scenario, home=home, play=play)
+        return replace(scenario, change_home=home, play=play)
 
     async def _route_retailers(self, play: ScenarioRun) -> None:
         home = play.plan.home
-        outside = home.broker.model_copy(update={"port": await self.cable.lay(home.broker.port)})
+        outside = home.broker.model_copy(update={"port": await self.cable.connect(home.broker.port)})
         signers = tuple(play.plan.signers.values())
         play.retailer = DemoRetailer(
             home.model_copy(update={"broker": outside}), play.plan.entrance, signers, play.watch, play.narrate
@@ -247,21 +247,25 @@ class DemoRunner:
         """Leave the newest film on the page, where there is one and the play did not show it itself."""
         proof = judged.result.proof.folder
         if proof is not None and self.snapshot.film is None:
-            self.tell(DemoFilmSealed(film=await read_sealed_film(stage.plan, Path(proof).name)))
+            self.apply(DemoFilmSealed(film=await read_sealed_film(stage.plan, Path(proof).name)))
 
-    def _on_phone_message(self, buzz: PhoneMessage) -> None:
+    def _on_phone_message(self, message: PhoneMessage) -> None:
         """A message reached the phone; how long it was on its way is told by the box's own time of it."""
         address = None
-        if buzz.picture is not None:
+        if message.picture is not None:
             address = f"{self.snapshot.run}-{sum(self.snapshot.buzzes.values()) + 1}.jpg"
-            self.pictures[address] = buzz.picture
+            self.pictures[address] = message.picture
             while len(self.pictures) > MAX_PICTURES:
                 del self.pictures[next(iter(self.pictures))]
-        said = self._message_times.get(buzz.text)
+        said = self._message_times.get(message.text)
         waited = 0.0 if said is None else max(0.0, (self._utc() - said).total_seconds())
-        self.tell(
+        self.apply(
             PhoneMessageShown(
-                language=buzz.language, text=buzz.text, urgent=buzz.urgent, picture=address, waited=round(waited, 1)
+                language=message.language,
+                text=message.text,
+                urgent=message.urgent,
+                picture=address,
+                waited=round(waited, 1),
             )
         )
 
@@ -271,30 +275,32 @@ class DemoRunner:
             with contextlib.suppress(OSError):
                 async with RigClient(socket) as handles:
                     while True:
-                        self._update_status(await handles.look())
+                        self._update_status(await handles.status())
                         await asyncio.sleep(POLL_INTERVAL_S)
             self.proofs = {}
             await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _update_status(self, sight: BoxStatus) -> None:
-        self.proofs = sight.proofs
-        self.tell(
-            BoxStatusChanged(believed={name: is_live(sight.proofs, name) for name in sight.proofs}, clock=sight.clock)
+    def _update_status(self, status: BoxStatus) -> None:
+        self.proofs = status.proofs
+        self.apply(
+            BoxStatusChanged(
+                believed={name: is_live(status.proofs, name) for name in status.proofs}, clock=status.clock
+            )
         )
 
 
 class _PageObserver(DemoObserver):
     """The page, and who else looks on."""
 
-    def __init__(self, theatre: DemoRunner, others: DemoObserver) -> None:
-        self._runner, self._others = theatre, others
+    def __init__(self, runner: DemoRunner, other: DemoObserver) -> None:
+        self._runner, self._other = runner, other
 
-    def starting(self, what: str) -> None:
-        self._others.starting(what)
+    def on_start(self, what: str) -> None:
+        self._other.on_start(what)
 
-    def seen(self, what: ObservedMessage | LogLine) -> None:
-        self._runner.tell(what)
-        self._others.seen(what)
+    def on_event(self, what: ObservedMessage | LogLine) -> None:
+        self._runner.apply(what)
+        self._other.on_event(what)
 
-    def narrated(self, who: str, what: str) -> None:
-        self._others.narrated(who, what)
+    def on_action(self, who: str, what: str) -> None:
+        self._other.on_action(who, what)

@@ -24,7 +24,7 @@ from gateway.demo.page.snapshot import (
     DemoSnapshot,
     LineShown,
     OpeningsReset,
-    in_words,
+    message_text,
 )
 from gateway.demo.page.words import LANGUAGES, TEXTS
 from gateway.demo.result import PhysicalOpening, physical_openings
@@ -68,15 +68,15 @@ class ShowPage(Protocol):
         """What the page shows now."""
         ...
 
-    def tell(self, what: DemoEvent) -> None:
+    def apply(self, what: DemoEvent) -> None:
         """Let something happen on the page."""
         ...
 
-    async def until(self, what: str, test: Callable[[DemoSnapshot], bool], *, within: float) -> None:
+    async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
         """Wait until the page shows this, else `WaitTimeout`."""
         ...
 
-    async def pressed_yes(self, *, within: float) -> None:
+    async def wait_for_approval(self, *, within: float) -> None:
         """Wait for whoever watches to press the owner's yes, at most so many seconds."""
         ...
 
@@ -88,30 +88,30 @@ class ShowState:
     play: ScenarioRun
     page: ShowPage
     chapter: int = 0
-    parcels: PromisedDelivery | None = None
+    delivery: PromisedDelivery | None = None
     visit: str = ""
-    buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone, before the cable was pulled
-    since: int = 0  # the lines of the house's log before the second courier
+    message_counts: Mapping[str, int] = field(default_factory=dict)  # of each phone, before the cable was pulled
+    log_position: int = 0  # the lines of the house's log before the second courier
 
-    def say(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
+    def show_line(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
         """Show one plain line; `message` is what the box told, as the line's fact `text`."""
-        self.page.tell(LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
+        self.page.apply(LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
         if message is not None:
             facts["text"] = message["text"]
         self.play.narrate("show", TEXTS[key].to(self.page.language, **facts))
 
-    async def line(
+    async def show_line_and_wait(
         self, key: str, *, read: float = READING_TIME_S, message: Mapping[str, Any] | None = None, **facts: str
     ) -> None:
         """Show one plain line for as long as it takes to read it."""
-        self.say(key, message=message, **facts)
+        self.show_line(key, message=message, **facts)
         await asyncio.sleep(read)
 
-    def have(self) -> PromisedDelivery:
+    def current_delivery(self) -> PromisedDelivery:
         """The parcels that the present courier brings."""
-        if self.parcels is None:
+        if self.delivery is None:
             raise WaitTimeout("required: a promise")
-        return self.parcels
+        return self.delivery
 
 
 async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
@@ -122,141 +122,141 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
         hours=_hours_text(terms.hours),
     )  # fmt: skip
-    act.parcels = await play.retailer.promise(ends_in=PROMISE_DURATION_S)
-    answer = act.parcels.answer
+    act.delivery = await play.retailer.promise(ends_in=PROMISE_DURATION_S)
+    answer = act.delivery.answer
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
-    told = await play.told(Notification.BRAND_ASKS)
-    await act.page.until(
+    told = await play.wait_for_notification(Notification.BRAND_ASKS)
+    await act.page.wait_until(
         "the brand's request on the phone", lambda now: _on_each_phone(now, told),
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    act.page.tell(asked)
-    act.say("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
-    await act.page.pressed_yes(within=2 * READING_TIME_S)
-    await play.owner.says("permit", brand=FIRST_BRAND)
+    act.page.apply(asked)
+    act.show_line("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
+    await act.page.wait_for_approval(within=2 * READING_TIME_S)
+    await play.owner.send_request("permit", brand=FIRST_BRAND)
 
     def granted() -> bool:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
-    await play.watch.until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
-    act.page.tell(
+    await play.watch.wait_until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
+    act.page.apply(
         DemoPermissionRequest(
             brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours, granted=True
         )
     )
-    await act.line("show.granted", read=1.2)
+    await act.show_line_and_wait("show.granted", read=1.2)
 
 
 async def everything_is_proven_good(act: ShowState) -> None:
     """Lock, door, cameras and clock turn green because the box itself says so."""
-    await act.play.all_good()
-    await act.page.until("the cameras and the clock believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
-    act.play.watch.begin()
-    await act.line("show.ready")
+    await act.play.wait_until_ready()
+    await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    act.play.watch.mark_seen()
+    await act.show_line_and_wait("show.ready")
 
 
 async def the_cable_is_pulled(act: ShowState) -> None:
     """From here on nothing leaves the house."""
-    act.buzzes = act.page.snapshot.buzzes
+    act.message_counts = act.page.snapshot.buzzes
     act.page.cable.pull()
-    act.page.tell(CableMoved(plugged=False))
-    await act.line("show.pulled")
+    act.page.apply(CableMoved(plugged=False))
+    await act.show_line_and_wait("show.pulled")
 
 
 async def the_courier_rings(act: ShowState) -> None:
     """Nobody is home."""
     await act.play.courier.arrives()
     await act.play.house.ask(ask.PressBell())
-    await act.line("show.rings")
+    await act.show_line_and_wait("show.rings")
 
 
 async def the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
-    play, parcels = act.play, act.have()
-    act.say("show.scans")
+    play, parcels = act.play, act.current_delivery()
+    act.show_line("show.scans")
     await play.courier.scans(parcels.codes[0])
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
-    await play.rung()
-    await act.page.until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
-    act.say("show.decided")
-    play.require(not act.page.cable.plugged, "the cable is out")
-    play.require(act.page.snapshot.buzzes == act.buzzes, "nothing has left the house")
+    await play.wait_for_ringing()
+    await act.page.wait_until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
+    act.show_line("show.decided")
+    play.require(not act.page.cable.is_plugged, "the cable is out")
+    play.require(act.page.snapshot.buzzes == act.message_counts, "nothing has left the house")
 
 
 async def the_door_opens_once(act: ShowState) -> None:
     """With the door open the promise is spent."""
     play = act.play
-    await play.may_enter()
+    await play.wait_for_unlocked()
     act.visit = str(play.watch.state["visit"])
-    await act.line("show.unlocks", read=1.5)
+    await act.show_line_and_wait("show.unlocks", read=1.5)
     await play.courier.opens()
-    await play.phase(Phase.INSIDE)
-    await act.page.until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
-    await act.line("show.opens")
+    await play.wait_for_phase(Phase.INSIDE)
+    await act.page.wait_until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
+    await act.show_line_and_wait("show.opens")
 
 
 async def the_parcel_is_put_down(act: ShowState) -> None:
     """In, down, out, shut."""
     courier = act.play.courier
     await courier.walks_in()
-    act.say("show.inside")
+    act.show_line("show.inside")
     await courier.puts_parcel()
     await courier.walks_out()
     await courier.closes()
-    act.say("show.out")
+    act.show_line("show.out")
     await courier.leaves()
 
 
 async def the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
-    await play.locked_again()
-    await act.line("show.locked", read=1.2)
-    play.require(page.snapshot.buzzes == act.buzzes, "nothing has left the house while the cable was out")
+    await play.wait_for_locked_again()
+    await act.show_line_and_wait("show.locked", read=1.2)
+    play.require(page.snapshot.buzzes == act.message_counts, "nothing has left the house while the cable was out")
     page.cable.plug()
-    page.tell(CableMoved(plugged=True))
-    told = await play.told(Notification.LOCKED_AGAIN)
-    await page.until(
+    page.apply(CableMoved(plugged=True))
+    told = await play.wait_for_notification(Notification.LOCKED_AGAIN)
+    await page.wait_until(
         "“locked again” on the phone, with a picture",
         lambda now: _on_each_phone(now, told, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    await act.line("show.back", message=told)
+    await act.show_line_and_wait("show.back", message=told)
 
 
 async def the_film_is_sealed(act: ShowState) -> None:
     """Film and log verify, and the film stands on the page with its timeline."""
     play = act.play
-    await play.sealed()
+    await play.wait_for_seal()
     film = await read_sealed_film(play.plan, act.visit)
-    act.page.tell(DemoFilmSealed(film=film))
+    act.page.apply(DemoFilmSealed(film=film))
     play.require(len(film.moments) > 4, "the timeline tells the visit")
-    await act.line("show.sealed", read=3 * READING_TIME_S)
+    await act.show_line_and_wait("show.sealed", read=3 * READING_TIME_S)
 
 
 async def the_same_label_again(act: ShowState) -> None:
     """Red: already used."""
     play = act.play
-    act.say("show.again")
+    act.show_line("show.again")
     await play.courier.arrives()
-    await play.courier.scans(act.have().codes[0])
-    await play.refused(Refusal.ALREADY_USED)
-    await act.line("show.used")
+    await play.courier.scans(act.current_delivery().codes[0])
+    await play.wait_for_refusal(Refusal.ALREADY_USED)
+    await act.show_line_and_wait("show.used")
     await play.courier.leaves()
 
 
 async def a_thief_freezes_the_camera(act: ShowState) -> None:
     """Packets flow on, the picture looks perfect; the clock that is burnt in stands still."""
     play, clock = act.play, asyncio.get_running_loop().time
-    act.parcels = await play.promised(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
-    act.since = len(play.log.lines)
-    act.page.tell(OpeningsReset())
-    await act.page.until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
-    act.say("show.thief")
+    act.delivery = await play.announce_delivery(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
+    act.log_position = len(play.log.lines)
+    act.page.apply(OpeningsReset())
+    await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    act.show_line("show.thief")
     await play.thief.arrives()
-    await play.fault(DOOR_CAMERA, "frozen")
+    await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
-    await act.page.until(
+    await act.page.wait_until(
         "a frozen picture greyed", lambda now: (now.believed or {}).get(DOOR_CAMERA) is False, within=TIMEOUT_MARGIN_S
     )
     took = clock() - frozen
@@ -264,48 +264,50 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
         took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
     )
     await play.thief.leaves()
-    await act.line("show.greyed", seconds=_number_text(took))
-    await play.shows(act.have())
-    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await act.line("show.shut")
+    await act.show_line_and_wait("show.greyed", seconds=_number_text(took))
+    await play.scan_codes(act.current_delivery())
+    await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await act.show_line_and_wait("show.shut")
     play.require(not _openings_since(act), "the door has stayed shut")
 
 
 async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
-    play, parcels = act.play, act.have()
-    await play.fault(DOOR_CAMERA, "frozen", on=False)
-    await act.page.until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
-    act.say("show.unfrozen")
-    await play.dies(CRASH_POINT)
+    play, parcels = act.play, act.current_delivery()
+    await play.set_fault(DOOR_CAMERA, "frozen", on=False)
+    await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    act.show_line("show.unfrozen")
+    await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
-    await play.log.until(
-        "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.since, state="withdrawn"
+    await play.log.wait_for_line(
+        "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )
-    act.say("show.killed")
+    act.show_line("show.killed")
     await play.courier.opens()
-    await play.back()
-    await act.line("show.revived")
+    await play.wait_for_gateway()
+    await act.show_line_and_wait("show.revived")
     await play.courier.walks_in()
     await play.courier.puts_parcel()
     await play.courier.comes_out()
-    await play.visit_ends()
+    await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
-    await act.page.until("openings 1 on the page", lambda now: now.openings == 1, within=TIMEOUT_MARGIN_S)
-    await act.line("show.openings", count=str(act.page.snapshot.openings))
+    await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1, within=TIMEOUT_MARGIN_S)
+    await act.show_line_and_wait("show.openings", count=str(act.page.snapshot.openings))
 
 
 async def one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
-    act.say("show.changed")
-    intact, broken = await verify_changed_copy(act.play.stage.folder, act.play.plan, act.visit, act.play.stage.phone)
+    act.show_line("show.changed")
+    intact, broken = await verify_changed_copy(
+        act.play.stage.folder, act.play.plan, act.visit, act.play.stage.checkpoint_file
+    )
     act.play.require(intact.holds, f"the proof holds before: {intact.where}")
-    act.page.tell(intact)
+    act.page.apply(intact)
     await asyncio.sleep(READING_TIME_S / 2)
-    act.page.tell(broken)
+    act.page.apply(broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
-    await act.line("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
+    await act.show_line_and_wait("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
 
 
 CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
@@ -328,13 +330,13 @@ PHASES_FOUND_INSIDE = (
     Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
 SHOW_EXPECTATION = Expectation(
-    moves=(*MOVES_ONCE_IN_AND_OUT, *MOVES_ONCE_IN_AND_OUT),
+    movements=(*MOVES_ONCE_IN_AND_OUT, *MOVES_ONCE_IN_AND_OUT),
     phases=(*PHASES_WHOLE_VISIT, Phase.RINGING, "ready", *PHASES_FOUND_INSIDE),
     refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
-    told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
-    proofs=2,
-    parts=2,
-    deaths=1,
+    notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
+    sealed_visits=2,
+    sealed_parts=2,
+    gateway_deaths=1,
 )
 
 
@@ -343,19 +345,19 @@ def make_show(page: ShowPage, utc: datetime) -> Scenario:
 
     async def play_it(play: ScenarioRun) -> None:
         act = ShowState(play, page)
-        play.courier = DemoPerson("courier", play.house, play.narrate, max(MIN_ACTION_S, play.plan.pace))
+        play.courier = DemoPerson("courier", play.house, play.narrate, max(MIN_ACTION_S, play.plan.action_s))
         for number, chapter in enumerate(CHAPTERS, start=1):
             act.chapter = number
             await chapter(act)
 
     return Scenario(
         name=SHOW_TITLE,
-        line=Text(
+        summary=Text(
             "a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film"
         ),
         play=play_it,
         expected=SHOW_EXPECTATION,
-        home=lambda home: with_long_open_limit(without_permission(home, utc), MAX_DOOR_OPEN_S),
+        change_home=lambda home: with_long_open_limit(without_permission(home, utc), MAX_DOOR_OPEN_S),
     )
 
 
@@ -384,7 +386,7 @@ def _on_each_phone(now: DemoSnapshot, told: Body, *, pictured: bool = False) -> 
     """Whether each phone shows this message, in its own language."""
     return all(
         any(
-            in_words(told, language) in one.text and (one.picture or not pictured)
+            message_text(told, language) in one.text and (one.picture or not pictured)
             for one in now.phone
             if one.language == language
         )
@@ -412,4 +414,4 @@ def _number_text(value: float) -> str:
 
 def _openings_since(act: ShowState) -> tuple[PhysicalOpening, ...]:
     """Every opening since the second courier came, by the house's own log."""
-    return physical_openings(act.play.log.lines[act.since :])
+    return physical_openings(act.play.log.lines[act.log_position :])

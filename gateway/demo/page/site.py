@@ -52,8 +52,8 @@ class DemoSite:
         OSError: no port can be had.
     """
 
-    def __init__(self, theatre: DemoRunner, *, lan: bool, port: int = 0) -> None:
-        self._demo_runner, self._host, self._port = theatre, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
+    def __init__(self, runner: DemoRunner, *, lan: bool, port: int = 0) -> None:
+        self._demo_runner, self._host, self._port = runner, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
         self._name = lan_address() if lan else "127.0.0.1"
         self._known_hosts: frozenset[str] = frozenset()
         self._access_key = secrets.token_urlsafe(16) if lan else None
@@ -141,7 +141,7 @@ class DemoSite:
 
         about = (
             t("about.fast", seconds=script.FAST_DURATION_S)
-            if self._demo_runner.fast
+            if self._demo_runner.is_fast
             else t("about.slow", minutes=script.NORMAL_DURATION_MIN)
         )
         text = self._environment.get_template("demo.html").render(
@@ -185,7 +185,7 @@ class DemoSite:
 
     async def _start_play(self, request: web.Request) -> web.Response:
         title = (await request.post()).get("title")
-        if not self._demo_runner.press(str(title)):
+        if not self._demo_runner.request_scenario(str(title)):
             raise web.HTTPConflict
         return web.Response(status=204)
 
@@ -194,7 +194,7 @@ class DemoSite:
         return web.Response(status=204)
 
     async def _press_yes(self, _request: web.Request) -> web.Response:
-        self._demo_runner.say_yes()
+        self._demo_runner.approve()
         return web.Response(status=204)
 
     # ---- what is seen -----------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class DemoSite:
         await page.prepare(request)
         if not self._is_opened:
             self._is_opened = True
-            self._demo_runner.press(script.SHOW_TITLE)
+            self._demo_runner.request_scenario(script.SHOW_TITLE)
         telling = asyncio.create_task(self._send_snapshots(page, self._language_of(request)))
         try:
             async for _ in page:
@@ -231,17 +231,17 @@ class DemoSite:
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """A camera, straight from the box's video process: it outlives the gateway."""
-        camera, playing = request.match_info["camera"], self._demo_runner.playing
+        camera, playing = request.match_info["camera"], self._demo_runner.current_run
         if camera not in CAMERA_IDS or playing is None:
             raise web.HTTPNotFound
         return await live_video.stream_camera(
             request, playing.box / "video.sock", camera, proofs=lambda: self._demo_runner.proofs,
-            is_allowed=lambda: self._demo_runner.playing is playing,
+            is_allowed=lambda: self._demo_runner.current_run is playing,
         )  # fmt: skip
 
     async def _serve_film(self, request: web.Request) -> web.FileResponse:
         """The sealed film that the page shows, and no other file."""
-        film, playing = self._demo_runner.snapshot.film, self._demo_runner.playing
+        film, playing = self._demo_runner.snapshot.film, self._demo_runner.current_run
         if film is None or playing is None or request.path != film.url:
             raise web.HTTPNotFound
         path: Path = playing.box / VISITS_FOLDER / request.match_info["visit"] / request.match_info["file"]

@@ -234,18 +234,18 @@ def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
     if snapshot.says is not None:
         message = body["says"].pop("message")
         if message is not None:
-            body["says"]["facts"] = {**snapshot.says.facts, "text": in_words(message, language)}
+            body["says"]["facts"] = {**snapshot.says.facts, "text": message_text(message, language)}
     return body
 
 
-def in_words(message: Mapping[str, Any], language: Language) -> str:
+def message_text(message: Mapping[str, Any], language: Language) -> str:
     """Put what the box told (`entrance_topic(..., "message")`) into words for a reader of this language."""
     about = message["about"]
     kind = AlarmCode if message["urgent"] else Notification
     return worded(kind(about), message["facts"], language)
 
 
-def _kept(phone: tuple[PhoneMessageShown, ...]) -> tuple[PhoneMessageShown, ...]:
+def _newest_of_each_phone(phone: tuple[PhoneMessageShown, ...]) -> tuple[PhoneMessageShown, ...]:
     """The newest of each phone."""
     newest = {id(one) for language in {one.language for one in phone}
               for one in [each for each in phone if each.language == language][-MAX_MESSAGES:]}  # fmt: skip
@@ -267,7 +267,9 @@ def apply_event(now: DemoSnapshot, what: DemoEvent) -> DemoSnapshot:
             return replace(now, cable=plugged)
         case PhoneMessageShown():
             count = now.buzzes.get(what.language, 0) + 1
-            return replace(now, phone=_kept((*now.phone, what)), buzzes={**now.buzzes, what.language: count})
+            return replace(
+                now, phone=_newest_of_each_phone((*now.phone, what)), buzzes={**now.buzzes, what.language: count}
+            )
         case DemoPermissionRequest():
             return replace(now, asked=what)
         case BoxStatusChanged(believed=believed, clock=clock):
@@ -399,6 +401,6 @@ def _seconds(line: LogLine) -> float:
     return float(mono)
 
 
-def clock_time(at: datetime) -> str:
+def film_time(at: datetime) -> str:
     """An instant as the page's film reads it."""
     return at.isoformat(timespec="milliseconds")

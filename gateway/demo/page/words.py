@@ -184,4 +184,4 @@ def _with_hard_spaces(text: str) -> str:
 
 def scenario_line(scenario: Scenario, language: Language) -> str:
     """Tell a scenario in one line."""
-    return _with_hard_spaces(scenario.line.to(language))
+    return _with_hard_spaces(scenario.summary.to(language))

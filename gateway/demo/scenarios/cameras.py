@@ -15,64 +15,64 @@ DOORBELL_CAMERA = "doorbell"
 
 
 async def _empty_dark_hall(play: ScenarioRun) -> None:
-    await play.delivers(await play.promised())
+    await play.deliver(await play.announce_delivery())
 
 
 async def _camera_frozen(play: ScenarioRun) -> None:
     """The picture stands still while packets flow on: what the 2017 attack looked like."""
-    parcels = await play.promised()
-    await play.shows(parcels)
-    await play.rung()
-    await play.fault(DOORBELL_CAMERA, "frozen")
-    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await play.fault(DOORBELL_CAMERA, "frozen", on=False)
-    await play.stays_shut()
+    parcels = await play.announce_delivery()
+    await play.scan_codes(parcels)
+    await play.wait_for_ringing()
+    await play.set_fault(DOORBELL_CAMERA, "frozen")
+    await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await play.set_fault(DOORBELL_CAMERA, "frozen", on=False)
+    await play.wait_for_no_opening()
 
 
 async def _camera_offline(play: ScenarioRun) -> None:
-    await play.link(DOORBELL_CAMERA, up=False)
+    await play.set_link(DOORBELL_CAMERA, up=False)
     parcels = await play.retailer.promise()
-    await play.told(Notification.NOT_READY)
-    await play.shows(parcels)
-    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await play.stays_shut()
+    await play.wait_for_notification(Notification.NOT_READY)
+    await play.scan_codes(parcels)
+    await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await play.wait_for_no_opening()
 
 
 async def _camera_lost_inside(play: ScenarioRun) -> None:
-    parcels = await play.promised()
-    await play.gets_in(parcels)
-    await play.link(HALL_CAMERA, up=False)
-    await play.alarm(AlarmCode.CAMERA_LOST)
-    await play.link(HALL_CAMERA, up=True)
-    await play.comes_out()
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
+    await play.set_link(HALL_CAMERA, up=False)
+    await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
+    await play.set_link(HALL_CAMERA, up=True)
+    await play.leave_and_seal()
 
 
 async def _video_killed(play: ScenarioRun) -> None:
     """Another video process goes on filming; what lies between is a declared gap."""
-    parcels = await play.promised()
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
     play.narrate("box", "the video process dies")
     play.stage.kill_video()
-    await play.alarm(AlarmCode.CAMERA_LOST)
-    await play.alarm(AlarmCode.CAMERA_LOST)
-    await play.cameras_live()
-    await play.comes_out()
+    await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
+    await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
+    await play.wait_for_cameras()
+    await play.leave_and_seal()
 
 
 async def _label_by_camera(play: ScenarioRun) -> None:
     """No scanner: the camera at the door reads the parcel's label, then the code on the courier's phone."""
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     await play.courier.arrives()
     play.narrate("courier", "holds the parcel's label before the camera")
     await play.house.ask(ask.ShowLabel(camera=DOORBELL_CAMERA, code=parcels.codes[0]))
-    await play.watch.event("answer", within=30, scanner=DOORBELL_CAMERA, word="wait")
+    await play.watch.wait_for_event("answer", within=30, scanner=DOORBELL_CAMERA, word="wait")
     play.narrate("courier", "shows the one-time code to the camera")
     await play.house.ask(ask.ShowLabel(camera=DOORBELL_CAMERA, code=parcels.courier_code, symbology="qr"))
-    await play.rung()
+    await play.wait_for_ringing()
     await play.house.ask(ask.HideLabel(camera=DOORBELL_CAMERA))
-    await play.may_enter()
+    await play.wait_for_unlocked()
     await play.courier.goes_in()
-    await play.comes_out()
+    await play.leave_and_seal()
 
 
 EXPECT_CAMERA_REFUSAL = replace(EXPECT_STOPPED, refusals=(Refusal.CAMERA_UNAVAILABLE,))
@@ -80,41 +80,44 @@ EXPECT_CAMERA_REFUSAL = replace(EXPECT_STOPPED, refusals=(Refusal.CAMERA_UNAVAIL
 SCENARIOS = (
     Scenario(
         name="empty-dark-hall",
-        line=_("a dark, still, empty hall is no fault: delivered"),
+        summary=_("a dark, still, empty hall is no fault: delivered"),
         play=_empty_dark_hall,
-        house=with_dark_hall,
+        change_house=with_dark_hall,
     ),
     Scenario(
         name="camera-frozen",
-        line=_("the doorbell's picture freezes while it rings: the door stays shut"),
+        summary=_("the doorbell's picture freezes while it rings: the door stays shut"),
         play=_camera_frozen,
         expected=EXPECT_CAMERA_REFUSAL,
     ),
     Scenario(
         name="camera-offline",
-        line=_("the doorbell is offline: told before anybody comes, and the door stays shut"),
+        summary=_("the doorbell is offline: told before anybody comes, and the door stays shut"),
         play=_camera_offline,
         expected=replace(
-            EXPECT_CAMERA_REFUSAL, told=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED)
+            EXPECT_CAMERA_REFUSAL,
+            notifications=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED),
         ),
     ),
     Scenario(
         name="camera-lost-inside",
-        line=_("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
+        summary=_("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
         play=_camera_lost_inside,
-        expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL_CAMERA})),
+        expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), cameras_with_gaps=frozenset({HALL_CAMERA})),
     ),
     Scenario(
         name="video-killed",
-        line=_("the video process is killed with the courier inside: another films on, the gap is declared"),
+        summary=_("the video process is killed with the courier inside: another films on, the gap is declared"),
         play=_video_killed,
         expected=Expectation(
-            alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL_CAMERA, DOORBELL_CAMERA}), told=USUAL_NOTIFICATIONS
+            alarms=(AlarmCode.CAMERA_LOST,),
+            cameras_with_gaps=frozenset({HALL_CAMERA, DOORBELL_CAMERA}),
+            notifications=USUAL_NOTIFICATIONS,
         ),
     ),
     Scenario(
         name="label-by-camera",
-        line=_("the camera at the door reads the parcel's label and the courier's code"),
+        summary=_("the camera at the door reads the parcel's label and the courier's code"),
         play=_label_by_camera,
     ),
 )

@@ -40,10 +40,10 @@ def with_garage_door(plan: DemoPlan) -> DemoPlan:
     )
 
 
-async def carry_in(play: ScenarioRun) -> None:
+async def deliver_into_garage(play: ScenarioRun) -> None:
     """Scanned, rung, opened; the courier puts the parcel down and comes out."""
-    await play.shows(await play.promised())
-    await play.phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
+    await play.scan_codes(await play.announce_delivery())
+    await play.wait_for_phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
     await play.courier.walks_in()
     await play.courier.walks_out()
     await asyncio.sleep(OBSTRUCTION_CLEAR_S)
@@ -51,11 +51,11 @@ async def carry_in(play: ScenarioRun) -> None:
 
 async def _delivered(play: ScenarioRun) -> None:
     """Nobody closes it by hand: the courier's word that he is out, and the beam's, send it down."""
-    await carry_in(play)
+    await deliver_into_garage(play)
     play.require(not play.watch.events("close"), "nothing is sent down before the courier has said that he is out")
     play.narrate("courier", "presses the bell: he is out")
     await play.house.ask(PressBell())
-    await play.visit_ends()
+    await play.wait_for_visit_end()
     await play.courier.leaves()
     play.require(len(play.watch.events("close")) == 1, "it is sent down once")
     play.require(not play.watch.events("lock"), "no order to lock ever goes to an opener: it might open")
@@ -64,8 +64,8 @@ async def _delivered(play: ScenarioRun) -> None:
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="garage",
-        line=_("a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word"),
+        summary=_("a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word"),
         play=_delivered,
-        plan=with_garage_door,
+        change_plan=with_garage_door,
     ),
 )

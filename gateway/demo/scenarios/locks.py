@@ -28,69 +28,69 @@ def _with_short_command_life(home: Home) -> Home:
 
 async def _acknowledge_incident(play: ScenarioRun) -> None:
     """The owner has looked after the door; it is proven locked."""
-    await play.told(Notification.NOT_READY)
+    await play.wait_for_notification(Notification.NOT_READY)
     await _wait_and_acknowledge(play)
 
 
 async def _wait_and_acknowledge(play: ScenarioRun) -> None:
-    await play.owner.says("acknowledge", visit=play.watch.state["visit"])
-    await play.visit_ends()
-    await play.told(Notification.READY_AGAIN)
+    await play.owner.send_request("acknowledge", visit=play.watch.state["visit"])
+    await play.wait_for_visit_end()
+    await play.wait_for_notification(Notification.READY_AGAIN)
 
 
 async def _wait_for_handover(play: ScenarioRun) -> None:
     tries = 3 * 6 * play.plan.latency
-    await play.phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
+    await play.wait_for_phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
 
 
 async def _lock_jammed(play: ScenarioRun) -> None:
-    parcels = await play.promised()
-    await play.gets_in(parcels)
-    await play.fault(play.section.lock, "jam")
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
+    await play.set_fault(play.section.lock, "jam")
     await play.courier.comes_out()
-    await play.alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
+    await play.wait_for_alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
     await _wait_for_handover(play)
-    await play.fault(play.section.lock, "jam", on=False)
+    await play.set_fault(play.section.lock, "jam", on=False)
     await _acknowledge_incident(play)
 
 
 async def _lock_silent(play: ScenarioRun) -> None:
     """It acts but says nothing: what is not known is spent, never sent again, and handed to the owner."""
-    parcels = await play.promised()
-    await play.shows(parcels)
-    await play.rung()
-    await play.fault(play.section.lock, "silent")
-    await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+    parcels = await play.announce_delivery()
+    await play.scan_codes(parcels)
+    await play.wait_for_ringing()
+    await play.set_fault(play.section.lock, "silent")
+    await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await _wait_for_handover(play)
-    await play.told(Notification.NOT_READY)
-    await play.fault(play.section.lock, "silent", on=False)
+    await play.wait_for_notification(Notification.NOT_READY)
+    await play.set_fault(play.section.lock, "silent", on=False)
     await _wait_and_acknowledge(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
 
 async def _lock_late(play: ScenarioRun) -> None:
     """The bolt moves only after the lock's declared latency, twice over: too late to let anybody in."""
-    parcels = await play.promised()
-    await play.fault(play.section.lock, "late", on=2 * play.plan.latency)
-    await play.shows(parcels)
-    await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
-    await play.log.until("bolt", within=20, state="withdrawn")
-    await play.fault(play.section.lock, "late", on=False)
-    await play.visit_ends()
+    parcels = await play.announce_delivery()
+    await play.set_fault(play.section.lock, "late", on=2 * play.plan.latency)
+    await play.scan_codes(parcels)
+    await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+    await play.log.wait_for_line("bolt", within=20, state="withdrawn")
+    await play.set_fault(play.section.lock, "late", on=False)
+    await play.wait_for_visit_end()
 
 
 async def _lock_lies(play: ScenarioRun) -> None:
     """The attack of 2018: the lock is cut off as the courier leaves, and somebody says "locked" in its name."""
-    parcels = await play.promised()
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
     await play.courier.walks_out()
-    await play.link(play.section.lock, up=False)
+    await play.set_link(play.section.lock, up=False)
     await play.courier.closes()
     await play.courier.leaves()
     await _forge_locked_report(play)
     await _wait_for_handover(play)
     play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
-    await play.link(play.section.lock, up=True)
+    await play.set_link(play.section.lock, up=True)
     await _acknowledge_incident(play)
 
 
@@ -109,11 +109,11 @@ async def _forge_locked_report(play: ScenarioRun) -> None:
 
 async def _bolt_in_the_air(play: ScenarioRun) -> None:
     """The bolt is thrown while the door is open: nobody pulls it back by radio, the owner is called."""
-    parcels = await play.promised()
-    await play.gets_in(parcels)
-    await play.fault(play.section.lock, "throw")
-    await play.alarm(AlarmCode.BOLT_IN_THE_AIR)
-    await play.phase(Phase.HANDED_TO_OWNER)
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
+    await play.set_fault(play.section.lock, "throw")
+    await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
+    await play.wait_for_phase(Phase.HANDED_TO_OWNER)
     await play.courier.walks_out()
     await play.courier.leaves()
     await play.resident.walks_in()
@@ -134,24 +134,24 @@ EXPECT_JAMMED = Expectation(
     house=DoorResult.HANDED_TO_OWNER,
     phases=PHASES_HANDED_OVER,
     alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
-    told=HANDOVER_NOTIFICATIONS,
+    notifications=HANDOVER_NOTIFICATIONS,
 )
 
 SCENARIOS = (
     Scenario(
         name="lock-jammed",
-        line=_("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
+        summary=_("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
         play=_lock_jammed,
         expected=EXPECT_JAMMED,
     ),
     Scenario(
         name="lock-silent",
-        line=_("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
+        summary=_("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
         play=_lock_silent,
         expected=replace(
             EXPECT_JAMMED,
             outcome=Outcome.UNKNOWN,
-            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
+            movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
             phases=(
                 Phase.RINGING,
                 Phase.UNLOCKING,
@@ -163,37 +163,37 @@ SCENARIOS = (
             ),
             refusals=(Refusal.NOT_READY,),
             alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
-            result="not_delivered",
+            retailer_state="not_delivered",
         ),
-        home=_with_short_command_life,
+        change_home=_with_short_command_life,
     ),
     Scenario(
         name="lock-late",
-        line=_("the lock acts after its declared latency: unknown, spent, and locked again"),
+        summary=_("the lock acts after its declared latency: unknown, spent, and locked again"),
         play=_lock_late,
         expected=Expectation(
             outcome=Outcome.UNKNOWN,
-            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
+            movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
             phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
             refusals=(Refusal.NOT_READY,),
             alarms=(AlarmCode.UNLOCK_UNKNOWN,),
-            told=USUAL_NOTIFICATIONS,
-            result="not_delivered",
+            notifications=USUAL_NOTIFICATIONS,
+            retailer_state="not_delivered",
         ),
     ),
     Scenario(
         name="lock-lies",
-        line=_("the lock is cut off and a liar says locked: not believed, handed to the owner"),
+        summary=_("the lock is cut off and a liar says locked: not believed, handed to the owner"),
         play=_lock_lies,
         expected=replace(EXPECT_JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
     ),
     Scenario(
         name="bolt-in-the-air",
-        line=_("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
+        summary=_("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
         play=_bolt_in_the_air,
         expected=replace(
             EXPECT_JAMMED,
-            moves=(
+            movements=(
                 DoorMovement.UNLOCKED,
                 DoorMovement.OPENED,
                 DoorMovement.BOLT_IN_THE_AIR,

@@ -21,7 +21,7 @@ MAX_CELSIUS = 6.0  # degrees Celsius that the promise allows
 
 
 async def _delivered(play: ScenarioRun) -> None:
-    await play.delivers(await play.promised())
+    await play.deliver(await play.announce_delivery())
 
 
 def _cold_place(play: ScenarioRun) -> str:
@@ -29,87 +29,87 @@ def _cold_place(play: ScenarioRun) -> str:
 
 
 async def _into_fridge(play: ScenarioRun) -> None:
-    parcels = await play.promised(place=_cold_place(play), max_celsius=MAX_CELSIUS)
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery(place=_cold_place(play), max_celsius=MAX_CELSIUS)
+    await play.enter_with_parcel(parcels)
     await play.courier.opens_fridge()
     await play.courier.closes_fridge()
-    await play.comes_out()
+    await play.leave_and_seal()
 
 
 async def _closes_behind_him(play: ScenarioRun) -> None:
     """He is locked in for a moment, comes out by the thumb-turn, and that too is filmed and locked again."""
-    parcels = await play.promised()
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
     await play.courier.closes()
-    await play.visit_ends()
+    await play.wait_for_visit_end()
     await play.courier.opens()
-    await play.comes_out()
+    await play.leave_and_seal()
 
 
 async def _three_trips(play: ScenarioRun) -> None:
     """The second time he leaves the door open, the third time he closes it: it is the same opening."""
-    parcels = await play.promised(codes=THREE_PARCEL_CODES)
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery(codes=THREE_PARCEL_CODES)
+    await play.enter_with_parcel(parcels)
     await play.courier.walks_out()
     await play.courier.scans(THREE_PARCEL_CODES[1])
     await play.courier.walks_in()
     await play.courier.puts_parcel()
     await play.courier.walks_out()
     await play.courier.closes()
-    await play.phase(Phase.RELOCKING, due=play.timing.stable)
+    await play.wait_for_phase(Phase.RELOCKING, due=play.timing.stable)
     await play.courier.scans(THREE_PARCEL_CODES[2])
     await play.courier.goes_in()
-    await play.comes_out()
+    await play.leave_and_seal()
 
 
 async def _never_entered(play: ScenarioRun) -> None:
-    parcels = await play.promised()
-    await play.shows(parcels)
-    await play.may_enter()
-    await play.visit_ends()
+    parcels = await play.announce_delivery()
+    await play.scan_codes(parcels)
+    await play.wait_for_unlocked()
+    await play.wait_for_visit_end()
     play.require(len(play.watch.events("release")) == 1, "the opening that nobody used is given back")
-    await play.delivers(parcels)
+    await play.deliver(parcels)
 
 
 async def _door_left_open(play: ScenarioRun) -> None:
-    parcels = await play.promised()
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery()
+    await play.enter_with_parcel(parcels)
     await play.courier.walks_out()
-    await play.log.until("signal", within=30, sound="close_the_door")
-    await play.alarm(AlarmCode.DOOR_LEFT_OPEN, due=play.timing.open_again)
+    await play.log.wait_for_line("signal", within=30, sound="close_the_door")
+    await play.wait_for_alarm(AlarmCode.DOOR_LEFT_OPEN, due=play.timing.open_again)
     await play.courier.closes()
     await play.courier.leaves()
-    await play.visit_ends()
+    await play.wait_for_visit_end()
 
 
 async def _fridge_left_open(play: ScenarioRun) -> None:
-    parcels = await play.promised(place=_cold_place(play), max_celsius=MAX_CELSIUS)
-    await play.gets_in(parcels)
+    parcels = await play.announce_delivery(place=_cold_place(play), max_celsius=MAX_CELSIUS)
+    await play.enter_with_parcel(parcels)
     await play.courier.opens_fridge()
-    await play.comes_out()
+    await play.leave_and_seal()
 
 
 async def _fridge_too_warm(play: ScenarioRun) -> None:
     """Too warm before the intent is a no; once it is cold enough the door opens; too warm inside is an alarm."""
-    await play.fridge_is_at(MAX_CELSIUS + 5)
+    await play.set_fridge_temperature(MAX_CELSIUS + 5)
     parcels = await play.retailer.promise(place=_cold_place(play), max_celsius=MAX_CELSIUS)
-    await play.told(Notification.NOT_READY)
-    await play.cameras_live()
+    await play.wait_for_notification(Notification.NOT_READY)
+    await play.wait_for_cameras()
     await play.courier.scans(parcels.codes[0])
-    await play.refused(Refusal.FRIDGE_TOO_WARM)
-    await play.fridge_is_at(MAX_CELSIUS - 2)
-    await play.told(Notification.READY_AGAIN)
-    await play.a_moment_later()
-    await play.gets_in(parcels)
-    await play.fridge_is_at(MAX_CELSIUS + 5)
-    await play.alarm(AlarmCode.FRIDGE_TOO_WARM)
-    await play.fridge_is_at(MAX_CELSIUS - 2)
-    await play.comes_out()
+    await play.wait_for_refusal(Refusal.FRIDGE_TOO_WARM)
+    await play.set_fridge_temperature(MAX_CELSIUS - 2)
+    await play.wait_for_notification(Notification.READY_AGAIN)
+    await play.wait_for_new_scan()
+    await play.enter_with_parcel(parcels)
+    await play.set_fridge_temperature(MAX_CELSIUS + 5)
+    await play.wait_for_alarm(AlarmCode.FRIDGE_TOO_WARM)
+    await play.set_fridge_temperature(MAX_CELSIUS - 2)
+    await play.leave_and_seal()
 
 
 async def _part_delivered(play: ScenarioRun) -> None:
-    parcels = await play.promised(codes=THREE_PARCEL_CODES[:2])
-    await play.delivers(parcels)
+    parcels = await play.announce_delivery(codes=THREE_PARCEL_CODES[:2])
+    await play.deliver(parcels)
     missing = [body["missing"] for body in play.watch.events("outcome")]
     play.require(missing == [1], "one parcel is missing")
 
@@ -117,16 +117,16 @@ async def _part_delivered(play: ScenarioRun) -> None:
 SCENARIOS = (
     Scenario(
         name="delivered",
-        line=_("the right parcel, the right courier: one opening, filmed, locked again, sealed"),
+        summary=_("the right parcel, the right courier: one opening, filmed, locked again, sealed"),
         play=_delivered,
     ),
-    Scenario(name="into-fridge", line=_("a cold parcel goes into the kitchen's fridge"), play=_into_fridge),
+    Scenario(name="into-fridge", summary=_("a cold parcel goes into the kitchen's fridge"), play=_into_fridge),
     Scenario(
         name="closes-behind-him",
-        line=_("the courier closes the door behind him, is locked in and comes out by hand: a second film"),
+        summary=_("the courier closes the door behind him, is locked in and comes out by hand: a second film"),
         play=_closes_behind_him,
         expected=Expectation(
-            moves=(
+            movements=(
                 *MOVES_ONCE_IN_AND_OUT,
                 DoorMovement.UNLOCKED_BY_HAND,
                 DoorMovement.OPENED,
@@ -134,15 +134,15 @@ SCENARIOS = (
                 DoorMovement.LOCKED,
             ),
             phases=(*PHASES_WHOLE_VISIT, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
-            parts=2,
+            sealed_parts=2,
         ),
     ),
     Scenario(
         name="three-trips",
-        line=_("three parcels in three trips: one bolt withdrawal, one opening, locked once"),
+        summary=_("three parcels in three trips: one bolt withdrawal, one opening, locked once"),
         play=_three_trips,
         expected=Expectation(
-            moves=(
+            movements=(
                 DoorMovement.UNLOCKED,
                 DoorMovement.OPENED,
                 DoorMovement.CLOSED,
@@ -155,45 +155,45 @@ SCENARIOS = (
     ),
     Scenario(
         name="never-entered",
-        line=_("nobody goes in: locked, the opening given back, and a second try works"),
+        summary=_("nobody goes in: locked, the opening given back, and a second try works"),
         play=_never_entered,
         expected=Expectation(
-            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED, *MOVES_ONCE_IN_AND_OUT),
+            movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED, *MOVES_ONCE_IN_AND_OUT),
             phases=(*PHASES_WHOLE_VISIT[:3], *PHASES_WHOLE_VISIT[4:], *PHASES_WHOLE_VISIT),
-            told=(*USUAL_NOTIFICATIONS, *USUAL_NOTIFICATIONS),
-            proofs=2,
-            parts=2,
+            notifications=(*USUAL_NOTIFICATIONS, *USUAL_NOTIFICATIONS),
+            sealed_visits=2,
+            sealed_parts=2,
         ),
     ),
     Scenario(
         name="door-left-open",
-        line=_("the door is left open: the signal asks, then the owner is alarmed; locked once it is closed"),
+        summary=_("the door is left open: the signal asks, then the owner is alarmed; locked once it is closed"),
         play=_door_left_open,
         expected=Expectation(
             alarms=(AlarmCode.DOOR_LEFT_OPEN,),
-            told=(Notification.AT_THE_DOOR, Notification.DOOR_OPEN, Notification.LOCKED_AGAIN),
+            notifications=(Notification.AT_THE_DOOR, Notification.DOOR_OPEN, Notification.LOCKED_AGAIN),
         ),
     ),
     Scenario(
         name="fridge-left-open",
-        line=_("the fridge stays open: an alarm, and the door is locked all the same"),
+        summary=_("the fridge stays open: an alarm, and the door is locked all the same"),
         play=_fridge_left_open,
         expected=Expectation(alarms=(AlarmCode.FRIDGE_LEFT_OPEN,)),
     ),
     Scenario(
         name="fridge-too-warm",
-        line=_("a fridge too warm keeps the door shut; cold again it opens; too warm inside is an alarm"),
+        summary=_("a fridge too warm keeps the door shut; cold again it opens; too warm inside is an alarm"),
         play=_fridge_too_warm,
         expected=Expectation(
             refusals=(Refusal.FRIDGE_TOO_WARM,),
             alarms=(AlarmCode.FRIDGE_TOO_WARM,),
-            told=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS),
+            notifications=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS),
         ),
     ),
     Scenario(
         name="part-delivered",
-        line=_("one of two parcels is brought: partly delivered, one missing"),
+        summary=_("one of two parcels is brought: partly delivered, one missing"),
         play=_part_delivered,
-        expected=replace(Expectation(), outcome=Outcome.PARTLY_DELIVERED, result="partly_delivered"),
+        expected=replace(Expectation(), outcome=Outcome.PARTLY_DELIVERED, retailer_state="partly_delivered"),
     ),
 )

@@ -14,82 +14,82 @@ OTHER_LABEL_CODES = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product
 
 
 async def _wrong_code(play: ScenarioRun) -> None:
-    await play.promised()
+    await play.announce_delivery()
     await play.courier.arrives()
-    await play.in_vain(UNKNOWN_CODES[0], Refusal.UNKNOWN_CODE)
+    await play.scan_refused_code(UNKNOWN_CODES[0], Refusal.UNKNOWN_CODE)
 
 
 async def _three_wrong_codes(play: ScenarioRun) -> None:
     """After the third the right one does not help either."""
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     await play.courier.arrives()
     for code in UNKNOWN_CODES:
         await play.courier.scans(code)
-        await play.refused(Refusal.UNKNOWN_CODE)
-        await play.a_moment_later()
-    await play.alarm(AlarmCode.WRONG_CODE_LIMIT)
-    await play.in_vain(parcels.codes[0], Refusal.LOCKED_OUT)
+        await play.wait_for_refusal(Refusal.UNKNOWN_CODE)
+        await play.wait_for_new_scan()
+    await play.wait_for_alarm(AlarmCode.WRONG_CODE_LIMIT)
+    await play.scan_refused_code(parcels.codes[0], Refusal.LOCKED_OUT)
 
 
 async def _several_codes_on_one_label(play: ScenarioRun) -> None:
     """The parcel's own code takes the wrong attempt back that its label's other codes made."""
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     await play.courier.arrives()
     for code in OTHER_LABEL_CODES:
         await play.courier.scans(code)
-    await play.delivers(parcels)
+    await play.deliver(parcels)
 
 
 async def _too_early(play: ScenarioRun) -> None:
     parcels = await play.retailer.promise(starts_in=3600, ends_in=7200)
-    await play.in_vain(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
+    await play.scan_refused_code(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
 
 
 async def _too_late(play: ScenarioRun) -> None:
-    parcels = await play.promised(ends_in=6)
-    await play.until_window_ends(parcels)
-    await play.in_vain(parcels.codes[0], Refusal.EXPIRED)
+    parcels = await play.announce_delivery(ends_in=6)
+    await play.wait_for_window_end(parcels)
+    await play.scan_refused_code(parcels.codes[0], Refusal.EXPIRED)
 
 
 async def _already_used(play: ScenarioRun) -> None:
-    parcels = await play.promised()
-    await play.delivers(parcels)
-    await play.in_vain(parcels.codes[0], Refusal.ALREADY_USED)
+    parcels = await play.announce_delivery()
+    await play.deliver(parcels)
+    await play.scan_refused_code(parcels.codes[0], Refusal.ALREADY_USED)
 
 
 async def _scan_replayed(play: ScenarioRun) -> None:
     """Retained scans open nothing, live or stored, not even after a restart; a scan that comes twice is one."""
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     await play.courier.arrives()
     await play.courier.scans(parcels.codes[0], retain=True)
     await play.courier.scans(parcels.courier_code, retain=True)
-    await play.watch.event("note", within=20)  # of a run of stored ones one is noted
-    await play.dies()
-    await play.stays_shut()
+    await play.watch.wait_for_event("note", within=20)  # of a run of stored ones one is noted
+    await play.kill_gateway()
+    await play.wait_for_no_opening()
     play.require(not play.watch.events("ring"), "no retained scan rings")
-    await play.all_good()
-    await play.fault(play.section.scanners[0], "duplicates")
-    await play.delivers(parcels)
+    await play.wait_until_ready()
+    await play.set_fault(play.section.scanners[0], "duplicates")
+    await play.deliver(parcels)
 
 
 async def _courier_not_proven(play: ScenarioRun) -> None:
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     await play.courier.arrives()
-    await play.in_vain(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+    await play.scan_refused_code(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
 
 
 async def _window_ends_inside(play: ScenarioRun) -> None:
-    parcels = await play.promised(ends_in=play.timing.ring + play.timing.live + 4)
-    await play.gets_in(parcels)
-    await play.until_window_ends(parcels)
-    await play.comes_out()
+    parcels = await play.announce_delivery(ends_in=play.timing.ring + play.timing.live + 4)
+    await play.enter_with_parcel(parcels)
+    await play.wait_for_window_end(parcels)
+    await play.leave_and_seal()
 
 
 async def _cancelled(play: ScenarioRun) -> None:
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     answer = await play.retailer.cancel(parcels.id)
     play.require(answer["accepted"] is True, "the cancel is accepted")
-    await play.in_vain(parcels.codes[0], Refusal.CANCELLED)
+    await play.scan_refused_code(parcels.codes[0], Refusal.CANCELLED)
 
 
 async def _cancelled_before_offer(play: ScenarioRun) -> None:
@@ -98,92 +98,92 @@ async def _cancelled_before_offer(play: ScenarioRun) -> None:
     play.require(answer["accepted"] is True, "the cancel is accepted")
     parcels = await play.retailer.promise(id_="order-overtaken")
     play.require(parcels.answer["code"] == "cancelled", "the offer is refused as cancelled")
-    await play.in_vain(parcels.codes[0], Refusal.UNKNOWN_CODE)
+    await play.scan_refused_code(parcels.codes[0], Refusal.UNKNOWN_CODE)
 
 
 async def _code_collision(play: ScenarioRun) -> None:
     """Another brand promises the same code: it learns nothing, and the courier's code says whose parcel it is."""
-    parcels = await play.promised()
+    parcels = await play.announce_delivery()
     other = await play.retailer.promise(codes=DEFAULT_PARCEL_CODES, brand=1)
     play.require(other.answer.get("code") != "code_collision", "the second brand is not told of the first one's parcel")
-    await play.delivers(parcels)
+    await play.deliver(parcels)
 
 
 SCENARIOS = (
     Scenario(
         name="wrong-code",
-        line=_("an unknown code is refused, and nothing moves"),
+        summary=_("an unknown code is refused, and nothing moves"),
         play=_wrong_code,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="window_open"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), retailer_state="window_open"),
     ),
     Scenario(
         name="three-wrong-codes",
-        line=_("three different unknown codes lock the scanner out, for the right code too"),
+        summary=_("three different unknown codes lock the scanner out, for the right code too"),
         play=_three_wrong_codes,
         expected=replace(
             EXPECT_REFUSED,
             refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
             alarms=(AlarmCode.WRONG_CODE_LIMIT,),
-            result="window_open",
+            retailer_state="window_open",
         ),
     ),
     Scenario(
         name="several-codes-on-one-label",
-        line=_("a label's other barcodes are no wrong attempts: the parcel is delivered"),
+        summary=_("a label's other barcodes are no wrong attempts: the parcel is delivered"),
         play=_several_codes_on_one_label,
         expected=Expectation(refusals=(Refusal.UNKNOWN_CODE,) * 3),
     ),
     Scenario(
         name="too-early",
-        line=_("an hour before the window the door stays shut"),
+        summary=_("an hour before the window the door stays shut"),
         play=_too_early,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), result="scheduled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), retailer_state="scheduled"),
     ),
     Scenario(
         name="too-late",
-        line=_("after the window's end the door stays shut"),
+        summary=_("after the window's end the door stays shut"),
         play=_too_late,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.EXPIRED,), result="expired"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.EXPIRED,), retailer_state="expired"),
     ),
     Scenario(
         name="already-used",
-        line=_("a delivered parcel's code opens nothing a second time"),
+        summary=_("a delivered parcel's code opens nothing a second time"),
         play=_already_used,
         expected=Expectation(refusals=(Refusal.ALREADY_USED,)),
     ),
     Scenario(
         name="scan-replayed",
-        line=_("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
+        summary=_("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
         play=_scan_replayed,
-        expected=Expectation(deaths=1),
+        expected=Expectation(gateway_deaths=1),
     ),
     Scenario(
         name="courier-not-proven",
-        line=_("a parcel without the courier's one-time code is refused"),
+        summary=_("a parcel without the courier's one-time code is refused"),
         play=_courier_not_proven,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), result="window_open"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), retailer_state="window_open"),
     ),
     Scenario(
         name="window-ends-inside",
-        line=_("the window ends while the courier is inside: the visit ends as ever"),
+        summary=_("the window ends while the courier is inside: the visit ends as ever"),
         play=_window_ends_inside,
-        home=with_long_open_limit,
+        change_home=with_long_open_limit,
     ),
     Scenario(
         name="cancelled",
-        line=_("a cancelled delivery opens nothing"),
+        summary=_("a cancelled delivery opens nothing"),
         play=_cancelled,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.CANCELLED,), result="cancelled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.CANCELLED,), retailer_state="cancelled"),
     ),
     Scenario(
         name="cancelled-before-offer",
-        line=_("a cancel that overtakes its offer: the offer is dead, its code unknown"),
+        summary=_("a cancel that overtakes its offer: the offer is dead, its code unknown"),
         play=_cancelled_before_offer,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="cancelled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), retailer_state="cancelled"),
     ),
     Scenario(
         name="code-collision",
-        line=_("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
+        summary=_("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
         play=_code_collision,
     ),
 )

@@ -32,7 +32,7 @@ def test_the_list_tells_every_scenario_in_one_line(capsys: pytest.CaptureFixture
     demo("delivered", list_them=True)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [scenario.title for scenario in SCENARIOS]
-    assert all(scenario.line.to("en") in line for scenario, line in zip(SCENARIOS, lines, strict=True))
+    assert all(scenario.summary.to("en") in line for scenario, line in zip(SCENARIOS, lines, strict=True))
 
 
 def test_an_unknown_scenario_is_a_mistake_not_a_traceback() -> None:

@@ -20,17 +20,17 @@ def say(watched: GatewayObserver, topic: str, /, **body: object) -> None:
 async def test_the_next_event_of_a_kind_is_found_once(tmp_path: Path) -> None:
     watched = watch(tmp_path)
     say(watched, "event", kind="phase", phase="ready")
-    watched.begin()
+    watched.mark_seen()
     say(watched, "event", kind="phase", phase="ringing")
     say(watched, "event", kind="answer", word="no", refusal="busy")
     say(watched, "event", kind="phase", phase="ready")
-    await watched.event("phase", phase="ringing", within=1)
-    await watched.event("phase", phase="ready", within=1)
-    await watched.event("answer", word="no", within=1)
+    await watched.wait_for_event("phase", phase="ringing", within=1)
+    await watched.wait_for_event("phase", phase="ready", within=1)
+    await watched.wait_for_event("answer", word="no", within=1)
     with pytest.raises(
         WaitTimeout, match=r"event phase ready. Seen instead: .*phase ringing; answer no busy; phase ready"
     ):
-        await watched.event("phase", phase="ready", within=0.05)
+        await watched.wait_for_event("phase", phase="ready", within=0.05)
 
 
 async def test_a_message_told_twice_is_one_message(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ async def test_what_a_box_showed_before_it_died_is_no_longer_known(tmp_path: Pat
     say(watched, "state", phase="ready", locked=True)
     assert watched.state["locked"] is True
     say(watched, "bridge", state="offline")
-    assert (watched.online, watched.state) == (False, {})
+    assert (watched.is_online, watched.state) == (False, {})
 
 
 async def test_the_phone_keeps_every_checkpoint(tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ async def test_the_phone_keeps_every_checkpoint(tmp_path: Path) -> None:
 async def test_half_a_line_of_the_house_log_waits_for_its_other_half(tmp_path: Path) -> None:
     file = tmp_path / "house.jsonl"
     log = HouseLog(file, lambda _line: None)
-    log.look()
+    log.read_new_lines()
     file.write_text('{"what": "bolt", "state": "withdrawn"}\n{"what": "do')
-    log.look()
+    log.read_new_lines()
     assert len(log.lines) == 1
     with file.open("a") as more:
         more.write('or", "state": "open"}\n')
-    log.look()
+    log.read_new_lines()
     assert log.find("door", state="open") is not None
     with pytest.raises(WaitTimeout, match=r"in the house: door state closed. Seen instead: bolt withdrawn; door open"):
-        await log.until("door", state="closed", within=0.05)
+        await log.wait_for_line("door", state="closed", within=0.05)

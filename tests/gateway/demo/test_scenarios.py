@@ -35,7 +35,7 @@ def perron(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
 async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Path) -> None:
-    judged = await run_scenario(scenario, tmp_path, fast=True, audience=DemoObserver())
+    judged = await run_scenario(scenario, tmp_path, fast=True, observer=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     assert judged.result.ok
 
@@ -43,7 +43,7 @@ async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Pa
 @pytest.mark.slow
 async def test_a_delivery_at_real_times(tmp_path: Path) -> None:
     (scenario,) = find_scenarios("delivered")
-    judged = await run_scenario(scenario, tmp_path, fast=False, audience=DemoObserver())
+    judged = await run_scenario(scenario, tmp_path, fast=False, observer=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     ringing, unlocking = judged.result.phases[0].at, judged.result.phases[1].at
     assert 19.5 < (unlocking - ringing).total_seconds() < 40, "it rings for 20 s; a loaded machine sees that late"
@@ -55,7 +55,7 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
         """The courier never comes."""
 
     (scenario,) = find_scenarios("delivered")
-    judged = await run_scenario(replace(scenario, play=nothing), tmp_path, fast=True, audience=DemoObserver())
+    judged = await run_scenario(replace(scenario, play=nothing), tmp_path, fast=True, observer=DemoObserver())
     assert not judged.result.ok
     assert any("what bolt and door did" in complaint for complaint in judged.complaints)
 
@@ -74,7 +74,7 @@ def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -
 def test_the_list_names_exactly_the_promised_scenarios() -> None:
     assert {scenario.title for scenario in SCENARIOS} == set(PROMISED)
     assert len({scenario.title for scenario in SCENARIOS}) == len(SCENARIOS)
-    assert all(scenario.line.to("en") and "\n" not in scenario.line.to("en") for scenario in SCENARIOS)
+    assert all(scenario.summary.to("en") and "\n" not in scenario.summary.to("en") for scenario in SCENARIOS)
 
 
 def test_a_bare_name_means_all_its_variants() -> None:

@@ -27,7 +27,7 @@ def test_once_or_seldom_may_be_a_restart_that_overlaps() -> None:
 @pytest.mark.slow
 async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp_path: Path) -> None:
     async with run_whole_house(tmp_path) as play:
-        parcels = await play.promised()
+        parcels = await play.announce_delivery()
         sessions = iter(range(1, 1000))
 
         async def session() -> int:
@@ -47,14 +47,14 @@ async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp
         )
         running = asyncio.create_task(twin.run())
         try:
-            await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=60)
+            await play.watch.wait_until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=60)
         finally:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
         good = ("connected", "locked", "closed", "safe_mode")
-        await play.watch.until("connected", lambda: all(play.watch.state.get(one) for one in good), within=60)
-        play.watch.begin()
-        await play.shows(parcels)
-        await play.refused(Refusal.NOT_READY)
+        await play.watch.wait_until("connected", lambda: all(play.watch.state.get(one) for one in good), within=60)
+        play.watch.mark_seen()
+        await play.scan_codes(parcels)
+        await play.wait_for_refusal(Refusal.NOT_READY)
         assert "another_box" in (play.stage.folder / "gateway.log").read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[Runnin
         lambda: datetime.now(UTC),
         fast=True,
         language="en",
-        seats=lambda _scenario: DemoObserver(),
+        make_observer=lambda _scenario: DemoObserver(),
     )
     async with DemoSite(theatre, lan=lan) as site:
         running = asyncio.create_task(theatre.run())

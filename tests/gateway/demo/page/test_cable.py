@@ -51,7 +51,7 @@ async def line(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_what_is_said_at_one_end_is_heard_at_the_other_and_answered() -> None:
-    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.connect(end.port)) as (reader, writer):
         writer.write(b"one\n")
         assert await line(reader) == b"ONE\n"
         writer.write_eof()
@@ -60,11 +60,11 @@ async def test_what_is_said_at_one_end_is_heard_at_the_other_and_answered() -> N
 
 
 async def test_a_pulled_cable_carries_nothing_and_goes_on_when_it_is_back() -> None:
-    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.connect(end.port)) as (reader, writer):
         writer.write(b"one\n")
         await line(reader)
         cable.pull()
-        assert not cable.plugged
+        assert not cable.is_plugged
         writer.write(b"two\n")
         await asyncio.sleep(QUIET)
         assert end.heard == [b"one\n"]
@@ -74,7 +74,7 @@ async def test_a_pulled_cable_carries_nothing_and_goes_on_when_it_is_back() -> N
 
 async def test_a_connection_made_while_it_is_out_reaches_nobody_until_it_is_back() -> None:
     async with far() as end, CableRelay() as cable:
-        port = await cable.lay(end.port)
+        port = await cable.connect(end.port)
         cable.pull()
         async with near(port) as (reader, writer):
             writer.write(b"one\n")
@@ -87,7 +87,7 @@ async def test_a_connection_made_while_it_is_out_reaches_nobody_until_it_is_back
 async def test_what_its_sender_gave_up_on_while_it_was_out_never_arrives() -> None:
     """Half-open: the near end has gone, the far end cannot know it yet."""
     async with far() as end, CableRelay() as cable:
-        port = await cable.lay(end.port)
+        port = await cable.connect(end.port)
         async with near(port) as (reader, writer):
             writer.write(b"one\n")
             await line(reader)
@@ -103,7 +103,7 @@ async def test_what_its_sender_gave_up_on_while_it_was_out_never_arrives() -> No
 
 
 async def test_an_answer_stands_still_too() -> None:
-    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.connect(end.port)) as (reader, writer):
         writer.write(b"one\n")
         await line(reader)
         writer.write(b"two\n")
@@ -119,14 +119,14 @@ async def test_an_answer_stands_still_too() -> None:
 async def test_nobody_at_the_far_end_is_a_connection_that_ends() -> None:
     async with far() as end:
         port = end.port
-    async with CableRelay() as cable, near(await cable.lay(port)) as (reader, _):
+    async with CableRelay() as cable, near(await cable.connect(port)) as (reader, _):
         assert await line(reader) == b""
 
 
 async def test_leaving_it_ends_whatever_it_carries() -> None:
     async with far() as end:
         async with CableRelay() as cable:
-            reader, writer = await asyncio.open_connection("127.0.0.1", await cable.lay(end.port))
+            reader, writer = await asyncio.open_connection("127.0.0.1", await cable.connect(end.port))
             writer.write(b"one\n")
             await line(reader)
             cable.pull()

@@ -30,7 +30,7 @@ async def test_nobody_elses_page_plays_here(tmp_path: Path, path: str, headers: 
     async with serve_page(tmp_path) as page, ClientSession() as session:
         answer = await session.post(f"{page.address}{path}", data={"title": SHOW_TITLE}, headers=headers)
         assert answer.status == 403
-        assert page.theatre.playing is None
+        assert page.theatre.current_run is None
 
 
 async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_the_language_is_the_browsers_until_another_is_chosen(tmp_path: Pa
 @pytest.mark.slow
 async def test_the_feed_tells_what_is_shown_and_then_that_it_is_alive(tmp_path: Path) -> None:
     async with serve_page(tmp_path) as page, ClientSession() as session:
-        assert page.theatre.press("too-early")  # something is played already: nothing else begins
+        assert page.theatre.request_scenario("too-early")  # something is played already: nothing else begins
         async with session.ws_connect(f"{page.address}feed") as feed:
             first, second = [await feed.receive_json(timeout=5) for _ in range(2)]
         assert first["now"]["title"] in (None, "too-early")
@@ -83,7 +83,7 @@ async def test_in_a_network_only_who_has_the_terminals_address_sees_and_presses_
                 assert (await stranger.post(f"{base}{path}", data={"title": "too-early"})).status == 403
             for wrong in ("x", key[:-1], f"{key}x", "%C3%A9"):
                 assert (await stranger.get(f"{base}open/{wrong}")).status == 404
-            assert page.theatre.playing is None
+            assert page.theatre.current_run is None
             assert "QR" in await (await stranger.get(base, headers={"Accept-Language": "en"})).text()
             answer = await guest.get(page.address)
             assert (answer.status, str(answer.url)) == (200, base), "the secret does not stay in the address bar"

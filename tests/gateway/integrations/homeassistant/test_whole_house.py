@@ -31,10 +31,10 @@ async def test_a_delivery_is_followed_and_a_killed_gateway_leaves_nothing_that_l
     ha = FakeHomeAssistant()
     async with run_whole_house(tmp_path, shown) as play, ha.connected(play.plan.home):
         await ha.until(lambda: ha.shows("front") == "LOCKED")
-        parcels = await play.promised()
-        await play.delivers(parcels)
+        parcels = await play.announce_delivery()
+        await play.deliver(parcels)
         await ha.until(lambda: ha.shows("front") == "LOCKED" and ha.shows("front", "delivery") in {"idle", "expected"})
-        play.log.look()
+        play.log.read_new_lines()
         assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         assert [word for word in said(ha, "lock") if word not in {"UNLOCKING", "None"}] == [
             "LOCKED", "UNLOCKED", "LOCKING", "LOCKED",

@@ -57,13 +57,13 @@ def moves(play: ScenarioRun) -> int:
 
 async def in_vain(play: ScenarioRun, codes: tuple[str, str], refusal: Refusal) -> None:
     """The codes are shown and refused."""
-    play.watch.begin()
+    play.watch.mark_seen()
     await play.courier.arrives()
     for code in codes:
         await play.courier.scans(code)
-    await play.refused(refusal)
+    await play.wait_for_refusal(refusal)
     await play.courier.leaves()
-    await play.a_moment_later()
+    await play.wait_for_new_scan()
 
 
 @pytest.mark.slow
@@ -73,19 +73,19 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
     file, archive = tmp_path / "home.yaml", tmp_path / "backup.tar"
     async with run_whole_house(tmp_path) as play:
         box = play.plan.home.storage.folder
-        later = await play.promised(codes=("8L20524752033",), id_="later")
+        later = await play.announce_delivery(codes=("8L20524752033",), id_="later")
         during = await play.retailer.promise(codes=("8L20524752034",), id_="during")
-        play.watch.begin()
-        await play.gets_in(during)
+        play.watch.mark_seen()
+        await play.enter_with_parcel(during)
         made = await perron("backup", "--home", file, archive)
         assert made.returncode == 0, made.stderr
         assert "Not in it: the films of 1 visits that are not over yet" in made.stdout
         assert archive.stat().st_mode & 0o777 == 0o600
-        await play.comes_out()
+        await play.leave_and_seal()
         assert all(verify_proof(folder).ok for folder in (box / "visits").iterdir()), "the visit was not disturbed"
-        await play.all_good()
-        play.watch.begin()
-        await play.delivers(later)  # after the backup: the copy does not know
+        await play.wait_until_ready()
+        play.watch.mark_seen()
+        await play.deliver(later)  # after the backup: the copy does not know
         withdrawn = moves(play)
         assert withdrawn == 2
 
@@ -95,13 +95,13 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
         assert restored.returncode == 0, restored.stderr
         assert "Nothing opens yet" in restored.stdout
         await play.stage.gateway.begin()
-        await play.watch.offline_and_online(alive, within=60)
-        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=30)
+        await play.watch.wait_for_reconnect(alive, within=60)
+        await play.watch.wait_until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=30)
         await in_vain(play, (later.codes[0], later.courier_code), Refusal.ANNOUNCE_AGAIN)
-        await play.owner.says("acknowledge")
-        await play.watch.until("no safe mode", lambda: play.watch.state.get("safe_mode") is False, within=30)
-        await play.owner.says("permit", brand=later.brand)
-        await play.all_good()
+        await play.owner.send_request("acknowledge")
+        await play.watch.wait_until("no safe mode", lambda: play.watch.state.get("safe_mode") is False, within=30)
+        await play.owner.send_request("permit", brand=later.brand)
+        await play.wait_until_ready()
         await in_vain(play, (later.codes[0], later.courier_code), Refusal.ANNOUNCE_AGAIN)
         await in_vain(play, (during.codes[0], during.courier_code), Refusal.ALREADY_USED)
         assert moves(play) == withdrawn, "no second opening"
@@ -110,9 +110,9 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
         monkeypatch.setattr(actors, "machine_time", lambda: machine_time() + timedelta(seconds=58))
         anew = await play.retailer.promise(codes=("8L20524752035",), starts_in=-180, id_="anew")
         assert anew.answer["accepted"], anew.answer
-        await play.all_good()
-        play.watch.begin()
-        await play.delivers(anew)
+        await play.wait_until_ready()
+        play.watch.mark_seen()
+        await play.deliver(anew)
         assert moves(play) == withdrawn + 1
 
 

@@ -73,8 +73,8 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
     async with run_whole_house(tmp_path, soon_over, rigged=False) as play:
         box: Home = play.plan.home
         pid = reload.gateway_pid(box.storage.folder)
-        parcels = await play.promised()
-        await play.gets_in(parcels)
+        parcels = await play.announce_delivery()
+        await play.enter_with_parcel(parcels)
 
         right = file.read_text(encoding="utf-8")
         written(file, misspelt)
@@ -91,7 +91,7 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         written(file, of_another_name)
         waits = await asked(file)
         assert (waits.returncode, "at front a visit runs" in waits.stdout) == (0, True), waits.stderr
-        assert play.watch.online, "nothing has ended"
+        assert play.watch.is_online, "nothing has ended"
 
         old = public(box)
         rotated = await perron("rotate-key", "--home", str(file))
@@ -99,17 +99,17 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         assert public(box) == old
 
         waiting = asyncio.create_task(asked(file, "--wait"))
-        await play.comes_out()
+        await play.leave_and_seal()
         applied = await waiting
         assert (applied.returncode, "Applied" in applied.stdout) == (0, True), applied.stderr
         assert reload.gateway_pid(box.storage.folder) == pid, "no supervisor is needed"
         assert not play.stage.gateway.deaths
-        await play.all_good()
+        await play.wait_until_ready()
 
         again = await play.retailer.promise()
-        await play.all_good()
-        play.watch.begin()
-        await play.delivers(again)
+        await play.wait_until_ready()
+        play.watch.mark_seen()
+        await play.deliver(again)
         phases = [body["phase"] for body in play.watch.events("phase")]
         assert Phase.LOCKED_AGAIN in phases
         proofs = sorted((box.storage.folder / "visits").iterdir())
