@@ -1,6 +1,6 @@
 """Observes the house's broker: keeps all messages in order, and waits for one.
 
-It also stands for the owner's phone: the last signed checkpoint of the log is kept in a file outside the box.
+The observer of the broker also plays the owner's phone: it appends each signed checkpoint of the log to a file.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ Body = Mapping[str, Any]
 
 
 class WaitTimeout(Exception):  # noqa: N818 - it says what happened
-    """What was awaited did not come in time; the text says what was awaited and what was seen instead."""
+    """An awaited event did not come in time; the text says which, and what came instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedMessage:
-    """One message from the gateway: the last word of its topic, and its body."""
+    """One message from the gateway: its kind, which is the last level of its topic, and its body."""
 
     kind: str
     body: Body
 
 
 class GatewayObserver:
-    """What was seen so far. `told` is called with each message as it comes."""
+    """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each."""
 
     def __init__(
         self, broker: BrokerSection, entrance: str, checkpoint_file: Path, on_message: Callable[[ObservedMessage], None]
@@ -54,7 +54,7 @@ class GatewayObserver:
         self._next: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Listen until cancelled, over every loss of the broker."""
+        """Listen until cancelled; connect again after each loss of the broker."""
         while True:
             with contextlib.suppress(ConnectionError):
                 clock = asyncio.get_running_loop().time
@@ -72,7 +72,7 @@ class GatewayObserver:
             case "bridge":
                 self.is_online = body["state"] == "online"
                 if not self.is_online:
-                    self.state = {}  # what it showed last is no longer known
+                    self.state = {}  # the last state is no longer known to be true
             case "checkpoint":
                 with self._checkpoint_file.open("ab") as phone:
                     phone.write(payload + b"\n")
@@ -88,9 +88,9 @@ class GatewayObserver:
         return [s.body for s in self.seen if s.kind == "event" and kind in (None, s.body["kind"])]
 
     def messages(self, *, urgent: bool, since_start: bool = True) -> list[Body]:
-        """Return what the owner was told, each message once however often it was delivered; alarms are urgent.
+        """Return the messages to the owner, each once however often it was delivered; alarms are urgent.
 
-        `whole`: from the start, else from what `begin` marked.
+        `since_start` False: only what came after `mark_seen`.
         """
         told: dict[object, Body] = {}
         for place, seen in enumerate(self.seen):
@@ -103,14 +103,14 @@ class GatewayObserver:
         return [s.body for s in self.seen if s.kind == kind]
 
     def mark_seen(self) -> None:
-        """From now on only what comes next is waited for."""
+        """Let later waits ignore all messages that have come so far."""
         self._mark, self._next = len(self.seen), {}
 
     async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float) -> None:
-        """Wait until `test` holds.
+        """Wait until `condition` holds, at most `within` seconds.
 
         Raises:
-            WaitTimeout: it did not within so many seconds.
+            WaitTimeout: it did not hold in time.
         """
         try:
             async with asyncio.timeout(within):
@@ -123,18 +123,18 @@ class GatewayObserver:
     async def wait_for_event(self, kind: str, *, within: float, **facts: object) -> Body:
         """Wait for the next event of this kind with these facts, and return it.
 
-        Events of one kind are waited for in their order: one that came before the last one found is not found again.
+        Each call continues after the event of this kind that the last call returned.
 
         Raises:
-            WaitTimeout: none came within so many seconds.
+            WaitTimeout: none came within `within` seconds.
         """
         return await self._wait_for_next("event", within=within, kind=kind, **facts)
 
     async def wait_for_message(self, about: str, *, urgent: bool, within: float) -> Body:
-        """Wait for the owner's next message (an alarm is urgent) about this, and return it.
+        """Wait for the owner's next message about this (an alarm is urgent), and return it.
 
         Raises:
-            WaitTimeout: none came within so many seconds.
+            WaitTimeout: none came within `within` seconds.
         """
         return await self._wait_for_next("message", within=within, about=about, urgent=urgent)
 
@@ -152,15 +152,15 @@ class GatewayObserver:
         said = " ".join(str(value) for value in facts.values())
         await self.wait_until(f"{word} {said}", lambda: found() is not None, within=within)
         place = found()
-        assert place is not None  # noqa: S101 - it was just there, and nothing is ever taken away
+        assert place is not None  # noqa: S101 - the condition has found it, and messages are never removed
         self._next[cursor] = place + 1
         return self.seen[place].body
 
     async def wait_for_reconnect(self, since: int, *, within: float) -> None:
-        """Wait until the box was said to be offline, and online again after that, both after place `since`.
+        """Wait until messages after number `since` report the box offline, then online.
 
         Raises:
-            WaitTimeout: not within so many seconds.
+            WaitTimeout: they did not come within `within` seconds.
         """
 
         def said() -> list[str]:
@@ -172,7 +172,7 @@ class GatewayObserver:
         await self.wait_until("the box offline, then online", back, within=within)
 
     def last_messages(self) -> str:
-        """What was seen last, in one line, newest last."""
+        """Return the last messages as one line, the newest last."""
         return "; ".join(_short_text(seen) for seen in self.seen[-MAX_SHOWN_MESSAGES:]) or "nothing at all"
 
 
@@ -194,7 +194,7 @@ def _short_text(seen: ObservedMessage) -> str:
 
 
 class HouseLog:
-    """The simulated house's physical log, read as it grows."""
+    """Reads the simulated house's physical log as it grows."""
 
     def __init__(self, path: Path, on_line: Callable[[LogLine], None]) -> None:
         self.path = path
@@ -204,13 +204,13 @@ class HouseLog:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Read on until cancelled."""
+        """Read new lines until cancelled."""
         while True:
             self.read_new_lines()
             await asyncio.sleep(POLL_INTERVAL_S / 2)
 
     def read_new_lines(self) -> None:
-        """Read what was written since."""
+        """Read the lines that were written since the last call."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -225,7 +225,7 @@ class HouseLog:
             self._changed.set()
 
     def find(self, what: str, *, after: int = 0, **facts: object) -> LogLine | None:
-        """Return the first line after `after` of this kind and with these facts."""
+        """Return the first line of this kind with these facts, from line number `after` on; None: there is none."""
         return next(
             (
                 line
@@ -239,7 +239,7 @@ class HouseLog:
         """Wait for a line of this kind with these facts, and return it.
 
         Raises:
-            WaitTimeout: none was written within so many seconds.
+            WaitTimeout: none was written within `within` seconds.
         """
         try:
             async with asyncio.timeout(within):

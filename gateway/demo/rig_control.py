@@ -1,7 +1,7 @@
 """The demo's controls of a box: JSON lines over a Unix socket, each answered with `{}`.
 
-It is what the world does to a box: the reading of its wall clock, the free space of its disk, its sudden death at a
-named point, the owner's stop that arrives exactly at such a point.
+The commands change what a real box gets from outside: its wall clock, the free space of its disk, a crash at a named
+point, an owner's stop that arrives at such a point.
 """
 
 import asyncio
@@ -36,48 +36,48 @@ class RigCommand(BaseModel):
 
 
 class SetClock(RigCommand):
-    """The wall clock reads so many seconds more than it should."""
+    """Shift the wall clock by `offset` seconds."""
 
     do: Literal["set_clock"] = "set_clock"
     offset: float
 
 
 class SetFreeSpace(RigCommand):
-    """The disk has so many bytes free; None: what is true."""
+    """Set the free space of the disk in bytes; None: the real one."""
 
     do: Literal["set_free"] = "set_free"
     bytes: int | None
 
 
 class KillAtPoint(RigCommand):
-    """The process ends without a word (SIGKILL) when it reaches this point; None: at once."""
+    """Kill the process (SIGKILL) when it reaches this point; None: at once."""
 
     do: Literal["die_at"] = "die_at"
     point: CrashPoint | None
 
 
 class StopAtPoint(RigCommand):
-    """The owner's stop arrives when the process reaches this point."""
+    """Deliver an owner's stop when the process reaches this point."""
 
     do: Literal["stop_at"] = "stop_at"
     point: CrashPoint
 
 
 class SetPhoneLanguages(RigCommand):
-    """The phones are told in these languages, in the order in which they stand in their file."""
+    """Set the languages of the phones, in the order of their file."""
 
     do: Literal["speak"] = "speak"
     languages: tuple[str, ...]
 
 
 class GetBoxStatus(RigCommand):
-    """Nothing is turned: answered with a `BoxStatus`."""
+    """Ask for a `BoxStatus`; change nothing."""
 
     do: Literal["look"] = "look"
 
 
 class BoxStatus(BaseModel):
-    """What the box itself thinks of its cameras' pictures and of its clock, at this moment."""
+    """The box's present proofs of live pictures, by camera, and whether it trusts its clock."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,10 +92,10 @@ RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(AnyRigC
 
 
 class RigClient:
-    """The other end of the socket.
+    """Sends commands to the rigged gateway's socket.
 
-    async with Handles(socket) as handles:
-        await handles.turn(KillAtPoint(point="after-commit"))
+    async with RigClient(socket) as rig:
+        await rig.apply(KillAtPoint(point="after-commit"))
     """
 
     def __init__(self, socket: Path) -> None:
@@ -115,17 +115,17 @@ class RigClient:
                 await self._streams[1].wait_closed()
 
     async def apply(self, change: RigChange) -> None:
-        """Turn a handle; returns when it is turned, or when the process has died of it.
+        """Apply a change; returns when it is applied, or when the process has died of it.
 
         Raises:
-            ConnectionError: not connected, or the handle was not understood.
+            ConnectionError: not connected, or the gateway rejected the change.
         """
         answer = await self._send(change)
         if answer and json.loads(answer) != {}:
             raise ConnectionError(f"the gateway did not understand: {answer!r}")
 
     async def status(self) -> BoxStatus:
-        """Return what the box thinks of its cameras and its clock.
+        """Return the box's view of its cameras and its clock.
 
         Raises:
             ConnectionError: not connected, or the gateway has died.

@@ -1,6 +1,6 @@
-"""`python -m gateway.demo.rigged --home FILE --control SOCKET`: the real gateway with handles that only a demo needs.
+"""`python -m gateway.demo.rigged --home FILE --control SOCKET`: the real gateway with a control socket for the demo.
 
-Nothing in it decides otherwise than `gateway.app` does; what can be turned stands in `gateway.demo.rig_control`.
+It decides as `gateway.app` does. `gateway.demo.rig_control` defines the commands of the socket.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from gateway.system.clock import machine_time
 
 
 class RiggedApp(App):
-    """The gateway with its handles."""
+    """The gateway with a clock, a disk and crash points that a demo can control."""
 
     def __init__(self, home: Home) -> None:
         self._clock_offset_s = 0.0
@@ -69,12 +69,12 @@ class RiggedApp(App):
         return InboundMessage(topic=entrance_topic(entrance, "set"), payload=wish, retain=False, session=0)
 
     async def serve(self, control: Path) -> None:
-        """Let the handles be turned until cancelled."""
+        """Serve the control socket until cancelled."""
         server = await asyncio.start_unix_server(self._listen, control)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            server.close()  # not waited for: whoever looks on does not hold up the box's end
+            server.close()  # without wait_closed(): an open client must not delay the end of the box
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -125,14 +125,14 @@ async def _run(home: Home, control: Path, app_class: Callable[[Home], RiggedApp]
 
 
 def _die_with_parent(video: Path) -> None:
-    """End at once, and the video process too, which outlives a gateway on purpose: the demo was killed."""
+    """End the video process, which outlives a gateway on purpose, then this process: the demo was killed."""
     with contextlib.suppress(OSError, ValueError):  # it has not begun yet, or has ended
         os.kill(read_pid(video), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(app_class: Callable[[Home], RiggedApp] = RiggedApp) -> None:
-    """Run until SIGTERM; `made` builds the gateway."""
+    """Run until SIGTERM; `app_class` builds the gateway."""
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.rigged", description="The gateway, for the demo.")
     parser.add_argument("--home", type=Path, required=True, help="the house file")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket of its handles")

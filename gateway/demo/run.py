@@ -21,19 +21,19 @@ PICTURE_NAME = "visit.svg"
 
 
 class DemoObserver:
-    """Who looks on. This one is silent; `gateway.demo.terminal` has one that prints."""
+    """Observes a run. This one does nothing; `gateway.demo.terminal` has one that prints."""
 
     def on_start(self, what: str) -> None:
-        """Learn what is being started."""
+        """Called with the name of a part before it starts."""
 
     def on_event(self, what: ObservedMessage | LogLine) -> None:
-        """Learn what the gateway said (`ObservedMessage`) or what happened in the house (`LogLine`)."""
+        """Called with each message of the gateway and each line of the house's physical log."""
 
     def on_action(self, who: str, what: str) -> None:
-        """Learn what somebody does."""
+        """Called before a person, the house or the box does something: `who` does `what`."""
 
 
-async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by one
+async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
     scenario: Scenario,
     folder: Path,
     *,
@@ -44,7 +44,7 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
 ) -> Judgement:
     """Play a scenario in `folder`, judge it, and draw its picture there (`PICTURE_NAME`).
 
-    `language` is what the owner is told in (None: as `config/home.yaml` says); `afterwards` runs while everything is
+    `language` is that of the owner's messages (None: as in `config/home.yaml`); `on_judged` runs while everything is
     still up.
 
     Raises:
@@ -64,7 +64,7 @@ async def run_scenario(  # noqa: PLR0913 - what a run may be told, named one by 
 
 
 async def _wait_for_result(expected: str | None, observer: GatewayObserver) -> None:
-    """Give the retailer's last word, which comes beside the visit, its time; whether it came is judged later."""
+    """Wait for the retailer's last result, which comes beside the visit; `judge` checks later whether it came."""
 
     def said() -> bool:
         states = [body["state"] for body in observer.bodies("result") if body.get("state")]
@@ -75,7 +75,7 @@ async def _wait_for_result(expected: str | None, observer: GatewayObserver) -> N
 
 
 async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str | None:
-    """Play; return why it could not be played to its end, if so."""
+    """Play the scenario; return why it ended early, or None."""
     try:
         await scenario.play(ScenarioRun(stage, observer.on_action))
     except (WaitTimeout, Impossible, ConnectionError, Failure) as failure:

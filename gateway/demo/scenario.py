@@ -30,13 +30,13 @@ USUAL_NOTIFICATIONS = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """Everything that must have happened, and nothing else may have.
+    """Everything that a run must result in; any other result fails it.
 
-    `moves` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and `told` are in
-    order; `alarms` too, each named once however often it was raised. On a slow machine the owner may be told what
-    `perhaps_told` names as well. `proofs` is how many visits (or incidents) left a sealed folder, `gaps` the cameras
-    whose films have declared holes, `deaths` how often the gateway was killed. `result` is the delivery's last word to
-    its retailer.
+    `movements` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and
+    `notifications` are in order; `alarms` too, each once however often it was raised. On a slow machine the owner may
+    also get `optional_notifications`. `sealed_visits` counts visits and incidents with a sealed folder. Films of
+    `cameras_with_gaps` declare gaps. `gateway_deaths` counts the kills. `retailer_state` is the last state of the
+    delivery that the retailer received.
     """
 
     outcome: Outcome | None = Outcome.DELIVERED
@@ -64,11 +64,14 @@ EXPECT_REFUSED = Expectation(
     sealed_parts=0,
     retailer_state=None,
 )
-"""A scan that is refused at once: no visit, and nothing moves."""
+"""A scan that the box refuses at once: no visit begins and nothing moves."""
 
 
 class ScenarioRun:
-    """What a scenario plays with."""
+    """What a scenario acts on: people, devices, faults, and what it waits for.
+
+    A method that waits raises `WaitTimeout` if the awaited event does not come in time.
+    """
 
     def __init__(self, stage: Stage, narrate: OnAction) -> None:
         plan, house = stage.plan, stage.house
@@ -96,10 +99,10 @@ class ScenarioRun:
         return self.plan.section
 
     def require(self, holds: bool, requirement: str) -> None:
-        """Note what must hold beside all that the expectation says.
+        """Check what must hold in addition to the expectation.
 
         Raises:
-            WaitTimeout: it does not.
+            WaitTimeout: it does not hold.
         """
         if not holds:
             raise WaitTimeout(f"required: {requirement}. Seen instead: {self.watch.last_messages()}")
@@ -107,24 +110,24 @@ class ScenarioRun:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     async def set_fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
-        """Switch a device's fault on or off, or let a mishap happen."""
+        """Switch a device's fault on or off, or set its value."""
         self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
         await self.house.ask(ask.SetFault(device=device, fault=fault, on=on))
 
     async def set_link(self, device: str, *, up: bool) -> None:
-        """Cut a device's link, or let it come back."""
+        """Cut or restore a device's link to the broker."""
         self.narrate("house", f"{device} is {'back' if up else 'cut off'}")
         await self.house.ask(ask.SetLink(device=device, up=up))
 
     async def set_fridge_temperature(self, celsius: float) -> None:
-        """Let the fridge be so warm."""
+        """Set the fridge's temperature."""
         self.narrate("house", f"the fridge is at {celsius:.0f} °C")
         await self.house.ask(ask.SetTemperature(celsius=celsius))
 
-    # ---- what most scenarios share -----------------------------------------------------------------------------------
+    # ---- waits and acts that scenarios share ------------------------------------------------------------------------
 
     async def wait_for_cameras(self) -> None:
-        """Wait until every camera of the entrance shows live pictures: a window is open, so they run."""
+        """Wait until each camera of the entrance has live pictures; they run while a window is open."""
         await self.watch.wait_until("live pictures of every camera", self._are_cameras_live, within=TIMEOUT_MARGIN_S)
 
     def _are_cameras_live(self) -> bool:
@@ -133,7 +136,7 @@ class ScenarioRun:
         return all(cameras.get(name, {}).get("live") for name in names)
 
     async def wait_until_ready(self) -> None:
-        """Wait until lock, door, disk and cameras are good: a scan would be accepted."""
+        """Wait until lock, door, disk and cameras are good, so that the box would accept a scan."""
 
         def good() -> bool:
             facts = ("connected", "locked", "closed", "disk")
@@ -142,9 +145,9 @@ class ScenarioRun:
         await self.watch.wait_until("lock, door, disk and cameras good", good, within=TIMEOUT_MARGIN_S)
 
     async def announce_delivery(self, **facts: object) -> PromisedDelivery:
-        """Let a delivery be promised for now, and the cameras begin; what is judged and waited for begins after that.
+        """Announce a delivery for now and wait for the cameras; later waits see only what comes after that.
 
-        On a slow machine cameras begin so late that the box rightly says it is not ready, and then that it is.
+        On a slow machine cameras start so late that the box correctly reports "not ready" and then "ready again".
         """
         parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
         await self.wait_for_cameras()
@@ -153,28 +156,28 @@ class ScenarioRun:
         return parcels
 
     def _is_ready_again(self) -> bool:
-        """Whether nothing lacks, and the owner was told of each time at which something that lacked came back."""
+        """Return whether nothing is lacking and the owner was notified of each return to readiness."""
         lacks = [bool(body["lacking"]) for body in self.watch.events("readiness")]
         returns = sum(before and not after for before, after in pairwise(lacks))
         told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
         return not any(lacks[-1:]) and told >= returns
 
     async def scan_codes(self, parcels: PromisedDelivery, *, code: int = 0) -> None:
-        """The courier comes and scans a parcel and the one-time code."""
+        """Let the courier come and scan a parcel and the one-time code."""
         await self.courier.arrives()
         await self.courier.scans(parcels.codes[code])
         await self.courier.scans(parcels.courier_code)
 
     async def wait_for_phase(self, phase: str, *, due: float = 0) -> None:
-        """Wait until the entrance goes to this phase next, `due` seconds and our patience long."""
+        """Wait until the entrance enters this phase, at most `due` seconds plus `TIMEOUT_MARGIN_S`."""
         await self.watch.wait_for_event("phase", within=due + TIMEOUT_MARGIN_S, phase=phase)
 
     async def wait_for_ringing(self) -> None:
-        """Wait until it rings: the scan was accepted."""
+        """Wait until the bell rings: the box has accepted the scan."""
         await self.wait_for_phase(Phase.RINGING)
 
     async def wait_for_unlocked(self) -> None:
-        """Wait for the green light: the lock says that the door is unlocked."""
+        """Wait for the green light: the lock reports that the door is unlocked."""
         await self.wait_for_phase(Phase.UNLOCKED, due=self.timing.ring + self.timing.live)
 
     async def wait_for_locked_again(self) -> None:
@@ -190,7 +193,7 @@ class ScenarioRun:
         await self.wait_for_phase("ready", due=self.timing.post_roll + 2 * self.timing.film_closes)
 
     async def wait_for_incident_seal(self) -> None:
-        """Wait until an incident's film is sealed: the phone then gets a checkpoint that names it."""
+        """Wait until an incident's film is sealed; the owner's phone then gets a checkpoint that names it."""
         await self.watch.wait_until(
             "an incident's seal", self._is_incident_sealed, within=self.timing.film_closes + TIMEOUT_MARGIN_S
         )
@@ -205,13 +208,13 @@ class ScenarioRun:
         await self.wait_for_seal()
 
     async def enter_with_parcel(self, parcels: PromisedDelivery) -> None:
-        """The courier scans, is let in and puts a parcel down."""
+        """Let the courier scan, enter and put a parcel down."""
         await self.scan_codes(parcels)
         await self.wait_for_unlocked()
         await self.courier.goes_in()
 
     async def leave_and_seal(self) -> None:
-        """The courier comes out and closes the door; wait for the visit's end."""
+        """Let the courier come out and close the door; wait for the end of the visit."""
         await self.courier.comes_out()
         await self.wait_for_visit_end()
 
@@ -221,24 +224,24 @@ class ScenarioRun:
         await self.leave_and_seal()
 
     async def wait_for_no_opening(self) -> None:
-        """Wait for as long as an opening could still follow: then nothing has moved and nothing will."""
+        """Wait for as long as an opening could still follow."""
         await asyncio.sleep(self.timing.ring + self.timing.label + self.plan.latency + 1)
 
     async def scan_refused_code(self, code: str, refusal: Refusal, *, due: float = 0) -> None:
-        """The courier scans this, hears no for this reason, and nothing moves."""
+        """Let the courier scan a code that the box refuses for this reason; nothing may move."""
         await self.courier.scans(code)
         await self.wait_for_refusal(refusal, due=due)
         await self.wait_for_no_opening()
 
     async def wait_for_window_end(self, parcels: PromisedDelivery) -> None:
-        """Wait until this promise's window is over, and the box has noticed."""
+        """Wait until the delivery's window is over and the box has noticed it."""
         left = max(0.0, (parcels.window.end - machine_time()).total_seconds())
         await self.watch.wait_until(
             "the window over", lambda: self.watch.state.get("expecting") is False, within=left + TIMEOUT_MARGIN_S
         )
 
     async def kill_gateway(self, point: CrashPoint | None = None) -> None:
-        """Kill the gateway: now, and wait until it is back; or when it comes to this point."""
+        """Kill the gateway when it reaches `point`; None: now, and wait until it is back."""
         self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
         self._online_since = len(self.watch.seen)
         async with self.stage.rig() as handles:
@@ -247,26 +250,26 @@ class ScenarioRun:
             await self.wait_for_gateway()
 
     async def wait_for_gateway(self) -> None:
-        """Wait until the gateway has died and is back at the broker."""
+        """Wait until the gateway has died and has connected to the broker again."""
         await self.watch.wait_for_reconnect(self._online_since, within=2 * TIMEOUT_MARGIN_S)
         self.narrate("box", "is back")
 
     async def wait_for_new_scan(self) -> None:
-        """Wait until the same code counts as scanned anew."""
+        """Wait until the same code counts as a new scan."""
         await asyncio.sleep(self.timing.merge + 0.2)
 
     async def wait_for_refusal(self, refusal: Refusal, *, due: float = 0) -> Body:
-        """Wait for a no with this reason."""
+        """Wait for a refusal with this reason and return its event."""
         return await self.watch.wait_for_event(
             "answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value
         )
 
     async def wait_for_notification(self, notification: Notification, *, due: float = 0) -> Body:
-        """Wait until the owner is told this."""
+        """Wait for this notification to the owner and return it."""
         return await self.watch.wait_for_message(notification.value, urgent=False, within=due + TIMEOUT_MARGIN_S)
 
     async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
-        """Wait for an alarm: in the owner's messages, which outlive the box's death."""
+        """Wait for an alarm and return it. Alarms are messages to the owner, which survive a crash of the box."""
         return await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
 
 
@@ -275,7 +278,7 @@ ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario, or one variant of it. `home`, `house` and then `plan` change what the run is made of."""
+    """One scenario, or one variant of it. `change_home`, `change_house` and `change_plan` are applied in this order."""
 
     name: str
     summary: Text
@@ -288,9 +291,9 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """Its name as it is written on the command line."""
+        """Its name on the command line."""
         return self.name if self.variant is None else f"{self.name}:{self.variant}"
 
     def apply_to(self, plan: DemoPlan) -> DemoPlan:
-        """The run's plan with this scenario's changes."""
+        """Return the run's plan with this scenario's changes."""
         return self.change_plan(replace(plan, home=self.change_home(plan.home), house=self.change_house(plan.house)))

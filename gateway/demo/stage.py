@@ -29,7 +29,7 @@ class UnriggedGateway(LoggedProcess):
 
 
 class PrivateBroker:
-    """The run's own broker, which can be paused and can break."""
+    """The run's own broker; a scenario can pause it and kill it."""
 
     def __init__(self, plan: DemoPlan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
@@ -104,7 +104,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by one
+async def open_stage(  # noqa: PLR0913 - each part of a run has a name
     plan: DemoPlan,
     folder: Path,
     *,
@@ -113,12 +113,13 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
     is_rigged: bool = True,
     module: str = "gateway.demo.rigged",
 ) -> AsyncIterator[Stage]:
-    """Set everything up, and take everything down again, whatever happens.
+    """Start broker, simulated house and gateway; end all of them when the block is left.
 
-    Unless it is `rigged` the gateway is `perron run` itself, and has no handles. `module`: the rigged one's.
+    `is_rigged` False starts `perron run` itself, which has no control socket for `rig_control`. `module` is the rigged
+    gateway's. `on_start` gets the name of each part before it starts, `on_event` each message and line of the log.
 
     Raises:
-        ProcessDied: a process did not start; the text tells its last words.
+        ProcessDied: a process did not start; the text ends with the last lines of its log.
         gateway.mqtt.mosquitto.provisioning.BrokerMissing: there is no broker.
     """
     plan.write(folder)
@@ -158,10 +159,7 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
-        await watch.wait_until(
-            "the entrance connected, locked and closed", lambda: _is_ready(watch), within=START_TIMEOUT_S
-        )
-        watch.mark_seen()
+        await _wait_until_ready(watch)
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             handles=handles, video=video,
@@ -170,7 +168,7 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
 
 @contextlib.asynccontextmanager
 async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnStart) -> AsyncIterator[None]:
-    """The radio's own broker, and the guard between it and the house's, in a run that has one."""
+    """Run the radio's own broker and the guard, if this run has a guard."""
     if guard_setup is None:
         yield
         return
@@ -183,6 +181,12 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             yield
         finally:
             await guard.end()
+
+
+async def _wait_until_ready(watch: GatewayObserver) -> None:
+    what = "the entrance connected, locked and closed"
+    await watch.wait_until(what, lambda: _is_ready(watch), within=START_TIMEOUT_S)
+    watch.mark_seen()
 
 
 def _is_ready(watch: GatewayObserver) -> bool:
