@@ -36,7 +36,7 @@ async def create_claim(
     """What `perron hub-claim` does."""
     at = now or hub.hub.now()
     authority = HubAuthority.load(file.folder, now=at)
-    return await admin.create_claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
+    return await admin.create_claim(hub.hub.store, url=file.url, fingerprint=authority.fingerprint, now=at, home=home)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.hub.config import Webhooks
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.webhooks.connection import Lookup
 from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub, unknown_names
 from tests.receiver import WebhookReceiver, shared_receiver
@@ -51,7 +51,7 @@ class WebhookHouse:
         async with self.hub.hub.store.writing() as tx:
             for number in range(count):
                 await emit(
-                    tx, self.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
+                    tx, self.retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
                     sandbox=False, now=self.hub.hub.now(),
                 )  # fmt: skip
         self.hub.hub.wake_ups.messages()

@@ -99,7 +99,7 @@ def hub_claim(
 
     async def make(store: "HubStore") -> str:
         authority = HubAuthority.load(file.folder, now=now)
-        made = await create_claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
+        made = await create_claim(store, url=file.url, fingerprint=authority.fingerprint, now=now, home=again)
         print_line(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
         print_line(
             f"The hub's authority, to compare: {proquint_words(made.authority)}\nSHA-256 "

@@ -12,9 +12,9 @@ from typing import Any
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on
+from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
-from gateway.hub.sdk.told import format_event
 
 ENDPOINTS = "/v1/webhook_endpoints"
 

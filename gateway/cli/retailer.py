@@ -276,7 +276,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
-    from gateway.hub.sdk.told import format_event
+    from gateway.hub.sdk.event_text import format_event
 
     begun = after or _read_place(place)
 

@@ -37,16 +37,16 @@ async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox:
 
 
 async def create_claim(
-    store: HubStore, *, url: str, authority: str, now: datetime, home: str | None = None
+    store: HubStore, *, url: str, fingerprint: str, now: datetime, home: str | None = None
 ) -> ClaimCode:
     """Make a claim by which one box can join within a day, and return its code.
 
-    `authority` is the fingerprint of the hub's authority. With `home` that home joins again.
+    `fingerprint` is that of the hub's authority. With `home` that home joins again.
 
     Raises:
         HomeNotFound: the hub knows no home of this id.
     """
-    made = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=authority)
+    made = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=fingerprint)
     async with store.writing() as tx:
         if home is not None and await tx.scalar(select(homes.c.id).where(homes.c.id == home)) is None:
             raise HomeNotFound(home)

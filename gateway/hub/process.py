@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.hub.api import sandboxes
-from gateway.hub.api.apikeys import API_KEYS
+from gateway.hub.api.api_keys import API_KEYS
 from gateway.hub.api.availability import AVAILABILITY
 from gateway.hub.api.brands import BRANDS
 from gateway.hub.api.connections import CONNECTIONS
@@ -22,7 +22,7 @@ from gateway.hub.api.events import EVENTS, HUB
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.household import HOUSEHOLD
 from gateway.hub.api.sse import SseStreams
-from gateway.hub.api.webhookendpoints import WEBHOOK_ENDPOINTS
+from gateway.hub.api.webhook_endpoints import WEBHOOK_ENDPOINTS
 from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import BrokerFileKeeper
 from gateway.hub.boxes.browser_relay import BrowserRelay
@@ -106,24 +106,28 @@ class HubProcess:
                 await issue_missing_challenges(tx, self.now())
             registry = CollectorRegistry()
             tally, webhooks = HubMetrics(registry), self._file.webhooks
-            self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
-            self._deaf = StaleSubscriptions(
+            self.containment = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
+            self._stale_subscriptions = StaleSubscriptions(
                 self.store, now=self.now, monotonic=time.monotonic, disconnect=self._disconnect_home, metrics=tally,
                 wake_dispatcher=self.wake_dispatcher, check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - made later
             )  # fmt: skip
             self._dispatcher = JobDispatcher(
-                self.store, now=self.now, metrics=tally, on_unsubscribed=self._deaf.suspect, containment=self.contained
+                self.store,
+                now=self.now,
+                metrics=tally,
+                on_unsubscribed=self._stale_subscriptions.suspect,
+                containment=self.containment,
             )
-            self._sender = WebhookSender(
+            self._webhook_sender = WebhookSender(
                 self.store, destination_policy=webhooks.allowed, unseal=self.key.unseal,
                 max_attempts=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
                 sandbox_posts=webhooks.sandbox_posts,
-                containment=self.contained,
+                containment=self.containment,
             )  # fmt: skip
             self.wake_ups = WakeUps(jobs=self._dispatcher.wake_up, messages=self._wake_retailers)
             self.held_deliveries = HeldDeliveries(
-                self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.contained,
+                self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.containment,
                 monotonic=time.monotonic,
             )  # fmt: skip
             self._build_broker_connection(self.wake_ups, tally)
@@ -132,14 +136,14 @@ class HubProcess:
                 store=self.store,
                 now=self.now, wall=self._wall, registry=registry, ready=self._readiness, wake_ups=self.wake_ups,
                 signer=self.key,
-                streams=self._streams, relay=self._questions, extra=self._build_consent(self.wake_ups),
-                containment=self.contained,
+                streams=self._streams, relay=self._browser_relay, extra=self._build_consent(self.wake_ups),
+                containment=self.containment,
             )  # fmt: skip
             await self.site.open()
             try:
                 async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
                     for name, run in self._workers().items():
-                        group.create_task(self.contained.keep(name, run), name=name)
+                        group.create_task(self.containment.keep(name, run), name=name)
                     self.open.set()
             finally:
                 await self.site.close()
@@ -149,16 +153,18 @@ class HubProcess:
 
     def _home_operations(self) -> Sequence[ApiOperation]:
         """Return the operations by which boxes join, if the configuration says how they reach the broker."""
-        self._keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
+        self._broker_keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
         boxes = self._file.boxes
         if boxes is None:
             return ()
         authority = HubAuthority.load(self._file.folder, now=self.now())
         if self._file.rabbit is None:
-            self._keeper = BrokerFileKeeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+            self._broker_keeper = BrokerFileKeeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
             renew_certificates(self._file, authority, now=self.now())
-            self._keeper = ClusterAccountKeeper(self._file, self._file.rabbit, self.store, monotonic=time.monotonic)
+            self._broker_keeper = ClusterAccountKeeper(
+                self._file, self._file.rabbit, self.store, monotonic=time.monotonic
+            )
         return HomeOperations(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def wake_dispatcher(self) -> None:
@@ -167,29 +173,32 @@ class HubProcess:
 
     def _wake_retailers(self) -> None:
         self._streams.poll_now()
-        self._sender.wake_up()
+        self._webhook_sender.wake_up()
 
-    def _build_broker_connection(self, bells: WakeUps, tally: HubMetrics) -> None:
+    def _build_broker_connection(self, wake_ups: WakeUps, metrics: HubMetrics) -> None:
         """Build the connection to the broker and what uses it, if a broker is configured."""
         limits, keep = self._file.limits, self._file.keep
         self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
-            self.store, now=self.now, publish=self._publish, wake_ups=bells, metrics=tally, containment=self.contained,
+            self.store, now=self.now, publish=self._publish, wake_ups=wake_ups, metrics=metrics,
+            containment=self.containment,
             rate_limits=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
             retention=self._retention,
         )  # fmt: skip
-        self._presence = HomePresence(self.store, now=self.now, metrics=tally, on_unsubscribed=self._deaf.suspect)
+        self._presence = HomePresence(
+            self.store, now=self.now, metrics=metrics, on_unsubscribed=self._stale_subscriptions.suspect
+        )
         rabbit, share = self._file.rabbit, self._file.share
-        self._questions = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
+        self._browser_relay = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
         self.broker_connection = None if not self._file.lines else HubBrokerConnection(
-            self._file.lines, on_message=self._on_message, reply_topic=self._questions.reply_topic,
-            on_connected=self._on_connected, metrics=tally,
+            self._file.lines, on_message=self._on_message, reply_topic=self._browser_relay.reply_topic,
+            on_connected=self._on_connected, metrics=metrics,
             monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
-        self._questions.connection = self.broker_connection
+        self._browser_relay.connection = self.broker_connection
 
-        self._shares = None if rabbit is None or share.of == 1 else ShardLeases(
-            share, self.store, now=self.now, connect=self._connect_share, metrics=tally
+        self._shard_leases = None if rabbit is None or share.of == 1 else ShardLeases(
+            share, self.store, now=self.now, connect=self._connect_share, metrics=metrics
         )  # fmt: skip
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
@@ -208,34 +217,39 @@ class HubProcess:
         )
 
     async def _disconnect_home(self, home: str, now: datetime) -> bool:
-        return self._keeper is not None and await self._keeper.disconnect(home, now)
+        return self._broker_keeper is not None and await self._broker_keeper.disconnect(home, now)
 
     def _on_connected(self) -> None:
         self._dispatcher.wake_up()
         self._presence.on_connected()
 
     def _on_message(self, incoming: InboundMessage) -> None:
-        with self.contained.piece("line", incoming.topic):
-            if not self._questions.on_message(incoming):
+        with self.containment.piece("line", incoming.topic):
+            if not self._browser_relay.on_message(incoming):
                 self._ingest.on_message(incoming)
 
-    def _build_consent(self, bells: WakeUps) -> list[web.RouteDef]:
+    def _build_consent(self, wake_ups: WakeUps) -> list[web.RouteDef]:
         """Build the consent jobs, and return the routes of the consent page."""
         pen = ConsentWriter(url=self._file.url, sign=self.key.signature)
-        self._connecting = ConsentJobs(
-            self.store, writer=pen, now=self.now, wake_ups=bells, containment=self.contained, monotonic=time.monotonic
+        self._consent_jobs = ConsentJobs(
+            self.store,
+            writer=pen,
+            now=self.now,
+            wake_ups=wake_ups,
+            containment=self.containment,
+            monotonic=time.monotonic,
         )
         proxied = self._file.listen.behind_proxy
-        return ConsentPage(self.store, writer=pen, now=self.now, wake_ups=bells, behind_proxy=proxied).routes()
+        return ConsentPage(self.store, writer=pen, now=self.now, wake_ups=wake_ups, behind_proxy=proxied).routes()
 
-    def _build_sandbox(self, bells: WakeUps) -> Sequence[ApiOperation]:
+    def _build_sandbox(self, wake_ups: WakeUps) -> Sequence[ApiOperation]:
         """Build the robot of the sandbox, and return the operation that makes one, if there is a sandbox."""
         self._robot = None
         if not self._file.sandbox:
             return ()
         key = BoxKey.load_or_create(self._file.folder / "sandbox")
         self._robot = SandboxRobot(
-            self.store, key=key, hub_key=self.key, now=self.now, wake_ups=bells, containment=self.contained,
+            self.store, key=key, hub_key=self.key, now=self.now, wake_ups=wake_ups, containment=self.containment,
             monotonic=time.monotonic,
         )  # fmt: skip
         return sandboxes.operations(key.public.text)
@@ -245,7 +259,11 @@ class HubProcess:
             self.broker_connection.publish_unacknowledged(topic, payload)
 
     def _readiness(self) -> dict[str, bool]:
-        accounts = {"accounts": self._keeper.are_complete} if isinstance(self._keeper, ClusterAccountKeeper) else {}
+        accounts = (
+            {"accounts": self._broker_keeper.are_complete}
+            if isinstance(self._broker_keeper, ClusterAccountKeeper)
+            else {}
+        )
         return (
             accounts if self.broker_connection is None else {"broker": self.broker_connection.is_connected, **accounts}
         )
@@ -254,16 +272,17 @@ class HubProcess:
         """Return the loop of each worker by name; one that raises is restarted, so outside input cannot end the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
-            "connections": self._connecting.run, "webhooks": self._sender.run,
+            "connections": self._consent_jobs.run, "webhooks": self._webhook_sender.run,
             "retention": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
-        line, keeper, shares = self.broker_connection, self._keeper, self._shares
+        line, keeper, shares = self.broker_connection, self._broker_keeper, self._shard_leases
         if keeper is not None:
             work["broker files"] = partial(keeper.run, self.now)
         if line is not None:
             work |= {
                 "line": line.run, "dispatcher": partial(self._dispatcher.run, line), "ingest": self._ingest.run,
-                "presence": partial(self._presence.run, line), "deaf homes": partial(self._deaf.run, line),
+                "presence": partial(self._presence.run, line), "deaf homes": partial(self._stale_subscriptions.run,
+                line),
             }  # fmt: skip
             if shares is not None:
                 work["shares"] = partial(shares.run, line)

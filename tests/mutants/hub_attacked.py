@@ -277,7 +277,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an endpoint of a sandbox that has another address is sent events there at once",
-        file="gateway/hub/api/webhookendpoints.py",
+        file="gateway/hub/api/webhook_endpoints.py",
         old='    if row.sandbox and ("url" in then or ',
         new="    if row.sandbox and (",
         tests=(f"{CHALLENGE}::test_an_endpoint_that_has_another_address_has_to_answer_anew",),
@@ -298,7 +298,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an endpoint of a sandbox is replayed as often as somebody likes",
-        file="gateway/hub/api/webhookendpoints.py",
+        file="gateway/hub/api/webhook_endpoints.py",
         old=("    if row.sandbox and row.replayed is not None and now < row.replayed + MIN_REPLAY_INTERVAL:\n"),
         new="    if row.sandbox and row.replayed is not None and now < row.replayed:\n",
         tests=(f"{CHALLENGE}::test_an_endpoint_of_a_sandbox_has_one_replay_a_minute",),

@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant
 GUARD = "tests/gateway/hub/http/test_ssrf.py"
 CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
 SENDER = "tests/gateway/hub/webhooks/test_sender.py"
-API = "tests/gateway/hub/api/test_webhookendpoints.py"
+API = "tests/gateway/hub/api/test_webhook_endpoints.py"
 
 MUTANTS = (
     Mutant(
@@ -51,8 +51,8 @@ MUTANTS = (
     Mutant(
         name="a message is given up after its tries however soon",
         file="gateway/hub/webhooks/retry.py",
-        old="return tries >= most and since >= MIN_GIVE_UP_AGE",
-        new="return tries >= most",
+        old="return tries >= max_attempts and since >= MIN_GIVE_UP_AGE",
+        new="return tries >= max_attempts",
         tests=("tests/gateway/hub/webhooks/test_retry.py",),
     ),
     Mutant(
@@ -64,7 +64,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a replay sends another world's events",
-        file="gateway/hub/api/webhookendpoints.py",
+        file="gateway/hub/api/webhook_endpoints.py",
         old=" events.c.sandbox == row.sandbox,",
         new="",
         tests=(API,),

@@ -10,7 +10,7 @@ from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.connections import ConnectionPath
 from gateway.hub.api.rows import find_owned
 from gateway.hub.database.tables import connections, homes
-from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, Why, check_availability, zone_of
+from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, ImpossibleReason, check_availability, zone_of
 from gateway.hub.deliveries.connections import state_of, terms_of
 from gateway.hub.http.operation import (
     ApiParameters,
@@ -46,7 +46,7 @@ class Availability(Model):
     """
 
     possible: bool
-    why: Why | None
+    why: ImpossibleReason | None
     windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
 
 

@@ -66,28 +66,30 @@ async def create(call: RequestContext) -> Response:
     The hub sends it to the home if the home permits the brand, and holds it otherwise.
     """
     asked = call.part(NewDelivery)
-    home = await _find_connection(call, asked.connection)
+    connection = await _find_connection(call, asked.connection)
     token = _token_of(asked)
     if token is not None:
-        again = await _find_by_token(call, home, token)
+        again = await _find_by_token(call, connection, token)
         if again is not None:
             return Response(delivery_of(again), headers={"Location": f"/v1/deliveries/{again.id}"})
-    said = await _build_offer(call, home, asked, token)
+    said = await _build_offer(call, connection, asked, token)
     _check_window(call, said, "/token" if token else "/delivery/window/end")
-    await _check_terms(call, home, said, None if token else asked.delivery)
-    await _check_name_unused(call, home, said.id, "/token" if token else "/delivery/name")
+    await _check_terms(call, connection, said, None if token else asked.delivery)
+    await _check_name_unused(call, connection, said.id, "/token" if token else "/delivery/name")
     await _check_sandbox_limit(call)
-    held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_fields(said)
+    held, id_, promise = connection.state == "pending", new_id("dlv"), kept.promise_fields(said)
     made = {
-        "id": id_, "retailer": call.caller.retailer, "connection": home.id, "home": None if held else home.home,
-        "brand": home.brand, "name": said.id, "version": said.version, "promise": promise, "hub_signed": token is None,
+        "id": id_, "retailer": call.caller.retailer, "connection": connection.id,
+        "home": None if held else connection.home,
+        "brand": connection.brand, "name": said.id, "version": said.version, "promise": promise,
+        "hub_signed": token is None,
         "sandbox": call.caller.sandbox, "held": held, "state": kept.initial_state(promise), "missing": 0, "seq": 0,
         "created": call.now, "changed": call.now, "window_end": said.window.end,
     }  # fmt: skip
     row = (await call.tx.execute(_INSERT_DELIVERY, made)).one()
     await kept.store_version(_delivery_writer(call), id_, said.version, promise, token)
     await _send(call, row, said, token)
-    await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
+    await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CREATED, call.now)
     return Response(status=201, body=delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
@@ -108,12 +110,12 @@ async def change(call: RequestContext) -> Response:
     asked, row = call.part(ChangedDelivery), await find_delivery(call)
     _check_open(row, asked.version)
     await _check_version_count(call, row)
-    home = _check_connection_state(await _connection_of(call, row))
+    connection = _check_connection_state(await _connection_of(call, row))
     token = _token_of(asked)
     _check_same_signer(row, token)
-    said = await _build_update(call, row, home, asked, token)
+    said = await _build_update(call, row, connection, asked, token)
     _check_window(call, said, "/token" if token else "/delivery/window/end")
-    await _check_terms(call, home, said, None if token else asked.delivery)
+    await _check_terms(call, connection, said, None if token else asked.delivery)
     promise = kept.promise_fields(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
@@ -123,7 +125,7 @@ async def change(call: RequestContext) -> Response:
     await kept.store_version(_delivery_writer(call), row.id, said.version, promise, token)
     row = await kept.find_delivery(call.tx, row.id)
     await _send(call, row, said, token)
-    await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+    await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
     return Response(delivery_of(row))
 
 
@@ -163,30 +165,30 @@ async def cancel(call: RequestContext) -> Response:
         await kept.set_state(call.tx, row, State.CANCELLED, None, call.now)
     else:
         await kept.send(_delivery_writer(call), row, said, token)
-        await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+        await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
     return Response(delivery_of(await kept.find_delivery(call.tx, row.id)))
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
 
 
-async def _build_offer(call: RequestContext, home: Row[Any], asked: NewDelivery, token: bytes | None) -> Offer:
+async def _build_offer(call: RequestContext, connection: Row[Any], asked: NewDelivery, token: bytes | None) -> Offer:
     if token is not None:
-        found = (await _verify_claims(call, home, token)).delivery
+        found = (await _verify_claims(call, connection, token)).delivery
         if not isinstance(found, Offer):
             raise _signature_refused("wrong_claims", "`do` is offer here.")
         return found
-    _check_hub_signature_allowed(home)
+    _check_hub_signature_allowed(connection)
     wanted = asked.delivery
     fields = {name: value for name, value in wanted if name != "name"}  # validated as the request's body
     return Offer.model_construct(**fields, id=wanted.name or new_id("d"), version=1)
 
 
 async def _build_update(
-    call: RequestContext, row: Row[Any], home: Row[Any], asked: ChangedDelivery, token: bytes | None
+    call: RequestContext, row: Row[Any], connection: Row[Any], asked: ChangedDelivery, token: bytes | None
 ) -> Update:
     if token is not None:
-        found = (await _verify_claims(call, home, token)).delivery
+        found = (await _verify_claims(call, connection, token)).delivery
         if not isinstance(found, Update):
             raise _signature_refused("wrong_claims", "`do` is update here.")
         _check_name_and_version(row, found.id, found.version)
@@ -210,20 +212,20 @@ def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> Non
 
 
 async def _check_terms(
-    call: RequestContext, home: Row[Any], said: DeliveryBody, named: NewPromise | Change | None
+    call: RequestContext, connection: Row[Any], said: DeliveryBody, named: NewPromise | Change | None
 ) -> None:
     """Refuse what the home would refuse by its terms as the hub knows them; of a change only the fields that it names.
 
     `named`: the fields of plain JSON; None: the brand signed it. This check only saves a round trip. If the home is not
     connected, its owner may have changed the terms, so the home decides.
     """
-    if home.state != "granted" or home.terms is None:
+    if connection.state != "granted" or connection.terms is None:
         return
     parts = said.model_dump(include={"entrance", "place", "carrier"} & (named or said).model_fields_set)
-    found = forbidden_parts(home.terms, parts)
+    found = forbidden_parts(connection.terms, parts)
     if not found:
         return
-    heard = (homes.c.id == home.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
+    heard = (homes.c.id == connection.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
     if await call.tx.scalar(select(homes.c.id).where(*heard)) is not None:
         errors = [
             Detail(
@@ -271,30 +273,32 @@ def _check_name_and_version(row: Row[Any], name: str, version: int) -> None:
         raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
 
 
-def _check_hub_signature_allowed(home: Row[Any]) -> None:
+def _check_hub_signature_allowed(connection: Row[Any]) -> None:
     """Refuse a message that the hub would sign if the home's terms demand the brand's own signature."""
-    if home.terms is not None and not home.terms.get("hub_signed", False):
+    if connection.terms is not None and not connection.terms.get("hub_signed", False):
         raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
 
 
-async def _verify_claims(call: RequestContext, home: Row[Any], token: bytes) -> Claims:
+async def _verify_claims(call: RequestContext, connection: Row[Any], token: bytes) -> Claims:
     """Verify a brand's message as its home will; this only saves a round trip, because the home verifies it again.
 
     Before the home has answered, a caller learns details only if it knows the home's id already. Otherwise somebody
     could guess support codes on the consent page and test them here.
     """
     unknown = ApiProblem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
-    if home.home is None:
+    if connection.home is None:
         raise unknown
     rows = await call.tx.execute(
         select(brand_keys).where(
-            brand_keys.c.brand == home.brand, brand_keys.c.sandbox == home.sandbox, brand_keys.c.revoked.is_(None)
+            brand_keys.c.brand == connection.brand,
+            brand_keys.c.sandbox == connection.sandbox,
+            brand_keys.c.revoked.is_(None),
         )
     )
-    keys = EnrolledKeys({row.kid: EnrolledKey(home.brand, public_key(row.x)) for row in rows})
-    found = verify_delivery(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
+    keys = EnrolledKeys({row.kid: EnrolledKey(connection.brand, public_key(row.x)) for row in rows})
+    found = verify_delivery(token, keys, box=connection.home, now=Now(utc=call.now, trusted=True, mono=0.0))
     if isinstance(found, RejectedMessage):
-        raise unknown if home.state == "pending" else _signature_refused(found.code.value, found.why)
+        raise unknown if connection.state == "pending" else _signature_refused(found.code.value, found.why)
     return found
 
 
@@ -322,24 +326,24 @@ def _check_connection_state(row: Row[Any]) -> Row[Any]:
     return row
 
 
-async def _find_by_token(call: RequestContext, home: Row[Any], token: bytes) -> Row[Any] | None:
+async def _find_by_token(call: RequestContext, connection: Row[Any], token: bytes) -> Row[Any] | None:
     """Return the delivery that was made from exactly these bytes, or None."""
     same = token_digest(token)
     found = await call.tx.execute(
         select(deliveries)
         .join(delivery_versions, delivery_versions.c.delivery == deliveries.c.id)
-        .where(owned_by(call, deliveries), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
+        .where(owned_by(call, deliveries), deliveries.c.connection == connection.id, delivery_versions.c.sha256 == same)
     )
     return found.one_or_none()
 
 
-async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, pointer: str) -> None:
+async def _check_name_unused(call: RequestContext, connection: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that another delivery of the brand at this home has."""
-    asked = {"brand": home.brand, "name": name, "connection": home.id}
+    asked = {"brand": connection.brand, "name": name, "connection": connection.id}
     taken = _SELECT_SAME_NAME_IN_CONNECTION
     # Earlier, the answer would reveal the home; then `HeldDeliveries` checks the name.
-    if home.home is not None and home.state == "granted":
-        taken, asked = _SELECT_SAME_NAME_AT_HOME, {**asked, "home": home.home}
+    if connection.home is not None and connection.state == "granted":
+        taken, asked = _SELECT_SAME_NAME_AT_HOME, {**asked, "home": connection.home}
     if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
         raise ApiProblem.at(pointer, "name_taken", why, code=Code.ALREADY_EXISTS, detail=why)

@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import and_, or_, select
 
 from gateway.domain.delivery.promise import State, Version
-from gateway.hub.api.apikeys import Label
+from gateway.hub.api.api_keys import Label
 from gateway.hub.api.deliveries import delivery_of, find_delivery
 from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, owned_by, split_page

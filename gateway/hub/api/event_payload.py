@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import Row
 
-from gateway.hub.deliveries.events import Type
+from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import Model
 
 EventId = Annotated[str, StringConstraints(pattern=r"^evt-[a-z2-7]{26}$")]
@@ -17,7 +17,7 @@ class Event(Model):
 
     id: EventId
     seq: Annotated[int, Field(ge=1)]
-    type: Type
+    type: EventType
     about: str
     at: datetime
     sandbox: bool
@@ -27,5 +27,11 @@ class Event(Model):
     def of(cls, row: Row[Any]) -> Self:
         """Return the event of this row."""
         return cls(
-            id=row.id, seq=row.seq, type=Type(row.type), about=row.object, at=row.at, sandbox=row.sandbox, data=row.data
+            id=row.id,
+            seq=row.seq,
+            type=EventType(row.type),
+            about=row.object,
+            at=row.at,
+            sandbox=row.sandbox,
+            data=row.data,
         )

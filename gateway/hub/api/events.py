@@ -10,7 +10,7 @@ from gateway.hub.api.event_payload import Event, EventId
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, split_page
 from gateway.hub.api.sse import read_events, visible_events
 from gateway.hub.database.tables import events
-from gateway.hub.deliveries.events import Type
+from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import (
     ApiAccess,
     ApiParameters,
@@ -21,7 +21,7 @@ from gateway.hub.http.operation import (
 )
 from gateway.hub.http.problem import ApiProblem, Code, ErrorLocation
 
-_TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in Type) + ")"
+_TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in EventType) + ")"
 Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATTERN}){{0,9}}$")]
 EVENTS = OperationGroup("Events")
 HUB = OperationGroup("Hub", right=ApiAccess.NONE)
@@ -67,7 +67,7 @@ class StreamMessage(Model):
     """One message of the stream. `data` is an event as `readEvent` tells it, written as JSON."""
 
     id: EventId
-    event: Type
+    event: EventType
     data: str
 
 

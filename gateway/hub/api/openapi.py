@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +14,17 @@ from gateway.hub.http.problem import MEDIA_TYPE, PROBLEM_TYPES, Document
 _REF = "#/components/schemas/{model}"
 _IDEMPOTENCY_HEADER = "Idempotency-Key"
 _JSON = "application/json"
+PUBLIC_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "EventType": "Type",
+        "ImpossibleReason": "Why",
+        "RecordEntryKind": "What",
+        "RecordLine": "Line",
+        "SignedAccount": "Told",
+    }
+)
+"""Names in the document of classes that were renamed in the code; generated clients name their types by them."""
+
 _SchemaRefs = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference
 
 
@@ -31,7 +43,7 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, refs, schemas)
-    return {
+    written = {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": title, "version": version, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
@@ -50,6 +62,20 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
             },
         },
     }
+    named: dict[str, Any] = _with_public_names(written)
+    return named
+
+
+def _with_public_names(part: Any) -> Any:  # noqa: ANN401 - any part of a JSON document
+    """Return the document with the public names of schemas, in their keys, references and titles."""
+    if isinstance(part, dict):
+        return {PUBLIC_NAMES.get(key, key): _with_public_names(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_with_public_names(one) for one in part]
+    if isinstance(part, str):
+        place, slash, name = part.rpartition("/")
+        return f"{place}{slash}{PUBLIC_NAMES.get(name, name)}"
+    return part
 
 
 def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any]) -> dict[str, Any]:

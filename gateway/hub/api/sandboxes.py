@@ -9,8 +9,8 @@ from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
+from gateway.hub.sandbox.creation import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
 from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
-from gateway.hub.sandbox.making import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
 
 
 class SimulatedEntrance(Model):

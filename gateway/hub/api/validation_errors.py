@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 from pydantic_core import ErrorDetails
 
 from gateway.domain.delivery.promise import Digest, Id
-from gateway.hub.api.apikeys import Label as Printed
+from gateway.hub.api.api_keys import Label as Printed
 from gateway.hub.api.connections import ReturnUrl
 from gateway.hub.api.delivery_models import ONE_OF
 from gateway.hub.api.events import Types

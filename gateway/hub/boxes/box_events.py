@@ -110,11 +110,11 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
     A new key counts only if it follows from the known key.
     """
     key = _newest_key(row.box_key, hello.keys)
-    said = hello.model_dump(mode="json", include={"entrances", "timezone"})
+    report = hello.model_dump(mode="json", include={"entrances", "timezone"})
     await tx.execute(
         update(homes)
         .where(homes.c.id == row.id)
-        .values(heard=now, said={**row.said, **said}, box_key=key or row.box_key)
+        .values(heard=now, said={**row.said, **report}, box_key=key or row.box_key)
     )
     mine = (jobs.c.home == row.id, jobs.c.expires > now, jobs.c.due.is_not(None))
     due = {"due": now, "leased": None, "parked": False, "attempts": 0}
@@ -127,10 +127,10 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
     return key
 
 
-def _newest_key(known: str, lines: Iterable[str]) -> str | None:
+def _newest_key(known: str, history: Iterable[str]) -> str | None:
     """Return the newest key that follows step by step from the known key, or None."""
     try:
-        line = KeyHistory.parse("\n".join(lines).encode())
+        line = KeyHistory.parse("\n".join(history).encode())
     except ValueError:
         return None
     keys = [key.text for key in line.keys]
@@ -178,9 +178,9 @@ async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, n
 
 
 async def on_event(  # noqa: PLR0913 - one event, one transaction
-    tx: AsyncConnection, row: Row[Any], kept: EventHead, token: bytes, now: datetime, *, effects: bool = True
+    tx: AsyncConnection, row: Row[Any], head: EventHead, token: bytes, now: datetime, *, effects: bool = True
 ) -> EventOutcome:
-    """Store one event and its effects, and advance `kept`. Without `effects` the event is only stored.
+    """Store one event and its effects, and advance `head`. Without `effects` the event is only stored.
 
     An event that was stored and deleted since (gateway/hub/boxes/home_limits.py) counts as a repeated one.
     """
@@ -192,19 +192,19 @@ async def on_event(  # noqa: PLR0913 - one event, one transaction
             return EventOutcome.MALFORMED
     if found.home != row.id:
         return EventOutcome.ANOTHER_HOME
-    if found.seq <= kept.seq:
+    if found.seq <= head.seq:
         here = (home_events.c.home == row.id, home_events.c.seq == found.seq)
         same = await tx.scalar(select(home_events.c.token).where(*here))
         return EventOutcome.AGAIN if same is None or same == token else EventOutcome.FORKED
-    if found.seq > kept.seq + 1:
+    if found.seq > head.seq + 1:
         return EventOutcome.GAP
-    if found.prev != kept.head:
+    if found.prev != head.head:
         return EventOutcome.FORKED
     meant = None if found.result is None or not effects else await _find_delivery(tx, row.id, found.result)
     kept_as = {"home": row.id, "seq": found.seq, "token": token, "key": row.box_key, "at": now,
                "delivery": None if meant is None else meant.id}  # fmt: skip
     await tx.execute(_INSERT_EVENT, kept_as)
-    kept.seq, kept.head = found.seq, token_digest(token)
+    head.seq, head.head = found.seq, token_digest(token)
     if not effects:
         return EventOutcome.KEPT
     if found.result is not None:
@@ -216,17 +216,17 @@ async def on_event(  # noqa: PLR0913 - one event, one transaction
     return EventOutcome.KEPT
 
 
-async def _update_browser(tx: AsyncConnection, home: str, said: BrowserStatus, now: datetime) -> None:
+async def _update_browser(tx: AsyncConnection, home: str, status: BrowserStatus, now: datetime) -> None:
     """Store or end a browser of the household; the waiting orders of an ended browser end too."""
-    mine = (browsers.c.home == home, browsers.c.id == said.browser)
-    sign = None if said.ended or said.sign is None else said.sign.model_dump()
-    stands = {"sign": sign, "farewell": said.farewell if said.ended else None, "told": now}
+    mine = (browsers.c.home == home, browsers.c.id == status.browser)
+    sign = None if status.ended or status.sign is None else status.sign.model_dump()
+    stands = {"sign": sign, "farewell": status.farewell if status.ended else None, "told": now}
     changed = await tx.execute(update(browsers).where(*mine).values(**stands))
     if not changed.rowcount:
         await _evict_browser(tx, home)
-        await tx.execute(insert(browsers).values(home=home, id=said.browser, **stands))
+        await tx.execute(insert(browsers).values(home=home, id=status.browser, **stands))
     if sign is None:
-        waiting = (jobs.c.home == home, jobs.c.browser == said.browser, jobs.c.due.is_not(None))
+        waiting = (jobs.c.home == home, jobs.c.browser == status.browser, jobs.c.due.is_not(None))
         await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
 
 
@@ -278,4 +278,4 @@ async def _update_delivery(  # noqa: PLR0913 - the delivery, its result and thei
             "answered": changed.get("answered", row.answered), **dict(zip(names, after, strict=True))}  # fmt: skip
     if answer is not None:
         data["answer"] = answer
-    await events.emit(tx, row.retailer, events.Type.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)
+    await events.emit(tx, row.retailer, events.EventType.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)

@@ -162,13 +162,13 @@ class BrokerFileKeeper:
             } - self._disconnected
         if not (self._is_first_check or anew or listed or revoked):
             return ()
-        told = reload(self._folder)
-        self._is_first_check = not told
+        reloaded = reload(self._folder)
+        self._is_first_check = not reloaded
         for home, since in sorted(revoked):
             await self.disconnect_revoked(home, now)
-            if told:  # otherwise the broker does not know yet, and the home may reconnect
+            if reloaded:  # otherwise the broker does not know yet, and the home may reconnect
                 self._disconnected.add((home, since))
-        return told
+        return reloaded
 
     async def disconnect_revoked(self, home: str, now: datetime) -> None:
         """End the connection of a revoked home, if there is one.

@@ -184,18 +184,20 @@ class JobDispatcher:
         leased, until = await self._lease()
         if not leased:
             return False
-        rung = {asyncio.ensure_future(self._publish(line, job)): job for job in leased}
+        publishing = {asyncio.ensure_future(self._publish(line, job)): job for job in leased}
         try:
-            answered, silent = await asyncio.wait(rung, timeout=ANSWER_WAIT_S)
-            await self._settle([(rung[one], one.result()) for one in answered], until)
-            if silent:  # a missing acknowledgement delays no other job
-                late = asyncio.ensure_future(self._await_late_answers({one: rung[one] for one in silent}, until))
+            answered, unanswered = await asyncio.wait(publishing, timeout=ANSWER_WAIT_S)
+            await self._settle([(publishing[one], one.result()) for one in answered], until)
+            if unanswered:  # a missing acknowledgement delays no other job
+                late = asyncio.ensure_future(
+                    self._await_late_answers({one: publishing[one] for one in unanswered}, until)
+                )
                 self._late_tasks.add(late)
                 late.add_done_callback(self._late_tasks.discard)
             if len(self._late_tasks) >= MAX_LATE_ROUNDS:
                 await asyncio.wait(self._late_tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            for ringing in rung:
+            for ringing in publishing:
                 ringing.cancel()
             for behind in self._late_tasks:
                 behind.cancel()
@@ -203,13 +205,13 @@ class JobDispatcher:
         return True
 
     async def _await_late_answers(
-        self, silent: Mapping[asyncio.Future[PublishAnswer], Row[Any]], until: datetime
+        self, unanswered: Mapping[asyncio.Future[PublishAnswer], Row[Any]], until: datetime
     ) -> None:
         """Settle the jobs whose acknowledgement comes late; an unsettled job is due again when its lease ends."""
-        answered, _ = await asyncio.wait(silent)
+        answered, _ = await asyncio.wait(unanswered)
         with self._containment.piece("dispatcher", "late answers"):
             try:
-                await self._settle([(silent[one], one.result()) for one in answered], until)
+                await self._settle([(unanswered[one], one.result()) for one in answered], until)
             except UNAVAILABLE_ERRORS as error:
                 log.error("jobs_not_settled", why=str(error).splitlines()[0])
 
@@ -220,26 +222,27 @@ class JobDispatcher:
             if answer is None:
                 await self._refuse(job)
                 continue
-            then = schedule_after(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
-            self._metrics.published.labels(then.outcome).inc()
-            if job.there and not job.revoked and then.outcome == "nobody":
+            schedule = schedule_after(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
+            self._metrics.published.labels(schedule.outcome).inc()
+            if job.there and not job.revoked and schedule.outcome == "nobody":
                 self._on_unsubscribed(job.home)
-            rows.append({"job": job.id, "lease": until, "next": self._now() + then.delay, "away": then.is_parked,
-                         "tries": job.attempts + then.counts_as_attempt})  # fmt: skip
+            rows.append({"job": job.id, "lease": until, "next": self._now() + schedule.delay,
+            "away": schedule.is_parked,
+                         "tries": job.attempts + schedule.counts_as_attempt})  # fmt: skip
         if rows:
             await self._store.execute_once(_UPDATE_SETTLED, rows)
 
     async def _refuse(self, job: Row[Any]) -> None:
         """End a job that cannot be published, as if its home had refused it, so that its retailer is notified."""
-        told = False
+        notified = False
         with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
                 home = await box_events.lock_home(tx, job.home)
                 if home is not None:
                     refusal = JobReceipt(job=job.id, state="refused", why="the hub could not send it")
                     await box_events.on_receipt(tx, home, refusal, self._now())
-                    told = True
-        if not told:
+                    notified = True
+        if not notified:
             async with self._store.writing() as tx:
                 mine = update(jobs).where(jobs.c.id == job.id)
                 await tx.execute(mine.values(due=None, leased=None, refused="the hub could not send it"))

@@ -118,16 +118,16 @@ class Ingest:
             if self._ready.empty():  # a receipt and the event of the same job come together
                 await asyncio.sleep(GATHER_DELAY_S)
             home = self._homes[name]
-            words = tuple(home.messages)
+            messages = tuple(home.messages)
             home.messages.clear()
-            self._waiting -= len(words)
-            await self._store_contained(name, words)
+            self._waiting -= len(messages)
+            await self._store_contained(name, messages)
             if home.messages:
                 self._ready.put_nowait(name)
             else:
                 del self._homes[name]
 
-    async def _store_contained(self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
+    async def _store_contained(self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
         """Store a home's messages in one transaction, or one by one if that raises an unexpected error.
 
         An event that raises one is stored without its effects, because the home's next events need it as predecessor.
@@ -136,112 +136,112 @@ class Ingest:
         """
         try:
             with self._containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
-                await self._store_batch(name, words)
+                await self._store_batch(name, messages)
             if piece.fault is None:
                 return
-            for word in words:
-                with self._containment.piece("ingest", f"{name} {word[0]}", foreseen=(StoreUnavailable,)) as piece:
-                    await self._store_batch(name, (word,))
-                if piece.fault is not None and word[0] == "evt":
+            for message in messages:
+                with self._containment.piece("ingest", f"{name} {message[0]}", foreseen=(StoreUnavailable,)) as piece:
+                    await self._store_batch(name, (message,))
+                if piece.fault is not None and message[0] == "evt":
                     item = f"{name} evt without effects"
                     with self._containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
-                        await self._store_batch(name, (word,), effects=False)
+                        await self._store_batch(name, (message,), effects=False)
                 if piece.fault is not None:
                     self._metrics.dropped.labels("set_aside").inc()
         except StoreUnavailable as error:
-            self._metrics.dropped.labels("store").inc(len(words))
+            self._metrics.dropped.labels("store").inc(len(messages))
             log.error("words_not_kept", why=str(error).splitlines()[0])
             await asyncio.sleep(1)
 
     async def _store_batch(
-        self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
+        self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
         """Store all messages of a home that were queued, in one transaction."""
-        said, kept = _BatchResult(), None
+        result, kept = _BatchResult(), None
         async with self._store.writing() as tx:
             row = await box_events.lock_home(tx, name)
             if row is not None:
-                kept = await self._store_messages(tx, row, words, said, effects=effects)
+                kept = await self._store_messages(tx, row, messages, result, effects=effects)
         if row is None or kept is None:
-            if all(what == "gone" for what, _ in words):
+            if all(what == "gone" for what, _ in messages):
                 return  # it was revoked and disconnected
-            self._metrics.dropped.labels("stranger").inc(len(words))
+            self._metrics.dropped.labels("stranger").inc(len(messages))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        self._metrics.connected.inc(said.is_online - row.there)
-        if said.events:
-            self._rate_limits.spend(name, said.events, said.byte_count)
-        if said.must_acknowledge:
+        self._metrics.connected.inc(result.is_online - row.there)
+        if result.events:
+            self._rate_limits.spend(name, result.events, result.byte_count)
+        if result.must_acknowledge:
             ack = kept.ack.model_copy(update={"support": row.support_code})
             self._publish(ack_topic(name), ack.model_dump_json().encode())
-        self._report(name, said)
+        self._report(name, result)
 
     async def _store_messages(
         self,
         tx: AsyncConnection,
         row: Row[Any],
-        words: tuple[tuple[UplinkChannel, bytes], ...],
-        said: _BatchResult,
+        messages: tuple[tuple[UplinkChannel, bytes], ...],
+        result: _BatchResult,
         *,
         effects: bool,
     ) -> EventHead:
         now, kept = self._now(), await box_events.event_head_of(tx, row.id)
-        last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
-        for at, (what, payload) in enumerate(words):
+        last_hello = max((at for at, (what, _) in enumerate(messages) if what == "hello"), default=-1)
+        for at, (what, payload) in enumerate(messages):
             match what:
                 case "hello" if at == last_hello:
                     hello = _parse(Hello, payload)
                     if hello is None:
-                        said.unreadable += 1
+                        result.unreadable += 1
                         continue
-                    said.key = await box_events.on_hello(tx, row, hello, now)
+                    result.key = await box_events.on_hello(tx, row, hello, now)
                     row = await box_events.lock_home(tx, row.id) or row
-                    said.must_acknowledge = said.has_hello = True
+                    result.must_acknowledge = result.has_hello = True
                 case "status":
                     receipt = _parse(JobReceipt, payload)
                     if receipt is None:
-                        said.unreadable += 1
+                        result.unreadable += 1
                         continue
                     ended = await box_events.on_receipt(tx, row, receipt, now)
-                    said.receipts += [] if ended is None else [ended]
-                case "evt" if not self._rate_limits.allows(row.id, said.events, said.byte_count):
-                    said.beyond_limit += 1  # not acknowledged, so the box repeats it
+                    result.receipts += [] if ended is None else [ended]
+                case "evt" if not self._rate_limits.allows(row.id, result.events, result.byte_count):
+                    result.beyond_limit += 1  # not acknowledged, so the box repeats it
                 case "evt":
                     outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
-                    said.outcomes.append(outcome)
+                    result.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
-                        said.events, said.byte_count = said.events + 1, said.byte_count + len(payload)
+                        result.events, result.byte_count = result.events + 1, result.byte_count + len(payload)
                         await self._retention.prune(tx, row.id, kept.seq)
-                    said.must_acknowledge |= outcome.acknowledged
+                    result.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
                 case _:
                     assert_never(what)
-        said.is_online = words[-1][0] != "gone"
-        if said.is_online != row.there:
-            await box_events.set_online(tx, row.id, is_online=said.is_online)
+        result.is_online = messages[-1][0] != "gone"
+        if result.is_online != row.there:
+            await box_events.set_online(tx, row.id, is_online=result.is_online)
         return kept
 
-    def _report(self, name: str, said: _BatchResult) -> None:
+    def _report(self, name: str, result: _BatchResult) -> None:
         """Wake workers, count, and log what the operator should know."""
-        if said.has_hello or said.receipts:  # another job may have waited for the received one
+        if result.has_hello or result.receipts:  # another job may have waited for the received one
             self._wake_ups.jobs()
-        if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
+        if EventOutcome.KEPT in result.outcomes or "refused" in result.receipts:
             self._wake_ups.messages()
-        for outcome in said.outcomes:
+        for outcome in result.outcomes:
             self._metrics.events.labels(outcome.value).inc()
-        for ended in said.receipts:
+        for ended in result.receipts:
             self._metrics.ended.labels(ended).inc()
-        if said.unreadable:
-            self._metrics.dropped.labels("unreadable").inc(said.unreadable)
-            self._log_rarely(name, "words_unreadable", count=said.unreadable)
-        if said.beyond_limit:
-            self._metrics.dropped.labels("ration").inc(said.beyond_limit)
+        if result.unreadable:
+            self._metrics.dropped.labels("unreadable").inc(result.unreadable)
+            self._log_rarely(name, "words_unreadable", count=result.unreadable)
+        if result.beyond_limit:
+            self._metrics.dropped.labels("ration").inc(result.beyond_limit)
             if self._rate_limits.note_exceeded(name):
                 log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
-        if said.key is not None:
-            log.warning("box_key_followed", home=name, key=said.key)
-        untrue = sorted({str(outcome) for outcome in said.outcomes if not outcome.acknowledged})
+        if result.key is not None:
+            log.warning("box_key_followed", home=name, key=result.key)
+        untrue = sorted({str(outcome) for outcome in result.outcomes if not outcome.acknowledged})
         if untrue:
             self._log_rarely(name, "events_refused", why=untrue)
 

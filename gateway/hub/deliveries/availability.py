@@ -46,7 +46,7 @@ class GivenTerms(BaseModel):
         )  # fmt: skip
 
 
-class Why(StrEnum):
+class ImpossibleReason(StrEnum):
     """The reason why a delivery is not possible."""
 
     NOT_GRANTED = auto()
@@ -70,7 +70,7 @@ class Why(StrEnum):
 class AvailabilityResult:
     """Whether a delivery is possible, the reason why not, and the permitted parts of its time."""
 
-    why: Why | None
+    why: ImpossibleReason | None
     windows: tuple[tuple[datetime, datetime], ...] = ()
 
     @property
@@ -99,21 +99,21 @@ def check_availability(  # noqa: PLR0913 - the question and the known facts
 ) -> AvailabilityResult:
     """Return whether a home accepts a delivery from `start` to `end`; `terms` is None without permission."""
     if terms is None:
-        return AvailabilityResult(why=Why.NOT_GRANTED)
+        return AvailabilityResult(why=ImpossibleReason.NOT_GRANTED)
     if not terms.let_in or (entrance is not None and entrance not in terms.entrances):
-        return AvailabilityResult(why=Why.ENTRANCE_NOT_PERMITTED)
+        return AvailabilityResult(why=ImpossibleReason.ENTRANCE_NOT_PERMITTED)
     if end <= now:
-        return AvailabilityResult(why=Why.PAST)
+        return AvailabilityResult(why=ImpossibleReason.PAST)
     if zone is None:
-        return AvailabilityResult(why=Why.NOT_KNOWN)
+        return AvailabilityResult(why=ImpossibleReason.NOT_KNOWN)
     until = end if terms.expires is None else min(end, terms.expires)
     begin = max(start, now)
     if until <= begin:
-        return AvailabilityResult(why=Why.EXPIRED)
+        return AvailabilityResult(why=ImpossibleReason.EXPIRED)
     windows = tuple(allowed_spans(begin, until, terms, zone=zone)[:MAX_WINDOWS])
     if windows != ((begin, until),):
-        return AvailabilityResult(why=Why.OUTSIDE_WINDOW, windows=windows)
-    return AvailabilityResult(why=None if until == end else Why.EXPIRED, windows=windows)
+        return AvailabilityResult(why=ImpossibleReason.OUTSIDE_WINDOW, windows=windows)
+    return AvailabilityResult(why=None if until == end else ImpossibleReason.EXPIRED, windows=windows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _INSERT_MESSAGE = insert(messages)
 _UPDATE_ENDPOINT = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
 
 
-class Type(StrEnum):
+class EventType(StrEnum):
     """What an event is about. A delivery's state and a permission's standing are in its data."""
 
     CONNECTION_DECIDED = "connection.decided"
@@ -42,7 +42,7 @@ class Type(StrEnum):
 async def emit(  # noqa: PLR0913 - an event's own columns
     tx: AsyncConnection,
     retailer: str,
-    type_: Type,
+    type_: EventType,
     about: str,
     data: Mapping[str, Any],
     *,

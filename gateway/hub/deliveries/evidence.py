@@ -42,7 +42,7 @@ class SignedMessage(WireModel):
     token: Token
 
 
-class Told(WireModel):
+class SignedAccount(WireModel):
     """A box's account of how a delivery ended (gateway/protocol/delivery_record.py), and the box's key.
 
     `statement` is the content of the token, to be read; `lines` is the extract of the box's log.
@@ -72,11 +72,11 @@ class Evidence(WireModel):
     parcels: tuple[str, ...]
     max_celsius: float | None
     messages: Annotated[tuple[SignedMessage, ...], Field(max_length=1000)]
-    accounts: Annotated[tuple[Told, ...], Field(min_length=1, max_length=100)]
+    accounts: Annotated[tuple[SignedAccount, ...], Field(min_length=1, max_length=100)]
     missing_parcels: tuple[str, ...] | None = None
 
 
-def parse_account(token: bytes, key: str) -> Told | None:
+def parse_account(token: bytes, key: str) -> SignedAccount | None:
     """Return the account in an event, or None if there is none or it tells more than a retailer may know."""
     public = PublicKey.from_text(key)
     found = verify_event(token, public)
@@ -87,11 +87,11 @@ def parse_account(token: bytes, key: str) -> Told | None:
         return None
     if statement.reason is not None and statement.reason not in PUBLIC_REASONS:
         return None
-    told = Told(key=key, statement=statement, lines=found.account.lines, token=found.account.token)
+    told = SignedAccount(key=key, statement=statement, lines=found.account.lines, token=found.account.token)
     return told if first_break(told.lines, statement) is None else None
 
 
-def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
+def missing_parcels_of(parcels: Sequence[str], told: SignedAccount) -> tuple[str, ...] | None:
     """Return the parcels that were not read at the door according to the account, or None if that is unknown.
 
     A line has the last four characters of a code. It is unknown which parcels are missing if two parcels end alike, if
@@ -135,7 +135,7 @@ def first_problem(evidence: Evidence) -> str | None:
     return problem
 
 
-def _account_problem(evidence: Evidence, told: Told) -> str | None:
+def _account_problem(evidence: Evidence, told: SignedAccount) -> str | None:
     statement = verify_statement(told.token.encode(), PublicKey.from_text(told.key))
     if isinstance(statement, EventRejection):
         return f"is not signed by the box's key beside it ({statement})"

@@ -133,7 +133,7 @@ async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: st
     await tx.execute(
         update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
     )
-    await notify_retailer(tx, await find_delivery(tx, row.id), events.Type.DELIVERY_CHANGED, now)
+    await notify_retailer(tx, await find_delivery(tx, row.id), events.EventType.DELIVERY_CHANGED, now)
 
 
 async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
@@ -150,8 +150,8 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
         return {}
     new: dict[str, Any] = {"answered": max(row.answered or 0, version)}
     if result.accepted is False:
-        said = delivery_versions.c.version == version
-        await tx.execute(update(delivery_versions).where(mine, said).values(refused=True))
+        same_version = delivery_versions.c.version == version
+        await tx.execute(update(delivery_versions).where(mine, same_version).values(refused=True))
         promised = (mine, delivery_versions.c.refused.is_(False), delivery_versions.c.promise.is_not(None))
         stands = select(delivery_versions.c.promise).where(*promised).order_by(delivery_versions.c.version.desc())
         promise = await tx.scalar(stands.limit(1))
@@ -161,7 +161,7 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
     return new
 
 
-async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
+async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.EventType, now: datetime) -> None:
     """Store an event about a delivery's state for its retailer."""
     names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
     data = {name: getattr(row, name) for name in names}

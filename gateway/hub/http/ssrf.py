@@ -81,7 +81,7 @@ class Destination:
     target: str  # path and query, as written
 
 
-def parse_destination(url: str, allowed: DestinationPolicy) -> Destination:
+def parse_destination(url: str, policy: DestinationPolicy) -> Destination:
     """Parse an address to which a hub may send.
 
     Raises:
@@ -93,18 +93,18 @@ def parse_destination(url: str, allowed: DestinationPolicy) -> Destination:
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
         )
     scheme: Literal["http", "https"] = "https" if found["scheme"] == "https" else "http"
-    if scheme == "http" and not allowed.plain:
+    if scheme == "http" and not policy.plain:
         raise DestinationRefused("Only https: on the way anybody could read what is sent.")
     path, query = found["path"] or "/", found["query"]
     return Destination(
         scheme=scheme,
-        host=_parse_number(found["six"], allowed) if found["six"] else _parse_host(found["host"], allowed),
+        host=_parse_number(found["six"], policy) if found["six"] else _parse_host(found["host"], policy),
         port=_parse_port(found["port"], scheme),
         target=path if query is None else f"{path}?{query}",
     )
 
 
-def is_reachable(address: str, allowed: DestinationPolicy) -> bool:
+def is_reachable(address: str, policy: DestinationPolicy) -> bool:
     """Return whether a hub may connect to this IP address (as `getaddrinfo` and `connect` write it)."""
     try:
         number = ip_address(address)
@@ -113,8 +113,8 @@ def is_reachable(address: str, allowed: DestinationPolicy) -> bool:
     if isinstance(number, IPv6Address):
         if number.scope_id is not None or _is_in(number, _IPV6_NEVER):
             return False
-        return number in _IPV6_GLOBAL or (allowed.private and _is_in(number, _IPV6_PRIVATE))
-    return not _is_in(number, _IPV4_NEVER) and (allowed.private or not _is_in(number, _IPV4_PRIVATE))
+        return number in _IPV6_GLOBAL or (policy.private and _is_in(number, _IPV6_PRIVATE))
+    return not _is_in(number, _IPV4_NEVER) and (policy.private or not _is_in(number, _IPV4_PRIVATE))
 
 
 def _is_in(number: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
@@ -130,30 +130,30 @@ def _parse_port(text: str | None, scheme: str) -> int:
     return port
 
 
-def _parse_host(written: str, allowed: DestinationPolicy) -> str:
+def _parse_host(written: str, policy: DestinationPolicy) -> str:
     host = written.lower()
     labels = host.split(".")
     # The WHATWG's URL standard reads a host whose last label is a number as an IPv4 address, in any of the old
     # spellings (octal, hexadecimal, one number). Only the spelling that all parsers read alike is permitted here.
     if _NUMBER.fullmatch(labels[-1]):
-        return _parse_number(host, allowed)
+        return _parse_number(host, policy)
     if not all(_LABEL.fullmatch(label) for label in labels) or not labels[-1][0].isalpha():
         raise DestinationRefused(
             "The host is no name of the internet: labels of letters, digits and hyphens, no dot at its end."
         )
-    if not allowed.private and (len(labels) == 1 or labels[-1] in _PRIVATE_DOMAINS):
+    if not policy.private and (len(labels) == 1 or labels[-1] in _PRIVATE_DOMAINS):
         raise DestinationRefused("The host is a name of a private network. Name one that the internet knows.")
     return host
 
 
-def _parse_number(written: str, allowed: DestinationPolicy) -> str:
+def _parse_number(written: str, policy: DestinationPolicy) -> str:
     try:
         number = ip_address(written)
     except ValueError as error:
         raise DestinationRefused("The host is a number that readers read differently. Use a name.") from error
-    if not allowed.private:
+    if not policy.private:
         raise DestinationRefused("The host is a number. Use a name: a certificate is for a name.")
-    if not is_reachable(str(number), allowed):
+    if not is_reachable(str(number), policy):
         raise DestinationRefused("The hub does not send to this number.")
     return str(number)
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.hub.api.problem_docs import EXPLANATIONS
 from gateway.hub.http.problem import PROBLEM_TYPES, ApiProblem, Code
-from gateway.hub.manual.reading import read_chapters, read_schemas
+from gateway.hub.manual.document_reading import read_chapters, read_schemas
 
 # No script, no form, no frame, nothing from other servers.
 PAGE_HEADERS = MappingProxyType({

@@ -93,38 +93,38 @@ def refusal_of(
     now: datetime,
 ) -> str | None:
     """Return why a verified message does not count, or None. `others`: the other open deliveries of this home."""
-    said = claims.delivery
-    if isinstance(said, Cancel):
-        return _cancel_refusal(said, known)
-    code = _version_refusal(said, known)
+    body = claims.delivery
+    if isinstance(body, Cancel):
+        return _cancel_refusal(body, known)
+    code = _version_refusal(body, known)
     if code is None and known is not None and (known.state is State.VISITING or known.state in FINAL_STATES):
         code = "too_late"
-    return code or _requested_refusal(said) or _terms_refusal(order_of(claims.iss, said), others, terms, now)
+    return code or _requested_refusal(body) or _terms_refusal(order_of(claims.iss, body), others, terms, now)
 
 
-def _cancel_refusal(said: Cancel, known: SandboxDelivery | None) -> str | None:
+def _cancel_refusal(body: Cancel, known: SandboxDelivery | None) -> str | None:
     if known is None:
         return None
     if known.state is State.CANCELLED:
         return "cancelled"
-    if said.version <= known.version:
+    if body.version <= known.version:
         return "version_too_low"
     return "too_late" if known.state is State.VISITING or known.state in FINAL_STATES else None
 
 
-def _version_refusal(said: Offer | Update, known: SandboxDelivery | None) -> str | None:
+def _version_refusal(body: Offer | Update, known: SandboxDelivery | None) -> str | None:
     if known is None:
-        return None if isinstance(said, Offer) else "unknown_delivery"
+        return None if isinstance(body, Offer) else "unknown_delivery"
     if known.state is State.CANCELLED:
         return "cancelled"
-    if isinstance(said, Offer):
+    if isinstance(body, Offer):
         return "already_offered"
-    return "version_too_low" if said.version <= known.version else None
+    return "version_too_low" if body.version <= known.version else None
 
 
-def _requested_refusal(said: DeliveryBody) -> str | None:
+def _requested_refusal(body: DeliveryBody) -> str | None:
     """Return the refusal that a magic parcel requests."""
-    for word in magic_words(said.parcels):
+    for word in magic_words(body.parcels):
         code = word.removeprefix(_REFUSE_PREFIX).replace("-", "_").lower()
         if word.startswith(_REFUSE_PREFIX) and code in PUBLIC_REASONS:
             return code
@@ -158,13 +158,13 @@ def _codes_collide(new: DeliveryOrder, other: DeliveryOrder) -> bool:
     return at_once and bool(new.parcels & other.parcels)
 
 
-def state_after(said: Offer | Update | Cancel, now: datetime) -> State:
+def state_after(body: Offer | Update | Cancel, now: datetime) -> State:
     """Return the state of a delivery once a message counts."""
-    if isinstance(said, Cancel):
+    if isinstance(body, Cancel):
         return State.CANCELLED
-    if not said.parcels:
+    if not body.parcels:
         return State.AWAITING_LABEL
-    return State.WINDOW_OPEN if said.window.start <= now else State.SCHEDULED
+    return State.WINDOW_OPEN if body.window.start <= now else State.SCHEDULED
 
 
 def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime) -> datetime | None:
@@ -201,22 +201,22 @@ def visit_log(
     read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
     if "NOT-DELIVERED" in magic_words(parcels):
         read = []
-    said = [
+    entries = [
         RecordEntry(at=came, what=RecordEntryKind.PARCEL, code=shown_code(parcel)) for parcel in read or parcels[:1]
     ]
     if ended.house is not DoorResult.NOT_OPENED:
-        said += [
+        entries += [
             RecordEntry(at=came + VISIT_DURATION / 4, what=RecordEntryKind.UNLOCKED),
             RecordEntry(at=came + VISIT_DURATION / 2, what=RecordEntryKind.OPENED),
         ]
         if cold is not None:
-            said.insert(
+            entries.insert(
                 0, RecordEntry(at=came, what=RecordEntryKind.TEMPERATURE, celsius=round(min(FRIDGE_CELSIUS, cold), 1))
             )
         if "UNKNOWN" not in magic_words(parcels):
-            said.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=RecordEntryKind.CLOSED))
+            entries.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=RecordEntryKind.CLOSED))
     house = DoorResult.NOT_OPENED if ended.house is None else ended.house
-    return (*said, RecordEntry(at=now, what=RecordEntryKind(house.value)))
+    return (*entries, RecordEntry(at=now, what=RecordEntryKind(house.value)))
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:

@@ -26,8 +26,8 @@ from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import body_of
 from gateway.hub.http.operation import HubSigner, WakeUps
 from gateway.hub.sandbox import home as simulated
+from gateway.hub.sandbox.creation import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
-from gateway.hub.sandbox.making import delete_expired
 from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
@@ -55,7 +55,7 @@ class _HomeTransaction:
 
     tx: AsyncConnection
     home: Row[Any]
-    kept: EventHead
+    event_head: EventHead
     now: datetime
 
 
@@ -135,14 +135,14 @@ class SandboxRobot:
             home = await box_events.lock_home(tx, name)
             if home is None or not home.sandbox:
                 return
-            scene = _HomeTransaction(tx, home, await box_events.event_head_of(tx, name), now)
+            home_tx = _HomeTransaction(tx, home, await box_events.event_head_of(tx, name), now)
             match what:
                 case "job":
-                    await self._answer_job(scene, id_)
+                    await self._answer_job(home_tx, id_)
                 case "delivery":
-                    await self._advance_delivery(scene, id_)
+                    await self._advance_delivery(home_tx, id_)
                 case "connection":
-                    await self._revoke_permission(scene, id_)
+                    await self._revoke_permission(home_tx, id_)
                 case _:
                     assert_never(what)
 
@@ -157,216 +157,224 @@ class SandboxRobot:
                     refusal = JobReceipt(job=id_, state="refused", why="the simulated box could not work it")
                     await box_events.on_receipt(tx, home, refusal, now)
 
-    async def _answer_job(self, scene: _HomeTransaction, id_: str) -> None:
+    async def _answer_job(self, home_tx: _HomeTransaction, id_: str) -> None:
         """Answer one job of the home."""
-        mine = (jobs.c.id == id_, jobs.c.home == scene.home.id, jobs.c.due.is_not(None))
-        job = (await scene.tx.execute(select(jobs).where(*mine))).one_or_none()
+        mine = (jobs.c.id == id_, jobs.c.home == home_tx.home.id, jobs.c.due.is_not(None))
+        job = (await home_tx.tx.execute(select(jobs).where(*mine))).one_or_none()
         if job is None:
             return
-        await box_events.on_receipt(scene.tx, scene.home, JobReceipt(job=job.id, state="received"), scene.now)
+        await box_events.on_receipt(home_tx.tx, home_tx.home, JobReceipt(job=job.id, state="received"), home_tx.now)
         if job.kind == JobKind.CONNECT:
-            await self._answer_question(scene, job)
+            await self._answer_question(home_tx, job)
             return
-        believed = await self._verify_message(scene, job)
-        blank = {"box": scene.home.id, "at": scene.now, "token_sha256": token_digest(job.token)}
+        believed = await self._verify_message(home_tx, job)
+        blank = {"box": home_tx.home.id, "at": home_tx.now, "token_sha256": token_digest(job.token)}
         if isinstance(believed, Claims):
-            await self._answer_message(scene, believed, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
+            await self._answer_message(home_tx, believed, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
         else:
             told = {"accepted": False, "code": believed.code.value, "why": believed.why}
-            await self._emit_event(scene, DeliveryResult.model_validate({**blank, **told}))
+            await self._emit_event(home_tx, DeliveryResult.model_validate({**blank, **told}))
 
-    async def _verify_message(self, scene: _HomeTransaction, job: Row[Any]) -> Claims | RejectedMessage:
+    async def _verify_message(self, home_tx: _HomeTransaction, job: Row[Any]) -> Claims | RejectedMessage:
         """Verify a message as a box does: it trusts nothing because the hub carried it."""
-        at = Now(utc=scene.now, trusted=True, mono=0.0)
+        at = Now(utc=home_tx.now, trusted=True, mono=0.0)
         if job.kind == JobKind.HUB_DELIVERY:
             keys = {self._hub.kid: public_key(self._hub.x)}
-            found = delivery_message.verify_hub_delivery(job.token, keys, box=scene.home.id, now=at)
+            found = delivery_message.verify_hub_delivery(job.token, keys, box=home_tx.home.id, now=at)
             return found if isinstance(found, RejectedMessage) else found.for_brand
-        rows = await scene.tx.execute(
+        rows = await home_tx.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
-            .where(connections.c.home == scene.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
+            .where(connections.c.home == home_tx.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
         enrolled = EnrolledKeys({row.kid: EnrolledKey(row.brand, public_key(row.x)) for row in rows})
-        return verify_delivery(job.token, enrolled, box=scene.home.id, now=at)
+        return verify_delivery(job.token, enrolled, box=home_tx.home.id, now=at)
 
     async def _answer_message(
-        self, scene: _HomeTransaction, claims: Claims, blank: dict[str, Any], *, by_hub: bool
+        self, home_tx: _HomeTransaction, claims: Claims, blank: dict[str, Any], *, by_hub: bool
     ) -> None:
         said = claims.delivery
-        row = await _find_delivery(scene, claims.iss, said.id)
-        known = None if row is None else await _delivery_state(scene, row)
-        given = await _terms_given(scene, claims.iss)
+        row = await _find_delivery(home_tx, claims.iss, said.id)
+        known = None if row is None else await _delivery_state(home_tx, row)
+        given = await _terms_given(home_tx, claims.iss)
         if given is None:
             code: str | None = "brand_not_permitted"
         elif by_hub and not given.hub_signed:
             code = "hub_signed_not_permitted"
         else:
-            others = await _other_promises(scene, row)
-            code = simulated.refusal_of(claims, known, others, given.permission_terms, scene.now)
+            others = await _other_promises(home_tx, row)
+            code = simulated.refusal_of(claims, known, others, given.permission_terms, home_tx.now)
         told = {**blank, "brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti,
                 "accepted": code is None, "code": code}  # fmt: skip
         if code is None:
-            told |= {"state": simulated.state_after(said, scene.now)}
+            told |= {"state": simulated.state_after(said, home_tx.now)}
         elif known is None or row is None:
             told |= {"state": State.REFUSED, "reason": code}
         else:
             told |= {"state": known.state, "reason": row.reason, "missing": row.missing,
                      "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
-        await self._emit_event(scene, DeliveryResult.model_validate(told))
+        await self._emit_event(home_tx, DeliveryResult.model_validate(told))
         if code is None and row is not None:
             parcels, end = ((), row.window_end) if isinstance(said, Cancel) else (said.parcels, said.window.end)
             await _schedule_delivery(
-                scene, row.id, simulated.next_due(simulated.state_after(said, scene.now), parcels, end, scene.now)
+                home_tx, row.id, simulated.next_due(simulated.state_after(said, home_tx.now), parcels, end, home_tx.now)
             )
 
-    async def _advance_delivery(self, scene: _HomeTransaction, id_: str) -> None:
+    async def _advance_delivery(self, home_tx: _HomeTransaction, id_: str) -> None:
         """Continue with one due delivery."""
-        mine = (deliveries.c.id == id_, deliveries.c.home == scene.home.id, deliveries.c.play <= scene.now)
-        row = (await scene.tx.execute(select(deliveries).where(*mine))).one_or_none()
+        mine = (deliveries.c.id == id_, deliveries.c.home == home_tx.home.id, deliveries.c.play <= home_tx.now)
+        row = (await home_tx.tx.execute(select(deliveries).where(*mine))).one_or_none()
         if row is None:
             return
         state, parcels = State(row.state), tuple(row.promise["parcels"])
-        onward = simulated.next_result(state, parcels, row.window_end, scene.now)
-        known = await _delivery_state(scene, row)
-        told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
+        onward = simulated.next_result(state, parcels, row.window_end, home_tx.now)
+        known = await _delivery_state(home_tx, row)
+        told = {"box": home_tx.home.id, "at": home_tx.now, "brand": row.brand, "delivery": row.name,
                 "version": row.version if known is None else known.version, **onward}  # fmt: skip
         result = DeliveryResult.model_validate(told)
-        await self._emit_event(scene, result, await self._account_of(scene, row, result))
+        await self._emit_event(home_tx, result, await self._account_of(home_tx, row, result))
         then = result.state or state
-        await _schedule_delivery(scene, row.id, simulated.next_due(then, parcels, row.window_end, scene.now))
+        await _schedule_delivery(home_tx, row.id, simulated.next_due(then, parcels, row.window_end, home_tx.now))
 
     async def _account_of(
-        self, scene: _HomeTransaction, row: Row[Any], result: DeliveryResult
+        self, home_tx: _HomeTransaction, row: Row[Any], result: DeliveryResult
     ) -> DeliveryRecord | None:
         """Return the home's account of an ended delivery; its events are its only log."""
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
         promise = row.promise
-        said = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], scene.now)
+        said = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], home_tx.now)
         lines, left_out = chain_lines(said)
         head = head_hash(lines)
         statement = Statement(
-            home=scene.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
-            reason=result.reason, missing=result.missing, house=result.house, at=scene.now, clock_trusted=True,
-            sandbox=True, message_sha256=await self._last_message_digest(scene, row),
+            home=home_tx.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
+            reason=result.reason, missing=result.missing, house=result.house, at=home_tx.now, clock_trusted=True,
+            sandbox=True, message_sha256=await self._last_message_digest(home_tx, row),
             lines=len(lines), left_out=left_out, head=head,
-            entry=link_hash(bytes.fromhex(scene.kept.head), scene.kept.seq + 1, bytes.fromhex(head)).hex(),
+            entry=link_hash(bytes.fromhex(home_tx.event_head.head), home_tx.event_head.seq + 1,
+            bytes.fromhex(head)).hex(),
         )  # fmt: skip
         return DeliveryRecord(lines=lines, token=sign_statement(statement, self._key.sign))
 
-    async def _last_message_digest(self, scene: _HomeTransaction, row: Row[Any]) -> str | None:
+    async def _last_message_digest(self, home_tx: _HomeTransaction, row: Row[Any]) -> str | None:
         """Return the SHA-256 of the message that the home accepted last, according to its events."""
-        mine = (home_events.c.home == scene.home.id, home_events.c.delivery == row.id)
+        mine = (home_events.c.home == home_tx.home.id, home_events.c.delivery == row.id)
         said = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
-        for token in (await scene.tx.scalars(said)).all():
+        for token in (await home_tx.tx.scalars(said)).all():
             event = verify_event(token, self._key.public)
             if isinstance(event, BoxEvent) and event.result is not None and event.result.accepted:
                 return event.result.token_sha256
         return None
 
-    async def _answer_question(self, scene: _HomeTransaction, job: Row[Any]) -> None:
+    async def _answer_question(self, home_tx: _HomeTransaction, job: Row[Any]) -> None:
         """Answer a brand's request; a message with only its keys is accepted unconditionally."""
         asking = parse_consent(job.token)
         if asking is None or asking.connection is None or asking.asked is None:
             return
         mine = connections.c.id == asking.connection
         if simulated.SILENT_CODE in asking.asked.carriers:  # time runs faster here, so the request expires soon
-            over = scene.now + simulated.DECISION_DELAY
-            await scene.tx.execute(update(connections).where(mine).values(expires=over))
+            over = home_tx.now + simulated.DECISION_DELAY
+            await home_tx.tx.execute(update(connections).where(mine).values(expires=over))
             return
         given = simulated.decide_terms(asking.asked)
-        await self._emit_decision(scene, asking.brand, given, "refused")
+        await self._emit_decision(home_tx, asking.brand, given, "refused")
         if given is not None and simulated.REVOKE_CODE in asking.asked.carriers:
-            await scene.tx.execute(update(connections).where(mine).values(play=scene.now + simulated.DECISION_DELAY))
+            await home_tx.tx.execute(
+                update(connections).where(mine).values(play=home_tx.now + simulated.DECISION_DELAY)
+            )
 
-    async def _revoke_permission(self, scene: _HomeTransaction, id_: str) -> None:
+    async def _revoke_permission(self, home_tx: _HomeTransaction, id_: str) -> None:
         """Revoke what was to be revoked, and report what becomes of each open delivery."""
-        mine = (connections.c.id == id_, connections.c.home == scene.home.id, connections.c.play <= scene.now)
-        row = (await scene.tx.execute(select(connections).where(*mine))).one_or_none()
+        mine = (connections.c.id == id_, connections.c.home == home_tx.home.id, connections.c.play <= home_tx.now)
+        row = (await home_tx.tx.execute(select(connections).where(*mine))).one_or_none()
         if row is None:
             return
-        await scene.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
-        await self._emit_decision(scene, row.brand, None, "revoked")
+        await home_tx.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
+        await self._emit_decision(home_tx, row.brand, None, "revoked")
 
     async def _emit_decision(
-        self, scene: _HomeTransaction, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]
+        self, home_tx: _HomeTransaction, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]
     ) -> None:
         """Report the owner's decision on a brand: one for all its requests to this home."""
         known = select(func.max(connections.c.version)).where(
-            connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.sandbox
+            connections.c.home == home_tx.home.id, connections.c.brand == brand, connections.c.sandbox
         )
-        version = (await scene.tx.scalar(known) or 0) + 1
+        version = (await home_tx.tx.scalar(known) or 0) + 1
         said = {} if given is None else given.model_dump()
         decided = PermissionDecision.model_validate(
             {**said, "brand": brand, "version": version, "standing": no if given is None else "granted"}
         )
-        await self._emit_event(scene, decided)
+        await self._emit_event(home_tx, decided)
         if given is None:
-            await self._refuse_open_deliveries(scene, brand)
+            await self._refuse_open_deliveries(home_tx, brand)
 
-    async def _refuse_open_deliveries(self, scene: _HomeTransaction, brand: str) -> None:
+    async def _refuse_open_deliveries(self, home_tx: _HomeTransaction, brand: str) -> None:
         """Refuse the brand's open deliveries without a courier at the door."""
         over = [str(state) for state in (*FINAL_STATES, State.VISITING)]
-        mine = (deliveries.c.home == scene.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
+        mine = (deliveries.c.home == home_tx.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
         asked = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
-        for row in (await scene.tx.execute(asked)).all():
-            known = await _delivery_state(scene, row)
-            told = {"box": scene.home.id, "at": scene.now, "brand": brand, "delivery": row.name,
+        for row in (await home_tx.tx.execute(asked)).all():
+            known = await _delivery_state(home_tx, row)
+            told = {"box": home_tx.home.id, "at": home_tx.now, "brand": brand, "delivery": row.name,
                     "version": row.version if known is None else known.version, "state": State.REFUSED,
                     "reason": "brand_not_permitted"}  # fmt: skip
-            await self._emit_event(scene, DeliveryResult.model_validate(told))
-            await _schedule_delivery(scene, row.id, None)
+            await self._emit_event(home_tx, DeliveryResult.model_validate(told))
+            await _schedule_delivery(home_tx, row.id, None)
 
     async def _emit_event(
-        self, scene: _HomeTransaction, said: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
+        self,
+        home_tx: _HomeTransaction,
+        said: DeliveryResult | PermissionDecision,
+        account: DeliveryRecord | None = None,
     ) -> None:
         """Make the home's next event, and store it as that of every home."""
         happened = BoxEvent(
-            home=scene.home.id,
-            seq=scene.kept.seq + 1,
-            prev=scene.kept.head,
-            at=scene.now,
+            home=home_tx.home.id,
+            seq=home_tx.event_head.seq + 1,
+            prev=home_tx.event_head.head,
+            at=home_tx.now,
             result=said if isinstance(said, DeliveryResult) else None,
             decided=said if isinstance(said, PermissionDecision) else None,
             account=account,
         )
         outcome = await box_events.on_event(
-            scene.tx, scene.home, scene.kept, sign_event(happened, self._key.sign), scene.now
+            home_tx.tx, home_tx.home, home_tx.event_head, sign_event(happened, self._key.sign), home_tx.now
         )
         if outcome is not EventOutcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")
 
 
-async def _find_delivery(scene: _HomeTransaction, brand: str, name: str) -> Row[Any] | None:
+async def _find_delivery(home_tx: _HomeTransaction, brand: str, name: str) -> Row[Any] | None:
     """Return the delivery that a message is about."""
     named = (deliveries.c.brand == brand, deliveries.c.name == name)
-    return (await scene.tx.execute(select(deliveries).where(deliveries.c.home == scene.home.id, *named))).one_or_none()
+    return (
+        await home_tx.tx.execute(select(deliveries).where(deliveries.c.home == home_tx.home.id, *named))
+    ).one_or_none()
 
 
-async def _delivery_state(scene: _HomeTransaction, row: Row[Any]) -> SandboxDelivery | None:
+async def _delivery_state(home_tx: _HomeTransaction, row: Row[Any]) -> SandboxDelivery | None:
     """Return what the home knows of a delivery, or None if it accepted no version of it."""
     if row.answered is None:
         return None
     taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
     newest = select(func.max(delivery_versions.c.version)).where(*taken, delivery_versions.c.version <= row.answered)
-    version = await scene.tx.scalar(newest)
+    version = await home_tx.tx.scalar(newest)
     return None if version is None else SandboxDelivery(version=version, state=State(row.state))
 
 
-async def _terms_given(scene: _HomeTransaction, brand: str) -> GivenTerms | None:
+async def _terms_given(home_tx: _HomeTransaction, brand: str) -> GivenTerms | None:
     """Return what the simulated owner permits a brand."""
     asked = select(connections.c.terms).where(
-        connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.state == "granted"
+        connections.c.home == home_tx.home.id, connections.c.brand == brand, connections.c.state == "granted"
     )
-    terms = await scene.tx.scalar(asked.limit(1))
+    terms = await home_tx.tx.scalar(asked.limit(1))
     return None if terms is None else GivenTerms.model_validate(terms, strict=False)
 
 
-async def _other_promises(scene: _HomeTransaction, row: Row[Any] | None) -> list[DeliveryOrder]:
+async def _other_promises(home_tx: _HomeTransaction, row: Row[Any] | None) -> list[DeliveryOrder]:
     """Return the other open deliveries of the home."""
     open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
-    asked = select(deliveries).where(deliveries.c.home == scene.home.id, deliveries.c.answered.is_not(None), open_)
-    rows = (await scene.tx.execute(asked)).all()
+    asked = select(deliveries).where(deliveries.c.home == home_tx.home.id, deliveries.c.answered.is_not(None), open_)
+    rows = (await home_tx.tx.execute(asked)).all()
     return [_promise_of(one) for one in rows if row is None or one.id != row.id]
 
 
@@ -374,6 +382,6 @@ def _promise_of(row: Row[Any]) -> DeliveryOrder:
     return order_of(row.brand, body_of(Offer, row, row.version, row.promise))
 
 
-async def _schedule_delivery(scene: _HomeTransaction, delivery: str, due: datetime | None) -> None:
+async def _schedule_delivery(home_tx: _HomeTransaction, delivery: str, due: datetime | None) -> None:
     """Store when the robot continues with a delivery."""
-    await scene.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))
+    await home_tx.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))

@@ -7,7 +7,7 @@ from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.tables import UNSENT_CHALLENGE, endpoints, messages, retailers
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 
 CHALLENGE_DELAY = timedelta(seconds=1)  # so that the receiver can begin to listen with its secret
 
@@ -24,7 +24,14 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> 
     if row.enabled:
         data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
         event = await emit(
-            tx, row.retailer, Type.ENDPOINT_CHALLENGE, endpoint, data, sandbox=True, now=now, only_endpoint=endpoint
+            tx,
+            row.retailer,
+            EventType.ENDPOINT_CHALLENGE,
+            endpoint,
+            data,
+            sandbox=True,
+            now=now,
+            only_endpoint=endpoint,
         )
         mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
         told = await tx.execute(update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id))

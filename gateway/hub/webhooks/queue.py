@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.webhooks.message import WebhookRequest
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult, is_given_up, retry_delay
 
@@ -54,7 +54,7 @@ class EndpointLease:
     lane: QueueLane
 
     @property
-    def short(self) -> bool:
+    def is_limited_to_one(self) -> bool:
         """Whether it gets only one message in a turn."""
         return self.lane is not QueueLane.GOOD
 
@@ -66,7 +66,7 @@ class QueuedMessage:
     `challenge`: what its receiver must send back before it gets other messages.
     """
 
-    letter: WebhookRequest
+    request: WebhookRequest
     retailer: str
     endpoint: str
     url: str
@@ -93,13 +93,15 @@ def _is_sendable() -> ColumnElement[bool]:
     return or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
 
 
-async def lease_endpoints(tx: AsyncConnection, now: datetime, room: Mapping[QueueLane, int]) -> list[EndpointLease]:
+async def lease_endpoints(
+    tx: AsyncConnection, now: datetime, max_per_lane: Mapping[QueueLane, int]
+) -> list[EndpointLease]:
     """Lease endpoints with due messages, at most so many of each lane, the longest unserved first.
 
     At most `MAX_ENDPOINTS_PER_RETAILER` of a lane belong to one retailer, because endpoints cost nothing.
     """
     found: list[EndpointLease] = []
-    for lane, most in room.items():
+    for lane, most in max_per_lane.items():
         if most <= 0:
             continue
         due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _is_sendable())
@@ -139,28 +141,31 @@ Unseal = Callable[[str, str], str | None]
 
 
 async def due_messages(
-    tx: AsyncConnection, turn: EndpointLease, now: datetime, *, most: int, unseal: Unseal
+    tx: AsyncConnection, lease: EndpointLease, now: datetime, *, limit: int, unseal: Unseal
 ) -> list[QueuedMessage]:
     """Return its due messages by `seq`: none if the lease is lost or nothing is due, which ends the turn."""
-    mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
-    to = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
-    if to is None:
+    mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until, endpoints.c.enabled)
+    endpoint = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
+    if endpoint is None:
         return []
-    first = () if to.challenge is None else (messages.c.id == to.challenge,)
+    first = () if endpoint.challenge is None else (messages.c.id == endpoint.challenge,)
     rows = await tx.execute(
         select(messages, events.c.type, events.c.at, events.c.data).join(events, events.c.id == messages.c.event)
-        .where(messages.c.endpoint == turn.endpoint, messages.c.due <= now, *first).order_by(messages.c.seq).limit(most)
+        .where(messages.c.endpoint == lease.endpoint, messages.c.due <= now,
+        *first).order_by(messages.c.seq).limit(limit)
     )  # fmt: skip
-    rotating = to.old_secret is not None and to.old_until is not None and now < to.old_until
-    sealed = (to.secret, to.old_secret) if rotating else (to.secret,)
-    keys = tuple(secret for one in sealed if (secret := unseal(one, to.id)) is not None)
+    rotating = endpoint.old_secret is not None and endpoint.old_until is not None and now < endpoint.old_until
+    sealed = (endpoint.secret, endpoint.old_secret) if rotating else (endpoint.secret,)
+    keys = tuple(secret for one in sealed if (secret := unseal(one, endpoint.id)) is not None)
     if not keys:
-        log.error("secret_unreadable", endpoint=to.id, todo="hub.key.pem is another than when it was made: rotate it")
+        log.error(
+            "secret_unreadable", endpoint=endpoint.id, todo="hub.key.pem is another than when it was made: rotate it"
+        )
         await tx.execute(update(endpoints).where(mine).values(leased=now + ENDPOINT_LEASE))
         return []
     found = [
         QueuedMessage(
-            letter=WebhookRequest(
+            request=WebhookRequest(
                 message=row.id,
                 event=row.event,
                 type=row.type,
@@ -170,13 +175,13 @@ async def due_messages(
                 data=row.data,
                 secrets=keys,
             ),
-            retailer=to.retailer,
-            endpoint=to.id,
-            url=to.url,
+            retailer=endpoint.retailer,
+            endpoint=endpoint.id,
+            url=endpoint.url,
             attempts=row.attempts,
             tries=row.tries,
             begun=row.begun,
-            challenge=row.data["challenge"] if row.id == to.challenge else None,
+            challenge=row.data["challenge"] if row.id == endpoint.challenge else None,
         )
         for row in rows
     ]
@@ -185,79 +190,91 @@ async def due_messages(
     return found
 
 
-async def release_lease(tx: AsyncConnection, turn: EndpointLease, now: datetime) -> None:
+async def release_lease(tx: AsyncConnection, lease: EndpointLease, now: datetime) -> None:
     """End the turn; an endpoint that failed twice in a row pauses before its next one."""
-    mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
+    mine = and_(endpoints.c.id == lease.endpoint, endpoints.c.leased == lease.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
     again = failing is not None and failing < now  # one refused message does not delay others
     await tx.execute(update(endpoints).where(mine).values(leased=now + FAILING_PAUSE if again else now))
 
 
 async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
-    tx: AsyncConnection, parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, most: int, chance: float
+    tx: AsyncConnection,
+    message: QueuedMessage,
+    attempt: WebhookAttempt,
+    now: datetime,
+    *,
+    max_attempts: int,
+    chance: float,
 ) -> bool:
     """Store the result of an attempt, and return whether this sender still held the lease."""
     # The order of locks is retailer, endpoint, messages, so that no deadlock is possible.
-    if not answer.is_accepted:
+    if not attempt.is_accepted:
         await tx.execute(
-            select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update(key_share=True)
+            select(retailers.c.id).where(retailers.c.id == message.retailer).with_for_update(key_share=True)
         )
-    this = select(endpoints).where(endpoints.c.id == parcel.endpoint)
-    to = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
-    number, tries, id_ = parcel.attempts + 1, parcel.tries + 1, parcel.letter.message
-    if answer.is_accepted:
+    this = select(endpoints).where(endpoints.c.id == message.endpoint)
+    endpoint = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
+    number, tries, id_ = message.attempts + 1, message.tries + 1, message.request.message
+    if attempt.is_accepted:
         then: dict[str, Any] = {"state": "delivered", "due": None}
-    elif is_given_up(tries, now - parcel.begun, most=most):
+    elif is_given_up(tries, now - message.begun, max_attempts=max_attempts):
         then = {"state": "given_up", "due": None}
     else:
-        then = {"due": now + retry_delay(tries, asked=answer.retry_after, chance=chance)}
+        then = {"due": now + retry_delay(tries, retry_after=attempt.retry_after, chance=chance)}
     # An attempt counts once: after a lost lease or a deleted message the number here is another.
-    same = and_(messages.c.id == id_, messages.c.attempts == parcel.attempts)
+    same = and_(messages.c.id == id_, messages.c.attempts == message.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
-    if to is None or done.rowcount == 0:
+    if endpoint is None or done.rowcount == 0:
         return False
     await tx.execute(
         insert(attempts).values(
-            message=id_, number=number, result=answer.result, status=answer.status, excerpt=answer.excerpt,
-            milliseconds=round(answer.seconds * 1000), at=now,
+            message=id_, number=number, result=attempt.result, status=attempt.status, excerpt=attempt.excerpt,
+            milliseconds=round(attempt.seconds * 1000), at=now,
         )
     )  # fmt: skip
-    await _update_endpoint(tx, to, parcel, answer, now, given_up=then.get("state") == "given_up")
+    await _update_endpoint(tx, endpoint, message, attempt, now, given_up=then.get("state") == "given_up")
     return True
 
 
 async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
-    tx: AsyncConnection, to: Row[Any], parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, given_up: bool
+    tx: AsyncConnection,
+    endpoint: Row[Any],
+    message: QueuedMessage,
+    attempt: WebhookAttempt,
+    now: datetime,
+    *,
+    given_up: bool,
 ) -> None:
     """Update the endpoint by the result of an attempt, unless its address has changed since."""
-    if to.url != parcel.url:
+    if endpoint.url != message.url:
         return
-    this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW_THRESHOLD_S
-    if parcel.challenge is not None and to.challenge == parcel.letter.message:
-        if answer.is_accepted:
+    this, slow = endpoints.c.id == endpoint.id, attempt.seconds >= SLOW_THRESHOLD_S
+    if message.challenge is not None and endpoint.challenge == message.request.message:
+        if attempt.is_accepted:
             await tx.execute(update(endpoints).where(this).values(challenge=None))
         elif given_up:
-            await disable_endpoint(tx, to, "unverified", now)
+            await disable_endpoint(tx, endpoint, "unverified", now)
             return
-    if not answer.is_accepted:
-        await tx.execute(update(endpoints).where(this).values(failing=to.failing or now, slow=slow))
-        long = to.failing is not None and now - to.failing >= DISABLE_AFTER
-        if to.enabled and (answer.result is WebhookResult.GONE or long):
-            await disable_endpoint(tx, to, "gone" if answer.result is WebhookResult.GONE else "failing", now)
+    if not attempt.is_accepted:
+        await tx.execute(update(endpoints).where(this).values(failing=endpoint.failing or now, slow=slow))
+        long = endpoint.failing is not None and now - endpoint.failing >= DISABLE_AFTER
+        if endpoint.enabled and (attempt.result is WebhookResult.GONE or long):
+            await disable_endpoint(tx, endpoint, "gone" if attempt.result is WebhookResult.GONE else "failing", now)
         return
-    if to.failing is not None or to.slow is not slow:
+    if endpoint.failing is not None or endpoint.slow is not slow:
         await tx.execute(update(endpoints).where(this).values(failing=None, slow=slow))
-    if to.failing is not None and now - to.failing >= RECOVERY_THRESHOLD:
-        later = and_(messages.c.endpoint == to.id, messages.c.due > now)
+    if endpoint.failing is not None and now - endpoint.failing >= RECOVERY_THRESHOLD:
+        later = and_(messages.c.endpoint == endpoint.id, messages.c.due > now)
         await tx.execute(update(messages).where(later).values(due=now))
 
 
-async def disable_endpoint(tx: AsyncConnection, endpoint: Any, why: str, now: datetime) -> None:  # noqa: ANN401 - a row
+async def disable_endpoint(tx: AsyncConnection, endpoint: Any, reason: str, now: datetime) -> None:  # noqa: ANN401 - a row
     """Disable an endpoint and notify its retailer; waiting messages are given up, and a replay sends them."""
-    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=why))
+    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=reason))
     await drop_waiting(tx, endpoint.id)
     await emit(
-        tx, endpoint.retailer, Type.ENDPOINT_DISABLED, endpoint.id, {"id": endpoint.id, "disabled": why},
+        tx, endpoint.retailer, EventType.ENDPOINT_DISABLED, endpoint.id, {"id": endpoint.id, "disabled": reason},
         sandbox=endpoint.sandbox, now=now,
     )  # fmt: skip
 

@@ -105,15 +105,15 @@ def parse_retry_after(header: str | None) -> timedelta | None:
     return min(timedelta(seconds=int(header)), MAX_RETRY_AFTER)
 
 
-def retry_delay(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
+def retry_delay(tries: int, *, retry_after: timedelta | None, chance: float) -> timedelta:
     """Return the delay after the attempt of this number (1 is the first). `chance` is from 0 to 1."""
     delay = timedelta(seconds=_RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1])
-    return max(lengthened(delay, chance), asked or timedelta())
+    return max(lengthened(delay, chance), retry_after or timedelta())
 
 
-def is_given_up(tries: int, since: timedelta, *, most: int) -> bool:
+def is_given_up(tries: int, since: timedelta, *, max_attempts: int) -> bool:
     """Return whether a message is given up after so many attempts since then."""
-    return tries >= most and since >= MIN_GIVE_UP_AGE
+    return tries >= max_attempts and since >= MIN_GIVE_UP_AGE
 
 
 def answers_challenge(body: bytes, challenge: str) -> bool:

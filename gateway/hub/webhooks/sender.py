@@ -83,9 +83,9 @@ class WebhookSender:
                 await self._free_all_leases()
             while True:
                 self._wake_up.clear()
-                for turn in await self._lease_endpoints():
-                    self._busy_count[turn.lane] += 1
-                    lanes.create_task(self._serve_contained(turn))
+                for lease in await self._lease_endpoints():
+                    self._busy_count[lease.lane] += 1
+                    lanes.create_task(self._serve_contained(lease))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake_up.wait(), POLL_INTERVAL_S)
 
@@ -107,61 +107,61 @@ class WebhookSender:
         async with self._store.reading() as tx:
             return await queue.is_any_due(tx, self._now())
 
-    async def _serve_contained(self, turn: EndpointLease) -> None:
+    async def _serve_contained(self, lease: EndpointLease) -> None:
         """Serve one endpoint; an unexpected error affects it alone, and it pauses before its next turn."""
-        with self._containment.piece("webhooks", turn.endpoint) as piece:
-            await self._serve_endpoint(turn)
+        with self._containment.piece("webhooks", lease.endpoint) as piece:
+            await self._serve_endpoint(lease)
         if piece.fault is not None:
-            with self._containment.piece("webhooks", turn.endpoint):
-                await self._release_lease(turn, self._now() + queue.FAILING_PAUSE)
+            with self._containment.piece("webhooks", lease.endpoint):
+                await self._release_lease(lease, self._now() + queue.FAILING_PAUSE)
 
-    async def _serve_endpoint(self, turn: EndpointLease) -> None:
+    async def _serve_endpoint(self, lease: EndpointLease) -> None:
         ill: datetime | None = None
         try:
             with self._tolerate_store_errors():
-                while ill is None and self._is_lease_valid(turn):
+                while ill is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
-                        most = 1 if turn.short else MAX_BATCH_MESSAGES
-                        batch = await queue.due_messages(tx, turn, self._now(), most=most, unseal=self._unseal)
+                        most = 1 if lease.is_limited_to_one else MAX_BATCH_MESSAGES
+                        batch = await queue.due_messages(tx, lease, self._now(), limit=most, unseal=self._unseal)
                     if not batch:
                         return
-                    wait = self._host_wait_s(turn, batch[0])
+                    wait = self._host_wait_s(lease, batch[0])
                     if wait > 0:
                         ill = self._now() + timedelta(seconds=wait)
                         break
-                    ill = await self._send_batch(turn, batch)
-                    if turn.short:
+                    ill = await self._send_batch(lease, batch)
+                    if lease.is_limited_to_one:
                         break
-            await self._release_lease(turn, ill or self._now())
+            await self._release_lease(lease, ill or self._now())
         finally:
-            self._busy_count[turn.lane] -= 1
+            self._busy_count[lease.lane] -= 1
             self._wake_up.set()
 
-    def _host_wait_s(self, turn: EndpointLease, parcel: QueuedMessage) -> float:
+    def _host_wait_s(self, lease: EndpointLease, message: QueuedMessage) -> float:
         """Return the seconds until a sandbox may send to this host; 0: now, and this message is counted."""
-        if turn.lane is not QueueLane.SANDBOX:
+        if lease.lane is not QueueLane.SANDBOX:
             return 0.0
-        return self._hosts.wait_s(urlsplit(parcel.url).hostname or "", self._monotonic())
+        return self._hosts.wait_s(urlsplit(message.url).hostname or "", self._monotonic())
 
-    async def _release_lease(self, turn: EndpointLease, now: datetime) -> None:
+    async def _release_lease(self, lease: EndpointLease, now: datetime) -> None:
         """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
         given = False
         while not given:
             with self._tolerate_store_errors():
                 async with self._store.writing() as tx:
-                    await queue.release_lease(tx, turn, now)
+                    await queue.release_lease(tx, lease, now)
                 given = True
-            if not given and not self._is_lease_valid(turn):
+            if not given and not self._is_lease_valid(lease):
                 return
             await asyncio.sleep(0 if given else POLL_INTERVAL_S)
 
-    async def _send_batch(self, turn: EndpointLease, batch: Sequence[QueuedMessage]) -> datetime | None:
+    async def _send_batch(self, lease: EndpointLease, batch: Sequence[QueuedMessage]) -> datetime | None:
         """Send a batch while all succeeds and the turn lasts; return the instant of the first failure, or None."""
         left, ill = list(reversed(batch)), None
 
         async def one_after_the_other() -> None:
             nonlocal ill
-            while left and ill is None and self._is_lease_valid(turn):
+            while left and ill is None and self._is_lease_valid(lease):
                 ill = await self._send_one(left.pop()) or ill
 
         async with asyncio.TaskGroup() as group:
@@ -169,13 +169,13 @@ class WebhookSender:
                 group.create_task(one_after_the_other())
         return ill
 
-    async def _send_one(self, parcel: QueuedMessage) -> datetime | None:
+    async def _send_one(self, message: QueuedMessage) -> datetime | None:
         """Send one message and store the result; return the instant if it failed, or None."""
         answer = WebhookAttempt(result=WebhookResult.NOT_SENT, seconds=0.0)
-        with self._containment.piece("webhooks", parcel.letter.message):
-            body = parcel.letter.body()
+        with self._containment.piece("webhooks", message.request.message):
+            body = message.request.body()
             answer = await self._connections.post(
-                parcel.url, body, parcel.letter.headers(body, self._now()), challenge=parcel.challenge
+                message.url, body, message.request.headers(body, self._now()), challenge=message.challenge
             )
         if answer.is_accepted:
             self._sent_counter.inc()
@@ -184,12 +184,14 @@ class WebhookSender:
         now, kept = self._now(), False
         with self._tolerate_store_errors():
             async with self._store.writing() as tx:
-                await queue.record_attempt(tx, parcel, answer, now, most=self._max_attempts, chance=self._jitter())
+                await queue.record_attempt(
+                    tx, message, answer, now, max_attempts=self._max_attempts, chance=self._jitter()
+                )
             kept = True
         return None if kept and answer.is_accepted and answer.seconds < SLOW_THRESHOLD_S else now
 
-    def _is_lease_valid(self, turn: EndpointLease) -> bool:
-        return self._now() + self._timeout < turn.until
+    def _is_lease_valid(self, lease: EndpointLease) -> bool:
+        return self._now() + self._timeout < lease.until
 
     @contextlib.contextmanager
     def _tolerate_store_errors(self) -> Iterator[None]:

@@ -154,7 +154,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "path traversal": (f"{_HUB}test_wire_attacks.py::test_no_path_leads_out_of_the_api",),
     "another tenant's object, another world's": (
         f"{_API}test_roles.py::test_each_sort_of_key_may_do_what_it_may_and_nothing_else",
-        f"{_API}test_webhookendpoints.py::test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_world",
+        f"{_API}test_webhook_endpoints.py::test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_world",
         f"{_HUB}sandbox/test_robot.py::test_no_real_home_is_played_and_none_is_seen_from_the_sandbox",
         f"{_HUB}sandbox/test_asked.py::test_nobody_asks_the_home_of_another_s_sandbox",
         f"{_HUB}boxes/test_box_events.py::test_a_home_says_nothing_of_another_home_s_delivery",
@@ -164,7 +164,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_HOOKS}test_sender.py::test_redirects_are_not_followed_and_answers_without_end_are_cut",
         f"{_HOOKS}test_connection.py::test_a_name_that_changes_between_two_tries_is_asked_anew_and_refused",
         f"{_HUB}http/test_ssrf.py::test_no_ipv4_number_is_reached_inside_an_ipv6_one",
-        (f"{_API}test_webhookendpoints.py"
+        (f"{_API}test_webhook_endpoints.py"
         "::test_an_address_where_the_hub_does_not_send_is_refused_when_made_and_when_changed"),
     ),
     "a forged or replayed webhook": (

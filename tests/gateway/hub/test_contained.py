@@ -306,7 +306,7 @@ async def test_an_endpoint_whose_messages_cannot_be_sent_keeps_no_other_endpoint
 ) -> None:
     raising = ExceptionSource()
     async with webhook_house(tmp_path) as at:
-        sender = at.hub.hub._sender  # noqa: SLF001 - where the fault is thrown in
+        sender = at.hub.hub._webhook_sender  # noqa: SLF001 - where the fault is thrown in
         post = sender._connections.post  # noqa: SLF001 - the same
 
         async def poisoned(url: str, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - its own, and its own answer

@@ -61,7 +61,9 @@ class Place:
     async def box(self, name: str) -> JoiningBox:
         """One that has joined."""
         box = JoiningBox.new(self.folder / name)
-        code = await admin.create_claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
+        code = await admin.create_claim(
+            self.store, url=self.file.url, fingerprint=self.authority.fingerprint, now=now()
+        )
         await box.join(code)
         return box
 

@@ -78,7 +78,7 @@ async def court(tmp_path: Path) -> AsyncIterator[Court]:
 async def joined(court: Court, name: str) -> JoiningBox:
     box = JoiningBox.new(court.folder / name)
     today = HubAuthority.load(court.file.folder, now=now())
-    code = await admin.create_claim(court.store, url=court.file.url, authority=today.fingerprint, now=now())
+    code = await admin.create_claim(court.store, url=court.file.url, fingerprint=today.fingerprint, now=now())
     await box.join(code)
     return box
 

@@ -17,7 +17,7 @@ from gateway.hub.config import HubFile
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import messages
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.deliveries.signing_key import KEY_FILE_NAME
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
@@ -186,7 +186,7 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
                         now = hub.hub.now()
                         await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=now)
                         data = {"id": "dlv-1", "number": number}
-                        await emit(tx, retailer.id, Type.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
+                        await emit(tx, retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
                     hub.hub.wake_ups.jobs()
                     hub.hub.wake_ups.messages()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.permission import DAYS, PermissionTerms, allowed_spans, is_within_terms
-from gateway.hub.deliveries.availability import MAX_WINDOWS, Why, check_availability, zone_of
+from gateway.hub.deliveries.availability import MAX_WINDOWS, ImpossibleReason, check_availability, zone_of
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -25,14 +25,14 @@ def paris(day: int, hour: int, month: int = 11) -> datetime:
     [
         (paris(25, 14), paris(25, 16), "garage", None),
         (paris(25, 14), paris(25, 16), None, None),
-        (paris(25, 14), paris(25, 16), "front", Why.ENTRANCE_NOT_PERMITTED),
-        (paris(25, 17), paris(25, 19), "garage", Why.OUTSIDE_WINDOW),
-        (paris(28, 14), paris(28, 16), "garage", Why.OUTSIDE_WINDOW),  # a Saturday
-        (datetime(2026, 10, 1, 9, tzinfo=UTC), datetime(2026, 10, 1, 10, tzinfo=UTC), None, Why.PAST),
+        (paris(25, 14), paris(25, 16), "front", ImpossibleReason.ENTRANCE_NOT_PERMITTED),
+        (paris(25, 17), paris(25, 19), "garage", ImpossibleReason.OUTSIDE_WINDOW),
+        (paris(28, 14), paris(28, 16), "garage", ImpossibleReason.OUTSIDE_WINDOW),  # a Saturday
+        (datetime(2026, 10, 1, 9, tzinfo=UTC), datetime(2026, 10, 1, 10, tzinfo=UTC), None, ImpossibleReason.PAST),
     ],
 )
 def test_can_this_home_take_it_then_and_there(
-    start: datetime, end: datetime, entrance: str | None, why: Why | None
+    start: datetime, end: datetime, entrance: str | None, why: ImpossibleReason | None
 ) -> None:
     found = check_availability(OPEN, start, end, entrance, zone=PARIS, now=NOW)
     assert (found.possible, found.why) == (why is None, why)
@@ -46,15 +46,15 @@ def test_of_hours_that_reach_beyond_it_tells_the_part_that_is_allowed() -> None:
 def test_a_permission_that_ends_within_the_hours_or_before_is_told_as_that() -> None:
     ends = PermissionTerms(entrances=OPEN.entrances, places=OPEN.places, carriers=OPEN.carriers, expires=paris(25, 15))
     during = check_availability(ends, paris(25, 14), paris(25, 16), None, zone=PARIS, now=NOW)
-    assert (during.why, during.windows) == (Why.EXPIRED, ((paris(25, 14), paris(25, 15)),))
+    assert (during.why, during.windows) == (ImpossibleReason.EXPIRED, ((paris(25, 14), paris(25, 15)),))
     after = check_availability(ends, paris(25, 15), paris(25, 16), None, zone=PARIS, now=NOW)
-    assert (after.why, after.windows) == (Why.EXPIRED, ())
+    assert (after.why, after.windows) == (ImpossibleReason.EXPIRED, ())
 
 
 def test_who_is_not_let_in_or_whose_home_s_zone_is_unknown_learns_no_more() -> None:
     asked = (paris(25, 14), paris(25, 16), "garage")
-    assert check_availability(None, *asked, zone=PARIS, now=NOW).why is Why.NOT_GRANTED
-    assert check_availability(OPEN, *asked, zone=None, now=NOW).why is Why.NOT_KNOWN
+    assert check_availability(None, *asked, zone=PARIS, now=NOW).why is ImpossibleReason.NOT_GRANTED
+    assert check_availability(OPEN, *asked, zone=None, now=NOW).why is ImpossibleReason.NOT_KNOWN
     for said in ({}, {"timezone": ""}, {"timezone": "Mars/Olympus"}, {"timezone": 7}, {"timezone": "../etc/passwd"}):
         assert zone_of(said) is None, said
 

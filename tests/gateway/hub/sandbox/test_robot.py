@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 from gateway.hub.api import deliveries as api
 from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
-from gateway.hub.sandbox import making
-from gateway.hub.sandbox.making import SANDBOX_LIFETIME, delete_expired
+from gateway.hub.sandbox import creation as making
+from gateway.hub.sandbox.creation import SANDBOX_LIFETIME, delete_expired
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest
 from gateway.protocol.keys import PublicKey

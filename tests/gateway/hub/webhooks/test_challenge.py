@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.hub.config import Webhooks
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.http.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
 from gateway.hub.webhooks.retry import answers_challenge
 from tests.receiver import ReceivedRequest
@@ -30,7 +30,7 @@ async def tells(at: WebhookHouse, count: int) -> None:
     async with at.hub.hub.store.writing() as tx:
         for number in range(count):
             await emit(
-                tx, at.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"number": number}, sandbox=True,
+                tx, at.retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", {"number": number}, sandbox=True,
                 now=at.hub.hub.now(),
             )  # fmt: skip
     at.hub.hub.wake_ups.messages()

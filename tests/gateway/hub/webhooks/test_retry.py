@@ -20,7 +20,7 @@ SETTINGS = settings(deadline=None)  # no test here asserts speed
 @SETTINGS
 @given(st.lists(st.floats(0, 1), min_size=11, max_size=11))
 def test_a_message_is_tried_for_24_hours_at_least_whatever_chance_says(chances: list[float]) -> None:
-    waits = [retry_delay(number, asked=None, chance=chance) for number, chance in enumerate(chances, start=1)]
+    waits = [retry_delay(number, retry_after=None, chance=chance) for number, chance in enumerate(chances, start=1)]
     assert sum(waits, timedelta()) >= timedelta(hours=24)
     assert waits[0] <= timedelta(seconds=6), "a receiver that stumbled once has it soon"
     assert max(waits) <= timedelta(hours=9.6)
@@ -29,19 +29,19 @@ def test_a_message_is_tried_for_24_hours_at_least_whatever_chance_says(chances: 
 @SETTINGS
 @given(st.integers(1, 60), st.floats(0, 1))
 def test_a_later_wait_is_not_shorter_but_for_chance(tries: int, chance: float) -> None:
-    assert retry_delay(tries + 1, asked=None, chance=0) >= retry_delay(tries, asked=None, chance=0)
-    assert retry_delay(tries, asked=None, chance=chance) >= retry_delay(tries, asked=None, chance=0)
+    assert retry_delay(tries + 1, retry_after=None, chance=0) >= retry_delay(tries, retry_after=None, chance=0)
+    assert retry_delay(tries, retry_after=None, chance=chance) >= retry_delay(tries, retry_after=None, chance=0)
 
 
 def test_a_message_is_given_up_after_its_tries_and_never_before_a_day() -> None:
     most = Webhooks().attempts
-    assert not is_given_up(most - 1, timedelta(days=3), most=most)
-    assert not is_given_up(most + 5, timedelta(hours=23), most=most)
-    assert is_given_up(most, timedelta(hours=24), most=most)
+    assert not is_given_up(most - 1, timedelta(days=3), max_attempts=most)
+    assert not is_given_up(most + 5, timedelta(hours=23), max_attempts=most)
+    assert is_given_up(most, timedelta(hours=24), max_attempts=most)
 
 
 def test_a_receiver_may_ask_for_peace_up_to_an_hour() -> None:
-    assert retry_delay(1, asked=parse_retry_after("90"), chance=0) == timedelta(seconds=90)
+    assert retry_delay(1, retry_after=parse_retry_after("90"), chance=0) == timedelta(seconds=90)
     assert parse_retry_after("999999") == timedelta(hours=1)
     assert [
         parse_retry_after(odd) for odd in (None, "", "-5", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 5000, "\u0665")

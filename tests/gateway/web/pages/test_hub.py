@@ -166,7 +166,7 @@ async def test_a_code_that_is_no_good_is_told_in_plain_words_and_leaves_nothing(
 async def test_another_hub_of_the_same_address_is_not_believed(house: House, hub: RunningHub, at: HubFile) -> None:
     """Somebody has put his hub in the place of the one that gave the code: its web certificate proves nothing."""
     impostor = HubAuthority.load(at.folder.parent / "impostor", now=datetime.now(UTC))
-    code = await admin.create_claim(hub.hub.store, url=at.url, authority=impostor.fingerprint, now=hub.hub.now())
+    code = await admin.create_claim(hub.hub.store, url=at.url, fingerprint=impostor.fingerprint, now=hub.hub.now())
     status, page = await house.joins(code)
     assert (status, "not the hub of this code" in page) == (409, True)
     assert enrolment.read_identity(house.folder) is None

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway.hub.api import webhookendpoints
+from gateway.hub.api import webhook_endpoints
 from gateway.hub.config import Webhooks
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.webhookhouse import WebhookHouse, webhook_house
 
@@ -103,7 +103,7 @@ async def test_events_of_the_sandbox_and_of_others_are_not_sent_here(tmp_path: P
         other = await at.hub.retailer("Soleil")
         async with at.hub.hub.store.writing() as tx:
             for retailer, sandbox in ((at.retailer.id, True), (other.id, False)):
-                await emit(tx, retailer, Type.DELIVERY_CHANGED, "dlv-9", {}, sandbox=sandbox, now=at.hub.hub.now())
+                await emit(tx, retailer, EventType.DELIVERY_CHANGED, "dlv-9", {}, sandbox=sandbox, now=at.hub.hub.now())
         await at.tell()
         await at.settled(endpoint)
         assert [one.said["data"]["id"] for one in at.receiver.heard()] == ["dlv-1"]
@@ -196,7 +196,7 @@ async def test_everything_since_a_number_or_a_time_is_sent_again_under_its_own_i
 
 
 async def test_a_long_replay_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhookendpoints, "MAX_REPLAY_EVENTS", 10)
+    monkeypatch.setattr(webhook_endpoints, "MAX_REPLAY_EVENTS", 10)
     async with webhook_house(tmp_path) as at:
         await at.tell(15)
         endpoint = await at.endpoint("/status/500")

@@ -63,7 +63,7 @@ class ManualOperation:
     method: str
     path: str
     summary: str
-    needs: str
+    authentication: str
     parameters: tuple[ManualField, ...]
     body: tuple[ManualText, ...]
     answers: tuple[ManualResponse, ...]
@@ -102,7 +102,7 @@ def _read_operation(method: str, path: str, one: Mapping[str, Any]) -> ManualOpe
         method=method.upper(),
         path=path,
         summary=one["summary"],
-        needs=_AUTHENTICATION_TEXTS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
+        authentication=_AUTHENTICATION_TEXTS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
         parameters=tuple(_read_parameter(parameter) for parameter in one.get("parameters", ())),
         body=_content_type(one.get("requestBody", {})),
         answers=tuple(ManualResponse(status, _content_type(answer)) for status, answer in good.items()),

@@ -19,7 +19,7 @@ from gateway.hub.api.rows import (
 )
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.http.operation import (
     AcceptWholeFloat,
     ApiParameters,
@@ -61,7 +61,7 @@ Url = Annotated[
         {"type": "string", "pattern": PUBLIC_URL_PATTERN, "maxLength": MAX_URL_CHARS, "description": _URL_DESCRIPTION}
     ),
 ]
-Types = Annotated[tuple[Type, ...], Field(max_length=20)]
+Types = Annotated[tuple[EventType, ...], Field(max_length=20)]
 
 
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1), AcceptWholeFloat]
@@ -320,7 +320,7 @@ async def send_ping(call: RequestContext) -> Response:
     event = await emit(
         call.tx,
         call.caller.retailer,
-        Type.PING,
+        EventType.PING,
         row.id,
         {"id": row.id},
         sandbox=row.sandbox,
@@ -391,7 +391,7 @@ async def replay_events(call: RequestContext) -> Response:
     row, asked = _check_replay_interval(_check_enabled(await _requested_endpoint(call)), call.now), call.part(Replay)
     wanted = [
         events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
-        events.c.type.not_in((Type.PING, Type.ENDPOINT_CHALLENGE)),
+        events.c.type.not_in((EventType.PING, EventType.ENDPOINT_CHALLENGE)),
         events.c.seq >= asked.seq, *([events.c.type.in_(row.types)] if row.types else []),
         *([events.c.at >= asked.since] if asked.since is not None else []),
     ]  # fmt: skip
@@ -439,7 +439,7 @@ def _waiting_state(now: datetime) -> dict[str, Any]:
     return {"state": "waiting", "tries": 0, "begun": now, "due": now}
 
 
-def _unique(types: tuple[Type, ...]) -> list[str]:
+def _unique(types: tuple[EventType, ...]) -> list[str]:
     return [str(one) for one in dict.fromkeys(types)]
 
 
