@@ -104,41 +104,7 @@ class HubProcess:
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
                 await issue_missing_challenges(tx, self.now())
-            registry = CollectorRegistry()
-            tally, webhooks = HubMetrics(registry), self._file.webhooks
-            self.containment = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
-            self._stale_subscriptions = StaleSubscriptions(
-                self.store, now=self.now, monotonic=time.monotonic, disconnect=self._disconnect_home, metrics=tally,
-                wake_dispatcher=self.wake_dispatcher, check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - made later
-            )  # fmt: skip
-            self._dispatcher = JobDispatcher(
-                self.store,
-                now=self.now,
-                metrics=tally,
-                on_unsubscribed=self._stale_subscriptions.suspect,
-                containment=self.containment,
-            )
-            self._webhook_sender = WebhookSender(
-                self.store, destination_policy=webhooks.allowed, unseal=self.key.unseal,
-                max_attempts=webhooks.attempts, now=self.now,
-                seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
-                sandbox_posts=webhooks.sandbox_posts,
-                containment=self.containment,
-            )  # fmt: skip
-            self.wake_ups = WakeUps(jobs=self._dispatcher.wake_up, messages=self._wake_retailers)
-            self.held_deliveries = HeldDeliveries(
-                self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.containment,
-                monotonic=time.monotonic,
-            )  # fmt: skip
-            self._build_broker_connection(self.wake_ups, tally)
-            self.site = HubSite(
-                self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.wake_ups)),
-                store=self.store,
-                now=self.now, wall=self._wall, registry=registry, ready=self._readiness, wake_ups=self.wake_ups,
-                signer=self.key,
-                streams=self._streams, relay=self._browser_relay, extra=self._build_consent(self.wake_ups),
-                containment=self.containment,
-            )  # fmt: skip
+            self._build()
             await self.site.open()
             try:
                 async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
@@ -150,6 +116,40 @@ class HubProcess:
         finally:
             held.close()
             await self.store.close()
+
+    def _build(self) -> None:
+        """Build every part; the store and the key exist already."""
+        registry = CollectorRegistry()
+        metrics, webhooks = HubMetrics(registry), self._file.webhooks
+        self.containment = Containment(count=lambda worker: metrics.set_aside.labels(worker).inc())
+        self._stale_subscriptions = StaleSubscriptions(
+            self.store, now=self.now, monotonic=time.monotonic, disconnect=self._disconnect_home, metrics=metrics,
+            wake_dispatcher=self.wake_dispatcher, check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
+        )  # fmt: skip
+        self._dispatcher = JobDispatcher(
+            self.store,
+            now=self.now,
+            metrics=metrics,
+            on_unsubscribed=self._stale_subscriptions.suspect,
+            containment=self.containment,
+        )
+        self._webhook_sender = WebhookSender(
+            self.store, destination_policy=webhooks.allowed, unseal=self.key.unseal, max_attempts=webhooks.attempts,
+            now=self.now, seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+            sandbox_posts=webhooks.sandbox_posts, containment=self.containment,
+        )  # fmt: skip
+        self.wake_ups = WakeUps(jobs=self._dispatcher.wake_up, messages=self._wake_retailers)
+        self.held_deliveries = HeldDeliveries(
+            self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.containment,
+            monotonic=time.monotonic,
+        )  # fmt: skip
+        self._build_broker_connection(self.wake_ups, metrics)
+        self.site = HubSite(
+            self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.wake_ups)),
+            store=self.store, now=self.now, wall=self._wall, registry=registry, ready=self._readiness,
+            wake_ups=self.wake_ups, signer=self.key, streams=self._streams, relay=self._browser_relay,
+            extra=self._build_consent(self.wake_ups), containment=self.containment,
+        )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:
         """Return the operations by which boxes join, if the configuration says how they reach the broker."""
