@@ -126,7 +126,7 @@ class Supervisor:
                 new = await asyncio.to_thread(load_home_file, self._file)
                 problems = await asyncio.to_thread(reload.replacement_errors, self._home, new)
             except ConfigError as error:
-                problems = reload.error_lines(error)
+                problems = tuple(str(error).splitlines())
             else:
                 if not problems:
                     await self._apply(ident, new)

@@ -66,10 +66,9 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
     """
     emptied = truncate(phones)
     _delete(_temporary_file(phones))
-    for name in (*_DELETED_FIRST, *sorted(OWN_NAMES - set(_DELETED_FIRST))):
-        _delete(folder / name)
-        _delete(_temporary_file(folder / name))
-    sync_folder(folder)
+    for name in _DELETED_FIRST:
+        _delete_with_temporary(folder / name)
+    delete_except(folder)
     (folder / WIPE_MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
@@ -86,16 +85,20 @@ def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(left)
 
 
-def delete_except(folder: Path, *, but: str) -> None:
-    """Delete what a box wrote there, except one name.
+def delete_except(folder: Path, *but: str) -> None:
+    """Delete what a box wrote there, except these names.
 
     Raises:
         OSError: something could not be deleted.
     """
-    for name in sorted(OWN_NAMES - {but}):
-        _delete(folder / name)
-        _delete(_temporary_file(folder / name))
+    for name in sorted(OWN_NAMES - set(but)):
+        _delete_with_temporary(folder / name)
     sync_folder(folder)
+
+
+def _delete_with_temporary(path: Path) -> None:
+    _delete(path)
+    _delete(_temporary_file(path))
 
 
 def _temporary_file(file: Path) -> Path:

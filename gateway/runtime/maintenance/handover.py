@@ -9,7 +9,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.protocol.keys import renew_link_key
 from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.notifications.former_contacts import file_digest
+from gateway.runtime.notifications.contacts import file_digest
 from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
 
@@ -36,15 +36,12 @@ async def finish_handover(home: Home, store: Store) -> bool:
         with suppress(StoreFailed):  # then all of it is done again at the next start
             await store.handover.set_task(TASK_FORGET_PHONES, left)
             await store.handover.set_task(TASK_RENEW_LINKS, None)
-        if left is not None:
-            log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
-            return False
-    left = store.handover.pending_task(TASK_FORGET_PHONES)
-    if left is None:
-        return True
-    if file_digest(file) == left and not factory_reset.truncate(file):
+    else:
+        left = store.handover.pending_task(TASK_FORGET_PHONES)
+        if left is not None and (file_digest(file) != left or factory_reset.truncate(file)):
+            left = None
+            with suppress(StoreFailed):
+                await store.handover.set_task(TASK_FORGET_PHONES, None)
+    if left is not None:
         log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
-        return False
-    with suppress(StoreFailed):
-        await store.handover.set_task(TASK_FORGET_PHONES, None)
-    return True
+    return left is None

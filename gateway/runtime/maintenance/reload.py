@@ -4,7 +4,6 @@ The result is in a file of the storage folder, because the requesting process (`
 another one, and the result outlives the gateway that wrote it: a new gateway starts with the new house.
 """
 
-import json
 import os
 import secrets
 from collections.abc import Iterable
@@ -20,9 +19,9 @@ from gateway.config.loader import named_paths
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.notifications.apprise import load_phones as read_phones
+from gateway.runtime.notifications.apprise import load_phones
 from gateway.system.atomic_file import read_regular, write_whole
-from gateway.system.config_section import ConfigError, ConfigSection
+from gateway.system.config_section import ConfigSection
 from gateway.system.regular_file import open_file
 
 REPORT_FILE = "reload.json"
@@ -93,7 +92,7 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
         return tuple(found)
     new.broker.password()
     if new.messages is not None:
-        read_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
+        load_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
     return tuple(found)
 
 
@@ -139,9 +138,7 @@ def read_report(folder: Path) -> tuple[ReloadReport, datetime] | None:
     file = folder / REPORT_FILE
     try:
         at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        return ReloadReport.model_validate_json(
-            json.dumps(json.loads(read_regular(file, at_most=_MAX_REPORT_BYTES)))
-        ), at
+        return ReloadReport.model_validate_json(read_regular(file, at_most=_MAX_REPORT_BYTES)), at
     except (OSError, ValueError):
         return None
 
@@ -150,8 +147,3 @@ def delete_report(folder: Path) -> None:
     """Delete the report of an earlier process."""
     with suppress(OSError):
         (folder / REPORT_FILE).unlink()
-
-
-def error_lines(error: ConfigError) -> tuple[str, ...]:
-    """Return the errors of a house file, one per line."""
-    return tuple(str(error).splitlines())

@@ -165,7 +165,7 @@ def unpack(archive: Path, folder: Path) -> BackupListing:
         OSError: the folder cannot be written.
     """
     mark_started(folder)
-    factory_reset.delete_except(folder, but=factory_reset.RESTORE_MARK)
+    factory_reset.delete_except(folder, factory_reset.RESTORE_MARK)
 
     def put(name: str, data: IO[bytes]) -> None:
         if name.startswith(HOUSE_PREFIX):

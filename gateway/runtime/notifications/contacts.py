@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, auto
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -29,14 +30,14 @@ from gateway.runtime.notifications.apprise import (
     load_phones,
 )
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
-from gateway.runtime.notifications.former_contacts import is_former_file
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.storage import PhoneStatus, Store
+from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Language
-from gateway.system.regular_file import read_text
+from gateway.system.regular_file import read_bytes, read_text
 from gateway.system.text import sanitized
 
 log = structlog.get_logger(__name__)
@@ -291,3 +292,19 @@ def owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     if is_open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones
+
+
+def is_former_file(file: Path, store: Store) -> bool:
+    """Return whether the phones' file is still the former household's, so that nobody in it may be notified."""
+    if store.handover.pending_task(TASK_RENEW_LINKS) is not None:  # even that could not be recorded
+        return True
+    left = store.handover.pending_task(TASK_FORGET_PHONES)
+    return left is not None and file_digest(file) == left
+
+
+def file_digest(file: Path) -> str:
+    """Return a digest of the file's content; an empty string if it cannot be read."""
+    try:
+        return sha256(read_bytes(file)).hexdigest()
+    except OSError:
+        return ""

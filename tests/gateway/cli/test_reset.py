@@ -179,7 +179,7 @@ async def test_the_notice_at_the_door_tells_the_days_that_were_chosen_on_the_pag
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(
-        "gateway.cli.paper.notice_of",
+        "gateway.cli.paper.notice_for",
         lambda home, _entrance, **_rest: told.append(home.storage.retention_days),
     )
     monkeypatch.setattr("gateway.cli.paper.door_notice", lambda *_given, **_named: b"%PDF")
