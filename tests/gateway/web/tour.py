@@ -145,7 +145,7 @@ async def count_readiness(made: ShellBox) -> None:
 async def _unclaimed(folder: Path) -> AsyncIterator[PagesSite]:
     """The pages of a box that others reach, on its port without TLS."""
     async with box(folder, make_home(folder)) as made:
-        with patch.object(PagesSection, "loopback", PropertyMock(return_value=False)):
+        with patch.object(PagesSection, "is_loopback", PropertyMock(return_value=False)):
             site = a_site(made, PagesSection(port=0, plain_port=0))
             await site.open()
         try:

@@ -177,7 +177,7 @@ async def test_a_house_file_that_cannot_be_written_is_said_before_the_code_is_sp
 ) -> None:
     code = await create_claim(hub, at)
     with monkeypatch.context() as patch:
-        patch.setattr(Proposals, "writable", lambda _self: False)
+        patch.setattr(Proposals, "is_writable", lambda _self: False)
         status, page = await house.joins(code)
         assert (status, "cannot be written" in page) == (409, True)
     assert not house.folder.exists()
