@@ -20,19 +20,6 @@ from gateway.system.config_section import ConfigSection
 LATENCY_MARGIN_FACTOR = 1.5  # the proposed latency is the longest measured answer times this
 
 
-class CapabilityKind(StrEnum):
-    """What a device or an entrance may promise."""
-
-    BOLT = auto()  # reports the position of its bolt
-    DOOR = auto()  # a door sensor that does not depend on the lock
-    AUTO_LOCK = auto()  # locks by itself, also without the gateway
-    WAY_OUT = auto()  # a person inside gets out by hand, without key or power
-    LATENCY = auto()  # answers within its declared latency
-    GUARDED = auto()  # refuses late and repeated commands by itself
-    PICTURE = auto()  # a frozen picture can be detected
-    WALK = auto()  # a person at the door tried the known faults here
-
-
 class CapabilityEvidence(StrEnum):
     """The source of a promise."""
 
@@ -67,7 +54,7 @@ class Measurement(ConfigSection):
     door: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Capability:
     """One promise of a device or an entrance, or what is missing.
 
@@ -75,9 +62,8 @@ class Capability:
     """
 
     subject: str  # id of the device or of the entrance
-    kind: CapabilityKind
-    evidence: CapabilityEvidence
     text_key: str
+    evidence: CapabilityEvidence
     facts: Mapping[str, str] = field(default_factory=dict)
     forbids: bool = False
 
@@ -89,9 +75,10 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         KeyError: no such device.
     """
     device = home.devices[id_]
+    found: tuple[Capability, ...] = ()
     if isinstance(device, LockDevice):
         found = (
-            *_bolt_capabilities(id_, measurement),
+            _bolt_capability(id_, measurement),
             _guarded_capability(id_, device),
             _auto_lock_capability(id_, device),
         )
@@ -101,8 +88,6 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
         found = (_sensor_capability(id_, device, measurement),)
     elif isinstance(device, CameraDevice):
         found = (_picture_capability(id_, device),)
-    else:
-        found = ()
     return (*found, *_latency_capabilities(id_, device, measurement))
 
 
@@ -116,7 +101,7 @@ def entrance_capabilities(
     """
     section = home.entrances[name]
     return (
-        *_independence_capabilities(home, name, section),
+        _independence_capability(home, name, section),
         _way_out_capability(name, section, walk_status),
         *(
             one
@@ -136,120 +121,54 @@ def proposed_latency_s(measurement: Measurement) -> float | None:
 # ---- devices --------------------------------------------------------------------------------------------------------
 
 
-def _bolt_capabilities(id_: str, measurement: Measurement | None) -> Iterator[Capability]:
+def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
     match None if measurement is None else measurement.bolt:
         case None:
-            yield Capability(
-                subject=id_,
-                kind=CapabilityKind.BOLT,
-                evidence=CapabilityEvidence.DECLARED,
-                text_key="bolt.declared",
-                facts={"device": id_},
-            )
+            return Capability(id_, "bolt.declared", CapabilityEvidence.DECLARED, {"device": id_})
         case True:
-            yield Capability(
-                subject=id_, kind=CapabilityKind.BOLT, evidence=CapabilityEvidence.MEASURED, text_key="bolt.measured"
-            )
+            return Capability(id_, "bolt.measured", CapabilityEvidence.MEASURED)
         case False:
-            yield Capability(
-                subject=id_,
-                kind=CapabilityKind.BOLT,
-                evidence=CapabilityEvidence.MISSING,
-                text_key="bolt.missing",
-                forbids=True,
-            )
+            return Capability(id_, "bolt.missing", CapabilityEvidence.MISSING, forbids=True)
         case never:
             assert_never(never)
 
 
 def _guarded_capability(id_: str, lock: LockDevice | CoverDevice) -> Capability:
     if isinstance(lock, LockDevice) and lock.refuses_late:
-        return Capability(
-            subject=id_, kind=CapabilityKind.GUARDED, evidence=CapabilityEvidence.DECLARED, text_key="guarded.declared"
-        )
-    life = {"life": f"{Timing().command_life:g}"}
-    return Capability(
-        subject=id_,
-        kind=CapabilityKind.GUARDED,
-        evidence=CapabilityEvidence.MISSING,
-        text_key="guarded.missing",
-        facts=life,
-    )
+        return Capability(id_, "guarded.declared", CapabilityEvidence.DECLARED)
+    return Capability(id_, "guarded.missing", CapabilityEvidence.MISSING, {"life": f"{Timing().command_life:g}"})
 
 
 def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
     match lock.auto_lock:
         case None:
-            facts = {"device": id_}
-            return Capability(
-                subject=id_,
-                kind=CapabilityKind.AUTO_LOCK,
-                evidence=CapabilityEvidence.UNKNOWN,
-                text_key="auto_lock.unknown",
-                facts=facts,
-            )
+            return Capability(id_, "auto_lock.unknown", CapabilityEvidence.UNKNOWN, {"device": id_})
         case True:
-            return Capability(
-                subject=id_,
-                kind=CapabilityKind.AUTO_LOCK,
-                evidence=CapabilityEvidence.DECLARED,
-                text_key="auto_lock.declared",
-            )
+            return Capability(id_, "auto_lock.declared", CapabilityEvidence.DECLARED)
         case False:
-            return Capability(
-                subject=id_,
-                kind=CapabilityKind.AUTO_LOCK,
-                evidence=CapabilityEvidence.MISSING,
-                text_key="auto_lock.missing",
-            )
+            return Capability(id_, "auto_lock.missing", CapabilityEvidence.MISSING)
         case never:
             assert_never(never)
 
 
 def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | None) -> Capability:
-    told = None if measurement is None else measurement.door
     if not door.can_be_queried:
-        facts = {"heartbeat": f"{door.heartbeat:g}"}
-        return Capability(
-            subject=id_,
-            kind=CapabilityKind.DOOR,
-            evidence=CapabilityEvidence.DECLARED,
-            text_key="door.basic",
-            facts=facts,
-        )
-    match told:
+        return Capability(id_, "door.basic", CapabilityEvidence.DECLARED, {"heartbeat": f"{door.heartbeat:g}"})
+    match None if measurement is None else measurement.door:
         case None:
-            return Capability(
-                subject=id_,
-                kind=CapabilityKind.DOOR,
-                evidence=CapabilityEvidence.DECLARED,
-                text_key="door.declared",
-                facts={"device": id_},
-            )
+            return Capability(id_, "door.declared", CapabilityEvidence.DECLARED, {"device": id_})
         case True:
-            return Capability(
-                subject=id_, kind=CapabilityKind.DOOR, evidence=CapabilityEvidence.MEASURED, text_key="door.measured"
-            )
+            return Capability(id_, "door.measured", CapabilityEvidence.MEASURED)
         case False:
-            return Capability(
-                subject=id_,
-                kind=CapabilityKind.DOOR,
-                evidence=CapabilityEvidence.MISSING,
-                text_key="door.untold",
-                forbids=True,
-            )
+            return Capability(id_, "door.untold", CapabilityEvidence.MISSING, forbids=True)
         case never:
             assert_never(never)
 
 
 def _picture_capability(id_: str, camera: CameraDevice) -> Capability:
     if camera.clock_region is None:
-        return Capability(
-            subject=id_, kind=CapabilityKind.PICTURE, evidence=CapabilityEvidence.MISSING, text_key="picture.missing"
-        )
-    return Capability(
-        subject=id_, kind=CapabilityKind.PICTURE, evidence=CapabilityEvidence.DECLARED, text_key="picture.declared"
-    )
+        return Capability(id_, "picture.missing", CapabilityEvidence.MISSING)
+    return Capability(id_, "picture.declared", CapabilityEvidence.DECLARED)
 
 
 def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
@@ -257,110 +176,49 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
     if measurement is None or not measurement.asked:
         if declared is not None:
             facts = {"declared": f"{declared:g}", "device": id_}
-            yield Capability(
-                subject=id_,
-                kind=CapabilityKind.LATENCY,
-                evidence=CapabilityEvidence.DECLARED,
-                text_key="latency.declared",
-                facts=facts,
-            )
+            yield Capability(id_, "latency.declared", CapabilityEvidence.DECLARED, facts)
         return
     silent = measurement.asked - len(measurement.seconds)
     if silent:
         facts = {"silent": str(silent), "asked": str(measurement.asked)}
-        yield Capability(
-            subject=id_,
-            kind=CapabilityKind.LATENCY,
-            evidence=CapabilityEvidence.MISSING,
-            text_key="latency.silent",
-            facts=facts,
-        )
+        yield Capability(id_, "latency.silent", CapabilityEvidence.MISSING, facts)
     if not measurement.seconds:
         return
     longest, fit = max(measurement.seconds), proposed_latency_s(measurement)
     facts = {"longest": f"{longest:.2f}", "median": f"{median(measurement.seconds):.2f}"}
     if declared is None:
-        yield Capability(
-            subject=id_,
-            kind=CapabilityKind.LATENCY,
-            evidence=CapabilityEvidence.MEASURED,
-            text_key="latency.measured",
-            facts=facts,
-        )
+        yield Capability(id_, "latency.measured", CapabilityEvidence.MEASURED, facts)
     elif longest > declared:
         facts |= {"declared": f"{declared:g}", "fit": f"{fit:g}", "device": id_}
-        yield Capability(
-            subject=id_,
-            kind=CapabilityKind.LATENCY,
-            evidence=CapabilityEvidence.MISSING,
-            text_key="latency.longer",
-            facts=facts,
-        )
+        yield Capability(id_, "latency.longer", CapabilityEvidence.MISSING, facts)
     else:
         facts |= {"declared": f"{declared:g}"}
-        yield Capability(
-            subject=id_,
-            kind=CapabilityKind.LATENCY,
-            evidence=CapabilityEvidence.MEASURED,
-            text_key="latency.within",
-            facts=facts,
-        )
+        yield Capability(id_, "latency.within", CapabilityEvidence.MEASURED, facts)
 
 
 # ---- entrances ------------------------------------------------------------------------------------------------------
 
 
-def _independence_capabilities(home: Home, name: str, section: EntranceSection) -> Iterator[Capability]:
+def _independence_capability(home: Home, name: str, section: EntranceSection) -> Capability:
     door = home.devices[section.door]
     facts = {"door": section.door, "lock": section.lock}
     if depends_on_lock(home, section.lock, section.door):
-        yield Capability(
-            subject=name,
-            kind=CapabilityKind.DOOR,
-            evidence=CapabilityEvidence.MISSING,
-            text_key="door.dependent",
-            facts=facts,
-            forbids=True,
-        )
-    elif section.living_space and isinstance(door, DoorDevice) and not door.can_be_queried:
-        yield Capability(
-            subject=name,
-            kind=CapabilityKind.DOOR,
-            evidence=CapabilityEvidence.MISSING,
-            text_key="door.unasked",
-            facts=facts,
-            forbids=True,
-        )
-    else:
-        yield Capability(
-            subject=name,
-            kind=CapabilityKind.DOOR,
-            evidence=CapabilityEvidence.DECLARED,
-            text_key="door.independent",
-            facts=facts,
-        )
+        return Capability(name, "door.dependent", CapabilityEvidence.MISSING, facts, forbids=True)
+    if section.living_space and isinstance(door, DoorDevice) and not door.can_be_queried:
+        return Capability(name, "door.unasked", CapabilityEvidence.MISSING, facts, forbids=True)
+    return Capability(name, "door.independent", CapabilityEvidence.DECLARED, facts)
 
 
 def _way_out_capability(name: str, section: EntranceSection, walk_status: WalkTestStatus) -> Capability:
     if not section.way_out_by_hand:
-        return Capability(
-            subject=name,
-            kind=CapabilityKind.WAY_OUT,
-            evidence=CapabilityEvidence.MISSING,
-            text_key="way_out.missing",
-            forbids=True,
-        )
-    tried = walk_status is WalkTestStatus.PASSED
-    ground, said = (
-        (CapabilityEvidence.MEASURED, "way_out.measured")
-        if tried
-        else (CapabilityEvidence.DECLARED, "way_out.declared")
-    )
-    return Capability(subject=name, kind=CapabilityKind.WAY_OUT, evidence=ground, text_key=said)
+        return Capability(name, "way_out.missing", CapabilityEvidence.MISSING, forbids=True)
+    if walk_status is WalkTestStatus.PASSED:
+        return Capability(name, "way_out.measured", CapabilityEvidence.MEASURED)
+    return Capability(name, "way_out.declared", CapabilityEvidence.DECLARED)
 
 
 def _walk_test_capability(name: str, walk_status: WalkTestStatus) -> Capability:
-    ground = {
+    evidence = {
         WalkTestStatus.PASSED: CapabilityEvidence.MEASURED,
         WalkTestStatus.NEVER: CapabilityEvidence.UNKNOWN,
         WalkTestStatus.UNDER_WAY: CapabilityEvidence.UNKNOWN,
@@ -369,11 +227,4 @@ def _walk_test_capability(name: str, walk_status: WalkTestStatus) -> Capability:
         WalkTestStatus.BLOCKED: CapabilityEvidence.MISSING,
     }[walk_status]
     forbids = walk_status in (WalkTestStatus.FAILED, WalkTestStatus.BLOCKED)
-    return Capability(
-        subject=name,
-        kind=CapabilityKind.WALK,
-        evidence=ground,
-        text_key=f"walk.{walk_status}",
-        facts={"entrance": name},
-        forbids=forbids,
-    )
+    return Capability(name, f"walk.{walk_status}", evidence, {"entrance": name}, forbids=forbids)
