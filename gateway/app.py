@@ -231,7 +231,7 @@ class App:
             )  # fmt: skip
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
             if doubt is not None and message is not None:
-                told = c.NotifyOwner(saying=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
+                told = c.NotifyOwner(notification=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
                 self._notify_owner_of_box(told, message)
             await unenrolment.finish_pending(self.home, store=store, rewriting=self._rewriting)
             async with (
@@ -324,7 +324,7 @@ class App:
         self._faults.report(fault)
         first = next(iter(self._entrances.values()), None)
         if first is not None:
-            tell = c.NotifyOwner(saying=c.Notification.SET_ASIDE, detail=fault.worker)
+            tell = c.NotifyOwner(notification=c.Notification.SET_ASIDE, detail=fault.worker)
             self._outbox.notify(tell, first.state, self._clock.now(), message=None, picture=None)
 
     # ---- building ---------------------------------------------------------------------------------------------------

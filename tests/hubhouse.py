@@ -133,7 +133,7 @@ class HubHouse:
         under = self.made.store.deliveries.facts(f"shop.{said.id}", now)
         assert under is not None
         parcels = ReportParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
-        left = ReportDoorResult(visit=visit, delivery=under.id, house=house)
+        left = ReportDoorResult(visit=visit, delivery=under.id, door_result=house)
         await self.made.store.commit(
             make_step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now)
         )

@@ -15,8 +15,8 @@ from gateway.cli.house_log import run_beside
 from gateway.cli.lines import expand_commands
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.conditions import paused
-from gateway.domain.visit.readiness import lacking
+from gateway.domain.visit.conditions import is_paused
+from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.step import Step
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
@@ -67,13 +67,13 @@ def _missing_parts(step: Step) -> tuple[str, ...]:
     state = step.state
     others = {
         "stopped": state.stopped,
-        "paused": paused(state, step.now),
+        "paused": is_paused(state, step.now),
         "incident": state.incident is not None,
         "somebody_home": state.somebody_home,
     }
     if state.broker_session is None:
         return ("broker",)  # without it nothing else can be good
-    return (*lacking(step, None), *(word for word, holds in others.items() if holds))
+    return (*missing_conditions(step, None), *(word for word, holds in others.items() if holds))
 
 
 _BLOCKED_TEXTS = {

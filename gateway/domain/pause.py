@@ -34,7 +34,7 @@ class PauseRefusal(StrEnum):
     TOO_FAR = auto()
     OVERLAPS = auto()
     TOO_MANY = auto()
-    UNKNOWN = auto()  # no pause has this name: it is over, or somebody ended it
+    UNKNOWN = auto()  # no pause has this id: it has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,6 @@ def pause_refusal(new: PlannedPause, planned: Iterable[PlannedPause], now: Now) 
     return PauseRefusal.TOO_MANY if len(known) >= MAX_OPEN_PAUSES else None
 
 
-def _overlaps(one: PlannedPause, other: PlannedPause) -> bool:
-    same_door = None in (one.entrance, other.entrance) or one.entrance == other.entrance
-    return same_door and one.start < other.end and other.start < one.end
+def _overlaps(first: PlannedPause, second: PlannedPause) -> bool:
+    same_door = None in (first.entrance, second.entrance) or first.entrance == second.entrance
+    return same_door and first.start < second.end and second.start < first.end

@@ -17,7 +17,7 @@ from typing import assert_never
 from devices.reports import DoorState, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, closed, locked
+from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, is_closed, is_locked
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WalkTestStatus
 from gateway.system.config_section import ConfigSection
@@ -429,9 +429,9 @@ def _is_not_proven(_step: WalkTestStep, observation: HouseObservation) -> bool:
 
 
 _GOAL_CHECKS: Mapping[TrialGoal, Callable[[WalkTestStep, HouseObservation], bool]] = MappingProxyType({
-    TrialGoal.CLOSED: lambda _, seen: closed(seen.state),
+    TrialGoal.CLOSED: lambda _, seen: is_closed(seen.state),
     TrialGoal.OPEN: lambda _, seen: seen.state.door.value in OPEN_DOOR_STATES,
-    TrialGoal.LOCKED: lambda _, seen: locked(seen.state) and closed(seen.state),
+    TrialGoal.LOCKED: lambda _, seen: is_locked(seen.state) and is_closed(seen.state),
     TrialGoal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
     TrialGoal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
     TrialGoal.NOT_PROVEN: _is_not_proven,

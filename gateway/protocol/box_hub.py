@@ -44,29 +44,29 @@ EventNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():  # no line of a log, and nothing that a database does not take (PostgreSQL: NUL)
+    if not text.isprintable():  # a control character would break a log line, and PostgreSQL refuses NUL
         raise ValueError("printable characters only")
     return text
 
 
 class JobKind(StrEnum):
-    """What a job is."""
+    """The kind of a job."""
 
     DELIVERY = auto()
     """A delivery's offer, update or cancel, signed by its brand."""
 
     HUB_DELIVERY = auto()
-    """The same for a brand without keys: signed by the hub, and refused where the permission does not allow that."""
+    """The same for a brand without keys, signed by the hub; refused unless the permission allows that."""
 
     CONNECT = auto()
-    """A brand asks to be let in."""
+    """A brand asks for permission."""
 
     OWNER = auto()
-    """A permit, stop or approval that somebody of the household signed in his browser."""
+    """A permit, stop or approval that a member of the household signed in a browser."""
 
 
 class Job(WireModel):
-    """One thing for the box. Its name is the hub's own; what counts is the token."""
+    """One message for the box. `job` is the hub's id; only the token is trusted."""
 
     job: Id
     kind: JobKind
@@ -74,7 +74,7 @@ class Job(WireModel):
 
 
 class JobReceipt(WireModel):
-    """The box has a job on its disk (`received`), or will never take it (`refused`: it is none, and says why)."""
+    """The box has stored a job (`received`), or will never accept it (`refused`, with the reason)."""
 
     job: Id
     state: Literal["received", "refused"]
@@ -82,7 +82,7 @@ class JobReceipt(WireModel):
 
 
 class OpenDelivery(WireModel):
-    """A delivery that the box knows and that is not over."""
+    """A delivery that the box knows and that has not ended."""
 
     brand: Id
     delivery: Id
@@ -90,7 +90,7 @@ class OpenDelivery(WireModel):
 
 
 class EntranceDescription(WireModel):
-    """An entrance as the hub may know it: nothing of its devices, nothing of who is home."""
+    """An entrance without its devices and without the presence of people, which the hub may not know."""
 
     id: Id
     name: Name
@@ -99,11 +99,11 @@ class EntranceDescription(WireModel):
 
 
 class Hello(WireModel):
-    """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them.
+    """A box begins a session. `events`: the number of its events; the hub answers with the last one that it stores.
 
-    `keys`: how the box's keys followed each other, the newest changes (lines of gateway/evidence/succession.py): a hub
-    that knows one of them so learns the one under which the box signs now. `again`: it was said in this session before
-    and had no answer, or to see that the hub is there; what is on its way to the box need not be sent again for it.
+    `keys`: the newest changes of the box's key (lines of gateway/evidence/succession.py): from a key that it knows the
+    hub derives the key under which the box signs now. `again`: the box repeats its hello in this session, for want of
+    an answer or to check that the hub is there; the hub need not send again what is on its way to the box.
     """
 
     boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -116,9 +116,9 @@ class Hello(WireModel):
 
 
 class Ack(WireModel):
-    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token.
+    """The hub stores the box's events up to and including `seq`; 0: none. `head`: the digest of that event's token.
 
-    `support`: the home's support code there, as it is now (gateway/protocol/support_code.py). It is no secret.
+    `support`: the home's current support code (gateway/protocol/support_code.py). It is no secret.
     """
 
     seq: Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -127,11 +127,11 @@ class Ack(WireModel):
 
 
 MAX_NAMES_PER_DECISION = 32
-"""Entrances, places, carriers that one `PermissionDecision` names at most: an event has a largest size."""
+"""Entrances, places and carriers in one `PermissionDecision`, so that the event stays below `MAX_EVENT_BYTES`."""
 
 
 class PermissionDecision(WireModel):
-    """What the home says to a brand now: its standing, and the terms that the brand may know."""
+    """The home's current decision about a brand, and the terms that the brand may know."""
 
     brand: Id
     version: Version
@@ -147,9 +147,9 @@ class PermissionDecision(WireModel):
 
 
 class BrowserStatus(WireModel):
-    """A browser of the household counts from now on, by this key, or (`ended`) no longer. Whose it is stays at home.
+    """A browser of the household is enrolled with this key, or ended. The hub does not learn whose browser it is.
 
-    `farewell`: what its box has to say to one that has ended, sealed for it.
+    `farewell`: the box's last message to an ended browser, encrypted for it.
     """
 
     browser: BrowserId
@@ -159,7 +159,7 @@ class BrowserStatus(WireModel):
 
 
 class SealedQuery(WireModel):
-    """A question for the box, which the hub cannot read; `via`: the hub's process that waits, `id`: its own number."""
+    """A query for the box, which the hub cannot read. `via`: the hub process that waits, `id`: its own number."""
 
     via: Id
     id: Id
@@ -168,7 +168,7 @@ class SealedQuery(WireModel):
 
 
 class SealedReply(WireModel):
-    """The answer to it."""
+    """The answer to a `SealedQuery`."""
 
     id: Id
     browser: BrowserId
@@ -189,42 +189,42 @@ class BoxEvent(WireModel):
 
 
 def token_digest(token: bytes) -> str:
-    """What the next event names as the one before it."""
+    """Return the digest by which the next event names this one as its predecessor."""
     return sha256(token).hexdigest()
 
 
 def down_topics(home: str) -> str:
-    """What a box subscribes to: all that is for it, in one, for a cluster's time goes into subscriptions."""
+    """Return the one topic filter of a box: in a cluster each further subscription would cost time."""
     return f"dn/{home}/+"
 
 
 def jobs_topic(home: str) -> str:
-    """Where a box hears its jobs."""
+    """Return the topic of a box's jobs."""
     return f"dn/{home}/jobs"
 
 
 def ack_topic(home: str) -> str:
-    """Where a box hears which of its events are kept."""
+    """Return the topic on which the hub acknowledges a box's events."""
     return f"dn/{home}/ack"
 
 
 def query_topic(home: str) -> str:
-    """Where a box hears what its household asks."""
+    """Return the topic of the household's queries."""
     return f"dn/{home}/ask"
 
 
 def reply_topic(shard: int, home: str, via: str) -> str:
-    """Where a box answers its household, by the hub's process that asked."""
+    """Return the topic of a box's answers for the hub process that sent the query."""
     return f"up/{shard}/{home}/said/{via}"
 
 
 def reply_subscription(via: str) -> str:
-    """What the hub's process subscribes to for the answers to what it asked."""
+    """Return the topic filter of a hub process for the answers to its queries."""
     return f"up/+/+/said/{via}"
 
 
 def home_of_reply(topic: str, via: str) -> str | None:
-    """Tell which home answers on a topic what this process asked; None: it is no such topic."""
+    """Return the home that answers this process on a topic; None: the topic is another one."""
     match topic.split("/"):
         case ["up", shard, home, "said", who] if shard.isdigit() and who == via:
             return home
@@ -236,12 +236,12 @@ UplinkChannel = Literal["hello", "status", "evt", "gone"]
 
 
 def up_topic(shard: int, home: str, channel: UplinkChannel) -> str:
-    """Where a box speaks."""
+    """Return the topic on which a box publishes."""
     return f"up/{shard}/{home}/{channel}"
 
 
 def home_of_topic(topic: str) -> tuple[str, UplinkChannel] | None:
-    """Tell which home speaks on a topic, and of what; None: it is no such topic."""
+    """Return the home and the channel of a box's topic; None: the topic is another one."""
     match topic.split("/"):
         case ["up", shard, home, ("hello" | "status" | "evt" | "gone") as what] if shard.isdigit():
             return home, what

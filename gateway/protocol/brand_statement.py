@@ -1,8 +1,8 @@
 """A brand's signed statements about its connection to a home; the hub relays them unchanged. Pure.
 
-Each is a compact JWS under one of the brand's keys, with `alg`, `kid` and `typ` in its header and nothing else. None
-names a home: whose home it is says whoever opens the consent page, and the brand does not learn it before a yes. Each
-names the hub through which it goes, so that no other hub can use it.
+Each is a compact JWS under one of the brand's keys. It does not name a home: the person who opens the consent page
+chooses the home, and the brand does not learn it before consent. It names the hub that relays it, so that no other hub
+can use it.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from gateway.protocol.jws import EnrolledKey, RejectedMessage
 
 MAX_STATEMENT_BYTES = 32 * 1024  # bytes of a token
 MAX_CLOCK_SKEW_S = 60  # seconds that a brand's clock may run ahead
-MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a question may live
+MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a request may be valid
 
 
 class BrandStatement(WireModel):
-    """What every word of a brand holds: `iss` is the brand, `hub` the address of the hub through which it goes."""
+    """The claims of every statement: `iss` is the brand, `hub` the address of the hub that relays it."""
 
     iss: Id
     hub: Annotated[str, StringConstraints(max_length=200)]
@@ -29,7 +29,7 @@ class BrandStatement(WireModel):
 
 
 class ConsentStatement(BrandStatement):
-    """The brand asks to be let in, under this name, for these terms. The same bytes are one question, ever."""
+    """The brand asks for consent, under this name and for these terms. The same bytes are always the same request."""
 
     name: Label
     asked: AskedTerms
@@ -38,14 +38,14 @@ class ConsentStatement(BrandStatement):
 
 
 class NextKeyStatement(BrandStatement):
-    """The brand has this key too: said under one that it had before."""
+    """The brand has a further key; an earlier key signs the statement."""
 
     kid: Kid
     x: PublicX
 
 
 class EndStatement(BrandStatement):
-    """The brand wants no more of this connection."""
+    """The brand ends this connection."""
 
     connection: Id
 

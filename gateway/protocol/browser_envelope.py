@@ -1,11 +1,11 @@
 """Encrypts messages between a household's browser and the box, so that the hub cannot read them. Pure.
 
-Each side has an ECDH key of P-256 for the other alone. Of what they agree on, HKDF with SHA-256 (RFC 5869, no salt)
-makes two keys, one a direction, bound to the home and the browser. A message is a compact JWE (RFC 7516) with
-`dir` and `A256GCM`; its header is one constant, so there is nothing in it to be believed, and what differs from it in a
-single byte ends the reading. In a browser WebCrypto does the same: `deriveBits`, HKDF, AES-GCM.
+Each side has an ECDH key of P-256 for the other side only. From the shared secret HKDF with SHA-256 (RFC 5869, no salt)
+derives two keys, one for each direction, bound to the home and the browser. A message is a compact JWE (RFC 7516) with
+`dir` and `A256GCM`; its header is one constant, and a message whose header differs in a single byte is refused. In a
+browser WebCrypto does the same: `deriveBits`, HKDF, AES-GCM.
 
-A plaintext is JSON without a line feed; an answer may carry bytes behind one (a picture, a piece of a film).
+A plaintext is JSON without a line feed; in an answer bytes may follow after one (a picture, a piece of a film).
 """
 
 from collections.abc import Callable
@@ -42,18 +42,18 @@ class Jwk(WireModel):
 
     @model_validator(mode="after")
     def _on_the_curve(self) -> Self:
-        self.key  # noqa: B018 - ValueError where it is no point of the curve
+        self.key  # noqa: B018 - raises ValueError for a point that is not on the curve
         return self
 
     @property
     def key(self) -> ec.EllipticCurvePublicKey:
-        """The key."""
+        """Return the public key."""
         x, y = (int.from_bytes(decode_base64url(text)) for text in (self.x, self.y))
         return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePublicKey) -> Self:
-        """Write a key."""
+        """Make the JWK of a public key."""
         numbers = key.public_numbers()
         return cls(
             x=encode_base64url(numbers.x.to_bytes(SCALAR_BYTES)),
@@ -63,7 +63,7 @@ class Jwk(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeContent:
-    """What came out of an envelope: its JSON, and the bytes behind it."""
+    """The decrypted content of an envelope: its JSON, and the bytes after it."""
 
     text: bytes
     raw: bytes = b""
@@ -71,7 +71,7 @@ class EnvelopeContent:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeKeys:
-    """The two keys between a box and one browser."""
+    """The two keys between a box and one browser, one for each direction."""
 
     browser: str
     up: bytes = field(repr=False)
@@ -79,7 +79,7 @@ class EnvelopeKeys:
 
 
 def derive_keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, browser: str) -> EnvelopeKeys:
-    """Agree: both sides get the same keys."""
+    """Derive the keys; both sides get the same ones."""
     shared = own.exchange(ec.ECDH(), other.key)
     return EnvelopeKeys(
         browser, *(_derive_key(shared, f"perron-remote/1 {home} {browser} {way}") for way in ("up", "down"))
@@ -91,20 +91,24 @@ def _derive_key(shared: bytes, info: str) -> bytes:
 
 
 def load_private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
-    """Read a key as it is stored: 32 bytes. ValueError: it is none."""
+    """Load a stored key of 32 bytes.
+
+    Raises:
+        ValueError: the bytes are not a key.
+    """
     return ec.derive_private_key(int.from_bytes(scalar), ec.SECP256R1())
 
 
 def private_scalar(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Write a key as it is stored."""
+    """Return the 32 bytes in which a key is stored."""
     return key.private_numbers().private_value.to_bytes(SCALAR_BYTES)
 
 
 def encrypt(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: Callable[[int], bytes]) -> str:
-    """Put JSON, and bytes behind it, into an envelope. `random` gives so many random bytes.
+    """Encrypt JSON, and bytes after it, into an envelope. `random(n)` returns n random bytes.
 
     Raises:
-        ValueError: there is a line feed in the JSON: it could not be told from what is behind.
+        ValueError: the JSON contains a line feed, which separates it from the bytes.
     """
     if _SEPARATOR in text:
         raise ValueError("JSON in an envelope has no line feed")
@@ -115,7 +119,7 @@ def encrypt(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: 
 
 
 def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> EnvelopeContent | None:
-    """Open an envelope that was sealed under this key for this browser; None: it was not, or a byte is another."""
+    """Decrypt an envelope for this browser; None: it was encrypted under another key, or altered."""
     head, *rest = token.split(b".")
     if len(rest) != 4 or rest[0] or head != _header(browser) or len(rest[2]) > largest * 4 // 3 + 4:
         return None

@@ -1,6 +1,7 @@
 """The messages between a household's browser and the box: tokens, orders, queries. Pure; unknown keys are refused.
 
-An order changes something: it is signed, numbered and kept. A question is answered and forgotten.
+An order changes something: the browser signs and numbers it, and the box stores it. The box answers a query and
+stores nothing.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -9,11 +10,9 @@ from pydantic import Field, StringConstraints
 
 from gateway.domain.delivery.promise import Id, Name, Seconds, WireModel
 
-IMMEDIATE_ORDER_LIFETIME_S = (
-    900  # seconds that an order for now may live: a stop that comes later is nobody's wish any more
-)
-DEFERRED_ORDER_LIFETIME_S = 86_400  # and one that may wait for the box
-MAX_QUERY_SKEW_S = 60  # seconds by which a question may be off the box's clock
+IMMEDIATE_ORDER_LIFETIME_S = 900  # of an order for now: a stop that arrives later is no longer wanted
+DEFERRED_ORDER_LIFETIME_S = 86_400  # of an order that may wait for the box
+MAX_QUERY_SKEW_S = 60  # between a query's time and the box's clock
 
 BrowserId = Annotated[str, StringConstraints(pattern=r"^brw-[0-9a-f]{32}$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -24,7 +23,7 @@ PublicX = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 
 class BrowserTokenClaims(WireModel):
-    """By this a hub knows a browser of a home: its claims (RFC 7519)."""
+    """The claims of the token by which a browser signs in to a hub (RFC 7519)."""
 
     iss: BrowserId
     sub: Id
@@ -37,7 +36,7 @@ class BrowserTokenClaims(WireModel):
 
 
 class OrderedTerms(WireModel):
-    """Under which a brand is let in: what the form of the house's own page says. `until`: the last whole day."""
+    """The terms of a permission, as on the form of the house's own page. `until`: the last whole day."""
 
     entrances: Annotated[tuple[Id, ...], Field(max_length=32)]
     places: Annotated[tuple[Id, ...], Field(max_length=64)]
@@ -60,13 +59,13 @@ class StopOrder(WireModel):
 
 
 class DecideOrder(WireModel):
-    """No or yes to the visit that rings or waits for a yes."""
+    """Refuse or approve the visit that rings or waits for approval."""
 
     do: Literal["veto", "approve"]
     entrance: Id
     visit: VisitId
     life: ClassVar = IMMEDIATE_ORDER_LIFETIME_S
-    gives: ClassVar = True  # a yes does; a no is no worse for the clock that it needs
+    gives: ClassVar = True  # an approval does; a refusal needs the clock too, which does no harm
 
 
 class LockOrder(WireModel):
@@ -79,7 +78,7 @@ class LockOrder(WireModel):
 
 
 class AcknowledgeOrder(WireModel):
-    """One has looked after the door that was handed over."""
+    """Confirm that somebody has checked the door that the box handed over."""
 
     do: Literal["acknowledge"]
     entrance: Id
@@ -89,7 +88,7 @@ class AcknowledgeOrder(WireModel):
 
 
 class PermitOrder(WireModel):
-    """Let a brand in, as long as it asks what was shown (`ask`, a digest)."""
+    """Permit a brand, if its request is still the one that was shown (`ask`, its digest)."""
 
     do: Literal["permit"]
     brand: Id
@@ -100,7 +99,7 @@ class PermitOrder(WireModel):
 
 
 class DenyOrder(WireModel):
-    """Do not let a brand in, or no longer."""
+    """Refuse a brand, or revoke its permission."""
 
     do: Literal["refuse", "revoke"]
     brand: Id
@@ -109,7 +108,7 @@ class DenyOrder(WireModel):
 
 
 class ApproveKeyOrder(WireModel):
-    """Believe a new key of a brand that is let in."""
+    """Accept a new key of a permitted brand."""
 
     do: Literal["approve-key"]
     brand: Id
@@ -119,7 +118,7 @@ class ApproveKeyOrder(WireModel):
 
 
 class RefuseKeyOrder(WireModel):
-    """Do not believe a key of a brand, or no longer."""
+    """Refuse a key of a brand, or accept it no longer."""
 
     do: Literal["refuse-key"]
     brand: Id
@@ -132,12 +131,12 @@ OrderAction = Annotated[
     StopOrder | DecideOrder | LockOrder | AcknowledgeOrder | PermitOrder | DenyOrder | ApproveKeyOrder | RefuseKeyOrder,
     Field(discriminator="do"),
 ]
-"""What is ordered. `life`: seconds that such an order may live. `gives`: it lets somebody in or says that all is well,
-so it counts only while the box knows the time; what takes access away counts in any case."""
+"""The action of an order. `life`: its longest lifetime in seconds. `gives`: it grants access or confirms that all is
+well, so it counts only while the box knows the time; an action that takes access away always counts."""
 
 
 class Order(WireModel):
-    """The payload of a signed order. `number` rises with each order of a browser; the box takes each once."""
+    """The payload of a signed order. `number` rises with each order of a browser; the box performs each number once."""
 
     iss: BrowserId
     aud: Id
@@ -148,25 +147,25 @@ class Order(WireModel):
     order: OrderAction
 
 
-# ---- questions ------------------------------------------------------------------------------------------------------
+# ---- queries --------------------------------------------------------------------------------------------------------
 
 
 class BrowserQuery(WireModel):
-    """A question: `at` is when it was asked, in seconds since 1970."""
+    """A query, sent at `at` (seconds since 1970)."""
 
     id: Uuid
     at: Annotated[float, Field(ge=0, le=2**33)]
 
 
 class StateQuery(BrowserQuery):
-    """How the house stands; `after`: answer once it stands otherwise than in that version."""
+    """The state of the house. `after`: answer when the state differs from that version."""
 
     ask: Literal["state"]
     after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
 
 
 class MessagesQuery(BrowserQuery):
-    """What the box told its household, in this language (None: in the house's); `after`: those behind this one."""
+    """The messages to the household after the number `after`, in this language (None: the house's)."""
 
     ask: Literal["messages"]
     after: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
@@ -174,7 +173,7 @@ class MessagesQuery(BrowserQuery):
 
 
 class VisitsQuery(BrowserQuery):
-    """The visits that were, with their films."""
+    """The past visits with their films."""
 
     ask: Literal["visits"]
 
@@ -188,7 +187,7 @@ class FilmQuery(BrowserQuery):
 
 
 class PictureQuery(BrowserQuery):
-    """One piece of the picture that stands at a second of a film."""
+    """One piece of the picture at a second of a film."""
 
     ask: Literal["picture"]
     path: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -197,7 +196,7 @@ class PictureQuery(BrowserQuery):
 
 
 class LiveQuery(BrowserQuery):
-    """What a camera sees now."""
+    """The current picture of a camera."""
 
     ask: Literal["live"]
     camera: Id

@@ -1,7 +1,6 @@
-"""The tokens that a household's browser signs: compact JWS with ES256 (RFC 7515, 7518). Pure.
+"""Verifies what a household's browser signs: the token for a hub, and orders to the box. Pure.
 
-Two kinds: the token by which a hub knows the browser, and an order to the box. Which of them it is stands in the
-header, and the header is one constant a kind and a browser: a token is never taken for an order.
+Each kind has its own header, so nobody can use a token as an order.
 """
 
 from enum import StrEnum, auto
@@ -23,7 +22,7 @@ MAX_CLOCK_SKEW_S: Final = 60  # seconds by which a browser's clock may be wrong
 
 
 class TokenRejection(StrEnum):
-    """Why it is not believed. The words are what whoever asked is told."""
+    """Why a token is rejected. The values are sent in the answer."""
 
     UNKNOWN_BROWSER = auto()
     MALFORMED = auto()
@@ -35,7 +34,7 @@ class TokenRejection(StrEnum):
 
 
 def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> jws.Sign:
-    """Sign as WebCrypto does."""
+    """Return what signs as WebCrypto does."""
 
     def sign(data: bytes) -> bytes:
         r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
@@ -51,7 +50,7 @@ def sign(claims: BrowserTokenClaims | Order, signer: jws.Sign) -> bytes:
 
 
 def read_unverified(token: bytes) -> BrowserTokenClaims | None:
-    """Whom a token says that it is from. Nothing of it is proven: it says under which key to look (`verify_token`)."""
+    """Return a token's claims before verification, to find the key for `verify_token`; None: it is malformed."""
     parts = token.split(b".")
     if len(parts) != 3 or len(token) > MAX_TOKEN_BYTES:
         return None
@@ -62,7 +61,7 @@ def read_unverified(token: bytes) -> BrowserTokenClaims | None:
 
 
 def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> BrowserTokenClaims | TokenRejection:
-    """Read a token that this key signed for this hub, and that counts at this time."""
+    """Return the claims of a token that this key signed for this hub and that is valid at this time."""
     said = read_unverified(token)
     if said is None:
         return TokenRejection.MALFORMED
@@ -77,7 +76,7 @@ def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Br
 
 
 def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
-    """Read an order that this browser signed for this home; whether its time has come is `validity_error`'s."""
+    """Return an order that this browser signed for this home. `validity_error` checks its time."""
     payload = _verify(token, jws.OrderHeader(kid=browser), key)
     if isinstance(payload, TokenRejection):
         return payload
@@ -91,7 +90,7 @@ def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | 
 
 
 def validity_error(order: Order, seconds: float) -> TokenRejection | None:
-    """Why an order does not count at this time; None: it does."""
+    """Return why an order is not valid at this time; None: it is valid."""
     return _validity_error(order.iat, order.exp, seconds, late=0)
 
 

@@ -1,8 +1,8 @@
 """A brand's request for a home's consent, as the hub relays it. Pure.
 
-It travels as the token of a CONNECT job. The hub signs it, so that what somebody else put on the line is no job; to the
-box that signature is worth nothing more. What the brand says itself (gateway/protocol/brand_statement.py) is in it
-byte for byte: its question, which earlier key vouches for a key, that it ends a connection.
+It is the token of a CONNECT job. The hub signs it, which proves to the box only that a job is the hub's. The brand's
+own statements (gateway/protocol/brand_statement.py) are in it byte for byte: its request, an earlier key's statement
+about a further key, the end of a connection.
 """
 
 import json
@@ -17,10 +17,10 @@ from gateway.system.base64url import decode_base64url
 
 MAX_CONSENT_BYTES = 32 * 1024  # bytes of its token
 COMPACT_RULE = "header and payload are JSON without blanks between its parts"
-MAX_BRAND_KEYS = 10  # of one brand, that count at once
-MAX_WITHDRAWN_KEYS = 20  # that are told: the last ones
+MAX_BRAND_KEYS = 10  # valid keys of one brand at a time
+MAX_WITHDRAWN_KEYS = 20  # the last ones, in one message
 
-# As `Name` of a promise, said so that a schema can say it too: no space at either end, nothing that is not seen.
+# As `Name` of an order, written so that a JSON schema can express it: no space at the ends, no invisible character.
 _EDGE_CHARS = "!-~À-ÖØ-öø-ÿŒœŸ€"
 Label = Annotated[str, StringConstraints(pattern=f"^[{_EDGE_CHARS}]([ {_EDGE_CHARS}]{{0,78}}[{_EDGE_CHARS}])?$")]
 Kid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -77,11 +77,11 @@ ShortJws = Annotated[
     str,
     StringConstraints(min_length=5, max_length=1_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
 ]
-"""One that says little."""
+"""A short compact JWS under a brand's key."""
 
 
 class RequestedKey(WireModel):
-    """A public key of a brand: Ed25519, `x` as in a JWK. `vouched`: an earlier key's word for it."""
+    """A public key of a brand: Ed25519, `x` as in a JWK. `vouched`: an earlier key's statement about it."""
 
     kid: Kid
     x: PublicX
@@ -89,11 +89,11 @@ class RequestedKey(WireModel):
 
 
 class ConsentMessage(WireModel):
-    """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys.
+    """A brand asks for consent, or only announces its keys: then there is no `connection`.
 
-    `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: keys
-    (`x`) that the brand has taken back. `ends`: the connection of which it wants no more, by the hub's word;
-    `ended`: by the brand's own.
+    `signed`: the request as the brand signed it; its `name` and `asked` count instead of those here. `withdrawn`: keys
+    (`x`) that the brand has withdrawn. `ends`: the connection that the brand ends, according to the hub; `ended`: the
+    same as the brand signed it.
     """
 
     hub: Annotated[str, StringConstraints(max_length=200)]
@@ -103,7 +103,7 @@ class ConsentMessage(WireModel):
     keys: Annotated[tuple[RequestedKey, ...], Field(max_length=MAX_BRAND_KEYS)]
     connection: Id | None = None
     asked: AskedTerms | None = None
-    expires: Instant | None = None  # of the question: silence until then is no
+    expires: Instant | None = None  # of the request: no answer until then is a refusal
     signed: CompactJws | None = None
     withdrawn: Annotated[tuple[PublicX, ...], Field(max_length=MAX_WITHDRAWN_KEYS)] = ()
     ends: Id | None = None
@@ -116,10 +116,10 @@ def sign_consent(request: ConsentMessage, sign: jws.Sign) -> bytes:
 
 
 def sign_consent_within_limit(request: ConsentMessage, sign: jws.Sign) -> bytes:
-    """Write it as a token of at most 32 KiB, which is what a job holds.
+    """Sign a request as a token of at most 32 KiB, the limit of a job.
 
-    What the API takes today always fits (its signed words have no blanks). Of an older brand, whose words were padded,
-    the longest vouchers are left out until it fits: the home then waits for another word for those keys.
+    A request that the API accepts today always fits, because its signed parts contain no blanks. An older brand may
+    have padded them: then the longest statements about keys are left out, and the home waits for others.
     """
     token = sign_consent(request, sign)
     while len(token) > MAX_CONSENT_BYTES:
@@ -135,7 +135,7 @@ def sign_consent_within_limit(request: ConsentMessage, sign: jws.Sign) -> bytes:
 def is_compact(token: str) -> bool:
     """Whether header and payload of a JWS are JSON without blanks, each value in its shortest or its ASCII form.
 
-    Padding in them would let a brand make a question that no job can hold.
+    With padding a brand could make a request that is too large for a job.
     """
     try:
         for part in token.split(".")[:2]:
@@ -149,7 +149,7 @@ def is_compact(token: str) -> bool:
 
 
 def parse_consent(token: bytes) -> ConsentMessage | None:
-    """Read one; None: it is none. Its signature proves nothing of a brand, so it is not looked at here."""
+    """Parse a request; None: it is malformed. The signature is not verified: it proves nothing about a brand."""
     parts = jws.split(token)
     if len(token) > MAX_CONSENT_BYTES or parts is None:
         return None

@@ -1,16 +1,15 @@
 """The signed record of an ended delivery: the part of the box's log that its retailer may have. Pure.
 
-The extract is written for the retailer (`record_entries`): when each of his parcels was read at the door, when the bolt
-was drawn, the door opened and closed and bolted again, and of a cold delivery how cold it was kept. Of what else stands
-in the log about a visit (who was told, the cameras, the household's words) nothing is in it, not even as a digest: a
-line of a log has so little that is unknown in it that a digest could be guessed.
+`record_entries` makes the extract for the retailer: when each parcel was read at the door, when the bolt was
+withdrawn, when the door opened, closed and was locked again, and the temperatures of a cold delivery. The extract
+contains nothing else of the log (notifications, cameras, decisions of the household), not even as a digest: a log entry
+has so few unknown values that a digest could be guessed.
 
-The lines are a hash chain of their own (gateway/protocol/hash_chain.py), so that a line that was altered, moved or
-left out is named. What the box signs is the `Statement`: how it ended, the number of lines, and the hash of the last.
-Statement and lines are one entry of the box's own log; `entry` is that entry's hash, which covers everything before
-it. Whoever has it holds the log as it was then: a log that is shown later and was rewritten before that entry does not
-contain it. The entry's *number* is not told, nor the hash before it: two numbers tell how much happened in a house in
-between.
+The lines are a hash chain of their own (gateway/protocol/hash_chain.py), so verification names a line that was altered,
+moved or left out. The box signs the `Statement`: the result, the number of lines and the hash of the last one.
+Statement and lines are one entry of the box's own log; `entry` is that entry's hash, which covers everything before it.
+A log that is shown later and was rewritten before that entry does not contain this hash. The record contains neither
+the entry's number nor the hash before it, because two numbers would show how much happened in the house between them.
 """
 
 import json
@@ -36,47 +35,47 @@ from gateway.protocol.hash_chain import (
     link_hash,
 )
 
-MAX_CELSIUS = 100.0  # °C: what a thermometer says beyond it, or that is no number, is not told
-MAX_LINES = 60  # lines: an event of a box has a largest size
+MAX_CELSIUS = 100.0  # °C: readings beyond it, and readings that are no number, are left out
+MAX_LINES = 60  # lines, so that an event stays below MAX_EVENT_BYTES
 PRE_VISIT_WINDOW = timedelta(
     seconds=70
 )  # a parcel may be read a minute before its courier's code, and only then a visit begins
 END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
-"""States of which there is something to tell."""
+"""The states of an ended delivery; only these have a record."""
 
 _GENESIS = ChainHead(hash=sha256(b"perron account 1").digest())
 _OPEN_DOOR_STATES = frozenset({"open", "ajar", "forced_open"})
 _SHOWN_CODE = re.compile(r"[!-~]{1,4}")
-_VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the door is the visit's
+_VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the visit uses the door
 
 LogBody = Mapping[str, Any]
 _Token = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
 
 
 class RecordEntryKind(StrEnum):
-    """What happened."""
+    """The kind of a record entry."""
 
     PARCEL = auto()
-    """One of the parcels was read at the door; `code`: its last four characters."""
+    """A scanner read one of the parcels at the door; `code`: its last four characters."""
 
     UNLOCKED = auto()
-    """The lock reported the bolt drawn."""
+    """The lock reported the bolt withdrawn."""
 
     OPENED = auto()
     CLOSED = auto()
 
     TEMPERATURE = auto()
-    """What the place of a cold delivery measured, to a tenth: as the visit began, and whenever it changed in it."""
+    """The temperature of a cold delivery's place, to a tenth: at the start of the visit and at each change in it."""
 
     LOCKED_AGAIN = auto()
-    """Door and bolt were proven closed, each by an answer to a fresh question."""
+    """Door and bolt were proven closed, each by an answer to a new query."""
 
     HANDED_TO_OWNER = auto()
     NOT_OPENED = auto()
 
 
 class RecordEntry(WireModel):
-    """One thing that happened, before it has its place."""
+    """One entry of the extract, before it is ordered and hashed."""
 
     at: Instant
     what: RecordEntryKind
@@ -121,7 +120,7 @@ class Statement(WireModel):
 
 
 class DeliveryRecord(WireModel):
-    """As it travels: the lines in clear, and the statement as a JWS under the box's key (protocol/box_event.py)."""
+    """The record as it is sent: the lines in clear, the statement as a JWS under the box's key (`box_event.py`)."""
 
     lines: Annotated[tuple[RecordLine, ...], Field(max_length=MAX_LINES)]
     token: _Token
@@ -129,10 +128,10 @@ class DeliveryRecord(WireModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedVisit:
-    """One visit as the log has it. `rows`: its own, oldest first (gateway/storage/decisions.py).
+    """The log of one visit. `rows`: its rows, oldest first (gateway/storage/decisions.py).
 
-    `before`: the entrance's from shortly before, in which its parcels may have been read. `celsius`: what the place of
-    a cold delivery measured as the visit began.
+    `before`: the entrance's rows from shortly before, in which a scanner may have read the parcels. `celsius`: the
+    temperature of a cold delivery's place at the start of the visit.
     """
 
     rows: Sequence[LogBody]
@@ -143,16 +142,16 @@ class RecordedVisit:
 def record_entries(
     visits: Iterable[RecordedVisit], delivery: str, *, place: str | None = None
 ) -> tuple[RecordEntry, ...]:
-    """Tell the visits of one delivery, oldest first.
+    """Return the entries of the visits of one delivery, oldest first.
 
-    `delivery`: its name in the house. `place`: where it is to be kept cold; None: nothing is told of temperatures.
+    `delivery`: its key in the house. `place`: the place of a cold delivery; None: the entries have no temperatures.
     """
     teller = _RecordBuilder(delivery, place)
     return tuple(said for seen in visits for said in teller.add_visit(seen))
 
 
 class _RecordBuilder:
-    """Remembers what was last said, so that a report that is repeated is not told twice."""
+    """Remembers the last reports, so that a repeated report makes no second entry."""
 
     def __init__(self, delivery: str, place: str | None) -> None:
         self._delivery, self._place = delivery, place
@@ -218,12 +217,12 @@ class _RecordBuilder:
 
 
 def shown_code(code: str) -> str | None:
-    """The end of a parcel's code, by which it is named; None: it is not one that can be shown."""
+    """Return the last four characters of a parcel's code; None: they cannot be printed."""
     return code[-4:] if _SHOWN_CODE.fullmatch(code[-4:]) else None
 
 
 def chain_lines(entries: Sequence[RecordEntry]) -> tuple[tuple[RecordLine, ...], int]:
-    """Put them in their order, each under its hash; and how many in the middle were left out for want of room."""
+    """Return the entries in order with their hashes, and how many were left out of the middle for `MAX_LINES`."""
     ordered = sorted(entries, key=lambda one: one.at)
     left_out = max(0, len(ordered) - MAX_LINES)
     kept = ordered if not left_out else [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]
@@ -235,12 +234,12 @@ def chain_lines(entries: Sequence[RecordEntry]) -> tuple[tuple[RecordLine, ...],
 
 
 def head_hash(lines: Sequence[RecordLine]) -> str:
-    """The hash of the last line; without any, of what stands before the first."""
+    """Return the hash of the last line, or of the chain's beginning if there is no line."""
     return lines[-1].hash if lines else _GENESIS.hash.hex()
 
 
 def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak | None:
-    """Name the first line that is not as the box signed it; None: all are."""
+    """Return the first line that differs from what the box signed; None: no line differs."""
     entries = [ChainEntry(seq=one.n, body=_hashed_body(one), hash=bytes.fromhex(one.hash)) for one in lines]
     found = find_break(entries, after=_GENESIS)
     if found is None and len(lines) != statement.lines:
@@ -251,6 +250,6 @@ def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak
 
 
 def _hashed_body(entry: RecordEntry) -> bytes:
-    """What a line's hash covers beside its number."""
+    """Return the bytes that a line's hash covers beside its number."""
     whole: dict[str, Any] = json.loads(entry.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
     return canonical_json(whole)

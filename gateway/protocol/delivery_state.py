@@ -1,7 +1,7 @@
 """Derives the state of a delivery that its retailer may know from the home's statement. Pure.
 
-Coarse on purpose: a retailer must not learn when nobody is home, nor how an entrance is doing. So nothing of readiness
-goes on, and of reasons those only that a retailer can act on or that say what became of a parcel.
+The state is coarse, because a retailer must not learn when nobody is home or what state an entrance is in. So it
+contains no readiness, and only those reasons that a retailer can act on or that say what happened to a parcel.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,12 @@ PUBLIC_REASONS = frozenset({
     # of a visit
     "attended", "unknown", "not_delivered",
 })  # fmt: skip
-"""Reasons that a retailer is told; every other is told as none. Each is reached through HTTP with a real box in
-tests/gateway/hub/test_states_and_refusals.py; what no home can say through a hub is none (a box that does not know the
-time gives no answer, a hub takes no message that is too large, a scan at another entrance is no end of a delivery)."""
+"""The reasons that a retailer gets; every other reason is left out.
+
+tests/gateway/hub/test_states_and_refusals.py reaches each one through HTTP with a real box. A reason that no home can
+send through a hub is not in this list: a box that does not know the time gives no answer, a hub refuses a message that
+is too large, and a scan at another entrance ends no delivery.
+"""
 
 FINAL_STATES = frozenset(
     {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED}
@@ -36,7 +39,7 @@ _STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStatus:
-    """How a delivery stands. `version`: the one of which the home speaks."""
+    """The state of a delivery for its retailer."""
 
     state: State
     reason: str | None = None
@@ -45,15 +48,15 @@ class DeliveryStatus:
 
 
 def public_reason(reason: str | None) -> str | None:
-    """The reason as a retailer may know it."""
+    """Return the reason if a retailer may know it."""
     return reason if reason in PUBLIC_REASONS else None
 
 
 def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
-    """Tell how a delivery stands by a home's word; None: it says nothing of that.
+    """Return the state of a delivery after a home's result; None: the result does not change it.
 
-    `known`: the home has said before how it stands. A message that the home does not believe names no delivery; then a
-    delivery of which it never spoke is refused, and of one that it knows everything stays as it was.
+    `known`: the home has reported this delivery before. The result of a message that the home rejected has no state:
+    then an unknown delivery counts as refused, and a known one keeps its state.
     """
     if result.state is not None:
         house = None if result.house is None else str(result.house)
@@ -66,9 +69,9 @@ def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
 
 
 def is_superseded(result: DeliveryResult, *, newest: int) -> bool:
-    """Whether a home's word is of a version that its retailer has changed since, so that the next answer is the news.
+    """Whether a home's result concerns a version that the retailer has changed since.
 
-    What becomes of a visit is always news, whichever version the home had.
+    The result of a visit is never superseded, whichever version the home had.
     """
     older = result.version is not None and result.version < newest
     return older and (result.state is None or result.state in _STATES_BEFORE_VISIT)

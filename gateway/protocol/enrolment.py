@@ -1,10 +1,10 @@
 """The messages by which a box joins a hub: claim code and proofs. Pure.
 
-Whoever runs the hub makes a claim; its code is read to the box, as text or QR. It holds the hub's address, the claim's
-name, a secret of 128 random bits that is good once, and the fingerprint of the hub's authority. So one code proves
-both ways: the box knows that it speaks to this hub by the fingerprint, whatever the web's certificate says, and the hub
-knows the box by a MAC under the secret, over the key that was made in the box and never leaves it. The hub's answer
-has a MAC too. The secret itself is never sent.
+The operator of a hub creates a claim, and the owner gives its code to the box, as text or QR. The code contains the
+hub's address, the claim's id, a secret of 128 random bits that is valid once, and the fingerprint of the hub's
+authority. So one code proves both sides: the box recognises the hub by the fingerprint, whatever the web server's
+certificate says, and the hub recognises the box by a MAC under the secret, over the key that the box made and never
+sends. The hub's answer has a MAC too. Nobody sends the secret itself.
 """
 
 import hmac
@@ -28,12 +28,12 @@ _CLAIM_CODE = re.compile(
 
 
 class InvalidClaimCode(ValueError):  # noqa: N818 - it names what is the matter
-    """The text is no code of a claim."""
+    """The text is not the code of a claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimCode:
-    """What a claim's code says. `authority`: SHA-256 of the hub's authority as DER, in hex."""
+    """The content of a claim's code. `authority`: SHA-256 of the hub's authority as DER, in hex."""
 
     url: str
     claim: str
@@ -42,15 +42,15 @@ class ClaimCode:
 
     @property
     def text(self) -> str:
-        """As it is written and shown as QR. What stands behind the # no browser sends."""
+        """The code as text and QR. No browser sends the part after the #."""
         return f"{self.url}{JOIN_PATH}{self.claim}.{self.secret}.{self.authority}"
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read what `text` wrote.
+        """Parse a code.
 
         Raises:
-            InvalidClaimCode: it is none, or not whole.
+            InvalidClaimCode: the text is not a code, or a part is missing.
         """
         found = _CLAIM_CODE.fullmatch(text.strip())
         if found is None:
@@ -59,7 +59,7 @@ class ClaimCode:
 
 
 def proquint_words(authority: str) -> str:
-    """The first 128 bits of an authority's fingerprint (hex) as eight words that two people can compare by telephone.
+    """Return the first 128 bits of an authority's fingerprint (hex) as eight words to compare by telephone.
 
     Proquints: sixteen bits are a word of five letters, the same in every language (D. Wilkerson, arXiv:0901.4016).
     """
@@ -72,17 +72,17 @@ def _proquint(bits: int) -> str:
 
 
 def secret_key(secret: str) -> bytes:
-    """The key of a claim's MACs: all that the hub keeps of its secret."""
+    """Return the key of a claim's MACs. The hub stores only this key of the secret."""
     return sha256(secret.encode()).digest()
 
 
 def request_mac(key: bytes, claim: str, csr: bytes, box_key: str) -> str:
-    """What proves that whoever has the secret asks for this key (a certificate request, DER) and this box's key."""
+    """Return the MAC of a box's request: it proves that the sender knows the secret. `csr` is in DER."""
     return _mac(key, "perron-claim-1", claim, sha256(csr).hexdigest(), box_key)
 
 
 def answer_mac(key: bytes, claim: str, answer: Sequence[str]) -> str:
-    """What proves that the answer to it comes from whoever made the claim; `answer`: its parts in their order."""
+    """Return the MAC of the hub's answer, whose parts are `answer` in their order."""
     return _mac(key, "perron-claimed-1", claim, *(sha256(part.encode()).hexdigest() for part in answer))
 
 
@@ -92,25 +92,25 @@ def macs_equal(one: str, other: str) -> bool:
 
 
 def renewal_statement(home: str, csr: bytes) -> bytes:
-    """What a box signs, under the key of the certificate that it has, to get one for a new key.
+    """Return what a box signs under its certificate's key to get a certificate for a new key.
 
-    No time is in it: the same request again gets the same certificate, for a key that only the box has.
+    It contains no time: the same request gets the same certificate again, for a key that only the box has.
     """
     return "\n".join(("perron-renew-1", home, sha256(csr).hexdigest())).encode()
 
 
 def confirmation_statement(home: str, serial: str) -> bytes:
-    """What a box signs under the new key once it has the new certificate on its disk."""
+    """Return what a box signs under the new key once it has stored the new certificate."""
     return f"perron-renewed-1\n{home}\n{serial}".encode()
 
 
 def leave_statement(home: str, serial: str) -> bytes:
-    """What a box signs, under the key of the certificate that it has, when its home leaves the hub for good."""
+    """Return what a box signs under its certificate's key when its home leaves the hub for good."""
     return f"perron-leave-1\n{home}\n{serial}".encode()
 
 
 def successor_statement(der: bytes) -> bytes:
-    """What an authority signs of the one that comes after it (its certificate, DER): a box then believes both."""
+    """Return what an authority signs of its successor (a certificate in DER), so that boxes accept both."""
     return f"perron-authority-1\n{sha256(der).hexdigest()}".encode()
 
 

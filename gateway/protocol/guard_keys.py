@@ -1,7 +1,7 @@
-"""The keys of gateway and guard: each has a private key and the other's public one.
+"""Makes and loads the private keys with which gateway and guard sign their messages.
 
-The gateway's is a key of its own beside the box's, for one purpose: it can be made anew without touching any proof
-that the box has signed, and what the box signs elsewhere can never be read as a command.
+The gateway's command key is separate from the box's key. So it can be renewed without affecting any proof, and nothing
+else that the box signs can be used as a command.
 """
 
 import stat
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def renew_command_key(folder: Path) -> OKPKey:
-    """Make the gateway's key anew, in the old one's place. A gateway that runs signs with the old one until it ends.
+    """Replace the gateway's key by a new one. A running gateway signs with the old one until it ends.
 
     Raises:
         OSError: the folder cannot be written.
@@ -56,7 +56,7 @@ def create_key(path: Path) -> OKPKey:
     """Make a key and store it, readable by its owner only.
 
     Raises:
-        OSError: it cannot be written, or a key lies there already.
+        OSError: the file cannot be written, or exists already.
     """
     if path.exists():
         raise FileExistsError(17, "a key lies there already: it is not overwritten", str(path))
@@ -71,8 +71,8 @@ def load_key(path: Path) -> OKPKey:
     """Load a private key.
 
     Raises:
-        KeyUnusable: it is damaged, no Ed25519 key, or others may read it.
-        OSError: it cannot be read.
+        KeyUnusable: the file is damaged, not an Ed25519 key, or others may read it.
+        OSError: the file cannot be read.
     """
     pem = read_regular(path, at_most=MAX_PEM_BYTES)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:

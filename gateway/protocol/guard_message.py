@@ -1,9 +1,8 @@
 """The messages between gateway and guard over an untrusted broker: Ed25519 JWS in compact form.
 
-One key each way, one header each way, byte for byte; so no algorithm, key or demand of a message's own is ever read.
-The payload is canonical JSON (RFC 8785): what is signed has one spelling, and another one is refused. All that ties a
-message to its question, its boot and its order stands inside, for what MQTT carries beside a payload a broker can
-change. Pure.
+Each direction has one key and one header. The payload is canonical JSON (RFC 8785), and any other spelling is refused.
+Everything that ties a message to its question, its boot and its order is in the payload, because a broker can change
+what MQTT carries beside it. Pure.
 """
 
 from dataclasses import dataclass
@@ -30,10 +29,10 @@ class _Claims(BaseModel):
 
 
 class ToGuard(_Claims):
-    """What the gateway says: `set` moves the bolt, `get` asks after a part, `beat` says that the gateway is there.
+    """The gateway's message: `set` moves the bolt, `get` queries a part, `beat` proves that the gateway runs.
 
-    `lock` is whom it is for. `question` is a new random word each time, which the answer has to carry. `nonce` is the
-    guard's newest challenge; `counter` is one more than the guard's, for an unlock.
+    `lock` is the addressed guard. `question` is random and new for each message, and the answer repeats it. `nonce` is
+    the guard's newest challenge. For an unlock, `counter` is the guard's counter plus one.
     """
 
     at: Literal["set", "get", "beat"]
@@ -45,9 +44,9 @@ class ToGuard(_Claims):
 
 
 class FromGuard(_Claims):
-    """What the guard says of a `part` (of itself: its challenge). `seq` counts what it said of this part in this boot.
+    """The guard's report on a `part` (on itself: its challenge). `seq` counts the reports on this part in this boot.
 
-    `counter` is that of the last unlock it spent, `uptime_ms` its own clock, `nonce` a challenge that it takes back
+    `counter` is that of the last unlock that it obeyed, `uptime_ms` its own clock, `nonce` a challenge that it accepts
     for `nonce_ms` from now, `question` the gateway's message that it answers.
     """
 
@@ -69,7 +68,7 @@ C = TypeVar("C", ToGuard, FromGuard)
 
 @dataclass(frozen=True, slots=True)
 class InvalidGuardMessage:
-    """The message is not believed; `why` holds nothing of its own text."""
+    """The message is rejected; `why` contains nothing of its own text."""
 
     why: str
 

@@ -1,7 +1,7 @@
 """The hash chain under the log: each entry's hash covers its number, its body and the entry before it.
 
-A hash covers the body's digest, not the body itself, so an extract for one visit can show that nothing was taken out
-without telling what the entries between say (`HiddenBody`).
+A hash covers the body's digest, not the body itself, so an extract for one visit can prove that nothing was removed
+without showing the bodies of the other entries (`HiddenBody`).
 """
 
 import json
@@ -16,21 +16,21 @@ import rfc8785
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
 
 GENESIS = bytes(32)
-"""What stands before the first entry, which has number 1."""
+"""The hash before the first entry, which has number 1."""
 
 _LINK_TAG = b"perron log 1\0"  # a hash of this chain is never one of another protocol
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenBody:
-    """Stands for a body that is not told: its SHA-256."""
+    """A body that is not shown: its SHA-256."""
 
     digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainHead:
-    """How far a chain has come: the last entry's number and hash."""
+    """The last entry of a chain: its number and hash."""
 
     seq: int = 0
     hash: bytes = GENESIS
@@ -38,7 +38,7 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainEntry:
-    """One entry as it is kept: its number, its body and the hash that was stored with it."""
+    """One stored entry: its number, its body and its hash."""
 
     seq: int
     body: bytes | HiddenBody
@@ -46,7 +46,7 @@ class ChainEntry:
 
 
 class ChainFault(StrEnum):
-    """What is wrong with an entry."""
+    """The fault of an entry."""
 
     CHANGED = auto()  # its bytes, or those of one before it, are not those that were hashed
     MISSING = auto()  # it is not there
@@ -73,7 +73,7 @@ def canonical_json(value: Json) -> bytes:
 
 
 def parse_json(data: bytes) -> Json:
-    """Read JSON strictly: what comes back is all that was said, and said once.
+    """Parse JSON strictly: the result contains everything in the text, and no key appears twice.
 
     Raises:
         ValueError: not JSON, not UTF-8, a key twice in one object, NaN or infinity, or nested too deeply.
@@ -86,7 +86,7 @@ def parse_json(data: bytes) -> Json:
 
 
 def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
-    """The hash of entry `seq` after the entry whose hash is `prev`.
+    """Return the hash of entry `seq` after the entry whose hash is `prev`.
 
     SHA-256 over a fixed tag, `prev` (32 bytes), `seq` (8 bytes, big-endian) and the body's SHA-256 (32 bytes).
     """
@@ -97,7 +97,7 @@ def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
 
 
 def hide_bodies(entries: Iterable[ChainEntry], *, but: Container[int]) -> tuple[ChainEntry, ...]:
-    """An extract: entries whose number is not in `but` keep their place and hash, not their body."""
+    """Return an extract: entries whose number is not in `but` keep their place and hash, not their body."""
     return tuple(entry if entry.seq in but else _hide_body(entry) for entry in entries)
 
 
@@ -107,7 +107,7 @@ def _hide_body(entry: ChainEntry) -> ChainEntry:
 
 
 def find_break(entries: Iterable[ChainEntry], *, after: ChainHead | None = None) -> ChainBreak | None:
-    """Name the first bad entry of those that follow `after` (by default: the whole chain), or None."""
+    """Return the first bad entry of those that follow `after` (by default: the whole chain), or None."""
     head = after or ChainHead()
     rest = iter(entries)
     for entry in rest:

@@ -16,7 +16,7 @@ MAX_HISTORY_BYTES = 2**20  # bytes: some thousand changes
 
 
 class KeySuccession(SignedDocument):
-    """From `at` on the box signs under `new` and no longer under `key`. `agreed` is the new key's own signature."""
+    """From `at` on the box signs with `new` instead of `key`. `agreed` is the new key's own signature."""
 
     kind: Literal["perron succession 1"] = "perron succession 1"
     box: Id
@@ -26,7 +26,7 @@ class KeySuccession(SignedDocument):
     agreed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")]
 
     def agreed_bytes(self) -> bytes:
-        """What the new key signs: all but the two signatures."""
+        """Return what the new key signs: everything but the two signatures."""
         return canonical_json(self.model_dump(mode="json", exclude={"signature", "agreed"}))
 
     @property
@@ -38,7 +38,7 @@ class KeySuccession(SignedDocument):
 
 @dataclass(frozen=True, slots=True)
 class KeyHistory:
-    """The keys of one box in their order, as far as they were changed."""
+    """The changes of one box's key, oldest first."""
 
     steps: tuple[KeySuccession, ...] = ()
 
@@ -47,7 +47,7 @@ class KeyHistory:
         """Parse what `encoded` returned.
 
         Raises:
-            ValueError: a line is no change, is not signed by both its keys, or does not follow the one before.
+            ValueError: a line is not a change, is not signed by both its keys, or does not follow the line before.
         """
         steps: list[KeySuccession] = []
         for number, text in enumerate(data.splitlines(), start=1):
@@ -63,20 +63,20 @@ class KeyHistory:
 
     @property
     def encoded(self) -> bytes:
-        """One change a line, the oldest first."""
+        """The changes as lines, oldest first."""
         return b"".join(step.to_json() + b"\n" for step in self.steps)
 
     @property
     def keys(self) -> tuple[PublicKey, ...]:
-        """All of them, the first one first; none where no key was ever changed."""
+        """Every key in its order; empty if the key was never changed."""
         texts = [*(step.key for step in self.steps[:1]), *(step.new for step in self.steps)]
         return tuple(PublicKey.from_text(text) for text in texts)
 
     def keys_of_same_box(self, key: PublicKey) -> Collection[PublicKey]:
-        """Every key of the box whose key this is; one that is not in the line stands alone."""
+        """Return every key of the box to which this key belongs; an unknown key is returned alone."""
         keys = self.keys
         return keys if key in keys else (key,)
 
     def replaced_at(self, key: PublicKey) -> datetime | None:
-        """When a key was replaced, by a clock that was trusted; None: it was not, or nobody knows when."""
+        """Return when a key was replaced, by a trusted clock; None: it was not, or the time is unknown."""
         return next((step.at for step in self.steps if step.key == key.text and step.clock_trusted), None)

@@ -1,6 +1,6 @@
-"""The box's own keys, made at the first start; they never leave the box.
+"""Makes, loads and renews the box's keys: the Ed25519 key with which it signs, and the secret key of one-time links.
 
-The public half of its Ed25519 key proves what the box signed; under the other, secret one it makes one-time links.
+The box makes them at its first start and never sends them.
 """
 
 import secrets
@@ -24,19 +24,19 @@ _MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
 
 class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
-    """The file holds no key that may be used; the text says why and what to do."""
+    """The file contains no key that may be used; the text says why and what to do."""
 
 
 class KeyMissing(KeyUnusable):
-    """There is no key."""
+    """The key file is missing."""
 
 
 class KeyDamaged(KeyUnusable):
-    """The file is no key."""
+    """The file is not a key."""
 
 
 class PublicKey:
-    """Who signed: checks signatures, and has a fingerprint that people can compare."""
+    """A public key: verifies signatures, and has a fingerprint that people can compare."""
 
     def __init__(self, raw: bytes) -> None:
         """Take the 32 raw bytes of an Ed25519 key.
@@ -49,19 +49,19 @@ class PublicKey:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what `text` wrote.
+        """Parse a key from its `text`.
 
         Raises:
-            ValueError: it is not such a key.
+            ValueError: the text is not such a key.
         """
         return cls(decode_base64url(text))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
-        """Read a public key file.
+        """Load a public key from PEM.
 
         Raises:
-            KeyUnusable: it holds no Ed25519 public key.
+            KeyUnusable: the PEM contains no Ed25519 public key.
         """
         try:
             key = serialization.load_pem_public_key(pem)
@@ -73,7 +73,7 @@ class PublicKey:
 
     @property
     def text(self) -> str:
-        """The key as it stands in signed files: base64url without padding, 43 characters (a JWK's `x`)."""
+        """The key as text in signed files: 43 characters of base64url (a JWK's `x`)."""
         return encode_base64url(self.raw)
 
     @cached_property
@@ -83,12 +83,12 @@ class PublicKey:
 
     @property
     def pem(self) -> bytes:
-        """The key as a file that OpenSSL reads too."""
+        """The key in PEM, which OpenSSL reads."""
         return self._key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def fingerprint(self) -> str:
-        """The first 80 bits of the key's SHA-256, in groups of four: short enough to be read out."""
+        """The first 80 bits of the key's SHA-256 in hex, in groups of four, short enough to read aloud."""
         text = sha256(self.raw).hexdigest()[:20]
         return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
@@ -108,7 +108,7 @@ class PublicKey:
 
 
 class BoxKey:
-    """Signs for the box."""
+    """The box's signing key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -116,15 +116,15 @@ class BoxKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """Make a new key, in memory only."""
+        """Make a new key in memory only."""
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Self:
-        """Read a private key out of a file's bytes.
+        """Load a private key from PEM.
 
         Raises:
-            KeyUnusable: they hold none.
+            KeyUnusable: the PEM contains none.
         """
         return cls(_parse_private_key("the key", pem))
 
@@ -147,12 +147,12 @@ class BoxKey:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load the key from `folder`; none is ever made.
+        """Load the key from `folder`, and never make one.
 
         Raises:
-            KeyMissing, KeyDamaged: there is none, or the file is none.
+            KeyMissing, KeyDamaged: the file is missing, or is not a key.
             KeyUnusable: others may read the file.
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         path = folder / PRIVATE_KEY_FILE
         try:
@@ -165,18 +165,18 @@ class BoxKey:
 
     @property
     def pem(self) -> bytes:
-        """The private key as a file, in clear: for a place that only the box's user can read."""
+        """The private key in unencrypted PEM, for a file that only the box's user can read."""
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     def sign(self, signed: bytes) -> bytes:
-        """64 bytes over exactly these; the same each time."""
+        """Return the signature of 64 bytes; the same bytes get the same signature."""
         return self._key.sign(signed)
 
 
 def link_key(folder: Path) -> bytes:
-    """Load the 32 secret bytes under which links are signed, or make and store them (readable by their owner only).
+    """Load the 32 secret bytes that sign links, or make and store them (readable by their owner only).
 
     Raises:
         KeyUnusable: the file is damaged, or others may read it.
@@ -194,7 +194,7 @@ def link_key(folder: Path) -> bytes:
 
 
 def renew_link_key(folder: Path) -> None:
-    """Make a new link key in the place of the old one: every link that was signed before ends.
+    """Replace the link key by a new one: every earlier link becomes invalid.
 
     Raises:
         OSError: the folder cannot be written.
@@ -203,10 +203,10 @@ def renew_link_key(folder: Path) -> None:
 
 
 def set_aside(folder: Path, *names: str) -> None:
-    """Rename files of a key that is not used any more; nothing is deleted, and what is not there is passed over.
+    """Rename the files of a key that is no longer used. Nothing is deleted; missing files are skipped.
 
     Raises:
-        OSError: one could not be renamed.
+        OSError: a file could not be renamed.
     """
     for name in names:
         number = 1
@@ -226,7 +226,7 @@ def _refuse_shared_file(path: Path) -> None:
 
 
 def shown_ending(code: str) -> str:
-    """What of a code may be shown: at most its last 4 characters, and never more than half of it."""
+    """Return the end of a code that may be shown: at most 4 characters, and at most half of it."""
     return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
 
 

@@ -18,11 +18,11 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-"""A name that is one plain file's in one folder: no path, no link upwards, nothing hidden."""
+"""The name of one file in one folder: no path, no `..`, no hidden file."""
 
 
 PLACEHOLDER_SIGNATURE = "A" * 86 + "=="
-"""Stands in a document that is about to be signed."""
+"""The signature of a document that is not signed yet."""
 
 
 class SignedDocument(BaseModel):
@@ -31,15 +31,15 @@ class SignedDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: KeyText
-    # One spelling: the last digit before the padding has only two bits that count.
+    # One spelling: of the last digit before the padding only two bits are used.
     signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")]
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Read what `to_json` wrote.
+        """Parse what `to_json` returned.
 
         Raises:
-            ValueError: it is anything else, be it by a blank.
+            ValueError: the bytes differ from that form, even by a blank.
         """
         document = cls.model_validate_json(data)
         if document.to_json() != data:
@@ -47,15 +47,15 @@ class SignedDocument(BaseModel):
         return document
 
     def to_json(self) -> bytes:
-        """One line of canonical JSON."""
+        """Return one line of canonical JSON."""
         return canonical_json(self.model_dump(mode="json"))
 
     def signed_bytes(self) -> bytes:
-        """What the signature covers."""
+        """Return the bytes that the signature covers."""
         return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
     def is_signed_by(self, key: PublicKey) -> bool:
-        """Whether `key` is the one named here and signed exactly this."""
+        """Whether `key` is the one named here and signed exactly this document."""
         return self.key == key.text and key.verifies(b64decode(self.signature), self.signed_bytes())
 
 
@@ -63,5 +63,5 @@ SignedT = TypeVar("SignedT", bound=SignedDocument)
 
 
 def sign_document(document: SignedT, key: BoxKey) -> SignedT:
-    """Put the box's signature in the place of `PLACEHOLDER_SIGNATURE`."""
+    """Return the document with the box's signature instead of `PLACEHOLDER_SIGNATURE`."""
     return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})

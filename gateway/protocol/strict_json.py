@@ -6,7 +6,7 @@ MAX_DEPTH = 6
 
 
 def loads(text: bytes, *, deepest: int = MAX_DEPTH) -> object:
-    """Read JSON that every reader reads alike; whoever calls has bounded its length.
+    """Parse JSON that every parser reads alike. The caller has limited its length.
 
     Raises:
         ValueError: a key twice, NaN, nested deeper than `max_depth`, a number too long, not UTF-8, not JSON.

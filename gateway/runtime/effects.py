@@ -24,7 +24,7 @@ from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed, locked
+from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent
@@ -300,7 +300,7 @@ class CommandExecutor:
     def _show_result(self, command: c.AnswerScan) -> None:
         if command.scanner in self._section.scanners:
             event, now = str(uuid.uuid4()), self._clock.now().utc
-            self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
+            self._send(command.scanner, asked.ShowResult(word=command.answer.value, event=event, issued_at=now), life=5)
 
     def _send_signal(self, signal: asked.SetSignal) -> None:
         self._send(self._section.signal, signal, life=5)
@@ -395,7 +395,7 @@ def event_body(command: c.Command) -> dict[str, object] | None:
     """Return the body of a command's message on the entrance's event topic, or None if there is none."""
     match command:
         case c.AnswerScan():
-            return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.word.value,
+            return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.answer.value,
                     "refusal": None if command.refusal is None else command.refusal.value}  # fmt: skip
         case c.RaiseAlarm():
             return {"kind": "alarm", "code": command.code.value, "detail": command.detail}
@@ -403,7 +403,7 @@ def event_body(command: c.Command) -> dict[str, object] | None:
             return {"kind": "outcome", "delivery": command.delivery, "outcome": command.outcome.value,
                     "missing": command.missing}  # fmt: skip
         case c.ReportDoorResult():
-            return {"kind": "house", "delivery": command.delivery, "house": command.house.value}
+            return {"kind": "house", "delivery": command.delivery, "house": command.door_result.value}
         case c.ReportReadiness():
             return {"kind": "readiness", "delivery": command.delivery, "lacking": list(command.lacking)}
         case (
@@ -432,10 +432,10 @@ def state_body(state: Entrance) -> dict[str, object]:
         "phase": "ready" if visit is None else visit.phase.value,
         "visit": None if visit is None else visit.id,
         "delivery": None if visit is None else visit.delivery.id,
-        "bolt": "unknown" if state.bolt.value is LockState.LOCKED and not locked(state) else state.bolt.value.value,
-        "door": "unknown" if state.door.value is DoorState.CLOSED and not closed(state) else state.door.value.value,
-        "locked": locked(state),
-        "closed": closed(state),
+        "bolt": "unknown" if state.bolt.value is LockState.LOCKED and not is_locked(state) else state.bolt.value.value,
+        "door": "unknown" if state.door.value is DoorState.CLOSED and not is_closed(state) else state.door.value.value,
+        "locked": is_locked(state),
+        "closed": is_closed(state),
         "connected": state.broker_session is not None,
         "cameras": {
             name: {"live": camera.live, "recording": camera.recording} for name, camera in state.cameras.items()

@@ -185,12 +185,12 @@ class Inbox:
         now, (key,) = self._clock.now(), answer.changed
         facts = self._store.deliveries.facts(key, now)
         if facts is not None:
-            tell = c.NotifyOwner(saying=c.Notification.BRAND_ASKS, delivery=key)
+            tell = c.NotifyOwner(notification=c.Notification.BRAND_ASKS, delivery=key)
             self._outbox.notify(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _notify_consent_request(self, noted: ConsentIntakeResult) -> None:
         """Notify the owner that a brand asks for permission through a hub, or has a new key."""
-        tell = c.NotifyOwner(saying=noted.saying, delivery=noted.delivery)
+        tell = c.NotifyOwner(notification=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
         self._outbox.notify(tell, state, self._clock.now(), message=noted.message, picture=None)
 

@@ -88,7 +88,7 @@ def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
 
 def _is_refusal(command: c.Command) -> bool:
     match command:
-        case c.AnswerScan(word=c.ScanAnswer.NO) | c.ShowSignal() | c.LogNote() | c.QueryDevice():
+        case c.AnswerScan(answer=c.ScanAnswer.NO) | c.ShowSignal() | c.LogNote() | c.QueryDevice():
             return True
         case _:
             return False

@@ -106,7 +106,7 @@ class Scheduler:
             locked_at=self._store.entrances.locked_at(name),
         )
         soonest = now.utc + AGENDA_REFRESH_INTERVAL
-        self._next_refresh[name] = soonest if read.next is None else min(read.next, soonest)
+        self._next_refresh[name] = soonest if read.next_change_at is None else min(read.next_change_at, soonest)
         self._clock_trusted[name] = now.trusted
         for delivery in read.checks:
             running.post(e.PreflightDue(delivery=delivery))

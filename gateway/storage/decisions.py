@@ -190,9 +190,9 @@ def _store_door_result(connection: sqlite3.Connection, result: c.ReportDoorResul
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
-        (result.visit, result.delivery, step.entrance, now, result.house),
+        (result.visit, result.delivery, step.entrance, now, result.door_result),
     )
-    if result.house is DoorResult.LOCKED_AGAIN:
+    if result.door_result is DoorResult.LOCKED_AGAIN:
         connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
     mark_for_check(connection, result.delivery)
 

@@ -60,6 +60,11 @@ _FIELDS: Mapping[tuple[type, str], str] = MappingProxyType(
         (e.ObstructionReported, "obstruction"): "way",
         (e.ObstructionReported, "context"): "heard",
         (e.WindowChanged, "near"): "expecting",
+        (c.AnswerScan, "answer"): "word",
+        (c.NotifyOwner, "notification"): "saying",
+        (c.ReportDoorResult, "door_result"): "house",
+        (c.Lock, "attempt"): "n",
+        (c.CloseGarageDoor, "attempt"): "n",
     }
 )
 

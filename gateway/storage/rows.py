@@ -70,11 +70,11 @@ class DeliveryRow:
 
     def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
         """Return the delivery as `decide` takes it."""
-        return candidate(self.order, self.permission, self.usage, house=house, now=now)
+        return candidate(self.order, self.permission, self.usage, context=house, now=now)
 
     def result(self, house: DeliveryContext, box: str, now: Now) -> DeliveryResult:
         """Return what the retailer may know now."""
-        seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
+        seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
         return DeliveryResult(
             box=box,
             at=now.utc,
@@ -90,7 +90,7 @@ class DeliveryRow:
 
     def next_check_micros(self, house: DeliveryContext, now: Now) -> int | None:
         """Return when time alone changes what the retailer sees, in microseconds; None: never."""
-        seen = delivery_status(self.order, self.permission, self.usage, house=house, now=now)
+        seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
         instant = next_change_at(self.order, seen, now=now)
         return None if instant is None else to_micros(instant)
 

@@ -10,11 +10,11 @@ __all__ = ["FileTooLarge", "NotRegularFile", "open_regular", "read_regular", "sy
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a plain file for reading.
+    """Open a regular file for reading.
 
     Raises:
-        NotRegularFile: it is a link, a folder or a device.
-        OSError: it is not there or cannot be read.
+        NotRegularFile: the path is a link, a folder or a device.
+        OSError: the file is missing or cannot be read.
     """
     if path.is_symlink():
         raise NotRegularFile(f"{path.name} is a link")
@@ -22,28 +22,28 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
-    """Read a plain file of at most so many bytes.
+    """Read a regular file of at most `at_most` bytes.
 
     Raises:
-        NotRegularFile: it is a link, a folder or a device.
-        FileTooLarge: it has more bytes.
-        OSError: it is not there or cannot be read.
+        NotRegularFile: the path is a link, a folder or a device.
+        FileTooLarge: the file has more bytes.
+        OSError: the file is missing or cannot be read.
     """
     with open_regular(path) as file:
         return read_bounded(file, path.name, at_most)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a file so that after a crash it is there whole or as it was before.
+    """Write a file so that after a crash it has either the new content or the old one.
 
     Raises:
-        OSError: it could not be written; what stood there still does.
+        OSError: the file could not be written; the old content remains.
     """
     temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # what an earlier crash left
+    temporary.unlink(missing_ok=True)  # left by an earlier crash
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # whatever mask the process has: who could read the file before still can
+        os.fchmod(descriptor, mode)  # independent of the process's umask, so that the same users can read the file
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -52,7 +52,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and deletions in it durable."""
+    """Make renames and deletions in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

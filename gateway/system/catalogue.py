@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 class CatalogueError(Exception):
-    """A catalogue is neither compiled nor can it be."""
+    """A catalogue is not compiled and cannot be compiled."""
 
 
 def load_compiled(po: Path) -> bytes:
-    """Return the `.mo` that belongs to a `.po`; compile it first where it is missing or older.
+    """Return the `.mo` of a `.po`; compile it first if it is missing or older.
 
     Raises:
-        CatalogueError: it is not compiled, and Babel, which compiles it, is not installed.
-        OSError: it cannot be read.
+        CatalogueError: the catalogue is not compiled, and Babel is not installed.
+        OSError: the catalogue cannot be read.
     """
     mo = po.with_suffix(".mo")
     if mo.is_file() and not (po.is_file() and mo.stat().st_mtime_ns < po.stat().st_mtime_ns):
@@ -33,7 +33,7 @@ def load_compiled(po: Path) -> bytes:
 
 
 def compile_catalogue(po: Path) -> bytes:
-    """Compile a `.po`, and keep the result beside it; a checkout that cannot be written is compiled each time.
+    """Compile a `.po` and store the result beside it. In a read-only checkout each process compiles it again.
 
     Raises:
         ModuleNotFoundError: Babel is not installed.

@@ -1,20 +1,18 @@
-"""The only reader of time in the gateway.
+"""Reads the time and decides whether to trust it; no other module of the gateway reads a clock.
 
-When the time is trusted ("floor": the highest trusted time that was persisted; it never falls):
+The floor is the highest trusted time that was stored; it never falls. The time is trusted:
 
-- Never below the floor.
-- Source `ntp`: while the kernel says that a time service keeps its clock, and after that for as long as the hardware's
-  drift needs to lose `MAX_HOLDOVER_ERROR_S` seconds (at 100 ppm: 7 days without the internet). A step of the wall
-  clock against the
-  monotonic one ends trust until the kernel says at a later reading that it is synchronised. (Linux clears its flag by
-  itself whenever somebody sets the clock.)
-- Source `host`: the word of the machine is taken. A step ends trust until the clock ran on for `SETTLE_TIME_S` seconds.
+- never below the floor;
+- with the source `ntp`, while the kernel reports that a time service synchronises its clock, and afterwards for as long
+  as the hardware's drift needs to reach `MAX_HOLDOVER_ERROR_S` (at 100 ppm: 7 days without the internet). A step of the
+  wall clock against the monotonic clock ends the trust until the kernel reports synchronisation at a later reading.
+  (Linux clears this flag by itself whenever the clock is set.)
+- with the source `host`, always, except for `SETTLE_TIME_S` after a step.
 
 So a step back is not trusted before the clock has passed the floor again (a window that closed stays closed), and a
-step forward never in the moment in which it is seen. A wrong step forward that the source stands by is believed and
-raises the floor: nothing in the box can tell it from a right one. After a reboot or a restart nothing proves that the
-clock went on undisturbed meanwhile, so only the source's word counts. Times are UTC: zones and summer time are never
-asked.
+step forward is never trusted at the reading that sees it. A wrong step forward that the source confirms is trusted and
+raises the floor, because nothing in the box can tell it from a right one. After a restart nothing proves that the clock
+ran undisturbed meanwhile, so only the source counts. Times are UTC; time zones and summer time play no part.
 """
 
 import ctypes
@@ -29,38 +27,38 @@ EARLIEST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """No trusted time is older than this program: the floor of a box that never had one."""
 
 STEP_TOLERANCE_S = 1.5  # seconds: more than a leap second, less than any step that matters to a window
-MAX_HOLDOVER_ERROR_S = 60.0  # seconds that the clock may be off for want of synchronisation
+MAX_HOLDOVER_ERROR_S = 60.0  # seconds that the clock may be wrong without synchronisation
 SETTLE_TIME_S = 60.0  # seconds
-FLOOR_INTERVAL = timedelta(minutes=1)  # the floor is persisted at least so often
+FLOOR_INTERVAL = timedelta(minutes=1)  # the floor is stored at least this often
 
 _MAX_READ_GAP_S = 0.05  # seconds between two readings of one clock that only a pause of this process explains
 
 
 def machine_time() -> datetime:
-    """What the machine says the time is: for certificates, never for a window."""
+    """Return the machine's time, trusted or not: for certificates, never for a delivery window."""
     return datetime.fromtimestamp(time.time(), UTC)
 
 
 class ClockSource(Protocol):
-    """Who keeps the time (`ntp` or `host`), and by how much the hardware clock may drift."""
+    """The source of the time (`ntp` or `host`), and how far the hardware clock may drift."""
 
     @property
     def source(self) -> Literal["ntp", "host"]:
-        """Whose word makes the time trusted."""
+        """The source that makes the time trusted."""
         ...
 
     @property
     def drift_ppm(self) -> float:
-        """Parts per million by which it may drift without that."""
+        """The drift of the unsynchronised clock in parts per million."""
         ...
 
 
 class Clock:
     """Reads the time and says whether to trust it.
 
-    `floor` is the persisted one, None at first start. `keep_floor` persists a higher one (it must not block); it is
-    called by `now` once a minute of trusted time and by `mark`. Somebody must call `now` at least each minute.
-    `wall` are seconds since 1970, `mono` seconds of CLOCK_MONOTONIC.
+    `floor` is the stored floor, None at the first start. `keep_floor` stores a higher one and must not block; `now`
+    calls it once a minute of trusted time, and `mark` calls it. The caller must call `now` at least once a minute.
+    `wall` returns seconds since 1970, `mono` seconds of CLOCK_MONOTONIC.
     """
 
     def __init__(  # noqa: PLR0913 - each raw reading can be replaced, by the demo and by tests
@@ -85,13 +83,15 @@ class Clock:
 
     @property
     def floor(self) -> datetime:
-        """The highest trusted time that was persisted."""
+        """The highest trusted time that was stored."""
         return self._floor
 
     def now(self) -> Now:
-        """Read both clocks as one."""
+        """Read both clocks and decide whether the time is trusted."""
         wall, mono = self._read_clocks()
-        synchronised = self._source == "ntp" and self._synchronised()  # asked last: a step before clears it
+        synchronised = (
+            self._source == "ntp" and self._synchronised()
+        )  # read last, because a step before it clears the flag
         if self._has_stepped(wall, mono):
             self._baseline, self._stepped_at, self._synchronised_at = (wall, mono), mono, None
         elif synchronised:
@@ -103,13 +103,13 @@ class Clock:
         return now
 
     def mark(self, now: Now) -> None:
-        """Raise the floor to a trusted reading, as at an intent; it never goes back."""
+        """Raise the floor to a trusted reading, as before an unlock; it never falls."""
         if now.trusted and now.utc > self._floor:
             self._floor = now.utc
             self._store_floor(now.utc)
 
     def _read_clocks(self) -> tuple[float, float]:
-        """Read both clocks without a pause of this process in between, which would look like a step."""
+        """Read both clocks at one instant: a pause of this process between them would look like a step."""
         for _ in range(10):
             before, wall, mono = self._mono(), self._wall(), self._mono()
             if mono - before < _MAX_READ_GAP_S:
@@ -132,7 +132,7 @@ class Clock:
 
 
 def read_clock(source: ClockSource) -> Now:
-    """Read the time once, with no persisted floor: for a command that runs beside the gateway."""
+    """Read the time once, without a stored floor: for a command that runs beside the gateway."""
     return Clock(source, floor=None, keep_floor=lambda _: None).now()
 
 
@@ -155,7 +155,7 @@ _TIME_ERROR_STATE = 5
 
 
 def kernel_synchronised() -> bool:
-    """Whether the kernel says that a time service keeps its clock; False too where it cannot be asked."""
+    """Whether the kernel reports that a time service synchronises its clock; False if it cannot report it."""
     if _adjtimex is None:
         return False
     timex = _Timex(modes=0)  # only read

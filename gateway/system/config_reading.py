@@ -18,11 +18,11 @@ from gateway.system.text import mask_account
 M = TypeVar("M", bound=BaseModel)
 
 
-MAX_SHOWN_PROBLEMS = 10  # problems of one file that are told at once
+MAX_SHOWN_PROBLEMS = 10  # problems of one file that are shown at once
 
 
 def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, YamlDocument]:
-    """Read a file of ours as `model`; `todo` and `shape` say what to do where it cannot be read or is no section.
+    """Read a configuration file as `model`. `todo` ends the error of an unreadable file, `shape` is that of a scalar.
 
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
@@ -58,7 +58,7 @@ def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
 
 
 def problem_lines(path: Path, document: YamlDocument, wrong: Iterator[tuple[Loc, str]]) -> str:
-    """Write one line a problem: where in the file, and what."""
+    """Return one line for each problem: its place in the file, and its text."""
     lines = sorted(
         {(document.position(loc).line, _problem_line(path, document.position(loc), text)) for loc, text in wrong}
     )
@@ -67,7 +67,7 @@ def problem_lines(path: Path, document: YamlDocument, wrong: Iterator[tuple[Loc,
 
 
 def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
-    """Say in plain words what pydantic found, what stood there, and what to write instead."""
+    """Describe an error of pydantic: the problem, the value, and what to write instead."""
     names = [_shorten(part) for part in error["loc"] if part != "[key]"]
     key = f"`{names[-1]}`" if names else "this"
     context = error.get("ctx", {})
@@ -103,14 +103,14 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
 
 
 def _shorten(value: object) -> str:
-    """Shorten what stood in the file, without an account, and take the sting out of control characters."""
+    """Shorten a value of the file for an error, without credentials and control characters."""
     plain = mask_account(str(value))
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "?", plain)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _known_keys(loc: tuple[str | int, ...], whole: dict[str, Any]) -> set[str]:
-    """Find the keys that may stand beside the last part of `loc`, by walking the schema."""
+    """Return the keys that the schema allows beside the last part of `loc`."""
     here: dict[str, Any] = whole
     for part in loc[:-1]:
         if "discriminator" in here and part in here["discriminator"]["mapping"]:

@@ -64,7 +64,7 @@ def explained(pattern: str, meaning: str) -> str:
 
 
 def _refuse_invisible(name: str) -> str:
-    """Two names that look the same are the same: nothing in them that nobody sees."""
+    """Refuse invisible characters, so that two names that look the same are the same."""
     for char in name:
         if unicodedata.category(char) in ("Cf", "Cn", "Co"):
             raise ValueError(f"this name has a character that nobody sees, U+{ord(char):04X}: write it without")
@@ -77,17 +77,17 @@ def _host_name(text: str) -> str:
 
 _ID = explained(r"^[a-z0-9-]{1,64}$", "an id is 1 to 64 of a-z, 0-9 and -")
 _ONE_LINE = explained(
-    # A mark that turns the writing direction would let a brand be read as another one.
+    # With a mark that changes the text direction, one brand could look like another.
     r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$",
     "a name is 1 to 80 characters on one line, in one direction",
 )
 _TOPIC = explained(
-    # Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
+    # Mosquitto strips spaces at the end of a line of its access list, which would make it another topic.
     r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$",
     "a topic has no + or #, no leading /, no space at its ends, 255 characters at most",
 )
 _PAGES_URL = explained(
-    # Nothing that ends a link or a button in somebody else's grammar.
+    # No character that ends a link or a button in a messenger's syntax.
     r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$",
     "write the whole address under which it is reached, like https://perron.home:8443, without account, ? or #",
 )

@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 FAULTS_FILE: Final = "faults.json"  # in the storage folder
 MAX_KINDS: Final = 32
 MAX_FILE_BYTES: Final = 65_536
-WRITE_INTERVAL_S: Final = 10.0  # between two writes: a flood of faults costs the disk no more than this
-RETRY_DELAY_S: Final = 60.0  # until a disk that took nothing is tried again
+WRITE_INTERVAL_S: Final = 10.0  # between two writes, so that a flood of faults does not load the disk
+RETRY_DELAY_S: Final = 60.0  # after a failed write
 
 
 class FaultKind(BaseModel):
@@ -39,7 +39,7 @@ class FaultKind(BaseModel):
 
 
 class FaultReport(BaseModel):
-    """What the file holds. `counts`: pieces set aside by each worker since `since`, when the process began."""
+    """The content of the file. `counts`: pieces set aside by each worker since the process began at `since`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class FaultReport(BaseModel):
 
 
 def parse_report(data: bytes) -> FaultReport | None:
-    """Read a report; None: it is none."""
+    """Parse a report; None: it is malformed."""
     try:
         return FaultReport.model_validate_json(data)
     except ValidationError:
@@ -59,7 +59,7 @@ def parse_report(data: bytes) -> FaultReport | None:
 class FaultLog:
     """Collects the faults of one process and writes them to `file` by `write(file, bytes)`.
 
-    `report` and `count` are what `Containment` calls. `before`: what the file held when the process began.
+    `Containment` calls `report` and `count`. `before`: the content of the file when the process began.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class FaultLog:
         self._changed = asyncio.Event()
 
     def report(self, fault: ContainedFault) -> None:
-        """Add a kind of fault; of more than 32 the oldest goes."""
+        """Add a kind of fault; the oldest of more than 32 is dropped."""
         kind = FaultKind(
             at=self._now(), worker=fault.worker[:120], item=fault.item, error=fault.error[:120], text=fault.text,
             place=fault.place[:400],
@@ -87,7 +87,7 @@ class FaultLog:
         self._changed.set()
 
     async def run(self) -> None:
-        """Write what changed, at most every 10 s, until cancelled. A disk that takes nothing is tried again."""
+        """Write changes at most every 10 s until cancelled. A failed write is repeated."""
         while True:
             await self._changed.wait()
             self._changed.clear()

@@ -15,11 +15,12 @@ from aiohttp import web
 
 from gateway.system.token_bucket import TokenBuckets
 
-MAX_READ_BYTES = 2_048  # of one connection in one turn: asyncio alone would hand on 256 KiB
-# 256 connections with 16 KiB of requests each would be parsed in one turn for 0.7 s
-MAX_CONNECTIONS_PER_SECOND = 20.0  # of one stranger's address: a handshake of TLS costs the loop 0.3 ms and more
-CONNECTION_BURST_S = 5.0  # what one address may open at once is what it may open in so many seconds
-MAX_WAITING_REQUESTS = 1  # of one connection, beside the one that is answered: browsers and proxies send none
+# Of one connection in one iteration of the loop. asyncio alone would pass on 256 KiB, and parsing 16 KiB of requests of
+# each of 256 connections in one iteration takes 0.7 s.
+MAX_READ_BYTES = 2_048
+MAX_CONNECTIONS_PER_SECOND = 20.0  # of one client network: a TLS handshake costs the loop at least 0.3 ms
+CONNECTION_BURST_S = 5.0  # a network may open as many at once as on average in this time
+MAX_WAITING_REQUESTS = 1  # of one connection, beside the one in progress: browsers and proxies send none
 
 
 class BoundedReader(asyncio.BufferedProtocol):
@@ -30,31 +31,31 @@ class BoundedReader(asyncio.BufferedProtocol):
         self._buffer = bytearray(MAX_READ_BYTES)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tell the server."""
+        """Forward the event to the server."""
         self._server.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server."""
+        """Forward the event to the server."""
         self._server.connection_lost(exc)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's own hint
-        """Give room for one piece, however much has come."""
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's interface
+        """Return the buffer for one piece, however many bytes have arrived."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Hand it to the server."""
+        """Forward the bytes to the server."""
         self._server.data_received(bytes(self._buffer[:nbytes]))
 
     def eof_received(self) -> bool | None:
-        """Tell the server."""
+        """Forward the event to the server."""
         return self._server.eof_received()
 
     def pause_writing(self) -> None:
-        """Tell the server."""
+        """Forward the event to the server."""
         self._server.pause_writing()
 
     def resume_writing(self) -> None:
-        """Tell the server."""
+        """Forward the event to the server."""
         self._server.resume_writing()
 
 
@@ -94,10 +95,10 @@ class RequestTurns:
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_taken = False  # somebody has begun in this turn of the loop
+        self._is_taken = False  # a caller has begun in this iteration of the loop
 
     async def take(self) -> None:
-        """Return when the caller may begin: at once if nobody else has begun in this turn of the loop."""
+        """Return when the caller may begin: at once if no other caller began in this iteration of the loop."""
         loop = asyncio.get_running_loop()
         if not self._is_taken:
             self._is_taken = True
@@ -110,7 +111,7 @@ class RequestTurns:
     def _next(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # else the connection has gone meanwhile
+            if not turn.done():  # else its connection was closed meanwhile
                 turn.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next)
                 return
@@ -130,8 +131,8 @@ def limit_requests(server: web.Server, turns: RequestTurns | None = None) -> Non
 
     async def limited(request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
-        if len(protocol._messages) > MAX_WAITING_REQUESTS:  # noqa: SLF001 - aiohttp tells it nowhere else
-            protocol.close()  # after this answer; nothing more is read
+        if len(protocol._messages) > MAX_WAITING_REQUESTS:  # noqa: SLF001 - aiohttp has no public way to see it
+            protocol.close()  # after this answer; aiohttp reads nothing more
         await started.take()
         return await handle(request)
 

@@ -6,9 +6,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def http_logger() -> logging.Logger:
-    """Make the HTTP server's log: its bugs with their traces, but no word of what a browser said wrongly.
+    """Return the HTTP server's logger: it logs faults with their traces, but no malformed request of a browser.
 
-    The server would quote a request that it cannot read, with the link's token or the cookie that stands there.
+    The server would quote such a request, with the token or the cookie in it.
     """
     made = logging.getLogger(__name__)
     if not made.filters:

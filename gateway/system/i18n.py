@@ -1,8 +1,8 @@
 """Texts for people: English in the source, every other language in a gettext catalogue of `gateway/locale`.
 
 `_("Locked again {time}", time="12:03")` makes a `Text`: the English message, which is also its id in the catalogues,
-and its facts. Nothing knows a current language: a `Text` is put into words for the language of one reader. `make texts`
-brings the catalogues up to date with the source.
+and its facts. There is no current language: the caller translates a `Text` for the language of one reader. `make texts`
+updates the catalogues from the source.
 """
 
 import gettext
@@ -33,14 +33,14 @@ class Text:
     facts: tuple[tuple[str, "Text | str"], ...] = ()
 
     def template(self, language: Language) -> str:
-        """Return the words with their placeholders in this language, or in English where its catalogue has none."""
+        """Return the text with its placeholders in this language, or in English if it is not translated."""
         catalogue = _catalogue(language)
         if self.context is None:
             return catalogue.gettext(self.message)
         return catalogue.pgettext(self.context, self.message)
 
     def to(self, language: Language, /, **facts: "Text | str") -> str:
-        """Return the words for a reader of this language, with their facts.
+        """Return the text with its facts for a reader of this language.
 
         Raises:
             KeyError: the message names a fact that was not given.
@@ -50,17 +50,17 @@ class Text:
 
 
 def _(message: str, /, **facts: Text | str) -> Text:
-    """Name a message for people; its facts may be given here, or when it is put into words."""
+    """Return a message for people; its facts may be given here or when it is translated."""
     return Text(message, None, tuple(facts.items()))
 
 
 def pgettext(context: str, message: str, /, **facts: Text | str) -> Text:
-    """Name a message whose English has more than one meaning; the context tells a translator which."""
+    """Return a message whose English has several meanings; the context tells the translator which one."""
     return Text(message, context, tuple(facts.items()))
 
 
 def in_language(text: Text | str, language: Language) -> str:
-    """Return a text in the reader's language; a name or a number, which is a `str`, stays."""
+    """Return a text in the reader's language; a `str`, such as a name or a number, stays as it is."""
     return text.to(language) if isinstance(text, Text) else text
 
 
@@ -91,9 +91,9 @@ def languages() -> tuple[Language, ...]:
 
 @cache
 def languages_of(text: Text) -> tuple[Language, ...]:
-    """Return the languages that have words of their own for a text.
+    """Return the languages whose catalogue translates a text.
 
-    A page is offered in those of one of its texts: a catalogue may hold one page and nothing else.
+    A page is offered in the languages of one of its texts, because a catalogue may contain a single page.
     """
     return tuple(one for one in languages() if one == SOURCE or text.template(one) != text.message)
 
@@ -106,7 +106,7 @@ def language_names() -> Mapping[Language, str]:
 
 
 def accepted(accept_language: str, offered: Sequence[Language]) -> Language | None:
-    """Return the first of a browser's languages (RFC 9110, Accept-Language) that is offered; None: none is."""
+    """Return the first of a browser's languages (RFC 9110, Accept-Language) that is offered, or None."""
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept_language[:500].split(",")):
         tag, _semicolon, weight = part.strip().partition(";q=")

@@ -1,7 +1,7 @@
-"""A YAML file whose every value knows its line and column.
+"""Parses YAML and keeps the line and column of every value.
 
-Only plain data comes through: no aliases (nothing can multiply itself), no tags, no repeated keys, bounded in size and
-depth. A word that looks like a date stays a word.
+It accepts plain data only: no aliases (which could multiply data), no tags, no repeated keys, limited size and depth.
+Text that looks like a date stays text.
 """
 
 from collections.abc import Sequence
@@ -31,29 +31,29 @@ class SourcePosition:
     column: int
 
 
-class InvalidYaml(Exception):  # noqa: N818 - it names what is the matter
-    """The text is not the plain YAML that is read here. `spot` says where."""
+class InvalidYaml(Exception):  # noqa: N818 - the name states the fault
+    """The text is not plain YAML. `spot` is the place."""
 
     def __init__(self, what: str, spot: SourcePosition) -> None:
-        """Say `what` is wrong and where."""
+        """Take the error and its place."""
         super().__init__(what)
         self.spot = spot
 
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """What stood in the file: `data` of dicts, lists, strings, numbers, booleans and None."""
+    """The content of a file: `data` of dicts, lists, strings, numbers, booleans and None."""
 
     data: object
 
     def position(self, loc: Loc) -> SourcePosition:
-        """Find the place of the value at `loc`; what names no value (a missing key) is where its parent stands."""
+        """Return the place of the value at `loc`; for a missing value, the place of its parent."""
         data, spot = self.data, SourcePosition(1, 1)
         if isinstance(data, CommentedBase):
             spot = SourcePosition(data.lc.line + 1, data.lc.col + 1)
         for part in loc:
             if isinstance(data, CommentedMap) and part in data:
-                line, column = data.lc.key(part)  # people look for the key, not for its value
+                line, column = data.lc.key(part)  # people search for the key, not for its value
             elif isinstance(data, CommentedSeq) and isinstance(part, int) and part < len(data):
                 line, column = data.lc.item(part)
             else:
@@ -63,10 +63,10 @@ class YamlDocument:
 
 
 def parse_yaml(text: str) -> YamlDocument:
-    """Read YAML.
+    """Parse YAML.
 
     Raises:
-        InvalidYaml: it is none, or more than plain data.
+        InvalidYaml: the text is not YAML, or contains more than plain data.
     """
     if len(text.encode()) > MAX_YAML_BYTES:
         raise InvalidYaml(f"the file is larger than {MAX_YAML_BYTES // 1024} KiB", SourcePosition(1, 1))
@@ -81,7 +81,7 @@ def parse_yaml(text: str) -> YamlDocument:
 
 
 def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
-    """Say what is wrong as somebody who only writes this file would: most of all how lines are indented."""
+    """Describe a syntax error for the author of a configuration file; most errors are wrong indentation."""
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
     here, began = (
         (SourcePosition(mark.line + 1, mark.column + 1) for mark in (marks[0], marks[-1]))
@@ -110,7 +110,7 @@ def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
 
 
 def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
-    """Compare the line with those above it that begin the sections in which it stands: one of them is wrong."""
+    """Describe how the line's indentation differs from the lines above that begin its sections."""
     ours = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
     opened: dict[int, int] = {}  # how far a section's lines are indented -> the last line that is
     for number, line in enumerate(lines[: spot.line - 1], start=1):
@@ -125,12 +125,12 @@ def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidY
 
 
 def _indent(line: str) -> int:
-    """Where the line's key begins: a list's dash counts as a space."""
+    """Return the column of the line's key; a list's dash counts as a space."""
     return len(line) - len(line.lstrip(" -"))
 
 
 class _PlainParser(Parser):
-    """Refuses what is no plain data as it is read, before anything is made of it: it costs what the text is long."""
+    """Refuses everything but plain data while it reads, so the cost is limited by the length of the text."""
 
     _depth = 0
 
@@ -146,7 +146,7 @@ class _PlainParser(Parser):
 
 
 class _PlainConstructor(RoundTripConstructor):
-    """Makes dicts and lists that know their places (`.lc`), and plain values of every other node; refuses tags."""
+    """Makes dicts and lists with positions (`.lc`) and plain values; refuses tags."""
 
     def construct_mapping(  # type: ignore[override] # the library's own subclass differs from its base here
         self,
@@ -157,7 +157,7 @@ class _PlainConstructor(RoundTripConstructor):
         for key, _ in node.value if isinstance(node, MappingNode) else ():
             if not isinstance(key, ScalarNode):
                 raise InvalidYaml("a key must be a plain word", _position(key))
-            key.tag = f"{_TAG}str"  # `1:`, `true:` and `<<:` are words too
+            key.tag = f"{_TAG}str"  # `1:`, `true:` and `<<:` are text too
         super().construct_mapping(node, maptyp, deep=deep)
 
     def check_mapping_key(self, node: Node, key_node: Node, mapping: CommentedMap, key: str, value: object) -> bool:
@@ -167,10 +167,10 @@ class _PlainConstructor(RoundTripConstructor):
         return True
 
     def plain(self, node: Node) -> str | int | float | bool | None:
-        """Take a scalar.
+        """Return the value of a scalar.
 
         Raises:
-            InvalidYaml: it is none, or another tag than those of plain YAML stands before it.
+            InvalidYaml: the node is not a scalar, or has a tag that plain YAML does not have.
         """
         if not isinstance(node, ScalarNode):
             raise InvalidYaml("this is neither a value, a list nor a section", _position(node))
@@ -189,7 +189,7 @@ class _PlainConstructor(RoundTripConstructor):
 
 
 _TAG = "tag:yaml.org,2002:"
-_PlainConstructor.yaml_constructors = {  # none of those that would make sets, bytes or dates
+_PlainConstructor.yaml_constructors = {  # without the tags that make sets, bytes or dates
     f"{_TAG}map": _PlainConstructor.construct_yaml_map,
     f"{_TAG}seq": _PlainConstructor.construct_yaml_seq,
     None: _PlainConstructor.plain,

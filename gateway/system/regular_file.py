@@ -1,8 +1,8 @@
-"""Reads a regular file of bounded size, or raises at once.
+"""Reads a regular file of limited size, or raises at once.
 
-A pipe that nobody writes to would hold whoever reads it for ever, and a device or a file without end would fill the
-memory; a reload reads while doors are open. Here links are followed, for secrets are handed to services by them; what
-a proof rests on is read through none (`system/atomic_file.py`).
+Reading a pipe without a writer would block for ever, and a device or an endless file would fill the memory; a reload
+reads files while doors are open. These functions follow links, because services get their secrets through links; the
+files of a proof are read without links (`system/atomic_file.py`).
 """
 
 import os
@@ -13,20 +13,20 @@ from typing import BinaryIO
 MAX_FILE_BYTES = 2**20  # bytes: a house file with a hundred devices is a twentieth of it
 
 
-class NotRegularFile(OSError):  # noqa: N818 - it says what happened
-    """What stands there is a folder, a pipe or a device, or a link that may not be followed: it is not read."""
+class NotRegularFile(OSError):  # noqa: N818 - the name states the fault
+    """The path is a folder, a pipe, a device, or a link that must not be followed."""
 
 
-class FileTooLarge(OSError):  # noqa: N818 - the same
-    """The file is larger than any of its kind can honestly be."""
+class FileTooLarge(OSError):  # noqa: N818 - the name states the fault
+    """The file is larger than any valid file of its kind."""
 
 
 def open_file(path: Path, *, flags: int = 0) -> BinaryIO:
-    """Open a plain file for reading, without waiting for anybody.
+    """Open a regular file for reading, without blocking.
 
     Raises:
-        NotRegularFile: it is a folder, a pipe or a device.
-        OSError: it is not there or cannot be read.
+        NotRegularFile: the path is a folder, a pipe or a device.
+        OSError: the file is missing or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -36,11 +36,11 @@ def open_file(path: Path, *, flags: int = 0) -> BinaryIO:
 
 
 def read_bounded(file: BinaryIO, name: str, at_most: int) -> bytes:
-    """Read what is left of a file.
+    """Read the rest of a file.
 
     Raises:
-        FileTooLarge: it has more bytes.
-        OSError: it cannot be read.
+        FileTooLarge: the file has more than `at_most` bytes.
+        OSError: the file cannot be read.
     """
     data = file.read(at_most + 1)
     if len(data) > at_most:
@@ -49,18 +49,18 @@ def read_bounded(file: BinaryIO, name: str, at_most: int) -> bytes:
 
 
 def read_bytes(path: Path, *, at_most: int = MAX_FILE_BYTES) -> bytes:
-    """Read a file whole.
+    """Read a whole file.
 
     Raises:
-        NotRegularFile, FileTooLarge: it is no plain file, or a larger one.
-        OSError: it is not there or cannot be read.
+        NotRegularFile, FileTooLarge: the file is not regular, or is larger than `at_most` bytes.
+        OSError: the file is missing or cannot be read.
     """
     with open_file(path) as file:
         return read_bounded(file, path.name, at_most)
 
 
 def read_text(path: Path, *, at_most: int = MAX_FILE_BYTES) -> str:
-    """Read a text in UTF-8 whole; each of its lines ends in a bare line feed.
+    """Read a whole text in UTF-8; each line of the result ends in a bare line feed.
 
     Raises:
         OSError: as `read_bytes`.

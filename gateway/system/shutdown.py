@@ -1,4 +1,4 @@
-"""Ends a running box by a signal or from within."""
+"""Ends a running process by a signal or from within."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 @contextlib.asynccontextmanager
 async def until_stopped(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
-    """Run the block until SIGTERM or SIGINT, or what it is given is called: the first ends it without an error.
+    """Run the block until SIGTERM, SIGINT or a call of the yielded function; the first one ends it without an error.
 
-    What it is given returns whether it was the first. Without `signals` it is the only way.
+    The yielded function returns whether it was the first. Without `signals` only the function ends the block.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT) if signals else ()

@@ -1,4 +1,4 @@
-"""Rate limits as token buckets: so many units a second on average, so many at once after a pause. Pure.
+"""Limits rates by token buckets: an average rate, and a burst after a pause. Pure.
 
 The clock is an argument: `mono` is in monotonic seconds.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds up to `burst` tokens, refilled at `rate` tokens a second; it is full at first."""
+    """Holds up to `burst` tokens, refilled at `rate` tokens per second; it begins full."""
 
     rate: float
     burst: float
@@ -17,11 +17,11 @@ class TokenBucket:
     _filled_at: float = 0.0
 
     def has(self, mono: float, cost: float = 1.0) -> bool:
-        """Whether `cost` tokens are there at `mono` (monotonic seconds), without taking them."""
+        """Whether the bucket has `cost` tokens at `mono` (monotonic seconds); takes none."""
         return self._tokens_at(mono) >= cost
 
     def take(self, mono: float, cost: float = 1.0) -> bool:
-        """Take `cost` tokens and return True; False and nothing taken where fewer are left."""
+        """Take `cost` tokens and return True; return False and take nothing if there are fewer."""
         left = self._tokens_at(mono)
         if left < cost:
             return False
@@ -38,8 +38,8 @@ class TokenBucket:
 class TokenBuckets:
     """One token bucket for each key, with `burst` tokens and `rate` tokens a second.
 
-    At most `most_keys` are remembered. The key that was used longest ago is forgotten first, and begins with a full
-    bucket.
+    At most `most_keys` are remembered. The key that was used longest ago is forgotten first, and then begins with a
+    full bucket.
     """
 
     rate: float
@@ -48,7 +48,7 @@ class TokenBuckets:
     _buckets: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
 
     def take(self, key: str, mono: float) -> bool:
-        """Take one token of this key and return True; False and nothing taken where none is left."""
+        """Take one token of this key and return True; return False and take nothing if there is none."""
         bucket = self._buckets.pop(key, None) or TokenBucket(self.rate, self.burst)
         self._buckets[key] = bucket
         if len(self._buckets) > self.most_keys:

@@ -284,7 +284,7 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
             await made.store.brands.revoke("shop", made.clock.now(), by=None)
             made.office.schedule_results()
             for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
-                tell = c.NotifyOwner(saying=about)
+                tell = c.NotifyOwner(notification=about)
                 made.office.notify(tell, made.front.state, made.clock.now(), message=None, picture=None)
             for visit in ("poison", "good"):
                 made.archive.seal(c.SealProof(visit=visit, part=1, gaps=()), made.front.state)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed
+from gateway.domain.visit.conditions import is_closed
 from gateway.domain.visit.state import Obstruction, Phase
 from gateway.runtime.adapters import garage
 from tests.house.devices import SimulatedDevices
@@ -157,7 +157,7 @@ class GarageOracle(Oracle):
         assert close.visit in house.intents, "a door sent down that no intent opened"
         assert visit is not None
         assert visit.phase is Phase.INSIDE
-        assert close.n <= rules.tries, "sent down more often than three times"
+        assert close.attempt <= rules.tries, "sent down more often than three times"
         opened = max((at for at, _ in house.premises.openings), default=NEVER_S)
         broken = [at for at in self.beams if at < house.t - 0.1]  # newer is told a moment later: the opener's to notice
         since = max(opened, self.blind_at, *broken)
@@ -175,7 +175,7 @@ class GarageOracle(Oracle):
         self.seen["locked again"] += 1
         last = max(self.published.get(visit, NEVER_S), self.locked_sent)
         assert [heard for asked, heard in self.locked_answers if asked >= last], "I8 the sensor was not asked"
-        assert closed(house.mem), "I8 claimed without a proof"
+        assert is_closed(house.mem), "I8 claimed without a proof"
         assert not house.premises.door_open or house.premises.last_leaf >= self.door_made, "I7 claimed of an open door"
 
     def withdrawn(self, visit: str) -> None:
@@ -193,7 +193,7 @@ class GarageHouse(SimulatedHome):
 
     def perform(self, command: c.Command) -> None:
         if isinstance(command, c.CloseGarageDoor):
-            self.devices.send("close", f"{command.visit}-{command.n}", command.visit, command.life)
+            self.devices.send("close", f"{command.visit}-{command.attempt}", command.visit, command.life)
         else:
             super().perform(command)
 

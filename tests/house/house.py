@@ -279,7 +279,7 @@ class SimulatedHome:
                     self.later(0.1, lambda: self.feed(e.ProofSealed(visit=visit, part=part)))
             case c.Unlock():
                 self._publish_unlock(command)
-            case c.Lock(visit=visit, n=n, life=life):
+            case c.Lock(visit=visit, attempt=n, life=life):
                 self.devices.send("lock", f"{visit}-{n}-{self.t:.3f}", visit, life)
                 self._bystander_enters()
             case c.QueryDevice(device=device, session=session, number=number):
@@ -415,7 +415,7 @@ class SimulatedHome:
     @property
     def houses(self) -> list[str]:
         """The house's results so far."""
-        return [str(result.house) for result in self.all(c.ReportDoorResult)]
+        return [str(result.door_result) for result in self.all(c.ReportDoorResult)]
 
     @property
     def physical(self) -> list[str]:

@@ -9,7 +9,7 @@ from devices.reports import BatteryLevel, OperationError
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import explained_only_by_unlock
+from gateway.domain.visit.conditions import is_explained_only_by_unlock
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, SimulatedHome
@@ -462,7 +462,7 @@ def heal(house: SimulatedHome) -> None:
         if house.premises.bolt_out and house.premises.in_air:
             house.by_hand(unlock=True)
         house.close()
-        if house.mem.visit is None and (house.mem.grace_visit is None or explained_only_by_unlock(house.mem)):
+        if house.mem.visit is None and (house.mem.grace_visit is None or is_explained_only_by_unlock(house.mem)):
             house.by_hand(unlock=False)
         house.feed(e.OwnerAcknowledged(visit=None))
         if house.mem.visit is not None:

@@ -14,7 +14,7 @@ from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, Loc
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import NOT_LOCKED, closed, locked
+from gateway.domain.visit.conditions import NOT_LOCKED, is_closed, is_locked
 from gateway.domain.visit.state import CodeKind, Entrance, Phase
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Oracle:
     ) -> None:
         """Every step from one state to the next."""
         for command in commands:  # a claim counts even when it could not be stored and is not told
-            if isinstance(command, c.ReportDoorResult) and command.house is DoorResult.LOCKED_AGAIN:
+            if isinstance(command, c.ReportDoorResult) and command.door_result is DoorResult.LOCKED_AGAIN:
                 assert old.visit is not None
                 self.proven_parts.add((command.visit, old.visit.part))
                 self._check_locked_again(command.visit)
@@ -212,7 +212,7 @@ class Oracle:
             case c.AnswerScan(refusal=refusal):
                 if refusal is not None:
                     self.seen[f"refusal {refusal}"] += 1
-                elif command.word is c.ScanAnswer.WAIT:  # it may excuse its own label, once
+                elif command.answer is c.ScanAnswer.WAIT:  # it may excuse its own label, once
                     self.unknown.pop(command.scanner, None)
                 self._check_guess_limit(command)
             case c.RaiseAlarm(code=code, detail=detail):
@@ -243,7 +243,7 @@ class Oracle:
                 lost = {camera for of, number, camera in self.lost_cameras if (of, number) == (visit, part)}
                 assert lost <= set(gaps), f"I3 a gap is not declared: {lost}"
                 self.seen["sealed"] += 1
-            case c.NotifyOwner(saying=saying):
+            case c.NotifyOwner(notification=saying):
                 self.seen[f"saying {saying}"] += 1
             case _:
                 self.seen[type(command).__name__] += 1
@@ -251,7 +251,7 @@ class Oracle:
     def _check_lock(self) -> None:
         """Never against an open door: its newest word must be fresh, and true when it was made."""
         house = self.house
-        assert closed(house.mem), "I10 lock sent while the door is not affirmatively closed"
+        assert is_closed(house.mem), "I10 lock sent while the door is not affirmatively closed"
         if house.rules.door_answers:
             assert house.t - self.door_asked <= house.rules.latency + 0.01, "I10 the door was not asked afresh"
         moved_since = house.premises.last_leaf >= self.door_made
@@ -278,8 +278,8 @@ class Oracle:
     def _check_lock_request(self) -> None:
         """A lock-up is called proven: bolt and door were asked after the last command, and it is true."""
         house, premises = self.house, self.house.premises
-        assert locked(house.mem), "I8 locked up without an answer asked after the last command"
-        assert closed(house.mem), "I7 locked up though the door is not affirmatively closed"
+        assert is_locked(house.mem), "I8 locked up without an answer asked after the last command"
+        assert is_closed(house.mem), "I7 locked up though the door is not affirmatively closed"
         if not house.rules.door_answers:
             return
         assert not premises.in_air or premises.last_leaf >= self.door_made, "I7 locked up with the bolt in the air"
@@ -306,7 +306,7 @@ class Oracle:
 
     def shows(self, mem: Entrance) -> None:
         """What may be shown as locked."""
-        if locked(mem):
+        if is_locked(mem):
             last = max(self.published.values(), default=NEVER_S)
             assert self.lock_asked >= last, "I8 locked shown without an answer asked after the last unlock"
         self._check_late_unlock(mem)

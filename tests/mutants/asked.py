@@ -10,7 +10,7 @@ MUTANTS = (
     Mutant(
         name="a pause is ignored at a scan",
         file="gateway/domain/visit/conditions.py",
-        old="    if paused(state, now):\n        return Refusal.PAUSED\n",
+        old="    if is_paused(state, now):\n        return Refusal.PAUSED\n",
         new="",
         tests=(f"{TESTS}domain/visit/test_refusals.py", PAUSES),
     ),
@@ -32,7 +32,7 @@ MUTANTS = (
         name="a retailer learns of each pause that touches his window",
         file="gateway/domain/visit/conditions.py",
         old="return state.stopped or free >= delivery.end",
-        new="return state.stopped or openable > max(delivery.start, now.utc)",
+        new="return state.stopped or free > max(delivery.start, now.utc)",
         tests=(PAUSES,),
     ),
     Mutant(
@@ -52,8 +52,8 @@ MUTANTS = (
     Mutant(
         name="lock now is sent to a door that did not say closed",
         file="gateway/domain/visit/lock_request.py",
-        old="case RelockStep.DOOR_BEFORE if closed(state):",
-        new="case RelockStep.DOOR_BEFORE if not door_open(state):",
+        old="case RelockStep.DOOR_BEFORE if is_closed(state):",
+        new="case RelockStep.DOOR_BEFORE if not is_door_open(state):",
         tests=(LOCKUP,),
     ),
     Mutant(

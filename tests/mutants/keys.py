@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a stolen key signed before still opens",
         file="gateway/domain/delivery/candidate.py",
-        old=("    if house.distrusts(promise):\n        return Refusal.KEY_DISTRUSTED\n"),
-        new=("    if house.distrusts(promise):\n        pass\n"),
+        old=("    if context.distrusts(order):\n        return Refusal.KEY_DISTRUSTED\n"),
+        new=("    if context.distrusts(order):\n        pass\n"),
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(
@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a delivery of an unknown key outlives every key of its brand",
         file="gateway/domain/delivery/candidate.py",
-        old="return promise.brand in self.distrusted.values()",
+        old="return order.brand in self.distrusted.values()",
         new="return False",
         tests=(f"{OFFERS}::test_the_same_brand_signs_anew_with_a_key_that_is_trusted",),
     ),

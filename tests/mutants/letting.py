@@ -74,8 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the hub signed goes on where the owner allows it no more",
         file="gateway/domain/delivery/permission.py",
-        old="    if promise.by_hub and not terms.hub_signed:",
-        new="    if promise.by_hub and terms.hub_signed is None:",
+        old="    if order.by_hub and not terms.hub_signed:",
+        new="    if order.by_hub and terms.hub_signed is None:",
         tests=(f"{SIGNED}::test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more",),
     ),
     Mutant(

@@ -52,15 +52,15 @@ MUTANTS = (
     Mutant(
         name="a garage is sent down though nobody said that he is out",
         file="gateway/domain/visit/garage.py",
-        old="not (rules.obstruction_sensor and visit.courier_left and door_open(step.state))",
-        new="not (rules.obstruction_sensor and door_open(step.state))",
+        old="not (rules.obstruction_sensor and visit.courier_left and is_door_open(step.state))",
+        new="not (rules.obstruction_sensor and is_door_open(step.state))",
         tests=(GARAGE,),
     ),
     Mutant(
         name="a garage without a beam is sent down",
         file="gateway/domain/visit/garage.py",
-        old="not (rules.obstruction_sensor and visit.courier_left and door_open(step.state))",
-        new="not (visit.courier_left and door_open(step.state))",
+        old="not (rules.obstruction_sensor and visit.courier_left and is_door_open(step.state))",
+        new="not (visit.courier_left and is_door_open(step.state))",
         tests=(GARAGE,),
     ),
     Mutant(

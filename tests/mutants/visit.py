@@ -88,15 +88,15 @@ MUTANTS = (
     Mutant(
         name="liveness is skipped",
         file="gateway/domain/visit/decide.py",
-        old="return filmed(step.state) if waits else courier_seen(step.state)",
+        old="return is_filmed(step.state) if waits else is_courier_seen(step.state)",
         new="return True",
         tests=(RINGING,),
     ),
     Mutant(
         name="a frozen picture of the courier passes",
         file="gateway/domain/visit/decide.py",
-        old="return filmed(step.state) if waits else courier_seen(step.state)",
-        new="return filmed(step.state)",
+        old="return is_filmed(step.state) if waits else is_courier_seen(step.state)",
+        new="return is_filmed(step.state)",
         tests=(RINGING,),
     ),
     Mutant(
@@ -173,7 +173,7 @@ MUTANTS = (
     Mutant(
         name="the bolt is thrown without a closed door",
         file="gateway/domain/visit/relocking.py",
-        old="case RelockStep.DOOR_BEFORE if closed(state):",
+        old="case RelockStep.DOOR_BEFORE if is_closed(state):",
         new="case RelockStep.DOOR_BEFORE:",
         tests=(RELOCKING, INSIDE),
     ),
@@ -187,15 +187,15 @@ MUTANTS = (
     Mutant(
         name="somebody who answers is ignored",
         file="gateway/domain/visit/decide.py",
-        old="if visit.attended or door_open(step.state):",
-        new="if door_open(step.state):",
+        old="if visit.attended or is_door_open(step.state):",
+        new="if is_door_open(step.state):",
         tests=(RINGING,),
     ),
     Mutant(
         name="a bell that never rang is good enough",
         file="gateway/domain/visit/decide.py",
-        old="elif not (visit.bell_confirmed and _courier_filmed(step)):",
-        new="elif not _courier_filmed(step):",
+        old="elif not (visit.bell_confirmed and _is_courier_filmed(step)):",
+        new="elif not _is_courier_filmed(step):",
         tests=(RINGING, SEEDS),
     ),
     Mutant(
@@ -205,7 +205,7 @@ MUTANTS = (
         new=(
             "if step.timer_expired(Timer.APPROVAL):\n"
             "        step.visit = replace(visit, approved=True)\n"
-            "        step.clear_timer(Timer.APPROVAL)\n"
+            "        step.clear_timers(Timer.APPROVAL)\n"
             "    if visit.approved is False:"
         ),
         tests=(RINGING,),
@@ -221,7 +221,7 @@ MUTANTS = (
         name="an untrusted clock is trusted",
         file="gateway/domain/visit/conditions.py",
         old="if not now.trusted:",
-        new="if not now.trusted and not in_window(delivery, now):",
+        new="if not now.trusted and not is_in_window(delivery, now):",
         tests=(REFUSALS,),
     ),
     Mutant(
@@ -242,9 +242,10 @@ MUTANTS = (
         name="the stop is ignored after the unlock",
         file="gateway/domain/visit/decide.py",
         old=(
-            "    elif step.state.stopped:\n        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)\n    elif locked"
+            "    elif step.state.stopped:\n        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)\n"
+            "    elif is_locked"
         ),
-        new="    elif locked",
+        new="    elif is_locked",
         tests=(OPENING,),
     ),
     Mutant(
@@ -299,21 +300,21 @@ MUTANTS = (
     Mutant(
         name="a courier whom an update took back still counts",
         file="gateway/domain/visit/scan.py",
-        old="return (half.delivery, half.version) == (delivery.id, delivery.version)",
-        new="return half.delivery == delivery.id",
+        old="return (pending.delivery, pending.version) == (delivery.id, delivery.version)",
+        new="return pending.delivery == delivery.id",
         tests=(SCANS,),
     ),
     Mutant(
         name="half a proof lasts for ever",
         file="gateway/domain/visit/scan.py",
         old="step.set_timer(Timer.HALF, step.state.rules.timing.courier)",
-        new="step.clear_timer(Timer.HALF)",
+        new="step.clear_timers(Timer.HALF)",
         tests=(SCANS,),
     ),
     Mutant(
         name="the household is ignored",
         file="gateway/domain/visit/conditions.py",
-        old="    if household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n",
+        old="    if is_household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n",
         new="",
         tests=(REFUSALS, HOUSEHOLD),
     ),
@@ -334,7 +335,7 @@ MUTANTS = (
     Mutant(
         name="a warm fridge is no reason",
         file="gateway/domain/visit/conditions.py",
-        old="    if not cold_enough(state, delivery):\n        return Refusal.FRIDGE_TOO_WARM\n",
+        old="    if not is_cold_enough(state, delivery):\n        return Refusal.FRIDGE_TOO_WARM\n",
         new="",
         tests=(REFUSALS,),
     ),
@@ -348,8 +349,8 @@ MUTANTS = (
     Mutant(
         name="a disk that is not good is good enough",
         file="gateway/domain/visit/conditions.py",
-        old="good = locked(state) and closed(state) and state.disk_ok and not",
-        new="good = locked(state) and closed(state) and not",
+        old="good = is_locked(state) and is_closed(state) and state.disk_ok and not",
+        new="good = is_locked(state) and is_closed(state) and not",
         tests=(REFUSALS,),
     ),
     Mutant(
@@ -362,7 +363,7 @@ MUTANTS = (
     Mutant(
         name="locked again is said on an unasked report",
         file="gateway/domain/visit/relocking.py",
-        old="case RelockStep.BOLT_ANSWERS if locked(state):",
+        old="case RelockStep.BOLT_ANSWERS if is_locked(state):",
         new="case RelockStep.BOLT_ANSWERS if state.bolt.value is LockState.LOCKED:",
         tests=(RELOCKING,),
     ),
@@ -398,8 +399,11 @@ MUTANTS = (
     Mutant(
         name="a relocking without the broker waits for ever",
         file="gateway/domain/visit/relocking.py",
-        old=("    elif step.timer_expired(Timer.OUTAGE):\n        transitions.hand_over(step, AlarmCode.NOT_LOCKED)\n"),
-        new=("    elif step.timer_expired(Timer.OUTAGE):\n        step.clear_timer(Timer.OUTAGE)\n"),
+        old=(
+            "    elif step.timer_expired(Timer.OUTAGE):\n"
+            "        transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)\n"
+        ),
+        new=("    elif step.timer_expired(Timer.OUTAGE):\n        step.clear_timers(Timer.OUTAGE)\n"),
         tests=(RELOCKING,),
     ),
     Mutant(
@@ -412,8 +416,8 @@ MUTANTS = (
     Mutant(
         name="a bolt in the air goes unnoticed",
         file="gateway/domain/visit/door_open.py",
-        old="if bolt_out_with_the_door_open(state):",
-        new="if bolt_out_with_the_door_open(state) and state.stopped:",
+        old="if is_bolt_thrown_with_door_open(state):",
+        new="if is_bolt_thrown_with_door_open(state) and state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
@@ -426,8 +430,8 @@ MUTANTS = (
     Mutant(
         name="a stale locked locks the courier out",
         file="gateway/domain/visit/decide.py",
-        old="elif locked(step.state) or step.timer_expired(Timer.NEVER):",
-        new="elif step.state.bolt.value == 'locked' or step.timer_expired(Timer.NEVER):",
+        old="elif is_locked(step.state) or step.timer_expired(Timer.NEVER):",
+        new="elif step.state.bolt.value == 'is_locked' or step.timer_expired(Timer.NEVER):",
         tests=(OPENING,),
     ),
     Mutant(
@@ -476,8 +480,8 @@ MUTANTS = (
     Mutant(
         name="an unlock held back costs an opening",
         file="gateway/domain/visit/decide.py",
-        old=("        transitions.give_back_unsent(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
-        new=("        transitions.give_up(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
+        old=("        transitions.release_unsent_opening(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
+        new=("        transitions.end_visit_unopened(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
         tests=(OPENING,),
     ),
     Mutant(
@@ -490,15 +494,15 @@ MUTANTS = (
     Mutant(
         name="safe mode locks an open door",
         file="gateway/domain/visit/safemode.py",
-        old="state.safe_mode_query_id > 0 and closed(state) and state.bolt",
+        old="state.safe_mode_query_id > 0 and is_closed(state) and state.bolt",
         new="state.safe_mode_query_id > 0 and state.bolt",
         tests=(RESTART,),
     ),
     Mutant(
         name="an entrance whose walk test failed lets couriers in",
         file="gateway/domain/visit/conditions.py",
-        old="if not ready(state) or walk_test_refuses(state, delivery):",
-        new="if not ready(state):",
+        old="if not is_ready(state) or walk_test_refuses(state, delivery):",
+        new="if not is_ready(state):",
         tests=("tests/gateway/domain/visit/test_barred.py",),
     ),
     Mutant(

@@ -30,14 +30,14 @@ MUTANTS = (
     Mutant(
         name="the watch over an unanswered unlock ends without a proof",
         file="gateway/domain/visit/late.py",
-        old="if watch is not None and watch.hold_expired and locked(step.state) and closed(step.state):",
+        old="if watch is not None and watch.hold_expired and is_locked(step.state) and is_closed(step.state):",
         new="if watch is not None and watch.hold_expired:",
         tests=(LATE,),
     ),
     Mutant(
         name="a late unlock without a source passes for the household's hand",
         file="gateway/domain/visit/intrusion.py",
-        old=("    if unlock_unanswered(step.state):\n        return report.source in MANUAL_SOURCES\n"),
+        old=("    if is_unlock_unanswered(step.state):\n        return report.source in MANUAL_SOURCES\n"),
         new="",
         tests=(LATE,),
     ),
@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(
         name="a second unlock leaves while the first may still act",
         file="gateway/domain/visit/conditions.py",
-        old=" and not state.safe_mode and not unlock_held(state)",
+        old=" and not state.safe_mode and not is_unlock_held(state)",
         new=" and not state.safe_mode",
         tests=(LATE,),
     ),

@@ -22,7 +22,7 @@ _DOUBTABLE_STATES = frozenset(
 )
 """States that an order has by itself; an act of somebody causes every other state."""
 
-MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt, at most so many for one opening
+MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt for one opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +58,15 @@ class DeliveryContext:
     courier_proof: frozenset[str]
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def distrusts(self, promise: DeliveryOrder) -> bool:
+    def distrusts(self, order: DeliveryOrder) -> bool:
         """Return whether the order depends on a revoked key; an unknown key counts as any key of its brand."""
-        if promise.signed_by is None:
-            return promise.brand in self.distrusted.values()
-        return promise.signed_by in self.distrusted
+        if order.signed_by is None:
+            return order.brand in self.distrusted.values()
+        return order.signed_by in self.distrusted
 
 
 def candidate(
-    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
+    order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> VisitDelivery:
     """Build the candidate as it stands at `now`.
 
@@ -75,56 +75,56 @@ def candidate(
     """
     openings = permission.terms.openings if permission is not None else 0
     return VisitDelivery(
-        id=promise.key,
-        version=promise.version,
+        id=order.key,
+        version=order.version,
         permission_version=permission.version if permission is not None else 0,
-        brand=promise.brand,
-        carrier=promise.carrier,
-        entrance=promise.entrance,
-        place=promise.place,
-        refusal=_refusal(promise, permission, usage, house=house, now=now),
-        start=promise.start,
-        end=promise.end,
+        brand=order.brand,
+        carrier=order.carrier,
+        entrance=order.entrance,
+        place=order.place,
+        refusal=_refusal(order, permission, usage, context=context, now=now),
+        start=order.start,
+        end=order.end,
         openings_left=max(0, openings - usage.used),
         withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
-        needs_courier=promise.entrance in house.courier_proof,
+        needs_courier=order.entrance in context.courier_proof,
         needs_yes=permission is not None and permission.terms.ask_each_time,
-        cold_max_c=promise.cold_max_c,
-        parcels=promise.parcels,
+        cold_max_c=order.cold_max_c,
+        parcels=order.parcels,
     )
 
 
 def delivery_status(
-    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
+    order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> OrderStatus:
     """Derive the state that the retailer sees at `now`."""
-    objection = _permission_refusal(promise, permission, house, now)
+    objection = _permission_refusal(order, permission, context, now)
     pending = objection is Refusal.AWAITING_PERMISSION
     seen = order_status(
-        promise,
+        order,
         usage,
         None if pending else objection,
         pending=pending,
         utc=now.utc if now.trusted else None,
     )
-    if promise.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: the outcome is unknown here
+    if order.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
     return seen
 
 
-def next_change_at(promise: DeliveryOrder, seen: OrderStatus, *, now: Now) -> datetime | None:
+def next_change_at(order: DeliveryOrder, seen: OrderStatus, *, now: Now) -> datetime | None:
     """Return the next instant at which time alone changes the state that was `seen` at `now`; None: never."""
-    if seen.final or seen.state is State.VISITING:
+    if seen.is_final or seen.state is State.VISITING:
         return None
-    if seen.state is State.SCHEDULED and promise.start > now.utc:
-        return promise.start
-    return promise.end
+    if seen.state is State.SCHEDULED and order.start > now.utc:
+        return order.start
+    return order.end
 
 
 def _refusal(
-    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
+    order: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, context: DeliveryContext, now: Now
 ) -> Refusal | None:
-    if promise.cancelled:
+    if order.cancelled:
         return Refusal.CANCELLED
     granted = permission is not None and permission.standing is PermissionStatus.GRANTED
     openings = permission.terms.openings if permission is not None else 0
@@ -134,16 +134,16 @@ def _refusal(
         and (usage.used >= openings or usage.withdrawals >= MAX_WITHDRAWALS_PER_OPENING * openings)
     ):
         return Refusal.ALREADY_USED
-    if promise.doubtful:
+    if order.doubtful:
         return Refusal.ANNOUNCE_AGAIN
-    if now.trusted and now.utc >= promise.end:
+    if now.trusted and now.utc >= order.end:
         return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
-    return _permission_refusal(promise, permission, house, now)
+    return _permission_refusal(order, permission, context, now)
 
 
 def _permission_refusal(
-    promise: DeliveryOrder, permission: Permission | None, house: DeliveryContext, now: Now
+    order: DeliveryOrder, permission: Permission | None, context: DeliveryContext, now: Now
 ) -> Refusal | None:
-    if house.distrusts(promise):
+    if context.distrusts(order):
         return Refusal.KEY_DISTRUSTED
-    return permission_refusal(permission, promise, zone=house.zone, utc=now.utc)
+    return permission_refusal(permission, order, zone=context.zone, utc=now.utc)

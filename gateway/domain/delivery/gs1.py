@@ -13,24 +13,24 @@ _DIGITS = frozenset("0123456789")
 
 @dataclass(frozen=True, slots=True)
 class ElementFormat:
-    """The format of one application identifier's data: at most `longest` characters, exactly so many if `fixed`."""
+    """The format of one application identifier's data: up to `max_chars` characters, or exactly as many."""
 
-    longest: int
-    fixed: bool = False
-    digits: bool = True
-    separated: bool = True  # False: its length is predefined, so no FNC1 need follow
+    max_chars: int
+    is_fixed_length: bool = False
+    is_numeric: bool = True
+    needs_separator: bool = True  # False: its length is predefined, so no FNC1 need follow
 
 
 def _n(length: int) -> ElementFormat:
-    return ElementFormat(length, fixed=True)
+    return ElementFormat(length, is_fixed_length=True)
 
 
 def _predefined(length: int) -> ElementFormat:
-    return ElementFormat(length, fixed=True, separated=False)
+    return ElementFormat(length, is_fixed_length=True, needs_separator=False)
 
 
-def _x(longest: int) -> ElementFormat:
-    return ElementFormat(longest, digits=False)
+def _x(max_chars: int) -> ElementFormat:
+    return ElementFormat(max_chars, is_numeric=False)
 
 
 # `n` at an identifier's end stands for any digit (the place of a decimal point, or a running number).
@@ -114,8 +114,8 @@ def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
             return None
         ai, form = known
         field, gs, behind = rest[len(ai) :].partition(FNC1)
-        if form.fixed and not form.separated:
-            field, rest = field[: form.longest], field[form.longest :] + gs + behind
+        if form.is_fixed_length and not form.needs_separator:
+            field, rest = field[: form.max_chars], field[form.max_chars :] + gs + behind
             rest = rest.removeprefix(FNC1)
         else:
             rest = behind
@@ -138,8 +138,8 @@ def parse_bracketed(text: str) -> tuple[tuple[str, str], ...] | None:
 
 
 def _fits(field: str, form: ElementFormat) -> bool:
-    if not field or len(field) > form.longest or (form.fixed and len(field) != form.longest):
+    if not field or len(field) > form.max_chars or (form.is_fixed_length and len(field) != form.max_chars):
         return False
-    if form.digits:
+    if form.is_numeric:
         return field.isascii() and field.isdigit()
     return all("!" <= c <= "~" for c in field)  # GS1 character set 82 is a part of it

@@ -79,7 +79,7 @@ class Permission:
 
 
 def permission_refusal(
-    permission: Permission | None, promise: DeliveryOrder, *, zone: ZoneInfo, utc: datetime
+    permission: Permission | None, order: DeliveryOrder, *, zone: ZoneInfo, utc: datetime
 ) -> Refusal | None:
     """Return why the owner's permission does not allow this order at `utc`, or None."""
     if permission is None:
@@ -92,15 +92,15 @@ def permission_refusal(
             return Refusal.AWAITING_PERMISSION
         case PermissionStatus.GRANTED:
             pass
-    if terms.expires is not None and max(utc, promise.end) > terms.expires:
+    if terms.expires is not None and max(utc, order.end) > terms.expires:
         return Refusal.BRAND_NOT_PERMITTED
-    if promise.by_hub and not terms.hub_signed:
+    if order.by_hub and not terms.hub_signed:
         return Refusal.HUB_SIGNED_NOT_PERMITTED
-    if promise.entrance not in terms.entrances or promise.place not in terms.places:
+    if order.entrance not in terms.entrances or order.place not in terms.places:
         return Refusal.BRAND_NOT_PERMITTED
-    if promise.carrier not in terms.carriers:
+    if order.carrier not in terms.carriers:
         return Refusal.CARRIER_NOT_PERMITTED
-    if not is_within_terms(promise.start, promise.end, terms, zone=zone):
+    if not is_within_terms(order.start, order.end, terms, zone=zone):
         return Refusal.OUTSIDE_WINDOW
     return None
 

@@ -1,4 +1,4 @@
-"""A delivery as a retailer promises it and sees it: the claims of a signed message, the stored promise, the result.
+"""Defines a delivery order: the claims of a signed message, the stored order, and the result for the retailer.
 
 The wire models are strict: unknown keys, wrong types, and times that are not RFC 3339 with an offset are refused.
 """
@@ -103,7 +103,7 @@ Seconds = Annotated[int, Field(ge=0, le=2**33)]  # since 1970 (RFC 7519 NumericD
 
 
 class WireModel(BaseModel):
-    """What travels: frozen, strict, nothing unknown in it."""
+    """A message on the wire: frozen, strict, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -122,7 +122,7 @@ class Window(WireModel):
 
 
 class DeliveryBody(WireModel):
-    """What is promised. No parcels yet: `awaiting_label`."""
+    """The content of an order. Without parcels the delivery is `awaiting_label`."""
 
     id: Id
     version: Version
@@ -136,19 +136,19 @@ class DeliveryBody(WireModel):
 
 
 class Offer(DeliveryBody):
-    """A delivery is promised."""
+    """A brand places an order."""
 
     do: Literal["offer"] = "offer"
 
 
 class Update(DeliveryBody):
-    """The promise anew, whole, under a higher version."""
+    """A brand replaces the whole order under a higher version."""
 
     do: Literal["update"] = "update"
 
 
 class Cancel(WireModel):
-    """The promise is withdrawn; before any reservation of an opening this wins."""
+    """A brand withdraws the order, unless an opening is reserved for it already."""
 
     do: Literal["cancel"] = "cancel"
     id: Id
@@ -217,7 +217,7 @@ def order_of(brand: str, offer: DeliveryBody) -> DeliveryOrder:
 
 
 class State(StrEnum):
-    """A delivery, as a retailer sees it."""
+    """The state of a delivery, as a retailer sees it."""
 
     AWAITING_LABEL = auto()
     AWAITING_PERMISSION = auto()
@@ -234,7 +234,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUsage:
-    """What visits have made of an order.
+    """The effect of past visits on an order.
 
     `used` openings are reserved or consumed; `withdrawals` of the bolt were reserved and may have been sent.
     """
@@ -255,7 +255,7 @@ class OrderStatus:
     reason: str | None = None
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Return whether time alone can no longer change the state."""
         return self.state in _FINAL_STATES
 
@@ -266,34 +266,34 @@ _FINAL_STATES = frozenset(
 
 
 def order_status(
-    promise: DeliveryOrder, usage: OrderUsage, objection: str | None, *, pending: bool, utc: datetime | None
+    order: DeliveryOrder, usage: OrderUsage, refusal: str | None, *, pending: bool, utc: datetime | None
 ) -> OrderStatus:
     """Derive the state of an order.
 
-    `objection`: why the permission refuses it. `utc`: trusted time; without it (None) nothing opens and nothing
+    `refusal`: why the permission refuses it. `utc`: trusted time; without it (None) nothing opens and nothing
     expires.
     """
-    if promise.cancelled:
+    if order.cancelled:
         return OrderStatus(state=State.CANCELLED)
     if usage.visiting:
         return OrderStatus(state=State.VISITING)
     ended = _final_status(usage.outcomes)
     if ended is not None:
         return ended
-    if utc is not None and utc >= promise.end:
+    if utc is not None and utc >= order.end:
         return OrderStatus(state=State.EXPIRED)
-    if objection is not None:
-        return OrderStatus(state=State.REFUSED, reason=objection)
-    if not promise.parcels:
+    if refusal is not None:
+        return OrderStatus(state=State.REFUSED, reason=refusal)
+    if not order.parcels:
         return OrderStatus(state=State.AWAITING_LABEL)
     if pending:
         return OrderStatus(state=State.AWAITING_PERMISSION)
-    opened = utc is not None and utc >= promise.start
+    opened = utc is not None and utc >= order.start
     return OrderStatus(state=State.WINDOW_OPEN if opened else State.SCHEDULED)
 
 
 def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
-    """Return the best outcome; a refused visit ends nothing, and a later visit counts too."""
+    """Return the best outcome of several visits. A refused visit does not end a delivery."""
     if Outcome.DELIVERED in outcomes:
         return OrderStatus(state=State.DELIVERED)
     if Outcome.PARTLY_DELIVERED in outcomes:
@@ -305,11 +305,12 @@ def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
 
 
 class DeliveryResult(WireModel):
-    """One message on `perron/deliveries/result`: what became of a delivery or of a signed message.
+    """One message on `perron/deliveries/result`: the result of a delivery or of a signed message.
 
-    With `answers` (the message's `jti`) it is the answer to that message; `accepted` says whether it counts, `code`
-    is the stable reason why not. `token_sha256` names the message by its bytes, also where nothing of it is believed.
-    `house` is apart from the parcels. `lacking`: why the entrance is not ready, empty when it is, None when not asked.
+    With `answers` (the message's `jti`) it answers that message; `accepted` says whether the box accepts it, `code` is
+    the stable reason of a rejection. `token_sha256` identifies the message by its bytes, also if it is rejected.
+    `house` is how the visit left the door. `lacking`: why the entrance is not ready, empty if it is, None if it was not
+    checked.
     """
 
     box: Id

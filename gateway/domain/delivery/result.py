@@ -1,6 +1,6 @@
 """Defines what a visit reports about a delivery: a scan's refusal, the parcels' outcome, and how the door was left.
 
-The box tells retailers these values, so the hub knows them too; it knows nothing else of a visit.
+The box reports these values to retailers, so the hub knows them; it knows nothing else about a visit.
 """
 
 from enum import StrEnum, auto
@@ -11,9 +11,7 @@ class Refusal(StrEnum):
 
     OUTSIDE_WINDOW = auto()
     UNKNOWN_CODE = auto()
-    CODE_OF_SEVERAL = (
-        auto()
-    )  # several brands that may come in now announced it, and the code does not decide between them
+    CODE_OF_SEVERAL = auto()  # several permitted brands announced it, and the code does not decide between them
     ALREADY_USED = auto()
     EXPIRED = auto()
     CANCELLED = auto()
@@ -38,7 +36,7 @@ class Refusal(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of the visit's parcels; set once."""
+    """The result of the visit's parcels; set once."""
 
     DELIVERED = auto()
     PARTLY_DELIVERED = auto()

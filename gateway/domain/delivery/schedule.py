@@ -24,15 +24,15 @@ class EntranceAgenda:
     """What an entrance must do now, and when to compute it again.
 
     `expecting`: a window is open or near. `ring`: the cameras' ring buffer must run; `ring_until`: and, as far as is
-    known, until then. `checks`: deliveries whose readiness must be checked now. `next`: nothing changes before this
-    instant unless a delivery, a permission or a visit does; None: no change is known.
+    known, until then. `checks`: deliveries whose readiness must be checked now. `next_change_at`: nothing changes
+    before this instant unless a delivery, a permission or a visit does; None: no change is known.
     """
 
     expecting: bool
     ring: bool
     ring_until: datetime | None
     checks: tuple[VisitDelivery, ...]
-    next: datetime | None
+    next_change_at: datetime | None
 
 
 def build_agenda(
@@ -46,7 +46,9 @@ def build_agenda(
     welcome = [e for e in expected if e.delivery.refusal is None and e.delivery.end > now.utc]
     lingers = None if locked_at is None or now.utc >= locked_at + after else locked_at + after
     if not now.trusted:
-        return EntranceAgenda(expecting=False, ring=lingers is not None, ring_until=lingers, checks=(), next=lingers)
+        return EntranceAgenda(
+            expecting=False, ring=lingers is not None, ring_until=lingers, checks=(), next_change_at=lingers
+        )
     open_or_near = [e.delivery for e in welcome if e.delivery.start - near <= now.utc]
     ends = [d.end for d in open_or_near] + ([lingers] if lingers is not None else [])
     coming = [
@@ -63,7 +65,9 @@ def build_agenda(
         ring=bool(ends),
         ring_until=max(ends, default=None),
         checks=tuple(e.delivery for e in welcome if _is_check_due(e, now.utc)),
-        next=min((i for i in [*coming, *([lingers] if lingers is not None else [])] if i > now.utc), default=None),
+        next_change_at=min(
+            (i for i in [*coming, *([lingers] if lingers is not None else [])] if i > now.utc), default=None
+        ),
     )
 
 

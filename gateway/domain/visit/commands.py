@@ -5,6 +5,9 @@ The runtime commits the new state before it performs any command that increases 
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from typing import Annotated
+
+from pydantic import Field
 
 from devices.commands import Light, Sound
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
@@ -73,7 +76,7 @@ class AnswerScan:
 
     scan: str
     scanner: str
-    word: ScanAnswer
+    answer: ScanAnswer
     refusal: Refusal | None = None
 
 
@@ -108,7 +111,7 @@ class Lock:
     """Throw the bolt; `n` numbers the tries in this part of the visit."""
 
     visit: str
-    n: int
+    attempt: int
     life: float
 
 
@@ -117,7 +120,7 @@ class CloseGarageDoor:
     """Close the garage door; `n` counts the tries since it opened. `life` as in `Unlock`."""
 
     visit: str
-    n: int
+    attempt: int
     life: float
 
 
@@ -185,7 +188,7 @@ class ShowSignal:
 class NotifyOwner:
     """Notify the owner. `picture`: with a new picture from the camera that sees the courier."""
 
-    saying: Notification
+    notification: Annotated[Notification, Field(alias="saying")]  # the name in stored messages
     delivery: str | None = None
     visit: str | None = None
     detail: str = ""
@@ -230,7 +233,7 @@ class ReportDoorResult:
 
     visit: str
     delivery: str
-    house: DoorResult
+    door_result: DoorResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ CRITICAL_BATTERY_PERCENT = 10  # percent: such a battery may withdraw the bolt a
 OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
 
 
-def locked(state: Entrance) -> bool:
+def is_locked(state: Entrance) -> bool:
     """Return whether the bolt is proven locked: it answered "locked" to a query after the last bad news.
 
     Only this may be shown as locked.
@@ -21,34 +21,34 @@ def locked(state: Entrance) -> bool:
     return state.bolt.proven and state.bolt.value is LockState.LOCKED
 
 
-def closed(state: Entrance) -> bool:
+def is_closed(state: Entrance) -> bool:
     """Return whether the door is proven closed."""
     return state.door.proven and state.door.value is DoorState.CLOSED
 
 
-def unobstructed(state: Entrance) -> bool:
+def is_unobstructed(state: Entrance) -> bool:
     """Return whether a garage door's way is proven free; without a beam it never is."""
     return state.obstruction.proven and state.obstruction.value is Obstruction.CLEAR
 
 
-def door_open(state: Entrance) -> bool:
+def is_door_open(state: Entrance) -> bool:
     """Return whether the door was last seen open; bad news needs no proof."""
     return state.door.value in OPEN_DOOR_STATES
 
 
-def bolt_out_with_the_door_open(state: Entrance) -> bool:
+def is_bolt_thrown_with_door_open(state: Entrance) -> bool:
     """Return whether the bolt seems out with the door open; only a query can prove it."""
-    return door_open(state) and state.bolt.value is LockState.LOCKED
+    return is_door_open(state) and state.bolt.value is LockState.LOCKED
 
 
-def openable(state: Entrance) -> bool:
+def is_openable(state: Entrance) -> bool:
     """Return whether the door can be opened from outside: with a fixed knob only while the latch is pulled."""
     return state.bolt.value is LockState.UNLATCHED or (
         state.bolt.value is LockState.UNLOCKED and not state.rules.unlatch
     )
 
 
-def filmed(state: Entrance) -> bool:
+def is_filmed(state: Entrance) -> bool:
     """Return whether every required camera is live and its running clip is on disk."""
     return bool(state.rules.cameras) and all(
         name in state.cameras and state.cameras[name].live and state.cameras[name].recording
@@ -56,12 +56,12 @@ def filmed(state: Entrance) -> bool:
     )
 
 
-def courier_seen(state: Entrance) -> bool:
+def is_courier_seen(state: Entrance) -> bool:
     """Return whether all is filmed and the cameras that see the courier have moving pictures.
 
     An empty dark hall is not a fault.
     """
-    return filmed(state) and all(state.cameras[name].moving for name, sees in state.rules.cameras.items() if sees)
+    return is_filmed(state) and all(state.cameras[name].moving for name, sees in state.rules.cameras.items() if sees)
 
 
 def has_unlock_intent(state: Entrance) -> bool:
@@ -74,12 +74,12 @@ def is_explained(state: Entrance) -> bool:
     return has_unlock_intent(state) or state.grace_visit is not None
 
 
-def unlock_unanswered(state: Entrance) -> bool:
+def is_unlock_unanswered(state: Entrance) -> bool:
     """Return whether the lock may still obey an unlock, of the running or the last visit, that no report answered."""
-    return (state.visit is not None and state.visit.unlock_unanswered) or unlock_held(state)
+    return (state.visit is not None and state.visit.unlock_unanswered) or is_unlock_held(state)
 
 
-def unlock_held(state: Entrance) -> bool:
+def is_unlock_held(state: Entrance) -> bool:
     """Return whether a visit ended and its unlock, which no report answered, may still act.
 
     Until it cannot, the entrance is not ready: the gateway sends no second unlock beside it.
@@ -87,17 +87,17 @@ def unlock_held(state: Entrance) -> bool:
     return state.grace_visit is not None and state.grace_visit.unlock_unanswered
 
 
-def explained_only_by_unlock(state: Entrance) -> bool:
+def is_explained_only_by_unlock(state: Entrance) -> bool:
     """Return whether only an unanswered unlock keeps the grace: use by hand is then the household's own."""
-    return unlock_held(state) and Timer.WATCH not in state.timers
+    return is_unlock_held(state) and Timer.WATCH not in state.timers
 
 
-def before_intent(state: Entrance) -> bool:
+def is_before_intent(state: Entrance) -> bool:
     """Return whether a visit runs that has no unlock intent yet."""
     return state.visit is not None and state.visit.phase in BEFORE_INTENT
 
 
-def cold_enough(state: Entrance, delivery: VisitDelivery) -> bool:
+def is_cold_enough(state: Entrance, delivery: VisitDelivery) -> bool:
     """Return whether the fridge is proven cold enough; a delivery without a cold chain always passes."""
     if delivery.cold_max_c is None:
         return True
@@ -105,14 +105,14 @@ def cold_enough(state: Entrance, delivery: VisitDelivery) -> bool:
     return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c
 
 
-def too_warm(state: Entrance, delivery: VisitDelivery) -> bool:
+def is_too_warm(state: Entrance, delivery: VisitDelivery) -> bool:
     """Return whether the fridge is known to be too warm; an unknown temperature is neither this nor cold enough."""
     fridge = state.fridges.get(delivery.place)
     known = fridge is not None and fridge.temp_c is not None
-    return known and not cold_enough(state, delivery)
+    return known and not is_cold_enough(state, delivery)
 
 
-def fridge_open(state: Entrance, delivery: VisitDelivery) -> bool:
+def is_fridge_open(state: Entrance, delivery: VisitDelivery) -> bool:
     """Whether the fridge at the delivery's place stands open."""
     fridge = state.fridges.get(delivery.place)
     return fridge is not None and fridge.door in OPEN_DOOR_STATES
@@ -131,17 +131,17 @@ def batteries_at(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
     return tuple(f"battery:{role}" for role in ("lock", "door") if state.batteries.get(role) is level)
 
 
-def in_window(delivery: VisitDelivery, now: Now) -> bool:
+def is_in_window(delivery: VisitDelivery, now: Now) -> bool:
     """Return whether now is in the window, which does not include its end."""
     return delivery.start <= now.utc < delivery.end
 
 
-def paused(state: Entrance, now: Now) -> bool:
+def is_paused(state: Entrance, now: Now) -> bool:
     """Return whether a pause of the household holds now; without trusted time this is a guess, and nothing opens."""
     return any(pause.start <= now.utc < pause.end for pause in state.pauses)
 
 
-def closed_to(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
+def is_closed_to(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
     """Return whether a stop or pauses cover all that is left of the delivery's window."""
     free = max(delivery.start, now.utc)  # the first instant that no known pause covers
     for pause in sorted(state.pauses, key=lambda pause: pause.start):
@@ -150,25 +150,25 @@ def closed_to(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
     return state.stopped or free >= delivery.end
 
 
-def household_present(state: Entrance, now: Now) -> bool:
+def is_household_present(state: Entrance, now: Now) -> bool:
     """Return whether the household is present: by its statement, an open or hand-unlocked door, or recent hand use."""
     by_hand = state.by_hand and state.bolt.value in NOT_LOCKED
     recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
-    return state.somebody_home or presence.somebody_home(state) or by_hand or recent or door_open(state)
+    return state.somebody_home or presence.is_somebody_home(state) or by_hand or recent or is_door_open(state)
 
 
-def ready(state: Entrance) -> bool:
+def is_ready(state: Entrance) -> bool:
     """Return whether everything is ready except the clock and the cameras, which run only near a window.
 
     A critical battery is a reason to keep the door shut: it may withdraw the bolt and not throw it again.
     """
-    good = locked(state) and closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
+    good = is_locked(state) and is_closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
     surroundings = (
-        presence.all_known(state)
-        and presence.no_siren(state)
-        and (unobstructed(state) or not state.rules.obstruction_sensor)
+        presence.is_presence_known(state)
+        and presence.is_siren_off(state)
+        and (is_unobstructed(state) or not state.rules.obstruction_sensor)
     )
-    return good and surroundings and state.incident is None and not state.safe_mode and not unlock_held(state)
+    return good and surroundings and state.incident is None and not state.safe_mode and not is_unlock_held(state)
 
 
 def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:
@@ -185,7 +185,7 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now) -> Refusal | No
         return Refusal.WRONG_ENTRANCE
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
-    if paused(state, now):
+    if is_paused(state, now):
         return Refusal.PAUSED
     if delivery.refusal is not None:
         return delivery.refusal
@@ -193,12 +193,12 @@ def may_open(state: Entrance, delivery: VisitDelivery, now: Now) -> Refusal | No
         return Refusal.ALREADY_USED
     if not now.trusted:
         return Refusal.CLOCK_UNTRUSTED
-    if not in_window(delivery, now):
+    if not is_in_window(delivery, now):
         return Refusal.OUTSIDE_WINDOW
-    if household_present(state, now):
+    if is_household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    if not ready(state) or walk_test_refuses(state, delivery):
+    if not is_ready(state) or walk_test_refuses(state, delivery):
         return Refusal.NOT_READY
-    if not cold_enough(state, delivery):
+    if not is_cold_enough(state, delivery):
         return Refusal.FRIDGE_TOO_WARM
     return None

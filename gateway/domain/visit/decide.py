@@ -33,16 +33,16 @@ from gateway.domain.visit import (
 )
 from gateway.domain.visit.conditions import (
     NOT_LOCKED,
-    closed,
-    courier_seen,
-    door_open,
-    filmed,
     has_unlock_intent,
-    locked,
+    is_closed,
+    is_courier_seen,
+    is_door_open,
+    is_filmed,
+    is_locked,
+    is_openable,
+    is_too_warm,
+    is_unlock_held,
     may_open,
-    openable,
-    too_warm,
-    unlock_held,
 )
 from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
@@ -68,7 +68,7 @@ def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tupl
         RuntimeError: a bug: the rules do not come to rest, or a visit would have no deadline.
     """
     step = Step(state, now)
-    absorb(step, event)
+    apply_event(step, event)
     for _ in range(MAX_ROUNDS):
         before = step.state
         settle(step)
@@ -90,10 +90,10 @@ def _check_rest(step: Step) -> None:
 # ---- events into facts ----------------------------------------------------------------------------------------------
 
 
-def absorb(step: Step, event: e.Event) -> None:
+def apply_event(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
     if isinstance(event, facts.DeviceEvent):
-        facts.absorb(step, event)
+        facts.apply_event(step, event)
         return
     if isinstance(event, HouseholdEvent):
         _on_household_event(step, event)
@@ -102,7 +102,7 @@ def absorb(step: Step, event: e.Event) -> None:
         case e.Restarted(safe_mode=safe_mode):
             restart.on_restart(step, safe_mode=safe_mode)
         case e.PresenceReported() | e.AlarmPanelReported():
-            presence.absorb(step, event)
+            presence.apply_event(step, event)
         case e.BellPressed():
             garage.courier_reports_left(step)
         case e.LockFailed():
@@ -239,7 +239,7 @@ def _settle_entrance(step: Step) -> None:
     if step.timer_expired(Timer.SIGNAL):
         if step.state.visit is None:
             step.emit(transitions.DARK)
-        step.clear_timer(Timer.SIGNAL)
+        step.clear_timers(Timer.SIGNAL)
     intrusion.settle_incident(step)
     safemode.settle(step)
     lock_request.settle(step)
@@ -257,24 +257,24 @@ def _query_unproven(step: Step) -> None:
     """
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # relocking sends its own queries
-    held, good = unlock_held(state), locked(state) and closed(state)
+    held, good = is_unlock_held(state), is_locked(state) and is_closed(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
     if state.broker_session is None or relocks or not (held or (matters and not good)):
-        step.clear_timer(Timer.PROBE)
+        step.clear_timers(Timer.PROBE)
         return
     if step.timer_expired(Timer.PROBE):
-        if held or not locked(state):
+        if held or not is_locked(state):
             step.query("lock")
-        if not closed(state):
+        if not is_closed(state):
             step.query("door")
-        step.clear_timer(Timer.PROBE)
+        step.clear_timers(Timer.PROBE)
     if not step.timer_is_set(Timer.PROBE):
         step.set_timer(Timer.PROBE, state.rules.held_probe if good else state.rules.timing.probe)
 
 
 def _alarm_warm_fridge(step: Step) -> None:
     """Raise an alarm at once, and once, if the cold chain breaks while the courier is inside."""
-    if has_unlock_intent(step.state) and not step.visit.warm_notified and too_warm(step.state, step.visit.delivery):
+    if has_unlock_intent(step.state) and not step.visit.warm_notified and is_too_warm(step.state, step.visit.delivery):
         step.emit(c.RaiseAlarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
         step.visit = replace(step.visit, warm_notified=True)
 
@@ -284,15 +284,15 @@ def _before_intent(step: Step) -> None:
     _watch_bell_and_cameras(step)
     visit = step.visit
     refusal = _reason_to_end(step)
-    if visit.attended or door_open(step.state):
+    if visit.attended or is_door_open(step.state):
         transitions.end_attended(step)
     elif refusal is not None:
         transitions.refuse(step, refusal)
-    elif _still_ringing(step):
+    elif _is_still_ringing(step):
         return
-    elif not (visit.bell_confirmed and _courier_filmed(step)):
-        step.clear_timer(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
-    elif _awaits_approval(step):
+    elif not (visit.bell_confirmed and _is_courier_filmed(step)):
+        step.clear_timers(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
+    elif _on_awaited_approval(step):
         if visit.phase is Phase.RINGING:
             step.transition(Phase.APPROVING, {Timer.APPROVAL: step.state.rules.timing.approval})
     else:
@@ -303,24 +303,24 @@ def _before_intent(step: Step) -> None:
             transitions.refuse(step, no)
 
 
-def _still_ringing(step: Step) -> bool:
+def _is_still_ringing(step: Step) -> bool:
     return step.timer_is_set(Timer.RING) and not step.timer_expired(Timer.RING)
 
 
-def _courier_filmed(step: Step) -> bool:
+def _is_courier_filmed(step: Step) -> bool:
     """Return whether the cameras record the courier.
 
     Films run at any time; moving pictures of the courier are required only just before the bolt moves.
     """
-    waits = _still_ringing(step) or _awaits_approval(step)
-    return filmed(step.state) if waits else courier_seen(step.state)
+    waits = _is_still_ringing(step) or _on_awaited_approval(step)
+    return is_filmed(step.state) if waits else is_courier_seen(step.state)
 
 
 def _watch_bell_and_cameras(step: Step) -> None:
     if step.visit.bell_confirmed:
-        step.clear_timer(Timer.BELL)
-    if _courier_filmed(step):
-        step.clear_timer(Timer.CAMERA)
+        step.clear_timers(Timer.BELL)
+    if _is_courier_filmed(step):
+        step.clear_timers(Timer.CAMERA)
     elif not step.timer_is_set(Timer.CAMERA):
         step.set_timer(Timer.CAMERA, step.state.rules.timing.live)
 
@@ -341,25 +341,25 @@ def _reason_to_end(step: Step) -> Refusal | None:
     return None
 
 
-def _awaits_approval(step: Step) -> bool:
+def _on_awaited_approval(step: Step) -> bool:
     return step.visit.delivery.needs_yes and step.visit.approved is None
 
 
 def _unlocking(step: Step) -> None:
     """Exactly one unlock was sent; wait until the lock itself reports the result."""
     state, visit = step.state, step.visit
-    if door_open(state):
-        transitions.go_inside(step)
+    if is_door_open(state):
+        transitions.begin_inside(step)
     elif visit.not_sent is not None:
-        transitions.give_back_unsent(step, REFUSAL_OF_UNSENT[visit.not_sent])
+        transitions.release_unsent_opening(step, REFUSAL_OF_UNSENT[visit.not_sent])
     elif visit.jammed:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
         step.visit = replace(visit, jammed=False, jam_notified=True)
-        transitions.give_up(step, Refusal.NOT_READY)
+        transitions.end_visit_unopened(step, Refusal.NOT_READY)
     elif state.stopped:
-        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif openable(state):
-        transitions.let_in(step)
+        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)
+    elif is_openable(state):
+        transitions.confirm_opened(step)
     elif lock_errors.on_unlock_refused(step):
         return
     elif step.timer_expired(Timer.ANSWER) and not visit.queried:
@@ -370,26 +370,26 @@ def _unlocking(step: Step) -> None:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
         transitions.record_outcome(step, Outcome.UNKNOWN)
         transitions.consume_opening(step)
-        transitions.give_up(step, Refusal.NOT_READY)
+        transitions.end_visit_unopened(step, Refusal.NOT_READY)
 
 
 def _unlocked(step: Step) -> None:
     """The courier may open the door; if nobody does, lock it again."""
-    if door_open(step.state):
-        transitions.go_inside(step)
+    if is_door_open(step.state):
+        transitions.begin_inside(step)
     elif step.state.stopped:
-        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif locked(step.state) or step.timer_expired(Timer.NEVER):
+        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)
+    elif is_locked(step.state) or step.timer_expired(Timer.NEVER):
         transitions.wait_then_lock(step, 0)
 
 
 def _locked_again(step: Step) -> None:
     """Post-roll, then close the film, then seal; each has its deadline."""
     visit = step.visit
-    if door_open(step.state) or step.state.bolt.value in NOT_LOCKED:
+    if is_door_open(step.state) or step.state.bolt.value in NOT_LOCKED:
         if not visit.filming:
             film.begin_next_part(step)
-        transitions.wait_then_lock(step, late.seconds_before_relock(step))
+        transitions.wait_then_lock(step, late.relock_delay_s(step))
     elif step.timer_expired(Timer.POST_ROLL):
         film.end(step)
     elif visit.sealing and step.timer_expired(Timer.SEAL):

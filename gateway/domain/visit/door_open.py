@@ -4,7 +4,7 @@ from devices.reports import DoorState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import garage, transitions
-from gateway.domain.visit.conditions import bolt_out_with_the_door_open, door_open, locked
+from gateway.domain.visit.conditions import is_bolt_thrown_with_door_open, is_door_open, is_locked
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
 
@@ -15,25 +15,25 @@ def settle(step: Step) -> None:
     if step.visit.phase is not Phase.INSIDE:
         return
     state, visit = step.state, step.visit
-    if bolt_out_with_the_door_open(state):
+    if is_bolt_thrown_with_door_open(state):
         if _bolt_out_proven(step):
-            transitions.hand_over(step, c.AlarmCode.BOLT_IN_THE_AIR)
+            transitions.hand_over_to_owner(step, c.AlarmCode.BOLT_IN_THE_AIR)
             return
     else:
-        step.clear_timer(Timer.AIR)
-    if state.stopped and door_open(state) and not visit.stop_notified:
+        step.clear_timers(Timer.AIR)
+    if state.stopped and is_door_open(state) and not visit.stop_notified:
         step.emit(
             transitions.LEAVE,
             c.RaiseAlarm(code=c.AlarmCode.STOPPED_INSIDE),
             c.NotifyOwner(
-                saying=c.Notification.STOPPED_INSIDE, delivery=visit.delivery.id, visit=visit.id, picture=True
+                notification=c.Notification.STOPPED_INSIDE, delivery=visit.delivery.id, visit=visit.id, picture=True
             ),
         )
         step.visit = replace(visit, stop_notified=True)
     elif step.timer_expired(Timer.OPEN_LONG):
         _notify_open_too_long(step)
     elif not _on_closed(step):
-        step.clear_timer(Timer.STABLE)
+        step.clear_timers(Timer.STABLE)
     elif not step.timer_is_set(Timer.STABLE):
         step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + state.rules.timing.stable - step.now.mono))
     elif step.timer_expired(Timer.STABLE):
@@ -53,13 +53,13 @@ def _bolt_out_proven(step: Step) -> bool:
     """
     state, rules = step.state, step.state.rules
     if not step.timer_is_set(Timer.AIR) or step.timer_expired(Timer.AIR):
-        if step.timer_is_set(Timer.AIR) and locked(state) and not rules.door_answers:
+        if step.timer_is_set(Timer.AIR) and is_locked(state) and not rules.door_answers:
             return True
         step.invalidate("lock")
         step.query("lock")
         step.set_timer(Timer.AIR, 2 * rules.latency)
         return False
-    if not (locked(state) and rules.door_answers):
+    if not (is_locked(state) and rules.door_answers):
         return False
     if state.door.answered_query_id > state.bolt.answered_query_id:
         return True
@@ -77,7 +77,7 @@ def _notify_open_too_long(step: Step) -> None:
             step.emit(
                 c.RaiseAlarm(code=c.AlarmCode.DOOR_LEFT_OPEN),
                 c.NotifyOwner(
-                    saying=c.Notification.DOOR_OPEN, delivery=visit.delivery.id, visit=visit.id, picture=True
+                    notification=c.Notification.DOOR_OPEN, delivery=visit.delivery.id, visit=visit.id, picture=True
                 ),
             )
         step.visit = replace(visit, open_notifications=visit.open_notifications + 1)

@@ -10,7 +10,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit import batteries, intrusion, presence
 from gateway.domain.visit import events as e
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.conditions import door_open, has_unlock_intent
+from gateway.domain.visit.conditions import has_unlock_intent, is_door_open
 from gateway.domain.visit.state import CameraState, Entrance, Fact, Obstruction, Phase, T
 from gateway.domain.visit.step import Step
 
@@ -37,7 +37,7 @@ DeviceEvent = (
 )
 
 
-def absorb(step: Step, event: DeviceEvent) -> None:
+def apply_event(step: Step, event: DeviceEvent) -> None:
     """Update the facts from one event of a device or of its link."""
     match event:
         case e.BrokerUp(session=session):
@@ -163,7 +163,7 @@ def _on_door_report(step: Step, event: e.DoorReported) -> None:
         return
     door = update_fact(step, old, door_said, context)
     step.state = replace(step.state, door=door)
-    unclear = door_said is not DoorState.CLOSED and not door_open(step.state)
+    unclear = door_said is not DoorState.CLOSED and not is_door_open(step.state)
     if _has_sequence_gap(old, context) or unclear:
         _break_observation(step)
     intrusion.on_door_moved(step, old.value, context)

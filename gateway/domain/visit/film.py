@@ -40,7 +40,7 @@ def end(step: Step) -> None:
     visit = step.visit
     step.emit(StopRecording(visit=visit.id, part=visit.part, keep=True))
     step.visit = replace(visit, filming=False)
-    step.clear_timer(Timer.POST_ROLL)
+    step.clear_timers(Timer.POST_ROLL)
     step.set_timer(Timer.SEAL, step.state.rules.timing.film_closes)
 
 

@@ -16,7 +16,7 @@ declares at enrolment that the opener reverses by itself on an obstacle; nothing
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, CloseGarageDoor
-from gateway.domain.visit.conditions import door_open, unobstructed
+from gateway.domain.visit.conditions import is_door_open, is_unobstructed
 from gateway.domain.visit.state import ClosingStep, Obstruction, Phase, Timer
 from gateway.domain.visit.step import Step
 
@@ -41,12 +41,12 @@ def settle(step: Step) -> None:
     if not rules.garage_door:
         return
     if visit.open_notifications > rules.left_open:
-        transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
-    elif not (rules.obstruction_sensor and visit.courier_left and door_open(step.state)):
+        transitions.hand_over_to_owner(step, AlarmCode.DOOR_LEFT_OPEN)
+    elif not (rules.obstruction_sensor and visit.courier_left and is_door_open(step.state)):
         if visit.closing is not ClosingStep.NOT:
             step.visit = replace(visit, closing=ClosingStep.NOT)
-            step.clear_timer(Timer.CLOSE)
-            if door_open(step.state):
+            step.clear_timers(Timer.CLOSE)
+            if is_door_open(step.state):
                 step.emit(transitions.INSIDE)
     else:
         _advance(step)
@@ -56,18 +56,18 @@ def _advance(step: Step) -> None:
     rules = step.state.rules
     match step.visit.closing:
         case ClosingStep.NOT if step.visit.close_commands >= rules.tries:
-            transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
+            transitions.hand_over_to_owner(step, AlarmCode.DOOR_LEFT_OPEN)
         case ClosingStep.NOT:
             _query(step, ClosingStep.ASKED)
-        case ClosingStep.ASKED if unobstructed(step.state):
+        case ClosingStep.ASKED if is_unobstructed(step.state):
             step.emit(transitions.LEAVE)
             _set_step(step, ClosingStep.WARNED, rules.warning)
         case ClosingStep.WARNED if step.timer_expired(Timer.CLOSE):
             _query(step, ClosingStep.ASKED_AGAIN)
-        case ClosingStep.ASKED_AGAIN if unobstructed(step.state):
+        case ClosingStep.ASKED_AGAIN if is_unobstructed(step.state):
             _send_down(step)
         case ClosingStep.SENT if step.timer_expired(Timer.CLOSE) and step.visit.close_commands >= rules.tries:
-            transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
+            transitions.hand_over_to_owner(step, AlarmCode.DOOR_LEFT_OPEN)
         case ClosingStep.ASKED | ClosingStep.ASKED_AGAIN | ClosingStep.SENT if step.timer_expired(Timer.CLOSE):
             _set_step(step, ClosingStep.WAITING, rules.timing.probe)
         case ClosingStep.WAITING if step.timer_expired(Timer.CLOSE):
@@ -85,7 +85,7 @@ def _query(step: Step, closing: ClosingStep) -> None:
 def _send_down(step: Step) -> None:
     n = step.visit.close_commands + 1
     step.visit = replace(step.visit, close_commands=n)
-    step.emit(CloseGarageDoor(visit=step.visit.id, n=n, life=step.state.rules.timing.command_life))
+    step.emit(CloseGarageDoor(visit=step.visit.id, attempt=n, life=step.state.rules.timing.command_life))
     _set_step(step, ClosingStep.SENT, step.state.rules.closing)
 
 

@@ -8,13 +8,13 @@ from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRe
 from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     OPEN_DOOR_STATES,
-    before_intent,
-    closed,
-    door_open,
-    explained_only_by_unlock,
+    is_before_intent,
+    is_closed,
+    is_door_open,
     is_explained,
-    locked,
-    unlock_unanswered,
+    is_explained_only_by_unlock,
+    is_locked,
+    is_unlock_unanswered,
 )
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
@@ -49,7 +49,7 @@ def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
             _unlock_obeyed(step)
     elif report.source in AUTOMATIC_SOURCES or _lock_requested(step):
         return
-    if is_explained(step.state) and not (hand and explained_only_by_unlock(step.state)):
+    if is_explained(step.state) and not (hand and is_explained_only_by_unlock(step.state)):
         return
     if not hand:
         if report.bolt in NOT_LOCKED and before not in NOT_LOCKED:
@@ -90,35 +90,35 @@ def _by_hand(step: Step, report: LockReport) -> bool:
     A named user or the manufacturer's app counts as the household; a lock that names no source does too, unless all are
     away. While an unlock of the gateway may still act, only a source that is known to be a hand counts.
     """
-    if unlock_unanswered(step.state):
+    if is_unlock_unanswered(step.state):
         return report.source in MANUAL_SOURCES
     if report.user is not None:
         return True
     if report.source is OperationSource.UNSPECIFIED:
-        return not presence.household_away(step.state)
+        return not presence.is_household_away(step.state)
     return report.source is not OperationSource.REMOTE
 
 
 def _on_manual_use(step: Step, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
-    if before_intent(step.state):
+    if is_before_intent(step.state):
         step.visit = replace(step.visit, attended=True)
-    if unlocked and presence.household_away(step.state):
+    if unlocked and presence.is_household_away(step.state):
         step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
     elif unlocked:
         step.emit(LogNote(what="household_use"))
 
 
-def on_door_moved(step: Step, before: DoorState, heard: e.ReportContext) -> None:
+def on_door_moved(step: Step, before: DoorState, context: e.ReportContext) -> None:
     """Judge a door's new position; query a door that opens while the bolt is locked before calling it forced.
 
     If a query finds a door closed, the time at which it closed is unknown.
     """
     by_hand = step.state.by_hand and step.state.bolt.value in NOT_LOCKED
-    if is_explained(step.state) and not (by_hand and explained_only_by_unlock(step.state)):
+    if is_explained(step.state) and not (by_hand and is_explained_only_by_unlock(step.state)):
         return
-    opens = before is DoorState.CLOSED and door_open(step.state)
-    closes = before in OPEN_DOOR_STATES and step.state.door.value is DoorState.CLOSED and heard.answers is None
+    opens = before is DoorState.CLOSED and is_door_open(step.state)
+    closes = before in OPEN_DOOR_STATES and step.state.door.value is DoorState.CLOSED and context.answers is None
     if opens and step.state.bolt.value is LockState.LOCKED:
         step.invalidate("lock")
         step.query("lock")
@@ -140,14 +140,14 @@ def begin_incident(step: Step, code: AlarmCode) -> None:
 def settle_incident(step: Step) -> None:
     """Turn a suspicion into an incident when its time is over; end an incident when everything is proven good."""
     if step.timer_expired(Timer.FORCED):
-        step.clear_timer(Timer.FORCED)
+        step.clear_timers(Timer.FORCED)
         unexplained = step.state.bolt.value is LockState.LOCKED and not is_explained(step.state)
-        if unexplained and door_open(step.state):
+        if unexplained and is_door_open(step.state):
             begin_incident(step, AlarmCode.DOOR_FORCED_OPEN)
     if step.state.incident is None:
         return
-    proven_good = locked(step.state) and closed(step.state) and not step.state.safe_mode
+    proven_good = is_locked(step.state) and is_closed(step.state) and not step.state.safe_mode
     if proven_good or step.timer_expired(Timer.INCIDENT):
         step.emit(StopRecording(visit=step.state.incident, part=1, keep=True))
         step.state = replace(step.state, incident=None)
-        step.clear_timer(Timer.INCIDENT)
+        step.clear_timers(Timer.INCIDENT)

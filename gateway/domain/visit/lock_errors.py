@@ -10,7 +10,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
-from gateway.domain.visit.conditions import locked
+from gateway.domain.visit.conditions import is_locked
 from gateway.domain.visit.events import LockFailed
 from gateway.domain.visit.state import LockRequest, Phase, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
@@ -75,8 +75,8 @@ def on_unlock_refused(step: Step) -> bool:
         step.visit = replace(visit, queried=True)
         step.set_timer(Timer.ANSWER, step.state.rules.latency)
         return True
-    if locked(step.state):
+    if is_locked(step.state):
         step.visit = replace(visit, lock_refused=False)
-        transitions.give_up(step, Refusal.NOT_READY)
+        transitions.end_visit_unopened(step, Refusal.NOT_READY)
         return True
     return False

@@ -7,7 +7,7 @@ lock command without the door's fresh "closed" before it. The person may request
 from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Lock, LogNote
-from gateway.domain.visit.conditions import closed, door_open, locked
+from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
 from gateway.domain.visit.state import LockRequest, LockRequestResult, RelockStep, Timer
 from gateway.domain.visit.step import Step
 
@@ -22,7 +22,7 @@ def begin(step: Step, ident: str) -> None:
         _end(step, LockRequestResult.VISIT)
     elif step.state.broker_session is None:
         _end(step, LockRequestResult.NO_LINK)
-    elif locked(step.state) and closed(step.state):
+    elif is_locked(step.state) and is_closed(step.state):
         _end(step, LockRequestResult.PROVEN)
     else:
         _query_door(step)
@@ -36,13 +36,13 @@ def settle(step: Step) -> None:
     if running.result is not None:
         if step.timer_expired(Timer.LOCKUP):
             step.state = replace(step.state, lock_request=None)
-            step.clear_timer(Timer.LOCKUP)
+            step.clear_timers(Timer.LOCKUP)
         return
     if step.state.visit is not None:
         _end(step, LockRequestResult.VISIT)
     elif step.state.broker_session is None:
         _end(step, LockRequestResult.NO_LINK)
-    elif door_open(step.state):
+    elif is_door_open(step.state):
         _end(step, LockRequestResult.DOOR_OPEN)
     elif not _advance(step, running) and step.timer_expired(Timer.LOCKUP):
         _end(step, LockRequestResult.NOT_PROVEN if running.lock_sent else LockRequestResult.DOOR_UNKNOWN)
@@ -52,9 +52,9 @@ def _advance(step: Step, running: LockRequest) -> bool:
     """Take the next step of the chain if its evidence is there; return whether it did."""
     state = step.state
     match running.step:
-        case RelockStep.DOOR_BEFORE if closed(state):
+        case RelockStep.DOOR_BEFORE if is_closed(state):
             if not state.rules.garage_door:  # a closed garage door is locked
-                step.emit(Lock(visit=running.id, n=1, life=state.rules.timing.command_life))
+                step.emit(Lock(visit=running.id, attempt=1, life=state.rules.timing.command_life))
             step.invalidate("lock")
             _await_step(step, RelockStep.BOLT_MOVES)
             step.set_timer(Timer.LOCKUP, state.rules.latency)
@@ -69,10 +69,10 @@ def _advance(step: Step, running: LockRequest) -> bool:
             step.invalidate("lock")
             step.query("lock")
             step.set_timer(Timer.LOCKUP, state.rules.latency)
-        case RelockStep.BOLT_ANSWERS if locked(state):
+        case RelockStep.BOLT_ANSWERS if is_locked(state):
             _await_step(step, RelockStep.DOOR_AFTER)
             _query_door(step)
-        case RelockStep.DOOR_AFTER if locked(state) and closed(state):
+        case RelockStep.DOOR_AFTER if is_locked(state) and is_closed(state):
             _end(step, LockRequestResult.PROVEN)
         case _:
             return False

@@ -20,7 +20,7 @@ def settle(step: Step) -> None:
             step.state = replace(step.state, pauses=pauses)
     turns = [instant for pause in pauses for instant in (pause.start, pause.end) if instant > now.utc]
     if not turns or not now.trusted:
-        step.clear_timer(Timer.PAUSE)
+        step.clear_timers(Timer.PAUSE)
         return
     seconds = max((min(turns) - now.utc).total_seconds(), EARLY_TIMER_S)
     armed = step.state.timers.get(Timer.PAUSE)

@@ -19,7 +19,7 @@ LIVE_ONLY: frozenset[AlarmPanelState | PresenceState] = frozenset(
 )  # good news that has to be live
 
 
-def absorb(step: Step, event: PresenceReported | AlarmPanelReported) -> None:
+def apply_event(step: Step, event: PresenceReported | AlarmPanelReported) -> None:
     """Store the report; a person who comes home while it rings attends to the courier."""
     if isinstance(event, AlarmPanelReported):
         step.state = replace(step.state, alarm_panel=event.panel)
@@ -34,20 +34,20 @@ def forget(step: Step) -> None:
     step.state = replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)
 
 
-def somebody_home(state: Entrance) -> bool:
+def is_somebody_home(state: Entrance) -> bool:
     """Return whether a tracked person is home, or the panel is armed around people."""
     followed = any(state.presence.get(name) is PresenceState.HOME for name in state.rules.presence)
     return followed or (state.rules.alarm is not None and state.alarm_panel in HOME_PANEL_STATES)
 
 
-def all_known(state: Entrance) -> bool:
+def is_presence_known(state: Entrance) -> bool:
     """Return whether the state of every tracked person is known."""
     return all(
         state.presence.get(name, PresenceState.UNKNOWN) is not PresenceState.UNKNOWN for name in state.rules.presence
     )
 
 
-def no_siren(state: Entrance) -> bool:
+def is_siren_off(state: Entrance) -> bool:
     """Return whether the door sets off no siren: no panel exists, it is proven disarmed, or it bypasses this door."""
     return (
         state.rules.alarm is None
@@ -56,6 +56,6 @@ def no_siren(state: Entrance) -> bool:
     )
 
 
-def household_away(state: Entrance) -> bool:
+def is_household_away(state: Entrance) -> bool:
     """Return whether the household said that it is away, or armed its panel so."""
     return state.away or (state.rules.alarm is not None and state.alarm_panel in AWAY_PANEL_STATES)

@@ -12,13 +12,13 @@ from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadi
 from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     batteries_at,
-    closed,
-    closed_to,
-    cold_enough,
-    door_open,
-    locked,
-    unlock_unanswered,
-    unobstructed,
+    is_closed,
+    is_closed_to,
+    is_cold_enough,
+    is_door_open,
+    is_locked,
+    is_unlock_unanswered,
+    is_unobstructed,
     walk_test_refuses,
 )
 from gateway.domain.visit.state import Entrance, Phase, Preflight, Timer
@@ -55,20 +55,20 @@ def _query(step: Step) -> None:
     step.set_timer(Timer.PREFLIGHT, step.state.rules.latency + 1)
 
 
-def lacking(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
+def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
     """Return what is not proven good for this delivery, or for any. A camera counts only while its ring buffer runs."""
     state = step.state
     cameras = _dark_cameras(state) if state.window_near else ()
     faults = {
         "broker": state.broker_session is None,
-        "lock": not locked(state) or unlock_unanswered(state),
-        "door": not closed(state),
-        "way": state.rules.obstruction_sensor and not unobstructed(state),
+        "lock": not is_locked(state) or is_unlock_unanswered(state),
+        "door": not is_closed(state),
+        "way": state.rules.obstruction_sensor and not is_unobstructed(state),
         "disk": not state.disk_ok,
         "clock": not step.now.trusted,
-        "fridge": delivery is not None and not cold_enough(state, delivery),
-        "presence": not presence.all_known(state),
-        "alarm": not presence.no_siren(state),
+        "fridge": delivery is not None and not is_cold_enough(state, delivery),
+        "presence": not presence.is_presence_known(state),
+        "alarm": not presence.is_siren_off(state),
         "safe_mode": state.safe_mode,
         "walk_test": walk_test_refuses(state, delivery),
     }
@@ -84,7 +84,7 @@ def unavailable_devices(state: Entrance) -> frozenset[str]:
     """
     offline = state.broker_session is None
     lock_silent = offline or not (state.bolt.proven or state.bolt.value in NOT_LOCKED)
-    door_silent = offline or not (state.door.proven or door_open(state))
+    door_silent = offline or not (state.door.proven or is_door_open(state))
     devices = (("lock", lock_silent), ("door", door_silent))
     return frozenset((*(device for device, is_silent in devices if is_silent), *_dark_cameras(state)))
 
@@ -96,7 +96,7 @@ def _dark_cameras(state: Entrance) -> tuple[str, ...]:
 
 
 def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
-    return (CLOSED_BY_HOUSEHOLD,) if delivery is not None and closed_to(step.state, delivery, step.now) else ()
+    return (CLOSED_BY_HOUSEHOLD,) if delivery is not None and is_closed_to(step.state, delivery, step.now) else ()
 
 
 def settle(step: Step) -> None:
@@ -105,7 +105,7 @@ def settle(step: Step) -> None:
     if live != step.state.preflights:
         step.state = replace(step.state, preflights=live)
     if not live:
-        step.clear_timer(Timer.PREFLIGHT)
+        step.clear_timers(Timer.PREFLIGHT)
         return
     visit = step.state.visit
     if visit is not None and visit.phase is not Phase.HANDED_TO_OWNER:
@@ -114,7 +114,7 @@ def settle(step: Step) -> None:
         return
     _report_closed(step)
     if step.timer_expired(Timer.PREFLIGHT):
-        step.clear_timer(Timer.PREFLIGHT)
+        step.clear_timers(Timer.PREFLIGHT)
         for preflight in step.state.preflights:
             _report(step, preflight)
     elif step.state.window_near and not step.timer_is_set(Timer.PREFLIGHT):
@@ -133,7 +133,7 @@ def _report_closed(step: Step) -> None:
 
 def _report_change(step: Step) -> None:
     for preflight in step.state.preflights:
-        now_lacking = lacking(step, preflight.delivery)
+        now_lacking = missing_conditions(step, preflight.delivery)
         if now_lacking == preflight.lacking:
             continue
         if not now_lacking:
@@ -144,7 +144,7 @@ def _report_change(step: Step) -> None:
 
 
 def _report(step: Step, preflight: Preflight) -> None:
-    now_lacking, before = lacking(step, preflight.delivery), preflight.lacking
+    now_lacking, before = missing_conditions(step, preflight.delivery), preflight.lacking
     if not preflight.report_due and now_lacking == before:
         return
     delivery = preflight.delivery.id
@@ -152,16 +152,16 @@ def _report(step: Step, preflight: Preflight) -> None:
     weak = batteries_at(step.state, BatteryLevel.LOW)
     news, known = _owner_conditions(now_lacking), _owner_conditions(before or ())
     if (news and news != known) or set(weak) - set(preflight.batteries_to_change):
-        step.emit(NotifyOwner(saying=Notification.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
+        step.emit(NotifyOwner(notification=Notification.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
     elif known and not now_lacking:
-        step.emit(NotifyOwner(saying=Notification.READY_AGAIN, delivery=delivery))
+        step.emit(NotifyOwner(notification=Notification.READY_AGAIN, delivery=delivery))
     _replace_preflight(
         step, preflight, replace(preflight, lacking=now_lacking, batteries_to_change=weak, report_due=False)
     )
 
 
-def _replace_preflight(step: Step, before: Preflight, said: Preflight) -> None:
-    step.state = replace(step.state, preflights=tuple(said if p is before else p for p in step.state.preflights))
+def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:
+    step.state = replace(step.state, preflights=tuple(after if p is before else p for p in step.state.preflights))
 
 
 def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,25 +4,25 @@ from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
-from gateway.domain.visit.conditions import closed, door_open, fridge_open, locked
+from gateway.domain.visit.conditions import is_closed, is_door_open, is_fridge_open, is_locked
 from gateway.domain.visit.state import RelockStep, Timer
 from gateway.domain.visit.step import Step
 
 
 def settle(step: Step) -> None:
     """Take one step along the chain if its condition is true or its time is over."""
-    if door_open(step.state):
-        transitions.go_inside(step)
+    if is_door_open(step.state):
+        transitions.begin_inside(step)
         return
     if step.visit.relock is RelockStep.WAIT and _await_step(step):
         return
-    step.clear_timer(Timer.RELOCK)
+    step.clear_timers(Timer.RELOCK)
     if step.state.broker_session is None:
         _without_broker(step)
         return
-    step.clear_timer(Timer.OUTAGE)
+    step.clear_timers(Timer.OUTAGE)
     if step.visit.relock is RelockStep.WAIT and step.visit.lock_tries >= step.state.rules.tries:
-        transitions.hand_over(step, AlarmCode.NOT_LOCKED)
+        transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)
     elif step.visit.relock is RelockStep.WAIT:
         _begin_try(step)
     elif not _advance(step) and (step.timer_expired(Timer.ANSWER) or step.visit.jammed):
@@ -47,11 +47,11 @@ def _without_broker(step: Step) -> None:
             lock_tries=visit.lock_tries - again,
             lock_tries_refunded=visit.lock_tries_refunded + again,
         )
-        step.clear_timer(Timer.ANSWER)
+        step.clear_timers(Timer.ANSWER)
     if not step.timer_is_set(Timer.OUTAGE):
         step.set_timer(Timer.OUTAGE, step.state.rules.timing.outage)
     elif step.timer_expired(Timer.OUTAGE):
-        transitions.hand_over(step, AlarmCode.NOT_LOCKED)
+        transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)
 
 
 def _begin_try(step: Step) -> None:
@@ -64,7 +64,7 @@ def _try_again(step: Step) -> None:
         step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED))
         step.visit = replace(step.visit, jam_notified=True)
     if step.visit.lock_tries >= step.state.rules.tries:
-        transitions.hand_over(step, AlarmCode.NOT_LOCKED)
+        transitions.hand_over_to_owner(step, AlarmCode.NOT_LOCKED)
     elif step.state.rules.lift_handle and step.state.bolt.value is LockState.NOT_FULLY_LOCKED:
         _wait_for_the_handle(step)
     else:
@@ -77,10 +77,12 @@ def _wait_for_the_handle(step: Step) -> None:
     step.emit(transitions.LIFT_THE_HANDLE)
     if not visit.handle_notified:
         step.emit(
-            NotifyOwner(saying=Notification.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True)
+            NotifyOwner(
+                notification=Notification.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True
+            )
         )
     step.visit = replace(visit, relock=RelockStep.WAIT, handle_notified=True, jammed=False)
-    step.clear_timer(Timer.ANSWER)
+    step.clear_timers(Timer.ANSWER)
     step.set_timer(Timer.RELOCK, step.state.rules.handle)
 
 
@@ -96,7 +98,7 @@ def _advance(step: Step) -> bool:
     """Take the next step of the chain if its evidence is there; return whether it did."""
     state, visit, rules = step.state, step.visit, step.state.rules
     match visit.relock:
-        case RelockStep.DOOR_BEFORE if closed(state):
+        case RelockStep.DOOR_BEFORE if is_closed(state):
             _send_lock(step)
         case RelockStep.BOLT_MOVES if (
             state.bolt.value is LockState.LOCKED or visit.lock_refused or step.timer_expired(Timer.ANSWER)
@@ -108,10 +110,10 @@ def _advance(step: Step) -> bool:
             step.invalidate("lock")
             step.query("lock")
             step.set_timer(Timer.ANSWER, rules.latency)
-        case RelockStep.BOLT_ANSWERS if locked(state):
+        case RelockStep.BOLT_ANSWERS if is_locked(state):
             step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)
             _query_door(step)
-        case RelockStep.DOOR_AFTER if locked(state) and closed(state):
+        case RelockStep.DOOR_AFTER if is_locked(state) and is_closed(state):
             transitions.prove_locked(step)
         case _:
             return False
@@ -121,11 +123,11 @@ def _advance(step: Step) -> bool:
 def _send_lock(step: Step) -> None:
     """Throw the bolt, with the door proven closed. The parcels' result does not wait for what follows."""
     visit = step.visit
-    if not visit.tried_to_lock and fridge_open(step.state, visit.delivery):
+    if not visit.tried_to_lock and is_fridge_open(step.state, visit.delivery):
         step.emit(RaiseAlarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
     transitions.record_outcome_if_opened(step)
     if not step.state.rules.garage_door:  # a closed garage door is locked
-        step.emit(Lock(visit=visit.id, n=visit.lock_tries, life=step.state.rules.timing.command_life))
+        step.emit(Lock(visit=visit.id, attempt=visit.lock_tries, life=step.state.rules.timing.command_life))
     step.invalidate("lock")
     step.visit = replace(step.visit, relock=RelockStep.BOLT_MOVES, jammed=False, lock_refused=False, tried_to_lock=True)
     step.set_timer(Timer.ANSWER, step.state.rules.latency)

@@ -7,7 +7,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
 from gateway.domain.visit.commands import StopRecording
-from gateway.domain.visit.conditions import before_intent
+from gateway.domain.visit.conditions import is_before_intent
 from gateway.domain.visit.state import Phase, Timer, Visit
 from gateway.domain.visit.step import Step
 
@@ -27,7 +27,7 @@ def on_restart(step: Step, *, safe_mode: bool) -> None:
     presence.forget(step)
     facts.lose_observation(step, "lock", "door")
     _restart_timers(step)
-    if before_intent(step.state):
+    if is_before_intent(step.state):
         transitions.refuse(step, Refusal.NOT_READY)
     elif step.state.visit is not None:
         _resume_visit(step)

@@ -4,7 +4,7 @@ from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import intrusion
 from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
-from gateway.domain.visit.conditions import closed, has_unlock_intent
+from gateway.domain.visit.conditions import has_unlock_intent, is_closed
 from gateway.domain.visit.state import Timer
 from gateway.domain.visit.step import Step
 
@@ -18,14 +18,14 @@ def begin(step: Step) -> None:
         step.emit(RaiseAlarm(code=AlarmCode.SAFE_MODE))
     else:
         intrusion.begin_incident(step, AlarmCode.SAFE_MODE)
-    step.emit(NotifyOwner(saying=Notification.SAFE_MODE))
+    step.emit(NotifyOwner(notification=Notification.SAFE_MODE))
     step.set_timer(Timer.SAFE, step.state.rules.latency)
 
 
 def end(step: Step) -> None:
     """End safe mode after the owner's acknowledgement. The film ends once everything is proven good."""
     step.state = replace(step.state, safe_mode=False, safe_mode_lock_tries=0, safe_mode_query_id=0)
-    step.clear_timer(Timer.SAFE)
+    step.clear_timers(Timer.SAFE)
 
 
 def settle(step: Step) -> None:
@@ -34,7 +34,7 @@ def settle(step: Step) -> None:
     if step.state.visit is None and not step.timer_expired(Timer.SAFE) and _round_says_unlocked(step):
         tries = step.state.safe_mode_lock_tries + 1
         ident = step.state.incident or SAFE_MODE
-        step.emit(Lock(visit=ident, n=tries, life=rules.timing.command_life))
+        step.emit(Lock(visit=ident, attempt=tries, life=rules.timing.command_life))
         step.invalidate("lock")
         step.state = replace(step.state, safe_mode_lock_tries=tries, safe_mode_query_id=0)
     if not step.timer_expired(Timer.SAFE):
@@ -55,7 +55,7 @@ def _round_says_unlocked(step: Step) -> bool:
     """Return whether this round proved the door closed and the bolt not locked, without recent use by hand."""
     state, rules = step.state, step.state.rules
     answered = (
-        state.safe_mode_query_id > 0 and closed(state) and state.bolt.answered_query_id >= state.safe_mode_query_id
+        state.safe_mode_query_id > 0 and is_closed(state) and state.bolt.answered_query_id >= state.safe_mode_query_id
     )
     if rules.garage_door:  # a closed garage door is locked
         return False

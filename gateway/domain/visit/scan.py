@@ -13,7 +13,7 @@ from gateway.domain.visit.commands import (
     RaiseAlarm,
     ScanAnswer,
 )
-from gateway.domain.visit.conditions import in_window, may_open
+from gateway.domain.visit.conditions import is_in_window, may_open
 from gateway.domain.visit.events import CodeMatch, Scanned
 from gateway.domain.visit.state import BEFORE_INTENT, CodeKind, PendingScan, Phase, ScanLockout, Timer
 from gateway.domain.visit.step import Step
@@ -44,7 +44,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
     if _add_parcel(step, scan):
         return
     if scan.expected_only and (attempts.locked_out or not scan.matches):
-        _read_by_camera(step, scan)
+        _is_read_by_camera(step, scan)
     elif step.state.visit is not None and scan.matches:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
@@ -70,7 +70,7 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     word = (
         ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
     )  # the bolt may be out again
-    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, word=word))
+    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=word))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
         garage.courier_reports_left(step)
     if CodeKind.PARCEL in kinds:
@@ -114,7 +114,7 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
     transitions.answer_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
 
 
-def _read_by_camera(step: Step, scan: Scanned) -> None:
+def _is_read_by_camera(step: Step, scan: Scanned) -> None:
     """Handle a camera's unknown code: a camera misreads and sees passing codes, so it has a wider limit and no answer.
 
     A camera that is locked out reads no code at all: an answer to a known one would distinguish it from a guess.
@@ -157,7 +157,7 @@ def set_lockout_timer(step: Step) -> None:
     if ends:
         step.set_timer(Timer.LOCKOUT, min(ends) - step.now.mono)
     else:
-        step.clear_timer(Timer.LOCKOUT)
+        step.clear_timers(Timer.LOCKOUT)
 
 
 def settle_lockouts(step: Step) -> None:
@@ -196,7 +196,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
     others = _others_that_may_open(step, scan.matches, delivery)
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({one.brand for one in (delivery, *others)}))
-        step.emit(NotifyOwner(saying=Notification.CODE_OF_SEVERAL, detail=brands))
+        step.emit(NotifyOwner(notification=Notification.CODE_OF_SEVERAL, detail=brands))
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
         return
     _excuse_label(step, scan, delivery)
@@ -227,9 +227,9 @@ def _others_that_may_open(
     return tuple(one for one in others if may_open(step.state, one, step.now) is None)
 
 
-def _also_of_other_brand(half: PendingScan, delivery: VisitDelivery) -> bool:
+def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:
     """Return whether a pending parcel of one brand also belongs to this delivery, whose courier has come."""
-    return half.kind is CodeKind.PARCEL and half.delivery != delivery.id and half.codes <= delivery.parcels
+    return pending.kind is CodeKind.PARCEL and pending.delivery != delivery.id and pending.codes <= delivery.parcels
 
 
 def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
@@ -238,7 +238,7 @@ def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
     return (
         delivery.entrance != step.state.id,
         delivery.refusal is not None,
-        not in_window(delivery, step.now),
+        not is_in_window(delivery, step.now),
         delivery.start.isoformat(),
     )
 
@@ -253,14 +253,14 @@ def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[
         delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
     )
     step.state = replace(step.state, pending_scan=half)
-    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, word=ScanAnswer.WAIT), transitions.WAIT)
-    step.clear_timer(Timer.SIGNAL)
+    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=ScanAnswer.WAIT), transitions.WAIT)
+    step.clear_timers(Timer.SIGNAL)
     step.set_timer(Timer.HALF, step.state.rules.timing.courier)
 
 
-def _is_same_order(half: PendingScan, delivery: VisitDelivery) -> bool:
+def _is_same_order(pending: PendingScan, delivery: VisitDelivery) -> bool:
     """Return whether both codes belong to one order; an update may have withdrawn the first one."""
-    return (half.delivery, half.version) == (delivery.id, delivery.version)
+    return (pending.delivery, pending.version) == (delivery.id, delivery.version)
 
 
 def expire_pending_scan(step: Step) -> None:
@@ -269,4 +269,4 @@ def expire_pending_scan(step: Step) -> None:
     if half is not None:
         transitions.answer_no(step, half.scan, half.scanner, Refusal.COURIER_NOT_PROVEN)
         step.state = replace(step.state, pending_scan=None)
-    step.clear_timer(Timer.HALF)
+    step.clear_timers(Timer.HALF)

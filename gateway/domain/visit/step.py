@@ -34,30 +34,30 @@ class Step:
         """Append commands for the runtime, in this order."""
         self.commands.extend(commands)
 
-    def timer_expired(self, why: Timer) -> bool:
+    def timer_expired(self, timer: Timer) -> bool:
         """Return whether the deadline is set and has passed."""
-        at = self.state.timers.get(why)
+        at = self.state.timers.get(timer)
         return at is not None and self.now.mono >= at
 
-    def timer_is_set(self, why: Timer) -> bool:
+    def timer_is_set(self, timer: Timer) -> bool:
         """Return whether the deadline is set."""
-        return why in self.state.timers
+        return timer in self.state.timers
 
-    def set_timer(self, why: Timer, seconds: float) -> None:
+    def set_timer(self, timer: Timer, seconds: float) -> None:
         """Set a deadline this many seconds from now."""
-        self.state = replace(self.state, timers={**self.state.timers, why: self.now.mono + seconds})
+        self.state = replace(self.state, timers={**self.state.timers, timer: self.now.mono + seconds})
 
-    def clear_timer(self, *whys: Timer) -> None:
+    def clear_timers(self, *timers: Timer) -> None:
         """Remove deadlines; those not set do not matter."""
-        if not self.state.timers.keys().isdisjoint(whys):
-            kept = {why: at for why, at in self.state.timers.items() if why not in whys}
+        if not self.state.timers.keys().isdisjoint(timers):
+            kept = {why: at for why, at in self.state.timers.items() if why not in timers}
             self.state = replace(self.state, timers=kept)
 
-    def transition(self, phase: Phase, dues: Mapping[Timer, float]) -> None:
+    def transition(self, phase: Phase, timers: Mapping[Timer, float]) -> None:
         """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed."""
         self.visit = replace(self.visit, phase=phase)
         self.clear_phase_timers()
-        for why, seconds in dues.items():
+        for why, seconds in timers.items():
             self.set_timer(why, seconds)
 
     def clear_phase_timers(self) -> None:

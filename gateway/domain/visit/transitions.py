@@ -44,15 +44,15 @@ def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset
     rules = step.state.rules
     saying = Notification.ASKS_FOR_YES if delivery.needs_yes else Notification.AT_THE_DOOR
     step.emit(
-        AnswerScan(scan=scan.id, scanner=scan.scanner, word=ScanAnswer.WAIT),
+        AnswerScan(scan=scan.id, scanner=scan.scanner, answer=ScanAnswer.WAIT),
         WAIT,
         RingBell(visit=scan.id),
-        NotifyOwner(saying=saying, delivery=delivery.id, visit=scan.id, picture=True),
+        NotifyOwner(notification=saying, delivery=delivery.id, visit=scan.id, picture=True),
     )
     film.begin(step, scan.id, 1)
     visit = Visit(id=scan.id, delivery=delivery, phase=Phase.RINGING, scanner=scan.scanner, parcels=parcels)
     step.state = replace(step.state, visit=visit, pending_scan=None, grace_visit=None)
-    step.clear_timer(Timer.HALF, Timer.WATCH, Timer.HELD, Timer.SIGNAL)
+    step.clear_timers(Timer.HALF, Timer.WATCH, Timer.HELD, Timer.SIGNAL)
     step.query("lock", "door")
     step.transition(Phase.RINGING, {Timer.RING: rules.timing.ring, Timer.BELL: rules.timing.bell})
 
@@ -62,7 +62,7 @@ def end_unopened(step: Step) -> None:
     visit = step.visit
     step.emit(
         StopRecording(visit=visit.id, part=visit.part, keep=False),
-        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, house=DoorResult.NOT_OPENED),
+        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED),
     )
     step.clear_phase_timers()
     step.state = replace(step.state, visit=None)
@@ -72,21 +72,23 @@ def refuse(step: Step, refusal: Refusal) -> None:
     """End the visit with a refusal; the delivery stays as it was."""
     visit = step.visit
     answer_no(step, visit.id, visit.scanner, refusal)
-    step.emit(NotifyOwner(saying=Notification.NOT_OPENED, delivery=visit.delivery.id, visit=visit.id, detail=refusal))
+    step.emit(
+        NotifyOwner(notification=Notification.NOT_OPENED, delivery=visit.delivery.id, visit=visit.id, detail=refusal)
+    )
     end_unopened(step)
 
 
 def end_attended(step: Step) -> None:
     """End the visit without refusal or opening: somebody of the household attends to the courier."""
     visit = step.visit
-    step.emit(DARK, NotifyOwner(saying=Notification.ATTENDED, delivery=visit.delivery.id, visit=visit.id))
+    step.emit(DARK, NotifyOwner(notification=Notification.ATTENDED, delivery=visit.delivery.id, visit=visit.id))
     record_outcome(step, Outcome.ATTENDED)
     end_unopened(step)
 
 
 def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
     """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
-    step.emit(AnswerScan(scan=scan, scanner=scanner, word=ScanAnswer.NO, refusal=refusal))
+    step.emit(AnswerScan(scan=scan, scanner=scanner, answer=ScanAnswer.NO, refusal=refusal))
     if step.state.visit is None or step.visit.id == scan:
         step.emit(NO)
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)
@@ -113,26 +115,26 @@ def commit(step: Step) -> None:
     step.transition(Phase.UNLOCKING, {Timer.ANSWER: rules.latency})
 
 
-def give_back_unsent(step: Step, why: Refusal) -> None:
+def release_unsent_opening(step: Step, why: Refusal) -> None:
     """Release opening and withdrawal of an unlock that certainly was not sent; the courier may scan again at once."""
     step.query("lock")
     step.emit(ReleaseOpening(visit=step.visit.id, delivery=step.visit.delivery.id, withdrawal=True))
     refuse(step, why)
 
 
-def let_in(step: Step) -> None:
+def confirm_opened(step: Step) -> None:
     """Go on after the lock reported unlocked."""
-    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, word=ScanAnswer.GO), GO)
+    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=ScanAnswer.GO), GO)
     step.transition(Phase.UNLOCKED, {Timer.NEVER: step.state.rules.timing.never})
 
 
-def give_up(step: Step, refusal: Refusal) -> None:
+def end_visit_unopened(step: Step, refusal: Refusal) -> None:
     """End the attempt to open: show the courier the refusal, and lock."""
-    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, word=ScanAnswer.NO, refusal=refusal), NO)
+    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=ScanAnswer.NO, refusal=refusal), NO)
     wait_then_lock(step, 0)
 
 
-def go_inside(step: Step) -> None:
+def begin_inside(step: Step) -> None:
     """Go on with the open door: the opening is consumed."""
     step.emit(INSIDE)
     consume_opening(step)
@@ -175,7 +177,7 @@ def record_outcome_if_opened(step: Step) -> None:
         record_outcome(step, Outcome.DELIVERED if complete else Outcome.PARTLY_DELIVERED)
 
 
-def hand_over(step: Step, code: AlarmCode) -> None:
+def hand_over_to_owner(step: Step, code: AlarmCode) -> None:
     """Hand the door over to the owner because the box cannot repair it; the alarm repeats until they acknowledge."""
     record_outcome_if_opened(step)
     record_outcome(step, Outcome.UNKNOWN)
@@ -183,9 +185,11 @@ def hand_over(step: Step, code: AlarmCode) -> None:
     visit = step.visit
     step.emit(RaiseAlarm(code=code), TROUBLE)
     if visit.door_result is None:
-        step.emit(ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, house=DoorResult.HANDED_TO_OWNER))
+        step.emit(ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.HANDED_TO_OWNER))
     step.emit(
-        NotifyOwner(saying=Notification.LOOK_AFTER_THE_DOOR, delivery=visit.delivery.id, visit=visit.id, picture=True)
+        NotifyOwner(
+            notification=Notification.LOOK_AFTER_THE_DOOR, delivery=visit.delivery.id, visit=visit.id, picture=True
+        )
     )
     step.visit = replace(visit, door_result=DoorResult.HANDED_TO_OWNER, acknowledged=False)
     step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: step.state.rules.timing.alarm_again})
@@ -196,8 +200,8 @@ def prove_locked(step: Step) -> None:
     visit = step.visit
     _settle_reservation(step)
     step.emit(
-        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, house=DoorResult.LOCKED_AGAIN),
-        NotifyOwner(saying=Notification.LOCKED_AGAIN, delivery=visit.delivery.id, visit=visit.id, picture=True),
+        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.LOCKED_AGAIN),
+        NotifyOwner(notification=Notification.LOCKED_AGAIN, delivery=visit.delivery.id, visit=visit.id, picture=True),
         DARK,
     )
     step.visit = replace(step.visit, door_result=visit.door_result or DoorResult.LOCKED_AGAIN)

@@ -12,7 +12,14 @@ from devices.reports import BatteryLevel
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.conditions import NOT_LOCKED, bolt_out_with_the_door_open, closed, door_open, locked, paused
+from gateway.domain.visit.conditions import (
+    NOT_LOCKED,
+    is_bolt_thrown_with_door_open,
+    is_closed,
+    is_door_open,
+    is_locked,
+    is_paused,
+)
 from gateway.domain.visit.state import Entrance, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
@@ -68,10 +75,10 @@ class HomeAssistantEvent(StrEnum):
 
 def lock_state(state: Entrance) -> LockEntityState:
     """Return the lock's state: locked only if bolt and door are both proven so (invariant 8)."""
-    if locked(state) and closed(state):
+    if is_locked(state) and is_closed(state):
         return LockEntityState.LOCKED
     visit, lockup = state.visit, state.lock_request
-    if _is_jammed(visit) or bolt_out_with_the_door_open(state):
+    if _is_jammed(visit) or is_bolt_thrown_with_door_open(state):
         return LockEntityState.JAMMED
     if visit is not None and visit.phase is Phase.UNLOCKING:
         return LockEntityState.UNLOCKING
@@ -93,7 +100,7 @@ def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
         return DeliveryEntityState(state.visit.phase.value)
     if state.stopped:
         return DeliveryEntityState.STOPPED
-    if paused(state, now):
+    if is_paused(state, now):
         return DeliveryEntityState.PAUSED
     return DeliveryEntityState.EXPECTED if state.window_near else DeliveryEntityState.IDLE
 
@@ -105,7 +112,7 @@ def problems(state: Entrance) -> tuple[str, ...]:
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
         "jammed": _is_jammed(visit),
         "unexpected_opening": state.incident is not None,
-        "bolt_in_the_air": bolt_out_with_the_door_open(state),
+        "bolt_in_the_air": is_bolt_thrown_with_door_open(state),
         "safe_mode": state.safe_mode,
     }
     return tuple(name for name, holds in found.items() if holds)
@@ -116,7 +123,7 @@ def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
     wrong = problems(state)
     return {
         "lock": lock_state(state).value,
-        "door": "ON" if door_open(state) else "OFF" if closed(state) else UNKNOWN,
+        "door": "ON" if is_door_open(state) else "OFF" if is_closed(state) else UNKNOWN,
         "problem": "ON" if wrong else "OFF",
         "problems": list(wrong),
         "delivery": delivery_state(state, now).value,
@@ -159,10 +166,10 @@ def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
         case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
             yield _event_body(HomeAssistantEvent(command.outcome.value), **missing)
-        case c.ReportDoorResult(house=DoorResult.NOT_OPENED):
+        case c.ReportDoorResult(door_result=DoorResult.NOT_OPENED):
             yield _event_body(HomeAssistantEvent.NOT_OPENED)
         case c.ReportDoorResult():
-            yield _event_body(HomeAssistantEvent(command.house.value))
+            yield _event_body(HomeAssistantEvent(command.door_result.value))
         case (
             c.AnswerScan()
             | c.RingBell()

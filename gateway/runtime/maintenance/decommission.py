@@ -11,7 +11,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.conditions import closed, locked
+from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.protocol import owner_requests
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset
@@ -88,7 +88,7 @@ class Decommissioning:
         now = self._clock.now()
         for name, running in self._entrances.items():
             state = running.state
-            if state.broker_session is None or not locked(state) or not closed(state):
+            if state.broker_session is None or not is_locked(state) or not is_closed(state):
                 found.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
             coming = (one.delivery for one in self._store.deliveries.upcoming(name, now))

@@ -35,7 +35,7 @@ class MessageComposer:
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
-        about = command.saying if isinstance(command, c.NotifyOwner) else command.code
+        about = command.notification if isinstance(command, c.NotifyOwner) else command.code
         if isinstance(command, c.NotifyOwner) and about is c.Notification.BRAND_ASKS and command.delivery is not None:
             asked = self._requested_terms(command.delivery.partition(".")[0])
             return self._message(about, asked, now, delivery=command.delivery, entrance=entrance)
@@ -104,4 +104,4 @@ def format_hours(hours: str) -> str:
 def stored_kind(stored: Stored) -> c.Notification | c.AlarmCode:
     """Return the kind of a stored message."""
     command = _COMMAND.validate_json(stored.body)
-    return command.saying if isinstance(command, c.NotifyOwner) else command.code
+    return command.notification if isinstance(command, c.NotifyOwner) else command.code

@@ -1,7 +1,7 @@
-"""The house's own certificate authority, made on the box and limited to names of the house.
+"""Makes the house's own certificate authorities on the box, and issues certificates under them.
 
-The pages and the broker have one each (`gateway.system.pki.pages`, `gateway.system.pki.broker`): whoever stole the key
-of one could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.
+The pages and the broker have one each (`gateway.system.pki.pages`, `gateway.system.pki.broker`), so a stolen key of one
+cannot impersonate the other. Keys are P-256, which the small chips of locks and sensors support too.
 """
 
 import ipaddress
@@ -19,12 +19,12 @@ from gateway.system.atomic_file import write_whole
 
 AUTHORITY_LIFETIME_DAYS = 3650
 SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-BACKDATING = timedelta(days=1)  # a client whose clock is late still believes it
+BACKDATING = timedelta(days=1)  # so that a client whose clock is late accepts it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFiles:
-    """Where the files lie. A server reads `chain` and `key`; `authority_key` is nobody's but its maker's."""
+    """The paths of the files. A server reads `chain` and `key`; only the issuer reads `authority_key`."""
 
     authority_key: Path
     authority: Path
@@ -34,11 +34,11 @@ class CertificateFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificatePolicy:
-    """How long a server's certificate is good, when it is renewed before its end, and whether its authority is bound.
+    """The lifetime of a server's certificate, when it is renewed before its end, and the limits of its authority.
 
-    `bound`: it may vouch for these names and no others (name constraints, RFC 5280 4.2.1.10); another name then needs
-    another authority, and a client that cannot read the constraint refuses it whole (Mbed TLS, its issue 8759).
-    `calls`: it is a client among its like too, and shows the same certificate.
+    `bound`: the authority may issue for these names only (name constraints, RFC 5280 4.2.1.10); another name then needs
+    another authority, and a client that cannot read the constraint refuses the authority (Mbed TLS, its issue 8759).
+    `calls`: the server also connects to its peers as a client, with the same certificate.
     """
 
     days: int
@@ -49,7 +49,7 @@ class CertificatePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedCertificate:
-    """A server's certificate and its authority; `anew`: the certificate was made now."""
+    """A server's certificate and its authority; `is_new`: the certificate was issued now."""
 
     leaf: x509.Certificate
     authority: x509.Certificate
@@ -62,11 +62,11 @@ class IssuedCertificate:
 
     @property
     def pem(self) -> bytes:
-        """The authority as clients want it."""
+        """The authority in PEM for clients."""
         return _pem(self.authority)
 
 
-def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how long and when
+def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time are independent
     files: CertificateFiles,
     *,
     name: str,
@@ -75,14 +75,14 @@ def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how lon
     now: datetime,
     renew: bool = False,
 ) -> IssuedCertificate:
-    """Return the server's certificate for these names and addresses; what is missing, old or of other names is made.
+    """Return the server's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
-    `name` is what people read of the authority; `names` are sorted. `renew` makes another one though the old one is
-    good, under the same authority.
+    `name` is the authority's name for people; `names` are sorted. `renew` issues a new certificate under the same
+    authority although the old one is valid.
 
     Raises:
         OSError: a folder cannot be read or written.
-        ValueError: a file is not what it was.
+        ValueError: a file was altered or is damaged.
     """
     try:
         authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
@@ -101,11 +101,11 @@ def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how lon
 def unconstrained_authority(
     files: CertificateFiles, *, name: str, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Return an authority that no names bind, with its key; one is made where none is. `name` is for people.
+    """Return an authority without name constraints and its key; make it if it is missing. `name` is for people.
 
     Raises:
         OSError: the folder cannot be read or written.
-        ValueError: a file is not what it was.
+        ValueError: a file was altered or is damaged.
     """
     try:
         return _read_or_make_authority(files, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
@@ -122,26 +122,26 @@ def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
     lifetime: tuple[datetime, timedelta],
     word: str | None = None,
 ) -> x509.Certificate:
-    """Certify a client's key under a name; `good`: from when, and how long.
+    """Issue a client's certificate under a name. `lifetime`: its begin and its duration.
 
-    Beside the name stands as e-mail address `<word>@<name>`, the word being the certificate's serial (hex) unless it is
-    given: so a server that is shown only names knows which certificate it was.
+    The certificate also contains the e-mail address `<word>@<name>`; `word` is by default its serial in hex. So a
+    server that sees only the names can identify the certificate.
     """
     return _build_leaf(authority, authority_key, key, (name,), lifetime, usage=(CLIENT_AUTH,), word=word or "")
 
 
 def read_leaf(chain: Path) -> x509.Certificate:
-    """Read the server's own certificate.
+    """Load the server's own certificate from its chain.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: what stands there is no certificate.
+        OSError: the file cannot be read.
+        ValueError: the file is not a certificate.
     """
     return x509.load_pem_x509_certificates(chain.read_bytes())[0]
 
 
 def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
-    """For which names and addresses it was made, sorted."""
+    """Return the names and addresses of a certificate, sorted."""
     spoken = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return tuple(sorted(str(name.value) for name in spoken))
 
@@ -149,7 +149,7 @@ def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
 def _read_or_make_authority(
     files: CertificateFiles, name: str, names: tuple[str, ...], policy: CertificatePolicy, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Read the authority, or make one: also where it is bound and may not vouch for a name that is new."""
+    """Load the authority; make one if it is missing, or if its constraints exclude a name."""
     if files.authority_key.exists() and files.authority.exists():
         key = serialization.load_pem_private_key(files.authority_key.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(files.authority.read_bytes())
@@ -245,7 +245,7 @@ def _is_current(
     if not (files.chain.exists() and files.key.exists()):
         return False
     leaf = read_leaf(files.chain)
-    if not _key_matches(files.key, leaf):  # two processes wrote them at once, or one is damaged
+    if not _key_matches(files.key, leaf):  # two processes wrote them at the same time, or one is damaged
         return False
     same = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
     by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
@@ -269,7 +269,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
-    """The names as subtrees of themselves: a constraint on an address is a network, here of one address."""
+    """Return the names as subtrees for a constraint; an address becomes a network of one address."""
     trees: list[x509.GeneralName] = []
     for name in names:
         general = _general_name(name)

@@ -1,10 +1,11 @@
-"""The broker's certificate, issued by the house's authority.
+"""Issues and renews the broker's certificate under the broker's own authority.
 
-In the broker's folder: `authority/authority.key` is its maker's alone (the broker never reads it), `authority.pem` is
-what clients are given, `tls/` holds what mosquitto reads. The certificate is good for 30 days and renewed from the 15th
-on, under the same authority, so clients need nothing new; mosquitto reads it anew on SIGHUP and keeps its connections.
+In the broker's folder `authority/authority.key` is the authority's key (the broker never reads it), `authority.pem` is
+the file for clients, and `tls/` has the files that mosquitto reads. The certificate is valid for 30 days and is renewed
+from the 15th day on under the same authority, so clients need no new file. On SIGHUP mosquitto reads it again and keeps
+its connections.
 
-The authority is not bound to names: Mbed TLS, which is in most small devices, refuses one that is (its issue 8759).
+The authority has no name constraints, because Mbed TLS, which most small devices use, refuses them (its issue 8759).
 """
 
 import ipaddress
@@ -27,7 +28,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")  # this machine's own clients
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerCertificate:
-    """The broker's certificate as it lies in its folder; `anew`: it was made just now."""
+    """The broker's certificate in its folder; `is_new`: it was issued now."""
 
     chain: Path
     key: Path
@@ -49,13 +50,13 @@ def _files_in(folder: Path) -> CertificateFiles:
 
 
 def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> BrokerCertificate:
-    """Return the broker's certificate for these names and addresses; what is missing, old or of other names is made.
+    """Return the broker's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
-    An address that stands for all of them (0.0.0.0) names nobody and is left out.
+    The address 0.0.0.0, which means all addresses, is left out.
 
     Raises:
         OSError: the folder cannot be read or written.
-        ValueError: a file in it is not what it was.
+        ValueError: a file in it was altered or is damaged.
     """
     shelf = _files_in(folder)
     for file in (shelf.authority_key, shelf.chain):
@@ -78,22 +79,22 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
 
 
 def broker_certificate_names(folder: Path) -> tuple[str, ...]:
-    """Name the names and addresses of the certificate in `folder`; none where there is none.
+    """Return the names and addresses of the certificate in `folder`; empty if there is no certificate.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: what stands there is no certificate.
+        OSError: the file cannot be read.
+        ValueError: the file is not a certificate.
     """
     chain = _files_in(folder).chain
     return certificate_names(read_leaf(chain)) if chain.exists() else ()
 
 
 def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | None:
-    """Renew the certificate in `folder` for the names that it has, if it is time; None: there is none.
+    """Renew the certificate in `folder` for its names if it is due; None: there is no certificate.
 
     Raises:
         OSError: the folder cannot be read or written.
-        ValueError: a file in it is not what it was.
+        ValueError: a file in it was altered or is damaged.
     """
     names = broker_certificate_names(folder)
     return broker_certificate(folder, box=box, names=names, now=now) if names else None

@@ -1,7 +1,7 @@
-"""The certificate of the box's pages, issued by an authority that a person installs once.
+"""Issues the certificate of the box's pages under an authority that a person installs once in a browser.
 
-The certificate page shows how, and its fingerprint as a QR. The authority may only vouch for the box's own names and
-addresses, so whoever stole its key could not pretend to be a bank. Browsers accept certificates of at most 397 days.
+The certificate page explains how, and shows the authority's fingerprint as a QR. The authority is limited to the box's
+own names and addresses, so a thief of its key cannot impersonate a bank. Browsers accept at most 397 days.
 """
 
 import ssl
@@ -22,7 +22,7 @@ RENEW_BEFORE = timedelta(days=60)  # before the end
 
 @dataclass(frozen=True, slots=True)
 class PagesCertificate:
-    """Where the files lie, and what a person compares when they install the authority."""
+    """The paths of the files, and the fingerprint that a person compares when installing the authority."""
 
     chain: Path
     key: Path
@@ -32,7 +32,7 @@ class PagesCertificate:
     authority_until: datetime
 
     def context(self) -> ssl.SSLContext:
-        """Return what a server needs to speak TLS 1.2 or newer with it."""
+        """Return the server's TLS context (TLS 1.2 or newer) with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.chain, self.key)
@@ -42,13 +42,13 @@ class PagesCertificate:
 def pages_certificate(
     folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False
 ) -> PagesCertificate:
-    """Return the box's certificate for these names and addresses; what is missing, old or of other names is made.
+    """Return the box's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
-    `renew` makes another one though the old one is good, under the same authority.
+    `renew` issues a new certificate under the same authority although the old one is valid.
 
     Raises:
         OSError: the folder cannot be read or written.
-        ValueError: a file in it is not what it was.
+        ValueError: a file in it was altered or is damaged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     shelf = CertificateFiles(
@@ -72,11 +72,11 @@ def pages_certificate(
 
 
 def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
-    """The fingerprint of the box's own authority (SHA-256, hex) and until when it is good; None: none was made yet.
+    """Return the fingerprint of the box's authority (SHA-256, hex) and its end; None: there is no authority yet.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: what stands there is no certificate.
+        OSError: the file cannot be read.
+        ValueError: the file is not a certificate.
     """
     file = folder / AUTHORITY_FILE
     if not file.exists():
@@ -86,5 +86,5 @@ def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
 
 
 def format_fingerprint(fingerprint: str) -> str:
-    """A fingerprint as people compare it: upper case, in groups of four."""
+    """Return a fingerprint as people compare it: upper case, in groups of four."""
     return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))

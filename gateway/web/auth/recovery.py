@@ -95,12 +95,12 @@ class OwnerSuccession:
             return bad
         stored = await self._accounts.hash_password(password)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        told = NotifyOwner(saying=Notification.PASSWORD_RESET, detail=person.name)
+        told = NotifyOwner(notification=Notification.PASSWORD_RESET, detail=person.name)
         by = RecoveryCodeUse(
             code=digest,
             keep=now.utc + USED_CODE_RETENTION,
             entrance=self._entrance,
-            message=_NOTIFICATION_ADAPTER.dump_json(told),
+            message=_NOTIFICATION_ADAPTER.dump_json(told, by_alias=True),
         )
         entry = self._accounts.sign_in_entry(session, device, now, browser)
         outcome, message = await self._register.recover_account(person.id, stored, entry, now, by)

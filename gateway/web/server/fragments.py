@@ -15,7 +15,7 @@ from gateway.config.home import EntranceSection
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
 from gateway.domain.visit import batteries
-from gateway.domain.visit.conditions import closed, door_open, locked
+from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import texts as installing
 from gateway.installation.walk import WalkTrial, forbids_visits
@@ -71,11 +71,15 @@ def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
         return DoorSummary.HANDED, since
     if state.broker_session is None:
         return DoorSummary.UNKNOWN, since
-    if door_open(state):
+    if is_door_open(state):
         return DoorSummary.OPEN, state.door.stable_since
-    if locked(state) and closed(state):
+    if is_locked(state) and is_closed(state):
         return DoorSummary.LOCKED, since
-    if closed(state) and not locked(state) and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked"):
+    if (
+        is_closed(state)
+        and not is_locked(state)
+        and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked")
+    ):
         return DoorSummary.UNLOCKED, since
     return DoorSummary.UNKNOWN, since
 

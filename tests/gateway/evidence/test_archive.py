@@ -66,7 +66,7 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
 ) -> ClipsClosed:
     """Begin a film, decide this and that, and end it; the clips as the video process closes them."""
     state = state or over(made, part)
-    result = c.ReportDoorResult(visit=visit, delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
+    result = c.ReportDoorResult(visit=visit, delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN)
     stop = c.StopRecording(visit=visit, part=part, keep=True)
     began = replace(NOW, utc=at)
     made.front.state = state

@@ -30,7 +30,7 @@ def row(event: e.Event, *commands: c.Command, phase: str = "ready", before: str 
 
 
 SCAN = e.Scanned(id="v", scanner="front-scanner", code="8L20524752032")
-REFUSED = c.AnswerScan(scan="v", scanner="front-scanner", word=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
+REFUSED = c.AnswerScan(scan="v", scanner="front-scanner", answer=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
 
 
 def test_a_refused_scan_says_what_was_scanned_where_and_why_not() -> None:

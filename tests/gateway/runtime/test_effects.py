@@ -19,7 +19,7 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed, locked
+from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Fact, Phase
 from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.runtime.effects import CommandExecutor
@@ -243,7 +243,7 @@ async def test_an_entrance_without_any_camera_proof_opens_nothing(bench: Bench) 
 async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
     bench.hands.record_uptime("lock", "boot-a", 50_000, bench.time.mono)
     for n in (1, 2, 3):
-        bench.do(c.Lock(visit=VISIT, n=n, life=5))
+        bench.do(c.Lock(visit=VISIT, attempt=n, life=5))
     sent = [read(one) for one in bench.to_the_lock()]
     assert all(isinstance(one, LockDoor) for one in sent)
     assert len({one.id for one in sent}) == 3
@@ -255,7 +255,7 @@ async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
 async def test_a_lock_is_sent_though_stopped_and_blind(bench: Bench) -> None:
     bench.stop = True
     bench.eyes.proofs.clear()
-    bench.do(c.Lock(visit=VISIT, n=1, life=5))
+    bench.do(c.Lock(visit=VISIT, attempt=1, life=5))
     assert len(bench.to_the_lock()) == 1
 
 
@@ -289,8 +289,8 @@ async def test_the_rings_confirmation_counts_once_and_only_for_the_newest_ring(b
 
 
 async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_asked_to(bench: Bench) -> None:
-    bench.do(c.AnswerScan(scan="s1", scanner="scanner", word=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE))
-    bench.do(c.AnswerScan(scan="s2", scanner="cam", word=c.ScanAnswer.WAIT))
+    bench.do(c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE))
+    bench.do(c.AnswerScan(scan="s2", scanner="cam", answer=c.ScanAnswer.WAIT))
     (one,) = bench.line.on("perron/scanner/set")
     assert read(one, "scanner") == ShowResult(word="no")
     assert b"unknown" not in one.payload  # one neutral word at the door
@@ -314,7 +314,7 @@ async def test_all_cameras_of_the_entrance_film_into_the_visits_folder(bench: Be
 
 async def test_seal_words_and_results_are_handed_on(bench: Bench) -> None:
     seal = c.SealProof(visit=VISIT, part=1, gaps=())
-    tell = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, picture=True)
+    tell = c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, picture=True)
     alarm = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
     result = c.ReportParcelResult(visit=VISIT, delivery="shop.d1", outcome=Outcome.DELIVERED)
     now = bench.clock.now()
@@ -388,10 +388,10 @@ async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
     state = replace(bench.state, bolt=Fact(value=bolt, proven=proven), door=Fact(value=door, proven=proven))
     bench.hands.publish_state(state, bench.clock.now())
     (said,) = shown(bench)
-    assert said["locked"] is locked(state)
-    assert (said["bolt"] == "locked") is locked(state)
-    assert said["closed"] is closed(state)
-    assert (said["door"] == "closed") is closed(state)
+    assert said["locked"] is is_locked(state)
+    assert (said["bolt"] == "locked") is is_locked(state)
+    assert said["closed"] is is_closed(state)
+    assert (said["door"] == "closed") is is_closed(state)
     if bolt is not LockState.LOCKED:
         assert said["bolt"] == bolt.value  # bad news needs no proof
 

@@ -448,7 +448,7 @@ async def _one_wrong_attempt(ready: ShellBox) -> None:
     assert name.isascii()
     assert len(name) == 20
     (answer,) = ready.commands(c.AnswerScan)
-    assert (answer.word, answer.refusal) == (c.ScanAnswer.NO, Refusal.UNKNOWN_CODE)
+    assert (answer.answer, answer.refusal) == (c.ScanAnswer.NO, Refusal.UNKNOWN_CODE)
 
 
 async def test_a_gtin_is_one_wrong_attempt(ready: ShellBox) -> None:

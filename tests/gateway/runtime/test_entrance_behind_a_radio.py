@@ -279,7 +279,7 @@ async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radi
 
 
 async def test_an_order_is_one_bare_word_and_no_pin_is_ever_sent(radio: Radio) -> None:
-    radio.running._executor.perform(c.Lock(visit="v1", n=1, life=5), radio.running.state, radio.made.clock.now())  # noqa: SLF001 - its hands
+    radio.running._executor.perform(c.Lock(visit="v1", attempt=1, life=5), radio.running.state, radio.made.clock.now())  # noqa: SLF001 - its hands
     (order,) = radio.made.line.on("zigbee2mqtt/front lock/set")
     assert json.loads(order.payload) == {"state": "LOCK"}
 
@@ -376,7 +376,9 @@ async def test_a_z_wave_lock_s_answer_is_ours_by_its_number_and_what_it_publishe
 
 
 async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_its_id(zwaves: Radio) -> None:
-    zwaves.running._executor.perform(c.Lock(visit="v1", n=1, life=5), zwaves.running.state, zwaves.made.clock.now())  # noqa: SLF001 - its hands
+    command = c.Lock(visit="v1", attempt=1, life=5)
+    executor = zwaves.running._executor  # noqa: SLF001 - a command of its own, without a visit
+    executor.perform(command, zwaves.running.state, zwaves.made.clock.now())
     (order,) = zwaves.made.line.on("zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/api/writeValue/set")
     call = json.loads(order.payload)["args"]
     assert (call[0]["property"], call[1]) == ("targetMode", 255)

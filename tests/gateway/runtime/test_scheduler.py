@@ -116,7 +116,7 @@ async def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end_and_not
 async def test_after_a_visit_the_ring_runs_fifteen_minutes_longer_than_it(tmp_path: Path) -> None:
     async with day(tmp_path, {}) as made:
         state = entrance_in_visit(made.made.home)
-        result = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
+        result = c.ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN)
         ended = made.made.clock.now()
         locked = replace(NOW, utc=ended.utc + timedelta(seconds=END - 60 - 100))
         await made.made.store.commit(

@@ -69,12 +69,12 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
         return make_step(running, *commands, event=event, now=now)
 
     intent = reserve_step(under, now=at(20))
-    no = Answered(scan="scan-0", scanner="scanner", word=ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
-    wait = Answered(scan="scan-1", scanner="scanner", word=ScanAnswer.WAIT)
+    no = Answered(scan="scan-0", scanner="scanner", answer=ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
+    wait = Answered(scan="scan-1", scanner="scanner", answer=ScanAnswer.WAIT)
     drawn = LockReport(bolt=LockState.UNLOCKED, user="Marie")
     hand = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, user="Marie")
     ended = ReportParcelResult(visit="v1", delivery=under.id, outcome=Outcome.DELIVERED)
-    last = ReportDoorResult(visit="v1", delivery=under.id, house=house)
+    last = ReportDoorResult(visit="v1", delivery=under.id, door_result=house)
     for each in (
         make_step(entrance_state(), event=LockReported(report=hand, context=HEARD), now=noon_plus(hours=1)),
         make_step(entrance_state(), event=door(DoorState.OPEN), now=noon_plus(hours=1)),
@@ -98,7 +98,7 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
         one(
             LockReported(report=LockReport(bolt=LockState.LOCKED), context=HEARD),
             last,
-            NotifyOwner(saying=Says.LOCKED_AGAIN, detail="Marie is told"),
+            NotifyOwner(notification=Says.LOCKED_AGAIN, detail="Marie is told"),
             phase=Phase.LOCKED_AGAIN,
             seconds=60,
         ),
@@ -164,11 +164,11 @@ async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tm
         await synced(store, hub, IN_WINDOW)
         assert [one.result.state for one in hub.events if one.result is not None][-1] is State.DELIVERED
         assert not [one for one in hub.events if one.account is not None]
-        handed = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.HANDED_TO_OWNER)
+        handed = ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.HANDED_TO_OWNER)
         await store.commit(make_step(entrance_state(visit_delivery(store), phase=Phase.HANDED_TO_OWNER), handed))
         await synced(store, hub, IN_WINDOW)
         assert account(hub)[1].house is DoorResult.HANDED_TO_OWNER
-        locked = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
+        locked = ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN)
         await store.commit(make_step(Entrance(id="front"), locked))
         await synced(store, hub, IN_WINDOW)
         assert account(hub)[1].house is DoorResult.LOCKED_AGAIN

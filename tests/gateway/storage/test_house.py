@@ -92,7 +92,7 @@ async def test_a_message_to_the_owner_is_stored_with_its_decision_and_waits_unti
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
         commands = (
-            c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit="v1", picture=True),
+            c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit="v1", picture=True),
             c.ShowSignal(light=Light.OFF, sound=Sound.NONE),
             c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail="cam"),
         )
@@ -194,7 +194,7 @@ async def test_every_word_enters_the_chain(tmp_path: Path) -> None:
         await receive(store, make_offer())
         await store.entrances.set_stop("front", NOW, on=True)
         scan = Scanned(id="s1", scanner="scanner", code=PARCEL, matches=store.deliveries.matches(PARCEL, now=IN_WINDOW))
-        refused = c.AnswerScan(scan="s1", scanner="scanner", word=c.ScanAnswer.NO, refusal=Refusal.STOPPED_BY_OWNER)
+        refused = c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.NO, refusal=Refusal.STOPPED_BY_OWNER)
         outcome = await store.commit(make_step(entrance_state(), refused, event=scan))
         assert outcome == CommitResult(seq=5)
         assert isinstance(outcome, CommitResult)

@@ -441,7 +441,7 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
             )
         )
         await listen(IN_WINDOW)
-        locked = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
+        locked = c.ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN)
         await store.commit(make_step(entrance_state(under, phase=Phase.LOCKED_AGAIN), locked))
         assert store.entrances.locked_at("front") == IN_WINDOW.utc
         await listen(IN_WINDOW)
@@ -489,7 +489,7 @@ async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_p
             await store.commit(make_step(entrance_state(), said))
         for house in (DoorResult.HANDED_TO_OWNER, DoorResult.LOCKED_AGAIN):
             await store.commit(
-                make_step(entrance_state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", house=house))
+                make_step(entrance_state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", door_result=house))
             )
             result = store.deliveries.result("shop.d1", IN_WINDOW)
             assert result is not None

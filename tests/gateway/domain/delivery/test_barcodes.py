@@ -196,9 +196,9 @@ def test_element_strings_split_into_what_was_put_together(names: list[str], data
     for name in names:
         form = ELEMENT_FORMATS[name]
         ai = name.replace("n", data.draw(st.sampled_from("0123456789")))
-        letters = "0123456789" if form.digits else "0123456789ABCxyz/-"
-        least = form.longest if form.fixed else 1
-        pairs.append((ai, data.draw(st.text(letters, min_size=least, max_size=form.longest))))
+        letters = "0123456789" if form.is_numeric else "0123456789ABCxyz/-"
+        least = form.max_chars if form.is_fixed_length else 1
+        pairs.append((ai, data.draw(st.text(letters, min_size=least, max_size=form.max_chars))))
     text = GS.join(ai + field for ai, field in pairs)
     assert parse_element_string(text) == (tuple(pairs) or None)
 

@@ -25,7 +25,7 @@ FRESH = OrderUsage()
 def seen(
     what: DeliveryOrder = PROMISE, permission: Permission | None = SHOP, usage: OrderUsage = FRESH, now: Now = NOW
 ) -> VisitDelivery:
-    return candidate(what, permission, usage, house=HOUSE, now=now)
+    return candidate(what, permission, usage, context=HOUSE, now=now)
 
 
 def test_all_that_decide_must_know_is_there() -> None:
@@ -95,7 +95,7 @@ def test_a_reservation_given_back_lets_the_second_try_in_and_the_third_not() -> 
 
 def test_the_retailer_sees_permission_and_time_together() -> None:
     def word(permission: Permission | None, now: Now) -> State:
-        return delivery_status(PROMISE, permission, FRESH, house=HOUSE, now=now).state
+        return delivery_status(PROMISE, permission, FRESH, context=HOUSE, now=now).state
 
     assert word(SHOP, NOW) is State.SCHEDULED
     assert word(PENDING, NOW) is State.AWAITING_PERMISSION
@@ -107,7 +107,7 @@ def test_the_retailer_sees_permission_and_time_together() -> None:
 
 def test_it_is_known_when_time_alone_changes_what_the_retailer_sees() -> None:
     def next_look(now: Now, usage: OrderUsage = FRESH) -> object:
-        return next_change_at(PROMISE, delivery_status(PROMISE, SHOP, usage, house=HOUSE, now=now), now=now)
+        return next_change_at(PROMISE, delivery_status(PROMISE, SHOP, usage, context=HOUSE, now=now), now=now)
 
     assert next_look(NOW) == PROMISE.start
     assert next_look(noon_plus(hours=1)) == PROMISE.end

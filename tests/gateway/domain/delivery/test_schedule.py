@@ -18,7 +18,7 @@ from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, make_of
 
 HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
 SHOP = initial_permission("shop", PermissionSeed.model_validate(GRANTED_TERMS), zone=ZoneInfo("Europe/Paris"))
-DELIVERY = candidate(order_of("shop", make_offer()), SHOP, OrderUsage(), house=HOUSE, now=NOW)  # from 13:00 to 15:00
+DELIVERY = candidate(order_of("shop", make_offer()), SHOP, OrderUsage(), context=HOUSE, now=NOW)  # from 13:00 to 15:00
 NEAR, AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 
@@ -31,7 +31,7 @@ def seen(
 
 
 def test_an_entrance_that_expects_nobody_films_nobody() -> None:
-    assert seen(NOW) == EntranceAgenda(expecting=False, ring=False, ring_until=None, checks=(), next=None)
+    assert seen(NOW) == EntranceAgenda(expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None)
 
 
 def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end() -> None:
@@ -42,14 +42,14 @@ def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end() -> None:
     assert early.ring_until == DELIVERY.end
     assert seen(noon_plus(hours=3, seconds=-1), DELIVERY).ring
     late = seen(noon_plus(hours=3), DELIVERY)
-    assert (late.expecting, late.ring, late.next) == (False, False, None)
+    assert (late.expecting, late.ring, late.next_change_at) == (False, False, None)
 
 
 def test_the_ring_runs_on_for_15_minutes_after_the_door_was_locked_again() -> None:
     locked_at = NOON + timedelta(hours=2, minutes=55)
     lingering = seen(noon_plus(hours=3), DELIVERY, locked_at=locked_at)
     assert (lingering.expecting, lingering.ring) == (False, True)
-    assert lingering.ring_until == lingering.next == locked_at + AFTER
+    assert lingering.ring_until == lingering.next_change_at == locked_at + AFTER
     assert not seen(noon_plus(hours=3, minutes=10), DELIVERY, locked_at=locked_at).ring
     inside = seen(noon_plus(hours=2), DELIVERY, locked_at=NOON + timedelta(hours=1, minutes=59))
     assert inside.ring_until == DELIVERY.end  # the later of the two
@@ -69,14 +69,14 @@ def test_readiness_is_looked_at_when_scheduled_and_at_each_fixed_instant_once() 
 def test_a_delivery_that_may_not_come_in_is_not_expected() -> None:
     refused = replace(DELIVERY, refusal=Refusal.AWAITING_PERMISSION)
     assert seen(noon_plus(hours=2), refused, checked=None) == EntranceAgenda(
-        expecting=False, ring=False, ring_until=None, checks=(), next=None
+        expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None
     )
 
 
 def test_without_trusted_time_nobody_is_expected_and_no_film_begins() -> None:
     now = replace(noon_plus(hours=2), trusted=False)
     assert seen(now, DELIVERY, checked=None) == EntranceAgenda(
-        expecting=False, ring=False, ring_until=None, checks=(), next=None
+        expecting=False, ring=False, ring_until=None, checks=(), next_change_at=None
     )
     assert seen(now, DELIVERY, locked_at=now.utc - MINUTE).ring
 
@@ -92,7 +92,7 @@ def test_nothing_changes_before_the_next_look(minute: int, checked: int | None, 
         mark = now.utc
         first = seen(now, DELIVERY, checked=mark, locked_at=locked_at)
         assert not first.checks
-    until = first.next or now.utc + timedelta(days=2)
+    until = first.next_change_at or now.utc + timedelta(days=2)
     assert until > now.utc
     for step in (0.01, 0.3, 0.7, 0.99):
         later = replace(NOW, utc=now.utc + step * (until - now.utc))

@@ -12,7 +12,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed, paused
+from gateway.domain.visit.conditions import is_closed, is_paused
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, PausePeriod, Rules
 from tests.house.promise import EPOCH, SimulatedDelivery
@@ -180,10 +180,10 @@ class Guide:
                 assert visit not in self.unlocked or isinstance(event, e.Scanned), "an unlock twice"
                 assert not isinstance(event, e.Restarted), "an unlock after a restart"
                 assert not self.state.stopped
-                assert not paused(self.state, now)
+                assert not is_paused(self.state, now)
                 self.unlocked.add(visit)
             case c.Lock():
-                assert closed(self.state), "a lock though the door is not affirmatively closed"
+                assert is_closed(self.state), "a lock though the door is not affirmatively closed"
             case _:
                 pass
 

@@ -23,14 +23,14 @@ def checked(house: SimulatedHome, promise: SimulatedDelivery) -> tuple[str, ...]
 def told(house: SimulatedHome) -> list[tuple[str, str]]:
     """What is said for a delivery; that a battery runs out is said beside it, by itself."""
     return [
-        (str(tell.saying), tell.detail)
+        (str(tell.notification), tell.detail)
         for tell in house.all(c.NotifyOwner)
-        if tell.saying is not c.Notification.BATTERY_SOON
+        if tell.notification is not c.Notification.BATTERY_SOON
     ]
 
 
 def warned(house: SimulatedHome) -> list[str]:
-    return [tell.detail for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.BATTERY_SOON]
+    return [tell.detail for tell in house.all(c.NotifyOwner) if tell.notification is c.Notification.BATTERY_SOON]
 
 
 def days(house: SimulatedHome, percents: tuple[int, ...], role: str = "lock", *, a_day: int = 1) -> None:

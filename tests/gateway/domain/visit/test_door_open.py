@@ -88,7 +88,7 @@ def test_a_door_open_too_long_is_told_at_the_door_first_then_to_the_owner_every_
     assert house.alarms == ["door_left_open"]
     house.run(120)
     assert house.alarms == ["door_left_open"] * 3
-    assert "door_open" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
+    assert "door_open" in [str(tell.notification) for tell in house.all(c.NotifyOwner)]
     house.close()
     house.run(40)
     assert house.houses == ["locked_again"]

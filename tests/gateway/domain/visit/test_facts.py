@@ -4,7 +4,7 @@ import pytest
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed, locked
+from gateway.domain.visit.conditions import is_closed, is_locked
 from tests.house.house import SimulatedHome
 from tests.house.story import good_day
 
@@ -36,8 +36,8 @@ def doubting() -> SimulatedHome:
     house.faults.mute = house.faults.door_mute = True
     house.feed(e.ReportsMissed())
     house.run(1)
-    assert not locked(house.mem)
-    assert not closed(house.mem)
+    assert not is_locked(house.mem)
+    assert not is_closed(house.mem)
     return house
 
 
@@ -45,8 +45,8 @@ def test_an_answer_proves() -> None:
     house = doubting()
     lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
     door_says(house, DoorState.CLOSED, answers=house.mem.last_query_id)
-    assert locked(house.mem)
-    assert closed(house.mem)
+    assert is_locked(house.mem)
+    assert is_closed(house.mem)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_does_not_prove(fields: dict[str, object]) -> None:
     house = doubting()
     lock_says(house, LockState.LOCKED, **fields)
     door_says(house, DoorState.CLOSED, **fields)
-    assert not locked(house.mem)
-    assert not closed(house.mem)
+    assert not is_locked(house.mem)
+    assert not is_closed(house.mem)
 
 
 def test_unproven_good_news_is_asked_about_at_once() -> None:
@@ -82,7 +82,7 @@ def test_unproven_good_news_is_asked_about_at_once() -> None:
 def test_bad_news_of_the_bolt_is_believed_at_once(bad: LockState) -> None:
     house = good_day()
     lock_says(house, bad)
-    assert not locked(house.mem)
+    assert not is_locked(house.mem)
     assert house.mem.bolt.value is bad
 
 
@@ -92,13 +92,13 @@ def test_bad_news_of_the_bolt_is_believed_at_once(bad: LockState) -> None:
 def test_bad_news_of_the_door_is_believed_at_once(bad: DoorState) -> None:
     house = good_day()
     door_says(house, bad)
-    assert not closed(house.mem)
+    assert not is_closed(house.mem)
 
 
 def test_a_retained_unlocked_is_no_news_at_all() -> None:
     house = good_day()
     lock_says(house, LockState.UNLOCKED, retained=True)
-    assert locked(house.mem)
+    assert is_locked(house.mem)
 
 
 def test_an_answer_to_a_question_from_before_the_bad_news_does_not_prove() -> None:
@@ -108,15 +108,15 @@ def test_an_answer_to_a_question_from_before_the_bad_news_does_not_prove() -> No
     asked = house.mem.last_query_id - 1
     lock_says(house, LockState.UNLOCKED)
     lock_says(house, LockState.LOCKED, answers=asked)
-    assert not locked(house.mem)
+    assert not is_locked(house.mem)
 
 
 def test_what_is_proven_stays_proven_while_it_is_repeated() -> None:
     house = good_day()
     lock_says(house, LockState.LOCKED)
     door_says(house, DoorState.CLOSED)
-    assert locked(house.mem)
-    assert closed(house.mem)
+    assert is_locked(house.mem)
+    assert is_closed(house.mem)
 
 
 def test_a_hole_in_the_sequence_ends_the_proof_until_it_is_answered_again() -> None:
@@ -124,9 +124,9 @@ def test_a_hole_in_the_sequence_ends_the_proof_until_it_is_answered_again() -> N
     house.seqs["lock"] += 1
     house.faults.mute = True
     lock_says(house, LockState.LOCKED)
-    assert not locked(house.mem)
+    assert not is_locked(house.mem)
     lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
-    assert locked(house.mem)
+    assert is_locked(house.mem)
 
 
 def test_a_lock_that_started_anew_must_answer_anew() -> None:
@@ -134,16 +134,16 @@ def test_a_lock_that_started_anew_must_answer_anew() -> None:
     house.faults.mute = True
     house.reboot("lock")
     lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
-    assert not locked(house.mem)
+    assert not is_locked(house.mem)
     lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
-    assert locked(house.mem)
+    assert is_locked(house.mem)
 
 
 @pytest.mark.parametrize("device", ["lock", "door"])
 def test_a_lost_device_is_unknown_and_the_other_is_not(device: str) -> None:
     house = good_day()
     house.feed(e.DeviceOffline(device=device))
-    assert (locked(house.mem), closed(house.mem)) == (device == "door", device == "lock")
+    assert (is_locked(house.mem), is_closed(house.mem)) == (device == "door", device == "lock")
 
 
 def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
@@ -152,24 +152,24 @@ def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
     assert (house.mem.bolt.value, house.mem.door.value) == (LockState.UNKNOWN, DoorState.UNKNOWN)
     house.broker_up()
     house.run(1)
-    assert locked(house.mem)
-    assert closed(house.mem)
+    assert is_locked(house.mem)
+    assert is_closed(house.mem)
 
 
 def test_a_device_without_sequence_numbers_is_believed_in_the_order_of_arrival() -> None:
     house = doubting()
     lock_says(house, LockState.UNLOCKED, seq=None, boot=None)
     lock_says(house, LockState.LOCKED, seq=None, boot=None)
-    assert not locked(house.mem)
+    assert not is_locked(house.mem)
     lock_says(house, LockState.LOCKED, seq=None, boot=None, answers=house.mem.last_query_id)
-    assert locked(house.mem)
+    assert is_locked(house.mem)
 
 
 def test_a_basic_door_s_live_word_counts_and_a_retained_one_does_not() -> None:
     house = good_day(door_answers=False)
     house.feed(e.ReportsMissed())
     door_says(house, DoorState.CLOSED, retained=True)
-    assert not closed(house.mem)
+    assert not is_closed(house.mem)
     house.reboot("door")
     door_says(house, DoorState.CLOSED)
-    assert closed(house.mem)
+    assert is_closed(house.mem)

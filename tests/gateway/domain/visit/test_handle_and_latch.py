@@ -10,7 +10,7 @@ def shown(house: SimulatedHome) -> list[str]:
 
 
 def told(house: SimulatedHome) -> list[str]:
-    return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
+    return [str(tell.notification) for tell in house.all(c.NotifyOwner)]
 
 
 # ---- a fixed knob outside -------------------------------------------------------------------------------------------

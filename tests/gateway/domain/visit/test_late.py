@@ -38,7 +38,7 @@ def test_a_lock_that_obeys_after_its_visit_is_alarmed_filmed_and_locked_again(ho
     assert house.alarms[-1] == "late_unlock"
     assert parts(house) == [1, 2]
     assert house.houses == ["locked_again", "locked_again"]
-    told = [tell.visit for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.LOCKED_AGAIN]
+    told = [tell.visit for tell in house.all(c.NotifyOwner) if tell.notification is c.Notification.LOCKED_AGAIN]
     assert told == ["v1", "v1"], "the owner is told of the visit that it belongs to"
     assert house.promises["d0"].used == 1
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.conditions import closed, locked
+from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import ENTRANCE_WIDE
 from tests.house import life
 from tests.house.faults import CRASH_POINTS, Faults
@@ -108,9 +108,9 @@ class AnyEntrance(RuleBasedStateMachine):
     @invariant()
     def good_news_is_only_shown_when_it_was_answered(self) -> None:
         state = self.house.mem
-        if locked(state):
+        if is_locked(state):
             assert state.bolt.answered_query_id >= 0
-        if closed(state) and state.rules.door_answers:
+        if is_closed(state) and state.rules.door_answers:
             assert state.door.answered_query_id >= 0
 
     @invariant()

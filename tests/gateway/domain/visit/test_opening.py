@@ -35,9 +35,9 @@ def test_go_is_said_when_the_lock_reports_unlocked_and_not_before() -> None:
     house = scanned()
     house.faults.slow_unlock = 2.0
     house.run(RINGING_S - 10)
-    assert str(house.all(c.AnswerScan)[-1].word) == "wait"
+    assert str(house.all(c.AnswerScan)[-1].answer) == "wait"
     house.run(3)
-    assert str(house.all(c.AnswerScan)[-1].word) == "go"
+    assert str(house.all(c.AnswerScan)[-1].answer) == "go"
     assert str(house.all(c.ShowSignal)[-1].light) == "green"
 
 
@@ -108,7 +108,7 @@ def test_a_jam_is_alarmed_and_the_door_locked() -> None:
     house.run(60)
     assert house.alarms == ["lock_jammed"]
     assert house.houses == ["locked_again"]
-    assert str(house.all(c.AnswerScan)[-1].word) == "no"
+    assert str(house.all(c.AnswerScan)[-1].answer) == "no"
 
 
 def test_silence_is_asked_about_then_spent_unknown_and_never_sent_again() -> None:

@@ -176,7 +176,9 @@ def test_of_what_it_does_not_know_the_household_still_hears() -> None:
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     assert readiness(house)[-1] == ("disk", "entrance")
-    assert [(tell.saying, tell.detail) for tell in house.all(c.NotifyOwner)] == [(c.Notification.NOT_READY, "disk")]
+    assert [(tell.notification, tell.detail) for tell in house.all(c.NotifyOwner)] == [
+        (c.Notification.NOT_READY, "disk")
+    ]
 
 
 def test_within_an_open_window_he_hears_it_when_nothing_of_the_window_is_left() -> None:

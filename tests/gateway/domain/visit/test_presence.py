@@ -158,7 +158,7 @@ def test_the_owner_hears_what_is_lacking_and_a_retailer_not_that_nobody_is_home(
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     assert house.all(c.ReportReadiness)[-1].lacking == ("entrance",)
-    (told,) = [tell for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.NOT_READY]
+    (told,) = [tell for tell in house.all(c.NotifyOwner) if tell.notification is c.Notification.NOT_READY]
     assert told.detail == "presence, alarm"
     is_said(house, CLAIRE, PresenceState.AWAY)
     house.feed(e.AlarmPanelReported(panel=AlarmPanelState.DISARMED))

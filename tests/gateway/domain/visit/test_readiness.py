@@ -31,7 +31,7 @@ def checked(house: SimulatedHome, promise: SimulatedDelivery) -> tuple[str, ...]
 
 
 def told(house: SimulatedHome) -> list[str]:
-    return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
+    return [str(tell.notification) for tell in house.all(c.NotifyOwner)]
 
 
 def test_a_good_entrance_is_ready_and_the_owner_is_not_bothered() -> None:
@@ -94,7 +94,7 @@ def test_what_is_not_affirmatively_good_is_named(fault: Callable[[SimulatedHome]
     fault(house)
     assert checked(house, promise) == (word,)
     tell = house.all(c.NotifyOwner)[-1]
-    assert (tell.saying, tell.delivery, tell.detail) == (c.Notification.NOT_READY, "d0", word)
+    assert (tell.notification, tell.delivery, tell.detail) == (c.Notification.NOT_READY, "d0", word)
 
 
 def test_without_the_broker_nothing_is_known() -> None:

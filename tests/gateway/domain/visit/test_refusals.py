@@ -124,7 +124,7 @@ def refusal_of(*faults: Fault) -> Refusal | None:
         fault(house, promise)
     house.scan("d0-1")
     answer = house.all(c.AnswerScan)[-1]
-    assert (answer.word is c.ScanAnswer.NO) == (answer.refusal is not None)
+    assert (answer.answer is c.ScanAnswer.NO) == (answer.refusal is not None)
     return answer.refusal
 
 
@@ -191,7 +191,7 @@ def test_the_door_says_no_more_than_no() -> None:
     house = good_day()
     house.scan("nobody-s")
     answer = house.all(c.AnswerScan)[-1]
-    assert (answer.word, answer.scanner) == (c.ScanAnswer.NO, "s")
+    assert (answer.answer, answer.scanner) == (c.ScanAnswer.NO, "s")
 
 
 def test_a_code_of_another_entrance_is_no_wrong_attempt() -> None:

@@ -34,13 +34,13 @@ def test_a_parcel_of_the_visit_that_is_scanned_while_the_bolt_goes_out_is_told_t
     house = closing()
     house.scan(min(house.promises[min(house.promises)].parcels))
     assert house.phase == "relocking"
-    assert house.all(c.AnswerScan)[-1].word is c.ScanAnswer.WAIT
+    assert house.all(c.AnswerScan)[-1].answer is c.ScanAnswer.WAIT
 
 
 def test_the_owner_hears_locked_again_with_a_picture() -> None:
     house = locked_again()
     tell = house.all(c.NotifyOwner)[-1]
-    assert (tell.saying, tell.picture) == (c.Notification.LOCKED_AGAIN, True)
+    assert (tell.notification, tell.picture) == (c.Notification.LOCKED_AGAIN, True)
 
 
 def test_locked_by_its_own_word_alone_is_not_locked_again() -> None:
@@ -78,7 +78,7 @@ def test_a_jam_is_tried_three_times_then_handed_over() -> None:
     house.faults.jam = True
     house.run(30)
     assert len(house.all(c.Lock)) == 3
-    assert [lock.n for lock in house.all(c.Lock)] == [1, 2, 3]
+    assert [lock.attempt for lock in house.all(c.Lock)] == [1, 2, 3]
     assert house.phase == "handed_to_owner"
     assert house.alarms[:2] == ["lock_jammed", "not_locked"]
 
@@ -120,7 +120,7 @@ def test_tries_count_only_while_connected() -> None:
     house.broker_up()
     house.run(20)
     assert house.houses == ["locked_again"]
-    assert [lock.n for lock in house.all(c.Lock)] == [1]
+    assert [lock.attempt for lock in house.all(c.Lock)] == [1]
 
 
 def test_a_minute_without_the_broker_hands_over() -> None:

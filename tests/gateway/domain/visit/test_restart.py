@@ -202,7 +202,7 @@ def test_three_crashes_in_a_minute_alarm_film_and_let_nobody_in() -> None:
     house = safe_mode(good_day())
     assert house.alarms == ["safe_mode"]
     assert len(house.all(c.StartRecording)) == 1
-    assert "safe_mode" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
+    assert "safe_mode" in [str(tell.notification) for tell in house.all(c.NotifyOwner)]
     announce_delivery(house)
     house.run(5)
     house.scan("d0-1")

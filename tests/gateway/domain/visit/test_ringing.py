@@ -41,7 +41,7 @@ def test_a_scan_rings_films_tells_the_owner_and_says_wait() -> None:
     house.scan("d0-1")
     kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.QueryDevice)]
     assert kinds == ["AnswerScan", "ShowSignal", "RingBell", "NotifyOwner", "StartRecording"]
-    assert house.all(c.AnswerScan)[-1].word is c.ScanAnswer.WAIT
+    assert house.all(c.AnswerScan)[-1].answer is c.ScanAnswer.WAIT
 
 
 def test_silence_is_yes_after_twenty_seconds_and_not_before() -> None:
@@ -74,7 +74,7 @@ def test_somebody_at_home_ends_the_visit_as_attended_without_a_no(somebody: Call
     assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
     assert (promise.used, promise.withdrawals) == (0, 0)
-    assert [str(tell.saying) for tell in house.all(c.NotifyOwner)] == ["at_the_door", "attended"]
+    assert [str(tell.notification) for tell in house.all(c.NotifyOwner)] == ["at_the_door", "attended"]
     assert [stop.keep for stop in house.all(c.StopRecording)] == [False]
 
 
@@ -100,7 +100,7 @@ def test_what_goes_wrong_while_it_rings_refuses(
     assert house.refusals == [refusal]
     assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
-    assert "not_opened" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
+    assert "not_opened" in [str(tell.notification) for tell in house.all(c.NotifyOwner)]
 
 
 def test_a_window_that_ends_while_it_rings_forbids_the_intent() -> None:
@@ -235,7 +235,7 @@ def test_where_a_yes_is_asked_silence_is_no() -> None:
     house.run(2)
     assert house.refusals == ["not_approved"]
     assert untouched(house)
-    assert house.all(c.NotifyOwner)[0].saying is c.Notification.ASKS_FOR_YES
+    assert house.all(c.NotifyOwner)[0].notification is c.Notification.ASKS_FOR_YES
 
 
 @pytest.mark.parametrize("after", [2, 30])

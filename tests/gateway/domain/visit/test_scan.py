@@ -349,7 +349,7 @@ def test_parcel_and_courier_open_together_in_either_order() -> None:
         house.run(50)
         house.scan(second)
         assert house.phase == "ringing"
-        assert [str(answer.word) for answer in house.all(c.AnswerScan)] == ["wait", "wait"]
+        assert [str(answer.answer) for answer in house.all(c.AnswerScan)] == ["wait", "wait"]
 
 
 def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_scanned() -> None:
@@ -431,7 +431,7 @@ def test_a_code_that_two_permitted_brands_announced_opens_for_neither_and_the_ow
     house.run(RINGING_S)
     assert house.refusals == ["code_of_several"]
     assert not house.all(c.Unlock)
-    (told,) = (one for one in house.all(c.NotifyOwner) if one.saying is c.Notification.CODE_OF_SEVERAL)
+    (told,) = (one for one in house.all(c.NotifyOwner) if one.notification is c.Notification.CODE_OF_SEVERAL)
     assert told.detail == "farm, shop"
 
 

@@ -144,7 +144,7 @@ def test_what_happens_is_told_once_and_in_order() -> None:
     said = (
         c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED, detail="3SABC1234567"),
         c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.PARTLY_DELIVERED, missing=1),
-        c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN),
+        c.ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN),
         c.LogNote(what="x"),
     )
     assert list(decision_events(rings, inside, said)) == [
@@ -163,7 +163,9 @@ def test_every_outcome_has_a_word_of_its_own() -> None:
         for outcome in Outcome
     ]
     told += [
-        next(decision_events(GOOD, GOOD, (c.ReportDoorResult(visit="v", delivery="d", house=house),)))["event_type"]
+        next(decision_events(GOOD, GOOD, (c.ReportDoorResult(visit="v", delivery="d", door_result=house),)))[
+            "event_type"
+        ]
         for house in DoorResult
     ]
     assert len(set(told)) == len(Outcome) + len(DoorResult)

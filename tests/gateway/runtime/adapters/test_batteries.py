@@ -184,4 +184,6 @@ async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses
         assert shown["batteries"] == {"button/signal": "critical"}
         assert shown["batteries_soon"] == ["button/signal"]
         steps = [step for step in made.journal.steps if isinstance(step.event, e.BatteryReported)]
-        assert [command.saying for step in steps for command in step.commands if isinstance(command, c.NotifyOwner)]
+        assert [
+            command.notification for step in steps for command in step.commands if isinstance(command, c.NotifyOwner)
+        ]

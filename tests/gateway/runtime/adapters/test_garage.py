@@ -121,9 +121,9 @@ async def test_each_question_goes_to_who_can_answer_it(made: ShellBox) -> None:
 
 async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: ShellBox) -> None:
     hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
-    hands.perform(c.Lock(visit="v", n=1, life=5), state, NOW)
+    hands.perform(c.Lock(visit="v", attempt=1, life=5), state, NOW)
     assert made.line.on("perron/garage-lock/set") == []
-    hands.perform(c.CloseGarageDoor(visit="v", n=1, life=5), state, NOW)
+    hands.perform(c.CloseGarageDoor(visit="v", attempt=1, life=5), state, NOW)
     (sent,) = made.line.on("perron/garage-lock/set")
     assert sent.payload == b"CLOSE"
     assert sent.fields["expiry"] == 5

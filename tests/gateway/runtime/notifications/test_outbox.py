@@ -20,7 +20,7 @@ from tests.shell.house import VISIT, entrance_in_visit
 from tests.shell.parts import wait_until
 
 MESSAGE = "perron/entrance/front/message"
-LOCKED = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
+LOCKED = c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
 
 
 def messages(made: ShellBox) -> list[dict[str, Any]]:
@@ -182,13 +182,13 @@ async def test_a_message_stands_under_the_delivery_that_it_speaks_of(tmp_path: P
             made.store, make_offer(id="d2", parcels=("OTHER-1",), courier_sha256="cd" * 32), brand="farm"
         )
         assert other.result.accepted, other.result.code
-        not_ready = c.NotifyOwner(saying=c.Notification.NOT_READY, delivery="farm.d2", detail="lock")
+        not_ready = c.NotifyOwner(notification=c.Notification.NOT_READY, delivery="farm.d2", detail="lock")
         await decided(made, not_ready)  # while a visit of the shop runs
         nothing_runs = replace(entrance_in_visit(made.home), visit=None)
         await decided(
-            made, c.NotifyOwner(saying=c.Notification.NOT_OPENED, delivery="shop.d1", visit="v9"), nothing_runs
+            made, c.NotifyOwner(notification=c.Notification.NOT_OPENED, delivery="shop.d1", visit="v9"), nothing_runs
         )
-        await decided(made, c.NotifyOwner(saying=c.Notification.SAFE_MODE), nothing_runs)
+        await decided(made, c.NotifyOwner(notification=c.Notification.SAFE_MODE), nothing_runs)
         await wait_until(lambda: len(messages(made)) == 3)
         assert [(one["delivery"], one["visit"]) for one in messages(made)] == [
             ("farm.d2", None),

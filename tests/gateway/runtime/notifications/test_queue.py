@@ -45,8 +45,8 @@ pytestmark = pytest.mark.slow
 
 KEY = b"k" * 32
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
-LOCKED = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
-NOT_READY = c.NotifyOwner(saying=c.Notification.NOT_READY, detail="lock")
+LOCKED = c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
+NOT_READY = c.NotifyOwner(notification=c.Notification.NOT_READY, detail="lock")
 JAMMED = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
 PAGES = "https://perron.home:8443"
 PATIENCE = 30.0
@@ -176,7 +176,7 @@ async def test_an_alarm_is_marked_urgent(tmp_path: Path) -> None:
 async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
         await made.says(
-            c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
+            c.NotifyOwner(notification=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
         )
         await made.until(lambda: len(ear.got) == 2)
         plain, ntfy = sorted(ear.got, key=lambda one: "X-Actions" in one.headers)
@@ -204,7 +204,7 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
 ) -> None:
     made_home = home_without_permission(house(tmp_path), state=standing)
     async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
-        await made.says(c.NotifyOwner(saying=c.Notification.NOT_OPENED, detail="awaiting_permission"))
+        await made.says(c.NotifyOwner(notification=c.Notification.NOT_OPENED, detail="awaiting_permission"))
         await made.until(lambda: ear.got)
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
         made_links = [verify_link(token, KEY, NOW) for token in tokens]
@@ -501,7 +501,8 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
         assert state.visit is not None
         delivery = replace(state.visit.delivery, carrier=evil)
         await made.says(
-            c.NotifyOwner(saying=c.Notification.ATTENDED), replace(state, visit=replace(state.visit, delivery=delivery))
+            c.NotifyOwner(notification=c.Notification.ATTENDED),
+            replace(state, visit=replace(state.visit, delivery=delivery)),
         )
         await made.until(lambda: len(ear.got) == 3 and not made.owed())
         for text in ear.texts:
@@ -542,7 +543,7 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
         )
         await pocket.register_phones()
         await made.says(
-            c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
+            c.NotifyOwner(notification=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
         )
         time.mono += 15 * 60
         async with run_tasks(pocket.run()):

@@ -15,7 +15,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
-from gateway.domain.visit.readiness import lacking
+from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
@@ -106,7 +106,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
         walk_test_failed=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
-    lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
+    lacked = missing_conditions(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
     assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in lacked} == set(READINESS_TEXTS)
     text = said(Notification.NOT_READY, "en", MessageFacts(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text

@@ -13,7 +13,7 @@ def test_a_household_reads_a_visit_in_its_own_language() -> None:
     rows = [
         row(SCAN, REFUSED),
         row(e.HouseholdAnswered(), c.ReportParcelResult(visit="v", delivery="d", outcome=Outcome.ATTENDED)),
-        row(e.StopLifted(epoch=2), c.ReportDoorResult(visit="v", delivery="d", house=DoorResult.HANDED_TO_OWNER)),
+        row(e.StopLifted(epoch=2), c.ReportDoorResult(visit="v", delivery="d", door_result=DoorResult.HANDED_TO_OWNER)),
         row(e.TimerExpired(), phase="locked_again", before="relocking"),
     ]
     english = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"))
