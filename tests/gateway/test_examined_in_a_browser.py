@@ -14,7 +14,10 @@ from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
-IN_TIME = 6.5  # seconds: 4.7, and a loaded machine
+IN_TIME = 15.0  # seconds: 4.7 by its own limits, and a loaded machine
+MAX_TRIES = 12
+GOOD = ("broker 127.0.0.1", "gateway it runs and is connected", "round trip", "front-lock answers within",
+        "front-door answers within", "doorbell stream 127.0.0.1")  # fmt: skip
 
 
 async def examines(page: Page, button: str) -> float:
@@ -43,14 +46,14 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await joined(owner, page, address, home.claim_code_file.read_text(encoding="ascii").strip())
-        for _ in range(3):  # where the machine does much else a stream's time may be over before its probe began
+        for _ in range(MAX_TRIES):  # on a loaded machine a stream's time may be over before its probe began
             assert await examines(page, "Examine") < IN_TIME
-            if (await told(page, "doorbell stream"))[0] == "good":
+            seen = await findings(page)
+            if all(any(how == "good" and what in text for how, text in seen) for what in GOOD):
                 break
             await page.wait_for_timeout(1000 * MIN_PAUSE_S)
-        for what in ("broker 127.0.0.1", "gateway it runs and is connected", "round trip", "front-lock answers within",
-                     "front-door answers within", "doorbell stream 127.0.0.1"):  # fmt: skip
-            assert (seen := await told(page, what))[0] == "good", seen
+        for what in GOOD:
+            assert (found := await told(page, what))[0] == "good", found
         assert (await told(page, "entrance front"))[0] == "doubtful"  # nobody has walked it yet
         assert [text for how, text in await findings(page) if how == "bad"] == []
         assert await accessibility_problems(page) == []
