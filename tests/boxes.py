@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,13 +44,6 @@ from tests.hubs import broker_account
 from tests.mosquitto import Mosquitto
 
 NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
-
-
-async def wait_until(found: Callable[[], object], within: float = 30) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(within):
-        while not found():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
-            await asyncio.sleep(0.01)
 
 
 async def insert_home(

@@ -1,6 +1,5 @@
 """A hub and a house as separate processes, each with its own broker: everything real but the devices."""
 
-import asyncio
 import contextlib
 import json
 import secrets
@@ -47,6 +46,7 @@ from gateway.protocol.keys import BoxKey, PublicKey
 from tests.boxes import insert_connection, insert_delivery, insert_home
 from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
+from tests.waiting import wait_until
 
 HOME, OTHER_HOME = "home-1", "home-2"
 TIMEOUT_S = 40.0  # seconds, on a machine that has much else to do
@@ -329,8 +329,6 @@ def _ignore(*_said: object) -> None:
 async def wait_for(question: Callable[[], Awaitable[bool]], what: str) -> None:
     """Wait until it says yes."""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            while not await question():  # noqa: ASYNC110 - what is waited for is another process's
-                await asyncio.sleep(0.05)
+        await wait_until(question, within=TIMEOUT_S)
     except TimeoutError:
         raise AssertionError(f"it never came: {what}") from None

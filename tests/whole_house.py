@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.demo.plan import DemoPlan, make_plan
 from gateway.demo.scenario import ScenarioRun
 from gateway.demo.stage import open_stage
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 
 @contextlib.asynccontextmanager

@@ -26,7 +26,7 @@ from tests.certified import make_certificate
 from tests.flood import house
 from tests.flood.visitors import unverified_context
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 BRIDGED_SENSORS, SINGLE_SENSORS = 20, 10

@@ -36,8 +36,9 @@ from gateway.system.config_section import ConfigError
 from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.parts import FakeCameras, FakePublisher, wait_until
+from tests.shell.parts import FakeCameras, FakePublisher
 from tests.shell.receiver import SECRET_TOKEN, receiver
+from tests.waiting import wait_until
 
 
 class Broker(FakePublisher):

@@ -38,7 +38,7 @@ from gateway.protocol.delivery_message import sign_delivery
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
 from gateway.system.clock import machine_time
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow

@@ -41,7 +41,7 @@ from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raise
 from tests.shell.box import ShellBox, run_box, run_tasks
 from tests.shell.box import box as made_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -25,6 +25,7 @@ from tests.gateway.runtime.maintenance.test_reload import perron
 from tests.gateway.test_added_in_a_browser import DIES, House, begun, claims, comes_back
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.mosquitto import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -99,9 +100,7 @@ class Hub:
 
 async def waited(question: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
-        async with asyncio.timeout(LONG):
-            while not await question():  # noqa: ASYNC110 - what is waited for is another process's
-                await asyncio.sleep(0.3)
+        await wait_until(question, within=LONG)
     except TimeoutError:
         raise AssertionError(f"it never came: {what}") from None
 

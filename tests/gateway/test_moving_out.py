@@ -33,7 +33,7 @@ from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 ENGLISH = {"Accept-Language": "en"}
 

@@ -22,7 +22,7 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.web.texts.catalogue import TEXTS
 from tests.browser import visitor
 from tests.gateway.web.house import ANNA_PASSWORD
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
 from tests.shell.house import entrance_in_visit, make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("_recorders")
 

@@ -22,7 +22,7 @@ from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT, HomeAssistantEntity
 from gateway.runtime.reconnects import SETTLE_TIME_S
 from tests.real.home_assistant import ActionRefused, HomeAssistant, home_assistant
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 PLATFORMS = {

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import deliveries, home_events
 from gateway.protocol.box_hub import Job, JobKind
-from tests.boxes import wait_until
 from tests.hubs import broker_account, hub_file, run_hub
 from tests.mosquitto import mosquitto
 from tests.scale.driving import LoadDriver
 from tests.scale.enrolling import HomeFleet, enrol
 from tests.scale.homes import HomesBroker, ScaleHomes
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 ACCESS = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"

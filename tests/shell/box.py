@@ -35,7 +35,8 @@ from tests import storefile
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.house import make_home
-from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage, wait_until
+from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage
+from tests.waiting import wait_until
 
 SESSION = 1
 IN_WINDOW_MONO_S = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window

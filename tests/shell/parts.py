@@ -104,10 +104,3 @@ class FakeCameras:
 
     def see(self, camera: str, at: float, *clips: ClipKey, live: bool = True, moving: bool = True) -> None:
         self.proofs[camera] = CameraProof(camera=camera, at=at, live=live, moving=moving, recordings=clips)
-
-
-async def wait_until(so: Callable[[], object], within: float = 30.0) -> None:
-    """Wait for what other tasks are to do; the limit is only for a test that fails."""
-    async with asyncio.timeout(within):
-        while not so():  # noqa: ASYNC110 - whoever makes it so knows nothing of this test
-            await asyncio.sleep(0.005)

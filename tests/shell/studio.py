@@ -12,8 +12,8 @@ from gateway.video.ipc import ConfigureCameras
 from tests.filmset.cameras import CameraSet
 from tests.shell.box import box, run_box, run_tasks
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 
 @dataclass

@@ -34,7 +34,7 @@ from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.gateway.evidence.visits import FILM_S, write_film
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import VISIT, entrance_in_visit, make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 FILMED = timedelta(seconds=FILM_S)
 

@@ -28,9 +28,10 @@ from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
 from tests.announcing import connected_home
-from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home, make_result, wait_until
+from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home, make_result
 from tests.connecting import ASKED_TERMS, GRANTED_DECISION, HubRetailer
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
+from tests.waiting import wait_until
 from tests.webhookhouse import ManualWallClock
 
 pytestmark = pytest.mark.slow
@@ -390,9 +391,7 @@ async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_
         async with connected_to_broker("home-1", broker, tmp_path) as one:
             hub.hub.wake_dispatcher()
             first = await asyncio.wait_for(one.jobs.get(), 10)  # and no receipt: it is due again in 15 s, of that time
-            async with asyncio.timeout(30):
-                while not await _put_off(hub):  # noqa: ASYNC110 - the store is looked at from outside
-                    await asyncio.sleep(0.05)
+            await wait_until(lambda: _put_off(hub))
             wall.ahead = 0
             again = await asyncio.wait_for(one.jobs.get(), 10)
             assert again.job == first.job

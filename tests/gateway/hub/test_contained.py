@@ -33,11 +33,12 @@ from gateway.protocol.box_hub import Ack, Job, JobKind, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
 from tests.announcing import connected_home
-from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result, wait_until
+from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result
 from tests.connecting import HubRetailer
 from tests.hubs import RunningHub, database, hub_file, make_database, run_hub
 from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raises_once
 from tests.sandboxes import ENDED_STATES, create_sandbox
+from tests.waiting import wait_until
 from tests.webhookhouse import webhook_house
 
 pytestmark = pytest.mark.slow
@@ -118,9 +119,7 @@ async def standing(hub: RunningHub, delivery: str) -> tuple[str, str | None]:
 
 async def until_so(so: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the store says so."""
-    async with asyncio.timeout(20):
-        while not await so():  # noqa: ASYNC110 - the store rings no bell
-            await asyncio.sleep(0.05)
+    await wait_until(so)
 
 
 async def until_standing(hub: RunningHub, delivery: str, state: State, reason: str) -> None:

@@ -18,9 +18,9 @@ from gateway.mqtt.client import MqttClient
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, MAX_PROPERTIES_BYTES, without_excess_properties
 from gateway.mqtt.packets import InboundMessage
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls, OverflowPolicy, Subscription
-from tests.boxes import wait_until
 from tests.certified import make_certificate
 from tests.hostilebroker import END, TOPIC, message, user_properties
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]

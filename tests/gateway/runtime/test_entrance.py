@@ -30,7 +30,8 @@ from gateway.system.clock import Clock
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer, make_update
 from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, box_in_window, run_box, run_tasks
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
+from tests.waiting import wait_until
 
 DOOR_WORDS = {"perron/lock/set", "perron/lock/get", "perron/door/get"}
 

@@ -33,7 +33,7 @@ from tests.gateway.domain.delivery.shop import (
 )
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

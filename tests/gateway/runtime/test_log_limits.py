@@ -14,7 +14,7 @@ from gateway.runtime.log_limits import (
 )
 from tests.gateway.domain.delivery.shop import PARCEL
 from tests.shell.box import ShellBox
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 
 def reading(celsius: float, place: str = "fridge") -> e.FridgeReported:

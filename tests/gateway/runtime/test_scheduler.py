@@ -19,7 +19,8 @@ from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import entrance_in_visit
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
+from tests.waiting import wait_until
 
 START, END = 100.0 + 3600, 100.0 + 3 * 3600  # monotonic seconds of the usual window, 13:00 to 15:00
 MIB = 2**20

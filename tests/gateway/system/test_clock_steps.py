@@ -13,7 +13,8 @@ from gateway.system.clock import SETTLE_TIME_S
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.shell.box import ShellBox, box, run_box
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
+from tests.waiting import wait_until
 
 HOUR = 3600.0
 STEPS = (-26 * HOUR, -5 * HOUR, -1.5 * HOUR, 1.5 * HOUR, 5 * HOUR, 26 * HOUR)

@@ -26,6 +26,7 @@ from gateway.video.ipc import (
 )
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -61,9 +62,7 @@ class Gateway:
                 await asyncio.sleep(0.02)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not true():  # noqa: ASYNC110  what it waits for tells of no event
-                await asyncio.sleep(0.01)
+        await wait_until(true, within=PATIENCE)
 
     def live(self, camera: str) -> bool:
         proof = self.link.proofs.get(camera)

@@ -11,7 +11,7 @@ from gateway.video.process import AlreadyRunning, VideoProcess
 from gateway.video.sidecar import SidecarEnd, read_sidecar
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 PATIENCE = 30.0
 

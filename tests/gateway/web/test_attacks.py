@@ -26,8 +26,9 @@ from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box, run_tasks
 from tests.shell.house import PARCEL, make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

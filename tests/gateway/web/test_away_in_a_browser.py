@@ -19,7 +19,7 @@ from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, open_remote
 from tests.gateway.web.awayhub import run_fake_hub
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_every_page import looked_at
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

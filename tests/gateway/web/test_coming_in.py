@@ -21,8 +21,8 @@ from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import make_proposals, make_walk_tests, serve_site
+from tests.waiting import wait_until
 
 expect.set_options(timeout=TIMEOUT_MS)
 

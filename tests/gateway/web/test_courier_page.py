@@ -21,8 +21,9 @@ from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import PARCEL, make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
 from tests.shell.site import serve_site
+from tests.waiting import wait_until
 
 SECRET = bytes(range(16))
 CODE, DIGEST = new_courier_token(SECRET), courier_token_digest(SECRET)

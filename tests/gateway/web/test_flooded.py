@@ -24,8 +24,9 @@ from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 LONG = 30.0
 LONGEST_TURN_S = 0.1  # of the processor's time: of the machine's other work this test knows nothing

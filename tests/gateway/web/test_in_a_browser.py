@@ -11,8 +11,8 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState
 from tests.browser import accessibility_problems, visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import serve_site
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

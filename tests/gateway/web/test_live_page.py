@@ -17,8 +17,8 @@ from tests.browser import accessibility_problems, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.web.house import ANNA_PASSWORD, signed_in
 from tests.shell.box import run_tasks
-from tests.shell.parts import wait_until
 from tests.shell.studio import serve_with_cameras
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

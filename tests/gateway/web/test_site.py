@@ -13,8 +13,8 @@ from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import PARCEL, make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import serve_site
+from tests.waiting import wait_until
 
 JSON = {"Accept": "application/json"}
 

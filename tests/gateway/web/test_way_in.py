@@ -16,8 +16,8 @@ from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 CRANES = "eleven grey cranes"
 ENGLISH = {"Accept-Language": "en"}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.demo.page.cable import CableRelay
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 SOON = 30.0  # seconds for what must come
 QUIET = 0.2  # seconds in which nothing may come

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.demo.processes import is_running
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 PATIENCE = 60.0  # seconds
 

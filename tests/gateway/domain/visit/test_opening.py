@@ -274,6 +274,13 @@ def test_a_stale_locked_right_after_unlocking_does_not_lock_the_courier_out() ->
     assert house.phase == "unlocked"
 
 
+def test_an_unasked_locked_while_the_courier_may_open_is_asked_about_and_does_not_lock_him_out() -> None:
+    house = unlocked()
+    house.devices.lock_says(OperationSource.REMOTE, bolt=LockState.LOCKED)
+    house.run(5)
+    assert house.phase == "unlocked"
+
+
 def test_a_lock_that_bolts_itself_again_ends_the_waiting() -> None:
     house = unlocked()
     house.by_hand(unlock=False)

@@ -19,6 +19,7 @@ from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, Rej
 from gateway.protocol.keys import KeyUnusable
 from tests.announcing import BRAND_KEY, TERMS, ConnectedHome, connected_home, sent_jobs
 from tests.hubs import hub_file, run_hub
+from tests.waiting import wait_until
 
 
 async def test_a_delivery_by_plain_json_goes_to_the_home_signed_by_the_hub_as_not_signed_by_the_brand(
@@ -243,9 +244,7 @@ async def test_what_waits_for_a_permission_is_sent_once_it_is_given(tmp_path: Pa
         _, named = await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"delivery": {"parcels": ["ABC1"]}})
         assert (named["state"], named["version"], await sent_jobs(home)) == ("awaiting_permission", 2, [])
         await home.decide("granted")
-        async with asyncio.timeout(60):
-            while not await sent_jobs(home):  # noqa: ASYNC110 - the hub is looked at from outside
-                await asyncio.sleep(0.1)
+        await wait_until(lambda: sent_jobs(home), within=60)
         [(_, token)] = await sent_jobs(home)
         key = hub.hub.key
         own = {key.kid: OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})}

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.api.event_payload import Event
 from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, EventFollower
 from tests.announcing import ConnectedHome, connected_home
-from tests.boxes import wait_until
 from tests.hubs import RunningHub, hub_file, run_hub
+from tests.waiting import wait_until
 
 
 async def messages(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

@@ -17,10 +17,11 @@ from gateway.hub.database.tables import browsers, homes, jobs
 from gateway.protocol.box_hub import BrowserStatus, JobKind
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.protocol.keys import BoxKey
-from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home, wait_until
+from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home
 from tests.hubs import HIGH_LIMITS, RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

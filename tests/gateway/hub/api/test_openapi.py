@@ -15,11 +15,12 @@ from gateway.hub.database.tables import browsers
 from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
-from tests.boxes import connected_to_broker, insert_home, wait_until
+from tests.boxes import connected_to_broker, insert_home
 from tests.hubs import RunningHub, broker_account, homes_broker, run_hub
 from tests.joins import with_boxes
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 HOME = "home-1"

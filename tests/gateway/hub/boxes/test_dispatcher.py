@@ -29,8 +29,9 @@ from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason
 from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
-from tests.boxes import NOW, insert_connection, insert_delivery, insert_home, wait_until
+from tests.boxes import NOW, insert_connection, insert_delivery, insert_home
 from tests.hubs import database, make_database
+from tests.waiting import wait_until
 
 
 def code(number: int | None) -> Acknowledgement:

@@ -24,8 +24,9 @@ from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, token_digest, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
-from tests.boxes import NOW, EventJournal, insert_home, make_result, wait_until
+from tests.boxes import NOW, EventJournal, insert_home, make_result
 from tests.hubs import database, make_database
+from tests.waiting import wait_until
 
 EVENTS, OCTETS = 100, 100_000  # an hour
 FOR_EVER = EventRetention(max_events=10**9, max_age=timedelta(days=10**5))

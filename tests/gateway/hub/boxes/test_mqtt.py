@@ -27,11 +27,11 @@ from tests.boxes import (
     insert_delivery,
     insert_home,
     make_result,
-    wait_until,
 )
 from tests.certified import make_certificate
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto, mosquitto
+from tests.waiting import wait_until
 
 
 async def metric(hub: RunningHub, name: str, **labels: str) -> float:
@@ -96,9 +96,7 @@ class Home:
 
 async def waited(question: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it says yes."""
-    async with asyncio.timeout(20):
-        while not await question():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
-            await asyncio.sleep(0.02)
+    await wait_until(question)
 
 
 async def test_a_job_for_a_box_that_is_away_waits_and_arrives_with_its_hello(tmp_path: Path) -> None:

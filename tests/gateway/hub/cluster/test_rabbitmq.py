@@ -30,7 +30,7 @@ from gateway.hub.config import Boxes, HubFile, Rabbit, ShardAssignment
 from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import SHARD_COUNT
-from tests.boxes import wait_until
+from tests.waiting import wait_until
 
 NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
 RABBIT = Rabbit(nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"})

@@ -22,10 +22,11 @@ from gateway.hub.deliveries.signing_key import KEY_FILE_NAME
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
-from tests.boxes import connected_to_broker, insert_home, wait_until
+from tests.boxes import connected_to_broker, insert_home
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL, postgresql
 from tests.receiver import run_receiver
+from tests.waiting import wait_until
 from tests.webhookhouse import TEST_WEBHOOKS
 
 pytestmark = pytest.mark.slow
@@ -52,9 +53,7 @@ async def ready(hub: RunningHub) -> bool:
 
 
 async def until_ready(hub: RunningHub) -> None:
-    async with asyncio.timeout(WITHIN):
-        while not await ready(hub):  # noqa: ASYNC110 - it is asked as a machine asks
-            await asyncio.sleep(0.05)
+    await wait_until(lambda: ready(hub), within=WITHIN)
 
 
 async def test_what_was_acknowledged_outlives_the_death_of_postgresql_and_the_hub_goes_on(

@@ -13,8 +13,8 @@ from aiohttp import web
 from gateway.hub.config import HubFile, Limits
 from gateway.hub.http.connection_limits import NETWORK_LIMIT_FACTOR, RESERVED_FILES, HubConnectionLimiter
 from gateway.system.http_limits import CONNECTION_BURST_S
-from tests.boxes import wait_until
 from tests.hubs import HIGH_LIMITS, RunningHub, hub_file, run_hub
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 FEW = Limits(**{**HIGH_LIMITS.model_dump(), "connections": 5})

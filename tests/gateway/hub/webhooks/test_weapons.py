@@ -16,8 +16,8 @@ from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import WebhookConnections
 from gateway.hub.webhooks.queue import QueueLane
 from gateway.hub.webhooks.sender import MAX_ENDPOINTS_PER_LANE
-from tests.boxes import wait_until
 from tests.hubs import RetailerAccess
+from tests.waiting import wait_until
 from tests.webhookhouse import WebhookHouse, webhook_house
 
 pytestmark = pytest.mark.slow

@@ -34,7 +34,8 @@ from tests.gateway.integrations.homeassistant.played import FakeHomeAssistant
 from tests.mosquitto import Mosquitto, mosquitto
 from tests.shell.box import AnsweringPublisher, ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
+from tests.waiting import wait_until
 
 QUIET = 0.5  # seconds in which what must not come would have come
 OPEN = 7300.0

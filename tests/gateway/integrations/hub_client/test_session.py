@@ -55,12 +55,12 @@ from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 from gateway.system.backoff import Backoff
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import BrokerTls
-from tests.boxes import wait_until
 from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_offer, sign_claims
 from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
 from tests.shell.box import ShellBox
 from tests.shell.box import box as made_box
+from tests.waiting import wait_until
 
 HOME = "home-1"
 NO_FILE = HomeFileWriter(None, reload=lambda: None)

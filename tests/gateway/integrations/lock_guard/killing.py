@@ -17,8 +17,8 @@ from tests.gateway.integrations.lock_guard.yard import (
     START_TIMEOUT_S,
     GuardTestbed,
     guard_testbed,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[4]
 CRASH_POINTS = ("kept", "moved")  # between the disk and the move; just after the move

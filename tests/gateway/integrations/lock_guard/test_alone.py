@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.integrations.lock_guard.yard import guard_testbed, wait_until
+from tests.gateway.integrations.lock_guard.yard import guard_testbed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SILENT = 2.0

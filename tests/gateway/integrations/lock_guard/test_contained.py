@@ -9,8 +9,9 @@ import pytest
 from gateway.integrations.lock_guard import process
 from gateway.integrations.lock_guard.process import GuardProcess
 from gateway.protocol import guard_message
-from tests.gateway.integrations.lock_guard.yard import LOCK, guard_testbed, wait_until
+from tests.gateway.integrations.lock_guard.yard import LOCK, guard_testbed
 from tests.raising import ARBITRARY_EXCEPTIONS
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

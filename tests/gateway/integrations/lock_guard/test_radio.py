@@ -20,9 +20,9 @@ from tests.gateway.integrations.lock_guard.yard import (
     LOCK,
     GuardTestbed,
     guard_testbed,
-    wait_until,
 )
 from tests.mosquitto import Mosquitto, radio
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved

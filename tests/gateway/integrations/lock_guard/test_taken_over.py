@@ -25,8 +25,8 @@ from tests.gateway.integrations.lock_guard.yard import (
     correlation_properties,
     guard_file,
     guard_testbed,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05

@@ -21,8 +21,8 @@ from tests.gateway.integrations.lock_guard.yard import (
     GatewaySide,
     GuardTestbed,
     guard_testbed,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05

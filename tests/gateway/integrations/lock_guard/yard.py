@@ -35,6 +35,7 @@ from gateway.protocol.guard_keys import command_key, create_key, load_key, publi
 from gateway.runtime.guard_client import GuardClient
 from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import Mosquitto, mosquitto
+from tests.waiting import wait_until
 
 LOCK, DOOR = "front-lock", "front-door"
 COMMAND_LIFETIME_S = 1.0  # seconds that a command is good for
@@ -200,12 +201,6 @@ class GuardTestbed:
         await self.box.answer(LOCK)
         assert isinstance(self.box.lock(intent), Sent)
         await wait_until(lambda: self.moves("thrown") == before + 1)
-
-
-async def wait_until(holds: Callable[[], bool], within: float = EVENT_TIMEOUT_S) -> None:
-    async with asyncio.timeout(within):
-        while not holds():  # noqa: ASYNC110 - what is waited for stands in logs and other processes
-            await asyncio.sleep(0.01)
 
 
 def guard_file(  # noqa: PLR0913 - what a guard stands between

@@ -20,8 +20,8 @@ from gateway.runtime.adapters.batteries import auxiliary_batteries, battery_role
 from gateway.runtime.notifications.texts import battery_text
 from tests.gateway.runtime.test_entrance_behind_a_radio import radio_home
 from tests.shell.box import ShellBox, box, run_box
-from tests.shell.parts import wait_until
 from tests.shell.site import serve_site
+from tests.waiting import wait_until
 
 LOW, GOOD, CRITICAL = BatteryLevel.LOW, BatteryLevel.GOOD, BatteryLevel.CRITICAL
 STATE, EVENT, BATTERY = TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.BATTERY

@@ -24,8 +24,8 @@ from gateway.system.config_section import ConfigError
 from tests.gateway.config.test_loader import TEXT, changed
 from tests.gateway.installation.diagnostics.english import read_finding as read_out
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.receiver import SECRET_TOKEN, receiver
+from tests.waiting import wait_until
 
 KEY = b"k" * 32
 NOTICE = PhoneNotification(title="Home", text="Locked again", urgent=True, picture=b"\xff\xd8 a picture",

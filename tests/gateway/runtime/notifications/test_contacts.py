@@ -27,8 +27,9 @@ from gateway.storage.handover import TASK_FORGET_PHONES
 from tests.gateway.domain.delivery.house import make_step
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
 from tests.shell.receiver import SECRET_TOKEN, MessageReceiver, receiver
+from tests.waiting import wait_until
 
 PATIENCE = 30.0
 JAMMED = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)

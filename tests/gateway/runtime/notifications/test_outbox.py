@@ -17,7 +17,7 @@ from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import VISIT, entrance_in_visit
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 MESSAGE = "perron/entrance/front/message"
 LOCKED = c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)

@@ -38,8 +38,9 @@ from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import run_tasks
 from tests.shell.house import VISIT, entrance_in_visit, home_without_permission, make_home
-from tests.shell.parts import FakePublisher, ManualTime, wait_until
+from tests.shell.parts import FakePublisher, ManualTime
 from tests.shell.receiver import receiver
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

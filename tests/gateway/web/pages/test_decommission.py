@@ -28,8 +28,8 @@ from tests.gateway.evidence.visits import SealingBox as Prover
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import entrance_in_visit, make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 ENGLISH = {"Accept-Language": "en"}
 HERE = "/settings/moving-out"

@@ -21,8 +21,8 @@ from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"

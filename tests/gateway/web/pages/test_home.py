@@ -16,8 +16,8 @@ from gateway.web.auth.roles import Role
 from tests.browser import accessibility_problems, visitor
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}

@@ -14,8 +14,8 @@ from gateway.installation.walk import WALK_TEST_BRAND, TrialResult, WalkTrial
 from gateway.web.auth.roles import Role
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 ENGLISH = {"Accept-Language": "en"}
 WALK = "/installation/walk/front"

@@ -26,8 +26,8 @@ from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import LINK_KEY, ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 expect.set_options(timeout=TIMEOUT_MS)
 

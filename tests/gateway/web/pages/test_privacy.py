@@ -21,9 +21,9 @@ from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import entrance_in_visit, make_home
-from tests.shell.parts import wait_until
 from tests.shell.site import ServedSite, serve_site
 from tests.shell.studio import serve_with_cameras
+from tests.waiting import wait_until
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"

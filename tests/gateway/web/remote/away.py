@@ -17,8 +17,9 @@ from gateway.web.remote.sessions import RemoteSessions
 from tests.remotebrowser import RemoteBrowser
 from tests.shell.box import ShellBox, box, run_box
 from tests.shell.house import make_home
-from tests.shell.parts import ManualTime, wait_until
+from tests.shell.parts import ManualTime
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 NOON_MONO_S = 7300.0  # seconds: the usual window is open
 HUB = HubSection(url="https://hub.example", home="home-1", host="127.0.0.1", password_file=Path("/nowhere"))

@@ -25,10 +25,10 @@ from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.gateway.web.remote.away import NOON_MONO_S, RemoteHousehold, remote_household
 from tests.remotebrowser import RemoteBrowser, new_key
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.parts import wait_until
 from tests.stranger import HOME as STREET
 from tests.stranger import HUB as HUB_URL
 from tests.stranger import UnknownBrand
+from tests.waiting import wait_until
 
 TERMS: dict[str, Any] = {"entrances": ["front"], "places": ["hall"], "carriers": ["Colissimo"], "days": ["mon", "wed"],
                          "hours": "08:00-20:00"}  # fmt: skip

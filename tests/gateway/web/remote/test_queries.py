@@ -18,7 +18,7 @@ from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.gateway.web.remote.away import NOON_MONO_S, remote_household
 from tests.gateway.web.tour import INCIDENT, _film_incident
 from tests.shell.house import home_without_permission, make_home
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 FILM = f"visits/{INCIDENT}/cam-1-1.mp4"
 

@@ -13,7 +13,7 @@ from gateway.system.pki.pages import pages_certificate
 from gateway.web.server.connection_limits import ConnectionLimiter, listen_socket
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import run_tasks
-from tests.shell.parts import wait_until
+from tests.waiting import wait_until
 
 LONG = 30.0
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -1,0 +1,25 @@
+"""Waits for what is expected, instead of sleeping for as long as it usually takes."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+
+POLL_INTERVAL_S = 0.01
+
+
+async def wait_until(holds: Callable[[], object], within: float = 30.0) -> None:
+    """Wait for what another task or process is to do; the limit is only for a test that fails.
+
+    `holds` is a function or one that returns a coroutine; it is called again and again until its result is true.
+
+    Raises:
+        TimeoutError: it did not hold within so many seconds.
+    """
+
+    async def held() -> object:
+        found = holds()
+        return await found if inspect.iscoroutine(found) else found
+
+    async with asyncio.timeout(within):
+        while not await held():  # noqa: ASYNC110 - who makes it so knows nothing of this test
+            await asyncio.sleep(POLL_INTERVAL_S)
