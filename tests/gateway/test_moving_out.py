@@ -133,7 +133,7 @@ async def filmed(house: Home, visit: str) -> Path:
 
 @pytest.mark.slow
 async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: Home) -> None:
-    film = await filmed(house, "v1")
+    film = await filmed(house, "visit-of-the-incident")
     folder = house.storage.folder
     assert house.messages is not None
     house.messages.file.write_text("json://127.0.0.1:9/anna/", encoding="utf-8")
@@ -156,7 +156,7 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
         assert (await home_page(address, cookies)).startswith("/enter")
         left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
         assert b"Anna" not in left
-        assert b"v1" not in left
+        assert b"visit-of-the-incident" not in left
         async with owner(house, address, "Clara"):
             pass
 
