@@ -322,7 +322,7 @@ async def main():
     reached("before-commit")
     outcome = await commit_reservation(store)
     reached("after-commit")
-    assert outcome.marked
+    assert outcome.is_marked
     (folder.parent / "published").write_bytes(b"the unlock")
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
