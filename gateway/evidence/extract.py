@@ -93,7 +93,7 @@ def check_extract(
     read = _read_lines(data, manifest)
     lines, torn = read
     if not lines or not isinstance(lines[0], _StartLine) or lines[0].after != sealed.after:
-        return ProofDefect(problem=ProofProblem.LOG_CHANGED, where=f"{sealed.file}, line 1")
+        return ProofDefect(ProofProblem.LOG_CHANGED, f"{sealed.file}, line 1")
     entries = tuple(_entry(line) for line in lines[1:] if isinstance(line, _EntryLine | _HiddenEntryLine))
     key = PublicKey.from_text(manifest.key)
     within = [point for point in remembered if point.seq <= max([sealed.after.seq, *(one.seq for one in entries)])]
@@ -108,17 +108,15 @@ def check_extract(
     last = entries[-1].seq if entries else sealed.after.seq
     if last < sealed.last.seq:
         where = f"{sealed.file} ends after entry {last}, sealed were entries to {sealed.last.seq}"
-        return ProofDefect(problem=ProofProblem.LOG_TRUNCATED, where=where)
+        return ProofDefect(ProofProblem.LOG_TRUNCATED, where)
     end = lines[-1]
     if not isinstance(end, _CheckpointLine) or len(lines) != len(entries) + 2:
-        return ProofDefect(
-            problem=ProofProblem.LOG_TRUNCATED, where=f"{sealed.file}, its checkpoint at the end is missing"
-        )
+        return ProofDefect(ProofProblem.LOG_TRUNCATED, f"{sealed.file}, its checkpoint at the end is missing")
     point = end.checkpoint
     if not point.is_signed_by(key) or (point.seq, point.hash) != (sealed.last.seq, sealed.last.hash):
-        return ProofDefect(problem=ProofProblem.LOG_CHANGED, where=f"{sealed.file}, its checkpoint at the end")
+        return ProofDefect(ProofProblem.LOG_CHANGED, f"{sealed.file}, its checkpoint at the end")
     if sha256(data).hexdigest() != sealed.sha256:
-        return ProofDefect(problem=ProofProblem.LOG_CHANGED, where=f"{sealed.file}, outside its entries")
+        return ProofDefect(ProofProblem.LOG_CHANGED, f"{sealed.file}, outside its entries")
     return None
 
 
@@ -144,7 +142,7 @@ def log_defect(problem: LogProblem, name: str) -> ProofDefect:
     if problem.remembered is not None:
         point = problem.remembered
         where += f" (remembered: entry {point.seq} at {point.at:%Y-%m-%d %H:%M} UTC)"
-    return ProofDefect(problem=MISMATCH_PROBLEMS[problem.mismatch], where=where)
+    return ProofDefect(MISMATCH_PROBLEMS[problem.mismatch], where)
 
 
 def _read_lines(
@@ -163,10 +161,10 @@ def _read_lines(
             seq = manifest.log.after.seq + number - 1
             if manifest.log.after.seq < seq <= manifest.log.last.seq:
                 where = f"{name}, entry {seq} (line {number})"
-            return lines, ProofDefect(problem=ProofProblem.LOG_CHANGED, where=where)
+            return lines, ProofDefect(ProofProblem.LOG_CHANGED, where)
         lines.append(line)
     if texts[-1]:
-        return lines, ProofDefect(problem=ProofProblem.LOG_TRUNCATED, where=f"{name} ends within line {len(texts)}")
+        return lines, ProofDefect(ProofProblem.LOG_TRUNCATED, f"{name} ends within line {len(texts)}")
     return lines, None
 
 
@@ -187,11 +185,9 @@ def _difference_from_seal(entries: Sequence[ChainEntry], manifest: Manifest) -> 
         entry = told.get(position.seq)
         where = f"{sealed.file}, entry {position.seq}"
         if entry is not None and entry.hash.hex() != position.hash:
-            return ProofDefect(problem=ProofProblem.LOG_CHANGED, where=where)
+            return ProofDefect(ProofProblem.LOG_CHANGED, where)
         if entry is not None and isinstance(entry.body, HiddenBody) and position in manifest.decisions:
-            return ProofDefect(problem=ProofProblem.LOG_CHANGED, where=f"{where}: what it said was taken out")
+            return ProofDefect(ProofProblem.LOG_CHANGED, f"{where}: what it said was taken out")
     if entries and entries[-1].seq > sealed.last.seq:
-        return ProofDefect(
-            problem=ProofProblem.LOG_CHANGED, where=f"{sealed.file} goes on after entry {sealed.last.seq}"
-        )
+        return ProofDefect(ProofProblem.LOG_CHANGED, f"{sealed.file} goes on after entry {sealed.last.seq}")
     return None

@@ -144,7 +144,7 @@ class PartReport:
     manifest_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ProofDefect:
     """One defect, and its exact place."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
@@ -74,19 +75,19 @@ def verify_proof(
     try:
         remembered = () if checkpoint is None else read_checkpoints(checkpoint)
     except (ValueError, OSError) as failure:
-        return failed_result(ProofDefect(problem=ProofProblem.CHECKPOINT_UNREADABLE, where=str(failure)))
+        return failed_result(ProofDefect(ProofProblem.CHECKPOINT_UNREADABLE, str(failure)))
     if not folder.is_dir():
-        return failed_result(ProofDefect(problem=ProofProblem.NO_PROOF, where=f"{folder.name} is not a folder"))
+        return failed_result(ProofDefect(ProofProblem.NO_PROOF, f"{folder.name} is not a folder"))
     try:
         line = read_key_history(folder) if line is None else line
     except (ValueError, OSError) as failure:
-        return failed_result(ProofDefect(problem=ProofProblem.SUCCESSION_WRONG, where=f"{SUCCESSION_FILE}: {failure}"))
+        return failed_result(ProofDefect(ProofProblem.SUCCESSION_WRONG, f"{SUCCESSION_FILE}: {failure}"))
     case = _VerificationCase(folder=folder, public_key=public_key, remembered=remembered, line=line)
     try:
         stone = read_tombstone(folder)
     except (ValueError, OSError) as failure:
         return failed_result(
-            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}")
+            ProofDefect(ProofProblem.TOMBSTONE_WRONG, f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}")
         )
     return _verify_parts(case) if stone is None else _verify_erased(case, stone)
 
@@ -116,9 +117,7 @@ def _verify_parts(case: _VerificationCase, *, films: bool = True) -> Verificatio
         named |= _file_names(part.manifest)
         previous = part
     if previous is None or first is None or key is None:
-        return failed_result(
-            ProofDefect(problem=ProofProblem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}")
-        )
+        return failed_result(ProofDefect(ProofProblem.NO_PROOF, f"no {manifest_name(1)} in {case.folder.name}"))
     wrong = (
         _check_folder_name(case, first)
         or _check_later_part(case, previous.manifest)
@@ -132,38 +131,27 @@ def _verify_parts(case: _VerificationCase, *, films: bool = True) -> Verificatio
 
 def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationResult:
     key = PublicKey.from_text(stone.key)
+    failed = partial(failed_result, fingerprint=key.fingerprint)
     if not case.accepts(key):
-        return failed_result(
-            ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
-        )
+        return failed(ProofDefect(ProofProblem.FOREIGN_KEY, TOMBSTONE_FILE))
     replaced = case.line.replaced_at(key)
     if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + MAX_CLOCK_CORRECTION):
-        return failed_result(
-            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
-        )
+        return failed(ProofDefect(ProofProblem.TOMBSTONE_WRONG, TOMBSTONE_FILE))
     if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests name the visit
         where = f"{TOMBSTONE_FILE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
-        return failed_result(
-            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint
-        )
+        return failed(ProofDefect(ProofProblem.TOMBSTONE_WRONG, where))
     hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
     for point in case.remembered:
         seal = point.sealed
         if not any(point.is_signed_by(one) for one in case.line.keys_of_same_box(key)):
-            return failed_result(
-                ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
-            )
+            return failed_result(ProofDefect(ProofProblem.CHECKPOINT_FOREIGN, f"checkpoint of entry {point.seq}"))
         if seal is not None and seal.visit == stone.visit and hashes.get(seal.part) != seal.manifest_sha256:
             where = f"{TOMBSTONE_FILE} names another manifest of part {seal.part} than the one sealed at {point.at}"
-            return failed_result(
-                ProofDefect(problem=ProofProblem.MANIFEST_REPLACED, where=where), fingerprint=key.fingerprint
-            )
+            return failed(ProofDefect(ProofProblem.MANIFEST_REPLACED, where))
     left = sorted(path.name for path in case.folder.iterdir() if is_erased_by(path.name, stone))
     if left:
         where = f"{left[0]!r} is still here, though the visit was erased at {stone.at:%Y-%m-%d %H:%M} UTC"
-        return failed_result(
-            ProofDefect(problem=ProofProblem.ERASURE_UNFINISHED, where=where), fingerprint=key.fingerprint
-        )
+        return failed(ProofDefect(ProofProblem.ERASURE_UNFINISHED, where))
     asked = f"on request of {stone.who}" if stone.why == "request" else "because its time was over"
     erased = f"{asked} at {stone.at:%Y-%m-%d %H:%M} UTC"
     if stone.why == "request":
@@ -177,9 +165,7 @@ def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationRes
     theirs = {part.part: part.manifest_sha256 for part in verdict.parts if part.visit == stone.visit}
     if verdict.ok and (theirs != hashes or len(theirs) != len(verdict.parts)):
         where = f"{TOMBSTONE_FILE} names other manifests than those that are here"
-        return failed_result(
-            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint
-        )
+        return failed(ProofDefect(ProofProblem.TOMBSTONE_WRONG, where))
     return replace(verdict, erased=erased) if verdict.ok else verdict
 
 
@@ -194,7 +180,7 @@ def _read(folder: Path, name: str, *, at_most: int, missing: ProofProblem) -> by
     try:
         return read_regular(folder / name, at_most=at_most)
     except FileNotFoundError:
-        return ProofDefect(problem=missing, where=f"{name} is not there")
+        return ProofDefect(missing, f"{name} is not there")
     except OSError as failure:
         return _unreadable(name, failure)
 
@@ -202,7 +188,7 @@ def _read(folder: Path, name: str, *, at_most: int, missing: ProofProblem) -> by
 def _unreadable(name: str, failure: OSError) -> ProofDefect:
     problem = ProofProblem.NOT_PLAIN if isinstance(failure, NotRegularFile) else ProofProblem.UNREADABLE
     ours = isinstance(failure, NotRegularFile | FileTooLarge)
-    return ProofDefect(problem=problem, where=str(failure) if ours else f"{name}: {failure.strerror}")
+    return ProofDefect(problem, str(failure) if ours else f"{name}: {failure.strerror}")
 
 
 def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | ProofDefect:
@@ -215,7 +201,7 @@ def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | Proo
     if isinstance(signature, ProofDefect):
         return signature
     if not signature:
-        return ProofDefect(problem=ProofProblem.UNSIGNED, where=f"{signature_name(number)} is empty")
+        return ProofDefect(ProofProblem.UNSIGNED, f"{signature_name(number)} is empty")
     known = case.public_key is not None and any(
         one.verifies(signature, data) for one in case.line.keys_of_same_box(case.public_key)
     )
@@ -224,19 +210,19 @@ def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | Proo
         key = PublicKey.from_text(manifest.key)
     except ValueError as failure:
         problem = ProofProblem.MANIFEST_MALFORMED if known else ProofProblem.SIGNATURE_WRONG
-        return ProofDefect(problem=problem, where=f"{name}: {str(failure).splitlines()[0]}")
+        return ProofDefect(problem, f"{name}: {str(failure).splitlines()[0]}")
     if not key.verifies(signature, data):
-        return ProofDefect(problem=ProofProblem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
+        return ProofDefect(ProofProblem.SIGNATURE_WRONG, f"{name} and {signature_name(number)}")
     if not case.accepts(key):
-        return ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
+        return ProofDefect(ProofProblem.FOREIGN_KEY, f"{name} is signed by {key.fingerprint}")
     replaced = case.line.replaced_at(key)
     if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + MAX_CLOCK_CORRECTION:
         where = (
             f"{name} says {manifest.sealed_at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
         )
-        return ProofDefect(problem=ProofProblem.KEY_REPLACED, where=where)
+        return ProofDefect(ProofProblem.KEY_REPLACED, where)
     if manifest.part != number or manifest.log.file != log_name(number):
-        return ProofDefect(problem=ProofProblem.PART_FOREIGN, where=f"{name} says that it is part {manifest.part}")
+        return ProofDefect(ProofProblem.PART_FOREIGN, f"{name} says that it is part {manifest.part}")
     return _VerifiedPart(manifest=manifest, sha256=sha256(data).hexdigest())
 
 
@@ -249,12 +235,10 @@ def _check_previous_part(
     name = manifest_name(ours.part)
     kin = PublicKey.from_text(ours.key) in case.line.keys_of_same_box(PublicKey.from_text(before.key))
     if not kin or (ours.box, ours.visit, ours.entrance) != (before.box, before.visit, before.entrance):
-        return ProofDefect(
-            problem=ProofProblem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}"
-        )
+        return ProofDefect(ProofProblem.PART_FOREIGN, f"{name} is of visit {ours.visit}, not of {before.visit}")
     if ours.previous_sha256 != previous.sha256:
         where = f"{name} names another {manifest_name(before.part)} than the one that is here"
-        return ProofDefect(problem=ProofProblem.PART_FOREIGN, where=where)
+        return ProofDefect(ProofProblem.PART_FOREIGN, where)
     return None
 
 
@@ -271,13 +255,13 @@ def _check_remembered(case: _VerificationCase, part: _VerifiedPart, key: PublicK
     manifest = part.manifest
     for point in case.remembered:
         if not any(point.is_signed_by(one) for one in case.line.keys_of_same_box(key)) or point.box != manifest.box:
-            return ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
+            return ProofDefect(ProofProblem.CHECKPOINT_FOREIGN, f"checkpoint of entry {point.seq}")
         seal = point.sealed
         if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):
             continue
         if seal.manifest_sha256 != part.sha256:
             where = f"{manifest_name(manifest.part)} is not the one sealed at {point.at:%Y-%m-%d %H:%M} UTC"
-            return ProofDefect(problem=ProofProblem.MANIFEST_REPLACED, where=where)
+            return ProofDefect(ProofProblem.MANIFEST_REPLACED, where)
     own = Checkpoint(
         box=manifest.box,
         key=manifest.key,
@@ -296,9 +280,7 @@ def _check_folder_name(case: _VerificationCase, first: Manifest) -> ProofDefect 
     name = case.folder.resolve().name
     known = {point.sealed.visit for point in case.remembered if point.sealed is not None}
     if name != first.visit and name in known:
-        return ProofDefect(
-            problem=ProofProblem.PART_FOREIGN, where=f"{manifest_name(1)} is of visit {first.visit}, not of {name}"
-        )
+        return ProofDefect(ProofProblem.PART_FOREIGN, f"{manifest_name(1)} is of visit {first.visit}, not of {name}")
     return None
 
 
@@ -306,7 +288,7 @@ def _check_later_part(case: _VerificationCase, last: Manifest) -> ProofDefect | 
     for point in case.remembered:
         if point.sealed is not None and point.sealed.visit == last.visit and point.sealed.part > last.part:
             where = f"part {point.sealed.part}, sealed at {point.at:%Y-%m-%d %H:%M} UTC, is not there"
-            return ProofDefect(problem=ProofProblem.PART_MISSING, where=where)
+            return ProofDefect(ProofProblem.PART_MISSING, where)
     return None
 
 
@@ -316,27 +298,23 @@ def _check_receipt(case: _VerificationCase, manifest: Manifest, keys: Collection
     try:
         data = read_regular(case.folder / RECEIPT_FILE, at_most=MAX_MANIFEST_BYTES)
     except FileNotFoundError:
-        missing = ProofDefect(problem=ProofProblem.RECEIPT_MISSING, where=f"{RECEIPT_FILE} is not there")
+        missing = ProofDefect(ProofProblem.RECEIPT_MISSING, f"{RECEIPT_FILE} is not there")
         return None if named is None else missing
     except OSError as failure:
         return _unreadable(RECEIPT_FILE, failure)
     if named is None and manifest.version > 1:
         where = f"{RECEIPT_FILE} is here, and {manifest_name(1)} says that none belongs to the visit"
-        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=where)
+        return ProofDefect(ProofProblem.RECEIPT_WRONG, where)
     try:
         issued = CourierReceipt.from_json(data)
     except ValueError:
-        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is not a receipt")
+        return ProofDefect(ProofProblem.RECEIPT_WRONG, f"{RECEIPT_FILE} is not a receipt")
     if not any(issued.is_signed_by(key) for key in keys):
-        return ProofDefect(
-            problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} was changed, or another box signed it"
-        )
+        return ProofDefect(ProofProblem.RECEIPT_WRONG, f"{RECEIPT_FILE} was changed, or another box signed it")
     if (issued.box, issued.visit) != (manifest.box, manifest.visit):
-        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is of visit {issued.visit}")
+        return ProofDefect(ProofProblem.RECEIPT_WRONG, f"{RECEIPT_FILE} is of visit {issued.visit}")
     if named is not None and sha256(data).hexdigest() != named:
-        return ProofDefect(
-            problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is another one than {manifest_name(1)} names"
-        )
+        return ProofDefect(ProofProblem.RECEIPT_WRONG, f"{RECEIPT_FILE} is another one than {manifest_name(1)} names")
     return None
 
 
@@ -349,7 +327,7 @@ def _check_films(folder: Path, manifest: Manifest) -> ProofDefect | None:
         if wrong is not None:
             return wrong
     holes = undeclared_gaps(manifest.film, cameras=manifest.cameras, clips=manifest.clips, gaps=manifest.gaps)
-    return ProofDefect(problem=ProofProblem.HOLE_UNDECLARED, where=_gap_text(holes[0])) if holes else None
+    return ProofDefect(ProofProblem.HOLE_UNDECLARED, _gap_text(holes[0])) if holes else None
 
 
 def _check_film(folder: Path, clip: ClipRecord) -> ProofDefect | None:
@@ -363,15 +341,13 @@ def _check_film(folder: Path, clip: ClipRecord) -> ProofDefect | None:
                 return links if isinstance(links, ProofDefect) else None
             if links is None or isinstance(links, ProofDefect):
                 where = f"{clip.file}; where cannot be told, since its hash chain is not as it was sealed"
-                return ProofDefect(problem=_changed_film_problem(folder, clip), where=where)
+                return ProofDefect(_changed_film_problem(folder, clip), where)
             difference = first_difference(film, links)
     except FileNotFoundError:
         where = f"{clip.file} ({clip.camera}, {clip.start:%H:%M:%S} to {clip.end:%H:%M:%S} UTC)"
-        return ProofDefect(problem=ProofProblem.FILM_MISSING, where=where)
+        return ProofDefect(ProofProblem.FILM_MISSING, where)
     if difference is None:  # the chain and the hash of the whole disagree: the box sealed a film that was damaged
-        return ProofDefect(
-            problem=ProofProblem.FILM_CHANGED, where=f"{clip.file}: sealed with another hash than its chain"
-        )
+        return ProofDefect(ProofProblem.FILM_CHANGED, f"{clip.file}: sealed with another hash than its chain")
     return _difference_defect(clip, difference, links)
 
 
@@ -382,7 +358,7 @@ def _read_links(folder: Path, clip: ClipRecord) -> FragmentLinks | ProofDefect |
     if isinstance(data, ProofDefect):
         return data
     if sha256(data).hexdigest() != clip.sidecar_sha256:
-        return ProofDefect(problem=ProofProblem.CHAIN_CHANGED, where=clip.sidecar)
+        return ProofDefect(ProofProblem.CHAIN_CHANGED, clip.sidecar)
     try:
         return read_links(data)
     except ValueError:  # sealed as it was: it was torn already then
@@ -419,7 +395,7 @@ def _difference_defect(clip: ClipRecord, found: FilmDifference, links: FragmentL
         where = f"{clip.file}, second {found.second:.2f} ({at:%H:%M:%S} UTC), fragment {found.fragment}, {piece}"
     elif found.change is FilmChange.CHANGED:
         where += " (its header)" if found.fragment == 0 else " (the index at its end)"
-    return ProofDefect(problem=problem, where=where)
+    return ProofDefect(problem, where)
 
 
 def _gap_text(hole: FilmGap) -> str:

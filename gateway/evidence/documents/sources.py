@@ -126,13 +126,9 @@ def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: st
         return verdict
     name = manifest_name(manifest.part)
     if hashed not in {part.manifest_sha256 for part in verdict.parts}:
-        return failed_result(
-            ProofDefect(problem=ProofProblem.SIGNATURE_WRONG, where=name), fingerprint=verdict.fingerprint
-        )
+        return failed_result(ProofDefect(ProofProblem.SIGNATURE_WRONG, name), fingerprint=verdict.fingerprint)
     if sha256(log).hexdigest() != manifest.log.sha256:
-        return failed_result(
-            ProofDefect(problem=ProofProblem.LOG_CHANGED, where=manifest.log.file), fingerprint=verdict.fingerprint
-        )
+        return failed_result(ProofDefect(ProofProblem.LOG_CHANGED, manifest.log.file), fingerprint=verdict.fingerprint)
     return verdict
 
 
