@@ -112,9 +112,9 @@ class Supervision:
 class App:
     """One gateway. A supervised one leaves SIGTERM and SIGINT to its supervisor, which calls `end`.
 
-    `wall`, `free_bytes`, `reached` and `video` are the real ones except in a demo or a test.
+    `wall_clock`, `free_bytes`, `crash_point` and `video` are the real ones except in a demo or a test.
 
-    `reached` is called with the name of each point at which a test may end the process.
+    `crash_point` is called with the name of each point at which a test may end the process.
     """
 
     def __init__(  # noqa: PLR0913 - what a demo or a test may replace
@@ -144,6 +144,7 @@ class App:
         self._site_built = asyncio.Event()
         self._remote_sessions: RemoteSessions | None = None
         self._request_stop: Callable[[], bool] | None = None  # set at the end of the start
+        self.started = asyncio.Event()  # set once the gateway runs; a failed start never sets it
         self._changes = ChangeNotifier()  # wakes the pages
         self._handles_signals = supervision is None
         self._file = None if supervision is None else supervision.file  # a reload needs it
@@ -156,11 +157,6 @@ class App:
     def stop(self) -> bool:
         """Stop in good order; return False if the gateway is not running yet or is stopping already."""
         return self._request_stop is not None and self._request_stop()
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the gateway runs: a failed start never reaches this point."""
-        return self._request_stop is not None
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box must start again.
@@ -238,6 +234,7 @@ class App:
                 until_stopped(signals=self._handles_signals) as self._request_stop,
                 asyncio.TaskGroup() as group,
             ):
+                self.started.set()
                 for name, run in self._workers().items():
                     group.create_task(self._contained.keep(name, run), name=name)
                 for name, running in self._entrances.items():  # an entrance that cannot decide ends the process
@@ -264,7 +261,7 @@ class App:
                 await store.rollback.set_signer(key.public.text)
                 return None, None
             log.error("store_in_doubt", why=doubt.value, todo="`perron doctor` says what to do")
-            with contextlib.suppress(StoreFailed):  # then none is accepted all the same, and it is tried again
+            with contextlib.suppress(StoreFailed):  # none counts all the same, and the next start deletes them again
                 await store.browsers.end_all()  # a hub could replay their later orders
             first = next(iter(self.home.entrances), None)
             message = await store.rollback.begin_doubt(
@@ -294,9 +291,9 @@ class App:
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Return each worker's loop by name, except the entrances'.
+        """Return the loop of each worker by name, without the entrances.
 
-        One that raises is restarted, so it must be repeatable.
+        A loop that raises is restarted, so it must be repeatable.
         """
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "video": self._video.run,
@@ -443,12 +440,12 @@ class App:
 
     def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
         """Build the pages."""
-        from gateway.installation.proposal_workflow import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
-        from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - the same
-        from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - the same
-        from gateway.web.remote.sessions import RemoteSessions  # noqa: PLC0415 - the same
-        from gateway.web.server.context import GatewayServices  # noqa: PLC0415 - the same
-        from gateway.web.site import PagesSite  # noqa: PLC0415 - the same
+        from gateway.installation.proposal_workflow import Proposals  # noqa: PLC0415 - see `PAGE_MODULES`
+        from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - see `PAGE_MODULES`
+        from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - see `PAGE_MODULES`
+        from gateway.web.remote.sessions import RemoteSessions  # noqa: PLC0415 - see `PAGE_MODULES`
+        from gateway.web.server.context import GatewayServices  # noqa: PLC0415 - see `PAGE_MODULES`
+        from gateway.web.site import PagesSite  # noqa: PLC0415 - see `PAGE_MODULES`
 
         box = GatewayServices(
             home=self.home,

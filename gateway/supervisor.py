@@ -80,38 +80,36 @@ class Supervisor:
         if waiting is None:
             return await self._run_gateway(self._home)
         ident, new = waiting
-        begun = asyncio.create_task(self._on_started(ident, new), name="reload: applied")
         try:
-            return await self._run_gateway(new)
+            return await self._run_gateway(new, ident)
         except (ConfigError, OSError) as error:  # at the start: later ones come as a group, and are bugs
             if self._home is new:
                 raise
             self._report_refused(ident, tuple(str(error).splitlines()))
             return True
-        finally:
-            begun.cancel()
 
-    async def _run_gateway(self, home: Home) -> bool:
+    async def _run_gateway(self, home: Home, reload_id: str | None = None) -> bool:
+        """Run one gateway. `reload_id`: the reload that its house is reported to once it runs."""
         self._app = app = self._make_app(home, self._supervision)
-        ending = asyncio.create_task(self._stop(app), name="end")
+        tasks = [asyncio.create_task(self._stop(app), name="end")]
+        if reload_id is not None:
+            tasks.append(asyncio.create_task(self._report_applied(app, reload_id), name="reload: applied"))
         try:
             async with self._companion(app):
                 return await app.run()
         finally:
             self._app = None
-            ending.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _stop(self, app: App) -> None:
         await self._stop_requested.wait()
-        while not app.is_running:  # noqa: ASYNC110 - the gateway tells nobody
-            await asyncio.sleep(POLL_INTERVAL_S)
+        await app.started.wait()
         app.stop()
 
-    async def _on_started(self, ident: str, new: Home) -> None:
-        """Report the new house as applied once its gateway runs."""
-        while self._app is None or not self._app.is_running:  # noqa: ASYNC110 - the gateway tells nobody
-            await asyncio.sleep(POLL_INTERVAL_S)
-        self._home = new
+    async def _report_applied(self, app: App, ident: str) -> None:
+        await app.started.wait()
+        self._home = app.home
         log.info("reload_applied", file=str(self._file))
         self._write_report(reload.ReloadReport(id=ident, said="applied"))
 
@@ -140,7 +138,7 @@ class Supervisor:
         while not self._reload_requested.is_set():
             app = self._app
             busy = () if app is None else reload.busy_entrances(app.states())
-            if app is not None and app.is_running and not busy:
+            if app is not None and app.started.is_set() and not busy:
                 app.restart()
                 return
             if busy != told:

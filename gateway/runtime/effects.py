@@ -112,7 +112,7 @@ class DeviceUptime:
 class CommandExecutor:
     """Performs one entrance's commands. `reached` is called at the named points around the unlock."""
 
-    def __init__(  # noqa: PLR0913 - everything a command may touch, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that commands use
         self,
         home: Home,
         entrance: str,

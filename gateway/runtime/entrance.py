@@ -41,7 +41,7 @@ from gateway.system.subscribers import Subscribers
 
 log = structlog.get_logger(__name__)
 
-SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner publishes what it read
+SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # of a scanner's reports
 READING_TOPICS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.RESULT}
 )  # where the devices around an entrance publish their readings
@@ -75,12 +75,12 @@ class EntranceActor:
     `commit` stores a decision, or returns the newer facts because of which it did not; it raises `StoreFailed` if the
     disk stored nothing. `matches` returns the deliveries that have a normalised code.
 
-    `executor` makes what performs the commands; it gets `put` and `stopped` of this actor.
+    `executor` makes what performs the commands; it gets `post` and `is_stopped` of this actor.
 
-    `reached` is called with the name of each point of a step at which a test may end the process.
+    `crash_point` is called with the name of each point of a step at which a test may end the process.
     """
 
-    def __init__(  # noqa: PLR0913 - what an entrance stands on, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that an entrance uses
         self,
         state: Entrance,
         *,

@@ -162,7 +162,7 @@ class GuardClient:
     def _current_nonce(self, guard: _GuardPeer) -> str | None:
         return guard.nonce if guard.nonce is not None and self._mono() < guard.nonce_until else None
 
-    def _send(  # noqa: PLR0913 - the parts of a signed message, named one by one
+    def _send(  # noqa: PLR0913 - the parts of a signed message
         self,
         guard: _GuardPeer,
         at: str,
@@ -252,7 +252,7 @@ class GuardClient:
         if claims.lock != guard.lock:
             return ()
         if claims.boot != guard.boot:
-            if answered is None:  # perhaps it began anew, perhaps it is an old tale: it is asked
+            if answered is None:  # it restarted, or the message is an old one: query it
                 self._send_heartbeat(guard)
                 return ()
             guard.boot, guard.seqs, guard.counter, guard.nonce = claims.boot, {}, claims.counter, None

@@ -57,7 +57,7 @@ class _QueuedRequest:
 class Inbox:
     """The inbox of the box. It calls `touch(entrance)` when an entrance's agenda changed."""
 
-    def __init__(  # noqa: PLR0913 - what a reception needs, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that requests use
         self,
         home: Home,
         *,
@@ -110,7 +110,7 @@ class Inbox:
             self._retailer_messages.put_nowait(incoming.payload)
         else:
             mono = self._clock.now().mono
-            if mono - self._flood_logged_mono >= FLOOD_LOG_INTERVAL_S:  # nobody may fill the disk with it
+            if mono - self._flood_logged_mono >= FLOOD_LOG_INTERVAL_S:  # a flood must not fill the disk
                 self._flood_logged_mono = mono
                 log.warning("offers_flooded")
 
@@ -175,7 +175,7 @@ class Inbox:
         return JobOutcome.ANSWERED
 
     def _notify_affected(self, answer: MessageAnswer) -> None:
-        """Notify everyone whom an answered message concerns."""
+        """Inform the owner, the entrances and the retailers about an answered message."""
         self._update_deliveries(answer.changed)
         if answer.permission_message is not None:
             self._notify_brand_request(answer, answer.permission_message)
@@ -358,7 +358,7 @@ class Inbox:
                 except StoreFailed:
                     self._unstored_epochs[entrance] = above + 1
                     self._unstored_stops.add(entrance)
-                    running.post(e.Stopped(epoch=above + 1))  # it holds all the same
+                    running.post(e.Stopped(epoch=above + 1))  # the stop holds although it is not stored
                     raise
                 running.post(e.Stopped(epoch=epoch))
             case owner_requests.OwnerStopRequest():

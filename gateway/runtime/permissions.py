@@ -66,7 +66,7 @@ class PermissionService:
         """Forget a brand that is neither in the house file nor granted: it may ask anew, with another key."""
         return await self._store_change(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
 
-    async def _decide(  # noqa: PLR0913 - what is decided, on what, and who decides
+    async def _decide(  # noqa: PLR0913 - the decision, what it applies to, and its person
         self,
         brand: str,
         standing: PermissionStatus,

@@ -30,7 +30,7 @@ class CameraRings(Protocol):
 class Scheduler:
     """Polls twice a second. It calls `schedule_results` when results for retailers may be due."""
 
-    def __init__(  # noqa: PLR0913 - what the time touches, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it triggers
         self,
         home: Home,
         *,

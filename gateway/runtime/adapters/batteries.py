@@ -40,7 +40,7 @@ def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -
     return f"{BUTTON_ROLE if apart else found.kind}/{device}"
 
 
-def battery_events(  # noqa: PLR0913 - who said it, where, and how old it is
+def battery_events(  # noqa: PLR0913 - a report, its device and its channel
     home: Home, entrance: str, device: str, channel: TopicSuffix, report: BatteryReport, *, retained: bool
 ) -> Iterator[e.BatteryReported]:
     """Yield the events of a battery report; of a retained one only bad news, and no percentage."""

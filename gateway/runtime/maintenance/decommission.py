@@ -49,7 +49,7 @@ class Decommissioning:
     called when results for retailers are due, `restart` restarts the gateway.
     """
 
-    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it uses
         self,
         home: Home,
         *,
@@ -131,5 +131,5 @@ class Decommissioning:
             await self._store.handover.cancel_open_deliveries(self._clock.now(), by=by)
             self._schedule_results()
             async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
-                while self._store.deliveries.changed_results(self._clock.now()):  # noqa: ASYNC110 - the store says it, and tells nobody
+                while self._store.deliveries.changed_results(self._clock.now()):  # noqa: ASYNC110 - the store has no event for it
                     await asyncio.sleep(POLL_INTERVAL_S)

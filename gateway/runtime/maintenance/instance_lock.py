@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.runtime.maintenance import factory_reset
 
 
-class FolderInUse(Exception):  # noqa: N818 - it says what is the matter
+class FolderInUse(Exception):  # noqa: N818 - the name says what is wrong
     """Another gateway uses this storage folder: two would open one door, each with half of the history."""
 
 

@@ -30,11 +30,11 @@ from gateway.system.atomic_file import sync_folder, write_whole
 MAX_LISTING_BYTES = 64 * 2**20  # bytes
 
 
-class InvalidBackup(ValueError):  # noqa: N818 - it says what is the matter
+class InvalidBackup(ValueError):  # noqa: N818 - the name says what is wrong
     """The file is not a complete backup; the text says what is wrong."""
 
 
-class RestoreUnfinished(OSError):  # noqa: N818 - the same
+class RestoreUnfinished(OSError):  # noqa: N818 - the name says what happened
     """A restore of the storage folder runs or was interrupted: no gateway starts in it."""
 
 

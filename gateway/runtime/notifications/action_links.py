@@ -32,8 +32,8 @@ class LinkPurpose(StrEnum):
     STOP = auto()  # [entrance]
     APPROVE = auto()  # [entrance.visit]
     VETO = auto()  # [entrance.visit]
-    PERMIT = auto()  # [entrance.brand.version of the permission that was asked for]
-    REFUSE_BRAND = auto()  # the same
+    PERMIT = auto()  # [entrance.brand.version of the requested permission]
+    REFUSE_BRAND = auto()  # as PERMIT
 
 
 LINK_LIFETIMES: Mapping[LinkPurpose, timedelta] = MappingProxyType({
@@ -61,7 +61,7 @@ class LinkError(StrEnum):
 
     FORGED = auto()  # this box did not sign it, or not in this form
     EXPIRED = auto()
-    CLOCK_UNTRUSTED = auto()  # the expiry cannot be checked; a stop works all the same
+    CLOCK_UNTRUSTED = auto()  # the expiry cannot be checked; only a stop works
     USED = auto()  # not found here: `AccountStore.use_link` knows
 
 

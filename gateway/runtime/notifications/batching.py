@@ -83,7 +83,7 @@ def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, 
     return f"{text} {_LATE_TEXT.to(language, when=format_time(newest.at, utc, language, zone))}"
 
 
-def grouped_text(  # noqa: PLR0913 - what several messages told as one consist of
+def grouped_text(  # noqa: PLR0913 - the messages, their count, and how to show times
     told: Sequence[ComposedMessage], count: int, oldest: datetime, *, utc: datetime, language: Language, zone: ZoneInfo
 ) -> str:
     """Return one text for several messages: `told` newest first, `count` of all, `oldest` the first one's instant."""

@@ -128,7 +128,7 @@ class RemovedPhone:
 class Contacts:
     """Manages the box's phones. `key` names phones; `scratch` is a folder for pictures on their way."""
 
-    def __init__(  # noqa: PLR0913 - what a phone book needs, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it uses
         self, home: Home, *, queue: NotificationQueue, store: Store, clock: Clock, key: bytes, scratch: Path
     ) -> None:
         self.file = home.phones_file

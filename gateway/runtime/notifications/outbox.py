@@ -38,7 +38,7 @@ class Outbox:
     Each channel retries by itself.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it uses
         self, home: Home, *, store: Store, publisher: Publisher, clock: Clock,
         channels: Sequence[NotificationChannel] = (), contained: Containment | None = None,
     ) -> None:  # fmt: skip

@@ -88,7 +88,7 @@ class NotificationQueue:
     `key` signs links; `jitter` returns 0 to 1. `on_change` is called when a phone's state has changed.
     """
 
-    def __init__(  # noqa: PLR0913 - what it speaks with and knows, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it uses
         self,
         home: Home,
         *,
@@ -319,7 +319,7 @@ class _NotificationWriter:
 class _PhoneSender:
     """Sends notifications to one phone, one after the other."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+    def __init__(  # noqa: PLR0913 - each is a part that it uses
         self,
         line: int,
         phone: PhoneEndpoint,
