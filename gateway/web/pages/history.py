@@ -1,7 +1,7 @@
 """Shows the visits: the list, one visit with its films, its report, and links that share it."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -56,31 +56,31 @@ class HistoryPages:
 
         `entrance`, `brand`, `day` (ISO 8601, in the home's time zone) and `held` filter the list.
         """
-        asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
+        filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         first = [
             film
             for film in reversed(self._services.store.recordings.films())
-            if film.part == 1 and self._matches_filter(film, asked)
+            if film.part == 1 and self._matches_filter(film, filters)
         ]
         brands = {name: brand.name for name, brand in self._services.store.brands.known().items()}
         return self._authorizer.render_page(
             request,
             "history",
             visits=[self._visit_line(film) for film in first[:MAX_VISITS_SHOWN]],
-            asked=asked,
+            filters=filters,
             brands=brands,
             shares=self._share_facts(),
             back="/history",
         )
 
-    def _matches_filter(self, film: FilmRecord, asked: Mapping[str, str]) -> bool:
+    def _matches_filter(self, film: FilmRecord, filters: Mapping[str, str]) -> bool:
         day = film.began.astimezone(self._services.zone).date()
         brand = "" if film.delivery is None else film.delivery.partition(".")[0]
         return (
-            asked["entrance"] in ("", film.entrance)
-            and asked["brand"] in ("", brand)
-            and _parse_day(asked["day"]) in (None, day)
-            and (not asked["held"] or film.held is not None)
+            filters["entrance"] in ("", film.entrance)
+            and filters["brand"] in ("", brand)
+            and _parse_day(filters["day"]) in (None, day)
+            and (not filters["held"] or film.held is not None)
         )
 
     def _visit_line(self, film: FilmRecord) -> Mapping[str, Any]:
@@ -153,8 +153,8 @@ class HistoryPages:
         self._view_log.record("film", visit, user.person, self._authorizer.now)
         return film
 
-    def _file_response(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - any iterator of clips
-        clip: StoredClip | None = next(iter(found), None)
+    def _file_response(self, clips: Iterable[StoredClip]) -> web.FileResponse:
+        clip = next(iter(clips), None)
         if clip is None:
             raise web.HTTPNotFound
         return web.FileResponse(self._services.films_folder / clip.path, headers={"Content-Type": "video/mp4"})

@@ -44,26 +44,26 @@ class HomePage:
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
         return self._render(request, blank, error=None)
 
-    def _render(self, request: web.Request, asked: Mapping[str, str], *, error: str | None) -> web.Response:
+    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: str | None) -> web.Response:
         """Answer with the home page; a refused form keeps the entered values."""
         return self._authorizer.render_page(
-            request, "home", status=200 if error is None else 422, asked=asked, error=error,
+            request, "home", status=200 if error is None else 422, entered=entered, error=error,
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
 
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await request.post()
-        asked = {name: str(form.get(name, "")) for name in ("entrance", "from", "to")}
-        if asked["entrance"] and asked["entrance"] not in self._services.home.entrances:
+        entered = {name: str(form.get(name, "")) for name in ("entrance", "from", "to")}
+        if entered["entrance"] and entered["entrance"] not in self._services.home.entrances:
             raise web.HTTPNotFound
-        times = [parse_local_time(asked[name], self._services.zone, end=name == "to") for name in ("from", "to")]
-        outcome = await self._store_pause(asked["entrance"] or None, times, user)
+        times = [parse_local_time(entered[name], self._services.zone, end=name == "to") for name in ("from", "to")]
+        outcome = await self._store_pause(entered["entrance"] or None, times, user)
         if isinstance(outcome, PlannedPause):
             return self._result(request)
         why = self._authorizer.translate(request, TEXTS[f"pause.no.{outcome}"])
         if wants_json(request):
             raise web.HTTPConflict(text=why)
-        return self._render(request, asked, error=why)
+        return self._render(request, entered, error=why)
 
     async def _store_pause(
         self, entrance: str | None, times: list[datetime | PauseRefusal], user: CurrentUser

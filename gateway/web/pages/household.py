@@ -123,12 +123,12 @@ class HouseholdPage:
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Show the activity of the user's own account; with the right `PEOPLE`, that of all accounts."""
         everything = has_right(user.role, UserRight.PEOPLE)
-        told = activity_lines(
+        lines = activity_lines(
             self._authorizer.services.store,
             self._authorizer.language(request),
             person=None if everything else user.person,
         )
-        return self._authorizer.render_page(request, "doings", told=told, everything=everything)
+        return self._authorizer.render_page(request, "doings", lines=lines, everything=everything)
 
     async def _end_session(self, request: web.Request, user: CurrentUser) -> web.Response:
         session = str((await request.post()).get("id", ""))
@@ -136,7 +136,7 @@ class HouseholdPage:
             request, await self._authorizer.accounts.end_session(user, session, self._authorizer.now), "/settings"
         )
 
-    def _result(self, request: web.Request, refused: AccountError | None, to: str) -> web.Response:
-        if refused is not None:
-            raise self._authorizer.conflict(request, TEXTS[f"refused.{refused}"])
-        raise web.HTTPSeeOther(to)
+    def _result(self, request: web.Request, error: AccountError | None, location: str) -> web.Response:
+        if error is not None:
+            raise self._authorizer.conflict(request, TEXTS[f"refused.{error}"])
+        raise web.HTTPSeeOther(location)

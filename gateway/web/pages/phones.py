@@ -83,8 +83,8 @@ class PhonesPage:
                 case "try":
                     self._contacts.send_test(phone)
                 case "remove":
-                    left = await self._contacts.remove(phone, user.person)
-                    return self._render(request, notice=self._removal_text(request, left))
+                    removed = await self._contacts.remove(phone, user.person)
+                    return self._render(request, notice=self._removal_text(request, removed))
                 case "house":
                     await self._contacts.set_language(phone, None)
                 case language if language in languages():
@@ -99,8 +99,8 @@ class PhonesPage:
             ) from error
         raise web.HTTPSeeOther(PHONES_PATH)
 
-    def _removal_text(self, request: web.Request, left: RemovedPhone) -> str:
-        if not left.waiting:
+    def _removal_text(self, request: web.Request, removed: RemovedPhone) -> str:
+        if not removed.waiting:
             return self._authorizer.translate(request, _("Removed. Nothing waited for it."))
-        key = "messages.to_others" if left.others else "messages.nobody_else"
-        return self._authorizer.translate(request, TEXTS[key], count=str(left.waiting))
+        key = "messages.to_others" if removed.others else "messages.nobody_else"
+        return self._authorizer.translate(request, TEXTS[key], count=str(removed.waiting))
