@@ -96,10 +96,10 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        guarded = GuardClient(home, publisher=session, monotonic=loop.time)
+        guard_client = GuardClient(home, publisher=session, monotonic=loop.time)
     except (KeyUnusable, OSError) as error:
         raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {_error_text(error)}") from error
-    found = ProbeRound({id_: _send_query(home, guarded, id_, correlation_prefix) for id_ in devices})
+    found = ProbeRound({id_: _send_query(home, guard_client, id_, correlation_prefix) for id_ in devices})
     until = {
         id_: began + (timeout_s if ignores_latency else min(timeout_s, answer_timeout_s(home.devices[id_])))
         for id_, heard in found.devices.items()
@@ -121,7 +121,7 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
             continue
         if incoming.topic not in kept:
             found.retained[incoming.topic] = incoming.payload
-        for id_, told in _authenticated(guarded, home, readers, incoming):
+        for id_, told in _authenticated(guard_client, home, readers, incoming):
             _record_answer(found.devices[id_], readers[id_](told), told, loop.time() - began)
     return found
 
@@ -162,14 +162,14 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
     if isinstance(device, DoorDevice) and not device.answers:
         return DeviceAnswer(obstacle="a basic door cannot be asked")
     try:
-        letter = VENDORS[device.vendor].encode_command(
+        publication = VENDORS[device.vendor].encode_command(
             QueryState(echo=f"{correlation_prefix}:{id_}"), device.device_ref
         )
     except ValueError:
         return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
     sent = guard_client.publish(
-        device_topic(home, id_, letter.suffix),
-        letter.payload,
+        device_topic(home, id_, publication.suffix),
+        publication.payload,
         correlation=f"{correlation_prefix}:{id_}".encode(),
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
@@ -187,7 +187,7 @@ def _report_decoder(
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
     channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in inbound_topics(home, id_).items()}
-    ours = f"{correlation_prefix}:{id_}".encode()
+    correlation = f"{correlation_prefix}:{id_}".encode()
 
     def read(incoming: InboundMessage) -> tuple[tuple[Report, ...], bool] | None:
         channel = channels.get(incoming.topic)
@@ -195,9 +195,9 @@ def _report_decoder(
             return None
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
         if vendor.DEFINITION.correlates:
-            echo = CorrelationReport(echo=ours.decode())  # from a device whose MQTT has no correlation data
+            echo = CorrelationReport(echo=correlation.decode())  # from a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)
-            return told, channel is TopicSuffix.RESULT and (incoming.correlation == ours or echo in reports)
+            return told, channel is TopicSuffix.RESULT and (incoming.correlation == correlation or echo in reports)
         return reports, any(isinstance(report, ANSWERING_REPORTS) for report in reports)
 
     return read

@@ -424,8 +424,8 @@ def _is_delivered(_step: WalkTestStep, observation: HouseObservation) -> bool:
 
 
 def _is_not_proven(_step: WalkTestStep, observation: HouseObservation) -> bool:
-    lockup = observation.state.lock_request
-    return lockup is not None and lockup.result is LockRequestResult.NOT_PROVEN
+    request = observation.state.lock_request
+    return request is not None and request.result is LockRequestResult.NOT_PROVEN
 
 
 _GOAL_CHECKS: Mapping[TrialGoal, Callable[[WalkTestStep, HouseObservation], bool]] = MappingProxyType({
