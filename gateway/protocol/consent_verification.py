@@ -1,8 +1,8 @@
 """Verifies a brand's messages that a hub relayed: request, next key, end. Pure.
 
-The hub vouches for nobody. A brand that this house knows shows a key of its own; what is more than the showing of a
-public key, its own key has signed. A brand that nobody knows here signs its question by the key that it brings: so
-nobody on the way can alter what it asks or add a key to it. Who it is the owner decides, to whom all of it is shown.
+The box does not trust the hub's claims about a brand. A brand that this house knows shows one of its known keys, and
+that key signs everything beyond showing a public key. An unknown brand signs its request with the key that it brings,
+so that the hub cannot alter the request or add a key. The owner sees all of it and decides who the brand is.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ REASON_UNSIGNED: Final = "the question is not signed by a key of the brand"
 REASON_EXPIRED: Final = "the question has expired"
 REASON_NOT_YET_VALID: Final = "the box does not know the time, or the question is not valid yet"
 
-MAX_ANSWER_WAIT = timedelta(days=7)  # for the owner's answer, however long the hub would wait
+MAX_ANSWER_WAIT = timedelta(days=7)  # for the owner's answer, also if the hub would wait longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +73,10 @@ class VerifiedConsentMessage:
 def verify_consent(
     message: ConsentMessage | None, *, home: str, hub: str, known_keys: Mapping[str, str] | None, utc: datetime
 ) -> VerifiedConsentMessage | str:
-    """Read what a hub brought for a brand, or tell why it is not answered.
+    """Verify a message that a hub relayed for a brand; return a reason of rejection as text.
 
     `home`: this house's name at the hub, whose address is `hub`. `known_keys`: the keys by `kid` by which the brand is
-    known here; None: nobody knows it.
+    known here; None: the house does not know it.
     """
     if message is None:
         return REASON_UNREADABLE
@@ -160,7 +160,7 @@ def _signed_request(
 
 
 def _unsigned_request(message: ConsentMessage, utc: datetime) -> ConsentRequest | None:
-    """A brand without keys, which can only come if the hub may sign for it: the hub's word is all that there is."""
+    """Return the request of a brand without keys, for which the hub signs; all of it is the hub's claim."""
     if message.connection is None or message.asked is None or not message.asked.hub_signed:
         return None
     said = f"{message.hub}\n{message.brand}\n{message.connection}"
@@ -176,7 +176,7 @@ def _expiry(message: ConsentMessage, most: datetime, utc: datetime) -> datetime:
 
 
 def _vouched_keys(message: ConsentMessage, trusted: Mapping[str, EnrolledKey], hub: str) -> tuple[RequestedKey, ...]:
-    """The keys for which one of these vouches, or one for which one of these vouches, and so on."""
+    """Return the keys for which a trusted key vouches, directly or through keys in between."""
     found: dict[str, RequestedKey] = {}
     believed = dict(trusted)
     grows = True
@@ -199,6 +199,6 @@ def _brand_keys(brand: str, publics: Mapping[str, str]) -> dict[str, EnrolledKey
     for kid, x in publics.items():
         try:
             keys[kid] = EnrolledKey(brand, public_key(x))
-        except ValueError:  # no point of the curve: it verifies nothing
+        except ValueError:  # not a point of the curve, so it verifies nothing
             continue
     return keys

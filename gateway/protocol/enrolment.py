@@ -27,7 +27,7 @@ _CLAIM_CODE = re.compile(
 )
 
 
-class InvalidClaimCode(ValueError):  # noqa: N818 - it names what is the matter
+class InvalidClaimCode(ValueError):  # noqa: N818 - the name states the fault
     """The text is not the code of a claim."""
 
 

@@ -23,7 +23,7 @@ LINK_KEY_BYTES = 32
 _MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
 
-class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
+class KeyUnusable(ValueError):  # noqa: N818 - the name states the fault
     """The file contains no key that may be used; the text says why and what to do."""
 
 

@@ -1,8 +1,9 @@
 """A home's support code: twelve letters and digits to read aloud; the last one is a check character.
 
 Nothing is in it that looks or sounds like another (no I, L, O, U, 0, 1), so it may be written in small letters, with or
-without the strokes between its groups. It names a home and proves nothing: whoever knows one can ask, and only the home
-answers. Eleven random characters of thirty are 53 bits: among a million homes one guess in 17 thousand million hits.
+without the strokes between its groups. It names a home and proves nothing: anyone who knows one can ask, and only the
+home answers. Eleven random characters of thirty are 53 bits: among a million homes one guess in 17 thousand million
+hits.
 
 The last character is the one by which the sum of all, each times its place counted from the end, is a multiple of 31
 (as an ISBN of ten digits has it with 11): one wrong character and two neighbours in the wrong order are always found. A
@@ -31,7 +32,7 @@ def format_support_code(code: str) -> str:
 
 
 def parse_support_code(text: str) -> str | None:
-    """Read what somebody typed, as it is kept; None: there is a slip in it."""
+    """Parse a typed code into its stored form; None: it contains a mistake."""
     code = "".join(char for char in text.upper() if char not in " -\u2010\u2011\u2013\u00a0\t")
     if len(code) != CODE_CHARS or not set(code) <= set(ALPHABET):
         return None

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-MAX_ANSWER_TIME_S = 30.0  # seconds for a whole answer, from the moment at which somebody is there
+MAX_ANSWER_TIME_S = 30.0  # seconds from the request to the end of the answer
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class BrokerSection(ConfigSection):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody on the network comes between us and it."""
+        """Whether the broker is on this machine, so that the connection crosses no network."""
         return is_loopback_host(self.host)
 
     @property

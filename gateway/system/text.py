@@ -90,5 +90,5 @@ def isolate_direction(name: str) -> str:
 
 
 def mask_account(text: str) -> str:
-    """Return a text that may be shown, although somebody may have written an account into an address in it."""
+    """Return the text without the account in an address, so that it may be shown."""
     return re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)\S*@", r"\1***@", PASSWORD_IN_URL.sub("***", text))

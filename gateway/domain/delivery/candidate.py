@@ -20,7 +20,7 @@ _DOUBTABLE_STATES = frozenset(
         State.EXPIRED,
     }
 )
-"""States that an order has by itself; an act of somebody causes every other state."""
+"""The states that follow from the order and the time alone; a visit or a decision causes every other state."""
 
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt for one opening
 

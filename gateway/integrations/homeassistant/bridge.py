@@ -60,7 +60,7 @@ class HomeAssistantBridge:
     returns a small JPEG of a camera's current view, or None.
     """
 
-    def __init__(  # noqa: PLR0913 - what it speaks and hears through, named one by one
+    def __init__(  # noqa: PLR0913 - the parts of the box that it uses
         self,
         home: Home,
         *,

@@ -1,4 +1,4 @@
-"""Follows the hub's certificate authority from one to the next: each is signed by the one before.
+"""Follows changes of the hub's certificate authority: each authority signs its successor.
 
 The web server's certificate does not count here. The list of authorities can be read at any time, also long after the
 change: a box that was off meanwhile learns it when it is back.
@@ -69,7 +69,7 @@ def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
     The box trusts all of them until its own certificate comes from the newest: then only that one.
 
     Raises:
-        WrongHub: the answer is no such list. HubError: the hub refuses. HubUnavailable: it cannot be reached.
+        WrongHub: the answer is not such a list. HubError: the hub refuses. HubUnavailable: it cannot be reached.
         DamagedIdentity, OSError: the folder's files cannot be used.
     """
     before, mine = trusted_authorities(folder), read_identity(folder)
@@ -94,7 +94,7 @@ def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None
     return {"hub certificate": partial(keep_renewed, home.hub.url, folder, http_request, now=machine_time)}
 
 
-async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
+async def keep_renewed(  # noqa: PLR0913 - its dependencies, each replaced by tests
     url: str,
     folder: Path,
     post: HttpPost,

@@ -64,7 +64,7 @@ KEY_SPENT_CODE = "conflict"  # the hub's code for a key that it will not certify
 UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE = (
     "not_found",
     "signature_refused",
-)  # its codes for a home or a certificate that is not valid
+)  # the hub's codes for a home or a certificate that is not valid
 HTTP_TIMEOUT_S = 20.0  # seconds for the hub to answer
 MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of the box
 
@@ -75,7 +75,7 @@ HttpPost = Callable[[str, Mapping[str, object]], bytes]
 """POSTs JSON to an address and returns the answer; raises `HubError` or `HubUnavailable`."""
 
 
-class HubUnavailable(ConnectionError):  # noqa: N818 - it says what is the matter
+class HubUnavailable(ConnectionError):  # noqa: N818 - the name states the fault
     """The hub cannot be reached, or failed; a later try may succeed."""
 
 
@@ -88,11 +88,11 @@ class HubError(Exception):
         self.code = code
 
 
-class WrongHub(Exception):  # noqa: N818 - it says who it is
+class WrongHub(Exception):  # noqa: N818 - the name states the fault
     """The server is not the hub of the code, or its answer is not for this box. Nothing of it was stored."""
 
 
-class DamagedIdentity(ValueError):  # noqa: N818 - it says what happened
+class DamagedIdentity(ValueError):  # noqa: N818 - the name states the fault
     """The folder contains no valid identity of a box; the text says what to do."""
 
 
@@ -161,8 +161,8 @@ def read_identity(folder: Path) -> HubIdentity | None:
     """Read the box's identity; None if it has joined no hub.
 
     Raises:
-        DamagedIdentity: the file contains none.
-        OSError: it cannot be read.
+        DamagedIdentity: the file contains no identity.
+        OSError: the file cannot be read.
     """
     file = folder / IDENTITY_FILE
     if not file.exists():
@@ -254,7 +254,7 @@ def is_accepted(url: str, folder: Path, post: HttpPost) -> bool:
     The request confirms the present certificate, which changes nothing where it is valid.
 
     Raises:
-        HubUnavailable: the hub cannot be reached. HubError: it answers something else.
+        HubUnavailable: the hub cannot be reached. HubError: the hub gives another answer.
         DamagedIdentity, OSError: there is no identity.
     """
     mine = read_identity(folder)
@@ -267,7 +267,7 @@ def leave_hub(url: str, folder: Path, post: HttpPost) -> bool:
     """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined.
 
     Raises:
-        HubUnavailable: the hub cannot be reached. HubError: it answers something else.
+        HubUnavailable: the hub cannot be reached. HubError: the hub gives another answer.
         DamagedIdentity, OSError: the identity is unusable.
     """
     mine = read_identity(folder)
@@ -361,7 +361,7 @@ def parse_authority(pem: str) -> x509.Certificate:
     """Parse an authority.
 
     Raises:
-        WrongHub: it is no certificate that can sign others.
+        WrongHub: the text is not the certificate of an authority.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
@@ -379,7 +379,7 @@ def checked_certificate(
     """Return the certificate if one of these authorities issued it for this home and this key.
 
     Raises:
-        WrongHub: it is not.
+        WrongHub: none of them did.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
@@ -407,7 +407,7 @@ def trusted_authorities(folder: Path) -> list[x509.Certificate]:
     """Return the authorities that the box trusts there, the newest last.
 
     Raises:
-        DamagedIdentity, OSError: they cannot be read.
+        DamagedIdentity, OSError: the file cannot be read.
     """
     file = folder / AUTHORITY_FILE
     try:
@@ -450,7 +450,7 @@ def read_answer(model: type[M], body: bytes) -> M:
     """Parse a hub's answer.
 
     Raises:
-        WrongHub: it is no such answer.
+        WrongHub: the answer does not have this form.
     """
     try:
         return model.model_validate_json(body)
@@ -462,7 +462,7 @@ def http_request(address: str, body: Mapping[str, object] | None = None, timeout
     """Send a request to a hub, by HTTPS, or by HTTP on this machine; without a body it is a GET.
 
     Raises:
-        HubError: it refuses. HubUnavailable: it cannot be reached, or failed.
+        HubError: the hub refuses. HubUnavailable: the hub cannot be reached, or failed.
     """
     scheme, _, rest = address.partition("://")
     if scheme != "https" and not is_loopback_host(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
@@ -481,13 +481,13 @@ def http_request(address: str, body: Mapping[str, object] | None = None, timeout
 
 
 def _error_from(error: HTTPError) -> Exception:
-    """Return the hub's reason as an exception; any other answer means that it is no hub."""
+    """Return the hub's reason as an exception; another answer does not come from a hub."""
     status = error.code
     try:
         with error:
             said = loads(error.read(MAX_BODY_BYTES), deepest=8)
         if not isinstance(said, dict):
-            raise TypeError  # noqa: TRY301 - one answer for all that is no problem document
+            raise TypeError  # noqa: TRY301 - one error for everything but a problem document
         code, why = _safe_line(str(said["code"]))[:64], _safe_line(str(said.get("detail") or said["title"]))[:400]
     except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return HubUnavailable(f"it answers with HTTP {status}, and is no hub")

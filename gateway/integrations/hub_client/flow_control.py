@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.system.backoff import Backoff
 
-MAX_UNACKNOWLEDGED_EVENTS = 20  # sent events without acknowledgement
+MAX_UNACKNOWLEDGED_EVENTS = 20  # events that may be sent before the hub acknowledges them
 EVENT_BACKOFF = Backoff(10.0, 300.0)  # until an unacknowledged event is sent again
 HELLOS_BEFORE_RECONNECT = (
     3  # hellos without an answer before reconnecting: a cluster may have lost the subscription (seen)
@@ -17,9 +17,9 @@ CHECK_INTERVAL_S = 900.0  # seconds without a message of the hub until the box s
 
 @dataclass(slots=True)
 class SendWindow:
-    """What was sent in this session, and when it is repeated. Instants in monotonic seconds."""
+    """The events sent in this session, and when the box repeats its hello. Instants are monotonic seconds."""
 
-    sent_seq: int = 0  # up to this number
+    sent_seq: int = 0  # the last event that was sent
     is_hello_acknowledged: bool = False  # the hub has answered the hello: its state is known
     failures: int = 0
     retry_at_mono: float = 0.0

@@ -15,7 +15,7 @@ def text_with_membership(text: str, file: Path, storage: Path, member: HubMember
     """Return the text of the house file with this membership, in place of an existing one.
 
     Raises:
-        EditRejected: the text is no valid house file, or would not be one.
+        EditRejected: the text is not a valid house file, or would not be one.
     """
     folder, beside = storage / HUB_FOLDER, file.resolve().parent
     own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
@@ -33,7 +33,7 @@ def text_without_membership(text: str, file: Path, home: str) -> str:
     """Return the text of the house file without its membership as this home; another membership stays.
 
     Raises:
-        EditRejected: the text is no valid house file, or would not be one.
+        EditRejected: the text is not a valid house file, or would not be one.
     """
     stands = check_home(text, file).hub
     if stands is None or stands.home != home:

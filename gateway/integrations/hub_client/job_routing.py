@@ -22,7 +22,7 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-MAX_QUESTIONS_PER_HOUR = 100  # brands' questions that get an answer
+MAX_QUESTIONS_PER_HOUR = 100  # brands' requests that get an answer
 MAX_HUB_SIGNED_PER_DAY = (
     200  # messages that the hub signed for brands: fewer than one brand may send, so none lacks its share
 )
@@ -88,7 +88,7 @@ def _within_limit(lately: deque[float], span: float, mono: float) -> bool:
     return True
 
 
-def build_uplink(  # noqa: PLR0913 - what the line needs, named one by one
+def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses
     home: Home,
     *,
     store: Store,

@@ -32,14 +32,14 @@ def write_status(folder: Path, status: LinkStatus) -> None:
     """Store the status.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(folder / STATUS_FILE, status.model_dump_json().encode())
 
 
 def read_status(folder: Path) -> LinkStatus | None:
-    """Read the last status; None if there is none."""
+    """Read the last status; None if there is no readable file."""
     try:
         return LinkStatus.model_validate_json(read_bytes(folder / STATUS_FILE, at_most=_MAX_FILE_BYTES))
     except (OSError, ValidationError):

@@ -75,15 +75,15 @@ MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`
 
 W = TypeVar("W", Ack, SealedQuery, Job)
 
-MAX_CONCURRENT_QUERIES = 32  # the household's questions that are being answered
-MAX_QUERIES_PER_SECOND = 60  # that are read at all: a flood of them uses no more of the loop than this
+MAX_CONCURRENT_QUERIES = 32  # queries of the household in progress at a time
+MAX_QUERIES_PER_SECOND = 60  # a flood of queries takes no more of the loop than this
 ANSWER_EXPIRY_S = 25  # seconds that the broker keeps an answer
 
 JobHandler = Callable[[Job], Awaitable[JobReceipt | None]]
 """Handles one kind of job. None: neither stored nor refused; the hub must send it again."""
 
 QuestionHandler = Callable[[SealedQuery], Awaitable[str | None]]
-"""Answers a sealed question of the household, sealed; None: it is no valid question."""
+"""Answers an encrypted query of the household, encrypted; None: the query is invalid."""
 
 
 class Uplink:
@@ -93,7 +93,7 @@ class Uplink:
     all that was due.
     """
 
-    def __init__(  # noqa: PLR0913 - what the line needs, named one by one
+    def __init__(  # noqa: PLR0913 - the parts of the box that the uplink uses
         self,
         home: Home,
         section: HubSection,
@@ -167,10 +167,7 @@ class Uplink:
         return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
 
     def leave(self, *, immediately: bool) -> None:
-        """Leave the hub, as the store has recorded.
-
-        After sending what is due, or `immediately`, whether it answers or not.
-        """
+        """Leave the hub, as the store has recorded: after everything due is sent, or `immediately`."""
         self._leaving, self._leave_at_once = True, self._leave_at_once or immediately
         self._status = self._status.model_copy(update={"leaving": True})
         self._work_pending.set()
@@ -183,7 +180,7 @@ class Uplink:
             sign_statement=lambda one: sign_statement(one, sign),
         )  # fmt: skip
         while True:
-            with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its uplink waits
+            with contextlib.suppress(StoreFailed):  # a full disk stops the uplink, and nothing else
                 await self._store.hub_journal.set_signer(signer, self._clock.now())
                 break
             await asyncio.sleep(STORE_RETRY_DELAY_S)
@@ -217,7 +214,7 @@ class Uplink:
                 await asyncio.wait({line, anew})
             await asyncio.sleep(FILE_RETRY_DELAY_S)
 
-    # ---- what is heard ----------------------------------------------------------------------------------------------
+    # ---- received ---------------------------------------------------------------------------------------------------
 
     def _on_message(self, incoming: InboundMessage) -> None:
         """Queue a message unread: a flood costs no more of the loop than its bytes. It is read later."""
@@ -237,7 +234,7 @@ class Uplink:
             self._jobs.put_nowait(incoming.payload)
 
     def _on_question(self, payload: bytes) -> None:
-        """Answer a household's question beside all else; excess ones get no answer, and are sent again."""
+        """Answer a household's query in its own task. Excess queries get no answer; the browser repeats them."""
         if (
             self._leaving
             or self._question_handler is None
@@ -406,7 +403,7 @@ class Uplink:
         ):
             if self._sending.on_timeout():
                 self._reconnect.set()
-            self._hello_due = True  # a hub that has lost its state, or another one: it gets everything anew
+            self._hello_due = True  # a hub that has lost its state, or another hub, gets everything again
             self._work_pending.set()
             return
         elif mono >= self._sending.check_at_mono:  # nothing is due: check that the hub is there
@@ -442,7 +439,7 @@ class Uplink:
             self._sending.is_hello_acknowledged and ack.seq < uplinks.acknowledged_seq()
         )  # it had more, according to this session
         if uplinks.is_same_chain(ack) and (back or ack.seq == uplinks.acknowledged_seq()):
-            self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())  # nothing new: the disk is not written
+            self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())  # nothing new to store
             return
         if self._renumbered and not uplinks.is_same_chain(ack):
             return  # an answer to an earlier state
@@ -455,7 +452,7 @@ class Uplink:
 
     def _send_waiting(self) -> None:
         if not self._sending.is_hello_acknowledged:
-            return  # first it reports what it has
+            return  # the hub must first report what it has stored
         uplinks = self._store.hub_journal
         room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent_seq - uplinks.acknowledged_seq())
         for event in uplinks.unacknowledged(self._sending.sent_seq, max(0, room)):

@@ -56,7 +56,7 @@ def has_identity(home: Home, section: HubSection) -> bool:
 class Unenrolment:
     """Asks the hub by HTTP whether it still accepts this home, and reports that the home leaves."""
 
-    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+    def __init__(  # noqa: PLR0913 - its dependencies, each replaced by tests
         self,
         home: Home,
         section: HubSection,
@@ -156,7 +156,7 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | No
     The hub gets one message without a retry. `file`: the house file, from which the hub is then removed.
 
     Raises:
-        OSError: something could not be deleted: nothing of the box is opened before it is.
+        OSError: a file could not be deleted. The box does not start before it is.
     """
     log.warning("wiping", folder=str(home.storage.folder))
     section = home.hub

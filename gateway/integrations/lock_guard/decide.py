@@ -76,12 +76,12 @@ STEPS_BEFORE_LOCKING = frozenset(
     {SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN}
 )  # the bolt is not thrown yet
 MAX_QUEUED_QUESTIONS = 32  # queries of the gateway that wait for one device
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where a message needs a wall clock's time and the guard has none to give
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # for a message that needs a wall-clock time, which the guard does not have
 
 _V = TypeVar("_V")
 
 
-def initial_state(  # noqa: PLR0913 - what is declared, what was on the disk, and when
+def initial_state(  # noqa: PLR0913 - settings, stored values and time are independent
     settings: GuardSettings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
 ) -> GuardState:
     """Return the guard's state at its start.

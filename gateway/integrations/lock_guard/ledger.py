@@ -1,4 +1,4 @@
-"""Stores what the guard must still know after a power cut: its boots, the last counter, what it owes.
+"""Stores what the guard needs after a power cut: its boots, the last counter, whether it must lock.
 
 The file is small, and is written whole and synced (file, rename, folder) before the move that it stands for is
 published. So after a kill at any moment, a counter that moved the bolt is on the disk, and no counter moves it twice.
@@ -19,7 +19,7 @@ _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Intent = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 
 
-class InvalidLedger(Exception):  # noqa: N818 - it says what is the matter
+class InvalidLedger(Exception):  # noqa: N818 - the name states the fault
     """The ledger cannot be read or is another guard's; the text says which and what to do."""
 
 

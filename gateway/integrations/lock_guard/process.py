@@ -60,7 +60,7 @@ from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are examined in a second
-ALIVE_TOPIC = "perron/guard/alive"  # nobody may publish there; a broker that refuses it is alive
+ALIVE_TOPIC = "perron/guard/alive"  # no account may publish there; the broker's refusal proves that it is alive
 COMMAND_EXPIRY_S = 5  # seconds that the radio's broker may keep a command
 
 log = structlog.get_logger(__name__)
@@ -178,7 +178,7 @@ class GuardProcess:
         """Return the current state."""
         return self._state
 
-    # ---- hear -------------------------------------------------------------------------------------------------------
+    # ---- received ---------------------------------------------------------------------------------------------------
 
     def _on_house_message(self, incoming: InboundMessage) -> None:
         """Handle a message from the house: drop a retained one, and excess ones before their signature costs time."""
@@ -210,7 +210,7 @@ class GuardProcess:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
-        if incoming.retain:  # of retained messages only the bad news counts
+        if incoming.retain:  # of retained messages only bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
         number = _query_number(echo) if vendor.DEFINITION.correlates and channel is TopicSuffix.RESULT else None
@@ -247,7 +247,7 @@ class GuardProcess:
         loop = asyncio.get_running_loop()
         self._timer = None if at == float("inf") else loop.call_later(wait, self._handle_event, DeadlinePassed())
 
-    # ---- do ---------------------------------------------------------------------------------------------------------
+    # ---- commands ---------------------------------------------------------------------------------------------------
 
     def _execute(self, commands: tuple[GuardCommand, ...]) -> None:
         for command in commands:
