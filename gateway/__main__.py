@@ -78,15 +78,17 @@ def run(
         asyncio.run(run_gateway(house, home))
     except FolderInUse as occupied:
         raise Failure(
-            str(occupied), "End that one first, or name another storage.folder.", ExitCode.SILENT
+            str(occupied), "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER
         ) from occupied
     except ConfigError as error:
         raise Failure(str(error), "Then try again; `perron doctor` tries the broker and each phone.") from error
     except StartError as error:
-        raise Failure(str(error), error.todo, ExitCode.STORE) from error
+        raise Failure(str(error), error.todo, ExitCode.STORE_UNUSABLE) from error
     except DatabaseRefused as error:
         todo = "Install the newer perron again, or put a backup back: `perron restore FILE`."
-        raise Failure(f"{house.storage.folder} cannot be used: {error_text(error)}.", todo, ExitCode.STORE) from error
+        raise Failure(
+            f"{house.storage.folder} cannot be used: {error_text(error)}.", todo, ExitCode.STORE_UNUSABLE
+        ) from error
     except StoreFailed as error:
         what = f"The store in {house.storage.folder} cannot be read or written now: {error_text(error)}."
         raise Failure(what, "Look at the disk and at the rights of its folder; `perron doctor` says more.") from error
@@ -154,7 +156,7 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
     simulation = Simulation(
-        load_home(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=print_line
+        load_home(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, output=print_line
     )
     asyncio.run(simulation.run())
 
@@ -180,8 +182,8 @@ def scan(
 
     house = load_home(home)
     meant = courier.resolve_scanner(house, scanner)
-    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, tell=print_line)):
-        raise typer.Exit(ExitCode.NO)
+    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, output=print_line)):
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 @cli.command(epilog=command_epilog("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
@@ -190,7 +192,7 @@ def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     from gateway.cli.doctor import report
 
     if not asyncio.run(report(load_home(home), Console())):
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 for module in (

@@ -133,7 +133,7 @@ async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) ->
             (FileNotFoundError, ConnectionError),
             f"No simulated house answers at {socket} ({{why}}).",
             begin,
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ),
     ):
         async with HouseControl(socket) as house:
@@ -142,7 +142,7 @@ async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) ->
                     Impossible,
                     f"{action}: the simulated house says no: {{why}}.",
                     "What stood before it is done.",
-                    ExitCode.NO,
+                    ExitCode.NEGATIVE,
                 ):
                     answer = await house.ask(request)
                 print_line(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")

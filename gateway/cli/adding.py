@@ -35,7 +35,7 @@ def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: 
     return text
 
 
-def begin(file: Path) -> None:
+def begin_home_file(file: Path) -> None:
     """Begin a house file without devices and entrances, where there is none.
 
     Raises:
@@ -46,7 +46,7 @@ def begin(file: Path) -> None:
     _write(file, NEW_HOME_TEXT)
 
 
-def fields_of(pairs: Sequence[str]) -> dict[str, str]:
+def parse_fields(pairs: Sequence[str]) -> dict[str, str]:
     """Read `key=value` words.
 
     Raises:

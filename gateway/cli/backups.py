@@ -18,7 +18,7 @@ from gateway.system.clock import read_clock
 Output = Callable[[str], None]
 
 
-def write_backup(file: Path, target: Path, *, films: bool, tell: Output) -> None:
+def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> None:
     """Write a backup of the box of this house file.
 
     Raises:
@@ -37,54 +37,54 @@ def write_backup(file: Path, target: Path, *, films: bool, tell: Output) -> None
         raise Failure(f"{error}.", "Name another one.") from error
     except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
         todo = "Make room or name another place; run this as the box's own user."
-        raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.SILENT) from error
-    tell(f"Written and synced: {relative_path(target)}, {_content_text(made.listing)}.")
-    tell("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
+        raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
+    output(f"Written and synced: {relative_path(target)}, {_content_text(made.listing)}.")
+    output("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
     if made.open_to_others:
-        tell(f"Where {relative_path(target)} lies no rights are kept: whoever gets hold of it can read it.")
+        output(f"Where {relative_path(target)} lies no rights are kept: whoever gets hold of it can read it.")
     if made.copied.running:
-        tell(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
+        output(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
     for name in made.damaged:
-        tell(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
+        output(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
     for path in made.outside:
-        tell(f"Not in it: {path}, which the house file names. Copy it yourself.")
+        output(f"Not in it: {path}, which the house file names. Copy it yourself.")
 
 
-def inspect(archive: Path, *, tell: Output) -> None:
+def inspect(archive: Path, *, output: Output) -> None:
     """Read a backup whole and say what is in it.
 
     Raises:
         Failure: it is none, or no whole one.
     """
     listing = _read_listing(archive)
-    tell(f"Whole: {_content_text(listing)}.")
-    tell(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
+    output(f"Whole: {_content_text(listing)}.")
+    output(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
 
 
-def restore_backup(archive: Path, file: Path, *, tell: Output) -> None:
+def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
     """Put a backup back into the storage folder of this house; write the house too, where there is none.
 
     Raises:
         Failure: it cannot be put there; the text says what was left as it was.
     """
     listing = _read_listing(archive)
-    home = _prepare_home(archive, listing, file, tell=tell)
+    home = _prepare_home(archive, listing, file, output=output)
     _unpack(archive, home)
     made = f"{listing.at:%Y-%m-%d %H:%M} UTC"
-    tell(
+    output(
         f"Restored: {relative_path(home.storage.folder)}, as it was on {made}. The box that it was must "
         f"not go on anywhere."
     )
-    tell(
+    output(
         "Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
         " let in, and its deliveries count once they are announced anew."
     )
-    tell(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
+    output(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
     if not listing.films:
-        tell("The films are not in this backup.")
+        output("The films are not in this backup.")
 
 
-def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, tell: Output) -> Home:
+def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: Output) -> Home:
     """Return the house that is there, or else put back what the backup has: whole, and marked as being restored."""
     if file.exists():
         with suppress(OSError):  # it stands, and says nothing where the house file is there
@@ -107,11 +107,11 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, tell: Ou
         raise Failure(f"The house's files cannot be written: {error_text(error)}.", "Name another --home.") from error
     except FolderInUse as occupied:
         _undo_prepare(place)
-        raise Failure(str(occupied), "End it first.", ExitCode.SILENT) from occupied
+        raise Failure(str(occupied), "End it first.", ExitCode.NO_ANSWER) from occupied
     except Failure:
         _undo_prepare(place)
         raise
-    tell(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
+    output(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
     return home
 
 
@@ -138,7 +138,7 @@ def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
         raise Failure(
             f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over.",
             "Move it away, or `perron wipe` it; then restore again.",
-            ExitCode.NO,
+            ExitCode.NEGATIVE,
         )
 
 
@@ -149,9 +149,9 @@ def _unpack(archive: Path, home: Home) -> None:
             (OSError, restore.InvalidBackup),
             f"{folder} is restored by half: {{why}}. No gateway begins there.",
             "Mend that, then restore again: it begins anew.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ),
-        failure_on(FolderInUse, "{why}", "End it first.", ExitCode.SILENT),
+        failure_on(FolderInUse, "{why}", "End it first.", ExitCode.NO_ANSWER),
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(folder):

@@ -34,7 +34,7 @@ async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int
         raise Failure(
             f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}.",
             todo,
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ) from error
     except ConfigError as error:
         raise Failure(
@@ -63,7 +63,7 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
     """
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
-        raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.SILENT)
+        raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
             code = (await outcome.acknowledged).code
@@ -71,10 +71,12 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
         raise Failure(
             f"The broker does not say within {ACKNOWLEDGEMENT_TIMEOUT_S:.0f} s that it took what was sent to {topic}.",
             "It may have arrived: look.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ) from None
     if code is None:
-        raise Failure(f"The broker was lost while sending to {topic}.", "It may have arrived: look.", ExitCode.SILENT)
+        raise Failure(
+            f"The broker was lost while sending to {topic}.", "It may have arrived: look.", ExitCode.NO_ANSWER
+        )
     if code >= 0x80:
         raise Failure(
             f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x}).",
@@ -82,7 +84,7 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
         )
     if code == NO_MATCHING_SUBSCRIBERS:
         raise Failure(
-            f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", ExitCode.SILENT
+            f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", ExitCode.NO_ANSWER
         )
 
 

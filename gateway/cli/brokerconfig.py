@@ -171,7 +171,7 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
     for fault in faults:
         print_line(fault.to("en"))
     if faults:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
     print_line(f"Nothing is weak in {folder}.")
 
 

@@ -226,14 +226,14 @@ def use_full_log() -> None:
     structlog.configure(processors=[expand_event_commands, escape_unprintable, *structlog.get_config()["processors"]])
 
 
-def use_short_log(home: Home, tell: Callable[[str], None]) -> None:
+def use_short_log(home: Home, output: Callable[[str], None]) -> None:
     """Let the log of this process be short lines for a person."""
 
     class Telling:
         """What structlog writes its lines to."""
 
         def msg(self, line: str) -> None:
-            tell(line)
+            output(line)
 
         debug = info = warning = error = critical = exception = msg
 

@@ -88,12 +88,14 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
 
 
 async def _simulate(socket: Path, request: ask.Request) -> None:
-    with failure_on(ask.Impossible, "The simulated house says no: {why}.", "See what it tells of itself.", ExitCode.NO):
+    with failure_on(
+        ask.Impossible, "The simulated house says no: {why}.", "See what it tells of itself.", ExitCode.NEGATIVE
+    ):
         async with ask.HouseControl(socket) as house:
             await house.ask(request)
 
 
-async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, tell: Output) -> bool:
+async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, output: Output) -> bool:
     """Hold the codes before the scanner one after the other, and tell what the door says until it says go or no.
 
     `deliver`: on go, the courier of the simulated house carries the parcel in, and all is told until the film is
@@ -111,18 +113,18 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
         raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
     async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
         there = await wait_for_message(guest, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
-        door = _EntranceListener(home, guest, scanner, next(iter(entrances.values())), tell)
+        door = _EntranceListener(home, guest, scanner, next(iter(entrances.values())), output)
         word: ScanAnswer | None = None
         for code in codes:
-            tell(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
+            output(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
             if there is None or there.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
-                              "Start it with `perron run`, then scan again.", ExitCode.SILENT)  # fmt: skip
-            word = await door.answer()
+                              "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
+            word = await door.wait_for_answer()
             if word is ScanAnswer.NO:
                 return False
         if word is ScanAnswer.WAIT:
-            word = await door.until_go()
+            word = await door.wait_for_go()
         if word is ScanAnswer.GO and deliver:
             return await door.carry_in()
         return word is not ScanAnswer.NO
@@ -131,8 +133,8 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
 class _EntranceListener:
     """What one entrance says, as it is heard on its event topic, told in a person's words."""
 
-    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, tell: Output) -> None:
-        self._home, self._session, self._scanner, self._section, self._tell = home, guest, scanner, section, tell
+    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, output: Output) -> None:
+        self._home, self._session, self._scanner, self._section, self._output = home, guest, scanner, section, output
         self._visit = ""
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
@@ -149,7 +151,7 @@ class _EntranceListener:
         await wait_for_message(self._session, wanted, within=within)
         return found[0] if found else None
 
-    async def answer(self) -> ScanAnswer:
+    async def wait_for_answer(self) -> ScanAnswer:
         """Tell the answer to the scan that was just made.
 
         Raises:
@@ -160,7 +162,7 @@ class _EntranceListener:
             merge = f"{self._section.timing.merge:g} s"
             raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
                           f"The same code again within {merge} counts as one scan: then wait and scan again. Else"
-                          " `perron doctor` looks for the cause.", ExitCode.SILENT)  # fmt: skip
+                          " `perron doctor` looks for the cause.", ExitCode.NO_ANSWER)  # fmt: skip
         return self._report(answer)
 
     def _report(self, answer: Body) -> ScanAnswer:
@@ -168,19 +170,19 @@ class _EntranceListener:
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
-        self._tell(f"The door says {word.value}{why}.")
+        self._output(f"The door says {word.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
-            self._tell(REMEDIES[refusal])
+            self._output(REMEDIES[refusal])
         return word
 
-    async def until_go(self) -> ScanAnswer:
+    async def wait_for_go(self) -> ScanAnswer:
         """After a wait: tell what is awaited, until it is go or no. Still `WAIT` where the other half lacks."""
         timing = self._section.timing
         if await self._wait_for_event("ring", within=RETAINED_TIMEOUT_S) is None:
-            self._tell(f"It waits for the other half, the parcel's code or the courier's: scan it within"
+            self._output(f"It waits for the other half, the parcel's code or the courier's: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
-        self._tell(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
+        self._output(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         lock = self._home.devices[self._section.lock]
         latency = lock.latency if isinstance(lock, LockDevice) else 0.0
         while True:
@@ -188,38 +190,38 @@ class _EntranceListener:
             event = await self._wait_for_event("answer", "phase", "house", within=longest)
             if event is None:
                 raise Failure(
-                    f"The gateway said neither go nor no within {longest:.0f} s.", DOCTOR_HINT, ExitCode.SILENT
+                    f"The gateway said neither go nor no within {longest:.0f} s.", DOCTOR_HINT, ExitCode.NO_ANSWER
                 )
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._report(event)
             if event["kind"] == "house":
-                self._tell("The visit is over and the door stayed shut: somebody answered the bell.")
+                self._output("The visit is over and the door stayed shut: somebody answered the bell.")
                 return ScanAnswer.NO
             if event.get("phase") == "approving":
-                self._tell(f"The owner is asked for a yes: {timing.approval:g} s.")
+                self._output(f"The owner is asked for a yes: {timing.approval:g} s.")
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; tell until the film is sealed. True once locked again."""
         for told, request in CARRY_IN_ACTIONS:
             with failure_on(
-                OSError, "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.SILENT
+                OSError, "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.NO_ANSWER
             ):
                 await _simulate(control_socket(self._home), request)
-            self._tell(f"The courier {told}.")
+            self._output(f"The courier {told}.")
             await asyncio.sleep(ACTION_INTERVAL_S)
         timing = self._section.timing
         house = await self._wait_for_event("house", within=timing.stable + 3 * timing.relock + TIMEOUT_MARGIN_S)
         if house is None or house["house"] != DoorResult.LOCKED_AGAIN:
-            self._tell("The door is not proven locked again: the gateway's log says why.")
+            self._output("The door is not proven locked again: the gateway's log says why.")
             return False
-        self._tell(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
+        self._output(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
         sealed = timing.post_roll + timing.film_closes + TIMEOUT_MARGIN_S
         while (event := await self._wait_for_event("phase", within=sealed)) is not None:
             if event["phase"] == "ready":
                 box = self._home.storage.folder
                 visit, key = relative_path(box / "visits" / self._visit), relative_path(box / "key" / "box.pub.pem")
-                self._tell("Sealed. Check it:")
-                self._tell(f"  $ {command_line('verify', visit, '--key', key)}")
+                self._output("Sealed. Check it:")
+                self._output(f"  $ {command_line('verify', visit, '--key', key)}")
                 return True
-        self._tell("The film is not sealed yet: the gateway's log says why.")
+        self._output("The film is not sealed yet: the gateway's log says why.")
         return True

@@ -126,7 +126,7 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
         raise Failure(
             f"No answer came within {ANSWER_TIMEOUT_S:.0f} s.",
             "The same file may be announced again: its answer is the same. See the gateway's log.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         )
     return DeliveryResult.model_validate_json(answer.payload)
 
@@ -158,7 +158,7 @@ async def make_signing(
             raise Failure(
                 f"{connection} is {known['state']}: there is no home yet for which to sign.",
                 "Wait for its yes (`perron retailer watch` tells it), or leave --key-file out where the hub may sign.",
-                ExitCode.NO,
+                ExitCode.NEGATIVE,
             )
     return BrandSigning(key=key, kid=key_file.stem, brand=brand, home=home)
 

@@ -41,11 +41,11 @@ async def discover(
     return wrong
 
 
-async def discover_at_broker(home: Home, seconds: float, see: DiscoveryHandler) -> str | None:
+async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHandler) -> str | None:
     """Hear the broker; returns why it could not be heard."""
     try:
         async with open_session(home.broker.account("installer"), discovery_scan.discovery_topics(home)) as guest:
-            await discovery_scan.scan_broker(home, guest, seconds, see)
+            await discovery_scan.scan_broker(home, guest, seconds, on_found)
     except Failure as failure:
         return f"{failure} {failure.todo}"
     return None

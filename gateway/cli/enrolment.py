@@ -31,7 +31,7 @@ def discover(
     wrong = asyncio.run(show(house, home, seconds, Console(), interfaces=interface))
     if wrong is not None:
         print_line(wrong)
-        raise typer.Exit(ExitCode.SILENT)
+        raise typer.Exit(ExitCode.NO_ANSWER)
 
 
 @commands.command(
@@ -69,10 +69,10 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     page Installation adds the rest.
     """
     from gateway.cli.adding import add as write
-    from gateway.cli.adding import begin, fields_of
+    from gateway.cli.adding import begin_home_file, parse_fields
 
     if id_ is None:
-        begin(home)
+        begin_home_file(home)
         print_line(
             f"{relative_path(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`."
         )
@@ -80,7 +80,7 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     if kind is None:
         raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
     said = {"vendor": vendor, "address": address}
-    fields = {key: value for key, value in said.items() if value is not None} | fields_of(set_ or ())
+    fields = {key: value for key, value in said.items() if value is not None} | parse_fields(set_ or ())
     write(home, id_, kind, fields, replace=replace)
     _warn_of_login(home, id_)
     print_line(
@@ -122,11 +122,11 @@ def measure_device(
     from gateway.cli import testing
 
     house = load_home(home)
-    good = asyncio.run(testing.run_device_test(house, device, times=times, tell=print_line))
+    good = asyncio.run(testing.run_device_test(house, device, times=times, output=print_line))
     if good and move:
-        good = asyncio.run(testing.lock_now(house, device, tell=print_line))
+        good = asyncio.run(testing.lock_now(house, device, output=print_line))
     if not good:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 @commands.command(epilog=command_epilog("perron survey", "perron survey front"))

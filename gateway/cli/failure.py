@@ -15,17 +15,17 @@ class ExitCode(IntEnum):
     """What a command's exit code means."""
 
     DONE = 0
-    NO = 1
-    WRONG = 2
-    SILENT = 3
-    STORE = 4
+    NEGATIVE = 1
+    INVALID = 2
+    NO_ANSWER = 3
+    STORE_UNUSABLE = 4
     """The box's store cannot be used: starting again changes nothing (config/systemd/perron.service waits)."""
 
 
 class Failure(Exception):  # noqa: N818 - it is what a person is told
     """A command cannot do what it was asked; `todo` says what the person can do about it."""
 
-    def __init__(self, what: str, todo: str, code: ExitCode = ExitCode.WRONG) -> None:
+    def __init__(self, what: str, todo: str, code: ExitCode = ExitCode.INVALID) -> None:
         """Say `what` is wrong and where, and what `todo`."""
         super().__init__(what)
         self.todo = todo
@@ -40,7 +40,7 @@ def error_text(error: Exception) -> str:
 
 @contextmanager
 def failure_on(
-    errors: type[Exception] | tuple[type[Exception], ...], what: str, todo: str, code: ExitCode = ExitCode.WRONG
+    errors: type[Exception] | tuple[type[Exception], ...], what: str, todo: str, code: ExitCode = ExitCode.INVALID
 ) -> Iterator[None]:
     """Turn these errors of the block into a `Failure`; `{why}` in `what` becomes the error's text.
 

@@ -89,7 +89,7 @@ def guard_key(
         raise Failure(f"{error}.", "Mend it, then try again.") from error
     except FileExistsError as error:
         raise Failure(
-            f"{new}: {error_text(error)}.", "Name another file, or delete this one first.", ExitCode.WRONG
+            f"{new}: {error_text(error)}.", "Name another file, or delete this one first.", ExitCode.INVALID
         ) from error
     except OSError as error:
         raise Failure(f"{error.filename or new}: {error_text(error)}.", "Name another place.") from error

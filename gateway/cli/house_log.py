@@ -24,9 +24,9 @@ Output = Callable[[str], None]
 
 
 @asynccontextmanager
-async def run_beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Do these works until the block is left; a bug of theirs comes out here."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+    tasks = [asyncio.ensure_future(work) for work in coroutines]
     try:
         yield
     finally:
@@ -38,7 +38,7 @@ async def run_beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 task.result()
 
 
-async def narrate(log: Path, zone: ZoneInfo, tell: Output) -> None:
+async def follow_physical_log(log: Path, zone: ZoneInfo, output: Output) -> None:
     """Tell each line that is written to the physical log from now on, until cancelled."""
     with log.open(encoding="utf-8") as file:
         file.seek(0, 2)
@@ -48,7 +48,7 @@ async def narrate(log: Path, zone: ZoneInfo, tell: Output) -> None:
             for line in map(json.loads, lines):
                 told = describe_line(line)
                 if told is not None:
-                    tell(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {told}")
+                    output(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {told}")
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
@@ -89,23 +89,23 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
 class DeviceLinkMonitor:
     """Tells which devices reach the broker and which do not, once each time that it changes."""
 
-    def __init__(self, house: SimulatedHouse, tell: Output) -> None:
+    def __init__(self, house: SimulatedHouse, output: Output) -> None:
         self._broker_text = f"the broker at {house.broker.host}:{house.broker.port}"
-        self._output = tell
+        self._output = output
         self._reason = "no connection"
-        self.last = ""
+        self.last_line = ""
 
-    async def hear(self, house: asyncio.subprocess.Process) -> None:
+    async def read_house_errors(self, house: asyncio.subprocess.Process) -> None:
         """Hear the house's own log. Each device says there with every try, five times a second, why it has no link."""
         while house.stderr is not None and (line := await house.stderr.readline()):
-            self.last = line.decode(errors="replace").rstrip()
-            _, lost, why = self.last.rpartition("link lost: ")
+            self.last_line = line.decode(errors="replace").rstrip()
+            _, lost, why = self.last_line.rpartition("link lost: ")
             if lost:
                 self._reason = error_text(ConnectionError(why))
             else:
-                self._output(self.last)
+                self._output(self.last_line)
 
-    async def watch(self, control: Path) -> None:
+    async def poll_links(self, control: Path) -> None:
         """Look at all links twice a second, until cancelled."""
         told: set[str] | None = None
         seen: set[str] = set()

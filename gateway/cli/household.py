@@ -81,7 +81,7 @@ def verify(
     holds, text = verify_folder(folder, key=key, checkpoint=checkpoint, succession=succession)
     typer.echo(text)
     if not holds:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 @commands.command(
@@ -121,7 +121,7 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     )
     typer.echo(told)
     if not holds:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 @commands.command(
@@ -169,7 +169,7 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
         "There is no code: the box has an owner already, or it does not run ({why}).",
         "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
         " `perron way-in NAME`.",
-        ExitCode.SILENT,
+        ExitCode.NO_ANSWER,
     ):
         code = house.claim_code_file.read_text(encoding="ascii").strip()
     typer.echo(code)
@@ -225,8 +225,8 @@ def wipe(
         )
         return house.name if yes else str(typer.prompt(asked))
 
-    with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.SILENT):
-        whole, told = wipe_box(house, held_too=held, typed=typed, file=home)
+    with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.NO_ANSWER):
+        whole, told = wipe_box(house, with_held=held, read_name=typed, file=home)
     typer.echo(told)
     if not whole:
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)

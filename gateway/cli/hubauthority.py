@@ -47,7 +47,9 @@ def hub_authority(
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = load_with_boxes(config)
     now = machine_time()
-    with failure_on(ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NO):
+    with failure_on(
+        ca_rotation.RotationRefused, "{why}", "See how it stands: `perron hub-authority`.", ExitCode.NEGATIVE
+    ):
         ca_rotation.finish_change(file.folder)
         if following:
             ca_rotation.prepare_next(file.folder, now=now)
@@ -78,7 +80,7 @@ def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: da
         raise Failure(
             f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {', '.join(left)}.",
             "Bring them the files, restart them one after the other while a hub runs, and say --change again.",
-            ExitCode.NO,
+            ExitCode.NEGATIVE,
         )
 
 

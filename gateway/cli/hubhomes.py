@@ -161,7 +161,7 @@ def hub_revoke(
         raise Failure(
             f"No node of the cluster could be told: its box is not cut off yet. {error}",
             "A hub that runs tells them as soon as one of them answers.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ) from error
     print_line(revoked)
     if not told:
@@ -169,6 +169,6 @@ def hub_revoke(
             f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
             " know yet.",
             "Let yours read its files (SIGHUP). A hub that runs looks each 30 s, and cuts the box off.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         )
     print_line("The broker knows, and its connection is cut.")

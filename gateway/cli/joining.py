@@ -62,7 +62,7 @@ def join(
     print_line(f"Box:  {house.box}\n      {box.fingerprint}")
     if not yes and not typer.confirm("Is this the hub that you want to join?"):
         print_line("Nothing was done.")
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
     member = _join_hub(house, read)
     write_membership(home, house.storage.folder, member)
     print_line(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
@@ -88,11 +88,13 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
         ) from error
     except enrolment.HubError as error:
         raise Failure(
-            f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", ExitCode.NO
+            f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", ExitCode.NEGATIVE
         ) from error
     except enrolment.HubUnavailable as error:
         raise Failure(
-            f"{code.url} does not answer as a hub: {error}.", "Try again: the same code still counts.", ExitCode.SILENT
+            f"{code.url} does not answer as a hub: {error}.",
+            "Try again: the same code still counts.",
+            ExitCode.NO_ANSWER,
         ) from error
     except OSError as error:
         raise Failure(

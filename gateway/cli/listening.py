@@ -26,17 +26,17 @@ class ListenOptions:
     host: str
     port: int
     count: int | None
-    whole: bool
+    as_json: bool
 
 
-async def listen_at_new_endpoint(hub: RetailerClient, at: ListenOptions, url: str | None) -> None:
+async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, url: str | None) -> None:
     """Listen at an endpoint of its own, which is deleted at the end; SIGTERM ends it as Ctrl-C does.
 
     Raises:
         Failure: address or port cannot be had.
         HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
-    here = replace(at, port=_free_port(at))
+    here = replace(options, port=_free_port(options))
     where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is a task's
@@ -66,26 +66,28 @@ async def _list_endpoints(hub: RetailerClient) -> list[dict[str, Any]]:
     return found
 
 
-def _free_port(at: ListenOptions) -> int:
+def _free_port(options: ListenOptions) -> int:
     """A port at which nobody listens: known before the hub is asked, so that nobody else's endpoint is replaced.
 
     Raises:
         Failure: it cannot be had.
     """
-    with socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((at.host, at.port))
+            probe.bind((options.host, options.port))
         except OSError as error:
-            raise _address_failure(at, error) from error
+            raise _address_failure(options, error) from error
         return int(probe.getsockname()[1])
 
 
-def _address_failure(at: ListenOptions, error: OSError) -> Failure:
-    return Failure(f"{at.host}:{at.port} cannot be listened at ({error_text(error)}).", "Name another --port.")
+def _address_failure(options: ListenOptions, error: OSError) -> Failure:
+    return Failure(
+        f"{options.host}:{options.port} cannot be listened at ({error_text(error)}).", "Name another --port."
+    )
 
 
-async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
+async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
     """Listen, and tell what comes.
 
     Raises:
@@ -95,7 +97,7 @@ async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
 
     def told(id_: str, said: dict[str, Any]) -> None:
         text = json.dumps({"id": id_, **said})
-        typer.echo(text if at.whole else format_event(text))
+        typer.echo(text if options.as_json else format_event(text))
         heard.release()
 
     def refused(why: str) -> None:
@@ -105,14 +107,14 @@ async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
         SecretUnusable, "The secret is not valid: {why}.", "Rotate the endpoint's secret to be told a new one."
     ):
         listener = WebhookListener(secret, on_message=told, on_refused=refused)
-    left = at.count
+    left = options.count
     try:
-        found = await listener.open(at.host, at.port)
-        typer.echo(f"Listening at http://{at.host}:{found}/", err=True)
+        found = await listener.open(options.host, options.port)
+        typer.echo(f"Listening at http://{options.host}:{found}/", err=True)
         while left is None or left > 0:
             await heard.acquire()
             left = None if left is None else left - 1
     except OSError as error:
-        raise _address_failure(at, error) from error
+        raise _address_failure(options, error) from error
     finally:
         await listener.close()

@@ -26,7 +26,7 @@ def reload(
     """
     from gateway.cli.reloading import request_reload
 
-    asyncio.run(request_reload(home, wait=wait, tell=print_line))
+    asyncio.run(request_reload(home, wait=wait, output=print_line))
 
 
 @commands.command(
@@ -47,7 +47,7 @@ def backup(
     """
     from gateway.cli.backups import write_backup
 
-    write_backup(home, target, films=not no_films, tell=print_line)
+    write_backup(home, target, films=not no_films, output=print_line)
 
 
 @commands.command(
@@ -70,9 +70,9 @@ def restore(
     from gateway.cli.backups import inspect, restore_backup
 
     if check:
-        inspect(archive, tell=print_line)
+        inspect(archive, output=print_line)
     else:
-        restore_backup(archive, home, tell=print_line)
+        restore_backup(archive, home, output=print_line)
 
 
 @commands.command(
@@ -87,4 +87,4 @@ def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     """
     from gateway.cli.rotation import change_key
 
-    asyncio.run(change_key(home, tell=print_line))
+    asyncio.run(change_key(home, output=print_line))

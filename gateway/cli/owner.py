@@ -50,7 +50,7 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
         raise Failure(
             f"The entrance {entrance!r} does not confirm it within {ANSWER_TIMEOUT_S:.0f} s.",
             "Take it as not done: look after the door, and see the gateway's log.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         )
     return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {json_body(now).get('phase')}"
 

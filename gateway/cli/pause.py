@@ -75,7 +75,7 @@ async def list_pauses(home: Home) -> list[str]:
     async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
         if await wait_for_message(guest, all_there, within=RETAINED_TIMEOUT_S) is None:
             raise Failure("The gateway does not run: nobody knows which pauses stand.", "Start it with `perron run`.",
-                          ExitCode.SILENT)  # fmt: skip
+                          ExitCode.NO_ANSWER)  # fmt: skip
     pauses: dict[tuple[str, str, str], list[str]] = {}
     for name, state in states.items():
         for one in state.get("pauses", ()):
@@ -108,14 +108,14 @@ async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
         raise Failure(
             f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
             "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         )
     body = json_body(answer)
     if body.get("accepted") is not True:
         why = str(body.get("why"))
         no = why.removeprefix("no pause: ")
         raise Failure(TEXTS[f"pause.no.{no}"].to("en") if no in set(PauseRefusal) else f"The gateway says no: {why}.",
-                      "`perron pause --list` tells which pauses stand.", ExitCode.NO)  # fmt: skip
+                      "`perron pause --list` tells which pauses stand.", ExitCode.NEGATIVE)  # fmt: skip
 
 
 def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime:

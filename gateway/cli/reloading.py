@@ -27,7 +27,7 @@ _UNCHANGED_HINT = (
 )
 
 
-async def request_reload(file: Path, *, wait: bool, tell: Callable[[str], None]) -> None:
+async def request_reload(file: Path, *, wait: bool, output: Callable[[str], None]) -> None:
     """Ask, and return when the new house is applied, or (unless `wait`) when it is known what that waits for.
 
     Raises:
@@ -44,15 +44,15 @@ async def request_reload(file: Path, *, wait: bool, tell: Callable[[str], None])
         if wrong is not None:
             raise Failure(str(wrong), _UNCHANGED_HINT) from wrong
         todo = "`perron run` starts it, with the house file as it is now."
-        raise Failure(f"No gateway runs in {folder}.", todo, ExitCode.SILENT)
+        raise Failure(f"No gateway runs in {folder}.", todo, ExitCode.NO_ANSWER)
     before = reload.read_report(folder)
     with failure_on(OSError, f"The gateway (process {pid}) cannot be asked.", "Run this as the box's own user."):
         os.kill(pid, signal.SIGHUP)
-    await _wait_for_result(folder, None if before is None else before[0].id, wait=wait, file=file, tell=tell)
+    await _wait_for_result(folder, None if before is None else before[0].id, wait=wait, file=file, output=output)
 
 
 async def _wait_for_result(
-    folder: Path, before: str | None, *, wait: bool, file: Path, tell: Callable[[str], None]
+    folder: Path, before: str | None, *, wait: bool, file: Path, output: Callable[[str], None]
 ) -> None:
     told: tuple[reload.BusyEntrance, ...] = ()
     heard = asyncio.get_running_loop().time()
@@ -61,12 +61,12 @@ async def _wait_for_result(
         last = reload.read_report(folder)
         if last is None or last[0].id == before:
             if asyncio.get_running_loop().time() - heard > ANSWER_TIMEOUT_S:
-                raise Failure("The gateway does not answer.", "See its log.", ExitCode.SILENT)
+                raise Failure("The gateway does not answer.", "See its log.", ExitCode.NO_ANSWER)
             continue
         report = last[0]
         match report.said:
             case "applied":
-                tell(f"Applied: the house is as {relative_path(file)} says.")
+                output(f"Applied: the house is as {relative_path(file)} says.")
                 return
             case "refused":
                 raise Failure("\n".join(report.problems), _UNCHANGED_HINT)
@@ -74,6 +74,6 @@ async def _wait_for_result(
                 if report.busy != told:
                     told = report.busy
                     why = "; ".join(f"at {one.entrance} {_BUSY_TEXTS[one.what]}" for one in told)
-                    tell(f"Taken, and applied once the doors are free: {why}.")
+                    output(f"Taken, and applied once the doors are free: {why}.")
                 if not wait:
                     return

@@ -18,7 +18,9 @@ from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 STORE_FILE_NAME = "perron.sqlite3"
 
 
-def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path | None = None) -> tuple[bool, str]:
+def wipe_box(
+    home: Home, *, with_held: bool, read_name: Callable[[], str], file: Path | None = None
+) -> tuple[bool, str]:
     """Wipe a box that does not run; returns whether nothing is left to do by hand, and what to tell.
 
     `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
@@ -32,15 +34,17 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path
         raise Failure(f"{folder} is no folder: there is nothing to wipe.", "Name the right house file with --home.")
     with lock_folder(folder):
         if not factory_reset.is_marked_for_wipe(folder):
-            _check_no_held_films(home, held_too=held_too)
-            if name_key(typed()) != name_key(home.name):
-                raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", ExitCode.NO)
+            _check_no_held_films(home, held_too=with_held)
+            if name_key(read_name()) != name_key(home.name):
+                raise Failure(
+                    "Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", ExitCode.NEGATIVE
+                )
         phones = home.phones_file
         with failure_on(
             OSError,
             f"{folder} is not wiped to its end: {{why}}.",
             "Mend that, then say `perron wipe` again: it goes on where it was.",
-            ExitCode.SILENT,
+            ExitCode.NO_ANSWER,
         ):
             factory_reset.mark_for_wipe(folder)
             whole = unenrolment.finish_wipe_at_hub(home, file)
@@ -56,11 +60,13 @@ def _check_no_held_films(home: Home, *, held_too: bool) -> None:
     except StoreFailed as failure:
         if not held_too:
             raise Failure(
-                f"Whether films are held as evidence cannot be read ({failure}).", "--held wipes them too.", ExitCode.NO
+                f"Whether films are held as evidence cannot be read ({failure}).",
+                "--held wipes them too.",
+                ExitCode.NEGATIVE,
             ) from failure
         return
     if held and not held_too:
-        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", ExitCode.NO)
+        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", ExitCode.NEGATIVE)
 
 
 def create_recovery_code(home: Home, name: str) -> str:
@@ -75,7 +81,9 @@ def create_recovery_code(home: Home, name: str) -> str:
     ):
         owners = readonly.owners(folder / STORE_FILE_NAME)
     if not owners:
-        raise Failure("This box has no owner yet.", "`perron claim-code` shows the code to claim it.", ExitCode.NO)
+        raise Failure(
+            "This box has no owner yet.", "`perron claim-code` shows the code to claim it.", ExitCode.NEGATIVE
+        )
     found = [one for one in owners if name_key(one.name) == name_key(name)]
     if not found:
         known = ", ".join(repr(one.name) for one in owners)

@@ -332,7 +332,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
         from gateway.cli.listening import ListenOptions, listen_at_new_endpoint, listen_for_webhooks
     except ModuleNotFoundError as error:
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
-    at = ListenOptions(host=host, port=port, count=count, whole=whole)
+    at = ListenOptions(host=host, port=port, count=count, as_json=whole)
     if hub is not None:
         _run_requests(hub, _read_api_key(api_key_file), lambda asked: listen_at_new_endpoint(asked, at, url))
         return
@@ -363,9 +363,9 @@ def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitabl
         asyncio.run(asked())
     except HubRefusal as no:
         todo = f"What `{no.code}` means: {no.type}" if no.type else f"The hub's code is {no.code}."
-        raise Failure(str(no), todo, ExitCode.WRONG if no.code in _CLIENT_MISTAKES else ExitCode.NO) from no
+        raise Failure(str(no), todo, ExitCode.INVALID if no.code in _CLIENT_MISTAKES else ExitCode.NEGATIVE) from no
     except HubUnreachable as silent:
-        raise Failure(str(silent), "Try again, or correct --hub.", ExitCode.SILENT) from silent
+        raise Failure(str(silent), "Try again, or correct --hub.", ExitCode.NO_ANSWER) from silent
     except KeyboardInterrupt:
         return
 
@@ -435,7 +435,7 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
     if not result.accepted:
         hint = delivery.REFUSAL_HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
         typer.echo(expand_commands(hint), err=True)
-        raise typer.Exit(ExitCode.NO)
+        raise typer.Exit(ExitCode.NEGATIVE)
     codes = [*delivery.read_parcels(file)[:1], *([] if secret is None else [new_courier_token(secret)])]
     deliver = ["--deliver"] if control_socket(house).is_socket() else []
     typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)

@@ -21,7 +21,7 @@ from gateway.system.clock import read_clock
 KEY_UNCHANGED = "The key is as it was."
 
 
-async def change_key(file: Path, *, tell: Callable[[str], None]) -> None:
+async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
     """Let a new key follow the box's present one.
 
     Raises:
@@ -31,22 +31,22 @@ async def change_key(file: Path, *, tell: Callable[[str], None]) -> None:
     folder = home.storage.folder / "key"
     if not (folder / PRIVATE_KEY_FILE).is_file():
         raise Failure(f"No box has its key in {folder}.", "Name its house file: --home.")
-    with failure_on((OSError, ValueError), "No new key was made: {why}.", KEY_UNCHANGED, ExitCode.SILENT):
+    with failure_on((OSError, ValueError), "No new key was made: {why}.", KEY_UNCHANGED, ExitCode.NO_ANSWER):
         if (
             is_key_change_interrupted(folder)
             and reload.gateway_pid(home.storage.folder) is None
             and _rotate_offline(home)
         ):
-            tell("A change that was cut short before is finished.")
+            output("A change that was cut short before is finished.")
         new = prepare_key_change(folder)
-    tell(f"The new key has the fingerprint {new.fingerprint}.")
+    output(f"The new key has the fingerprint {new.fingerprint}.")
     if reload.gateway_pid(home.storage.folder) is None:
         done = _rotate_offline(home)
-        tell("It is in use, and the old one is destroyed." if done else "The gateway's next start takes it up.")
+        output("It is in use, and the old one is destroyed." if done else "The gateway's next start takes it up.")
     else:
-        await request_reload(file, wait=False, tell=tell)
-        tell("Once that is applied the box signs under it, and the old one is destroyed.")
-    tell(
+        await request_reload(file, wait=False, output=output)
+        output("Once that is applied the box signs under it, and the old one is destroyed.")
+    output(
         f"Give {relative_path(folder / PUBLIC_KEY_FILE)} to whoever checks proofs, with "
         f"{SUCCESSION_FILE} beside it for older ones."
     )
@@ -62,5 +62,5 @@ def _rotate_offline(home: Home) -> bool:
         return False
     except (OSError, ValueError) as error:
         todo = "Mend that; the next start finishes it."
-        raise Failure(f"The new key is not in use yet: {error_text(error)}.", todo, ExitCode.SILENT) from error
+        raise Failure(f"The new key is not in use yet: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
     return True

@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
 from gateway.cli.failure import ExitCode, Failure, error_text
-from gateway.cli.house_log import DeviceLinkMonitor, narrate, run_beside
+from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import quoted_path, relative_path
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
@@ -102,14 +102,14 @@ class Simulation:
         log: Path | None = None,
         seed: int | None = None,
         bring_broker: bool = False,
-        tell: Callable[[str], None],
+        output: Callable[[str], None],
     ) -> None:
         """Prepare its files.
 
         Raises:
             Failure: the house file is wrong, or the storage folder cannot be written.
         """
-        self._home, self._output, self._bring_broker = home, tell, bring_broker
+        self._home, self._output, self._bring_broker = home, output, bring_broker
         self._control, self._log = control or control_socket(home), log or physical_log(home)
         if len(os.fsencode(self._control)) > MAX_SOCKET_PATH_BYTES:
             raise Failure(f"{self._control} is too long a path for a socket.", "Name a shorter one with --control.")
@@ -141,7 +141,7 @@ class Simulation:
         except asyncio.CancelledError:
             self._output("The simulated house has ended.")
         except BrokerMissing as missing:
-            raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.SILENT) from missing
+            raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.NO_ANSWER) from missing
 
     async def _run(self) -> None:
         home, planned, tell = self._home, self._house, self._output
@@ -161,11 +161,15 @@ class Simulation:
             )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
             stack.push_async_callback(_stop_process, house)
             links = DeviceLinkMonitor(planned, tell)
-            narration = narrate(self._log, ZoneInfo(home.timezone), tell)
-            await stack.enter_async_context(run_beside(links.hear(house), links.watch(self._control), narration))
+            narration = follow_physical_log(self._log, ZoneInfo(home.timezone), tell)
+            await stack.enter_async_context(
+                run_beside(links.read_house_errors(house), links.poll_links(self._control), narration)
+            )
             status = await house.wait()
             raise Failure(
-                f"The simulated house ended by itself ({status}): {links.last}", "Start it again.", ExitCode.SILENT
+                f"The simulated house ended by itself ({status}): {links.last_line}",
+                "Start it again.",
+                ExitCode.NO_ANSWER,
             )
 
 
@@ -179,7 +183,7 @@ async def _check_runnable(planned: SimulatedHouse) -> None:
     if planned.rtsp.port and await _is_listening(planned.rtsp.host, planned.rtsp.port):
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
-                      ExitCode.SILENT)  # fmt: skip
+                      ExitCode.NO_ANSWER)  # fmt: skip
 
 
 async def _stop_process(process: asyncio.subprocess.Process) -> None:

@@ -19,7 +19,7 @@ from gateway.system.clock import read_clock
 LOCK_TIMEOUT_S = 60.0  # seconds for a lock-up to end, however slow the lock
 
 
-async def run_device_test(home: Home, device: str, *, times: int, tell: Callable[[str], None]) -> bool:
+async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
     """Ask a device and keep what was measured; whether it always answered.
 
     Raises:
@@ -35,10 +35,10 @@ async def run_device_test(home: Home, device: str, *, times: int, tell: Callable
             found = await measure_device(home, guest, device, count=times, now=now)
     if isinstance(found, str):
         raise Failure(
-            f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", ExitCode.NO
+            f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", ExitCode.NEGATIVE
         )
     for line in measurement_lines(home, device, found):
-        tell(line)
+        output(line)
     with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
         records.store_measurements(home.storage.folder, {device: found})
     return len(found.seconds) == found.asked
@@ -54,7 +54,7 @@ def measurement_lines(home: Home, device: str, found: Measurement) -> tuple[str,
     return (first, *(f"- {capability_text(one, home.language)}" for one in device_capabilities(home, device, found)))
 
 
-async def lock_now(home: Home, device: str, *, tell: Callable[[str], None]) -> bool:
+async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:
     """Have the gateway throw this lock's bolt, with its whole chain of questions; whether it is proven locked.
 
     Raises:
@@ -76,10 +76,10 @@ async def lock_now(home: Home, device: str, *, tell: Callable[[str], None]) -> b
         )
     if ended is None:
         raise Failure(
-            f"What came of it is not known within {LOCK_TIMEOUT_S:g} s.", "Look at the door.", ExitCode.SILENT
+            f"What came of it is not known within {LOCK_TIMEOUT_S:g} s.", "Look at the door.", ExitCode.NO_ANSWER
         )
     result = _lock_result(json_body(ended))
-    tell(f"{device}: {result} after {loop.time() - began:.1f} s")
+    output(f"{device}: {result} after {loop.time() - began:.1f} s")
     return result == "proven"
 
 

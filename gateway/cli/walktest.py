@@ -53,6 +53,6 @@ def verify_report(report: Path, key: Path | None) -> str:
     except KeyUnusable as error:
         raise Failure(f"{key}: {error}.", "Name the box's public key, a PEM file.") from error
     if isinstance(found, str):
-        raise Failure(f"{report}: {found}.", "Take the report from the box again.", ExitCode.NO)
+        raise Failure(f"{report}: {found}.", "Take the report from the box again.", ExitCode.NEGATIVE)
     fingerprint = PublicKey.from_text(found.key).fingerprint
     return f"signed by the box {found.box} (key {fingerprint}): {found.entrance}, begun {found.begun}, {found.standing}"

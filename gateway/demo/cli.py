@@ -140,11 +140,11 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions
     except asyncio.CancelledError:
         return 128 + signal.SIGINT
     except BrokerMissing as missing:
-        raise Failure(str(missing), "Then try again.", ExitCode.SILENT) from missing
+        raise Failure(str(missing), "Then try again.", ExitCode.NO_ANSWER) from missing
     except TemplateMissing as missing:
         raise Failure(str(missing), "Clone the repository and run `make demo` there.") from missing
     except (ProcessDied, WaitTimeout) as died:
-        raise Failure(str(died), "Is the machine very busy? Then try again.", ExitCode.SILENT) from died
+        raise Failure(str(died), "Is the machine very busy? Then try again.", ExitCode.NO_ANSWER) from died
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
@@ -172,7 +172,7 @@ async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
             console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")
         console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
         await theatre.run()
-    return ExitCode.DONE if theatre.all_passed else ExitCode.NO
+    return ExitCode.DONE if theatre.all_passed else ExitCode.NEGATIVE
 
 
 async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
@@ -189,7 +189,7 @@ async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
             raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
         judged = await (_play_as_json(one, folder, options) if options.as_json else _play_live(one, folder, options))
         good = good and judged.result.ok
-    return ExitCode.DONE if good else ExitCode.NO
+    return ExitCode.DONE if good else ExitCode.NEGATIVE
 
 
 def new_folder(folder: Path) -> Path:

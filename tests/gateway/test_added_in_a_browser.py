@@ -94,7 +94,7 @@ class House:
 async def begun(folder: Path) -> AsyncIterator[House]:
     """`perron add` without an id begins the house, `perron broker-config` its broker."""
     house = House(folder)
-    adding.begin(house.file)
+    adding.begin_home_file(house.file)
     text = house.file.read_text(encoding="utf-8").replace("8642", str(house.port))
     text = text.replace("  password_file", f"  port: {house.broker}\n  password_file")
     house.file.write_text(text.replace("timezone:", "clock: {source: host}\ntimezone:"), encoding="utf-8")

@@ -164,12 +164,12 @@ async def test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it
         waits = await box.hup()
         assert (waits.said, waits.busy) == ("waiting", (reload.BusyEntrance(entrance="front", what="visit"),))
         told: list[str] = []
-        await request_reload(box.file, wait=False, tell=told.append)
+        await request_reload(box.file, wait=False, output=told.append)
         assert told == ["Taken, and applied once the doors are free: at front a visit runs."]
         box.write(naem="x")
         with pytest.raises(Failure, match="Did you mean `name`") as failure:
-            await request_reload(box.file, wait=False, tell=told.append)
-        assert (failure.value.code, "goes on as it was" in failure.value.todo) == (ExitCode.WRONG, True)
+            await request_reload(box.file, wait=False, output=told.append)
+        assert (failure.value.code, "goes on as it was" in failure.value.todo) == (ExitCode.INVALID, True)
         assert len(box.houses) == 1
 
 
@@ -177,8 +177,8 @@ async def test_where_no_gateway_runs_the_command_says_so(tmp_path: Path) -> None
     file = tmp_path / "home.yaml"
     file.write_text(json.dumps(make_home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
     with pytest.raises(Failure, match="No gateway runs") as failure:
-        await request_reload(file, wait=False, tell=lambda _line: None)
-    assert failure.value.code is ExitCode.SILENT
+        await request_reload(file, wait=False, output=lambda _line: None)
+    assert failure.value.code is ExitCode.NO_ANSWER
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "gateway.lock").write_text(
         f"{os.getpid()}\n"
@@ -186,4 +186,4 @@ async def test_where_no_gateway_runs_the_command_says_so(tmp_path: Path) -> None
     assert reload.gateway_pid(tmp_path / "box") is None
     file.write_text("naem: x")
     with pytest.raises(Failure, match="Did you mean"):
-        await request_reload(file, wait=False, tell=lambda _line: None)
+        await request_reload(file, wait=False, output=lambda _line: None)

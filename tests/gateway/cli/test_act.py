@@ -70,7 +70,7 @@ def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
 @pytest.mark.slow
 def test_where_no_house_runs_it_says_so(home_file: Path) -> None:
     done = run_perron("hands", "open", home=home_file)
-    assert done.returncode == ExitCode.SILENT
+    assert done.returncode == ExitCode.NO_ANSWER
     assert "perron simulate" in done.stderr.replace("\n", " ") or "simulate" in done.stderr
 
 
@@ -90,5 +90,5 @@ def test_the_first_trial_s_hands_move_the_simulated_door(home: Home, home_file: 
     moved = [(line["what"], line["state"]) for line in lines if line["what"] in ("bolt", "door")]
     assert moved == [("bolt", "withdrawn"), ("door", "open"), ("door", "closed")]
     refused = run_perron("hands", "walk in", home=home_file)
-    assert refused.returncode == ExitCode.NO
+    assert refused.returncode == ExitCode.NEGATIVE
     assert "says no" in refused.stderr

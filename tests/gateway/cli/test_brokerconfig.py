@@ -32,7 +32,7 @@ def test_a_base_topic_that_would_let_more_in_is_refused_with_what_to_write(base:
     with pytest.raises(Failure, match="is not the base topic of a radio") as refused:
         check_base_topic(base)
     assert "zigbee2mqtt" in refused.value.todo
-    assert refused.value.code == ExitCode.WRONG
+    assert refused.value.code == ExitCode.INVALID
 
 
 def test_a_broker_that_is_not_believed_is_told_with_what_to_do() -> None:
@@ -57,7 +57,7 @@ def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewe
 ) -> None:
     folder = home_file.parent / "accounts"
     told = run_perron("broker-config", folder, "--listen", "0.0.0.0", home=home_file)  # noqa: S104 - it is refused
-    assert told.returncode == ExitCode.WRONG
+    assert told.returncode == ExitCode.INVALID
     assert "--name perron.home.arpa" in told.stderr
     told = run_perron("broker-config", folder, "--listen", "0.0.0.0", "--name", "box.home.arpa", home=home_file)  # noqa: S104 - by TLS
     assert told.returncode == 0, told.stderr
@@ -78,7 +78,7 @@ def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewe
     assert "8883" not in (folder / "mosquitto.conf").read_text()
     (folder / "authority" / "authority.key").write_text("?")
     told = run_perron("broker-config", folder, "--renew", home=home_file)
-    assert told.returncode == ExitCode.WRONG
+    assert told.returncode == ExitCode.INVALID
     assert "Move that file away" in told.stderr
 
 
@@ -92,13 +92,13 @@ def test_a_weak_folder_is_not_written_to_and_every_reason_is_told_at_once(home_f
     (folder / "passwords").chmod(0o644)
     (folder / "mosquitto.conf").write_text("listener 1883\nallow_anonymous true\n")
     told = run_perron("broker-config", folder, home=home_file)
-    assert told.returncode == ExitCode.WRONG
+    assert told.returncode == ExitCode.INVALID
     for said in ("doorbell.password holds a password that can be guessed", "passwords can be read", "mode 644",
                  "was not written by Perron", "Nothing was written."):  # fmt: skip
         assert said in told.stderr
     assert (folder / "mosquitto.conf").read_text() == "listener 1883\nallow_anonymous true\n"
     told = run_perron("broker-config", folder, "--check", home=home_file)
-    assert told.returncode == ExitCode.NO
+    assert told.returncode == ExitCode.NEGATIVE
     assert "mosquitto.conf was not written by Perron" in told.stdout
 
 
@@ -118,7 +118,7 @@ def test_a_gateway_that_cannot_read_what_the_broker_asks_of_it_says_so_in_words(
     for missing, said in (("authority.pem", "authority"), ("gateway.password", "password")):
         (home_file.parent / "accounts" / missing).unlink()
         told = run_perron("run", home=home_file)
-        assert told.returncode == ExitCode.WRONG
+        assert told.returncode == ExitCode.INVALID
         assert f"accounts/{missing}: the {said} of" in told.stderr
         assert "broker-config" in told.stderr
         assert "Traceback" not in told.stderr

@@ -68,33 +68,37 @@ def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["claim-code"], ExitCode.SILENT, "There is no code: the box has an owner already, or it does not run"),
-        (["stop", "--home", "nowhere.yaml"], ExitCode.WRONG, "nowhere.yaml: this file cannot be read"),
-        (["stop", "cellar"], ExitCode.WRONG, "no entrance 'cellar'. Known: front."),
-        (["stop"], ExitCode.SILENT, "There is no talking to the broker"),
-        (["scan", "8L20524752032"], ExitCode.SILENT, "There is no talking to the broker"),
-        (["scan", "x", "--scanner", "doorbell"], ExitCode.WRONG, "The house has: front-scanner."),
-        (["announce"], ExitCode.WRONG, "Which delivery?"),
-        (["announce", "delivery.yaml"], ExitCode.WRONG, "holds no private key of cdiscount or la-ferme-du-coin"),
-        (["announce", "--new-key", "../../evil"], ExitCode.WRONG, "no key's name"),
-        (["verify", "nowhere"], ExitCode.WRONG, "nowhere is not there: nothing was checked"),
-        (["verify", "README.md"], ExitCode.WRONG, "README.md: no proof of a retailer's can be read (not JSON)"),
-        (["verify", "docs"], ExitCode.NO, "no manifest.json"),
+        (["claim-code"], ExitCode.NO_ANSWER, "There is no code: the box has an owner already, or it does not run"),
+        (["stop", "--home", "nowhere.yaml"], ExitCode.INVALID, "nowhere.yaml: this file cannot be read"),
+        (["stop", "cellar"], ExitCode.INVALID, "no entrance 'cellar'. Known: front."),
+        (["stop"], ExitCode.NO_ANSWER, "There is no talking to the broker"),
+        (["scan", "8L20524752032"], ExitCode.NO_ANSWER, "There is no talking to the broker"),
+        (["scan", "x", "--scanner", "doorbell"], ExitCode.INVALID, "The house has: front-scanner."),
+        (["announce"], ExitCode.INVALID, "Which delivery?"),
+        (["announce", "delivery.yaml"], ExitCode.INVALID, "holds no private key of cdiscount or la-ferme-du-coin"),
+        (["announce", "--new-key", "../../evil"], ExitCode.INVALID, "no key's name"),
+        (["verify", "nowhere"], ExitCode.INVALID, "nowhere is not there: nothing was checked"),
+        (["verify", "README.md"], ExitCode.INVALID, "README.md: no proof of a retailer's can be read (not JSON)"),
+        (["verify", "docs"], ExitCode.NEGATIVE, "no manifest.json"),
         (
             ["verify", "docs", "--checkpoint", "nowhere.jsonl"],
-            ExitCode.WRONG,
+            ExitCode.INVALID,
             "nowhere.jsonl: no checkpoint can be read",
         ),
-        (["verify", "docs", "--checkpoint", "README.md"], ExitCode.WRONG, "line 1: not a checkpoint"),
-        (["verify", "docs", "--checkpoint", "gateway/__init__.py"], ExitCode.WRONG, "it is empty"),
-        (["verify", "nowhere", "--key", "nowhere.pem"], ExitCode.WRONG, "no public key can be read"),
-        (["report", "nowhere", "out.pdf"], ExitCode.WRONG, "nowhere is not there: nothing was checked"),
-        (["report", "docs", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
-        (["door-notice", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
-        (["door-notice", "out.pdf", "--entrance", "cellar"], ExitCode.WRONG, "no entrance 'cellar'. Known: front."),
-        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], ExitCode.WRONG, "is not the address of a page"),
-        (["door-notice", "out.pdf", "--contact", "x" * 81], ExitCode.WRONG, "81 characters, 80 at most"),
-        (["simulate", "--house", "nowhere.yaml"], ExitCode.WRONG, "no such house file"),
+        (["verify", "docs", "--checkpoint", "README.md"], ExitCode.INVALID, "line 1: not a checkpoint"),
+        (["verify", "docs", "--checkpoint", "gateway/__init__.py"], ExitCode.INVALID, "it is empty"),
+        (["verify", "nowhere", "--key", "nowhere.pem"], ExitCode.INVALID, "no public key can be read"),
+        (["report", "nowhere", "out.pdf"], ExitCode.INVALID, "nowhere is not there: nothing was checked"),
+        (["report", "docs", "/proc/out.pdf"], ExitCode.INVALID, "/proc/out.pdf cannot be written"),
+        (["door-notice", "/proc/out.pdf"], ExitCode.INVALID, "/proc/out.pdf cannot be written"),
+        (["door-notice", "out.pdf", "--entrance", "cellar"], ExitCode.INVALID, "no entrance 'cellar'. Known: front."),
+        (
+            ["door-notice", "out.pdf", "--pages", "javascript:alert(1)"],
+            ExitCode.INVALID,
+            "is not the address of a page",
+        ),
+        (["door-notice", "out.pdf", "--contact", "x" * 81], ExitCode.INVALID, "81 characters, 80 at most"),
+        (["simulate", "--house", "nowhere.yaml"], ExitCode.INVALID, "no such house file"),
         (["dance"], 2, "No such command"),
     ],
 )
@@ -115,7 +119,7 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
 def test_a_file_that_is_no_proof_is_refused_in_a_line_and_nothing_of_it_is_quoted(tmp_path: Path) -> None:
     (tmp_path / "sandbox.json").write_text('{"api_key": "key-s3cret"}')
     told = run_perron("verify", tmp_path / "sandbox.json")
-    assert told.returncode == ExitCode.WRONG, told.stderr
+    assert told.returncode == ExitCode.INVALID, told.stderr
     assert "can be read (it is JSON of another kind)" in told.stderr
     assert "s3cret" not in told.stderr + told.stdout
 
@@ -128,7 +132,7 @@ def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(f"{text}\nmessages:\n  file: phones.txt\n", encoding="utf-8")
     told = run_perron("run", home=home_file)
-    assert told.returncode == ExitCode.WRONG, told.stderr
+    assert told.returncode == ExitCode.INVALID, told.stderr
     assert "phones.txt:2: this is no URL" in told.stderr
     assert "Traceback" not in told.stderr
     assert "tk-s3cret" not in told.stderr + told.stdout
@@ -161,7 +165,7 @@ def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) ->
         "gateway.password",
         "doorbell.password",
     }
-    assert run_perron("broker-config", folder / "access", home=home_file).returncode == ExitCode.WRONG
+    assert run_perron("broker-config", folder / "access", home=home_file).returncode == ExitCode.INVALID
 
 
 def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) -> None:
@@ -203,7 +207,7 @@ def test_a_new_key_is_told_as_the_lines_that_home_yaml_needs(home_file: Path) ->
     home_file.write_text(text[:at] + lines + text[at:])
     assert keys.find_key(load_home_file(home_file), file.parent, None)[:2] == ("cdiscount", "cdiscount-2027")
     again = run_perron("announce", "--new-key", "cdiscount-2027", home=home_file)
-    assert (again.returncode, "never written over" in again.stderr) == (ExitCode.WRONG, True)
+    assert (again.returncode, "never written over" in again.stderr) == (ExitCode.INVALID, True)
 
 
 def test_a_key_that_is_not_the_enrolled_one_is_not_used(home_file: Path) -> None:
@@ -306,7 +310,7 @@ async def test_an_offer_that_nobody_hears_is_not_called_sent(home_file: Path) ->
     file.write_text(DELIVERY_YAML)
     with pytest.raises(Failure, match="Nobody listens") as caught:
         await announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key)
-    assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.SILENT, True)
+    assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.NO_ANSWER, True)
 
 
 # ---- the owner's part -----------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
     adding.add(file, "doorbell", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
     adding.add(file, "front-signal", "signal", {"vendor": "signal"})
     adding.add(file, "front-scanner", "scanner", {"vendor": "scanner"})
-    said = adding.fields_of(
+    said = adding.parse_fields(
         ["name=Front", "way_out_by_hand=true", "lock=front-lock", "door=front-door", "signal=front-signal",
          "living_space=false", "scanners=[front-scanner]", "cameras.outside=doorbell", "places.hall.name=Hall"]
     )  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file:
 
 def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
     with pytest.raises(Failure, match="not key=value"):
-        adding.fields_of(["latency"])
+        adding.parse_fields(["latency"])
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
             account_session(home, "observer", "perron/front-lock/availability") as watcher,
         ):
             await watcher.receive()
-            assert await testing.run_device_test(home, "front-lock", times=4, tell=told.append)
+            assert await testing.run_device_test(home, "front-lock", times=4, output=told.append)
     finally:
         lock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -238,8 +238,8 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
 
 async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
     with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
-        await testing.run_device_test(home, "back-lock", times=1, tell=print)
+        await testing.run_device_test(home, "back-lock", times=1, output=print)
     with pytest.raises(Failure, match="no device yet"):
-        await testing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, tell=print)
+        await testing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, output=print)
     with pytest.raises(Failure, match="the lock of no entrance"):
-        await testing.lock_now(home, "front-scanner", tell=print)
+        await testing.lock_now(home, "front-scanner", output=print)

@@ -13,7 +13,7 @@ from tests.gateway.cli.terminal import HOME_YAML, run_perron
 @pytest.mark.slow
 def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: Path) -> None:
     done = run_perron("guard", "--config", tmp_path / "guard.yaml")
-    assert done.returncode == ExitCode.WRONG
+    assert done.returncode == ExitCode.INVALID
     assert f"{tmp_path}/guard.yaml: this file cannot be read" in done.stderr
     assert "docs/installer/guard.md" in done.stderr
 
@@ -25,7 +25,7 @@ def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: 
     assert made.returncode == 0, made.stderr
     assert f"guard: {{key: {public_x(load_key(key))}}}" in made.stdout
     again = run_perron("guard-key", "--new", key)
-    assert again.returncode == ExitCode.WRONG
+    assert again.returncode == ExitCode.INVALID
     assert "a key lies there already" in again.stderr
 
     home = tmp_path / "home.yaml"
@@ -48,6 +48,6 @@ def test_a_guard_without_its_key_is_told_how_to_make_one(tmp_path: Path) -> None
         "radio:\n  broker: {port: 1884, username: guard, password_file: b}\n  lock: {vendor: nukihub, address: nuki}\n"
     )
     done = run_perron("guard", "--config", tmp_path / "guard.yaml")
-    assert done.returncode == ExitCode.WRONG
+    assert done.returncode == ExitCode.INVALID
     assert "there is no such key" in done.stderr
     assert "guard-key --new" in done.stderr

@@ -23,7 +23,7 @@ def test_an_operator_reads_which_file_or_database_is_wrong_and_what_to_do(
     file = tmp_path / "hub.yaml"
     file.write_text(f"url: http://127.0.0.1:8643\nboxes: {{host: 127.0.0.1}}\n{lines}\n")
     told = run_perron("hub", "--config", file)
-    assert told.returncode == ExitCode.WRONG, told.stderr
+    assert told.returncode == ExitCode.INVALID, told.stderr
     assert said in told.stderr
     assert todo in told.stderr
     assert "s3cret" not in told.stderr
@@ -36,5 +36,5 @@ def test_a_hub_whose_port_is_taken_says_which(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         file.write_text(f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\n")
         told = run_perron("hub", "--config", file)
-    assert told.returncode == ExitCode.WRONG, told.stderr
+    assert told.returncode == ExitCode.INVALID, told.stderr
     assert f"something listens at 127.0.0.1:{port} already" in told.stderr

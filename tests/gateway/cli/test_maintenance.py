@@ -29,7 +29,7 @@ async def test_a_box_that_does_not_run_has_its_new_key_at_once(tmp_path: Path, f
     before, _ = SealingBox(key=old).visit(tmp_path)
     (tmp_path / "old.pem").write_bytes(old.public.pem)
     told: list[str] = []
-    await change_key(file, tell=told.append)
+    await change_key(file, output=told.append)
     new = BoxKey.load_or_create(keys).public
     assert new != old.public
     assert new.fingerprint in told[0]
@@ -49,7 +49,7 @@ async def test_a_gateway_that_has_just_begun_takes_the_key_up_itself(tmp_path: P
     with lock_folder(tmp_path / "box"):
         (tmp_path / "box" / "gateway.lock").write_text("0")  # its number is not written yet
         told: list[str] = []
-        await change_key(file, tell=told.append)
+        await change_key(file, output=told.append)
     assert "The gateway's next start takes it up." in told
     assert BoxKey.load_or_create(tmp_path / "box" / "key").public == old
     assert (tmp_path / "box" / "key" / NEXT_MARKER_FILE).exists(), "its next start does it"
@@ -58,5 +58,5 @@ async def test_a_gateway_that_has_just_begun_takes_the_key_up_itself(tmp_path: P
 
 async def test_where_there_is_no_box_nothing_is_changed(file: Path) -> None:
     with pytest.raises(Failure, match="No box has its key") as failure:
-        await change_key(file, tell=lambda _line: None)
-    assert failure.value.code is ExitCode.WRONG
+        await change_key(file, output=lambda _line: None)
+    assert failure.value.code is ExitCode.INVALID

@@ -58,7 +58,7 @@ def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(home_file: Path,
     log.write_bytes(log.read_bytes().replace(b"unlocked", b"locked", 1))
     out = tmp_path / "visit.pdf"
     told = run_perron("report", folder, out, home=home_file)
-    assert told.returncode == ExitCode.NO
+    assert told.returncode == ExitCode.NEGATIVE
     assert "WRONG: an entry of the log was changed: log.jsonl, entry 2" in told.stdout
     assert "LA PREUVE NE TIENT PAS" in read_pdf(out.read_bytes(), tmp_path).words[0]
 
@@ -71,4 +71,4 @@ def test_a_report_needs_no_house_but_one_that_is_named_must_be_there(tmp_path: P
     assert "compare the fingerprint" in told.stdout
     assert VISIT in read_pdf(out.read_bytes(), tmp_path).words[0]
     told = run_perron("report", folder, tmp_path / "none.pdf", "--home", "nowhere.yaml")
-    assert (told.returncode, (tmp_path / "none.pdf").exists()) == (ExitCode.WRONG, False)
+    assert (told.returncode, (tmp_path / "none.pdf").exists()) == (ExitCode.INVALID, False)

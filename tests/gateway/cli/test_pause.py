@@ -74,7 +74,7 @@ async def test_a_pause_that_is_none_fails_with_the_box_s_reason(home: Home) -> N
     async with standing_in(home, why="no pause: overlaps"):
         with pytest.raises(Failure, match="Another pause falls into that time") as caught:
             await plan_pause(home, "front", start="now", end="+2h")
-        assert caught.value.code == ExitCode.NO
+        assert caught.value.code == ExitCode.NEGATIVE
     async with standing_in(home, why="not stored: full"):
         with pytest.raises(Failure, match="The gateway says no: not stored: full"):
             await end_pause(home, "3f2a9c1e")
@@ -119,12 +119,12 @@ async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_o
 def test_what_cannot_be_meant_is_told_before_anybody_is_asked(home: Home, asks: dict[str, Any], said: str) -> None:
     with pytest.raises(Failure, match=re.escape(said)) as caught:
         run(home, None, **{"start": "now", "end_at": None, "show": False, "ended": None} | asks)
-    assert caught.value.code == ExitCode.WRONG
+    assert caught.value.code == ExitCode.INVALID
 
 
 @pytest.mark.slow
 def test_a_mistake_at_the_terminal_is_told_with_what_to_do(home_file: Path) -> None:
     told = run_perron("pause", "cellar", "--to", "+2h", home=home_file)
-    assert told.returncode == ExitCode.WRONG
+    assert told.returncode == ExitCode.INVALID
     assert "no entrance 'cellar'. Known: front." in told.stderr
     assert "Traceback" not in told.stderr

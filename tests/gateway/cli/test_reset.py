@@ -53,7 +53,7 @@ async def claimed(store: Store) -> None:
 async def test_a_box_that_does_not_run_is_wiped_by_who_types_the_house_s_name(house: Home) -> None:
     async with store_of(house) as store:
         await claimed(store)
-    whole, told = wipe_box(house, held_too=False, typed=lambda: " home ")
+    whole, told = wipe_box(house, with_held=False, read_name=lambda: " home ")
     assert whole
     assert "claim it" in told
     assert {path.name for path in house.storage.folder.iterdir()} == {factory_reset.LOCK_FILE}
@@ -65,8 +65,8 @@ async def test_another_name_wipes_nothing(house: Home) -> None:
     async with store_of(house):
         pass
     with pytest.raises(Failure, match="not the house's name") as caught:
-        wipe_box(house, held_too=False, typed=lambda: "Homer")
-    assert caught.value.code == ExitCode.NO
+        wipe_box(house, with_held=False, read_name=lambda: "Homer")
+    assert caught.value.code == ExitCode.NEGATIVE
     assert (house.storage.folder / "perron.sqlite3").exists()
     assert not factory_reset.is_marked_for_wipe(house.storage.folder)
 
@@ -74,7 +74,7 @@ async def test_another_name_wipes_nothing(house: Home) -> None:
 async def test_a_box_that_runs_is_not_wiped_behind_its_back(house: Home) -> None:
     async with store_of(house):
         with lock_folder(house.storage.folder), pytest.raises(FolderInUse):
-            wipe_box(house, held_too=True, typed=lambda: "Home")
+            wipe_box(house, with_held=True, read_name=lambda: "Home")
         assert not factory_reset.is_marked_for_wipe(house.storage.folder)
 
 
@@ -83,16 +83,16 @@ async def test_what_is_held_as_evidence_is_only_wiped_where_that_is_said(house: 
         await store.commit(make_step(Entrance(id="front", incident="v1"), c.StartRecording(visit="v1")))
         await store.recordings.set_hold("v1", "a dispute", NOW)
     with pytest.raises(Failure, match="1 visits are held"):
-        wipe_box(house, held_too=False, typed=lambda: "Home")
-    assert wipe_box(house, held_too=True, typed=lambda: "Home")[0]
+        wipe_box(house, with_held=False, read_name=lambda: "Home")
+    assert wipe_box(house, with_held=True, read_name=lambda: "Home")[0]
 
 
 async def test_a_store_that_cannot_be_read_may_hold_evidence(house: Home) -> None:
     house.storage.folder.mkdir()
     (house.storage.folder / "perron.sqlite3").write_bytes(b"no database at all, but long enough to be looked at" * 99)
     with pytest.raises(Failure, match="cannot be read"):
-        wipe_box(house, held_too=False, typed=lambda: "Home")
-    assert wipe_box(house, held_too=True, typed=lambda: "Home")[0]
+        wipe_box(house, with_held=False, read_name=lambda: "Home")
+    assert wipe_box(house, with_held=True, read_name=lambda: "Home")[0]
 
 
 async def test_a_wipe_that_was_begun_is_finished_without_being_asked_again(house: Home) -> None:
@@ -103,7 +103,7 @@ async def test_a_wipe_that_was_begun_is_finished_without_being_asked_again(house
     def nobody() -> str:
         raise AssertionError("it was decided already")
 
-    assert wipe_box(house, held_too=False, typed=nobody)[0]
+    assert wipe_box(house, with_held=False, read_name=nobody)[0]
     assert not (house.storage.folder / "perron.sqlite3").exists()
 
 

@@ -37,7 +37,7 @@ for steps in range(100):
     child = os.fork()
     if not child:
         left = steps
-        asyncio.run(change_key(folder / "home.yaml", tell=lambda line: None))
+        asyncio.run(change_key(folder / "home.yaml", output=lambda line: None))
         os._exit(0)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if ended == 0:
@@ -77,7 +77,7 @@ async def test_killed_at_any_write_the_old_key_or_the_new_one_is_whole_and_every
         assert verify_proof(folder / "before", public_key=old, line=read_key_history(keys)).ok
         kept += cut == old
         said: list[str] = []
-        await change_key(folder / "home.yaml", tell=said.append)  # said again, as whoever was cut off does
+        await change_key(folder / "home.yaml", output=said.append)  # said again, as whoever was cut off does
         line, present = read_key_history(keys), BoxKey.load_or_create(keys)
         assert present.public in line.keys_of_same_box(old)
         assert present.public != old

@@ -137,7 +137,7 @@ async def lived_in(tmp_path: Path) -> Home:
 
 def backed_up(tmp_path: Path) -> Path:
     told: list[str] = []
-    write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=told.append)
+    write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, output=told.append)
     return tmp_path / "backup.tar"
 
 
@@ -150,7 +150,7 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     gone(lived_in)
     (tmp_path / "home.yaml").rename(tmp_path / "old.yaml")
     told: list[str] = []
-    restore_backup(archive, tmp_path / "home.yaml", tell=told.append)
+    restore_backup(archive, tmp_path / "home.yaml", output=told.append)
     assert (tmp_path / "home.yaml").read_bytes() == (tmp_path / "old.yaml").read_bytes()
     folder = lived_in.storage.folder
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -175,7 +175,7 @@ async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp
             (folder / name).write_bytes(b"not kept")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     there = {path.name for path in in_it(folder)}
     assert there == factory_reset.OWN_NAMES - EXCLUDED_NAMES | {factory_reset.LOCK_FILE}
     assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
@@ -195,7 +195,7 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     gone(lived_in)
     for name in ("home.yaml", "accounts"):
         (tmp_path / name).rename(tmp_path / f"old-{name}")
-    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     after = write_broker(accounts, house, host="127.0.0.1", port=1883)
     assert before is not None
     assert after is not None
@@ -214,7 +214,7 @@ async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
         records.walk_file(lived_in.storage.folder, "front").write_text("{")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     assert records.read_walk_status(lived_in, "front") is (
         WalkTestStatus.BLOCKED if readable else WalkTestStatus.FAILED
     )
@@ -236,14 +236,14 @@ async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> No
     archive = backed_up(tmp_path)
     before = (lived_in.storage.folder / "perron.sqlite3").read_bytes()
     with pytest.raises(Failure, match="is not empty"):
-        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     with pytest.raises(Failure, match="exists"):
-        write_backup(tmp_path / "home.yaml", archive, films=True, tell=lambda _line: None)
+        write_backup(tmp_path / "home.yaml", archive, films=True, output=lambda _line: None)
     assert (lived_in.storage.folder / "perron.sqlite3").read_bytes() == before
     gone(lived_in)
     lived_in.storage.folder.mkdir()
     with lock_folder(lived_in.storage.folder), pytest.raises(Failure) as failure:
-        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     assert isinstance(failure.value.__cause__, FolderInUse)
 
 
@@ -264,10 +264,10 @@ async def test_a_backup_that_was_hurt_is_known_before_anything_is_touched(
     archive.write_bytes(data)
     gone(lived_in)
     with pytest.raises(Failure, match="Nothing was touched"):
-        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml", output=lambda _line: None)
     assert not lived_in.storage.folder.exists()
     with pytest.raises(Failure):
-        inspect(archive, tell=lambda _line: None)
+        inspect(archive, output=lambda _line: None)
 
 
 def in_it(folder: Path) -> set[Path]:
@@ -283,7 +283,7 @@ async def test_nothing_half_has_the_backups_name(
     monkeypatch.setattr("gateway.runtime.maintenance.backup.os.fsync", full)
     before = in_it(tmp_path)
     with pytest.raises(Failure, match="No space left"):
-        write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=lambda _line: None)
+        write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, output=lambda _line: None)
     assert in_it(tmp_path) == before
     del lived_in
 
@@ -323,7 +323,7 @@ def watch(event, said):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), tell=lambda line: None)
+restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), output=lambda line: None)
 """
 
 

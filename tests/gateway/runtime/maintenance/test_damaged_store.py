@@ -117,7 +117,7 @@ async def test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status
     DAMAGED[how](house.storage.folder / STORE_FILE)
     done = await ran(house)
     said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == ExitCode.STORE, said
+    assert done.returncode == ExitCode.STORE_UNUSABLE, said
     assert "Traceback" not in said
     assert f"{STORE_FILE} is damaged" in said.replace(" ", "").replace("isdamaged", " is damaged")
     assert "perron restore" in said
@@ -137,7 +137,7 @@ async def test_what_stands_in_the_place_of_the_store_or_a_socket_is_said_in_word
     put(house.storage.folder / name)
     done = await ran(house)
     said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == ExitCode.STORE, said
+    assert done.returncode == ExitCode.STORE_UNUSABLE, said
     assert "Traceback" not in said
     assert words in said
     finding = doctor(house)
@@ -147,7 +147,7 @@ async def test_what_stands_in_the_place_of_the_store_or_a_socket_is_said_in_word
 
 def test_the_service_does_not_start_a_box_again_whose_store_is_damaged() -> None:
     unit = SERVICE.read_text(encoding="utf-8").splitlines()
-    assert f"RestartPreventExitStatus={int(ExitCode.STORE)}" in unit
+    assert f"RestartPreventExitStatus={int(ExitCode.STORE_UNUSABLE)}" in unit
     assert "Restart=always" in unit, "after any other end it is"
 
 
