@@ -18,12 +18,12 @@ from gateway.config.editor import (
 
 
 def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:
-    """Write a device, or an entrance, into the house file; the text that it has now.
+    """Write a device or an entrance into the house file; return the new text of the file.
 
-    A file that is not there yet is begun. `fields` maps keys (nested ones with points) to values in YAML.
+    A missing file is created. `fields` maps keys (nested ones with points) to values in YAML.
 
     Raises:
-        Failure: there is one of this name already, or the house would be none with it: nothing was written.
+        Failure: the name is taken, or the house would be invalid: nothing was written.
     """
     try:
         section = build_section(kind, {key: parse_value(key, value) for key, value in fields.items()})
@@ -36,10 +36,10 @@ def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: 
 
 
 def begin_home_file(file: Path) -> None:
-    """Begin a house file without devices and entrances, where there is none.
+    """Create a house file without devices and entrances.
 
     Raises:
-        Failure: there is one, or it cannot be written.
+        Failure: the file exists, or cannot be written.
     """
     if file.exists():
         raise Failure(f"{file} is there already.", "Add to it: `perron add ID --kind ...`, or the page Installation.")

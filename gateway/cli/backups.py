@@ -1,4 +1,4 @@
-"""`perron backup` and `perron restore`: what is told, and where a restore goes."""
+"""`perron backup` and `perron restore`: writes, inspects and restores a backup."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
     """Write a backup of the box of this house file.
 
     Raises:
-        Failure: there is nothing to back up, or it cannot be written; no file of that name is there then.
+        Failure: there is nothing to back up, or the file cannot be written; no partial file stays.
     """
     home = load_home(file)
     folder = home.storage.folder
@@ -51,10 +51,10 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
 
 
 def inspect(archive: Path, *, output: Output) -> None:
-    """Read a backup whole and say what is in it.
+    """Read a backup whole and print what is in it.
 
     Raises:
-        Failure: it is none, or no whole one.
+        Failure: it is not a backup, or not a complete one.
     """
     listing = _read_listing(archive)
     output(f"Whole: {_content_text(listing)}.")
@@ -62,10 +62,10 @@ def inspect(archive: Path, *, output: Output) -> None:
 
 
 def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
-    """Put a backup back into the storage folder of this house; write the house too, where there is none.
+    """Restore a backup into the storage folder of this house; write the house file too if there is none.
 
     Raises:
-        Failure: it cannot be put there; the text says what was left as it was.
+        Failure: it cannot be restored; the text says what did not change.
     """
     listing = _read_listing(archive)
     home = _prepare_home(archive, listing, file, output=output)
@@ -85,9 +85,9 @@ def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
 
 
 def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: Output) -> Home:
-    """Return the house that is there, or else put back what the backup has: whole, and marked as being restored."""
+    """Return the present house, or restore the house files of the backup and mark the restore as started."""
     if file.exists():
-        with suppress(OSError):  # it stands, and says nothing where the house file is there
+        with suppress(OSError):  # a list that stays has no effect while the house file exists
             atomic_restore.discard_list(file.resolve())
         home = load_home(file)
         _check_same_home(home, listing, file)
@@ -116,7 +116,7 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: 
 
 
 def _undo_prepare(file: Path) -> None:
-    with suppress(OSError, ValueError):  # the list stands: the next restore takes it back
+    with suppress(OSError, ValueError):  # the list stays: the next restore rolls back by it
         atomic_restore.roll_back(file)
 
 

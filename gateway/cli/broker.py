@@ -1,4 +1,4 @@
-"""What commands have in common when they speak to the house's broker."""
+"""Lets a command publish and receive at the house's broker."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from gateway.system.config_section import ConfigError
 from gateway.system.mqtt_settings import BrokerSection
 
 ACKNOWLEDGEMENT_TIMEOUT_S = 10.0  # seconds for the broker to take a message
-NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: taken, but nobody listens
+NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5 reason code: accepted, but no client subscribes
 DOCTOR_HINT = "`perron doctor` looks for the cause."
 
 
 @contextlib.asynccontextmanager
 async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
-    """Visit the broker as `broker.username`, hearing `topics`.
+    """Connect to the broker as `broker.username`, with `topics` subscribed.
 
     Raises:
         Failure: it cannot be reached, or it refuses this account.
@@ -43,7 +43,7 @@ async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int
 
 
 def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
-    """Put what the network or the broker said into words, with what to do about it."""
+    """Return an error of network or broker in words, and what to do about it."""
     said, todo = connection_error(error, broker, is_listening=needs_port_check(error, broker) and _is_reachable(broker))
     return sentence_text(said, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
 
@@ -56,10 +56,10 @@ def _is_reachable(broker: BrokerSection) -> bool:
 
 
 async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
-    """Publish once and wait until the broker has it and somebody listens.
+    """Publish once and wait until the broker has acknowledged it to a subscriber.
 
     Raises:
-        Failure: not sent, refused, or nobody listens.
+        Failure: it was not sent, the broker refused it, or no client subscribes to the topic.
     """
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
@@ -91,7 +91,7 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
 async def wait_for_message(
     guest: ShortSession, wanted: Callable[[InboundMessage], bool], *, within: float
 ) -> InboundMessage | None:
-    """Wait for a message that is `wanted`; None when none came in time (seconds)."""
+    """Wait for a message that is `wanted`; None if none came within `within` seconds."""
     try:
         async with asyncio.timeout(within):
             while True:
@@ -103,7 +103,7 @@ async def wait_for_message(
 
 
 def json_body(incoming: InboundMessage) -> dict[str, object]:
-    """Read a message as one JSON object; what is none is empty."""
+    """Read a message as a JSON object; empty if it is not one."""
     try:
         body = json.loads(incoming.payload)
     except ValueError:

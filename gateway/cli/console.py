@@ -1,4 +1,4 @@
-"""What `perron run` says: at a terminal a short line for what happens, and everywhere which entrances are ready."""
+"""Runs the gateway for `perron run`, logs which entrances are ready, and formats the log as short lines."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -23,19 +23,19 @@ from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
 from gateway.supervisor import Supervisor
 from gateway.system.i18n import SOURCE
 
-CHECK_INTERVAL_S = 0.5  # seconds between two looks at the entrances
-STABLE_CHECKS = 4  # looks: what stands so for so long is told
-ISOLATE_CHARACTERS = "\u2068\u2069"  # what `text.isolated` puts around a name that is written from right to left
-STARTUP_CHECKS = 12  # looks that lock, door and broker have to answer at the start before anything is called lacking
+CHECK_INTERVAL_S = 0.5  # between two checks of the entrances
+STABLE_CHECKS = 4  # checks without a change before a change is logged
+ISOLATE_CHARACTERS = "\u2068\u2069"  # `text.isolated` puts them around a right-to-left name
+STARTUP_CHECKS = 12  # checks at the start, in which lock, door and broker can answer first
 
 log = structlog.get_logger(__name__)
 
 
 async def run(home: Home, file: Path) -> None:
-    """Run the gateway of this home until it is told to end, and log which entrances are ready.
+    """Run the gateway of this home until SIGINT or SIGTERM, and log which entrances are ready.
 
-    A box that is to begin anew (it was wiped, has another owner, or a new house file) does so here, with a supervisor
-    or without. `file` is the house file, which SIGHUP has read anew.
+    After a wipe, a hand-over or a reload the gateway starts again in this process. `file` is the house file; SIGHUP
+    reloads it.
 
     Raises:
         FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
@@ -44,9 +44,9 @@ async def run(home: Home, file: Path) -> None:
 
 
 async def _log_readiness(app: App) -> None:
-    """Log which entrances are ready and what the others lack: at the start, and whenever it has changed.
+    """Log which entrances are ready and what the others lack: at the start and after each change.
 
-    What is lacking is told once it stands so for a while. A visit's own open door is no fault.
+    A lack is logged once it lasts for some checks. The open door of a running visit is not a lack.
     """
     told: Mapping[str, tuple[str, ...]] | None = None
     seen: dict[str, tuple[str, ...]] = {}
@@ -72,7 +72,7 @@ def _missing_parts(step: Step) -> tuple[str, ...]:
         "somebody_home": state.somebody_home,
     }
     if state.broker_session is None:
-        return ("broker",)  # without it nothing else can be good
+        return ("broker",)  # without it no device is observed
     return (*missing_conditions(step, None), *(word for word, holds in others.items() if holds))
 
 
@@ -86,17 +86,17 @@ _LEVEL_PREFIXES = {"warning": "warning: ", "error": "ERROR: ", "critical": "ERRO
 
 
 class ShortLineRenderer:
-    """The last processor of a log that a person reads: one short line a happening, most decisions none at all."""
+    """Formats log events as short lines for a person, as the last structlog processor; most decisions have no line."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._reader = NarrativeReader()
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        """Put one line of the log into words.
+        """Return the text of one log event.
 
         Raises:
-            structlog.DropEvent: it tells a person nothing new.
+            structlog.DropEvent: it says nothing new to a person.
         """
         lines = list(self._lines(event))
         if not lines:
@@ -129,12 +129,12 @@ class ShortLineRenderer:
 
 
 def escape_unprintable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Let nothing that somebody sent turn the terminal: a character that cannot be printed is told by its number."""
+    """Escape unprintable characters, so that a received text cannot control the terminal."""
     return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def expand_event_commands(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Write the commands in what is to be done as they can be pasted here, for the house file in use."""
+    """Expand the commands in the field `todo` for the house file in use."""
     todo = event.get("todo")
     return {**event, "todo": expand_commands(todo)} if isinstance(todo, str) else event
 
@@ -222,15 +222,15 @@ def _split_words(kind: str) -> str:
 
 
 def use_full_log() -> None:
-    """Let the log of this process be every decision whole, for machines and for those who look for a cause."""
+    """Log each decision whole."""
     structlog.configure(processors=[expand_event_commands, escape_unprintable, *structlog.get_config()["processors"]])
 
 
 def use_short_log(home: Home, output: Callable[[str], None]) -> None:
-    """Let the log of this process be short lines for a person."""
+    """Log short lines for a person; `output` prints each."""
 
     class Telling:
-        """What structlog writes its lines to."""
+        """The logger to which structlog writes its lines."""
 
         def msg(self, line: str) -> None:
             output(line)
@@ -244,6 +244,6 @@ def use_short_log(home: Home, output: Callable[[str], None]) -> None:
             escape_unprintable,
             ShortLineRenderer(ZoneInfo(home.timezone)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),  # info: what is said again and again is not
+        wrapper_class=structlog.make_filtering_bound_logger(20),  # info
         logger_factory=lambda *_names: Telling(),
     )

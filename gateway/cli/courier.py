@@ -1,4 +1,4 @@
-"""`perron scan`: a courier's part, by hand, and what the door says to it."""
+"""`perron scan`: presents codes as a courier does and prints the answers of the door."""
 
 import asyncio
 import json
@@ -96,13 +96,13 @@ async def _simulate(socket: Path, request: ask.Request) -> None:
 
 
 async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, output: Output) -> bool:
-    """Hold the codes before the scanner one after the other, and tell what the door says until it says go or no.
+    """Present the codes to the scanner one after the other, and print the answers until "go" or "no".
 
-    `deliver`: on go, the courier of the simulated house carries the parcel in, and all is told until the film is
-    sealed. Returns False where the door says no.
+    `deliver`: on "go" the courier of the simulated house carries the parcel in; this waits until the film is sealed.
+    Returns False after "no".
 
     Raises:
-        Failure: it could not be done, or nobody answered.
+        Failure: a code cannot be presented, or no answer came.
     """
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
@@ -131,14 +131,14 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
 
 
 class _EntranceListener:
-    """What one entrance says, as it is heard on its event topic, told in a person's words."""
+    """Waits for an entrance's events and prints them in words."""
 
     def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, output: Output) -> None:
         self._home, self._session, self._scanner, self._section, self._output = home, guest, scanner, section, output
         self._visit = ""
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
-        """Wait for the next event of one of these kinds that concerns our scan; None when none came in time."""
+        """Wait for the next event of these kinds that concerns our scan; None: none came in time."""
         found: list[Body] = []
 
         def wanted(incoming: InboundMessage) -> bool:
@@ -152,10 +152,10 @@ class _EntranceListener:
         return found[0] if found else None
 
     async def wait_for_answer(self) -> ScanAnswer:
-        """Tell the answer to the scan that was just made.
+        """Wait for the answer to the last scan, and print it.
 
         Raises:
-            Failure: there is none.
+            Failure: no answer came.
         """
         answer = await self._wait_for_event("answer", within=ANSWER_TIMEOUT_S)
         if answer is None:
@@ -176,7 +176,7 @@ class _EntranceListener:
         return word
 
     async def wait_for_go(self) -> ScanAnswer:
-        """After a wait: tell what is awaited, until it is go or no. Still `WAIT` where the other half lacks."""
+        """After "wait", print each step until "go" or "no". Returns `WAIT` if the other code of the pair is missing."""
         timing = self._section.timing
         if await self._wait_for_event("ring", within=RETAINED_TIMEOUT_S) is None:
             self._output(f"It waits for the other half, the parcel's code or the courier's: scan it within"
@@ -201,7 +201,7 @@ class _EntranceListener:
                 self._output(f"The owner is asked for a yes: {timing.approval:g} s.")
 
     async def carry_in(self) -> bool:
-        """Let the simulated courier carry the parcel in; tell until the film is sealed. True once locked again."""
+        """Let the simulated courier carry the parcel in; wait for the seal. True: the door is locked again."""
         for told, request in CARRY_IN_ACTIONS:
             with failure_on(
                 OSError, "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.NO_ANSWER

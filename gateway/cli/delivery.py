@@ -40,7 +40,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def courier_page_url(pages: PagesSection, secret: bytes) -> str:
-    """Where the courier's phone is led through his delivery. His code stands behind the `#`, which no server gets."""
+    """Return the address of the courier's page. His code is in the fragment, which a browser sends to no server."""
     name = pages.host if pages.is_loopback or not pages.names else pages.names[0]
     plain = pages.port if pages.is_loopback else pages.plain_port
     at = f"https://{_url_host(name)}:{pages.port}" if plain is None else f"http://{_url_host(name)}:{plain}"
@@ -59,7 +59,7 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     SHA-256 only.
 
     Raises:
-        Failure: the file is no promise; the text says where and why.
+        Failure: the file is not a delivery; the text says where and why.
     """
     body = {"id": f"order-{secrets.token_hex(3)}", **_read_file(path)}
     if courier is not None:
@@ -109,10 +109,10 @@ def _parse_instant(value: object, utc: datetime) -> object:
 async def announce(  # noqa: PLR0913 - what is promised, and by whom
     home: Home, path: Path, *, brand: str, kid: str, key: OKPKey, courier: bytes | None = None
 ) -> DeliveryResult:
-    """Sign what the file promises, offer it, and return the box's answer.
+    """Sign the delivery in the file, offer it, and return the box's answer.
 
     Raises:
-        Failure: the file is wrong, the broker cannot be spoken to, or no answer came.
+        Failure: the file is wrong, the broker is not reachable, or no answer came.
     """
     now = read_clock(home.clock)
     claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
@@ -166,7 +166,7 @@ async def make_signing(
 async def announce_at_hub(
     hub: RetailerClient, path: Path, connection: str, *, signing: BrandSigning | None, courier: bytes | None = None
 ) -> dict[str, Any]:
-    """Announce what the file promises through a hub, and return the delivery as the hub tells it.
+    """Announce the delivery in the file through a hub, and return the hub's answer.
 
     Without `signing` the hub signs.
 
@@ -186,7 +186,7 @@ async def announce_at_hub(
 
 
 def _is_answer(incoming: InboundMessage, jti: str, token: bytes) -> bool:
-    """Tell whether it answers our message: by its id, or by its bytes where the box believes nothing of it."""
+    """Return whether it answers our message: by its id, or by the token's hash if the box rejected the token."""
     with suppress(ValidationError):
         result = DeliveryResult.model_validate_json(incoming.payload)
         return result.answers == jti or result.token_sha256 == sha256(token).hexdigest()

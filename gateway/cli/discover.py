@@ -1,4 +1,4 @@
-"""`perron discover`: a live list of what calls its name on the house's broker and, by mDNS, on its network."""
+"""`perron discover`: a live list of devices that announce themselves at the house's broker or by mDNS."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from gateway.system.text import escape_invisible
 async def discover(
     home: Home, file: Path, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
 ) -> str | None:
-    """Show what calls its name, as it does, for so many seconds; what is wrong with the broker, if anything is.
+    """Show the devices that announce themselves, for `seconds`; return what is wrong with the broker, or None.
 
     `file`: the house file, which the commands name. `interfaces`: the addresses of this machine on whose networks mDNS
     is heard; None: all of them.
@@ -42,7 +42,7 @@ async def discover(
 
 
 async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHandler) -> str | None:
-    """Hear the broker; returns why it could not be heard."""
+    """Listen at the broker; return why that failed, or None."""
     try:
         async with open_session(home.broker.account("installer"), discovery_scan.discovery_topics(home)) as guest:
             await discovery_scan.scan_broker(home, guest, seconds, on_found)

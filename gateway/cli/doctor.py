@@ -1,4 +1,4 @@
-"""`perron doctor`: what an examination of the house has found, as a table in English."""
+"""`perron doctor`: prints the findings of an examination of the house as a table in English."""
 
 from rich.console import Console
 from rich.table import Table

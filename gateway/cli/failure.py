@@ -12,28 +12,28 @@ if TYPE_CHECKING:  # `perron --help` answers without it
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code means."""
+    """The exit codes of a command: done, negative answer, invalid input, no answer, store unusable."""
 
     DONE = 0
     NEGATIVE = 1
     INVALID = 2
     NO_ANSWER = 3
     STORE_UNUSABLE = 4
-    """The box's store cannot be used: starting again changes nothing (config/systemd/perron.service waits)."""
+    """A restart does not help; `config/systemd/perron.service` waits for a person."""
 
 
-class Failure(Exception):  # noqa: N818 - it is what a person is told
-    """A command cannot do what it was asked; `todo` says what the person can do about it."""
+class Failure(Exception):  # noqa: N818 - its text is a sentence for a person
+    """A command failed. The text says what is wrong and where; `todo` says what the person can do about it."""
 
     def __init__(self, what: str, todo: str, code: ExitCode = ExitCode.INVALID) -> None:
-        """Say `what` is wrong and where, and what `todo`."""
+        """Take what is wrong and where, and what the person can do."""
         super().__init__(what)
         self.todo = todo
         self.code = code
 
 
 def error_text(error: Exception) -> str:
-    """Say why in words, without the system's number; a file is named by whoever tells it."""
+    """Return the error as text, without errno and file name; the caller names the file."""
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return re.sub(r"\[Errno -?\d+\] ", "", why)
 
@@ -54,7 +54,7 @@ def failure_on(
 
 
 def load_home(path: Path) -> "Home":
-    """Read the house file, as every command does first.
+    """Read the house file.
 
     Raises:
         Failure: it cannot be used.
@@ -86,10 +86,10 @@ def read_yaml_file(path: Path, todo: str) -> object:
 
 
 def resolve_entrance(home: "Home", entrance: str | None) -> str:
-    """Take the entrance that is meant: the named one, or the only one.
+    """Return the named entrance, or the only one.
 
     Raises:
-        Failure: there is no such entrance, or several to choose from.
+        Failure: the house has no such entrance, or several and none is named.
     """
     known = ", ".join(home.entrances)
     if not home.entrances:

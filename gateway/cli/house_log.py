@@ -1,4 +1,4 @@
-"""What happens in the simulated house, told in lines: its bolt, its door, its people, its links to the broker."""
+"""Prints what happens in the simulated house: bolt, door, people, links to the broker."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
 from devices.simulators.house import SimulatedHouse
 from gateway.cli.failure import error_text
 
-POLL_INTERVAL_S = 0.1  # seconds between two looks at the log
-STABLE_CHECKS = 5  # looks at the links: what stands so for so long is told
+POLL_INTERVAL_S = 0.1  # between two reads of the log
+STABLE_CHECKS = 5  # checks without a change before a change of links is printed
 
 _CAUSE_TEXTS = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
 _PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
@@ -25,7 +25,7 @@ Output = Callable[[str], None]
 
 @asynccontextmanager
 async def run_beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do these works until the block is left; a bug of theirs comes out here."""
+    """Run these coroutines until the block is left; an exception of one of them is raised then."""
     tasks = [asyncio.ensure_future(work) for work in coroutines]
     try:
         yield
@@ -39,7 +39,7 @@ async def run_beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[No
 
 
 async def follow_physical_log(log: Path, zone: ZoneInfo, output: Output) -> None:
-    """Tell each line that is written to the physical log from now on, until cancelled."""
+    """Print each line that is written to the physical log from now on, until cancelled."""
     with log.open(encoding="utf-8") as file:
         file.seek(0, 2)
         rest = ""
@@ -53,7 +53,7 @@ async def follow_physical_log(log: Path, zone: ZoneInfo, output: Output) -> None
 
 
 def describe_line(line: Mapping[str, Any]) -> str | None:
-    """Put one line of the physical log (`devices.simulators.physical_log`) into words; None for what starts a house."""
+    """Return the text for a line of the physical log (`devices.simulators.physical_log`); None: it has no text."""
     match line["what"]:
         case "bolt":
             air = ", with the door OPEN: it is out in the air" if line["in_air"] else ""
@@ -87,7 +87,7 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
 
 
 class DeviceLinkMonitor:
-    """Tells which devices reach the broker and which do not, once each time that it changes."""
+    """Prints which devices are connected to the broker, after each change."""
 
     def __init__(self, house: SimulatedHouse, output: Output) -> None:
         self._broker_text = f"the broker at {house.broker.host}:{house.broker.port}"
@@ -96,7 +96,7 @@ class DeviceLinkMonitor:
         self.last_line = ""
 
     async def read_house_errors(self, house: asyncio.subprocess.Process) -> None:
-        """Hear the house's own log. Each device says there with every try, five times a second, why it has no link."""
+        """Read the house's stderr, where each unconnected device logs the reason five times a second."""
         while house.stderr is not None and (line := await house.stderr.readline()):
             self.last_line = line.decode(errors="replace").rstrip()
             _, lost, why = self.last_line.rpartition("link lost: ")
@@ -106,13 +106,13 @@ class DeviceLinkMonitor:
                 self._output(self.last_line)
 
     async def poll_links(self, control: Path) -> None:
-        """Look at all links twice a second, until cancelled."""
+        """Check all links twice a second, until cancelled."""
         told: set[str] | None = None
         seen: set[str] = set()
         looks = 0
         while True:
             with suppress(OSError):
-                async with HouseControl(control) as house:  # anew each time: a house ends when nobody asks any more
+                async with HouseControl(control) as house:  # a new connection for each check: the house may have ended
                     devices: Any = (await house.ask(ReadState()))["devices"]
                 away = {name for name, device in devices.items() if not device["connected"]}
                 looks = looks + 1 if away == seen else 0

@@ -1,7 +1,6 @@
-"""Writes the command lines that people are told to paste: the only place that does.
+"""Writes the command lines that a person can paste.
 
-A line names this program as the shell here knows it, and the house file in use where it is not the usual one; every
-word of it is quoted.
+A line names this program as the shell finds it, and the house file if it is not the default; each word is quoted.
 """
 
 import re
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_HOME = Path("config/home.yaml")
-"""The house file where none is named."""
+"""The house file if no option names one."""
 
 COMMANDS_WITHOUT_HOME = frozenset({
     "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke", "new",
@@ -35,39 +34,39 @@ _current_home = _CurrentHome()
 
 
 def set_current_home(home: Path) -> Path:
-    """Note the house file that this command was given, for the lines that it prints. Returns it."""
+    """Remember the house file of this command for the lines that it prints; return it."""
     _current_home.home = home
     return home
 
 
 def relative_path(path: Path) -> str:
-    """Write a path as briefly as it can be typed here."""
+    """Return the path relative to the working directory if it is below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def quoted_path(path: Path) -> str:
-    """Write a path as a word of a command line."""
+    """Return the path, quoted for a shell."""
     return shlex.quote(relative_path(path))
 
 
 def program_name() -> str:
-    """Name this program as it can be pasted here: the one that runs, where the shell knows none."""
+    """Return the name of this program for a shell: its path if the shell does not find `perron`."""
     mine = Path(sys.executable).with_name("perron")
     return quoted_path(mine) if shutil.which("perron") is None and mine.exists() else "perron"
 
 
 def home_option(home: Path) -> str:
-    """Write the option that names this house file, where it is not the usual one."""
+    """Return the option that names this house file; empty for the default file."""
     return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
 def command_line(*words: str, home: Path | None = None) -> str:
-    """Write a command of this program. `home`: the house file that it is to use; None: it takes none."""
+    """Return a command line of this program. `home` is its house file; None: the command takes none."""
     return f"{program_name()} {shlex.join(words)}" + ("" if home is None else home_option(home))
 
 
 def expand_commands(text: str) -> str:
-    """Tell a text in which commands stand like `perron doctor`: each as it can be pasted here, for the house in use."""
+    """Replace each command like `perron doctor` in a text by a line to paste, for the house file in use."""
 
     def whole(match: re.Match[str]) -> str:
         name, rest, home = match[1], match[2], _current_home.home

@@ -1,4 +1,4 @@
-"""`perron retailer listen`: webhooks told as they come, at an endpoint that is there or one that is made for it."""
+"""`perron retailer listen`: receives webhooks at an existing or a temporary endpoint and prints them."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ ENDPOINTS = "/v1/webhook_endpoints"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenOptions:
-    """Where to listen (port 0: a free one), for how many messages, and whether each is told whole."""
+    """Where to listen (port 0: a free one), for how many messages, and whether to print each as JSON."""
 
     host: str
     port: int
@@ -48,9 +48,9 @@ async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, ur
 
 @contextlib.asynccontextmanager
 async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[dict[str, Any]]:
-    """Make it, and delete it when this is left."""
+    """Create an endpoint; delete it at the end of the block."""
     for one in await _list_endpoints(hub):
-        if one["url"] == url:  # of somebody who was killed while he listened
+        if one["url"] == url:  # left by an earlier listener that was killed
             await hub.request("DELETE", f"{ENDPOINTS}/{one['id']}")
     made = await hub.request("POST", ENDPOINTS, {"url": url})
     typer.echo(f"Made the endpoint {made['id']} for {url}", err=True)
@@ -67,10 +67,10 @@ async def _list_endpoints(hub: RetailerClient) -> list[dict[str, Any]]:
 
 
 def _free_port(options: ListenOptions) -> int:
-    """A port at which nobody listens: known before the hub is asked, so that nobody else's endpoint is replaced.
+    """Return a free port. It is known before the endpoint is created, so that no other endpoint is replaced.
 
     Raises:
-        Failure: it cannot be had.
+        Failure: the address or the port cannot be used.
     """
     with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +88,7 @@ def _address_failure(options: ListenOptions, error: OSError) -> Failure:
 
 
 async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
-    """Listen, and tell what comes.
+    """Listen, and print each webhook.
 
     Raises:
         Failure: the secret is none, or address or port cannot be had.

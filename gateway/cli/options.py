@@ -1,4 +1,4 @@
-"""What commands look like: examples, the house file's option, how a line is told."""
+"""Defines what commands share: the option of the house file, examples in the help, printed lines."""
 
 import re
 from pathlib import Path
@@ -29,13 +29,13 @@ HomeFile = Annotated[
 
 
 def command_epilog(*lines: str) -> str:
-    """Write a command's examples as they can be typed here, and what its exit codes mean."""
+    """Return the end of a command's help: examples to type, and the exit codes."""
     shown = (re.sub(r"^perron\b", program_name(), line) for line in lines)
     return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), EXIT_CODES_TEXT])
 
 
 def print_line(line: str) -> None:
-    """Print a line; commands in it as they can be typed here."""
+    """Print a line, with its commands expanded (`expand_commands`)."""
     typer.echo(expand_commands(line))
 
 
@@ -43,10 +43,10 @@ BOTH = "both"
 
 
 def known_language(code: str | None) -> str | None:
-    """Take a language that has a catalogue; None stays.
+    """Check that a language has a catalogue; None stays None.
 
     Raises:
-        typer.BadParameter: it has none.
+        typer.BadParameter: it has no catalogue.
     """
     if code is None or code in languages():
         return code
@@ -54,9 +54,9 @@ def known_language(code: str | None) -> str | None:
 
 
 def known_or_both(code: str) -> str:
-    """Take a language that has a catalogue, or `BOTH`.
+    """Check that a language has a catalogue or is `BOTH`.
 
     Raises:
-        typer.BadParameter: it is something else.
+        typer.BadParameter: it is neither.
     """
     return code if code == BOTH else known_language(code) or BOTH

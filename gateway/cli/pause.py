@@ -27,10 +27,10 @@ _TIME_FORMAT_HINT = 'Write it in the house\'s own time, as "2026-11-28 18:00", o
 
 
 async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) -> str:
-    """Let no delivery in from `start` to `end_pause`, at one entrance or (None) at all; returns once it counts.
+    """Pause deliveries from `start` to `end` at one entrance (None: at all); return once the gateway has accepted it.
 
     Raises:
-        Failure: these are no times, the gateway says no, or it does not answer.
+        Failure: a time is invalid, or the gateway refuses or does not answer.
     """
     zone, now = ZoneInfo(home.timezone), _local_now(home)
     begins = None if start == "now" else _parse_instant(start, zone, now, end=False)  # the box's clock says when now is
@@ -44,7 +44,7 @@ async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) 
 
 
 async def end_pause(home: Home, pause: str) -> str:
-    """End a pause, or withdraw it.
+    """End a running pause, or withdraw a planned one.
 
     Raises:
         Failure: there is no such pause, or the gateway does not answer.
@@ -54,7 +54,7 @@ async def end_pause(home: Home, pause: str) -> str:
 
 
 async def list_pauses(home: Home) -> list[str]:
-    """One line a pause that is not over, as the running gateway has them.
+    """Return one line for each pause of the running gateway that is not over.
 
     Raises:
         Failure: the gateway does not run.
@@ -89,10 +89,10 @@ async def list_pauses(home: Home) -> list[str]:
 
 
 async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
-    """Ask as the owner, and wait for the answer.
+    """Send a request as the owner, and wait for the answer.
 
     Raises:
-        Failure: the answer is no, or none came.
+        Failure: the gateway refuses, or does not answer.
     """
     ident = secrets.token_hex(8)
 
@@ -144,7 +144,7 @@ def run(  # noqa: PLR0913 - one argument an option of the command
     """Do what the command line asks for: list, end, or plan.
 
     Raises:
-        Failure: two of these at once, none of them, or what they raise.
+        Failure: not exactly one of these is given, or the action fails.
     """
     if (end_at is not None) + show + (ended is not None) != 1:
         raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")

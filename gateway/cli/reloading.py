@@ -1,4 +1,4 @@
-"""`perron reload`: asks the running gateway to read its house file anew, and tells what came of it."""
+"""`perron reload`: makes the running gateway reload its house file, and prints the result."""
 
 import asyncio
 import os
@@ -28,11 +28,11 @@ _UNCHANGED_HINT = (
 
 
 async def request_reload(file: Path, *, wait: bool, output: Callable[[str], None]) -> None:
-    """Ask, and return when the new house is applied, or (unless `wait`) when it is known what that waits for.
+    """Request a reload; return when the new house is applied or, without `wait`, when the reason to wait is known.
 
     Raises:
-        Failure: the file is wrong (the gateway is asked all the same, so that its log and pages tell it too), no
-            gateway runs there, or it does not answer.
+        Failure: the file is wrong (the gateway gets the request anyway, so that its log and pages show the error),
+            no gateway runs there, or it does not answer.
     """
     folder, wrong = find_storage_folder(file), None
     try:

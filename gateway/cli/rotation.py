@@ -22,10 +22,10 @@ KEY_UNCHANGED = "The key is as it was."
 
 
 async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
-    """Let a new key follow the box's present one.
+    """Give the box a new signing key, which the present key signs.
 
     Raises:
-        Failure: there is no box, its key cannot be used, or the disk does not take the new one.
+        Failure: there is no box, its key cannot be used, or the new key cannot be written.
     """
     home = load_home(file)
     folder = home.storage.folder / "key"
@@ -53,7 +53,7 @@ async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
 
 
 def _rotate_offline(home: Home) -> bool:
-    """Take the new key up; False: a gateway has just begun, and does it at its next start."""
+    """Activate the new key; False: a gateway has just started and will do it at its next start."""
     now = read_clock(home.clock)
     try:
         with lock_folder(home.storage.folder):

@@ -244,8 +244,8 @@ class ScenarioRun:
         """Kill the gateway when it reaches `point`; None: now, and wait until it is back."""
         self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
         self._online_since = len(self.watch.seen)
-        async with self.stage.rig() as handles:
-            await handles.apply(KillAtPoint(point=point))
+        async with self.stage.rig() as rig:
+            await rig.apply(KillAtPoint(point=point))
         if point is None:
             await self.wait_for_gateway()
 

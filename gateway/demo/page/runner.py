@@ -229,8 +229,8 @@ class DemoRunner:
         async def play(play: ScenarioRun) -> None:
             self.apply(StageReady())
             await self._route_retailers(play)
-            async with play.stage.rig() as handles:
-                await handles.apply(SetPhoneLanguages(languages=LANGUAGES))
+            async with play.stage.rig() as rig:
+                await rig.apply(SetPhoneLanguages(languages=LANGUAGES))
             await scenario.play(play)
 
         return replace(scenario, change_home=home, play=play)
@@ -273,9 +273,9 @@ class DemoRunner:
         """Keep what the box thinks of its cameras and its clock; nothing while it is away."""
         while True:
             with contextlib.suppress(OSError):
-                async with RigClient(socket) as handles:
+                async with RigClient(socket) as rig:
                     while True:
-                        self._update_status(await handles.status())
+                        self._update_status(await rig.status())
                         await asyncio.sleep(POLL_INTERVAL_S)
             self.proofs = {}
             await asyncio.sleep(POLL_INTERVAL_S)

@@ -108,13 +108,13 @@ def _killed_sent(point: CrashPoint) -> Callable[[ScenarioRun], Awaitable[None]]:
 async def _disk_full_inside(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     await play.enter_with_parcel(parcels)
-    async with play.stage.rig() as handles:
+    async with play.stage.rig() as rig:
         play.narrate("house", "the disk is full")
-        await handles.apply(SetFreeSpace(bytes=0))
+        await rig.apply(SetFreeSpace(bytes=0))
         await play.wait_for_alarm(AlarmCode.DISK_FULL)
         await play.courier.comes_out()
         await play.wait_for_locked_again()
-        await handles.apply(SetFreeSpace(bytes=None))
+        await rig.apply(SetFreeSpace(bytes=None))
         await play.watch.wait_until(
             "room on the disk", lambda: bool(play.watch.state.get("disk")), within=TIMEOUT_MARGIN_S
         )
@@ -125,9 +125,9 @@ async def _clock_stepped_back(play: ScenarioRun) -> None:
     """The window is over; a clock that steps back into it is not believed."""
     parcels = await play.announce_delivery(ends_in=6)
     await play.wait_for_window_end(parcels)
-    async with play.stage.rig() as handles:
+    async with play.stage.rig() as rig:
         play.narrate("house", "the clock steps back by a minute")
-        await handles.apply(SetClock(offset=-60))
+        await rig.apply(SetClock(offset=-60))
         await play.scan_refused_code(parcels.codes[0], Refusal.CLOCK_UNTRUSTED)
 
 

@@ -48,8 +48,8 @@ async def _stopped_before(play: ScenarioRun) -> None:
 async def _stopped_at(play: ScenarioRun) -> None:
     """The stop arrives while the intent is being stored: the unlock is held back."""
     parcels = await play.announce_delivery()
-    async with play.stage.rig() as handles:
-        await handles.apply(StopAtPoint(point="before-commit"))
+    async with play.stage.rig() as rig:
+        await rig.apply(StopAtPoint(point="before-commit"))
     await play.scan_codes(parcels)
     await play.wait_for_phase(Phase.UNLOCKING, due=play.timing.ring)
     await play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
