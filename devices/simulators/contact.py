@@ -50,7 +50,7 @@ class Contact(SimulatedDevice):
             echo = correlation.decode(errors="replace")
             self.link.publish(encode(self._report(), echo, self._device_ref), correlation=correlation)
         else:
-            self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
+            self.publish(self._report(), correlation=correlation, suffix=TopicSuffix.RESULT)
 
     def execute(self, command: Command) -> None:
         """Do nothing: a contact has nothing to move."""

@@ -91,10 +91,10 @@ class SimulatedDevice(ABC):
         """Return its physical state, for the control's `state`."""
         return {}
 
-    def publish(self, report: Report, *, correlation: bytes | None = None, channel: TopicSuffix | None = None) -> None:
-        """Publish a report in the vendor's format, on the vendor's topic suffix or on `channel`."""
+    def publish(self, report: Report, *, correlation: bytes | None = None, suffix: TopicSuffix | None = None) -> None:
+        """Publish a report in the vendor's format, on `suffix` or else that of the vendor module."""
         for letter in self._vendor.encode_report(report, self._device_ref):
-            out = letter if channel is None else replace(letter, suffix=channel)
+            out = letter if suffix is None else replace(letter, suffix=suffix)
             self.link.publish(out, correlation=correlation)
 
     def do(self, work: Coroutine[None, None, None]) -> None:
@@ -144,7 +144,7 @@ class SimulatedDevice(ABC):
         self.begin()
 
     def _heard(self, message: DeviceMessage) -> None:
-        if message.channel is TopicSuffix.GET:
+        if message.suffix is TopicSuffix.GET:
             if not isinstance(
                 self._vendor.decode_command(TopicSuffix.GET, message.payload, self._device_ref), UnreadablePayload
             ):

@@ -61,7 +61,7 @@ class SimulatedFridge(SimulatedDevice):
         self.log.write("fridge", device=self.name, compartment=compartment, temp_c=celsius)
         self._publish_state()
 
-    def _publish_state(self, channel: TopicSuffix = TopicSuffix.STATE, correlation: bytes | None = None) -> None:
+    def _publish_state(self, suffix: TopicSuffix = TopicSuffix.STATE, correlation: bytes | None = None) -> None:
         if "silent" in self.faults:
             return
         reports = tuple(
@@ -75,7 +75,7 @@ class SimulatedFridge(SimulatedDevice):
         )
         unit: smartthings.Unit = "F" if "fahrenheit" in self.faults else "C"
         payload = smartthings.status(reports, unit=unit, null_main="null_main" in self.faults)
-        self.link.publish(Publication(suffix=channel, payload=payload), correlation=correlation)
+        self.link.publish(Publication(suffix=suffix, payload=payload), correlation=correlation)
 
     def physical(self) -> Mapping[str, object]:
         """Return door and temperatures."""

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 class DeviceMessage:
     """One message to the device."""
 
-    channel: TopicSuffix
+    suffix: TopicSuffix
     payload: bytes
     retained: bool
     correlation: bytes | None
@@ -157,7 +157,7 @@ class DeviceLink:
         async with client:
             self._outbox = asyncio.Queue()
             try:
-                await client.subscribe([(self._topic(channel), 1) for channel in (TopicSuffix.SET, TopicSuffix.GET)])
+                await client.subscribe([(self._topic(suffix), 1) for suffix in (TopicSuffix.SET, TopicSuffix.GET)])
                 self.connected = True
                 self.publish(self._online)
                 self._on_up()
@@ -176,7 +176,7 @@ class DeviceLink:
             correlation = getattr(properties, "CorrelationData", None)
             self._on_heard(
                 DeviceMessage(
-                    channel=TopicSuffix(message.topic.value.rpartition("/")[2]),
+                    suffix=TopicSuffix(message.topic.value.rpartition("/")[2]),
                     payload=bytes(message.payload),
                     retained=message.retain,
                     correlation=correlation,
@@ -196,8 +196,8 @@ class DeviceLink:
         await self._cut.wait()
         _close_without_disconnect(client)
 
-    def _topic(self, channel: TopicSuffix) -> str:
-        return f"perron/{self.device}/{channel}"
+    def _topic(self, suffix: TopicSuffix) -> str:
+        return f"perron/{self.device}/{suffix}"
 
 
 def _close_without_disconnect(client: aiomqtt.Client) -> None:

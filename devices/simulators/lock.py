@@ -92,7 +92,7 @@ class MotorLock(SimulatedDevice):
     def answer(self, correlation: bytes | None) -> None:
         """Answer with state and battery."""
         if "silent" not in self.faults:
-            self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
+            self.publish(self._report(), correlation=correlation, suffix=TopicSuffix.RESULT)
             self._publish_battery(correlation, TopicSuffix.RESULT)
 
     def unlock_by_app(self) -> None:
@@ -194,10 +194,10 @@ class MotorLock(SimulatedDevice):
         if "silent" not in self.faults:
             self.publish(self._report())
 
-    def _publish_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
+    def _publish_battery(self, correlation: bytes | None, suffix: TopicSuffix) -> None:
         if self._vendor.DEFINITION.battery:
             level = BatteryLevel(str(self.faults.get("battery", "good")))
-            self.publish(BatteryReport(level=level), correlation=correlation, channel=channel)
+            self.publish(BatteryReport(level=level), correlation=correlation, suffix=suffix)
 
     def _report(self) -> LockReport:
         bolt = LockState.LOCKED if self._doorway.thrown else LockState.UNLOCKED

@@ -56,8 +56,8 @@ class CloudCamera(SimulatedDevice):
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer that it is online, and the address of its stream."""
-        self.publish(AvailabilityReport(online=True), correlation=correlation, channel=TopicSuffix.RESULT)
-        self.publish(StreamReport(uri=self._uri), correlation=correlation, channel=TopicSuffix.RESULT)
+        self.publish(AvailabilityReport(online=True), correlation=correlation, suffix=TopicSuffix.RESULT)
+        self.publish(StreamReport(uri=self._uri), correlation=correlation, suffix=TopicSuffix.RESULT)
 
     def execute(self, command: Command) -> None:
         """Do nothing: it accepts no commands."""

@@ -88,9 +88,9 @@ DEFINITION = Definition(
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse an endpoint's message; an unreadable one gives one `UnreadablePayload`."""
-    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+    if suffix in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     body = mapping(parse(payload), "the envelope")
     event = mapping(body.get("event"), "event")
@@ -217,12 +217,12 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to an endpoint."""
     body = mapping(parse(payload), "the envelope")
     header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
-    match channel, header.get("namespace"), header.get("name"):
+    match suffix, header.get("namespace"), header.get("name"):
         case TopicSuffix.SET, "Alexa.LockController", "Unlock":
             return movement.read_command(body, UnlockDoor)
         case TopicSuffix.SET, "Alexa.LockController", "Lock":

@@ -74,7 +74,7 @@ class Definition:
     """The broker account of the program that publishes for all devices of this vendor; None: named by its topics."""
     base_topic: Callable[[DeviceRef], str | None] | None = None
     """Returns the base topic of the program that carries this device; None: what all topics of the vendor share."""
-    shared_channels: frozenset[TopicSuffix] = frozenset()
+    shared_topics: frozenset[TopicSuffix] = frozenset()
     """Topics that a gateway has for all its devices: the payload names the device."""
     battery: tuple[TopicSuffix, ...] = ()
     """The topic suffixes on which a device may report its battery."""
@@ -100,7 +100,7 @@ class Vendor(Protocol):
         ...
 
     def decode_report(
-        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+        self, suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
     ) -> tuple[Report, ...]:
         """Parse a device's message; an unreadable one gives one `UnreadablePayload`, never an exception."""
         ...
@@ -122,7 +122,7 @@ class Vendor(Protocol):
         ...
 
     def decode_command(
-        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+        self, suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
     ) -> Command | UnreadablePayload:
         """Parse a command to a device; an unreadable one gives `UnreadablePayload`, never an exception."""
         ...

@@ -56,20 +56,20 @@ _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a contact or opener; an answer gives its echo first, then the state."""
-    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
+    if suffix is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     cover = device_ref.kind == COVER
-    if channel is TopicSuffix.STATE and cover:
+    if suffix is TopicSuffix.STATE and cover:
         return (GarageDoorReport(cover=_cover(payload.strip().decode(errors="replace"))),)
-    if channel is TopicSuffix.EVENT and cover and payload in _BEAM:
+    if suffix is TopicSuffix.EVENT and cover and payload in _BEAM:
         return (GarageDoorReport(clear=_BEAM[payload]),)
-    if channel is TopicSuffix.STATE:
+    if suffix is TopicSuffix.STATE:
         return (DoorReport(door=_CONTACT.get(payload.strip(), DoorState.UNKNOWN)),)
-    if channel not in (TopicSuffix.RESULT, TopicSuffix.BATTERY):
+    if suffix not in (TopicSuffix.RESULT, TopicSuffix.BATTERY):
         return (UnreadablePayload(why="it tells its state, answers, and says whether it is there"),)
-    if channel is TopicSuffix.BATTERY:
+    if suffix is TopicSuffix.BATTERY:
         return charge.decode_battery(payload)
     body = mapping(parse(payload), "the answer")
     told = _answer_reports(body, cover=cover)  # an echo without a state answers nothing
@@ -148,13 +148,13 @@ def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> 
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command: any payload on `get` is a query with that echo. OPEN and CLOSE contain no id."""
-    if channel is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
+    if suffix is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
         kind = UnlockDoor if payload == OPEN else LockDoor
         return kind(id=ANY_COMMAND_ID, intent=ANY_COMMAND_ID, issued_at=EPOCH, expires_at=EPOCH)
-    if channel is not TopicSuffix.GET:
+    if suffix is not TopicSuffix.GET:
         return UnreadablePayload(why="it is only asked, and an opener told to open or to close")
     mark = identifier(payload.decode(errors="replace"), "the question")
     return QueryState(echo=None if mark == NO_ECHO else mark)

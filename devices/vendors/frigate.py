@@ -28,9 +28,9 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     return {TopicSuffix.BRIDGE: f"{device_ref.address or PREFIX}/available"}
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse Frigate's availability; an unreadable one gives one `UnreadablePayload`."""
-    if channel is not TopicSuffix.BRIDGE:
+    if suffix is not TopicSuffix.BRIDGE:
         return (UnreadablePayload(why="of Frigate only its availability is heard"),)
     online = _WORDS.get(payload)
     if online is None:
@@ -59,7 +59,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: Frigate accepts no commands."""
     return UnreadablePayload(why="nothing of Frigate is switched")

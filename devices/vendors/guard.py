@@ -64,13 +64,13 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the topics of the guard: those of its lock, which its door sensor shares."""
     if not device_ref.address:
         return NO_TOPICS
-    return MappingProxyType({channel: f"perron/{device_ref.address}/{channel}" for channel in _CHANNELS})
+    return MappingProxyType({suffix: f"perron/{device_ref.address}/{suffix}" for suffix in _CHANNELS})
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a guard's report of this part; a report of the other part gives an empty tuple."""
-    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+    if suffix in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     body = mapping(parse(payload), "the report")
     part = text(body[PART], PART) if PART in body else None
@@ -160,8 +160,8 @@ def _lock(report: LockReport) -> dict[str, object]:
     return body
 
 
-def _publication(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
-    return Publication(suffix=channel, payload=write(dict(sorted(body.items()))))
+def _publication(suffix: TopicSuffix, body: Mapping[str, object]) -> Publication:
+    return Publication(suffix=suffix, payload=write(dict(sorted(body.items()))))
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
@@ -195,13 +195,13 @@ def queried_part(payload: bytes) -> str:
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to the guard."""
-    if channel is TopicSuffix.GET:
+    if suffix is TopicSuffix.GET:
         queried_part(payload)
         return QueryState()
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a guard is asked on set and get")
     body = mapping(parse(payload), "the command")
     match body.get("do"):

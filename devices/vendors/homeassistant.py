@@ -82,17 +82,17 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse an entity's state, an answer (its echo first), or Home Assistant's availability."""
-    if channel in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
+    if suffix in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="it is neither online nor offline"),)
-    if channel is TopicSuffix.BATTERY:
+    if suffix is TopicSuffix.BATTERY:
         return charge.decode_battery(payload)
-    if channel is TopicSuffix.STATE:
+    if suffix is TopicSuffix.STATE:
         return (_entity(_text(payload), device_ref, device_ref.unit),)
-    if channel is not TopicSuffix.RESULT:
+    if suffix is not TopicSuffix.RESULT:
         return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
     body = mapping(parse(payload), "the answer")
     told = (_answer_report(body, device_ref),)  # an echo without a state answers nothing
@@ -187,8 +187,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         ValueError: this entity cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
-        channel = TopicSuffix.AVAILABILITY if answers_queries(device_ref) else TopicSuffix.BRIDGE
-        return (Publication(suffix=channel, payload=b"online" if report.online else b"offline"),)
+        suffix = TopicSuffix.AVAILABILITY if answers_queries(device_ref) else TopicSuffix.BRIDGE
+        return (Publication(suffix=suffix, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.encode_battery(report),)
     return (
@@ -244,10 +244,10 @@ def _presence_text(presence: PresenceState, of: str) -> str:
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to an automation: any payload on `get` is a query with that echo."""
-    if channel is not TopicSuffix.GET:
+    if suffix is not TopicSuffix.GET:
         return UnreadablePayload(why="an entity is only asked")
     mark = identifier(payload.decode(errors="replace"), "the question")
     return QueryState(echo=None if mark == _NO_ECHO else mark)

@@ -73,13 +73,13 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse the hub's message; an unreadable one gives one `UnreadablePayload`."""
-    if channel is TopicSuffix.AVAILABILITY:
+    if suffix is TopicSuffix.AVAILABILITY:
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
         return (UnreadablePayload(why="the hub's connection is neither online nor offline"),)
-    match channel:
+    match suffix:
         case TopicSuffix.STATE:
             return (_lock(mapping(parse(payload), "the lock")),)
         case TopicSuffix.EVENT:
@@ -167,10 +167,10 @@ def _lock_body(report: LockReport) -> dict[str, object]:
 
 
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a query; an action contains no id and no time, so it cannot be assigned to a command."""
-    if channel is TopicSuffix.GET:
+    if suffix is TopicSuffix.GET:
         return QueryState() if payload == b"1" else UnreadablePayload(why="a question is 1")
     return UnreadablePayload(why="an action carries neither id nor expiry")
 

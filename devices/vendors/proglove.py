@@ -56,16 +56,16 @@ def _serial(device_ref: DeviceRef) -> str:
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a scan or a link state; a message of another scanner of the same gateway gives an empty tuple."""
-    if channel not in _EVENT_TYPES:
+    if suffix not in _EVENT_TYPES:
         return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
     body = mapping(parse(payload), "the event")
     if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
         return ()
-    if body.get("event_type") != _EVENT_TYPES[channel]:
+    if body.get("event_type") != _EVENT_TYPES[suffix]:
         return (UnreadablePayload(why="event_type does not belong on this topic"),)
-    if channel is TopicSuffix.AVAILABILITY:
+    if suffix is TopicSuffix.AVAILABILITY:
         return (AvailabilityReport(online=_is_connected(body)),)
     return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)
 
@@ -141,10 +141,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a feedback command."""
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
     body = mapping(parse(payload), "the command")
     words = {action: word for word, action in _FEEDBACK.items()}
@@ -172,7 +172,7 @@ DEFINITION = Definition(
     kinds=frozenset({"scanner"}),
     correlates=True,  # it gets no queries
     topics=topics,
-    shared_channels=frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
+    shared_topics=frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
     identity=lambda device_ref: device_ref.address.casefold() or None,
     problem=_problem,
 )

@@ -12,7 +12,7 @@ from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSu
 DEFINITION = Definition(name="rtsp", kinds=frozenset({"camera"}), is_external=True, correlates=False, has_mqtt=False)
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Return an empty tuple: no message comes from this camera."""
     return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
@@ -36,7 +36,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: the camera accepts no commands."""
     return UnreadablePayload(why="an RTSP camera is asked nothing over MQTT")

@@ -34,11 +34,11 @@ _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a scanner's message; an unreadable one gives one `UnreadablePayload`."""
-    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
+    if suffix is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
-    if channel not in (TopicSuffix.EVENT, TopicSuffix.STATE):
+    if suffix not in (TopicSuffix.EVENT, TopicSuffix.STATE):
         return (UnreadablePayload(why="a scanner sends only codes and online or offline"),)
     if CODE in device_ref.keys:
         return (_by_path(mapping(parse(payload), "the scan"), device_ref.keys),)
@@ -124,10 +124,10 @@ def _body_by_path(report: ScanReport, keys: Mapping[str, str]) -> dict[str, obje
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to show a result."""
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
     word = text(mapping(parse(payload), "the command").get("word"), "word")
     return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is not wait, go or no")

@@ -17,11 +17,11 @@ DEFINITION = Definition(name="signal", kinds=frozenset({"signal"}), simulated=fr
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse the signal's message; an unreadable one gives one `UnreadablePayload`."""
-    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
+    if suffix is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
-    if channel is not TopicSuffix.EVENT:
+    if suffix is not TopicSuffix.EVENT:
         return (UnreadablePayload(why="a signal sends only events and online or offline"),)
     return (_event(payload),)
 
@@ -68,10 +68,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to the signal; an unknown light or sound gives `UnreadablePayload`."""
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a signal is only set")
     body = mapping(parse(payload), "the command")
     light, sound = text(body.get("light"), "light"), text(body.get("sound"), "sound")

@@ -36,12 +36,12 @@ DEFINITION = Definition(
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a fridge's status, one report per compartment; an unreadable one gives one `UnreadablePayload`."""
     body = mapping(parse(payload), "the status")
-    if channel is TopicSuffix.AVAILABILITY:
+    if suffix is TopicSuffix.AVAILABILITY:
         return (_health(body),)
-    if channel not in (TopicSuffix.STATE, TopicSuffix.RESULT):
+    if suffix not in (TopicSuffix.STATE, TopicSuffix.RESULT):
         return (UnreadablePayload(why="a fridge tells its status on state and result"),)
     components = mapping(body.get("components"), "components")
     return parse_each(
@@ -154,10 +154,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a fridge: only a refresh."""
-    if channel is not TopicSuffix.GET:
+    if suffix is not TopicSuffix.GET:
         return UnreadablePayload(why="a fridge is only asked")
     commands = sequence(mapping(parse(payload), "the command").get("commands"), "commands")
     command = mapping(commands[0], "command") if len(commands) == 1 else {}

@@ -118,12 +118,12 @@ _FAILURE_WORDS = {
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a lock or contact: all readable reports, then one `UnreadablePayload` if a part failed.
 
     An event that contains only data Perron does not use (signal strength, names) gives an empty tuple.
     """
-    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+    if suffix in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     return _event(mapping(parse(payload), "the event"), device_ref)
 
@@ -274,14 +274,14 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a lock or contact."""
     body = mapping(parse(payload), "the command")
-    if channel is TopicSuffix.GET:
+    if suffix is TopicSuffix.GET:
         text(body.get("deviceURL"), "deviceURL")
         return QueryState()
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a device is asked on set and get")
     return _movement(body)
 

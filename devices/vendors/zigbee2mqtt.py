@@ -152,9 +152,9 @@ def split_address(device_ref: DeviceRef) -> tuple[str, str]:
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
     """Parse a message of a device or its bridge; a payload that does not fit `device_ref.kind` gives nothing."""
-    match channel:
+    match suffix:
         case TopicSuffix.STATE:
             return _state(mapping(parse(payload), "the state"), device_ref)
         case TopicSuffix.EVENT:
@@ -176,7 +176,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
         ):
             return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
         case _:
-            assert_never(channel)
+            assert_never(suffix)
 
 
 def _is(device_ref: DeviceRef, kind: str) -> bool:
@@ -420,13 +420,13 @@ def _battery_body(report: BatteryReport, device_ref: DeviceRef) -> dict[str, obj
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a device. A PIN beside the command is not kept."""
     body = mapping(parse(payload), "the command")
-    if channel is TopicSuffix.GET:
+    if suffix is TopicSuffix.GET:
         return QueryState()
-    if channel is not TopicSuffix.SET:
+    if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a device is asked on set and get")
     if "warning" in body:
         return _signal_command(mapping(body["warning"], "warning"))

@@ -118,9 +118,9 @@ def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
 
 
 @unreadable_as_report
-def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
+def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> Iterable[Report]:
     """Parse a message of a lock or the gateway; another node's answer gives nothing."""
-    match channel:
+    match suffix:
         case TopicSuffix.STATE:
             return (_mode(_value(payload)),)
         case TopicSuffix.BOLT:
@@ -140,7 +140,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
         case TopicSuffix.EVENT | TopicSuffix.SET | TopicSuffix.GET:
             return (UnreadablePayload(why="nothing is reported there"),)
         case _:
-            assert_never(channel)
+            assert_never(suffix)
 
 
 def _value(payload: bytes) -> object:
@@ -256,8 +256,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
 
 
-def _call(channel: TopicSuffix, arguments: list[object]) -> Publication:
-    return Publication(suffix=channel, payload=write({"args": arguments}))
+def _call(suffix: TopicSuffix, arguments: list[object]) -> Publication:
+    return Publication(suffix=suffix, payload=write({"args": arguments}))
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
@@ -309,8 +309,8 @@ def _about(device_ref: DeviceRef, prop: str) -> dict[str, object]:
     return {"nodeId": node_number(device_ref), **_CLASS, "property": prop}
 
 
-def _value_publication(channel: TopicSuffix, value: object) -> Publication:
-    return Publication(suffix=channel, payload=write({"value": value}))
+def _value_publication(suffix: TopicSuffix, value: object) -> Publication:
+    return Publication(suffix=suffix, payload=write({"value": value}))
 
 
 def _operation_number(report: LockReport) -> int:
@@ -324,11 +324,11 @@ def _operation_number(report: LockReport) -> int:
 
 @unreadable_as_value
 def decode_command(
-    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a call about this node's lock. It contains no times of the command."""
     body = mapping(parse(payload), "the call")
-    match channel:
+    match suffix:
         case TopicSuffix.GET:
             arguments = _arguments_for(body, device_ref, _CURRENT)
             if arguments is None:
@@ -358,7 +358,7 @@ DEFINITION = Definition(
     kinds=frozenset({"lock"}),
     correlates=True,  # in the payload: its MQTT is 3.1.1
     topics=topics,
-    shared_channels=frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
+    shared_topics=frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
     battery=(TopicSuffix.BATTERY,),
     identity=lambda device_ref: (node_number(device_ref), topics(device_ref)[TopicSuffix.SET]),
     problem=_problem,

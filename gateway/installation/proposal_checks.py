@@ -149,7 +149,7 @@ def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
     for other, there in old.devices.items():
         if device.definition.is_behind_guard and device.address == other:
             continue  # a door sensor behind a lock's guard
-        shared = device.definition.shared_channels if device.vendor == there.vendor else frozenset()
+        shared = device.definition.shared_topics if device.vendor == there.vendor else frozenset()
         shared -= device.topics.keys() | there.topics.keys()
         for channel, topic in _device_topics(old, other):
             if channel not in BRIDGE_CHANNELS and any(
