@@ -278,7 +278,7 @@ class PagesSite:
         if self._connection_limiter is not None:
             await self._connection_limiter.close()
 
-    # ---- conditions -------------------------------------------------------------------------------------------------
+    # ---- middlewares -------------------------------------------------------------------------------------------------
 
     @web.middleware
     async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -332,7 +332,7 @@ class PagesSite:
             raise web.HTTPSeeOther("/certificate")
         raise web.HTTPForbidden
 
-    # ---- trusting the box -------------------------------------------------------------------------------------------
+    # ---- the box's authority -----------------------------------------------------------------------------------------
 
     async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
@@ -349,7 +349,7 @@ class PagesSite:
             raise web.HTTPNotFound
         return web.Response(body=self.certificate.authority, content_type="application/x-x509-ca-cert")
 
-    # ---- the courier, who has no account but his link ---------------------------------------------------------------
+    # ---- the courier's page ------------------------------------------------------------------------------------------
 
     async def _courier_page(self, request: web.Request) -> web.Response:
         return self._authorizer.render_page(request, "courier", digest=self._delivery(request)[0])
@@ -392,7 +392,7 @@ class PagesSite:
             raise web.HTTPNotFound
         return digest, delivery.id
 
-    # ---- what follows the house -------------------------------------------------------------------------------------
+    # ---- live feeds, static files, language --------------------------------------------------------------------------
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         user = self._authorizer.current_user(request)

@@ -366,7 +366,7 @@ class UserAccounts:
         refused = self.access_error(user, UserRight.HAND_OVER, now)
         return refused or await self._register.remove_installers(now, by=user.person)
 
-    # ---- within
+    # ---- internal
 
     def _retry_after(self, attempt: LoginAttempt, now: Now) -> RetryAfter | None:
         wait = self.throttle.wait_s(attempt, now)
@@ -407,7 +407,7 @@ class UserAccounts:
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.record_failed_sign_ins(person, tries, now)
 
-    # ---- for whoever comes in another way (`gateway.web.auth.recovery`)
+    # ---- used by `gateway.web.auth.recovery`
 
     async def hash_password(self, password: str) -> str:
         """Return the argon2id string of a password that `weakness` accepted."""

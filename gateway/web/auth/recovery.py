@@ -58,7 +58,7 @@ class OwnerSuccession:
         self._register, self._handover = store.accounts, store.handover
         self._entrance = entrance
 
-    # ---- the way back in
+    # ---- recovery of access
 
     async def recover_owner(  # noqa: PLR0913 - the code, where it comes from, and the codes made on the box
         self,

@@ -126,7 +126,7 @@ class AddDevicePage:
             return entrance_capabilities(home, one.name, measured, WalkTestStatus.NEVER)
         return device_capabilities(home, one.name, None)
 
-    # ---- what is asked ----------------------------------------------------------------------------------------------
+    # ---- requests ----------------------------------------------------------------------------------------------------
 
     async def _propose(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await request.post()
@@ -190,7 +190,7 @@ class AddDevicePage:
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    # ---- what is said -----------------------------------------------------------------------------------------------
+    # ---- texts -------------------------------------------------------------------------------------------------------
 
     def _remark_text(self, request: web.Request, remark: Remark) -> str:
         facts = {

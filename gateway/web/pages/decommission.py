@@ -95,7 +95,7 @@ class DecommissionPage:
             )
         return tuple(unsaid)
 
-    # ---- take everything along --------------------------------------------------------------------------------------
+    # ---- export ------------------------------------------------------------------------------------------------------
 
     async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """Stream everything as one ZIP; it stops when the user is signed out meanwhile."""

@@ -159,7 +159,7 @@ class HistoryPages:
             raise web.HTTPNotFound
         return web.FileResponse(self._services.films_folder / clip.path, headers={"Content-Type": "video/mp4"})
 
-    # ---- shown to somebody outside ----------------------------------------------------------------------------------
+    # ---- shared visits -----------------------------------------------------------------------------------------------
 
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Share a visit. The response itself shows the link, this once."""

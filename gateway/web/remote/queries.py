@@ -145,7 +145,7 @@ class QueryService:
             raise QueryRefused("not_allowed")
         return role
 
-    # ---- how the house stands ---------------------------------------------------------------------------------------
+    # ---- state of the home -------------------------------------------------------------------------------------------
 
     async def _state(self, browser: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
         """Return the state; if the browser has it already, once it changes or the time is over."""
@@ -254,7 +254,7 @@ class QueryService:
         newest = self._services.store.messages.after(0, at_most=1)
         return newest[0].id if newest else 0
 
-    # ---- what was ---------------------------------------------------------------------------------------------------
+    # ---- messages and films ------------------------------------------------------------------------------------------
 
     def _messages(self, browser: EnrolledBrowser, query: browser_messages.MessagesQuery) -> Mapping[str, Any]:
         """Return the messages in the reader's language; an older page names none, and gets the home's."""
@@ -326,7 +326,7 @@ class QueryService:
         self._view_log.record("film", visit, browser.person.id, self._services.clock.now())
         return clip
 
-    # ---- what is now ------------------------------------------------------------------------------------------------
+    # ---- live pictures -----------------------------------------------------------------------------------------------
 
     async def _live(self, browser: EnrolledBrowser, camera: str) -> QueryAnswer:
         """Return what a camera sees now, if the person might watch it on the home's own pages."""

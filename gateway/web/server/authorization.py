@@ -62,7 +62,7 @@ class Authorizer:
         """The present time by the box's clock."""
         return self.services.clock.now()
 
-    # ---- who looks --------------------------------------------------------------------------------------------------
+    # ---- user, language and rights -----------------------------------------------------------------------------------
 
     def language(self, request: web.Request) -> Language:
         """Return the language that the user chose here, else the browser's, else the home's."""
@@ -140,7 +140,7 @@ class Authorizer:
         back = local_path(request.path if request.method == "GET" else request.query.get("back", "/"))
         raise web.HTTPSeeOther(f"/{'confirm' if refused is AccountError.CONFIRM else 'enter'}?back={back}")
 
-    # ---- answers ----------------------------------------------------------------------------------------------------
+    # ---- responses ---------------------------------------------------------------------------------------------------
 
     def render_page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
         """Return the response of a whole page."""
