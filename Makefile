@@ -101,8 +101,11 @@ test-scale: $(VENV)/ready ## the hub on a RabbitMQ cluster, parts of it killed (
 	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py tests/scale/with_accounts.py tests/scale/with_two_hubs.py tests/scale/with_another_authority.py tests/scale/with_two_nodes.py
 	@$(BIN)/python -m tests.scale --homes $(HOMES)
 
-mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each
-	@$(BIN)/python -m tests.mutants
+# ONLY="visit guard" where those of two modules of tests/mutants are enough; a file or part of a name does too.
+ONLY ?=
+
+mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each (ONLY=module: some)
+	@$(BIN)/python -m tests.mutants $(ONLY)
 
 soak: $(VENV)/ready debian ## repetition: many seeds, many kills (hours if you let it)
 	@$(BIN)/python -m tests.soak
