@@ -48,7 +48,7 @@ class _Query:
     """An outstanding query, and when it was sent."""
 
     correlation: bytes | None
-    at: float
+    sent_at: float
 
 
 @dataclass(slots=True)
@@ -57,22 +57,22 @@ class _GuardPeer:
 
     lock: str
     door: str | None
-    public: OKPKey
-    key: OKPKey
+    public_key: OKPKey
+    signing_key: OKPKey
     boot: str | None = None
     counter: int = 0
     nonce: str | None = None
     nonce_until: float = 0.0
     seqs: dict[str, int] = field(default_factory=dict)
-    asked: dict[str, _Query] = field(default_factory=dict)
-    held: list[tuple[bytes, _Query]] = field(default_factory=list)
-    beaten: float = float("-inf")
-    second: float = float("-inf")
-    read: int = 0
+    open_queries: dict[str, _Query] = field(default_factory=dict)
+    queued_queries: list[tuple[bytes, _Query]] = field(default_factory=list)
+    last_heartbeat_mono: float = float("-inf")
+    rate_window_start: float = float("-inf")
+    messages_in_window: int = 0
 
 
 class GuardClient:
-    """The client of all guards of a house. `mono` returns seconds that only go forward."""
+    """The client of all guards of a house. `monotonic` returns seconds that only go forward."""
 
     def __init__(self, home: Home, *, publisher: Publisher, monotonic: Callable[[], float]) -> None:
         """Read the guards from the configuration, and the key that they know from the box's folder.
@@ -156,7 +156,7 @@ class GuardClient:
         """Send a query with a challenge; without one the query waits for it."""
         if self._current_nonce(guard) is not None:
             return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER_TIMEOUT_S))
-        guard.held = [*guard.held, (payload, question)][-MAX_HELD_QUERIES:]
+        guard.queued_queries = [*guard.queued_queries, (payload, question)][-MAX_HELD_QUERIES:]
         return self._send_heartbeat(guard)
 
     def _current_nonce(self, guard: _GuardPeer) -> str | None:
@@ -185,25 +185,27 @@ class GuardClient:
                 "body": body.decode(),
             }
         )
-        guard.asked = {w: q for w, q in guard.asked.items() if question.at - q.at <= ANSWER_TIMEOUT_S} | {
-            word: question
-        }
+        guard.open_queries = {
+            w: q for w, q in guard.open_queries.items() if question.sent_at - q.sent_at <= ANSWER_TIMEOUT_S
+        } | {word: question}
         topic = device_topic(self._home, guard.lock, channel)
-        return self._publisher.publish(topic, sign_guard_message(claims, guard.key), expiry=expiry, immediate=immediate)
+        return self._publisher.publish(
+            topic, sign_guard_message(claims, guard.signing_key), expiry=expiry, immediate=immediate
+        )
 
     def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()
-        if now - guard.beaten < HEARTBEAT_INTERVAL_S / 8:  # a heartbeat is under way
+        if now - guard.last_heartbeat_mono < HEARTBEAT_INTERVAL_S / 8:  # a heartbeat is under way
             done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
             done.set_result(Acknowledgement(code=None, seconds=0.0))
             return Sent(done)
-        guard.beaten = now
+        guard.last_heartbeat_mono = now
         return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
     def on_connected(self) -> None:
         """Start a new broker session: earlier queries get no answer any more."""
         for guard in self._all_guards():
-            guard.asked, guard.held, guard.beaten = {}, [], float("-inf")
+            guard.open_queries, guard.queued_queries, guard.last_heartbeat_mono = {}, [], float("-inf")
             self._send_heartbeat(guard)
 
     async def run(self) -> None:
@@ -232,23 +234,23 @@ class GuardClient:
         now = self._mono()
         if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_rate_limit(guard, now):
             return ()
-        claims = verify_guard_message(incoming.payload, FromGuard, guard.public)
+        claims = verify_guard_message(incoming.payload, FromGuard, guard.public_key)
         if isinstance(claims, InvalidGuardMessage):
             log.warning("guard_not_believed", lock=guard.lock, why=claims.why)
             return ()
         return self._accept_claims(guard, claims, incoming, now)
 
     def _within_rate_limit(self, guard: _GuardPeer, now: float) -> bool:
-        if now - guard.second >= 1.0:
-            guard.second, guard.read = now, 0
-        guard.read += 1
-        return guard.read <= MAX_MESSAGES_PER_SECOND
+        if now - guard.rate_window_start >= 1.0:
+            guard.rate_window_start, guard.messages_in_window = now, 0
+        guard.messages_in_window += 1
+        return guard.messages_in_window <= MAX_MESSAGES_PER_SECOND
 
     def _accept_claims(
         self, guard: _GuardPeer, claims: FromGuard, incoming: InboundMessage, now: float
     ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
-        asked = guard.asked.get(claims.question or "")  # two may answer it: the guard at once, its device later
-        answered = asked if asked is not None and now - asked.at <= ANSWER_TIMEOUT_S else None
+        asked = guard.open_queries.get(claims.question or "")  # two may answer it: the guard at once, its device later
+        answered = asked if asked is not None and now - asked.sent_at <= ANSWER_TIMEOUT_S else None
         if claims.lock != guard.lock:
             return ()
         if claims.boot != guard.boot:
@@ -263,7 +265,7 @@ class GuardClient:
         if claims.part == "guard":
             if answered is not None and claims.nonce is not None:
                 self._on_challenge(
-                    guard, claims.nonce, answered.at + (claims.nonce_ms or 0) / 1000 - CHALLENGE_MARGIN_S
+                    guard, claims.nonce, answered.sent_at + (claims.nonce_ms or 0) / 1000 - CHALLENGE_MARGIN_S
                 )
             return ()
         device = guard.lock if claims.part == "lock" else guard.door
@@ -284,7 +286,7 @@ class GuardClient:
         if until <= guard.nonce_until and guard.nonce is not None:
             return
         guard.nonce, guard.nonce_until = nonce, until
-        held, guard.held = guard.held, []
+        held, guard.queued_queries = guard.queued_queries, []
         for payload, question in held:
-            if self._mono() - question.at <= ANSWER_TIMEOUT_S:
+            if self._mono() - question.sent_at <= ANSWER_TIMEOUT_S:
                 self._query(guard, payload, question)

@@ -94,8 +94,8 @@ def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, to_micros(new.since)),
     )
-    said: Mapping[str, Json] = {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
-    append(db, "browser_enrolled", said, utc=now.utc)
+    facts: Mapping[str, Json] = {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
+    append(db, "browser_enrolled", facts, utc=now.utc)
     return True
 
 
@@ -106,8 +106,8 @@ def end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
         return False
     one = _browser(row)
     db.execute("DELETE FROM browser WHERE id = ?", (ident,))
-    said: Mapping[str, Json] = {"person": one.person.id, "browser": ident, "label": one.label, "by": by}
-    append(db, "browser_ended", said, utc=now.utc)
+    facts: Mapping[str, Json] = {"person": one.person.id, "browser": ident, "label": one.label, "by": by}
+    append(db, "browser_ended", facts, utc=now.utc)
     return True
 
 
@@ -134,8 +134,8 @@ def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, 
         " (SELECT number FROM browser_order WHERE browser = ? ORDER BY number DESC LIMIT ?)",
         (browser, browser, MAX_ORDERS_PER_BROWSER),
     )
-    said: Mapping[str, Json] = {"browser": browser, "signed": signed.decode(), "by": _browser(row).person.id}
-    append(db, "order", said, utc=now.utc)
+    facts: Mapping[str, Json] = {"browser": browser, "signed": signed.decode(), "by": _browser(row).person.id}
+    append(db, "order", facts, utc=now.utc)
     return StoredOrder(
         browser=browser, number=number, signed=signed, state="kept", why=None, at=from_micros(to_micros(now.utc))
     )
@@ -149,8 +149,8 @@ def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, no
         (state, why, order.browser, order.number),
     )
     if changed.rowcount:
-        said: Mapping[str, Json] = {"browser": order.browser, "number": order.number, "why": why}
-        append(db, "order_ended", said, utc=now.utc)
+        facts: Mapping[str, Json] = {"browser": order.browser, "number": order.number, "why": why}
+        append(db, "order_ended", facts, utc=now.utc)
 
 
 def order(db: sqlite3.Connection, browser: str, number: int) -> StoredOrder | None:

@@ -140,10 +140,10 @@ def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now)
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
     connection.execute("DELETE FROM answer")  # else a repeated message would get its old answer
-    said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
+    facts: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
     if begun.foreign_visits:
-        said["strange"] = list(begun.foreign_visits)
-    append(connection, "in_doubt", said, utc=now.utc)
+        facts["strange"] = list(begun.foreign_visits)
+    append(connection, "in_doubt", facts, utc=now.utc)
     if begun.tell_at is None:
         return None
     tell = {"command": "Tell", "saying": Notification.STORE_IN_DOUBT.value, "detail": begun.why}

@@ -41,8 +41,8 @@ def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> No
         " VALUES (1, ?, ?, ?, ?, ?, ?)",
         (offer.id, offer.secret, offer.by, to_micros(offer.made), offer.leaves_films, offer.held_too),
     )
-    said: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
-    append(connection, "house_offered", said, utc=now.utc)
+    facts: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
+    append(connection, "house_offered", facts, utc=now.utc)
 
 
 def withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> AccountChangeResult:
@@ -83,8 +83,8 @@ def accept_offer(
         set_task(connection, TASK_LEAVE_HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
     people.add_account(connection, new, how, now)
-    said: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
-    append(connection, "house_taken_over", said, utc=now.utc, by=new.person.id)
+    facts: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
+    append(connection, "house_taken_over", facts, utc=now.utc, by=new.person.id)
     sign_in(connection, new.person.id, new.password, entry)
     return AccountChangeResult.DONE
 

@@ -20,11 +20,11 @@ def find_damage(path: Path, *, within: float) -> str | None:
             late = threading.Timer(within, database.interrupt)
             late.start()
             try:
-                said: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
+                found: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
             finally:
                 late.cancel()
                 late.join()  # it must not interrupt a closed connection
     except sqlite3.Error as error:
         return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES else None
-    first = said[0][0] if said else "ok"
+    first = found[0][0] if found else "ok"
     return None if first == "ok" else " ".join(first.split())

@@ -94,8 +94,8 @@ def add_account(connection: sqlite3.Connection, new: NewAccount, how: dict[str, 
         "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
         (person.id, person.name, new.folded, person.role, new.password, to_micros(person.added)),
     )
-    said: dict[str, Json] = {"person": person.id, "name": person.name, "role": person.role}
-    append(connection, "person_added", said | how, utc=now.utc)
+    facts: dict[str, Json] = {"person": person.id, "name": person.name, "role": person.role}
+    append(connection, "person_added", facts | how, utc=now.utc)
 
 
 _SELECT_PERSON = "SELECT id, name, role, added, removed FROM person"
@@ -134,8 +134,8 @@ def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *,
     if known.role == _OWNER_ROLE and _owner_count(connection) == 1:
         return AccountChangeResult.LAST_OWNER
     connection.execute("UPDATE person SET role = ? WHERE id = ?", (role, ident))
-    said: dict[str, Json] = {"person": ident, "role": role, "was": known.role, "by": by}
-    append(connection, "role_changed", said, utc=now.utc)
+    facts: dict[str, Json] = {"person": ident, "role": role, "was": known.role, "by": by}
+    append(connection, "role_changed", facts, utc=now.utc)
     return AccountChangeResult.DONE
 
 
@@ -237,8 +237,8 @@ def add_invitation(connection: sqlite3.Connection, invitation: Invitation, now: 
         "INSERT INTO invitation (id, secret, role, by, made) VALUES (?, ?, ?, ?, ?)",
         (invitation.id, invitation.secret, invitation.role, invitation.by, to_micros(invitation.made)),
     )
-    said: dict[str, Json] = {"invitation": invitation.id, "role": invitation.role, "by": invitation.by}
-    append(connection, "invited", said, utc=now.utc)
+    facts: dict[str, Json] = {"invitation": invitation.id, "role": invitation.role, "by": invitation.by}
+    append(connection, "invited", facts, utc=now.utc)
 
 
 _SELECT_OPEN_INVITATIONS = (

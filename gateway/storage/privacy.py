@@ -76,14 +76,14 @@ def _write_choice(  # noqa: PLR0913 - what is chosen, how the log tells it, and 
     now: Now,
     *,
     kind: str,
-    said: Mapping[str, Json],
+    facts: Mapping[str, Json],
     by: str,
 ) -> None:
     if value is None:
         connection.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
         connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
-    append(connection, kind, said, utc=now.utc, by=by)
+    append(connection, kind, facts, utc=now.utc, by=by)
 
 
 def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
@@ -113,7 +113,7 @@ def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, pers
 def set_retention(connection: sqlite3.Connection, days: int, was: int, now: Now, *, by: str) -> None:
     """Keep films for so many days from now on; `was` is the number of days before."""
     facts: dict[str, Json] = {"days": days, "was": was}
-    _write_choice(connection, _RETENTION_CHOICE, str(days), now, kind="retention", said=facts, by=by)
+    _write_choice(connection, _RETENTION_CHOICE, str(days), now, kind="retention", facts=facts, by=by)
 
 
 def inside_always(connection: sqlite3.Connection) -> bool:
@@ -124,7 +124,7 @@ def inside_always(connection: sqlite3.Connection) -> bool:
 def set_inside_always(connection: sqlite3.Connection, now: Now, *, always: bool, by: str) -> None:
     """Let cameras inside be watched always, or only while a film runs."""
     value = "always" if always else None
-    _write_choice(connection, _INSIDE_LIVE_CHOICE, value, now, kind="inside_live", said={"always": always}, by=by)
+    _write_choice(connection, _INSIDE_LIVE_CHOICE, value, now, kind="inside_live", facts={"always": always}, by=by)
 
 
 def views(connection: sqlite3.Connection, *, at_most: int) -> tuple[ViewRecord, ...]:

@@ -57,8 +57,8 @@ def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None
         ),
     )
     if added.rowcount:
-        said: dict[str, Json] = {"part": clip.part, "camera": clip.camera, "sha256": clip.sha256, "size": clip.size}
-        append(connection, "clip", said, utc=now.utc, visit=clip.visit)
+        facts: dict[str, Json] = {"part": clip.part, "camera": clip.camera, "sha256": clip.sha256, "size": clip.size}
+        append(connection, "clip", facts, utc=now.utc, visit=clip.visit)
 
 
 def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_sha256: str, now: Now) -> None:

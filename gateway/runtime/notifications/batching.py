@@ -84,10 +84,16 @@ def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, 
 
 
 def grouped_text(  # noqa: PLR0913 - the messages, their count, and how to show times
-    told: Sequence[ComposedMessage], count: int, oldest: datetime, *, utc: datetime, language: Language, zone: ZoneInfo
+    messages: Sequence[ComposedMessage],
+    count: int,
+    oldest: datetime,
+    *,
+    utc: datetime,
+    language: Language,
+    zone: ZoneInfo,
 ) -> str:
-    """Return one text for several messages: `told` newest first, `count` of all, `oldest` the first one's instant."""
-    newest, *others = told
+    """Return one text for several messages, newest first; `count`: of all, `oldest`: the instant of the first."""
+    newest, *others = messages
     lines = [message_text(newest, utc=utc, language=language, zone=zone)]
     lines.append(_WAITING_TEXT.to(language, count=str(count - 1), when=format_time(oldest, utc, language, zone)))
     lines += [f"- {message_text(one, utc=utc, language=language, zone=zone)}" for one in others[:MAX_LISTED_MESSAGES]]

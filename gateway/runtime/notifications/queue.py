@@ -188,9 +188,9 @@ class NotificationQueue:
                     store=self._store,
                     clock=self._clock,
                     writer=self._writer,
-                    lot=self._jitter,
-                    look=self._poll_interval_s,
-                    heard=self.record_attempt,
+                    jitter=self._jitter,
+                    poll_interval_s=self._poll_interval_s,
+                    on_result=self.record_attempt,
                 )
             carriers.append(carrier)
         self._senders = carriers
@@ -217,7 +217,7 @@ class NotificationQueue:
         if number is None:
             self._unstored_count += 1
             for carrier in self._senders:
-                carrier.owes(-self._unstored_count, message)
+                carrier.add_unstored(-self._unstored_count, message)
         else:
             self._recent_messages[number] = message
             while len(self._recent_messages) > MAX_CACHED_MESSAGES:
@@ -237,13 +237,13 @@ class _NotificationWriter:
         self._zone = ZoneInfo(home.timezone)
         self._composer = MessageComposer(home, store)
 
-    def ready(self, stored: Stored, now: Now) -> bool:
+    def is_ready(self, stored: Stored, now: Now) -> bool:
         """Return whether the message was handed over, or never will be."""
         return stored.entrance in self._home.entrances and (
             stored.id in self._recent_messages or not timedelta() <= now.utc - stored.at < HANDOVER_GRACE
         )
 
-    def notice(
+    def compose(
         self,
         group: Sequence[PendingMessage],
         known: Mapping[int, ComposedMessage | Stored],
@@ -321,25 +321,25 @@ class _PhoneSender:
 
     def __init__(  # noqa: PLR0913 - each is a part that it uses
         self,
-        line: int,
+        index: int,
         phone: PhoneEndpoint,
         *,
         store: Store,
         clock: Clock,
         writer: _NotificationWriter,
-        lot: Callable[[], float],
-        look: float,
-        heard: Callable[[str, SendResult], Awaitable[None]],
+        jitter: Callable[[], float],
+        poll_interval_s: float,
+        on_result: Callable[[str, SendResult], Awaitable[None]],
     ) -> None:
         self.phone = phone
         self.language: Language | None = None  # None: the house's
-        self._on_result = heard
-        self._index = line  # the phone's index, for the log
+        self._on_result = on_result
+        self._index = index  # the phone's index, for the log
         self._store = store
         self._clock = clock
         self._writer = writer
-        self._jitter = lot
-        self._poll_interval_s = look
+        self._jitter = jitter
+        self._poll_interval_s = poll_interval_s
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
         self._delivered: set[int] = set()  # sent messages that the store could not record yet
@@ -349,7 +349,7 @@ class _PhoneSender:
         self.failures = 0  # in a row
         self._retry_at_mono = 0.0  # mono
 
-    def owes(self, number: int, message: ComposedMessage) -> None:
+    def add_unstored(self, number: int, message: ComposedMessage) -> None:
         """Keep a message that is not stored.
 
         If there are too many, others than alarms and "locked again" are dropped.
@@ -382,7 +382,7 @@ class _PhoneSender:
         await self._store_delivered()
         known: dict[int, ComposedMessage | Stored] = dict(self._unstored_messages)
         for stored in self._store.phones.pending(self.phone.name, now, until=now.utc + SEND_LEASE):
-            if stored.id not in self._delivered and self._writer.ready(stored, now):
+            if stored.id not in self._delivered and self._writer.is_ready(stored, now):
                 known[stored.id] = stored
         waiting = [
             PendingMessage(
@@ -396,7 +396,7 @@ class _PhoneSender:
         untried = [group for group in ordered if not self._failed_numbers.issuperset(one.number for one in group)]
         chosen = (untried or ordered)[0]
         chosen = await self._claim(chosen, now)
-        notice = self._writer.notice(chosen, known, now, self.language) if chosen else None
+        notice = self._writer.compose(chosen, known, now, self.language) if chosen else None
         if notice is None:
             return False
         await self._deliver(chosen, notice)
