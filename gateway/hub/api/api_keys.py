@@ -11,14 +11,7 @@ from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import api_keys
 from gateway.hub.http.authentication import new_secret, secret_digest
-from gateway.hub.http.operation import (
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-    links_to,
-)
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 
 MAX_API_KEYS = 100  # valid keys of one retailer

@@ -12,13 +12,7 @@ from gateway.hub.api.rows import find_owned
 from gateway.hub.database.tables import connections, homes
 from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, ImpossibleReason, check_availability, zone_of
 from gateway.hub.deliveries.connections import state_of, terms_of
-from gateway.hub.http.operation import (
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-)
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem
 
 AVAILABILITY = OperationGroup("Connections")

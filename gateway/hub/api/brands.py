@@ -12,21 +12,9 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 
 from gateway.domain.delivery.promise import Id
-from gateway.hub.api.rows import (
-    PageParameters,
-    count_owned,
-    find_owned,
-    newest_page,
-)
+from gateway.hub.api.rows import PageParameters, count_owned, find_owned, newest_page
 from gateway.hub.database.tables import brand_keys, brands
-from gateway.hub.http.operation import (
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-    links_to,
-)
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import NextKeyStatement, verify_brand_statement
 from gateway.protocol.consent_request import COMPACT_RULE, MAX_BRAND_KEYS, Kid, Label, PublicX, ShortJws, is_compact

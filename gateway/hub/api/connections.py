@@ -21,14 +21,7 @@ from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import new_secret
 from gateway.hub.http.authentication import secret_digest as digest_of
-from gateway.hub.http.operation import (
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-    links_to,
-)
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import (
     MAX_CLOCK_SKEW_S,

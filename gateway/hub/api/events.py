@@ -11,14 +11,7 @@ from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, s
 from gateway.hub.api.sse import read_events, visible_events
 from gateway.hub.database.tables import events
 from gateway.hub.deliveries.events import EventType
-from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-)
+from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code, ErrorLocation
 
 _TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in EventType) + ")"

@@ -21,14 +21,7 @@ from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
-from gateway.hub.http.operation import (
-    ApiAccess,
-    ApiParameters,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-)
+from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
@@ -286,12 +279,7 @@ class HomeOperations:
         )(self.confirm)
         homes_group.get("/v1/authorities", "listAuthorities", answers={200: Authorities})(self.list_authorities)
         homes_group.post(
-            "/v1/homes/leave",
-            "leaveHub",
-            body=Leaving,
-            answers={204: None},
-            refuses=refused,
-            max_body_bytes=8192,
+            "/v1/homes/leave", "leaveHub", body=Leaving, answers={204: None}, refuses=refused, max_body_bytes=8192
         )(self.leave)
         return homes_group  # fmt: skip
 

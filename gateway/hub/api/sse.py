@@ -81,7 +81,7 @@ class SseStreams:
             self._wake(retailer for retailer, seq in found.items() if seq > known.get(retailer, 0))
             known = found
             followed = self._followed_retailers()
-            self._wake_ups = {retailer: bell for retailer, bell in self._wake_ups.items() if retailer in followed}
+            self._wake_ups = {retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in followed}
 
     async def _newest_numbers(self) -> dict[str, int]:
         """Return the newest event number of each retailer that has a stream."""
@@ -101,9 +101,9 @@ class SseStreams:
     def _wake(self, retailers: Iterable[str]) -> None:
         """Wake the waiting streams; each takes its event before it reads, so it misses none."""
         for retailer in retailers:
-            bell = self._wake_ups.pop(retailer, None)
-            if bell is not None:
-                bell.set()
+            wake_up = self._wake_ups.pop(retailer, None)
+            if wake_up is not None:
+                wake_up.set()
 
 
 class EventFollower:

@@ -130,10 +130,10 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
 def _newest_key(known: str, history: Iterable[str]) -> str | None:
     """Return the newest key that follows step by step from the known key, or None."""
     try:
-        line = KeyHistory.parse("\n".join(history).encode())
+        chain = KeyHistory.parse("\n".join(history).encode())
     except ValueError:
         return None
-    keys = [key.text for key in line.keys]
+    keys = [key.text for key in chain.keys]
     return keys[-1] if known in keys[:-1] else None
 
 

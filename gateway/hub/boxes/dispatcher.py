@@ -179,12 +179,12 @@ class JobDispatcher:
             else:
                 await asyncio.sleep(GATHER_DELAY_S)
 
-    async def _round(self, line: HubBrokerConnection) -> bool:
+    async def _round(self, connection: HubBrokerConnection) -> bool:
         """Publish the due jobs, and return whether there were any."""
         leased, until = await self._lease()
         if not leased:
             return False
-        publishing = {asyncio.ensure_future(self._publish(line, job)): job for job in leased}
+        publishing = {asyncio.ensure_future(self._publish(connection, job)): job for job in leased}
         try:
             answered, unanswered = await asyncio.wait(publishing, timeout=ANSWER_WAIT_S)
             await self._settle([(publishing[one], one.result()) for one in answered], until)
@@ -289,10 +289,10 @@ class JobDispatcher:
             found = await tx.execute(update(jobs).where(*late).values(due=now, leased=None))
         log.warning("clock_went_back", jobs=found.rowcount)
 
-    async def _publish(self, line: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
+    async def _publish(self, connection: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
         if job.revoked:  # if it joins again, it says hello
             return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
             said = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
-            return await line.publish(jobs_topic(job.home), said.model_dump_json().encode())
+            return await connection.publish(jobs_topic(job.home), said.model_dump_json().encode())
         return None

@@ -79,11 +79,11 @@ class HomePresence:
                 await asyncio.sleep(RETRY_DELAY_S)
                 self._reconnected.set()
 
-    async def _recheck_homes(self, line: HubBrokerConnection) -> None:
+    async def _recheck_homes(self, connection: HubBrokerConnection) -> None:
         last = ""
         while found := await finish_despite_cancel(self._page(last)):
             last, asked = found[-1][0].id, self._now()
-            answers = await asyncio.gather(*(line.publish(ack_topic(row.id), ack) for row, ack in found))
+            answers = await asyncio.gather(*(connection.publish(ack_topic(row.id), ack) for row, ack in found))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the connection is lost; it starts again after the next connect
             gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]

@@ -115,7 +115,7 @@ class StaleSubscriptions:
                         del self._suspects[home]
         return None
 
-    async def _is_subscribed(self, line: HubBrokerConnection, home: str, since: datetime) -> bool | None:
+    async def _is_subscribed(self, connection: HubBrokerConnection, home: str, since: datetime) -> bool | None:
         """Return whether the home is subscribed, or has connected again or ended; None: the broker does not answer."""
         async with self._store.reading() as tx:
             mine = (homes.c.id == home, homes.c.revoked.is_(None), or_(homes.c.heard.is_(None), homes.c.heard < since))
@@ -123,7 +123,7 @@ class StaleSubscriptions:
             if row is None:
                 return True
             ack = await acknowledgement_of(tx, row)
-        answer = await line.publish(ack_topic(home), ack)
+        answer = await connection.publish(ack_topic(home), ack)
         if isinstance(answer, NotSent) or answer.code is None:
             return None
         return not has_no_subscriber(answer)

@@ -185,9 +185,9 @@ class ManagementApi:
         tls.load_cert_chain(own / "node.pem", own / "node.key")
         login = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_NAME, read_password(self._cluster))}
         url = f"https://{f'[{host}]' if ':' in host else host}:{self._port}/api/{path}"
-        line = aiohttp.TCPConnector(ssl=tls, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=tls, force_close=True)
         async with (
-            aiohttp.ClientSession(connector=line, headers=login, timeout=REQUEST_TIMEOUT) as http,
+            aiohttp.ClientSession(connector=connector, headers=login, timeout=REQUEST_TIMEOUT) as http,
             http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
         ):
             told = await answer.read()

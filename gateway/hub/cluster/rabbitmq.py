@@ -43,10 +43,7 @@ PROBE_NAME = "visit"  # a client without permissions
 PROBE_CERTIFICATE_LIFETIME = timedelta(minutes=5)
 HUB_CERTIFICATE_LIFETIME, HUB_CERTIFICATE_RENEWAL = timedelta(days=30), timedelta(days=15)
 MAX_INFLIGHT_MESSAGES = 100  # of a node to one client
-MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (
-    4_194_304,
-    268_435_456,
-)  # of a slow client; the oldest messages are dropped
+MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (4_194_304, 268_435_456)  # of a slow client; the oldest messages are dropped
 
 PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
 

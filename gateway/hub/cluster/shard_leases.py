@@ -103,8 +103,8 @@ class ShardLeases:
         self._metrics.unheld_shards.set(len(unheard) - (taken is not None))
         if taken is not None:
             log.warning("share_taken_over", share=taken, why="its own process has not been heard of")
-            line = self._connect(ShardAssignment(number=taken, of=self._assignment.of))
-            self._held[taken] = _HeldShard(line, asyncio.create_task(line.run(), name=f"share {taken}"))
+            connection = self._connect(ShardAssignment(number=taken, of=self._assignment.of))
+            self._held[taken] = _HeldShard(connection, asyncio.create_task(connection.run(), name=f"share {taken}"))
 
     async def _ensure_rows(self, now: datetime) -> None:
         """Make a row for each shard; a shard that no process served yet becomes unserved only later."""

@@ -47,10 +47,7 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
         version=2,
         columns={
             "retailers": {"told": "BIGINT NOT NULL DEFAULT 0"},
-            "homes": {
-                "retailer": "VARCHAR(64) REFERENCES retailers (id)",
-                "there": "BOOLEAN NOT NULL DEFAULT FALSE",
-            },
+            "homes": {"retailer": "VARCHAR(64) REFERENCES retailers (id)", "there": "BOOLEAN NOT NULL DEFAULT FALSE"},
             "brand_keys": {"vouched": "VARCHAR(1000)"},
             "browsers": {"farewell": "TEXT"},
             "connections": {

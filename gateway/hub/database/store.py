@@ -45,21 +45,12 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 10_000  # SQLite waits so long for another process, for example a backup
 MIN_FREE_BYTES = 2**20  # with less free disk space for SQLite the hub is not ready
 CLOSE_TIMEOUT_S = 5.0  # for open reads and writes
-CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (
-    5,
-    10,
-    5,
-)  # of PostgreSQL
+CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (5, 10, 5)  # of PostgreSQL
 READINESS_TIMEOUT_S = 2.0  # for a healthy database to answer
 _SCHEMA_LOCK_ID = 0x70657272  # of the lock while tables are made; a number that no other program uses
 _MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
 _SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
-_TRANSIENT_CODE_CLASSES = (
-    "08",
-    "40",
-    "53",
-    "57",
-)  # SQLSTATE: connection, rollback, resources, shutdown
+_TRANSIENT_CODE_CLASSES = ("08", "40", "53", "57")  # SQLSTATE: connection, rollback, resources, shutdown
 
 
 class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter

@@ -124,7 +124,14 @@ async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, no
 
 
 async def _send(  # noqa: PLR0913 - the message, its sender and its home
-    tx: AsyncConnection, row: Row[Any], home: str, pen: ConsentWriter, now: datetime, *, asks: bool, ends: bool = False
+    tx: AsyncConnection,
+    row: Row[Any],
+    home: str,
+    writer: ConsentWriter,
+    now: datetime,
+    *,
+    asks: bool,
+    ends: bool = False,
 ) -> None:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
     name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
@@ -132,14 +139,14 @@ async def _send(  # noqa: PLR0913 - the message, its sender and its home
     counting = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
     gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
     asking = ConsentMessage(
-        hub=pen.url, home=home, brand=row.brand, name=name,
+        hub=writer.url, home=home, brand=row.brand, name=name,
         keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(counting)),
         withdrawn=tuple(key.x for key in await tx.execute(gone)), signed=row.signed if asks else None,
         ends=row.id if ends else None, ended=row.end_signed if ends else None,
         connection=row.id if asks else None, expires=row.expires if asks else None,
         asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks and row.signed is None else None,
     )  # fmt: skip
-    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(asking, pen.sign), now=now)
+    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(asking, writer.sign), now=now)
 
 
 async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:

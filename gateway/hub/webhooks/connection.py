@@ -16,13 +16,7 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.hub.http.ssrf import (
-    Destination,
-    DestinationPolicy,
-    DestinationRefused,
-    is_reachable,
-    parse_destination,
-)
+from gateway.hub.http.ssrf import Destination, DestinationPolicy, DestinationRefused, is_reachable, parse_destination
 from gateway.hub.webhooks.retry import (
     WebhookAttempt,
     WebhookResult,

@@ -13,18 +13,7 @@ MIN_GIVE_UP_AGE = timedelta(hours=24)  # a younger message is not given up
 MAX_RETRY_AFTER = timedelta(hours=1)  # a longer Retry-After is shortened
 SLOW_THRESHOLD_S = 5.0  # a slower endpoint gets the lane of slow ones
 
-_RETRY_DELAYS_S = (
-    5,
-    30,
-    120,
-    600,
-    1800,
-    3600,
-    7200,
-    14_400,
-    21_600,
-    28_800,
-)  # after the first attempt, the second ...
+_RETRY_DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)  # after the first attempt, the second ...
 
 
 class WebhookResult(StrEnum):
