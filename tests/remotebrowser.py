@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import ClientSession
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from gateway.protocol import jws
 from gateway.protocol.browser_envelope import (
     MAX_DOWN_BYTES,
+    SCALAR_BYTES,
     EnvelopeContent,
     EnvelopeKeys,
     Jwk,
@@ -19,7 +23,6 @@ from gateway.protocol.browser_envelope import (
     derive_keys,
     encrypt,
 )
-from gateway.protocol.browser_token import webcrypto_signer
 from gateway.system.base64url import encode_base64url
 from tests.gateway.web.house import ANNA_PASSWORD
 
@@ -27,6 +30,16 @@ from tests.gateway.web.house import ANNA_PASSWORD
 def new_key() -> ec.EllipticCurvePrivateKey:
     """A key that nobody else has."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> jws.Sign:
+    """Return what signs as WebCrypto does."""
+
+    def sign(data: bytes) -> bytes:
+        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(SCALAR_BYTES) + s.to_bytes(SCALAR_BYTES)
+
+    return sign
 
 
 def encoded(data: bytes) -> bytes:

@@ -6,13 +6,10 @@ Each kind has its own header, so nobody can use a token as an order.
 from enum import StrEnum, auto
 from typing import Final
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc.jwk import ECKey
 
 from gateway.protocol import jws
-from gateway.protocol.browser_envelope import SCALAR_BYTES, Jwk
+from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.browser_messages import BrowserTokenClaims, Order
 from gateway.system.base64url import decode_base64url
 
@@ -31,16 +28,6 @@ class TokenRejection(StrEnum):
     WRONG_AUDIENCE = auto()
     NOT_YET_VALID = auto()
     NO_LONGER_VALID = auto()
-
-
-def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> jws.Sign:
-    """Return what signs as WebCrypto does."""
-
-    def sign(data: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(SCALAR_BYTES) + s.to_bytes(SCALAR_BYTES)
-
-    return sign
 
 
 def sign(claims: BrowserTokenClaims | Order, signer: jws.Sign) -> bytes:

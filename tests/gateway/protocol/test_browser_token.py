@@ -25,9 +25,9 @@ from gateway.protocol.browser_token import (
     validity_error,
     verify_order,
     verify_token,
-    webcrypto_signer,
 )
 from gateway.system.base64url import encode_base64url
+from tests.remotebrowser import webcrypto_signer
 
 BROWSER, OTHER, HOME = "brw-" + "ab" * 16, "brw-" + "cd" * 16, "home-1"
 HUB, NOW = "https://hub.example", 1_800_000_000
