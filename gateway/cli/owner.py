@@ -1,4 +1,4 @@
-"""`perron stop` and `perron verify`: what the owner can do without a phone."""
+"""`perron stop` and `perron verify`: stops an entrance, verifies a proof."""
 
 import json
 import secrets
@@ -24,14 +24,14 @@ if TYPE_CHECKING:  # a box's own commands start without it
     from gateway.protocol.delivery_record import RecordLine as AccountLine
 
 MAX_EVIDENCE_BYTES = 4_000_000  # bytes of a retailer's proof
-ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to say that it has stopped
+ANSWER_TIMEOUT_S = 10.0  # for the gateway to report that it has stopped
 
 
 async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
     """Stop an entrance (or lift the stop) and return once the entrance itself says so: its newest state.
 
     Raises:
-        Failure: it could not be said, or the entrance does not confirm it.
+        Failure: the request could not be sent, or the entrance does not confirm it.
     """
     state = entrance_topic(entrance, "state")
     wish = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
@@ -58,10 +58,10 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
 def verify_folder(
     folder: Path, *, key: Path | None, checkpoint: Path | None, succession: Path | None = None
 ) -> tuple[bool, str]:
-    """Check a visit's folder: whether it holds, and what to tell.
+    """Verify a visit's folder; return whether the proof holds, and the text to print.
 
     Raises:
-        Failure: the key, the folder or the checkpoints cannot be read: then nothing is known, neither good nor bad.
+        Failure: the key, the folder or the checkpoints cannot be read, so nothing was verified.
     """
     if folder.is_file():
         return verify_evidence(folder, key=key)
@@ -76,10 +76,10 @@ def verify_folder(
 
 
 def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
-    """Check a retailer's proof (`GET /v1/deliveries/{id}/proof`): whether it holds, and what to tell.
+    """Verify a retailer's proof (`GET /v1/deliveries/{id}/proof`); return whether it holds, and the text to print.
 
     Raises:
-        Failure: the key or the file cannot be read: then nothing is known, neither good nor bad.
+        Failure: the key or the file cannot be read, so nothing was verified.
     """
     from gateway.hub.deliveries.evidence import Evidence, first_problem
 
@@ -128,13 +128,13 @@ def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
 
 
 def _account_line(line: "AccountLine") -> str:
-    """One line of a box's account."""
+    """Return one line of a box's delivery record as text."""
     more = f" …{line.code}" if line.code is not None else "" if line.celsius is None else f" {line.celsius:g} °C"
     return f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.what.replace('_', ' ')}{more}"
 
 
 def read_public_key(key: Path | None) -> PublicKey | None:
-    """Read the box's key, where one was given.
+    """Read the box's public key, if a file is given.
 
     Raises:
         Failure: it cannot be read.
@@ -148,7 +148,7 @@ def read_public_key(key: Path | None) -> PublicKey | None:
 
 
 def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
-    """See that all that a verification needs can be read; return the box's key, where one was given.
+    """Check that all inputs of a verification can be read; return the box's key, if one is given.
 
     Raises:
         Failure: the key, the folder or the checkpoints cannot be read.

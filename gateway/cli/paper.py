@@ -1,4 +1,4 @@
-"""`perron door-notice` and `perron report`: what is printed."""
+"""`perron door-notice` and `perron report`: writes the PDF documents."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +35,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
     contact: str | None,
     pages: str | None,
 ) -> str:
-    """Write the notice for the door; return what to tell.
+    """Write the notice for the door; return the text to print.
 
     Raises:
         Failure: an option does not fit the notice, or the file cannot be written.
@@ -54,7 +54,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
 
 
 def _with_stored_retention(home: Home) -> Home:
-    """The house with the days for which its owner chose on a page to keep films; a box that never ran has none."""
+    """Return the house with the retention days from the box's store, which the owner sets on a page."""
     with suppress(StoreFailed):
         days = readonly.retention_days(home.storage.folder / "perron.sqlite3")
         if days is not None:
@@ -72,7 +72,7 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     key: Path | None,
     checkpoint: Path | None,
 ) -> tuple[bool, str]:
-    """Write a visit's report; return whether the proof holds, and what to tell. One that does not is written too.
+    """Write a visit's report, also of a proof that does not hold; return whether it holds, and the text to print.
 
     Names, time zone and language are those of `house` only where the visit is its box's. `named`: somebody named that
     house file; one that merely lies in its usual place must show by its box's key that the visit is its own.

@@ -23,25 +23,25 @@ from gateway.config.home import Home
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
-HEARTBEAT_INTERVAL_S = 30.0  # seconds, of a door that cannot be asked
+HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
 def control_socket(home: Home) -> Path:
-    """Name the socket by which the simulated house of this box is moved."""
+    """Return the socket that controls this box's simulated house."""
     return home.storage.folder / "house.sock"
 
 
 def physical_log(home: Home) -> Path:
-    """Name the file in which the simulated house writes what physically happens."""
+    """Return the file of the simulated house's physical log."""
     return home.storage.folder / "house.jsonl"
 
 
 def plan_house(home: Home) -> dict[str, object]:
     """Plan a house (`devices.simulators.house.SimulatedHouse`) with every device of `home`, under its own account.
 
-    It leaves out the devices that another program plays: a guard, Home Assistant, Frigate, a real camera.
+    Devices of another program are left out: of a guard, Home Assistant, Frigate, a real camera.
     """
     outside = {entrance.cameras.outside for entrance in home.entrances.values()}
     played = {id_: one for id_, one in home.devices.items() if not one.definition.is_external}
@@ -88,9 +88,9 @@ def write_plan(home: Home) -> Path:
 
 
 class Simulation:
-    """A simulated house as a command: `tell` hears what it is and what happens in it.
+    """Runs a simulated house; `output` prints what it is and what happens in it.
 
-    `bring_broker`: where nobody listens at the house's broker, one is brought too; it ends with the house.
+    `bring_broker`: start a broker too if none listens; it ends with the house.
     """
 
     def __init__(  # noqa: PLR0913 - one argument an option of the command
@@ -128,10 +128,10 @@ class Simulation:
         )  # fmt: skip
 
     async def run(self) -> None:
-        """Run until SIGINT, SIGTERM or SIGHUP: then house and broker end, and nothing is left behind.
+        """Run until SIGINT, SIGTERM or SIGHUP; house and broker then end.
 
         Raises:
-            Failure: a port or a password cannot be had, or the house ended by itself.
+            Failure: a port or a password is missing, or the house ended unexpectedly.
         """
         running = asyncio.create_task(self._run())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -174,7 +174,11 @@ class Simulation:
 
 
 async def _check_runnable(planned: SimulatedHouse) -> None:
-    """Name what the house would end on."""
+    """Check what would end the house at its start: missing passwords, a taken port.
+
+    Raises:
+        Failure: one of these.
+    """
     for id_, device in planned.devices.items():
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
@@ -209,7 +213,7 @@ def read_house_file(file: Path) -> SimulatedHouse:
     """Read a house file.
 
     Raises:
-        Failure: it is not there, or no house; the text says where.
+        Failure: it is missing or invalid; the text says where.
     """
     if not file.is_file():
         raise Failure(f"{file}: there is no such house file.", "Leave --house out: a fitting house is made then.")

@@ -16,14 +16,14 @@ from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, m
 from gateway.installation.texts import capability_text
 from gateway.system.clock import read_clock
 
-LOCK_TIMEOUT_S = 60.0  # seconds for a lock-up to end, however slow the lock
+LOCK_TIMEOUT_S = 60.0  # for a lock request to end, however slow the lock
 
 
 async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
-    """Ask a device and keep what was measured; whether it always answered.
+    """Query a device `times` times and store the measurement; return whether it always answered.
 
     Raises:
-        Failure: there is no such device, it cannot be asked, or the broker cannot be spoken to.
+        Failure: there is no such device, it cannot be queried, or the broker is not reachable.
     """
     if device not in home.devices:
         if not home.devices:
@@ -45,7 +45,7 @@ async def run_device_test(home: Home, device: str, *, times: int, output: Callab
 
 
 def measurement_lines(home: Home, device: str, found: Measurement) -> tuple[str, ...]:
-    """Tell what was measured, then what the device can promise by it, in the house's language."""
+    """Return the measurement, then what the device can promise by it, in the house's language."""
     spread = ""
     if found.seconds:
         fastest, middle, slowest = min(found.seconds), median(found.seconds), max(found.seconds)
@@ -55,10 +55,10 @@ def measurement_lines(home: Home, device: str, found: Measurement) -> tuple[str,
 
 
 async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:
-    """Have the gateway throw this lock's bolt, with its whole chain of questions; whether it is proven locked.
+    """Let the gateway lock this lock, with all its queries; return whether it is proven locked.
 
     Raises:
-        Failure: it is no entrance's lock, or the gateway does not say what came of it.
+        Failure: it is the lock of no entrance, or the gateway does not report a result.
     """
     entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
     if entrance is None:
@@ -84,6 +84,6 @@ async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) ->
 
 
 def _lock_result(body: dict[str, object]) -> str | None:
-    """What came of the lock-up; None while it runs, or where there is none."""
+    """Return the result of the lock request; None while it runs or if there is none."""
     lockup = body.get("lockup")
     return lockup if isinstance(lockup, str) and lockup != "running" else None

@@ -19,18 +19,18 @@ from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.system.clock import machine_time
 
-TIMEOUT_MARGIN_S = 20.0  # seconds, beyond what is due, for a machine that has much else to do
+TIMEOUT_MARGIN_S = 20.0  # beyond the expected time, for a busy machine
 MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
 
 DEFAULT_PARCEL_CODES = ("8L20524752032",)  # a Colissimo number with its right check digit
 
 OnAction = Callable[[str, str], None]
-"""Told who does what, as it happens."""
+"""Called with who does what, before it is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromisedDelivery:
-    """A delivery that was promised, and the box's answer to it."""
+    """An announced delivery, and the box's answer to it."""
 
     brand: str
     id: str
@@ -42,17 +42,17 @@ class PromisedDelivery:
 
     @property
     def accepted(self) -> bool:
-        """Whether the box takes it."""
+        """Whether the box has accepted it."""
         return self.answer.get("accepted") is True
 
     @property
     def key(self) -> str:
-        """Its name in the house."""
+        """Its key in the box's store."""
         return f"{self.brand}.{self.id}"
 
 
 class DemoRetailer:
-    """Promises deliveries, signed with a brand's key, on the broker's account for retailers."""
+    """Announces deliveries, signed with a brand's key, with the broker's account for retailers."""
 
     def __init__(
         self, home: Home, entrance: str, signers: Sequence[RetailerKey], observer: GatewayObserver, on_action: OnAction
@@ -99,7 +99,7 @@ class DemoRetailer:
         )  # fmt: skip
 
     async def cancel(self, id_: str, *, version: int = 2, brand: int = 0) -> Body:
-        """Withdraw a promise and wait for the box's answer.
+        """Cancel a delivery and wait for the box's answer.
 
         Raises:
             WaitTimeout: the box did not answer.
@@ -125,14 +125,14 @@ class DemoRetailer:
 
 
 class DemoOwner:
-    """Says what the owner says, on the owner's own account."""
+    """Sends the owner's requests, with the owner's own account."""
 
     def __init__(self, home: Home, entrance: str, on_action: OnAction) -> None:
         self._broker, self._topic = home.broker.account("owner"), entrance_topic(entrance, "set")
         self._on_action = on_action
 
     async def send_request(self, action: str, **facts: str) -> None:
-        """Publish one wish (`gateway.protocol.owner_requests`)."""
+        """Publish one request (`gateway.protocol.owner_requests`)."""
         self._on_action("owner", action.replace("_", " "))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": action, **facts}
         async with open_session(self._broker, []) as guest:
@@ -140,10 +140,10 @@ class DemoOwner:
 
 
 class DemoPerson:
-    """Somebody at the door: the courier, somebody of the household, a thief."""
+    """A person at the door: the courier, a resident, a thief."""
 
     def __init__(self, name: str, house: ask.HouseControl, on_action: OnAction, action_s: float) -> None:
-        """`pace` is how many seconds each thing takes; to scan takes none, so that two codes are one label."""
+        """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label."""
         self._name, self._house, self._on_action, self._action_s = name, house, on_action, action_s
 
     async def _do(self, description: str, request: ask.Request) -> None:

@@ -40,7 +40,7 @@ SHORTER_FOLDER_HINT = "Name a shorter --folder, for example /tmp/perron."
 
 @dataclass(slots=True, kw_only=True)
 class DemoOptions:
-    """How scenarios are played and shown. `interval` is there while the house only stays up for whoever tries it."""
+    """How scenarios are played and shown. `end_of_run` is set while a finished run stays up until Ctrl-C."""
 
     fast: bool = False
     as_json: bool = False
@@ -110,19 +110,19 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
 async def play_scenarios(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
     """Play scenarios one after the other and return the exit code: 0 if all were as expected.
 
-    SIGINT, SIGTERM and SIGHUP end a run in good order: nothing that was started is left behind.
+    SIGINT, SIGTERM and SIGHUP end a run and all its processes.
 
     Raises:
-        Failure: it cannot be played here; the text says why.
+        Failure: the demo cannot run here; the text says why.
     """
     return await run_until_stopped(_play_all(scenarios, options), options)
 
 
 async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions) -> int:
-    """Work until it is done or the process is told to end; return the exit code.
+    """Run `work` until it is done or a signal ends it; return the exit code.
 
     Raises:
-        Failure: it cannot be played here; the text says why.
+        Failure: the demo cannot run here; the text says why.
     """
     playing = asyncio.ensure_future(work)
 
@@ -151,7 +151,7 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions
 
 
 async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
-    """Serve the page until told to end, and play there what is asked for; the terminal tells the timeline too."""
+    """Serve the page until cancelled, and play the requested scenarios; the terminal prints them too."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     base = (options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")).resolve()
 
@@ -193,10 +193,10 @@ async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
 
 
 def new_folder(folder: Path) -> Path:
-    """Make a folder that nobody has: two demos may begin within one second.
+    """Create a new folder, with a number if the name is taken: two demos may begin within one second.
 
     Raises:
-        Failure: it cannot be made.
+        Failure: it cannot be created.
     """
     for number in count(2):
         try:
@@ -211,7 +211,7 @@ def new_folder(folder: Path) -> Path:
 
 
 async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
-    """Play and print one JSON object; what is not as expected goes to the other stream."""
+    """Play and print one JSON object; complaints go to stderr."""
     judged = await run_scenario(scenario, folder, fast=options.fast, language=options.language, observer=DemoObserver())
     typer.echo(judged.result.model_dump_json())
     for complaint in judged.complaints:
@@ -220,7 +220,7 @@ async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) 
 
 
 async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
-    """Play before everybody's eyes."""
+    """Play and print short lines; with `stays_up`, keep everything running until Ctrl-C."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
     async def afterwards(_stage: Stage, judged: Judgement) -> None:
@@ -237,7 +237,7 @@ async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> 
 
 
 def _print_hints(console: Console, folder: Path, judged: Judgement, *, stays_up: bool) -> None:
-    """Name the commands that look closer, and those that only work while everything is up."""
+    """Print commands that examine the run, and those that need it running."""
     here = shlex.quote(relative_path(folder))
     commands = []
     if judged.result.proof.folder is not None:

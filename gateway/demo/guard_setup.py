@@ -15,7 +15,7 @@ GUARD_FOLDER = "guard"
 
 
 def with_guard(plan: DemoPlan) -> DemoPlan:
-    """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md does it in a house."""
+    """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md describes."""
     folder = plan.home.storage.folder.parent
     lock, door = plan.section.lock, plan.section.door
     locks, contact = plan.home.devices[lock], plan.home.devices[door]
@@ -34,7 +34,7 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
         radio=RadioSection(
             broker=BrokerSection(
                 port=port, password_file=passwords / "gateway.password"
-            ),  # who commands there is the guard
+            ),  # the guard publishes the commands there
             lock=RadioLock(vendor=locks.vendor, id=lock, address=locks.address),
             door=RadioDoor(vendor=contact.vendor, id=door, address=contact.address),
         ),
@@ -54,7 +54,7 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
 
 
 def _with_radio_broker(device: object, radio: SimulatedBroker) -> object:
-    """Behind the guard stands a basic lock: what it refuses, the guard has refused."""
+    """Connect a device to the radio's broker; its lock is basic, so that only the guard refuses commands."""
     match device:
         case LockPlan():
             return device.model_copy(update={"broker": radio, "guarded": False})

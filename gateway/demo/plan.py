@@ -1,7 +1,6 @@
 """Makes a run's `home.yaml`, `house.yaml` and keys from the files under `config/`.
 
-`--fast` shortens waiting times and lets the cameras take fewer pictures, and nothing else: no rule is another than in
-a real house.
+`--fast` shortens waiting times and lowers the cameras' frame rate; all rules are those of a real house.
 """
 
 import json
@@ -40,7 +39,7 @@ FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
 ENGLISH_NAMES = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
 
 
-class TemplateMissing(Exception):  # noqa: N818 - it says what is the matter
+class TemplateMissing(Exception):  # noqa: N818 - it names the condition
     """The files under `config/` are not there: the demo plays from a clone of the repository."""
 
 
@@ -55,7 +54,7 @@ class RetailerKey:
 
 @dataclass(frozen=True, slots=True)
 class GuardSetup:
-    """What stands behind the guard: `home` has the accounts of the second broker, `file` is the guard's own."""
+    """The guard of a run: `home` has the accounts of the second broker, `file` is the guard's configuration."""
 
     home: Home
     file: GuardFile
@@ -69,22 +68,22 @@ class GuardSetup:
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """One run: what the gateway knows, what the house is, who signs."""
+    """The configuration of one run: the gateway's home, the simulated house, the retailers' keys."""
 
     home: Home
     house: SimulatedHouse
     signers: Mapping[str, RetailerKey]
-    action_s: float  # seconds that people take for each thing they do
-    guard_setup: GuardSetup | None = None  # what stands behind a guard
+    action_s: float  # seconds that a person takes for each action
+    guard_setup: GuardSetup | None = None  # None: no guard
 
     @property
     def entrance(self) -> str:
-        """The entrance that is played."""
+        """The id of the entrance that is played."""
         return next(iter(self.home.entrances))
 
     @property
     def section(self) -> EntranceSection:
-        """The same, as configured."""
+        """Its configuration."""
         return self.home.entrances[self.entrance]
 
     @property
@@ -114,7 +113,7 @@ class DemoPlan:
 def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> DemoPlan:
     """Make a run's plan out of the files under `config/`: ports of its own, keys of its own.
 
-    `language` is what the owner is told in; None: as home.yaml says.
+    `language` is that of the owner's messages; None: as in home.yaml.
 
     Raises:
         TemplateMissing: they are not there.
@@ -170,7 +169,7 @@ def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
 
 
 def _with_names(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
-    """Name entrance and places as their owner would in this language."""
+    """Give entrance and places English names if the language is English."""
     if language != "en":
         return section
     places = {
@@ -193,7 +192,7 @@ def with_open_limit(section: EntranceSection, seconds: float) -> EntranceSection
 
 
 def _brand(brand: BrandSection, home: Home, signer: RetailerKey) -> BrandSection:
-    """Every brand of the demo may deliver at any hour, so that it plays at any hour; its key is the run's own."""
+    """Let a brand deliver at any hour, so that the demo plays at any hour; its key is the run's own."""
     permission = brand.permission.model_copy(
         update={
             "state": "granted",

@@ -17,7 +17,7 @@ POLL_INTERVAL_S = 0.02
 
 
 class ProcessDied(Exception):  # noqa: N818 - it says what happened
-    """A process of the run ended by itself; the text names its log."""
+    """A process of the run ended unexpectedly; the text names its log."""
 
 
 class ChildProcess(Protocol):
@@ -47,9 +47,9 @@ class ChildProcess(Protocol):
 
 
 class LoggedProcess:
-    """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
+    """A child process with a log file, in a session of its own, so that Ctrl-C reaches only the demo.
 
-    Killed as we may be, it does not stay behind: it gets the signal `leash`.
+    The kernel sends it `death_signal` when the demo dies, however that happens.
     """
 
     death_signal: ClassVar = signal.SIGHUP
@@ -60,7 +60,7 @@ class LoggedProcess:
 
     @classmethod
     async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
-        """Run `python -m module arguments`, its words appended to `log`."""
+        """Run `python -m module arguments`; its output is appended to `log`."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
                 *with_parent_death_signal([sys.executable, "-m", module, *arguments], cls.death_signal),
@@ -83,7 +83,7 @@ class LoggedProcess:
         return await self._process.wait()
 
     async def end(self) -> None:
-        """Ask it to end, then make it."""
+        """Send SIGTERM, and SIGKILL if it does not end in time."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -112,7 +112,7 @@ class LoggedProcess:
 
 
 class SupervisedProcess:
-    """A process that is started again when it dies, as systemd would. `deaths` are the statuses with which it died."""
+    """A process that is restarted when it dies, as systemd does. `deaths` are its exit statuses."""
 
     def __init__(self, start: Callable[[], Awaitable[LoggedProcess]]) -> None:
         self._start = start
@@ -133,12 +133,12 @@ class SupervisedProcess:
             self._child = await self._start()
 
     def kill(self) -> None:
-        """End it at once, as a power cut would; it is started again."""
+        """Kill it; it is restarted."""
         if self._child is not None and not self._child.has_ended:
             os.kill(self._child.pid, signal.SIGKILL)
 
     async def end(self, *, at_once: bool = False) -> None:
-        """End it for good; `at_once`: as a power cut would."""
+        """End it for good; `at_once` kills it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -149,12 +149,12 @@ class SupervisedProcess:
 
 
 async def stop_detached(pid_file: Path) -> None:
-    """End a process that outlives its parent on purpose, by the pid that it wrote down."""
+    """End a process that outlives its parent on purpose, by its pid file."""
     try:
         pid = read_pid(pid_file)
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
-        return  # it was never started, or has ended by itself
+        return  # it was never started, or has ended
     for _ in range(int(STOP_TIMEOUT_S / POLL_INTERVAL_S)):
         await asyncio.sleep(POLL_INTERVAL_S)
         if not is_running(pid):
@@ -164,16 +164,16 @@ async def stop_detached(pid_file: Path) -> None:
 
 
 def read_pid(pid_file: Path) -> int:
-    """Read the pid that a process wrote down.
+    """Read a pid file.
 
     Raises:
-        OSError, ValueError: there is none.
+        OSError, ValueError: there is no pid in it.
     """
     return int(pid_file.read_text(encoding="ascii"))
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id runs (one that waits to be buried does not)."""
+    """Return whether a process with this id runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -182,6 +182,6 @@ def is_running(pid: int) -> bool:
 
 
 def log_tail(log: Path, lines: int = 15) -> str:
-    """The end of a process's log."""
+    """Return the last lines of a process's log."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:])

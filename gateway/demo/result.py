@@ -24,7 +24,7 @@ LogLine = Mapping[str, object]
 
 
 class DoorMovement(StrEnum):
-    """What bolt and leaf can do, and who did it where that matters."""
+    """Movements of bolt and leaf, with their cause where it matters."""
 
     UNLOCKED = "unlocked"
     LOCKED = "locked"
@@ -39,7 +39,7 @@ class DoorMovement(StrEnum):
 
 
 class ResultModel(BaseModel):
-    """A part of the object: nothing unknown in it."""
+    """A part of the result; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,14 +52,14 @@ class PhaseAt(ResultModel):
 
 
 class RefusalAt(ResultModel):
-    """A no at the door."""
+    """A refusal at the door."""
 
     code: Refusal
     at: Instant
 
 
 class AlarmAt(ResultModel):
-    """An alarm; one that is raised again stands here again."""
+    """An alarm; a repeated alarm is listed again."""
 
     code: AlarmCode
     at: Instant
@@ -89,7 +89,7 @@ class DemoClip(ResultModel):
 
 
 class DemoNotification(ResultModel):
-    """What somebody was told."""
+    """A message and its receiver."""
 
     to: str
     text: str
@@ -97,14 +97,14 @@ class DemoNotification(ResultModel):
 
 
 class DemoProof(ResultModel):
-    """The proof's folder (None: nobody came in, so nothing was filmed for good) and whether all of it verifies."""
+    """The proof's folder (None: no visit was kept) and whether the whole proof verifies."""
 
     folder: str | None
     verified: bool
 
 
 class ScenarioResult(ResultModel):
-    """The whole object, as `perron demo --json` prints it."""
+    """The result of a run, as `perron demo --json` prints it."""
 
     scenario: str
     outcome: Outcome | None
@@ -122,12 +122,12 @@ class ScenarioResult(ResultModel):
 
 
 def instant_of(line: LogLine) -> datetime:
-    """When a line of the physical log was written."""
+    """Return when a line of the physical log was written."""
     return _INSTANT.validate_python(line["at"])
 
 
 def door_movements(log: Iterable[LogLine]) -> tuple[DoorMovement, ...]:
-    """Everything that bolt and leaf did, in order."""
+    """Return all movements of bolt and leaf, in order."""
     found = [_movement_of(line) for line in log if line["what"] in {"bolt", "door"}]
     return tuple(found)
 
@@ -150,7 +150,7 @@ def _movement_of(line: LogLine) -> DoorMovement:
 
 
 def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
-    """Every opening, read from the physical log. A withdrawal under which nobody opened the door is none."""
+    """Return each opening in the physical log. A withdrawn bolt without an opened door is not an opening."""
     found: list[PhysicalOpening] = []
     unlocked: datetime | None = None
     opened: datetime | None = None

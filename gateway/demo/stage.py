@@ -94,9 +94,9 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def rig(self) -> AsyncIterator[RigClient]:
-        """Take hold of what only a demo may turn: the box's wall clock, its disk, its death."""
-        async with RigClient(self._rig_socket) as handles:
-            yield handles
+        """Connect to the rigged gateway, to control its wall clock, its disk and its crashes."""
+        async with RigClient(self._rig_socket) as rig:
+            yield rig
 
     def kill_video(self) -> None:
         """Kill the video process; the gateway starts another one."""

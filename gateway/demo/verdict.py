@@ -44,7 +44,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProofs:
-    """The sealed folders, all their manifests in order, and what does not verify."""
+    """The sealed folders, their manifests in order of time, and each error of verification."""
 
     folders: tuple[Path, ...]
     manifests: tuple[Manifest, ...]
@@ -52,7 +52,7 @@ class VerifiedProofs:
 
 
 def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
-    """Judge a run that has ended; `failure` is why the play itself could not go on."""
+    """Judge a run that has ended; `failure` is why the scenario ended early, or None."""
     stage.log.read_new_lines()
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
@@ -119,7 +119,7 @@ def _read_outcome(events: Sequence[Body], *, is_refused: bool) -> Outcome | None
 
 
 def _read_door_result(events: Sequence[Body], *, has_answered: bool) -> DoorResult | None:
-    """Name how the house was left: a door that was handed to its owner stays so, also when they have locked it."""
+    """Return the door's result; "handed to owner" stays, also after the owner has locked the door."""
     found = [DoorResult(body["house"]) for body in events]
     if DoorResult.HANDED_TO_OWNER in found:
         return DoorResult.HANDED_TO_OWNER
@@ -152,7 +152,7 @@ def _clips(manifests: Iterable[Manifest]) -> Iterator[DemoClip]:
 
 
 def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, result: ScenarioResult) -> Iterator[str]:
-    """Say everything that is other than expected, or nothing."""
+    """Yield each difference from the expectation."""
     watch = stage.watch
     told = [
         body["about"] for body in watch.messages(urgent=False, since_start=False)
@@ -193,7 +193,7 @@ def _text_of(value: object) -> str:
 def _unfilmed_openings(
     section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], openings: Iterable[PhysicalOpening]
 ) -> Iterator[str]:
-    """Every opening that we made is filmed by every camera, from before the bolt moved until it was thrown again."""
+    """Yield each camera that did not film a whole opening, from before the bolt moved until it was thrown again."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     for opening in openings:
         if opening.unlocked_at is None or not expected.sealed_visits:
