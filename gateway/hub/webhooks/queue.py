@@ -19,7 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.webhooks.message import WebhookRequest
-from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult, is_given_up, retry_delay
+from gateway.hub.webhooks.retry import (
+    MAX_RETRY_DELAY,
+    SLOW_THRESHOLD_S,
+    WebhookAttempt,
+    WebhookResult,
+    is_given_up,
+    retry_delay,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +35,7 @@ DISABLE_AFTER = timedelta(days=5)  # without an accepted message
 FAILING_PAUSE = timedelta(seconds=5)  # between turns of a failing endpoint
 RECOVERY_THRESHOLD = timedelta(minutes=1)  # after a longer failure the first success makes all waiting messages due
 LOG_RETENTION = timedelta(days=30)  # of messages that were delivered or given up
-MAX_DUE_AHEAD = timedelta(hours=12)  # the longest delay of any attempt
+MAX_DUE_AHEAD = 1.25 * MAX_RETRY_DELAY  # a later due time comes from a clock that was set back
 MAX_ENDPOINTS_PER_RETAILER = 8  # in one lane
 _MAX_CANDIDATES = 200  # enough to include endpoints of retailers below their maximum
 _SWEEP_BATCH_ROWS = 1000
@@ -39,10 +46,10 @@ class QueueLane(StrEnum):
 
     GOOD = auto()
     POOR = auto()
-    """It failed or was slow the last time."""
+    """Its last attempt failed or was slow."""
 
     SANDBOX = auto()
-    """Everybody has sandboxes for the asking, many over time: whoever has a real key never waits for one."""
+    """An endpoint of a sandbox. Anybody can have many sandboxes, so endpoints of real homes never wait for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

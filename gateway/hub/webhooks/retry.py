@@ -13,7 +13,9 @@ MIN_GIVE_UP_AGE = timedelta(hours=24)  # a younger message is not given up
 MAX_RETRY_AFTER = timedelta(hours=1)  # a longer Retry-After is shortened
 SLOW_THRESHOLD_S = 5.0  # a slower endpoint gets the lane of slow ones
 
-_RETRY_DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)  # after the first attempt, the second ...
+# After the first attempt, the second ...; docs/retailer/webhooks.md lists them.
+_RETRY_DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)
+MAX_RETRY_DELAY = lengthened(timedelta(seconds=max(_RETRY_DELAYS_S)), 1.0)
 
 
 class WebhookResult(StrEnum):
@@ -23,31 +25,31 @@ class WebhookResult(StrEnum):
     """An answer of 2xx."""
 
     GONE = auto()
-    """410: the receiver wants nothing more, ever."""
+    """410: the receiver wants no further message."""
 
     REDIRECTED = auto()
-    """3xx: not followed; an endpoint that has moved is changed by its owner."""
+    """3xx: the hub follows no redirect; the retailer changes the address of an endpoint."""
 
     REFUSED = auto()
     """Any other status."""
 
     NOT_ALLOWED = auto()
-    """Its name leads where the hub does not send."""
+    """The host name resolves to an address to which the hub must not send."""
 
     NOT_FOUND = auto()
-    """Its name leads nowhere."""
+    """The host name does not resolve."""
 
     TLS = auto()
-    """Its certificate does not count."""
+    """The hub does not accept the certificate."""
 
     UNREACHABLE = auto()
-    """No connection, or it broke off."""
+    """There was no connection, or it broke."""
 
     TIMEOUT = auto()
     """No answer in time."""
 
     NO_HTTP = auto()
-    """What came is no answer of HTTP, or one without measure."""
+    """The response is not HTTP, or it is too large."""
 
     NO_CHALLENGE = auto()
     """An answer of 2xx without the challenge that was sent to it."""
