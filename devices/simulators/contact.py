@@ -45,7 +45,7 @@ class Contact(SimulatedDevice):
         """Answer with the state, if the contact answers queries."""
         if not self._plan.answers or "silent" in self.faults:
             return
-        encode = self._vendor.DEFINITION.answer
+        encode = self._vendor.DEFINITION.encode_answer
         if encode is not None and correlation is not None:
             echo = correlation.decode(errors="replace")
             self.link.publish(encode(self._report(), echo, self._device_ref), correlation=correlation)

@@ -3,10 +3,10 @@
 A vendor module consists of its `DEFINITION` (`definition.py`: the facts that other packages query) and of pure
 functions for one manufacturer's messages:
 
-    decode_report(suffix, payload)   -> tuple[Report, ...]                    for the gateway
-    encode_command(command, address) -> Publication                           for the gateway
-    encode_report(report, address)   -> tuple[Publication, ...]               for the simulated device
-    decode_command(suffix, payload)  -> Command | UnreadablePayload           for the simulated device
+    decode_report(suffix, payload, device_ref)  -> tuple[Report, ...]                for the gateway
+    encode_command(command, device_ref)         -> Publication                       for the gateway
+    encode_report(report, device_ref)           -> tuple[Publication, ...]           for the simulated device
+    decode_command(suffix, payload, device_ref) -> Command | UnreadablePayload       for the simulated device
 
 `TopicSuffix` is the last level of a topic (`perron/<device>/<suffix>`). Correlation data, a device's boot id and its
 sequence number travel as MQTT 5 properties (user properties `boot` and `seq`), so a vendor's payload stays as the

@@ -46,9 +46,9 @@ class Definition:
 
     If not, the first state that a device sends after a query counts as its answer.
     """
-    answer: Callable[[Report, str, DeviceRef], Publication] | None = None
+    encode_answer: Callable[[Report, str, DeviceRef], Publication] | None = None
     """Encodes an answer whose payload contains the query's echo; None if MQTT carries the correlation data."""
-    answers: Callable[[DeviceRef], bool] = lambda _: True
+    answers_queries: Callable[[DeviceRef], bool] = lambda _: True
     """Whether this device answers queries."""
     why_no_live_answer: str | None = None
     """Set if an answer may come from a cache: why a door sensor must not claim to answer."""
@@ -71,11 +71,11 @@ class Definition:
     topics: Callable[[DeviceRef], Mapping[TopicSuffix, str]] = lambda _: NO_TOPICS
     """Returns the topics of a product with MQTT topics of its own; empty if it uses Perron's."""
     account: str | None = None
-    """The broker account of the program that publishes for all devices of this vendor; None: named by its topics."""
+    """The broker account of the program that publishes for all devices of this vendor; None: the base topic's name."""
     base_topic: Callable[[DeviceRef], str | None] | None = None
     """Returns the base topic of the program that carries this device; None: what all topics of the vendor share."""
     shared_topics: frozenset[TopicSuffix] = frozenset()
-    """Topics that a gateway has for all its devices: the payload names the device."""
+    """Topics that the maker's bridge shares among its devices: the payload names the device."""
     battery: tuple[TopicSuffix, ...] = ()
     """The topic suffixes on which a device may report its battery."""
 

@@ -104,7 +104,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
 
 
 def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
-    """Encode a report that the firmware sends unasked; for its answer to a query see `answer`.
+    """Encode a report that the firmware sends unasked; for its answer to a query see `encode_answer`.
 
     Raises:
         ValueError: a contact reports only open or closed, and its availability.
@@ -165,6 +165,6 @@ DEFINITION = Definition(
     kinds=frozenset({"cover", "door"}),
     simulated=frozenset({"cover", "door"}),
     correlates=True,
-    answer=answer,
+    encode_answer=answer,
     battery=(TopicSuffix.BATTERY,),
 )

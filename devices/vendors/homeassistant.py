@@ -273,8 +273,8 @@ DEFINITION = Definition(
     kinds=frozenset({"door", "fridge", "presence", "alarm"}),
     is_external=True,
     correlates=True,
-    answer=answer,
-    answers=answers_queries,
+    encode_answer=answer,
+    answers_queries=answers_queries,
     why_no_live_answer=(
         "an answer of Home Assistant repeats its last report of the contact, so it proves nothing: write answers: false"
     ),

@@ -17,7 +17,7 @@ Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
   update), and then looks like its answer. So a failed query is void.
 * A set is never confirmed. The bolt's report is the only sign; a failure is in the log alone, and Zigbee2MQTT leaves
   out an equal entry after it.
-* Every publication contains the whole cache. An `action` reports a move of now, beside a `state` of before it
+* Every publication contains the whole cache. An `action` is new, but the `state` beside it may be older
   (Kwikset): so nothing else about the bolt counts in a payload with an action, and it answers no query.
 * `state` is LOCK or UNLOCK and nothing between; `lock_state` has "not fully locked". If they differ, the worse counts.
 * PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. None of it is read or quoted.
@@ -25,7 +25,8 @@ Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
 
 Keys of `home.yaml`: base; and the properties with another name in the payload: state, lock_state, contact,
 temperature, battery, mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be queried;
-`max_duration`). And closed: the value, ON or OFF, with which a contact reports closed, if that is not true (PushOk).
+`max_duration`). And closed: the value, ON or OFF, with which a contact reports closed, if it does not send `true`
+(PushOk).
 """
 
 import re
@@ -179,7 +180,7 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
             assert_never(suffix)
 
 
-def _is(device_ref: DeviceRef, kind: str) -> bool:
+def _may_be(device_ref: DeviceRef, kind: str) -> bool:
     """Return whether the device is enrolled as that kind; without a kind everything is read."""
     return device_ref.kind in ("", kind)
 
@@ -189,11 +190,11 @@ def _value(body: Mapping[str, object], device_ref: DeviceRef, word: str) -> obje
 
 
 def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
-    if _is(device_ref, "lock"):
+    if _may_be(device_ref, "lock"):
         yield from _bolt(body, device_ref)
-    if _is(device_ref, "door"):
+    if _may_be(device_ref, "door"):
         yield from _door(body, device_ref)
-    if _is(device_ref, "fridge") and device_ref.keys.get("temperature", "temperature") in body:
+    if _may_be(device_ref, "fridge") and device_ref.keys.get("temperature", "temperature") in body:
         yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, device_ref, "temperature"), "C"))
     if device_ref.kind == "signal" and device_ref.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")

@@ -70,7 +70,7 @@ def parse_action(action: str, who: str | None) -> "Request":
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
     kinds = _action_fields()
     if name not in kinds:
-        raise Failure(f"{name.replace('_', ' ')!r} is nothing that hands do.", "`perron hands` lists them all.")
+        raise Failure(f"{name.replace('_', ' ')!r} is no action.", "`perron hands` lists them all.")
     fields: dict[str, object] = {"do": name}
     if who is not None and "who" in kinds[name]:
         fields["who"] = who
@@ -88,7 +88,7 @@ def parse_action(action: str, who: str | None) -> "Request":
 
 
 def _parse_value(value: str) -> object:
-    """A fault is on, off, or has a number or a word."""
+    """Parse a value: JSON, or else text."""
     try:
         return json.loads(value)
     except ValueError:
@@ -108,7 +108,7 @@ def _action_fields() -> Mapping[str, Sequence[str]]:
 
 
 def list_actions() -> Iterator[str]:
-    """One line an action: its name, what it takes, what it is."""
+    """Yield one line for each action: its name, its parameters, its meaning."""
     from typing import get_args
 
     from devices.simulators.control import Request
@@ -141,7 +141,7 @@ async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) ->
                 with failure_on(
                     Impossible,
                     f"{action}: the simulated house says no: {{why}}.",
-                    "What stood before it is done.",
+                    "The actions before it were carried out.",
                     ExitCode.NEGATIVE,
                 ):
                     answer = await house.ask(request)

@@ -25,7 +25,7 @@ from gateway.system.i18n import SOURCE
 
 CHECK_INTERVAL_S = 0.5  # between two checks of the entrances
 STABLE_CHECKS = 4  # checks without a change before a change is logged
-ISOLATE_CHARACTERS = "\u2068\u2069"  # `text.isolated` puts them around a right-to-left name
+ISOLATE_CHARACTERS = "\u2068\u2069"  # `text.isolate_direction` puts them around a right-to-left name
 STARTUP_CHECKS = 12  # checks at the start, in which lock, door and broker can answer first
 
 log = structlog.get_logger(__name__)

@@ -278,7 +278,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
     from gateway.hub.sdk.event_text import format_event
 
-    begun = after or _read_place(place)
+    begun = after or _read_resume_file(place)
 
     async def work(asked: "RetailerClient") -> None:
         left = count
@@ -398,7 +398,7 @@ def _write_secret(file: Path, text: str) -> None:
             out.write(text + "\n")
 
 
-def _read_place(file: Path | None) -> str | None:
+def _read_resume_file(file: Path | None) -> str | None:
     if file is None or not file.exists():
         return None
     return _read_secret(file, "", "--place", "") or None

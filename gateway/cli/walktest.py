@@ -34,10 +34,10 @@ def show_walk_test(home: Home, entrance: str) -> None:
 
 
 def verify_report(report: Path, key: Path | None) -> str:
-    """Check a report by what the box has signed of it; what was signed, in one line.
+    """Verify a report by the box's signature; return one line about it.
 
     Raises:
-        Failure: it does not hold, or cannot be read.
+        Failure: the report does not match the signature, or it cannot be read.
     """
     beside = report.with_suffix(".signed.json")
     try:

@@ -54,7 +54,7 @@ class DeviceSection(ConfigSection):
     @property
     def can_be_queried(self) -> bool:
         """Whether it answers queries, as far as `home.yaml` says."""
-        return self.definition.answers(self.device_ref)
+        return self.definition.answers_queries(self.device_ref)
 
     @model_validator(mode="after")
     def _accepted_by_its_vendor(self) -> Self:

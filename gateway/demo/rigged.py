@@ -135,7 +135,7 @@ def main(app_class: Callable[[Home], RiggedApp] = RiggedApp) -> None:
     """Run until SIGTERM; `app_class` builds the gateway."""
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.rigged", description="The gateway, for the demo.")
     parser.add_argument("--home", type=Path, required=True, help="the house file")
-    parser.add_argument("--control", type=Path, required=True, help="the Unix socket of its handles")
+    parser.add_argument("--control", type=Path, required=True, help="the Unix socket by which the demo controls it")
     options = parser.parse_args()
     gc.freeze()  # as `perron run` does
     asyncio.run(_run(load_home_file(options.home), options.control, app_class))

@@ -67,7 +67,7 @@ class PrivateBroker:
 
 
 class Stage:
-    """What a run stands on. Everything here is up; `folder` holds all that is left of it afterwards."""
+    """The running processes of one run. `folder` contains everything that is left of it afterwards."""
 
     def __init__(  # noqa: PLR0913 - the parts of a stage, named one by one
         self,
@@ -79,13 +79,13 @@ class Stage:
         watch: GatewayObserver,
         log: HouseLog,
         house: HouseControl,
-        handles: Path,
+        rig_socket: Path,
         video: Path,
     ) -> None:
         self.plan, self.folder = plan, folder
         self.broker, self.gateway = broker, gateway
         self.watch, self.log, self.house = watch, log, house
-        self._rig_socket, self._video = handles, video
+        self._rig_socket, self._video = rig_socket, video
 
     @property
     def checkpoint_file(self) -> Path:
@@ -126,7 +126,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
     async with AsyncExitStack() as stack:
         box_folder = plan.home.storage.folder
         box_folder.mkdir(mode=0o700, exist_ok=True)
-        control, handles = control_socket(plan.home), box_folder / "handles.sock"  # where `perron scan` looks too
+        control, rig_socket = control_socket(plan.home), box_folder / "rig.sock"  # where `perron scan` looks too
         on_start("the house's broker")
         broker = PrivateBroker(plan, folder / "accounts")
         stack.push_async_callback(broker.end)
@@ -140,10 +140,10 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         stack.push_async_callback(house.end)
 
         async def start() -> LoggedProcess:
-            handles.unlink(missing_ok=True)
+            rig_socket.unlink(missing_ok=True)
             arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
             if is_rigged:
-                return await LoggedProcess.start(module, [*arguments, "--control", str(handles)], log)
+                return await LoggedProcess.start(module, [*arguments, "--control", str(rig_socket)], log)
             return await UnriggedGateway.start("gateway", ["run", *arguments], log)
 
         gateway = SupervisedProcess(start)
@@ -153,7 +153,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         box = await gateway.begin()
         await house.wait_until("the simulated house", control.exists, within=START_TIMEOUT_S)
         if is_rigged:
-            await box.wait_until("the gateway", handles.exists, within=START_TIMEOUT_S)
+            await box.wait_until("the gateway", rig_socket.exists, within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, on_event)
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
@@ -162,7 +162,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         await _wait_until_ready(watch)
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
-            handles=handles, video=video,
+            rig_socket=rig_socket, video=video,
         )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class _VisitResult:
 
 
 class Archive:
-    """One for the box. `put(entrance, event)` hands an event to a running entrance; `state(entrance)` is its state."""
+    """The archive of the box. `post(entrance, event)` gives an event to an entrance; `state(entrance)` is its state."""
 
     def __init__(  # noqa: PLR0913 - what an archive needs, named one by one
         self,
@@ -228,7 +228,8 @@ class Archive:
     async def _store_checkpoint(self, signed: Checkpoint) -> None:
         """Keep it beside the store: the next start then detects an older copy that was put back (`rollback.py`).
 
-        What follows from such a copy is on the disk first: until then the next start has to know of it too.
+        First the store writes what it owes after a restore. Until that is on disk the old mark stays, so that the next
+        start detects the older copy too.
         """
         try:
             await self._store.browsers.finish_ending()
@@ -280,7 +281,8 @@ class Archive:
     async def _erase_history(self) -> None:
         """Erase the rest of the former household's visits after a hand-over, their statements too.
 
-        Retention left the statements; so each folder gets a tombstone of a request.
+        Retention erased films only and left the signed statements. This erases those too, and signs a tombstone that
+        says "request".
         """
         films = self._home.storage.folder / VISITS_FOLDER
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])

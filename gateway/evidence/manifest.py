@@ -166,7 +166,7 @@ def log_name(part: int) -> str:
 def undeclared_gaps(
     film: FilmSpan, *, cameras: Iterable[str], clips: Iterable[ClipRecord], gaps: Iterable[FilmGap]
 ) -> tuple[FilmGap, ...]:
-    """Where a camera's film lacks without a declared hole, in the order of time."""
+    """Return the times that a camera should have filmed and did not, and that no gap declares, oldest first."""
     clips, gaps = tuple(clips), tuple(gaps)
     found: list[FilmGap] = []
     for camera in cameras:

@@ -58,7 +58,7 @@ def issue_receipt(  # noqa: PLR0913 - one argument a line of the receipt
     left: datetime | None,
     key: BoxKey,
 ) -> CourierReceipt:
-    """Sign a receipt. `parcels` are the parcels' last characters (`keys.last4`); seconds are cut off."""
+    """Sign a receipt. `parcels`: the last characters of each parcel code; seconds are cut off."""
     unsigned = CourierReceipt(
         box=box,
         visit=visit,

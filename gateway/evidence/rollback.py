@@ -143,10 +143,10 @@ class MarkWriter:
 
 
 def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
-    """Load the box's key and the line of those before it. A box without a store makes its first one.
+    """Load the box's key and the history of its keys. A box without a store makes its first key.
 
-    Where a box that has a store has lost its key, a new one is made, and the doubt says so. What is left of the old
-    one is set aside, never deleted.
+    If a box with a store has lost its key, this function makes a new one and returns the doubt. It sets aside what is
+    left of the old key and never deletes it.
 
     Raises:
         KeyUnusable: others may read the key, or a new box finds a damaged one.

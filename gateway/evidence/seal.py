@@ -69,7 +69,7 @@ class ManifestDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartProof:
-    """A sealed part. `fresh` is False when it was sealed before; `sign_checkpoint` is for the owner's phone."""
+    """A sealed part. `fresh` is False when it was sealed before; `checkpoint` is for the owner's phone."""
 
     manifest: Manifest
     sealed: SealedPart
@@ -89,9 +89,9 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
 ) -> PartProof | EarlierPartUnsealed:
     """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
 
-    `entries` follow `after` in the log without a hole, `HiddenBody` where they are not this visit's (`chain.hide`).
-    A part that is sealed already is returned as it is; a half written one is sealed again. Undeclared time without film
-    gets a gap here: `not_filmed`, or `film_lost` if a file is missing.
+    `entries` follow `after` in the log without a hole, with a `HiddenBody` where they are not this visit's
+    (`hash_chain.hide_bodies`). A part that is sealed already is returned as it is; a half written one is sealed again.
+    Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing.
 
     Raises:
         OSError: something could not be read or written; seal again.

@@ -33,12 +33,12 @@ def verify_event(token: bytes, key: PublicKey) -> BoxEvent | EventRejection:
 
 def sign_statement(statement: Statement, sign: jws.Sign) -> str:
     """Sign the statement of an account: a token of its own, so that it can be shown without the event around it."""
-    return _sign(jws.AccountHeader(), statement, sign).decode()
+    return _sign(jws.DeliveryRecordHeader(), statement, sign).decode()
 
 
 def verify_statement(token: bytes, key: PublicKey) -> Statement | EventRejection:
     """Return the statement that this key signed, or why the token is rejected."""
-    return _verify(jws.AccountHeader(), Statement, token, key)
+    return _verify(jws.DeliveryRecordHeader(), Statement, token, key)
 
 
 def _sign(header: jws.Header, claims: WireModel, sign: jws.Sign) -> bytes:

@@ -9,13 +9,14 @@
     up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `SealedReply`
     up/{shard}/{home}/gone        the box disconnected, or the broker published its last will; no content
 
-Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
-An acknowledgement names the event by its bytes too. A box that finds another event there than its own was put back
-from an older copy, or the hub was: it numbers what is not acknowledged anew, from there on, so there is one chain.
+A box sends its unacknowledged events, oldest first, a few at a time, and repeats them until the hub acknowledges them.
+An acknowledgement contains a digest of the event. If it is not the digest of the box's own event, somebody restored box
+or hub from an older copy: the box then numbers its unacknowledged events again from there on, so there is one chain.
 
-The broker gives a box its own topics only (the client id is the home, proven by its certificate). The hub carries: what
-a job says counts by the signature inside it, of the brand or of an enrolled browser, and an event by the box's own.
-A job is sent again until its receipt has come; the box knows it by the bytes of its token, so twice is once.
+The broker gives a box its own topics only (the client id is the home, proven by its certificate). The hub only passes
+messages on: a job counts by the signature inside it, of the brand or of an enrolled browser, and an event by the box's.
+The hub repeats a job until its receipt has come; the box knows the job by the bytes of its token, so a repeated job has
+no second effect.
 """
 
 from enum import StrEnum, auto
@@ -250,5 +251,5 @@ def home_of_topic(topic: str) -> tuple[str, UplinkChannel] | None:
 
 
 def shard_of(home: str) -> int:
-    """Where a home's words go in: fixed by its name, so that a hub's workers may share the shards."""
+    """Return the shard of a home. It depends on the home's id only, so that a hub's processes can share the shards."""
     return int.from_bytes(sha256(home.encode()).digest()[:4]) % SHARD_COUNT

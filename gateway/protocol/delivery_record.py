@@ -93,11 +93,11 @@ class RecordLine(RecordEntry):
 class Statement(WireModel):
     """The box's signed statement about a delivery.
 
-    `lines`, `head`: the number of lines and the hash of the last one. `entry`: the hash of the log entry that contains
-    statement and lines. `message_sha256`: SHA-256 of the message that the home accepted as this version, byte for byte,
-    so that nobody can present another one; None: the home accepted it before boxes recorded that. `left_out`: the
-    number of lines in the middle without room (a door that opened and closed many times). `clock_trusted`: whether the
-    box knew the time at each line. `sandbox`: the home is simulated.
+    `lines`, `head`: the number of lines and the hash of the last one. `entry`: the hash of the log entry with the lines
+    and with this statement, without `entry`. `message_sha256`: SHA-256 of the message that the home accepted as this
+    version, byte for byte, so that nobody can present another one; None: the home accepted it before boxes recorded
+    that. `left_out`: the number of lines in the middle without room (a door that opened and closed many times).
+    `clock_trusted`: whether the box knew the time at each line. `sandbox`: the home is simulated.
     """
 
     kind: Literal["perron account 1"] = "perron account 1"

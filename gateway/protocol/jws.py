@@ -117,7 +117,7 @@ class BoxEventHeader(FixedHeader):
     typ: Literal["perron-event+jwt"] = "perron-event+jwt"
 
 
-class AccountHeader(FixedHeader):
+class DeliveryRecordHeader(FixedHeader):
     """A box states its account of a delivery."""
 
     typ: Literal["perron-account+jwt"] = "perron-account+jwt"

@@ -110,7 +110,7 @@ class DeviceUptime:
 
 
 class CommandExecutor:
-    """Performs one entrance's commands. `reached` is called at the named points around the unlock."""
+    """Performs one entrance's commands. `crash_point` is called at the named points around the unlock."""
 
     def __init__(  # noqa: PLR0913 - each is a part that commands use
         self,

@@ -72,7 +72,7 @@ class _GuardPeer:
 
 
 class GuardClient:
-    """The client of all guards of a house. `monotonic` returns seconds that only go forward."""
+    """The client of all guards of a house. `monotonic` returns monotonic seconds."""
 
     def __init__(self, home: Home, *, publisher: Publisher, monotonic: Callable[[], float]) -> None:
         """Read the guards from the configuration, and the key that they know from the box's folder.

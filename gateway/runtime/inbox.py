@@ -55,7 +55,7 @@ class _QueuedRequest:
 
 
 class Inbox:
-    """The inbox of the box. It calls `touch(entrance)` when an entrance's agenda changed."""
+    """The inbox of the box. It calls `refresh_agenda(entrance)` when an entrance's agenda changed."""
 
     def __init__(  # noqa: PLR0913 - each is a part that requests use
         self,
@@ -79,7 +79,7 @@ class Inbox:
         self._refresh_agenda = refresh_agenda
         self._erase = erase
         self._outbox = outbox
-        self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds it for retailers
+        self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # bounded for retailers where they are received
         self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored_stops: set[str] = set()  # entrances whose stop is not stored yet
@@ -208,7 +208,7 @@ class Inbox:
                     self._refresh_agenda(name)
 
     def add_test_key(self, kid: str, key: EnrolledKey) -> None:
-        """Accept a key that no brand of the house file has, a walk test's own, until `take_back`."""
+        """Accept a key that no brand of the house file has, a walk test's own, until `remove_test_key`."""
         self._store.brands.add_test_key(kid, key)
 
     def remove_test_key(self, kid: str) -> None:

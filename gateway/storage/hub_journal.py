@@ -1,6 +1,6 @@
 """The box's journal of events for a hub: each event is signed once and sent until the hub acknowledges it.
 
-One transaction stores an event and that the hub gets it, so no event is lost or written twice. The journal keeps each
+One transaction stores a change and the event about it, so no event is lost or written twice. The journal keeps each
 event's content beside the signed token: after a restore of box or hub the two chains differ, and then the journal
 numbers the unacknowledged events again, behind the hub's last one.
 """
@@ -257,7 +257,7 @@ class HubJournal(StorePart):
     @property
     def _required_signer(self) -> EventSigner:
         if self._signer is None:
-            raise RuntimeError("nobody signs yet: `begin` first")
+            raise RuntimeError("the journal has no signer yet: call `set_signer` first")
         return self._signer
 
     def _accept_message(

@@ -36,7 +36,7 @@ from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row
 
 HUB_SIGNER = "hub"  # in place of a public key, for a version that the hub signed
 MAX_NOTED_REJECTIONS_PER_HOUR = 60  # of unknown signers; further ones are answered and not logged
-MAX_MESSAGES_PER_ENTRANCE = 500  # of one brand in a day, and its open deliveries; more are refused
+MAX_MESSAGES_PER_ENTRANCE = 500  # limit for one brand: messages in a day, and open deliveries; more are refused
 _HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 
 
@@ -169,7 +169,7 @@ class OfferProcessor:
         if row is None and _count(connection, open_ones, (claims.iss, to_micros(now.utc))) >= most:
             return False
         lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", to_micros(now.utc) - _DAY_US
-        if _count(connection, lately, (since,)) < most:  # of all brands, because most houses get fewer
+        if _count(connection, lately, (since,)) < most:  # counts all brands first: this is cheap and usually enough
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
         return _count(connection, ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most

@@ -118,7 +118,7 @@ class CameraReader:
             recording.close_film(None)
             return recording.result()
 
-    def start_broadcast(self, show: LiveSink) -> None:
+    def start_broadcast(self, sink: LiveSink) -> None:
         """Send the live view to `sink` until `stop_broadcast`, and connect the camera for it.
 
         This neither films nor keeps a pre-roll: unless the camera is watched or filmed too, only the newest group of
@@ -126,13 +126,13 @@ class CameraReader:
         """
         with self._lock:
             self._end_broadcast()
-            self._broadcast = Broadcast(self.source.name, show)
+            self._broadcast = Broadcast(self.source.name, sink)
             self._lock.notify_all()
 
-    def stop_broadcast(self, show: LiveSink) -> None:
+    def stop_broadcast(self, sink: LiveSink) -> None:
         """End the broadcast to `sink`; do nothing if a later broadcast replaced it."""
         with self._lock:
-            if self._broadcast is not None and self._broadcast.sink == show:
+            if self._broadcast is not None and self._broadcast.sink == sink:
                 self._end_broadcast()
 
     def stop(self) -> None:

@@ -150,7 +150,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a contact that only sends can be asked",
         file="devices/vendors/somfy.py",
-        old="    answers=_answers,\n",
+        old="    answers_queries=_answers,\n",
         new="",
         tests=(f"{_NEIGHBOURS}::test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says",),
     ),

@@ -144,7 +144,7 @@ MUTANTS = (
             transitions.wait_then_lock(step, 0)
 """,
         new="""            film.begin(step, visit.id, visit.part)
-            transitions.commit(step)
+            transitions.order_unlock(step)
 """,
         tests=(RESTART,),
     ),
@@ -242,7 +242,8 @@ MUTANTS = (
         name="the stop is ignored after the unlock",
         file="gateway/domain/visit/decide.py",
         old=(
-            "    elif step.state.stopped:\n        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)\n"
+            "    elif step.state.stopped:\n"
+            "        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)\n"
             "    elif is_locked"
         ),
         new="    elif is_locked",

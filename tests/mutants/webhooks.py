@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(
         name="a message is given up after its tries however soon",
         file="gateway/hub/webhooks/retry.py",
-        old="return tries >= max_attempts and since >= MIN_GIVE_UP_AGE",
+        old="return tries >= max_attempts and age >= MIN_GIVE_UP_AGE",
         new="return tries >= max_attempts",
         tests=("tests/gateway/hub/webhooks/test_retry.py",),
     ),

@@ -63,9 +63,10 @@ class CurrentRun:
 
 
 class DemoRunner:
-    """One for the demo. `folder_for` makes a folder for a title; `utc` is the clock; `seats` tells who else looks on.
+    """Plays scenarios for the demo's page. `folder_for` makes a folder for a title; `utc` is the clock.
 
-    `run_scenario` plays whatever is asked for by `press`, until cancelled.
+    `make_observer` returns a further observer of a run, beside the page. `run` plays what `request_scenario` asked for,
+    until cancelled.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class DemoRunner:
                 await asyncio.wait([self._task])
                 self._task = None
 
-    # ---- what the script asks (`script.Prompter`) -------------------------------------------------------------------
+    # ---- what the script asks (`script.ShowPage`) -------------------------------------------------------------------
 
     def apply(self, what: DemoEvent) -> None:
         """Let something happen on the page."""
@@ -199,14 +200,14 @@ class DemoRunner:
             return await self._run_on_stage(self._with_cable(chosen, playing.folder, wire), playing, observer)
 
     async def _run_on_stage(self, scenario: Scenario, playing: CurrentRun, observer: DemoObserver) -> tuple[str, ...]:
-        seats = _PageObserver(self, observer)
+        page_observer = _PageObserver(self, observer)
         watching = asyncio.create_task(self._poll_box(playing.box / "handles.sock"))
         try:
             judged = await run_scenario(
                 scenario,
                 playing.folder,
                 fast=self.is_fast,
-                observer=seats,
+                observer=page_observer,
                 language=self.language,
                 on_judged=self._show_newest_film,
             )

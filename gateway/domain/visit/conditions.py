@@ -141,7 +141,7 @@ def is_paused(state: Entrance, now: Now) -> bool:
     return any(pause.start <= now.utc < pause.end for pause in state.pauses)
 
 
-def is_closed_to(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
+def is_blocked_by_household(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
     """Return whether a stop or pauses cover all that is left of the delivery's window."""
     free = max(delivery.start, now.utc)  # the first instant that no known pause covers
     for pause in sorted(state.pauses, key=lambda pause: pause.start):

@@ -1,6 +1,6 @@
 """The state machine of an entrance: turns an event into a new state and commands.
 
-It has two steps: `absorb` turns the event into facts, then the phase acts on the current facts and on its expired
+It has two steps: `apply_event` turns the event into facts, then the phase acts on the current facts and on its expired
 deadlines, until nothing changes. **Phases never match on events**, so a report that comes twice, late or out of order
 needs no case of its own. This file owns the table of phases; `transitions`, `relocking` and `film` contain the commands
 of each move.
@@ -298,7 +298,7 @@ def _before_intent(step: Step) -> None:
     else:
         no = may_open(step.state, visit.delivery, step.now)
         if no is None:
-            transitions.commit(step)
+            transitions.order_unlock(step)
         else:
             transitions.refuse(step, no)
 
@@ -355,9 +355,9 @@ def _unlocking(step: Step) -> None:
     elif visit.jammed:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
         step.visit = replace(visit, jammed=False, jam_notified=True)
-        transitions.end_visit_unopened(step, Refusal.NOT_READY)
+        transitions.refuse_and_relock(step, Refusal.NOT_READY)
     elif state.stopped:
-        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)
+        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
     elif is_openable(state):
         transitions.confirm_opened(step)
     elif lock_errors.on_unlock_refused(step):
@@ -370,7 +370,7 @@ def _unlocking(step: Step) -> None:
         step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
         transitions.record_outcome(step, Outcome.UNKNOWN)
         transitions.consume_opening(step)
-        transitions.end_visit_unopened(step, Refusal.NOT_READY)
+        transitions.refuse_and_relock(step, Refusal.NOT_READY)
 
 
 def _unlocked(step: Step) -> None:
@@ -378,7 +378,7 @@ def _unlocked(step: Step) -> None:
     if is_door_open(step.state):
         transitions.begin_inside(step)
     elif step.state.stopped:
-        transitions.end_visit_unopened(step, Refusal.STOPPED_BY_OWNER)
+        transitions.refuse_and_relock(step, Refusal.STOPPED_BY_OWNER)
     elif is_locked(step.state) or step.timer_expired(Timer.NEVER):
         transitions.wait_then_lock(step, 0)
 

@@ -128,7 +128,7 @@ class DiskChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkTestChanged:
-    """The state of the entrance's walk test; `barred`: it forbids unattended visits. Also sent at each start."""
+    """The state of the entrance's walk test; `failed`: it forbids unattended visits. Also sent at each start."""
 
     failed: bool
 

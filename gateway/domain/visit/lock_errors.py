@@ -77,6 +77,6 @@ def on_unlock_refused(step: Step) -> bool:
         return True
     if is_locked(step.state):
         step.visit = replace(visit, lock_refused=False)
-        transitions.end_visit_unopened(step, Refusal.NOT_READY)
+        transitions.refuse_and_relock(step, Refusal.NOT_READY)
         return True
     return False

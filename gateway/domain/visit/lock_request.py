@@ -56,7 +56,7 @@ def _advance(step: Step, running: LockRequest) -> bool:
             if not state.rules.garage_door:  # a closed garage door is locked
                 step.emit(Lock(visit=running.id, attempt=1, life=state.rules.timing.command_life))
             step.invalidate("lock")
-            _await_step(step, RelockStep.BOLT_MOVES)
+            _enter_step(step, RelockStep.BOLT_MOVES)
             step.set_timer(Timer.LOCKUP, state.rules.latency)
         case RelockStep.BOLT_MOVES if (
             state.bolt.value is LockState.LOCKED or running.lock_refused or step.timer_expired(Timer.LOCKUP)
@@ -65,12 +65,12 @@ def _advance(step: Step, running: LockRequest) -> bool:
             if step.now.mono < armed_until:  # the unlock of the visit before may still act: no answer counts before
                 step.set_timer(Timer.LOCKUP, armed_until - step.now.mono)
                 return True
-            _await_step(step, RelockStep.BOLT_ANSWERS)
+            _enter_step(step, RelockStep.BOLT_ANSWERS)
             step.invalidate("lock")
             step.query("lock")
             step.set_timer(Timer.LOCKUP, state.rules.latency)
         case RelockStep.BOLT_ANSWERS if is_locked(state):
-            _await_step(step, RelockStep.DOOR_AFTER)
+            _enter_step(step, RelockStep.DOOR_AFTER)
             _query_door(step)
         case RelockStep.DOOR_AFTER if is_locked(state) and is_closed(state):
             _end(step, LockRequestResult.PROVEN)
@@ -87,7 +87,7 @@ def _query_door(step: Step) -> None:
     step.set_timer(Timer.LOCKUP, step.state.rules.latency)
 
 
-def _await_step(step: Step, at: RelockStep) -> None:
+def _enter_step(step: Step, at: RelockStep) -> None:
     if step.state.lock_request is not None:
         step.state = replace(step.state, lock_request=replace(step.state.lock_request, step=at, lock_sent=True))
 

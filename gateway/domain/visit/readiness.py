@@ -12,8 +12,8 @@ from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadi
 from gateway.domain.visit.conditions import (
     NOT_LOCKED,
     batteries_at,
+    is_blocked_by_household,
     is_closed,
-    is_closed_to,
     is_cold_enough,
     is_door_open,
     is_locked,
@@ -96,7 +96,11 @@ def _dark_cameras(state: Entrance) -> tuple[str, ...]:
 
 
 def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
-    return (CLOSED_BY_HOUSEHOLD,) if delivery is not None and is_closed_to(step.state, delivery, step.now) else ()
+    return (
+        (CLOSED_BY_HOUSEHOLD,)
+        if delivery is not None and is_blocked_by_household(step.state, delivery, step.now)
+        else ()
+    )
 
 
 def settle(step: Step) -> None:
@@ -112,7 +116,7 @@ def settle(step: Step) -> None:
         if step.timer_expired(Timer.PREFLIGHT):  # a door that a visit opened is no fault of the entrance
             step.set_timer(Timer.PREFLIGHT, step.state.rules.timing.probe)
         return
-    _report_closed(step)
+    _report_blocked_by_household(step)
     if step.timer_expired(Timer.PREFLIGHT):
         step.clear_timers(Timer.PREFLIGHT)
         for preflight in step.state.preflights:
@@ -121,7 +125,7 @@ def settle(step: Step) -> None:
         _report_change(step)
 
 
-def _report_closed(step: Step) -> None:
+def _report_blocked_by_household(step: Step) -> None:
     """Report a begun or ended stop or pause without new queries, beside the conditions last reported."""
     for preflight in step.state.preflights:
         if preflight.lacking is not None:

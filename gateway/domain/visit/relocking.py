@@ -14,7 +14,7 @@ def settle(step: Step) -> None:
     if is_door_open(step.state):
         transitions.begin_inside(step)
         return
-    if step.visit.relock is RelockStep.WAIT and _await_step(step):
+    if step.visit.relock is RelockStep.WAIT and _is_waiting(step):
         return
     step.clear_timers(Timer.RELOCK)
     if step.state.broker_session is None:
@@ -29,7 +29,7 @@ def settle(step: Step) -> None:
         _try_again(step)
 
 
-def _await_step(step: Step) -> bool:
+def _is_waiting(step: Step) -> bool:
     return step.timer_is_set(Timer.RELOCK) and not step.timer_expired(Timer.RELOCK) and not step.state.stopped
 
 
@@ -114,7 +114,7 @@ def _advance(step: Step) -> bool:
             step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)
             _query_door(step)
         case RelockStep.DOOR_AFTER if is_locked(state) and is_closed(state):
-            transitions.prove_locked(step)
+            transitions.enter_locked_again(step)
         case _:
             return False
     return True

@@ -44,7 +44,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
     if _add_parcel(step, scan):
         return
     if scan.expected_only and (attempts.locked_out or not scan.matches):
-        _is_read_by_camera(step, scan)
+        _count_camera_code(step, scan)
     elif step.state.visit is not None and scan.matches:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
@@ -114,7 +114,7 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
     transitions.answer_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
 
 
-def _is_read_by_camera(step: Step, scan: Scanned) -> None:
+def _count_camera_code(step: Step, scan: Scanned) -> None:
     """Handle a camera's unknown code: a camera misreads and sees passing codes, so it has a wider limit and no answer.
 
     A camera that is locked out reads no code at all: an answer to a known one would distinguish it from a guess.

@@ -243,7 +243,7 @@ class ScanLockout:
     locked_out_until: float = 0.0  # monotonic: the end of the lockout
     recent_codes: tuple[
         tuple[str, float], ...
-    ] = ()  # codes of the last moment (`Rules.merge`) and when they were taken in
+    ] = ()  # codes of the last moment (`Timing.merge`) and when they were taken in
     retained_noted: bool = False  # the newest scan was a retained one, and is in the log
     tried_codes: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing reduces these
     excused_deliveries: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last

@@ -94,8 +94,8 @@ def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)
 
 
-def commit(step: Step) -> None:
-    """Store the unlock intent: reserve an opening and withdraw the bolt, once."""
+def order_unlock(step: Step) -> None:
+    """Reserve an opening and emit the one unlock of the visit. The store writes both before the unlock leaves."""
     visit, rules = step.visit, step.state.rules
     step.emit(
         ReserveOpening(
@@ -128,8 +128,8 @@ def confirm_opened(step: Step) -> None:
     step.transition(Phase.UNLOCKED, {Timer.NEVER: step.state.rules.timing.never})
 
 
-def end_visit_unopened(step: Step, refusal: Refusal) -> None:
-    """End the attempt to open: show the courier the refusal, and lock."""
+def refuse_and_relock(step: Step, refusal: Refusal) -> None:
+    """Show the courier the refusal and go to RELOCKING; the visit goes on until the door is proven locked."""
     step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=ScanAnswer.NO, refusal=refusal), NO)
     wait_then_lock(step, 0)
 
@@ -195,8 +195,8 @@ def hand_over_to_owner(step: Step, code: AlarmCode) -> None:
     step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: step.state.rules.timing.alarm_again})
 
 
-def prove_locked(step: Step) -> None:
-    """Query the door ("closed"), then the bolt ("locked"), both anew: the only way to "locked again"."""
+def enter_locked_again(step: Step) -> None:
+    """Report that door and bolt are proven, and enter LOCKED_AGAIN. `relocking` has made the queries before."""
     visit = step.visit
     _settle_reservation(step)
     step.emit(

@@ -58,8 +58,8 @@ _STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a m
 _CONCURRENT_REQUEST = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
 _BAD_HOST = ApiProblem(Code.BAD_HOST)
 CROSS_ORIGIN_PREFIX = "/v1/household/"
-"""Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
-counts (the Fetch standard, 3.3)."""
+"""A page that a box serves calls these addresses, so from another origin. The hub answers them to a page of any origin
+and ignores cookies (the Fetch standard, 3.3)."""
 _CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",

@@ -35,7 +35,7 @@ from gateway.system.containment import Containment
 log = structlog.get_logger(__name__)
 
 PublishAnswer = Acknowledgement | NotSent | None
-"""What became of ringing a job; None: it raised an unforeseen error, so it cannot be rung."""
+"""The result of publishing a job; None: publishing raised an unforeseen error."""
 
 MAX_JOBS_PER_LEASE = 100
 JOB_LEASE = timedelta(seconds=30)  # the jobs of a killed dispatcher are due again after it
@@ -197,10 +197,10 @@ class JobDispatcher:
             if len(self._late_tasks) >= MAX_LATE_ROUNDS:
                 await asyncio.wait(self._late_tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            for ringing in publishing:
-                ringing.cancel()
-            for behind in self._late_tasks:
-                behind.cancel()
+            for task in publishing:
+                task.cancel()
+            for late_task in self._late_tasks:
+                late_task.cancel()
             raise
         return True
 

@@ -12,7 +12,7 @@ from gateway.protocol.box_hub import JobKind
 
 _INSERT_JOB = insert(jobs)
 
-JOB_LIFETIME = timedelta(days=31)  # as long as a signed message may live (gateway/protocol/jws.py)
+JOB_LIFETIME = timedelta(days=31)  # as long as a signed message may live (gateway/protocol/delivery_message.py)
 
 
 async def enqueue(  # noqa: PLR0913 - a job's own columns

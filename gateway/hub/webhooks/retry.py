@@ -102,9 +102,9 @@ def retry_delay(tries: int, *, retry_after: timedelta | None, chance: float) -> 
     return max(lengthened(delay, chance), retry_after or timedelta())
 
 
-def is_given_up(tries: int, since: timedelta, *, max_attempts: int) -> bool:
+def is_given_up(tries: int, age: timedelta, *, max_attempts: int) -> bool:
     """Return whether a message is given up after so many attempts since then."""
-    return tries >= max_attempts and since >= MIN_GIVE_UP_AGE
+    return tries >= max_attempts and age >= MIN_GIVE_UP_AGE
 
 
 def answers_challenge(body: bytes, challenge: str) -> bool:

@@ -143,13 +143,13 @@ class WebhookSender:
             return 0.0
         return self._hosts.wait_s(urlsplit(message.url).hostname or "", self._monotonic())
 
-    async def _release_lease(self, lease: EndpointLease, now: datetime) -> None:
+    async def _release_lease(self, lease: EndpointLease, free_from: datetime) -> None:
         """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
         given = False
         while not given:
             with self._tolerate_store_errors():
                 async with self._store.writing() as tx:
-                    await queue.release_lease(tx, lease, now)
+                    await queue.release_lease(tx, lease, free_from)
                 given = True
             if not given and not self._is_lease_valid(lease):
                 return

@@ -66,9 +66,8 @@ STATUS_WRITE_INTERVAL_S = 10.0  # seconds between two updates of the number of w
 SUPPORT_CODE_INTERVAL_S = 60.0  # seconds between two support codes that are accepted from a hub
 MESSAGE_EXPIRY_S = 300  # seconds that the broker keeps a message for the hub
 # The QoS of the subscription, connection by connection. Either would do: a job has a receipt, all else is requested
-# again. RabbitMQ names a client's queue by its QoS, and a node that comes back from a partition ends, by name, the
-# queues that its clients had: also one that was made elsewhere since (4.0.5: 120 of 1,000 homes received nothing). So
-# the name changes.
+# again. RabbitMQ names a client's queue by its QoS. After a partition a node deletes its old clients' queues by name,
+# even if another node has made that queue again (4.0.5: 120 of 1,000 homes received nothing). So the name changes.
 SUBSCRIBE_QOS = (0, 1)
 MAX_KEY_CHANGES_SENT = 16  # the newest changes of the box's key
 MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`

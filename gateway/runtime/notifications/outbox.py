@@ -33,7 +33,7 @@ MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker accepted, ke
 
 
 class Outbox:
-    """The box's outbox. It sends each message once to `voices`, beside log and broker.
+    """The box's outbox. It sends each message once to each channel, beside log and broker.
 
     Each channel retries by itself.
     """

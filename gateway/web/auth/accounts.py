@@ -75,7 +75,7 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentUser:
-    """A signed-in user, as of the moment of the look-up. `UserAccounts.refusal` says what the user may do now."""
+    """A signed-in user, as of the moment of the look-up. `UserAccounts.access_error` says what the user may do now."""
 
     session: str  # its id, no secret
     device: str
@@ -410,7 +410,7 @@ class UserAccounts:
     # ---- used by `gateway.web.auth.recovery`
 
     async def hash_password(self, password: str) -> str:
-        """Return the argon2id string of a password that `weakness` accepted."""
+        """Return the argon2id string of a password that `password_weakness` accepted."""
         return await self._passwords.hash(password)
 
     def earliest_time(self, now: Now) -> datetime:

@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackoffPolicy:
-    """How waits grow: none for the first `free` wrong attempts, then those of `delays`.
+    """How waits grow: none for the first `free_attempts` wrong attempts, then those of `delays`.
 
     After every `fades` seconds without another attempt one wrong attempt is forgotten.
     """

@@ -89,7 +89,7 @@ class PasswordHashing:
             self._queue -= stranger
 
     async def hash(self, password: str) -> str:
-        """Return the argon2id string of a password that `weakness` accepted."""
+        """Return the argon2id string of a password that `password_weakness` accepted."""
         async with self._known_lock:
             return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
 

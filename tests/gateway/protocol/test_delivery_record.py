@@ -27,7 +27,7 @@ from gateway.protocol.delivery_record import (
     head_hash,
 )
 from gateway.protocol.hash_chain import ChainFault
-from gateway.protocol.jws import AccountHeader
+from gateway.protocol.jws import DeliveryRecordHeader
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -116,7 +116,7 @@ def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
     assert verify_event(TOKEN, KEY.public) is EventRejection.MALFORMED
     event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
     assert verify_statement(event, KEY.public) is EventRejection.MALFORMED
-    assert TOKEN.startswith(AccountHeader().encode())
+    assert TOKEN.startswith(DeliveryRecordHeader().encode())
 
 
 def test_the_largest_account_fits_into_an_event() -> None:
