@@ -372,7 +372,7 @@ MUTANTS = (
         name="the door is not asked again after the bolt",
         file="gateway/domain/visit/relocking.py",
         old=("            step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)\n            _query_door(step)\n"),
-        new="""            transitions.prove_locked(step)
+        new="""            transitions.enter_locked_again(step)
 """,
         tests=(RELOCKING,),
     ),
@@ -482,7 +482,7 @@ MUTANTS = (
         name="an unlock held back costs an opening",
         file="gateway/domain/visit/decide.py",
         old=("        transitions.release_unsent_opening(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
-        new=("        transitions.end_visit_unopened(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
+        new=("        transitions.refuse_and_relock(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
         tests=(OPENING,),
     ),
     Mutant(
