@@ -113,7 +113,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
     assert list((house.file.parent / "cameras").iterdir()) == []
 
 
-@pytest.mark.parametrize("at", ["keep_login", "write"])
+@pytest.mark.parametrize("at", ["store_login", "write"])
 async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepted(
     house: Home, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
