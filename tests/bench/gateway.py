@@ -46,8 +46,8 @@ def timed_decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance
 class TimedEntrance(EntranceActor):
     """An entrance that notes when it heard what, and how long reading it took."""
 
-    def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
-        """Hear, with a mark."""
+    def on_message(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
+        """Decode a message, with a mark."""
         begin = time.monotonic()
         super().on_message(device, channel, incoming)
         MARKS.append(Mark("decode", device, begin, time.monotonic()))

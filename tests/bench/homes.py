@@ -9,6 +9,7 @@ from devices.simulators.scene import CLOCK_REGION
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Window
 from gateway.domain.now import Now
+from gateway.evidence.rollback import load_own_key
 from gateway.protocol.jws import public_x
 from gateway.storage import Store
 from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims
@@ -91,6 +92,7 @@ async def add_delivery(store: Store, entrance: int, number: int, now: Now) -> No
 async def fill_store(home: Home, *, each: int) -> None:
     """Open the box's store once and accept `each` deliveries for every entrance."""
     home.storage.folder.mkdir(parents=True, mode=0o700)
+    load_own_key(home.storage.folder)  # before the store: a store without its key is in doubt, and nothing opens
     now = Now(utc=datetime.now(UTC).replace(microsecond=0), trusted=True, mono=0)
     store = await Store.open(home.storage.folder / "perron.sqlite3", home=home, now=now)
     try:
