@@ -54,7 +54,7 @@ class DeviceLink:
     each connection, `on_heard` with each message on `set` and `get`.
     """
 
-    def __init__(  # noqa: PLR0913  a link is what lies between two ends, and both must be told to it
+    def __init__(  # noqa: PLR0913 - the parameters of both ends
         self,
         device: str,
         broker: SimulatedBroker,

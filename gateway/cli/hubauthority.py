@@ -84,10 +84,10 @@ def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: da
         )
 
 
-async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
+async def _apply_step(  # noqa: PLR0913 - the options of the command
     file: "HubFile", boxes: "Boxes", store: "HubStore", *, now: datetime, step: bool, end: bool
 ) -> list[str]:
-    """End the one before, if that is asked; write the broker's files, and say how all stands."""
+    """End the former authority if requested, write the broker's files, and print the state."""
     from gateway.hub.boxes import ca_rotation
     from gateway.hub.boxes.authority import HubAuthority
     from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of

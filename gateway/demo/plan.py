@@ -186,7 +186,7 @@ def _entrance(section: EntranceSection, *, fast: bool) -> EntranceSection:
 
 
 def with_open_limit(section: EntranceSection, seconds: float) -> EntranceSection:
-    """Let the entrance's door stand open for so many seconds, whatever the place of a delivery."""
+    """Set how long the entrance's door may stand open, for all places."""
     places = {name: place.model_copy(update={"open_limit": seconds}) for name, place in section.places.items()}
     return section.model_copy(update={"places": places})
 

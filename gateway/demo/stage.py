@@ -56,7 +56,7 @@ class PrivateBroker:
         self._signal(signal.SIGCONT)
 
     async def crash(self) -> None:
-        """Kill it; whatever it had not delivered is lost."""
+        """Kill the broker; messages that it had not delivered are lost."""
         self._signal(signal.SIGKILL)
         await self.end()
 

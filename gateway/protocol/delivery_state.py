@@ -11,7 +11,7 @@ from gateway.domain.delivery.promise import DeliveryResult, State
 PUBLIC_REASONS = frozenset({
     # of a permission
     "brand_not_permitted", "carrier_not_permitted", "outside_window", "announce_again",
-    # of a message: what stands in it
+    # the content of a message
     "jti_reused", "already_offered", "unknown_delivery", "version_too_low", "cancelled", "expired", "too_late",
     "unknown_entrance", "unknown_place", "place_not_cold", "courier_code_missing", "code_collision",
     # of a message: whether it is believed

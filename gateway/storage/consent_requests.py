@@ -401,7 +401,7 @@ def all_requests(connection: sqlite3.Connection) -> Iterator[StoredConsentReques
 def _select_requests(
     connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]
 ) -> Iterator[StoredConsentRequest]:
-    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
+    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - `rest` is one of two constants
     keys = [key for key in brandkeys.all_keys(connection) if key.came == "asked"]
     for request in read_records(connection, StoredConsentRequest, query, parameters):
         yield replace(request, keys=tuple(key for key in keys if key.brand == request.brand))

@@ -311,7 +311,7 @@ class HubJournal(StorePart):
         return written + _write_decisions(db, signer, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written)))
 
     def _write_delivery(self, db: sqlite3.Connection, signer: EventSigner, now: Now, key: str, told: str | None) -> int:
-        """Write how a delivery stands, if the hub was told otherwise; how many events that made."""
+        """Write the state of a delivery if it differs from what the hub knows; return the number of events written."""
         row = row_of(db, key)
         if row is None:
             return 0

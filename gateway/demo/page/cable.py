@@ -109,7 +109,7 @@ class CableRelay:
                     await asyncio.wait(ways)
 
     async def _relay(self, reader: _RelayReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # an end that broke off: the other one is told by the end of its stream
+        with contextlib.suppress(OSError):  # one end broke; the other end sees the end of its stream
             while data := await reader.read(MAX_BUFFERED_BYTES):
                 if not await self._wait_until_plugged(reader):
                     break

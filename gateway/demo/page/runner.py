@@ -92,10 +92,10 @@ class DemoRunner:
         self._approved = asyncio.Event()
         self._message_times: dict[str, datetime] = {}
 
-    # ---- what is asked on the page ----------------------------------------------------------------------------------
+    # ---- requests of the page ---------------------------------------------------------------------------------------
 
     def request_scenario(self, title: str) -> bool:
-        """Ask for a scenario, or the show; False where there is none of this name, or something is played already."""
+        """Request a scenario, or the show. False: the name is unknown, or a run is on."""
         if title != SHOW_TITLE and title not in {one.title for one in SCENARIOS}:
             return False
         if self._task is not None or self._requested.full():
@@ -109,7 +109,7 @@ class DemoRunner:
             self._task.cancel()
 
     def approve(self) -> None:
-        """The owner's yes to the brand that asks, by whoever watches."""
+        """Permit the brand that asks, as the owner; the viewer of the page pressed the button."""
         self._approved.set()
 
     async def run(self) -> None:
@@ -157,7 +157,7 @@ class DemoRunner:
             raise WaitTimeout(f"awaited on the page for {within:.0f} s: {description}") from None
 
     async def wait_for_approval(self, *, within: float) -> None:
-        """Wait for whoever watches to press the owner's yes, at most so many seconds."""
+        """Wait until the viewer presses the owner's yes, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._approved.wait()
@@ -251,7 +251,7 @@ class DemoRunner:
             self.apply(DemoFilmSealed(film=await read_sealed_film(stage.plan, Path(proof).name)))
 
     def _on_phone_message(self, message: PhoneMessage) -> None:
-        """A message reached the phone; how long it was on its way is told by the box's own time of it."""
+        """Show a message that reached the phone, with the delay since the box wrote it."""
         address = None
         if message.picture is not None:
             address = f"{self.snapshot.run}-{sum(self.snapshot.buzzes.values()) + 1}.jpg"

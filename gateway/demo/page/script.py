@@ -77,7 +77,7 @@ class ShowPage(Protocol):
         ...
 
     async def wait_for_approval(self, *, within: float) -> None:
-        """Wait for whoever watches to press the owner's yes, at most so many seconds."""
+        """Wait until the viewer presses the owner's yes, at most so many seconds."""
         ...
 
 
@@ -94,7 +94,7 @@ class ShowState:
     log_position: int = 0  # the lines of the house's log before the second courier
 
     def show_line(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
-        """Show one plain line; `message` is what the box told, as the line's fact `text`."""
+        """Show one line; `message`: the box's message, which becomes the line's fact `text`."""
         self.page.apply(LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
         if message is not None:
             facts["text"] = message["text"]

@@ -53,7 +53,7 @@ class DemoSite:
     """
 
     def __init__(self, runner: DemoRunner, *, lan: bool, port: int = 0) -> None:
-        self._demo_runner, self._host, self._port = runner, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
+        self._demo_runner, self._host, self._port = runner, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - the option --lan
         self._name = lan_address() if lan else "127.0.0.1"
         self._known_hosts: frozenset[str] = frozenset()
         self._access_key = secrets.token_urlsafe(16) if lan else None
@@ -111,7 +111,7 @@ class DemoSite:
         return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
 
     async def _exchange_key(self, request: web.Request) -> web.Response:
-        """Give who has the secret a cookie in its place: the address bar then shows it to nobody."""
+        """Set a cookie in place of the secret, so that the address bar no longer shows the secret."""
         key = request.match_info["key"]
         if not self._is_key(key):
             raise web.HTTPNotFound
@@ -181,7 +181,7 @@ class DemoSite:
         answer.set_cookie(LANGUAGE_COOKIE, str(chosen), httponly=True, samesite="Strict")
         return answer
 
-    # ---- what is asked ----------------------------------------------------------------------------------------------
+    # ---- requests ---------------------------------------------------------------------------------------------------
 
     async def _start_play(self, request: web.Request) -> web.Response:
         title = (await request.post()).get("title")
@@ -255,8 +255,8 @@ class DemoSite:
 
 
 def lan_address() -> str:
-    """This machine's address in its network, as the route to the outside has it; loopback where there is none."""
+    """Return this machine's address in its network, by its route to the outside; loopback without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, contextlib.suppress(OSError):
-        asked.connect(("192.0.2.1", 9))  # RFC 5737: an address of nobody; nothing is sent
+        asked.connect(("192.0.2.1", 9))  # RFC 5737: an address for documentation; connect sends nothing
         return str(asked.getsockname()[0])
     return "127.0.0.1"

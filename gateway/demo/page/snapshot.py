@@ -100,7 +100,7 @@ class DemoPermissionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxStatusChanged:
-    """What the box thinks of each camera's pictures (None: nobody asks for proofs), and whether it knows the time."""
+    """The newest proof of each camera (None: the box has none), and whether the box knows the time."""
 
     believed: Mapping[str, bool | None]
     clock: bool
@@ -226,7 +226,7 @@ class DemoSnapshot:
 
 
 def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
-    """Return it as JSON for a page in this language: with the phone that is told in it."""
+    """Return the snapshot as JSON for a page in this language, with the phone of that language."""
     body = asdict(snapshot)
     del body["scans"], body["moves"], body["settled"]
     body["phone"] = [one for one in body["phone"] if one.pop("language") == language]
@@ -239,7 +239,7 @@ def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
 
 
 def message_text(message: Mapping[str, Any], language: Language) -> str:
-    """Put what the box told (`entrance_topic(..., "message")`) into words for a reader of this language."""
+    """Return the text of a message of the box (`entrance_topic(..., "message")`) in this language."""
     about = message["about"]
     kind = AlarmCode if message["urgent"] else Notification
     return worded(kind(about), message["facts"], language)

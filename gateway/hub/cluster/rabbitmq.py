@@ -96,7 +96,7 @@ connection_max = {boxes.connections}
 vm_memory_high_watermark.relative = {rabbit.memory}
 disk_free_limit.absolute = 1GB
 auth_backends.1 = internal
-# Where hubs keep homes' accounts: nobody is heard there whom the nodes' own authority has not certified.
+# Where hubs write homes' accounts: only clients with a certificate of the nodes' own authority may connect there.
 management.ssl.ip = {boxes.listen}
 management.ssl.port = {rabbit.management}
 management.ssl.cacertfile = {own}/authority.pem

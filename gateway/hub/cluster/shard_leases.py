@@ -72,7 +72,7 @@ class ShardLeases:
                 await asyncio.wait(tasks)
 
     async def check(self, own_connection: HubBrokerConnection) -> None:
-        """Renew the leases, release what was taken back, take over what nobody serves."""
+        """Renew the leases, release those that another process took back, take over shards without a process."""
         now = self._now()
         if not own_connection.is_connected:
             self._own_since = None

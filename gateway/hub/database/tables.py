@@ -287,7 +287,7 @@ home_events = Table(
     Index("home_events_at", "at"),  # finds old events
 )  # fmt: skip
 
-# ---- what retailers are told ----------------------------------------------------------------------------------------
+# ---- events and webhooks ---------------------------------------------------------------------------------------------
 
 events = Table(
     "events", metadata,

@@ -63,7 +63,7 @@ class ImpossibleReason(StrEnum):
     """Some of it lies outside the allowed days and hours; `windows` are the parts that do not."""
 
     NOT_KNOWN = auto()
-    """The home has not told its time zone yet."""
+    """The home has not reported its time zone yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one reta
 MAX_CODE_TRIES = 5  # support codes on one connection's page
 
 _ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
-"""States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
+"""States in which the home's answer counts. An expired or ended request must be made again."""
 
 _DENIED_STATES = frozenset({"refused", "revoked"})
 
