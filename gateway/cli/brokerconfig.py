@@ -100,7 +100,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 
 @contextmanager
 def _as_failure(folder: Path) -> Iterator[None]:
-    """Say what went wrong.
+    """Return the error as a failure with a remedy.
 
     Raises:
         Failure: something did.
@@ -118,7 +118,7 @@ def _as_failure(folder: Path) -> Iterator[None]:
 
 
 def _check_user(name: str | None) -> str | None:
-    """Take who mosquitto will be.
+    """Return the user as which mosquitto will run.
 
     Raises:
         Failure: there is no such user, or only root could give files to him.
@@ -139,7 +139,7 @@ def _check_user(name: str | None) -> str | None:
 def _listeners(
     home: "Home", listen: str | None, tls_port: int, before: "WrittenOptions"
 ) -> tuple[str, "BrokerListener | None"]:
-    """Where the house's own listener is, and the one for other machines, if they have one of their own."""
+    """Return the address of the house's own listener, and that of the one for other machines, if any."""
     from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS
     from gateway.system.addresses import is_loopback_host
     from gateway.system.mosquitto import BrokerListener
@@ -156,7 +156,7 @@ def _listeners(
 
 
 def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
-    """Say which files Perron did not write, and which secrets others can read or guess.
+    """Print which files Perron did not write, and which secrets others can read or guess.
 
     Raises:
         typer.Exit: there is one (1).
@@ -176,7 +176,7 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
-    """Write nothing over a foreign configuration, nor beside passwords or keys that others know or may know.
+    """Refuse to overwrite a foreign configuration, and to keep passwords or keys that others may know.
 
     Raises:
         Failure: there is such a file; each line says what and what to do.
@@ -191,7 +191,7 @@ def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def _require_password_file(folder: Path, home: "Home") -> None:
-    """Check that the house file names the gateway's password.
+    """Check that the house file names the file of the gateway's password.
 
     Raises:
         Failure: it does not.
@@ -226,7 +226,7 @@ def _print_certificate(certificate: "BrokerCertificate") -> None:
 
 
 def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
-    """Renew the certificate if it is time.
+    """Renew the certificate if it is due.
 
     Raises:
         Failure: there is none.
@@ -251,7 +251,7 @@ def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def check_base_topic(text: str) -> str:
-    """Take a base topic that is one.
+    """Return a base topic if it is valid.
 
     Raises:
         Failure: it has wildcards, is empty, or is ours.

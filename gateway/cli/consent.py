@@ -19,7 +19,7 @@ from gateway.system.clock import machine_time
 
 
 def read_terms(file: Path) -> AskedTerms:
-    """Read the terms that are asked for.
+    """Read the requested terms.
 
     Raises:
         Failure: the file holds no terms.
@@ -35,7 +35,7 @@ def read_terms(file: Path) -> AskedTerms:
 
 
 def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
-    """Sign a question; it lives for a month, so that the customer has time to open the page."""
+    """Sign a request; it is valid for a month, so that the customer has time to open the page."""
     now = int(machine_time().timestamp())
     word = ConsentStatement(
         iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
@@ -45,6 +45,6 @@ def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub:
 
 
 def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
-    """Sign that the brand wants no more of a connection."""
+    """Sign the brand's end of a connection."""
     word = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
     return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)

@@ -38,7 +38,7 @@ def load_hub_file(config: Path) -> "HubFile":
 
 
 def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
-    """Read the hub's file, which says how boxes reach its broker.
+    """Read the hub's file, which must say how boxes reach its broker.
 
     Raises:
         Failure: it cannot be used, or does not say that.
@@ -53,7 +53,7 @@ def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
 
 
 def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
-    """Do something in the hub's store.
+    """Run a function with the hub's store.
 
     Raises:
         Failure: store or folder cannot be used.

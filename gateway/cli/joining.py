@@ -103,7 +103,7 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
 
 
 def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> None:
-    """Write what the box is at its hub into the house file; comments stay.
+    """Write the box's membership of its hub into the house file, and keep the comments.
 
     Raises:
         Failure: the file cannot be written, or would be no house.

@@ -29,12 +29,12 @@ def check_kid(kid: str) -> str:
 
 
 def key_file_path(folder: Path, kid: str) -> Path:
-    """Name the private half's file."""
+    """Return the path of the private key's file."""
     return folder / f"{kid}.jwk"
 
 
 def create_key(folder: Path, kid: str) -> OKPKey:
-    """Make a key pair and keep its private half, readable by its owner only.
+    """Create a key pair and store its private key, readable by its owner only.
 
     Raises:
         Failure: there is one of this name already, or it cannot be written.
@@ -52,7 +52,7 @@ def create_key(folder: Path, kid: str) -> OKPKey:
 
 
 def home_yaml_lines(kid: str, key: OKPKey) -> str:
-    """Write what must stand in `home.yaml`, under the brand's `keys:`."""
+    """Return the lines for `home.yaml`, under the brand's `keys:`."""
     return f"      - kid: {kid}\n        x: {public_x(key)}\n"
 
 
@@ -96,7 +96,7 @@ def read_key(file: Path) -> OKPKey:
 
 
 def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
-    """Return what signs with the private half of a key that lies in `file`.
+    """Return a function that signs with the private key in `file`.
 
     Raises:
         Failure: there is none.

@@ -88,7 +88,7 @@ def check_folder_path(folder: Path, todo: str) -> None:
 
 
 def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
-    """What is another than in the template, as text, so that its comments stay."""
+    """Return the texts of the template that a new house replaces; the template's comments stay."""
     mqtt = home.broker.port
     rtsp = next(int(d.url.split(":")[2].split("/")[0]) for d in home.devices.values() if isinstance(d, CameraDevice))
     brand, section = next((id_, b) for id_, b in home.brands.items() if b.permission.state == "granted")
@@ -109,7 +109,7 @@ def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
 
 
 def _free_port(port: int) -> int:
-    """Take the usual port of 127.0.0.1, or a free one where somebody has it."""
+    """Return the usual port of 127.0.0.1, or a free one if another program uses it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

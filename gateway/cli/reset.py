@@ -21,7 +21,7 @@ STORE_FILE_NAME = "perron.sqlite3"
 def wipe_box(
     home: Home, *, with_held: bool, read_name: Callable[[], str], file: Path | None = None
 ) -> tuple[bool, str]:
-    """Wipe a box that does not run; returns whether nothing is left to do by hand, and what to tell.
+    """Wipe a box that does not run; return whether nothing is left to do by hand, and the text for the person.
 
     `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
 
@@ -70,7 +70,7 @@ def _check_no_held_films(home: Home, *, held_too: bool) -> None:
 
 
 def create_recovery_code(home: Home, name: str) -> str:
-    """Make the code by which an owner who lost his password comes back; the one before it is void.
+    """Create the recovery code of an owner who lost the password; the code before it is void.
 
     Raises:
         Failure: there is no such owner, or the box's folder cannot be used.

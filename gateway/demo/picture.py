@@ -24,13 +24,13 @@ DARK_COLOURS = {"#3d6b9c", "#b4436c", "#4d9078", FILM_COLOUR}  # white letters a
 
 @dataclass(frozen=True, slots=True)
 class DemoTimeAxis:
-    """Where an instant stands."""
+    """Maps instants to pixels."""
 
     start: datetime
     end: datetime
 
     def x(self, at: datetime) -> float:
-        """The instant's place from the left, in pixels, inside the picture."""
+        """Return the horizontal place of an instant in pixels, limited to the picture."""
         part = (at - self.start) / (self.end - self.start)
         return LEFT_PX + min(1.0, max(0.0, part)) * (WIDTH_PX - LEFT_PX - RIGHT_PX)
 
@@ -77,7 +77,7 @@ def _result_line(result: ScenarioResult) -> str:
 
 
 def _make_axis(result: ScenarioResult, log: Sequence[LogLine]) -> DemoTimeAxis:
-    """From the first thing that matters to the last; devices that boot do not."""
+    """Return the axis from the first relevant event to the last; booting devices do not count."""
     happened = [instant_of(line) for line in log if line["what"] in {"bolt", "door", "person", "scan", "bell"}]
     times = [
         *happened,
@@ -91,7 +91,7 @@ def _make_axis(result: ScenarioResult, log: Sequence[LogLine]) -> DemoTimeAxis:
 
 
 def _draw_grid(axis: DemoTimeAxis, height: float) -> Iterable[str]:
-    """A line every so many whole seconds, at most a dozen."""
+    """Draw a line every so many whole seconds, at most a dozen lines."""
     whole = (axis.end - axis.start).total_seconds()
     every = next(step for step in (1, 2, 5, 10, 20, 60, 120, 300, 600, 3600) if whole / step <= 12 or step == 3600)
     for number in range(int(whole // every) + 1):
@@ -126,7 +126,7 @@ def _draw_steps(axis: DemoTimeAxis, track: Sequence[tuple[datetime, bool]], word
 
 
 def _draw_people(axis: DemoTimeAxis, log: Iterable[LogLine]) -> Iterable[str]:
-    """Who is where, from each change to the next."""
+    """Draw where each person is, from each change to the next."""
     since: dict[str, tuple[datetime, str]] = {}
     end = {"outside": "#9aa5b1", "inside": "#5fad56"}
     for line in log:
@@ -150,7 +150,7 @@ def _draw_films(axis: DemoTimeAxis, result: ScenarioResult, camera: str) -> Iter
 
 
 def _draw_messages(axis: DemoTimeAxis, result: ScenarioResult, top: float) -> Iterable[str]:
-    """The owner's messages, each on a line of its own from its instant on; a long one ends at the right edge."""
+    """Draw the owner's messages, each on its own line from its time on; a long one ends at the right edge."""
     for number, message in enumerate(result.messages):
         x, y = axis.x(message.at), top + number * 16
         fits = x + len(message.text) * LETTER_WIDTH_PX < WIDTH_PX - RIGHT_PX

@@ -15,7 +15,7 @@ MAX_BUFFERED_BYTES = (
 
 
 class _RelayReader(asyncio.StreamReader):
-    """One that knows that its sender has ended, also while there is something left to read."""
+    """A stream reader that knows that its sender has ended, even while data are left to read."""
 
     ended = False
 
@@ -25,7 +25,7 @@ class _RelayReader(asyncio.StreamReader):
 
 
 class CableRelay:
-    """One cable with any number of wires; leave it and all of them are gone.
+    """A simulated internet cable: a relay for any number of connections, which closes all of them at exit.
 
     async with Cable() as cable:
         port = await cable.lay(8883)  # what connects to 127.0.0.1:port reaches 127.0.0.1:8883
@@ -41,19 +41,19 @@ class CableRelay:
 
     @property
     def is_plugged(self) -> bool:
-        """Whether anything can pass."""
+        """Whether the relay passes data."""
         return self._is_plugged.is_set()
 
     def pull(self) -> None:
-        """Pull it out: from now on no byte passes, either way."""
+        """Stop passing data in both directions."""
         self._is_plugged.clear()
 
     def plug(self) -> None:
-        """Put it back."""
+        """Pass data again."""
         self._is_plugged.set()
 
     async def connect(self, port: int) -> int:
-        """Lay a wire to a port of this machine; returns the port of its near end.
+        """Listen for a port of this machine and return the port of the near end.
 
         Raises:
             OSError: no port can be had.
@@ -88,7 +88,7 @@ class CableRelay:
             await asyncio.wait(carrying)
 
     async def _relay_connection(self, reader: _RelayReader, writer: asyncio.StreamWriter, port: int) -> None:
-        """Carry one connection, whose near end is here already, until both its ways are over."""
+        """Relay one accepted connection until both directions have ended."""
         with contextlib.closing(writer), contextlib.suppress(OSError):
             if not await self._wait_until_plugged(reader):
                 return
@@ -120,7 +120,7 @@ class CableRelay:
             writer.write_eof()
 
     async def _wait_until_plugged(self, reader: _RelayReader) -> bool:
-        """Wait for the cable; False where the sender gave up while it was out."""
+        """Wait until the relay passes data; return False if the sender ends first."""
         if self.is_plugged:
             return True
         await self._is_plugged.wait()

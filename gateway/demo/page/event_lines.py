@@ -8,7 +8,7 @@ from gateway.system.i18n import Language
 
 
 def line_of_event(event: DemoEvent) -> LineShown | None:
-    """Return the line for this, or None where it is not worth one. A fact that begins with @ is a key itself."""
+    """Return the line for an event; None if the page shows none. A fact that begins with @ is itself a key."""
     match event:
         case ObservedMessage():
             return _line_of_message(event)
@@ -19,7 +19,7 @@ def line_of_event(event: DemoEvent) -> LineShown | None:
 
 
 def line_text(line: LineShown, language: Language) -> str:
-    """Put a line into words, as the page does."""
+    """Return the text of a line, as the page shows it."""
     texts = page_texts(language)
     facts = {
         name: texts.get(fact[1:], fact.partition(".")[2]) if fact.startswith("@") else fact

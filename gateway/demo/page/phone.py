@@ -15,7 +15,7 @@ JPEG_MAGIC = b"\xff\xd8\xff"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneMessage:
-    """One message as the phone has it; `picture` is a JPEG_MAGIC."""
+    """One message on the phone; `picture` is a JPEG."""
 
     title: str
     text: str

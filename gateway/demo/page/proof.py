@@ -22,7 +22,7 @@ _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 
 
 async def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
-    """The outside camera's film of a sealed visit, with the visit's timeline in both languages.
+    """Read the outside camera's film of a sealed visit, with the visit's timeline in both languages.
 
     Raises:
         OSError, ValueError: it is not sealed.

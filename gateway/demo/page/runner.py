@@ -51,7 +51,7 @@ MAX_PICTURES = 20  # of the phone's that are kept for the page
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:
-    """What is played now: `folder` is the run's own; the box's is in it."""
+    """The present run. `folder` is the run's own and contains the box's folder."""
 
     title: str
     folder: Path
@@ -104,7 +104,7 @@ class DemoRunner:
         return True
 
     def stop(self) -> None:
-        """End what is played."""
+        """End the present run."""
         if self._task is not None:
             self._task.cancel()
 
@@ -113,7 +113,7 @@ class DemoRunner:
         self._approved.set()
 
     async def run(self) -> None:
-        """Play until cancelled."""
+        """Play requested scenarios until cancelled."""
         while True:
             title = await self._requested.get()
             self._task = asyncio.create_task(self._play(title))
@@ -131,7 +131,7 @@ class DemoRunner:
     # ---- what the script asks (`script.ShowPage`) -------------------------------------------------------------------
 
     def apply(self, what: DemoEvent) -> None:
-        """Let something happen on the page."""
+        """Apply an event to the page's snapshot."""
         before = self.snapshot
         now = apply_event(before, what)
         if now.title != SHOW_TITLE and (said := line_of_event(what)) is not None:
@@ -144,7 +144,7 @@ class DemoRunner:
             self.changes.notify()
 
     async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
-        """Wait until the page shows this.
+        """Wait until the snapshot satisfies a condition.
 
         Raises:
             WaitTimeout: it did not within so many seconds.
@@ -184,7 +184,7 @@ class DemoRunner:
         self.apply(RunEnded(complaints=complaints))
 
     async def _play_and_judge(self, title: str) -> tuple[str, ...]:
-        """Play in a fresh house, its box's only way out being the cable; return what was not as it must be."""
+        """Play a scenario in a fresh house whose only connection is the cable; return what was not as expected."""
         self._approved.clear()
         self.pictures.clear()
         self._message_times.clear()
@@ -218,7 +218,7 @@ class DemoRunner:
         return judged.complaints
 
     def _with_cable(self, scenario: Scenario, folder: Path, port: int) -> Scenario:
-        """The same scenario in a house whose messages and retailers come and go by the cable."""
+        """Return the scenario with messages and retailers that go through the cable."""
         phones = folder / "phones.txt"
 
         def home(home: Home) -> Home:
@@ -245,7 +245,7 @@ class DemoRunner:
         )
 
     async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
-        """Leave the newest film on the page, where there is one and the play did not show it itself."""
+        """Show the newest film, if there is one and the run has not shown it itself."""
         proof = judged.result.proof.folder
         if proof is not None and self.snapshot.film is None:
             self.apply(DemoFilmSealed(film=await read_sealed_film(stage.plan, Path(proof).name)))
@@ -271,7 +271,7 @@ class DemoRunner:
         )
 
     async def _poll_box(self, socket: Path) -> None:
-        """Keep what the box thinks of its cameras and its clock; nothing while it is away."""
+        """Read what the box reports of its cameras and its clock; clear it while the box is away."""
         while True:
             with contextlib.suppress(OSError):
                 async with RigClient(socket) as rig:
@@ -291,7 +291,7 @@ class DemoRunner:
 
 
 class _PageObserver(DemoObserver):
-    """The page, and who else looks on."""
+    """Passes each event of a run to the page and to a further observer."""
 
     def __init__(self, runner: DemoRunner, other: DemoObserver) -> None:
         self._runner, self._other = runner, other

@@ -58,14 +58,14 @@ MAX_DOOR_OPEN_S = 30.0  # seconds: here everybody goes slowly enough to be follo
 
 
 class ShowPage(Protocol):
-    """What the script needs beside the house: the page's own part of the show."""
+    """What the script uses of the page."""
 
     cable: CableRelay
     language: Language
 
     @property
     def snapshot(self) -> DemoSnapshot:
-        """What the page shows now."""
+        """The page's present snapshot."""
         ...
 
     def apply(self, what: DemoEvent) -> None:
@@ -83,7 +83,7 @@ class ShowPage(Protocol):
 
 @dataclass(slots=True)
 class ShowState:
-    """The show as it goes on: the house, the page, and what later chapters need of earlier ones."""
+    """The running show: the house, the page, and what later chapters need of earlier ones."""
 
     play: ScenarioRun
     page: ShowPage
@@ -103,12 +103,12 @@ class ShowState:
     async def show_line_and_wait(
         self, key: str, *, read: float = READING_TIME_S, message: Mapping[str, Any] | None = None, **facts: str
     ) -> None:
-        """Show one plain line for as long as it takes to read it."""
+        """Show one line for as long as it takes to read it."""
         self.show_line(key, message=message, **facts)
         await asyncio.sleep(read)
 
     def current_delivery(self) -> PromisedDelivery:
-        """The parcels that the present courier brings."""
+        """Show the parcels that the present courier brings."""
         if self.delivery is None:
             raise WaitTimeout("required: a promise")
         return self.delivery
@@ -341,7 +341,7 @@ SHOW_EXPECTATION = Expectation(
 
 
 def make_show(page: ShowPage, utc: datetime) -> Scenario:
-    """The show as a scenario: played, and judged at its end, as every other. `utc` is now."""
+    """Return the show as a scenario, which is played and judged as every other. `utc` is now."""
 
     async def play_it(play: ScenarioRun) -> None:
         act = ShowState(play, page)
@@ -383,7 +383,7 @@ def without_permission(home: Home, utc: datetime) -> Home:
 
 
 def _on_each_phone(now: DemoSnapshot, told: Body, *, pictured: bool = False) -> bool:
-    """Whether each phone shows this message, in its own language."""
+    """Return whether each phone shows this message in its own language."""
     return all(
         any(
             message_text(told, language) in one.text and (one.picture or not pictured)
@@ -413,5 +413,5 @@ def _number_text(value: float) -> str:
 
 
 def _openings_since(act: ShowState) -> tuple[PhysicalOpening, ...]:
-    """Every opening since the second courier came, by the house's own log."""
+    """Return each opening since the second courier came, by the house's own log."""
     return physical_openings(act.play.log.lines[act.log_position :])

@@ -43,7 +43,7 @@ SCENARIO_GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
 
 
 class DemoSite:
-    """The page of one theatre. With `lan` others in the network reach it, and only who has its whole address gets in.
+    """Serves the demo's page. With `lan`, others in the network reach it if they have its whole address.
 
     async with Site(theatre, lan=False) as site:
         print(site.address)
@@ -85,7 +85,7 @@ class DemoSite:
 
     @property
     def address(self) -> str:
-        """Where the page is: with `lan` a secret ends it."""
+        """The page's address; with `lan` it ends in a secret."""
         return f"http://{self._name}:{self._port}/{'' if self._access_key is None else f'open/{self._access_key}'}"
 
     async def __aenter__(self) -> Self:
@@ -102,7 +102,7 @@ class DemoSite:
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Others in the network see and press nothing, unless they have the address from the terminal."""
+        """Refuse requests from the network that do not have the secret of the address."""
         if self._access_key is None or request.path.startswith(("/open/", "/static/")):
             return await handler(request)
         if self._is_key(request.cookies.get(ACCESS_COOKIE, "")):
@@ -200,7 +200,7 @@ class DemoSite:
     # ---- what is seen -----------------------------------------------------------------------------------------------
 
     async def _serve_feed(self, request: web.Request) -> web.WebSocketResponse:
-        """Snapshots as they change, and a beat every second. Whoever opens the page first begins the show."""
+        """Send each changed snapshot, and a beat every second. The first viewer starts the show."""
         page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
         await page.prepare(request)
         if not self._is_opened:
@@ -230,7 +230,7 @@ class DemoSite:
                     await changes.wait_after(told)
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
-        """A camera, straight from the box's video process: it outlives the gateway."""
+        """Send a camera's live view from the box's video process, which outlives the gateway."""
         camera, playing = request.match_info["camera"], self._demo_runner.current_run
         if camera not in CAMERA_IDS or playing is None:
             raise web.HTTPNotFound
@@ -240,7 +240,7 @@ class DemoSite:
         )  # fmt: skip
 
     async def _serve_film(self, request: web.Request) -> web.FileResponse:
-        """The sealed film that the page shows, and no other file."""
+        """Send the sealed film that the page shows, and no other file."""
         film, playing = self._demo_runner.snapshot.film, self._demo_runner.current_run
         if film is None or playing is None or request.path != film.url:
             raise web.HTTPNotFound

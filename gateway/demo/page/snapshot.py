@@ -45,14 +45,14 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A play begins on a stage of its own; `title` is the scenario's, or the show's."""
+    """A run begins with its own house; `title` is the scenario's, or the show's."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class StageReady:
-    """The stage is up: the play itself begins."""
+    """All processes are up, and the run begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +70,14 @@ class LineShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CableMoved:
-    """The internet cable was pulled out or put back."""
+    """The internet cable was pulled or plugged."""
 
     plugged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneMessageShown:
-    """A message reached a phone, `waited` seconds after it was so; `picture` is its address on the page."""
+    """A message reached a phone `waited` seconds after its cause; `picture` is its address on the page."""
 
     language: Language
 
@@ -89,7 +89,7 @@ class PhoneMessageShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPermissionRequest:
-    """A brand without a permission asks to be let in: its terms, and (`granted`) what the owner said."""
+    """A brand without a permission asks to be let in: its terms, and in `granted` the owner's decision."""
 
     brand: str
     carrier: str
@@ -108,12 +108,12 @@ class BoxStatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class OpeningsReset:
-    """From here on openings are counted anew: another promise is shown."""
+    """The page counts openings from zero, because another delivery is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoTimelineEntry:
-    """One line of a sealed visit's timeline, in each language; `clock` is `at` as the house's own clock reads."""
+    """One line of a sealed visit's timeline, in each language; `clock` is `at` in the house's time zone."""
 
     at: str
     clock: str
@@ -123,7 +123,7 @@ class DemoTimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoFilm:
-    """A sealed film: its address on the page, when it begins and ends (RFC 3339), and the visit's timeline."""
+    """A sealed film: its address on the page, its begin and end (RFC 3339), and the visit's timeline."""
 
     camera: str
     url: str
@@ -151,7 +151,7 @@ class ProofVerified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
-    """The play is over; `complaints` say what was not as it must be."""
+    """The run is over; `complaints` say what was not as expected."""
 
     complaints: tuple[str, ...] = ()
     stopped: bool = False
@@ -246,14 +246,14 @@ def message_text(message: Mapping[str, Any], language: Language) -> str:
 
 
 def _newest_of_each_phone(phone: tuple[PhoneMessageShown, ...]) -> tuple[PhoneMessageShown, ...]:
-    """The newest of each phone."""
+    """Return the newest message of each phone."""
     newest = {id(one) for language in {one.language for one in phone}
               for one in [each for each in phone if each.language == language][-MAX_MESSAGES:]}  # fmt: skip
     return tuple(one for one in phone if id(one) in newest)
 
 
 def apply_event(now: DemoSnapshot, what: DemoEvent) -> DemoSnapshot:
-    """Return what is shown once this has happened."""
+    """Return the snapshot after an event."""
     match what:
         case ObservedMessage():
             return _apply_message(now, what)
@@ -402,5 +402,5 @@ def _seconds(line: LogLine) -> float:
 
 
 def film_time(at: datetime) -> str:
-    """An instant as the page's film reads it."""
+    """Return an instant in the form of the page's film."""
     return at.isoformat(timespec="milliseconds")

@@ -168,7 +168,7 @@ SHARED_KEY_PREFIXES = (
 
 
 def page_texts(language: Language) -> dict[str, str]:
-    """All that the page may have to say in this language, by key."""
+    """Return all texts of the page in this language, by key."""
     found = {key: text.template(language) for key, text in PAGES.items() if key.startswith(SHARED_KEY_PREFIXES)}
     found |= {f"refusal.{refusal}": text.to(language) for refusal, text in REFUSAL_TEXTS.items()}
     found |= {key: text.template(language) for key, text in TEXTS.items()}
@@ -176,12 +176,12 @@ def page_texts(language: Language) -> dict[str, str]:
 
 
 def _with_hard_spaces(text: str) -> str:
-    """Keep the signs that French sets apart on the line of their word; English sets none apart."""
+    """Put no-break spaces before the signs that French sets apart; English has none."""
     for sign in (":", ";", "!", "?", "»"):
         text = text.replace(f" {sign}", f"\N{NO-BREAK SPACE}{sign}")
     return text.replace("« ", "«\N{NO-BREAK SPACE}")
 
 
 def scenario_line(scenario: Scenario, language: Language) -> str:
-    """Tell a scenario in one line."""
+    """Return the line about a scenario."""
     return _with_hard_spaces(scenario.summary.to(language))
