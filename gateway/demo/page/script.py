@@ -108,7 +108,7 @@ class ShowState:
         await asyncio.sleep(read)
 
     def current_delivery(self) -> PromisedDelivery:
-        """Show the parcels that the present courier brings."""
+        """Return the delivery that the present courier brings."""
         if self.delivery is None:
             raise WaitTimeout("required: a promise")
         return self.delivery
