@@ -126,7 +126,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
     async with AsyncExitStack() as stack:
         box_folder = plan.home.storage.folder
         box_folder.mkdir(mode=0o700, exist_ok=True)
-        control, rig_socket = control_socket(plan.home), box_folder / "rig.sock"  # where `perron scan` looks too
+        control, rig_socket = control_socket(plan.home), box_folder / "handles.sock"  # where `perron scan` looks too
         on_start("the house's broker")
         broker = PrivateBroker(plan, folder / "accounts")
         stack.push_async_callback(broker.end)
