@@ -69,7 +69,7 @@ class Definition:
     is_behind_guard: bool = False
     """Perron's guard speaks for these devices: it signs their reports, and commands to it are signed."""
     topics: Callable[[DeviceRef], Mapping[TopicSuffix, str]] = lambda _: NO_TOPICS
-    """Returns the topics of a product with MQTT topics of its own; empty if it uses Perron's."""
+    """Returns the MQTT topics that the product defines; empty if the product uses Perron's topics."""
     account: str | None = None
     """The broker account of the program that publishes for all devices of this vendor; None: the base topic's name."""
     base_topic: Callable[[DeviceRef], str | None] | None = None

@@ -39,9 +39,11 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
         todo = "Make room or name another place; run this as the box's own user."
         raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
     output(f"Written and synced: {relative_path(target)}, {_content_text(made.listing)}.")
-    output("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
+    output("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
     if made.open_to_others:
-        output(f"Where {relative_path(target)} lies no rights are kept: whoever gets hold of it can read it.")
+        output(
+            f"The file system of {relative_path(target)} stores no permissions: everybody who has the file can read it."
+        )
     if made.copied.running:
         output(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
     for name in made.damaged:
@@ -62,7 +64,7 @@ def inspect(archive: Path, *, output: Output) -> None:
 
 
 def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
-    """Restore a backup into the storage folder of this house; write the house file too if there is none.
+    """Restore a backup into the storage folder of this house. If the house file is missing, write it too.
 
     Raises:
         Failure: it cannot be restored; the text says what did not change.

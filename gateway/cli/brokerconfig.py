@@ -198,7 +198,7 @@ def _require_password_file(folder: Path, home: "Home") -> None:
     """
     if home.broker.password_file is None:
         raise Failure(
-            "broker.password_file is not in the house file, so the gateway would come as nobody.",
+            "broker.password_file is not in the house file, so the gateway would connect without an account.",
             f"Write `password_file: {folder.name}/gateway.password` under broker.",
         )
 

@@ -183,9 +183,9 @@ def _happening_text(one: Happening) -> str | None:
             why = f" ({REFUSAL_TEXTS[Refusal(one.detail)].to(SOURCE)})" if one.detail else ""
             return f"{one.subject}{_code_text(one.code)}: {one.value}{why}"
         case HappeningKind.LOCK_SENT:
-            return f"the lock is told to lock{_try_text(one.value)}"
+            return f"the gateway commands the lock to lock{_try_text(one.value)}"
         case HappeningKind.GARAGE_CLOSE_SENT:
-            return f"the garage door is sent down{_try_text(one.value)}"
+            return f"the gateway commands the garage door to close{_try_text(one.value)}"
         case HappeningKind.PARCELS_REPORTED:
             return f"{one.subject}: {value}"
         case HappeningKind.READINESS_CHECKED:

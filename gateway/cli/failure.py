@@ -89,7 +89,7 @@ def resolve_entrance(home: "Home", entrance: str | None) -> str:
     """Return the named entrance, or the only one.
 
     Raises:
-        Failure: the house has no such entrance, or several and none is named.
+        Failure: the house does not have this entrance, or has several and the command names none.
     """
     known = ", ".join(home.entrances)
     if not home.entrances:

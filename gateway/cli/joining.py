@@ -88,7 +88,9 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
         ) from error
     except enrolment.HubError as error:
         raise Failure(
-            f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", ExitCode.NEGATIVE
+            f"The hub refuses ({error.code}): {error}",
+            "Ask the operator of the hub for another claim.",
+            ExitCode.NEGATIVE,
         ) from error
     except enrolment.HubUnavailable as error:
         raise Failure(

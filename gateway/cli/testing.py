@@ -23,7 +23,7 @@ async def run_device_test(home: Home, device: str, *, times: int, output: Callab
     """Query a device `times` times and store the measurement; return whether it always answered.
 
     Raises:
-        Failure: there is no such device, it cannot be queried, or the broker is not reachable.
+        Failure: the device does not exist or cannot be queried, or the broker is unreachable.
     """
     if device not in home.devices:
         if not home.devices:
@@ -84,6 +84,6 @@ async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) ->
 
 
 def _lock_result(body: dict[str, object]) -> str | None:
-    """Return the result of the lock request; None while it runs or if there is none."""
+    """Return the result of the lock request; None before the first request and while one runs."""
     lockup = body.get("lockup")
     return lockup if isinstance(lockup, str) and lockup != "running" else None

@@ -1,8 +1,8 @@
 """Computes the access lists (mosquitto's ACL) of the house's broker and of the radio's. Pure.
 
 One account is one connection. A device on Perron's topics writes its own five and reads its own two, by one pattern for
-all; a device with a topic of its own writes that. A bridge (Zigbee2MQTT, Z-Wave JS UI, Frigate) owns its whole base
-topic. No account writes the topics of another one, and only the gateway commands.
+all; a device whose product defines topics writes those. A bridge (Zigbee2MQTT, Z-Wave JS UI, Frigate) owns its whole
+base topic. No account writes the topics of another one, and only the gateway sends commands.
 """
 
 import re
@@ -64,7 +64,7 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
 
 
 def brand_account(brand: str) -> str:
-    """Return the account of a brand's retailer, which receives the results of its own deliveries."""
+    """Return the account of a brand's retailer, which receives the results of this brand's deliveries."""
     return f"retailer-{brand}"
 
 

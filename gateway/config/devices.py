@@ -48,7 +48,7 @@ class DeviceSection(ConfigSection):
 
     @property
     def product_topics(self) -> Mapping[TopicSuffix, str]:
-        """The topics of a product with MQTT topics of its own; empty if it uses Perron's."""
+        """The MQTT topics that the product defines; empty if the product uses Perron's topics."""
         return self.definition.topics(self.device_ref)
 
     @property

@@ -79,7 +79,7 @@ _ADDRESS = explained(r"^[^\x00-\x1f\x7f-\x9f]{0,200}$", "an address is at most 2
 _KEY_WORD = explained(r"^[a-z_]{1,32}$", "a word of ours is a-z and _")
 _KEY_PATH = explained(
     r"^[^.\x00-\x1f\x7f-\x9f]{1,64}(\.[^.\x00-\x1f\x7f-\x9f]{1,64}){0,7}$",
-    "write where it stands in the payload like data.code: names with points between them, 8 at most",
+    "write the path to the value in the payload, such as data.code: at most 8 names, separated by points",
 )
 
 DeviceId = Annotated[Id, AfterValidator(_not_reserved)]

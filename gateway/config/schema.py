@@ -31,7 +31,7 @@ def unit_of(key: Mapping[str, Any]) -> str:
 
 
 def yaml_text(default: object) -> str:
-    """Return a default as YAML text; empty without one, or for a section with defaults of its own."""
+    """Return a default as YAML text; an empty text for no default and for a section, whose keys have defaults."""
     match default:
         case None | "" | dict() | []:
             return ""

@@ -47,7 +47,7 @@ class ChildProcess(Protocol):
 
 
 class LoggedProcess:
-    """A child process with a log file, in a session of its own, so that Ctrl-C reaches only the demo.
+    """A child process with a log file, in its own session, so that Ctrl-C reaches only the demo.
 
     The kernel sends it `death_signal` when the demo dies, however that happens.
     """

@@ -1,4 +1,4 @@
-"""Runs a broker, a simulated house and the gateway on 127.0.0.1, in a folder of their own."""
+"""Runs a broker, a simulated house and the gateway on 127.0.0.1, in their own folder."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ START_TIMEOUT_S = 60.0  # seconds for a process to be ready, on a machine that h
 
 
 class UnriggedGateway(LoggedProcess):
-    """`perron run` itself: SIGHUP has it read its house file anew."""
+    """`perron run` itself: SIGHUP has it read its house file again."""
 
     death_signal = signal.SIGTERM
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """One reading of the clock. `mono` is in seconds, only goes forward, and starts anew at a boot."""
+    """One reading of the clock. `mono` is in seconds, only goes forward, and starts again at a boot."""
 
     utc: datetime
     trusted: bool

@@ -178,7 +178,7 @@ def _entry(line: _EntryLine | _HiddenEntryLine) -> ChainEntry:
 
 
 def _difference_from_seal(entries: Sequence[ChainEntry], manifest: Manifest) -> ProofDefect | None:
-    """Compare with the positions in the manifest: a chain that was linked anew agrees with itself, not with these."""
+    """Compare with the positions in the manifest: a chain that was linked again agrees with itself, not with these."""
     sealed = manifest.log
     told = {entry.seq: entry for entry in entries}
     for position in (*manifest.decisions, sealed.last):

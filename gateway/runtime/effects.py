@@ -250,7 +250,7 @@ class CommandExecutor:
         return None if is_filmed_live(command, state, self._cameras.proofs, now.mono) else e.UnsentReason.PROOF_TOO_OLD
 
     def _lock(self, command: c.Lock | c.CloseGarageDoor) -> None:
-        # A new id each time: tries are counted anew after a restart, and a guarded lock obeys an id only once.
+        # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
         deadline = self._deadline(self._section.lock, command.life, self._clock.now())
         self._send(self._section.lock, asked.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)

@@ -190,7 +190,7 @@ class EntranceActor:
     def _track_link(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> None:
-        """Void the queries of a device whose link is lost, and query it anew once it is back.
+        """Void the queries of a device whose link is lost, and query it again once it is back.
 
         A device that is back first repeats what it remembers; the query follows after that.
         """

@@ -63,7 +63,7 @@ class PermissionService:
         return await self._store_change(brand, self._store.brands.refuse_key(brand, kid, self._clock.now(), by=by))
 
     async def forget(self, brand: str, by: str) -> str | None:
-        """Forget a brand that is neither in the house file nor granted: it may ask anew, with another key."""
+        """Forget a brand that is neither in the house file nor granted: it may ask again, with another key."""
         return await self._store_change(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
 
     async def _decide(  # noqa: PLR0913 - the decision, what it applies to, and its person

@@ -2,7 +2,7 @@
 
 A radio's bridge that starts first reports that it is online and then publishes, live but hours old, the state of each
 device from before its end. As the answer to a query, such a state would misreport the door. So reports of the first
-seconds answer nothing, earlier queries are void, and afterwards every device is queried anew.
+seconds answer nothing, earlier queries are void, and afterwards every device is queried again.
 """
 
 SETTLE_TIME_S = 5.0  # seconds in which a started bridge publishes remembered states
@@ -36,7 +36,7 @@ class ReconnectTracker:
         return mono - self._reconnected_mono.get(device, -SETTLE_TIME_S) < SETTLE_TIME_S
 
     def settled(self, mono: float) -> frozenset[str]:
-        """Return the devices to query anew; each is returned once."""
+        """Return the devices to query again; each is returned once."""
         ready = frozenset(device for device, since in self._reconnected_mono.items() if mono - since >= SETTLE_TIME_S)
         for device in ready:
             del self._reconnected_mono[device]

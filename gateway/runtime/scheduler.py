@@ -16,7 +16,7 @@ from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
 POLL_INTERVAL_S = 0.5  # seconds between two polls; each reads the clock and the free disk space once
-AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read anew at least this often
+AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read again at least this often
 
 
 class CameraRings(Protocol):
@@ -60,7 +60,7 @@ class Scheduler:
         )
 
     def refresh(self, entrance: str) -> None:
-        """Read the agenda of this entrance anew, because a delivery or permission changed."""
+        """Read the agenda of this entrance again, because a delivery or permission changed."""
         self._next_refresh.pop(entrance, None)
 
     async def run(self) -> None:

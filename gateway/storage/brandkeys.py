@@ -187,5 +187,5 @@ class BrandKeys(StorePart):
         self.brand_of(x)
         before = self._distrust_counts[x]
         await self.writer.do(lambda db: trust_key(db, x, now, by=by))
-        if self._distrust_counts[x] == before:  # else it was distrusted anew meanwhile
+        if self._distrust_counts[x] == before:  # else it was distrusted again meanwhile
             self._distrusted.pop(x, None)

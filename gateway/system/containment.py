@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from gateway.system.backoff import Backoff
 
 RESTART_BACKOFF: Final = Backoff(1.0, 60.0)  # a loop that raises at each start costs one start a minute
-STABLE_RUN_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
+STABLE_RUN_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins again
 MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was forgotten is reported once more
 MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
 

@@ -1,4 +1,4 @@
-"""Probes one camera's stream in a process of its own, because a forged stream may crash libav.
+"""Probes one camera's stream in its own process, because a forged stream may crash libav.
 
 `python -m gateway.video.probe` reads one line from standard input (a `CameraSource`, with the path of the account's
 file and without the account) and writes one line (`ProbeResult`). `perron doctor` and the page Installation use it.

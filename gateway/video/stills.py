@@ -1,4 +1,4 @@
-"""Decodes single pictures of a film in a process of its own, because a forged film may crash libav.
+"""Decodes single pictures of a film in its own process, because a forged film may crash libav.
 
 `python -m gateway.video.stills SECOND...` reads the film from standard input, which must be a regular file, and writes
 one JSON line for each given second: `{"second", "jpeg"}`, or null if the film has no picture there.

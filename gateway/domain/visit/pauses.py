@@ -4,7 +4,7 @@ from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Timer
 from gateway.domain.visit.step import Step
 
-MAX_CLOCK_DRIFT_S = 1.0  # maximum difference in seconds of wall clock and deadline before the deadline is set anew
+MAX_CLOCK_DRIFT_S = 1.0  # maximum difference in seconds of wall clock and deadline before the deadline is set again
 EARLY_TIMER_S = 0.01  # seconds: the timer expired a moment before its instant
 
 

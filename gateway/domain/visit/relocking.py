@@ -34,7 +34,7 @@ def _is_waiting(step: Step) -> bool:
 
 
 def _without_broker(step: Step) -> None:
-    """Suspend the chain without a broker: tries count only while connected, and all is queried anew afterwards.
+    """Suspend the chain without a broker: tries count only while connected, and all is queried again afterwards.
 
     Only a limited number of tries is refunded: a broker that keeps reconnecting would otherwise delay the hand-over.
     """

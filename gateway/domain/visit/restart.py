@@ -1,6 +1,6 @@
 """Restores an entrance after a boot.
 
-Nothing is observed, and monotonic time may have begun anew, so every deadline is set in full.
+Nothing is observed, and monotonic time may have begun again, so every deadline is set in full.
 """
 
 from gateway.domain.delivery.result import Refusal

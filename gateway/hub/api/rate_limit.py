@@ -38,7 +38,7 @@ class SlidingWindows:
 
     @property
     def limiter(self) -> SlidingWindowCounterRateLimiter:
-        """The limiter; after the clock was set back it starts anew, because later entries would count until then."""
+        """The limiter; after the clock was set back it starts again, because later entries would count until then."""
         now = self.wall()
         if now < self._newest - _MAX_CLOCK_STEP_S:
             self._newest, self._limiter = now, SlidingWindowCounterRateLimiter(MemoryStorage())

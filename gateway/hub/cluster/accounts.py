@@ -9,7 +9,7 @@ permissions are defined before the account may connect, and stay until a minute 
 still apply to its last messages and to its last will.
 
 The store decides. The next check sends changes to the nodes. A full comparison is made at the start and every hour,
-because a cluster may have been made anew, or an older hub may have written other permissions.
+because a cluster may have been made again, or an older hub may have written other permissions.
 """
 
 import asyncio

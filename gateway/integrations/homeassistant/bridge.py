@@ -97,7 +97,7 @@ class HomeAssistantBridge:
     # ---- received messages -------------------------------------------------------------------------------------------
 
     def on_connected(self) -> None:
-        """Publish everything anew at a new broker session: earlier messages may be lost."""
+        """Publish everything again at a new broker session: earlier messages may be lost."""
         self._birth_received.set()
 
     def on_message(self, entrance: str | None, incoming: InboundMessage) -> None:

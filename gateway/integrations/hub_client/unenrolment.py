@@ -3,7 +3,7 @@
 The order makes a crash harmless. While the store says that this home is to be left (`TASK_LEAVE_HUB`), each start
 continues; the hub gets the message; then key and certificate are deleted, so that nobody with the disk can act as this
 home; then the store records that it is left (`TASK_HUB_LEFT`), and the section is removed from the house file. A home
-that joins anew under the same name has a new identity, by which it is recognised.
+that joins again under the same name has a new identity, by which it is recognised.
 """
 
 import asyncio
@@ -143,7 +143,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
             and has_identity(home, section)
             and store.handover.pending_task(TASK_HUB_LEFT) == section.home
         ):
-            await store.handover.set_task(TASK_HUB_LEFT, None)  # it has joined anew under its former name
+            await store.handover.set_task(TASK_HUB_LEFT, None)  # it has joined again under its former name
         elif not has_identity(home, section) or store.handover.pending_task(TASK_HUB_LEFT) == section.home:
             await forget_hub(home, section, store=store, rewriting=rewriting)
     except StoreFailed as failure:  # at the next start

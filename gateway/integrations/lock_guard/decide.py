@@ -519,7 +519,7 @@ class _Transition:
             self.query_for_step(SecuringStep.DOOR, GuardPart.DOOR)
 
     def query_for_step(self, step: SecuringStep, part: GuardPart) -> None:
-        """Query anew: an outstanding query was sent before this step and proves nothing for it."""
+        """Query again: an outstanding query was sent before this step and proves nothing for it."""
         before = self.state.open_queries.get(part)
         number = self.send_query(part, () if before is None else before.questions)
         until = self.mono + self.state.settings.timing.answer

@@ -5,7 +5,7 @@ so that a truncated or changed file is detected. The signature proves nothing ag
 is in it.
 
 The store in it is a copy in which nothing opens (`storage/snapshot.py`). The backup does not contain the films of
-running visits, the key of links and the recovery codes, which are made anew.
+running visits, the key of links and the recovery codes, which are made again.
 """
 
 import os

@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 async def finish_handover(home: Home, store: Store) -> bool:
     """End the former household's links and phones; return whether the phones' file may be used.
 
-    Proposals for the house file are deleted. Links, in messages or to a shared visit, are signed by a key that is made
-    anew. The phones' file is emptied; if that is impossible (it may be mounted read-only), its present content is never
+    Proposals for the house file are deleted. A new key replaces the one that signed links, in messages or to a shared
+    visit. The phones' file is emptied; if that is impossible (it may be mounted read-only), its present content is never
     used again, only a changed one.
 
     Raises:

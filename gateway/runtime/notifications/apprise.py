@@ -71,7 +71,7 @@ class ApprisePhone:
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
     async def send(self, notification: PhoneNotification) -> SendResult:
-        """Run Apprise in a thread of its own: a hanging one blocks nothing, not even the end of the process."""
+        """Run Apprise in its own thread: a hanging one blocks nothing, not even the end of the process."""
         if self._running_sends >= MAX_HANGING_SENDS:
             return SendResult.SILENT
         loop = asyncio.get_running_loop()
@@ -101,7 +101,7 @@ class ApprisePhone:
     def _send(self, notification: PhoneNotification) -> bool:
         apprise = _import_apprise()
         url, text = self._with_buttons(notification)
-        # Made anew each time: an old one would wait some seconds between two messages.
+        # Made again each time: an old one would wait some seconds between two messages.
         told = apprise.Apprise(asset=_apprise_asset(apprise))
         if not told.add(url):
             return False

@@ -1,6 +1,6 @@
 """Edits the file of the phones' URLs while the box runs.
 
-The file is read anew for each change, so that manual edits and comments stay. It is written completely or not at all,
+The file is read again for each change, so that manual edits and comments stay. It is written completely or not at all,
 for the box's own user alone. A page may add less than a person may write there: only services that are reached over the
 network, and no parameter that makes Apprise open a file of this machine.
 """

@@ -246,7 +246,7 @@ class UserAccounts:
     def access_error(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
         """Return why the user may not do this now; None: the user may.
 
-        It reads session, role and account anew, so an open page that asks again sees each change at once.
+        It reads session, role and account again, so an open page that asks again sees each change at once.
         """
         row = self._running_session(user.session, now)
         if row is None:

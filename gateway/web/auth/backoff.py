@@ -1,7 +1,7 @@
 """Computes the wait after wrong passwords. Pure: the caller stores the counts.
 
 Waits are measured on the monotonic clock, so no step of the wall clock shortens one, and no trusted clock is needed.
-After a restart a wait begins anew in full, since nothing tells how much of it was over: a restart never shortens a
+After a restart a wait begins again in full, since nothing tells how much of it was over: a restart never shortens a
 wait, and only the counts have to be stored.
 """
 

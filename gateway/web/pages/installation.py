@@ -125,7 +125,7 @@ class InstallationPage:
         )
 
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Begin, answer, or lock now. Beginning anew asks first, since it discards hours of work at the door."""
+        """Begin, answer, or lock now. Beginning again asks first, since it discards hours of work at the door."""
         name, fields = self._entrance(request), await request.post()
         walks, do = self._services.walk_tests, str(fields.get("do", ""))
         walk = walks.walk(name)

@@ -1,6 +1,6 @@
 """Answers a remote browser's queries with what its person may see on the home's own pages.
 
-The answers come from the pages' own functions, and each query checks its right anew. An answer is sealed for its
+The answers come from the pages' own functions, and each query checks its right again. An answer is sealed for its
 browser. A query is answered once, and only while it is fresh: if the hub replays it, the box does nothing.
 """
 

@@ -60,7 +60,7 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
         (row(scan("parcel"), NO), "front: front-scanner …2032: no (unknown code)"),
         (row(scan("courier"), WAIT), "front: front-scanner the courier's code: wait"),
         (row({"event": "Due"}, {"command": "Unlock"}), "front: the unlock is sent"),
-        (row({"event": "Due"}, {"command": "Lock", "n": 2}), "front: the lock is told to lock, try 2"),
+        (row({"event": "Due"}, {"command": "Lock", "n": 2}), "front: the gateway commands the lock to lock, try 2"),
         (row({"event": "Due"}, phase="handed_to_owner", before="relocking"), "front: relocking -> handed to owner"),
         (row({"event": "PausesChanged", "pauses": []}), "front: the household's pauses: none"),
         (row({"event": "Due"}, {"command": "Note", "what": "lockup_door_open"}), "front: the lock-up: door open"),
