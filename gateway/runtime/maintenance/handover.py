@@ -20,8 +20,8 @@ async def finish_handover(home: Home, store: Store) -> bool:
     """End the former household's links and phones; return whether the phones' file may be used.
 
     Proposals for the house file are deleted. A new key replaces the one that signed links, in messages or to a shared
-    visit. The phones' file is emptied; if that is impossible (it may be mounted read-only), its present content is never
-    used again, only a changed one.
+    visit. The phones' file is emptied; if that is impossible (it may be mounted read-only), Perron never uses its
+    present content again, only a changed one.
 
     Raises:
         OSError: the folder of the key or of proposals cannot be written.
