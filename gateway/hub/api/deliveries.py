@@ -19,8 +19,7 @@ from gateway.hub.api.delivery_models import (
 from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, homes
-from gateway.hub.deliveries import events
-from gateway.hub.deliveries import orders as kept
+from gateway.hub.deliveries import events, orders
 from gateway.hub.deliveries.availability import forbidden_parts
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
@@ -73,23 +72,20 @@ async def create(call: RequestContext) -> Response:
         if again is not None:
             return Response(delivery_of(again), headers={"Location": f"/v1/deliveries/{again.id}"})
     said = await _build_offer(call, connection, asked, token)
-    _check_window(call, said, "/token" if token else "/delivery/window/end")
-    await _check_terms(call, connection, said, None if token else asked.delivery)
+    await _check_offer(call, connection, said, asked)
     await _check_name_unused(call, connection, said.id, "/token" if token else "/delivery/name")
     await _check_sandbox_limit(call)
-    held, id_, promise = connection.state == "pending", new_id("dlv"), kept.promise_fields(said)
+    held, id_, promise = connection.state == "pending", new_id("dlv"), orders.promise_fields(said)
     made = {
         "id": id_, "retailer": call.caller.retailer, "connection": connection.id,
         "home": None if held else connection.home,
         "brand": connection.brand, "name": said.id, "version": said.version, "promise": promise,
         "hub_signed": token is None,
-        "sandbox": call.caller.sandbox, "held": held, "state": kept.initial_state(promise), "missing": 0, "seq": 0,
+        "sandbox": call.caller.sandbox, "held": held, "state": orders.initial_state(promise), "missing": 0, "seq": 0,
         "created": call.now, "changed": call.now, "window_end": said.window.end,
     }  # fmt: skip
     row = (await call.tx.execute(_INSERT_DELIVERY, made)).one()
-    await kept.store_version(_delivery_writer(call), id_, said.version, promise, token)
-    await _send(call, row, said, token)
-    await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CREATED, call.now)
+    await _store_and_send(call, row, said, token, events.EventType.DELIVERY_CREATED)
     return Response(status=201, body=delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
@@ -114,18 +110,15 @@ async def change(call: RequestContext) -> Response:
     token = _token_of(asked)
     _check_same_signer(row, token)
     said = await _build_update(call, row, connection, asked, token)
-    _check_window(call, said, "/token" if token else "/delivery/window/end")
-    await _check_terms(call, connection, said, None if token else asked.delivery)
-    promise = kept.promise_fields(said)
+    await _check_offer(call, connection, said, asked)
+    promise = orders.promise_fields(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
     if row.seq == 0:  # no home has answered yet
-        new["state"] = kept.initial_state(promise)
+        new["state"] = orders.initial_state(promise)
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.store_version(_delivery_writer(call), row.id, said.version, promise, token)
-    row = await kept.find_delivery(call.tx, row.id)
-    await _send(call, row, said, token)
-    await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
+    row = await orders.find_delivery(call.tx, row.id)
+    await _store_and_send(call, row, said, token, events.EventType.DELIVERY_CHANGED)
     return Response(delivery_of(row))
 
 
@@ -159,14 +152,14 @@ async def cancel(call: RequestContext) -> Response:
         _check_name_and_version(row, said.id, said.version)
     new = {"version": said.version, "changed": call.now}
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.store_version(_delivery_writer(call), row.id, said.version, None, token)
-    row = await kept.find_delivery(call.tx, row.id)
+    await orders.store_version(_delivery_writer(call), row.id, said.version, None, token)
+    row = await orders.find_delivery(call.tx, row.id)
     if row.held:
-        await kept.set_state(call.tx, row, State.CANCELLED, None, call.now)
+        await orders.set_state(call.tx, row, State.CANCELLED, None, call.now)
     else:
-        await kept.send(_delivery_writer(call), row, said, token)
-        await kept.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
-    return Response(delivery_of(await kept.find_delivery(call.tx, row.id)))
+        await orders.send(_delivery_writer(call), row, said, token)
+        await orders.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
+    return Response(delivery_of(await orders.find_delivery(call.tx, row.id)))
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
@@ -193,7 +186,7 @@ async def _build_update(
             raise _signature_refused("wrong_claims", "`do` is update here.")
         _check_name_and_version(row, found.id, found.version)
         return found
-    before = kept.body_of(Update, row, row.version + 1, row.promise)
+    before = orders.body_of(Update, row, row.version + 1, row.promise)
     changed = {name: getattr(asked.delivery, name) for name in asked.delivery.model_fields_set}
     return before.model_copy(update=changed)  # both parts were validated when they were received
 
@@ -203,11 +196,19 @@ def _token_of(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None
     return asked.token.encode() if "token" in asked.model_fields_set and asked.token is not None else None
 
 
+async def _check_offer(
+    call: RequestContext, connection: Row[Any], said: Offer | Update, asked: NewDelivery | ChangedDelivery
+) -> None:
+    is_signed = _token_of(asked) is not None
+    _check_window(call, said, "/token" if is_signed else "/delivery/window/end")
+    await _check_terms(call, connection, said, None if is_signed else asked.delivery)
+
+
 def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> None:
     """Refuse a window that is over or begins more than a year from now."""
     if said.window.end <= call.now:
         raise ApiProblem.at(pointer, "window_over", "The window is over already.")
-    if said.window.end > call.now + kept.MAX_WINDOW_AHEAD:
+    if said.window.end > call.now + orders.MAX_WINDOW_AHEAD:
         raise ApiProblem.at(pointer, "window_too_far", "A window lies within a year from now.")
 
 
@@ -238,7 +239,7 @@ async def _check_terms(
 
 
 def _check_open(row: Row[Any], known: int | None) -> None:
-    if kept.is_over(row):
+    if orders.is_over(row):
         raise ApiProblem(Code.TOO_LATE, f"It is {row.state}.")
     if known is not None and known != row.version:
         raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
@@ -360,8 +361,17 @@ async def _check_sandbox_limit(call: RequestContext) -> None:
         )
 
 
-def _delivery_writer(call: RequestContext) -> kept.DeliveryWriter:
-    return kept.DeliveryWriter(call.tx, call.signer, call.now)
+def _delivery_writer(call: RequestContext) -> orders.DeliveryWriter:
+    return orders.DeliveryWriter(call.tx, call.signer, call.now)
+
+
+async def _store_and_send(
+    call: RequestContext, row: Row[Any], said: Offer | Update, token: bytes | None, event: events.EventType
+) -> None:
+    """Store a version, send it to the home, and notify the retailer. `row` is the delivery with this version."""
+    await orders.store_version(_delivery_writer(call), row.id, said.version, row.promise, token)
+    await _send(call, row, said, token)
+    await orders.notify_retailer(call.tx, row, event, call.now)
 
 
 async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
@@ -371,10 +381,10 @@ async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token
     """
     try:
         if not row.held:
-            await kept.send(_delivery_writer(call), row, said, token)
+            await orders.send(_delivery_writer(call), row, said, token)
         elif token is None:
-            kept.sign_message(_delivery_writer(call), row.brand, None, said)
-    except kept.MessageTooLarge as error:
+            orders.sign_message(_delivery_writer(call), row.brand, None, said)
+    except orders.MessageTooLarge as error:
         raise ApiProblem.at(
             "/delivery/parcels", "too_large", "Signed it is larger than 32 KiB: fewer or shorter codes."
         ) from error

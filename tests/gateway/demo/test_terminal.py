@@ -1,42 +1,18 @@
 """A run at a terminal: short lines while it is played, and what came of it."""
 
-from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from gateway.demo.observers import ObservedMessage
-from gateway.demo.result import DemoClip, DemoNotification, DemoProof, PhaseAt, PhysicalOpening, ScenarioResult
 from gateway.demo.scenarios import find_scenarios
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
-from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.domain.visit.state import Phase
+from tests.gateway.demo.example_result import result
 
 FOLDER = "var/demo/20261124T203359/gateway-killed-after-acknowledgement/box/visits/781a10d5a42b512c"
-NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-
-
-def at(second: float) -> datetime:
-    return NOON + timedelta(seconds=second)
-
-
-RESULT = ScenarioResult(
-    scenario="delivered",
-    outcome=Outcome.DELIVERED,
-    expected=Outcome.DELIVERED,
-    house=DoorResult.LOCKED_AGAIN,
-    ok=True,
-    phases=(PhaseAt(phase=Phase.RINGING, at=at(1)), PhaseAt(phase="ready", at=at(9))),
-    refusals=(),
-    openings=(PhysicalOpening(unlocked_at=at(3), opened_at=at(4), closed_at=at(5), locked_at=at(6)),),
-    clips=(DemoClip(camera="doorbell", path="a.mp4", start=at(0), end=at(9), sha256="0", gaps=((at(2), at(3)),)),),
-    alarms=(),
-    messages=(DemoNotification(to="owner", text="Chronopost is at the door", at=at(1)),),
-    proof=DemoProof(folder=FOLDER, verified=True),
-    house_log="house.jsonl",
-)
+RESULT = result(folder=FOLDER)
 
 
 async def test_whatever_happens_is_one_short_line_and_none_is_said_twice() -> None:
