@@ -35,6 +35,7 @@ from gateway.video.ipc import (
     live_socket,
 )
 from gateway.video.live import LiveViewUnavailable, open_live_view
+from gateway.video.process import IDLE_TIMEOUT_S
 from gateway.video.process import VideoProcess as Process
 from gateway.video.viewers import DEFAULT_VIEWER_LIMITS, ViewerLimits
 from tests.filmset.cameras import CameraSet
@@ -270,7 +271,8 @@ async def test_a_camera_is_connected_while_it_is_viewed_and_rests_when_the_last_
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     cameras.front.show_label("VIEWED")
-    async with asyncio.timeout(TIMEOUT_S):  # the camera is every test's: whoever looked last may still be leaving
+    # All tests share the camera. A video process that an earlier test left connected ends after this time.
+    async with asyncio.timeout(IDLE_TIMEOUT_S + TIMEOUT_S):
         while cameras.front.heard:  # noqa: ASYNC110  it tells of no event
             await asyncio.sleep(0.05)
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:

@@ -157,6 +157,7 @@ async def test_then_it_is_your_turn_one_scene_at_a_time_by_keyboard_too(tmp_path
     async with serve_page(tmp_path) as demo, visitor() as somebody:
         page = await somebody.page(locale="fr-FR", color_scheme="dark")
         await page.goto(demo.address)
+        await expect(page.locator("#stop")).to_be_visible()  # the show has begun: a hidden button takes no key
         await page.locator("#stop").press("Enter")
         await expect(page.locator("#result")).to_contain_text("arrêté par vous")
         scene = page.locator('[data-title="wrong-code"]')

@@ -134,12 +134,15 @@ async def test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed(tmp_
         await shop.brand()
         made = await shop.ask()
         secret = urlsplit(made["consent_url"]).path.rpartition("/")[2]
-        answers = []
-        for _ in range(MAX_VIEWS_PER_MINUTE + 1):
+        answers: list[int] = []
+        while 429 not in answers and len(answers) <= 2 * MAX_VIEWS_PER_MINUTE:  # a minute may end meanwhile
             async with hub.http.get(f"/connect/{secret[::-1]}") as answer:
                 answers.append(answer.status)
-        assert answers == [404] * MAX_VIEWS_PER_MINUTE + [429]
-        said = [(await shop.says(made["consent_url"], new_support_code()))[0] for _ in range(MAX_CODES_PER_MINUTE + 1)]
+        assert answers[MAX_VIEWS_PER_MINUTE:][-1] == 429
+        assert set(answers[:-1]) == {404}
+        said: list[int] = []
+        while 429 not in said and len(said) <= 2 * MAX_CODES_PER_MINUTE:
+            said.append((await shop.says(made["consent_url"], new_support_code()))[0])
         assert said[-1] == 429
 
 
