@@ -163,7 +163,7 @@ async def test_a_house_joins_on_its_page_hears_its_first_job_is_cut_off_joins_an
 
         home = (await hub.row(homes, homes.c.id)).id
         await hub.does("hub-revoke", home)
-        await shows(owner, house, "lets this house in no longer")
+        await shows(owner, house, "no longer accepts this house")
         await leaves(owner, house)
         assert load_home_file(house.file).hub is None
         assert not folder.exists()

@@ -38,7 +38,7 @@ HUB_FINDING_TEXTS: Mapping[str, Text] = {
     "hub.broker.good": _("{where} is this hub's broker"),
     "hub.site.away": _("{url} does not answer ({why})"),
     "hub.site.away.todo": _("Look at the link to the internet; else ask whoever runs the hub. Doors work without it."),
-    "hub.site.cut_off": _("{url} lets this house in no longer"),
+    "hub.site.cut_off": _("{url} no longer accepts this house"),
     "hub.site.good": _("{url} answers"),
     "hub.clock.astray": _("{seconds} s away from the hub's"),
     "hub.clock.astray.todo": _("Set the clock of whichever of the two machines is wrong."),

@@ -116,7 +116,7 @@ WRONG = [
     ("compartment: cooler", "topics: {state: fridge/+}", "topics: {", "no + or #"),
     ("vendor: scanner", "vendor: scanner\n    keys: {text: a.b}", "front-scanner:", "`text` is not a value of a scan"),
     ("vendor: scanner", "vendor: scanner\n    keys: {event: a.b}", "front-scanner:", "where the code stands"),
-    ("vendor: scanner", "vendor: scanner\n    keys: {code: a..b}", "keys:", "names with points between them"),
+    ("vendor: scanner", "vendor: scanner\n    keys: {code: a..b}", "keys:", "names, separated by points"),
     ("vendor: scanner", "vendor: proglove", "front-scanner:", "<gateway's serial>/<scanner's serial>"),
     ("vendor: scanner", "vendor: proglove\n    address: x/g/G1/S1\n    keys: {code: a}", "front-scanner:", "keys are"),
     ("vendor: scanner", "vendor: proglove\n    address: x/+/G1/S1", "address:", "would be its topic"),
