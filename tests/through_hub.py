@@ -329,6 +329,6 @@ def _ignore(*_said: object) -> None:
 async def wait_for(question: Callable[[], Awaitable[bool]], what: str) -> None:
     """Wait until it says yes."""
     try:
-        await wait_until(question, within=TIMEOUT_S)
+        await wait_until(question, within=TIMEOUT_S, every=0.1)  # the hub limits the connections of an address
     except TimeoutError:
         raise AssertionError(f"it never came: {what}") from None

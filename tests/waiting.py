@@ -7,10 +7,10 @@ from collections.abc import Callable
 POLL_INTERVAL_S = 0.01
 
 
-async def wait_until(holds: Callable[[], object], within: float = 30.0) -> None:
+async def wait_until(holds: Callable[[], object], within: float = 30.0, every: float = POLL_INTERVAL_S) -> None:
     """Wait for what another task or process is to do; the limit is only for a test that fails.
 
-    `holds` is a function or one that returns a coroutine; it is called again and again until its result is true.
+    `holds` is a function or one that returns a coroutine; it is called until its result is true.
 
     Raises:
         TimeoutError: it did not hold within so many seconds.
@@ -22,4 +22,4 @@ async def wait_until(holds: Callable[[], object], within: float = 30.0) -> None:
 
     async with asyncio.timeout(within):
         while not await held():  # noqa: ASYNC110 - who makes it so knows nothing of this test
-            await asyncio.sleep(POLL_INTERVAL_S)
+            await asyncio.sleep(every)
