@@ -40,8 +40,9 @@ from gateway.video.process import VideoProcess as Process
 from gateway.video.viewers import DEFAULT_VIEWER_LIMITS, ViewerLimits
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
-from tests.filmset.pages import open_page, wait_until
+from tests.filmset.pages import open_page
 from tests.filmset.talk import TIMEOUT_S, video_process
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ async def narrow(
     """A video process with other limits, in this loop, which knows `front` and `hall`; its socket."""
     path = place / "video.sock"
     running = asyncio.create_task(Process(path, utc=lambda: datetime.now(UTC), viewer_limits=seats).run())
-    await wait_until(path.exists, "the video process listens")
+    await wait_until(path.exists)
     reader, writer = await asyncio.open_unix_connection(path)
     sources = tuple(cameras.source(name) for name in ("front", "hall"))
     for words in (
@@ -267,14 +268,16 @@ async def test_a_page_that_says_more_than_it_should_is_hung_up(tmp_path: Path, c
             await it.sees(5)
 
 
+async def until_nobody_is_connected(cameras: CameraSet) -> None:
+    """All tests share the camera. A video process that an earlier test left connected ends after `IDLE_TIMEOUT_S`."""
+    await wait_until(lambda: not cameras.front.heard, within=IDLE_TIMEOUT_S + TIMEOUT_S)
+
+
 async def test_a_camera_is_connected_while_it_is_viewed_and_rests_when_the_last_page_has_gone(
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     cameras.front.show_label("VIEWED")
-    # All tests share the camera. A video process that an earlier test left connected ends after this time.
-    async with asyncio.timeout(IDLE_TIMEOUT_S + TIMEOUT_S):
-        while cameras.front.heard:  # noqa: ASYNC110  it tells of no event
-            await asyncio.sleep(0.05)
+    await until_nobody_is_connected(cameras)
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
         assert not cameras.front.heard
         async with open_page(process.socket, "front"):
@@ -282,7 +285,7 @@ async def test_a_camera_is_connected_while_it_is_viewed_and_rests_when_the_last_
                 pass
             async with open_page(process.socket, "front") as it:
                 await it.sees(20)
-        await wait_until(lambda: not cameras.front.heard, "the camera rests")
+        await until_nobody_is_connected(cameras)
 
         assert not any(isinstance(words, CameraProof | BarcodeRead) for words in talk.heard), (
             "the gateway is told nothing of it"
@@ -309,7 +312,7 @@ async def test_the_end_of_a_watch_leaves_a_page_its_pictures(tmp_path: Path, cam
             cameras.front.show_label("UNWATCHED")
             await it.sees(30)
             assert not any(isinstance(words, BarcodeRead) for words in talk.heard), "nobody asked for labels any more"
-        await wait_until(lambda: not cameras.front.heard, "the camera rests")
+        await until_nobody_is_connected(cameras)
 
 
 async def test_a_film_that_is_made_while_pages_come_and_go_is_whole(tmp_path: Path, cameras: CameraSet) -> None:
