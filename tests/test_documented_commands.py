@@ -21,9 +21,8 @@ INDENTED = re.compile(r"^ {4,7}(perron [a-z].*)$", re.MULTILINE)
 COMMAND = re.compile(r"(?:^|[\s(;|])(?:(?:\.venv/bin/)?(perron)|(make)) ([a-z].*)$")
 TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 TARGETS = frozenset(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
-SERVICES = frozenset(
-    {"systemctl", "journalctl", "useradd", "install", "chown", "ln", "cp", "id"}
-)  # `perron` is a user there
+# `perron` is a user there
+SERVICES = frozenset({"systemctl", "journalctl", "useradd", "install", "chown", "ln", "cp", "id"})
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:

@@ -113,9 +113,8 @@ def _refuse_shared(home: Home) -> None:
         raise AccountTaken("the discovery prefix `perron` would show Home Assistant all that is said: take another")
     for base, vendors in bases.items():
         first = base.partition("/")[0]
-        shown = first == prefix and vendors != {
-            HOMEASSISTANT_ACCOUNT
-        }  # its own stream may stand beside what it is shown
+        # Its own stream may stand beside what it is shown
+        shown = first == prefix and vendors != {HOMEASSISTANT_ACCOUNT}
         if first == "perron" or first.startswith("$") or shown:
             raise AccountTaken(f"the base topic `{base}` is not for a bridge to take: give it another first word")
         for other, others in bases.items():

@@ -151,9 +151,8 @@ def _homeassistant_origins(home: Home) -> Mapping[str, HomeAssistantOrigin]:
 
 READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # only the newest message of these devices counts
 
-READING_CHANNELS = frozenset(
-    {TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY}
-)  # the suffixes with their measurements
+# The suffixes with their measurements
+READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})
 
 
 def _door_devices(home: Home) -> frozenset[str]:

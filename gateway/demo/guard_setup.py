@@ -32,9 +32,8 @@ def with_guard(plan: DemoPlan) -> DemoPlan:
         latency=locks.latency,
         house=plan.home.broker.account(lock),
         radio=RadioSection(
-            broker=BrokerSection(
-                port=port, password_file=passwords / "gateway.password"
-            ),  # the guard publishes the commands there
+            # The guard publishes the commands there
+            broker=BrokerSection(port=port, password_file=passwords / "gateway.password"),
             lock=RadioLock(vendor=locks.vendor, id=lock, address=locks.address),
             door=RadioDoor(vendor=contact.vendor, id=door, address=contact.address),
         ),

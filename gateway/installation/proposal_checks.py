@@ -235,9 +235,8 @@ def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
     """Return the topic filters that each account may publish to, from the access list."""
     found: dict[str, set[str]] = {}
     account = ""
-    for line in access_list(home, homeassistant=True).split(
-        "\n"
-    ):  # as the broker: other control characters end no line
+    # As the broker: other control characters end no line
+    for line in access_list(home, homeassistant=True).split("\n"):
         word, _, rest = line.partition(" ")
         right, _, topic = rest.partition(" ")
         if word == "user":

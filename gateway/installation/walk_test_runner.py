@@ -66,9 +66,8 @@ RENEW_BEFORE_END = timedelta(minutes=15)  # the delivery is announced again so l
 MAX_PICTURE_ATTEMPTS = 8  # a camera that has just started gives no picture yet
 MEASUREMENT_COUNT = 5  # queries of a measurement
 MESSAGE_LIFETIME_S = 3600  # of a signed message
-CAMERA_TRIALS = frozenset(
-    {WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY}
-)  # they need live cameras, which run only near a window
+# They need live cameras, which run only near a window
+CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY})
 
 
 class WalkTestRunner:
@@ -107,9 +106,8 @@ class WalkTestRunner:
         self._wrong_code_counts: dict[str, int] = {}
         self._seen_live: dict[str, frozenset[str]] = {}  # in this process; a start is no loss
         self._connected: set[str] = set()
-        self._decided_entrances: set[str] = (
-            set()
-        )  # entrances that have decided since the start, so that their state is current
+        # Entrances that have decided since the start, so that their state is current
+        self._decided_entrances: set[str] = set()
         self._unsaved: set[str] = set()
         self._save_lock = asyncio.Lock()
         self._wake = asyncio.Event()

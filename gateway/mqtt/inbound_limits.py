@@ -24,9 +24,8 @@ from gateway.mqtt.tls import ClosingTlsSocket
 from gateway.system.mqtt_settings import OverflowPolicy
 
 PAHO_VERSION = "2.2.0"
-if (
-    paho.mqtt.__version__ != PAHO_VERSION
-):  # another version may have other private methods, and nothing would be limited
+# Another version may have other private methods, and nothing would be limited
+if paho.mqtt.__version__ != PAHO_VERSION:
     raise ImportError(
         f"paho-mqtt {paho.mqtt.__version__} is installed, but Perron replaces private methods of {PAHO_VERSION}."
         f" Install that one: pip install paho-mqtt=={PAHO_VERSION}"

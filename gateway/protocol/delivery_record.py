@@ -37,9 +37,8 @@ from gateway.protocol.hash_chain import (
 
 MAX_CELSIUS = 100.0  # °C: readings beyond it, and readings that are no number, are left out
 MAX_LINES = 60  # lines, so that an event stays below MAX_EVENT_BYTES
-PRE_VISIT_WINDOW = timedelta(
-    seconds=70
-)  # a parcel may be read a minute before its courier's code, and only then a visit begins
+# A parcel may be read a minute before its courier's code, and only then a visit begins
+PRE_VISIT_WINDOW = timedelta(seconds=70)
 END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
 """The states of an ended delivery; only these have a record."""
 

@@ -42,9 +42,8 @@ from gateway.system.subscribers import Subscribers
 log = structlog.get_logger(__name__)
 
 SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # of a scanner's reports
-READING_TOPICS = frozenset(
-    {TopicSuffix.STATE, TopicSuffix.RESULT}
-)  # where the devices around an entrance publish their readings
+# Where the devices around an entrance publish their readings
+READING_TOPICS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT})
 MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
 ANSWERING_REPORTS = (
     said.LockReport,
@@ -106,9 +105,8 @@ class EntranceActor:
         self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
-        self._message_counts: dict[
-            str, tuple[float, int]
-        ] = {}  # device -> start of the current second, and the messages in it
+        # Device -> start of the current second, and the messages in it
+        self._message_counts: dict[str, tuple[float, int]] = {}
         self._devices_with_loss: set[str] = set()  # devices with messages that were dropped unread
         self._relearnt_mono = -math.inf
         self._pending_stops = 0

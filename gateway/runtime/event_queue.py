@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 from gateway.domain.visit import events as e
 
-MAX_QUEUED_SCANS = (
-    50  # of one scanner: more than a courier can scan during one commit; a scanner that sends more floods
-)
+# Of one scanner: more than a courier can scan during one commit; a scanner that sends more floods
+MAX_QUEUED_SCANS = 50
 MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and reads a dropped code again
 MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them for their current state
 SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)

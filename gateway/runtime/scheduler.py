@@ -55,9 +55,8 @@ class Scheduler:
         self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
         self._entrance_filming: dict[str, bool] = {}
-        self._requested_rings: tuple[tuple[str, ...], tuple[str, ...]] | None = (
-            None  # rings and labels as last requested
-        )
+        # Rings and labels as last requested
+        self._requested_rings: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def refresh(self, entrance: str) -> None:
         """Read the agenda of this entrance again, because a delivery or permission changed."""

@@ -353,9 +353,8 @@ def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
     elif key != signer.key:
         chain = _chain(db)
         head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
-        _renumber(
-            db, signer, chain.acknowledged, head
-        )  # acknowledged events keep the old key's signature: they are not sent again
+        # Acknowledged events keep the old key's signature: they are not sent again
+        _renumber(db, signer, chain.acknowledged, head)
     db.execute("UPDATE uplink SET signer = ?", (signer.key,))
 
 
@@ -368,9 +367,8 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
         _drop_events(db, ack.seq - MAX_KEPT_ACKNOWLEDGED_EVENTS)
         return True
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
-    if (
-        db.execute(lately, (to_micros(now.utc - RENUMBER_NOTE_INTERVAL),)).fetchone() is None
-    ):  # a hub must not fill the disk
+    # At most one row an interval, so that a hub cannot fill the disk
+    if db.execute(lately, (to_micros(now.utc - RENUMBER_NOTE_INTERVAL),)).fetchone() is None:
         append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
     _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")

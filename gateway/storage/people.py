@@ -193,9 +193,8 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
         return RecoveryResult.USED, 0
     connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
-    connection.execute(
-        "DELETE FROM share WHERE by = ?", (ident,)
-    )  # an owner who lost the password may not have made them
+    # An owner who lost the password may not have made them
+    connection.execute("DELETE FROM share WHERE by = ?", (ident,))
     _void_invitations_and_offers(connection, ident, now)
     append(connection, "password_recovered", {"person": ident}, utc=now.utc)
     sign_in(connection, ident, password, entry)

@@ -32,9 +32,8 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             raise DatabaseRefused(f"{path.name} cannot be kept in WAL mode (a network file system?)")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(
-            "PRAGMA secure_delete = ON"
-        )  # deleted content is overwritten; many builds do not do it by default
+        # Deleted content is overwritten; many builds do not do it by default
+        connection.execute("PRAGMA secure_delete = ON")
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -21,9 +21,8 @@ from gateway.storage.permissions import decide_brand
 from gateway.storage.records import to_micros
 from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
 
-SESSION_NUMBER_GAP = (
-    1_000_000  # the original may still use the numbers between: answers to its queries prove nothing here
-)
+# The original may still use the numbers between: answers to its queries prove nothing here
+SESSION_NUMBER_GAP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,9 +89,8 @@ class Clock:
     def now(self) -> Now:
         """Read both clocks and decide whether the time is trusted."""
         wall, mono = self._read_clocks()
-        synchronised = (
-            self._source == "ntp" and self._synchronised()
-        )  # read last, because a step before it clears the flag
+        # Read last, because a step before it clears the flag
+        synchronised = self._source == "ntp" and self._synchronised()
         if self._has_stepped(wall, mono):
             self._baseline, self._stepped_at, self._synchronised_at = (wall, mono), mono, None
         elif synchronised:

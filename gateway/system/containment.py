@@ -26,9 +26,8 @@ MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was 
 MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
 
 ROW_BACKOFF: Final = Backoff(60.0, 24 * 3600.0)  # a release that fixes the fault finds the row within a day
-MAX_QUARANTINED_ROWS: Final = (
-    1_000  # rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
-)
+# Rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
+MAX_QUARANTINED_ROWS: Final = 1_000
 
 _ROOT = Path(__file__).parents[1]
 

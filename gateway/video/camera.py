@@ -32,13 +32,11 @@ log = logging.getLogger(__name__)
 RECONNECT_BACKOFF: Final = Backoff(0.25, 5.0)
 # While a film runs, because each second without a stream is a gap.
 MAX_FILMING_RECONNECT_DELAY_S: Final = 1.0
-MAX_LOGIN_REFUSALS: Final = (
-    3  # refused logins in a row before the long delay: cameras lock an account after many refused logins
-)
+# Refused logins in a row before the long delay: cameras lock an account after many refused logins
+MAX_LOGIN_REFUSALS: Final = 3
 LOGIN_RETRY_DELAY_S: Final = 300.0  # seconds, or until the file of the account changes
-STABLE_STREAM_S: Final = (
-    1.0  # seconds after which a stream counts as stable and the delays start again: bad Wi-Fi disconnects often
-)
+# Seconds after which a stream counts as stable and the delays start again: bad Wi-Fi disconnects often
+STABLE_STREAM_S: Final = 1.0
 STUCK_TIMEOUT_S: Final = 2.0  # seconds without rising timestamps before the camera is reconnected
 LABEL_REPEAT_INTERVAL_S: Final = 2.0  # seconds before the same barcode is reported again
 MAX_PICTURE_AGE_S: Final = 2.0
@@ -280,9 +278,8 @@ class CameraReader:
         self._ring.pre_roll_s = self._context.pre_roll_s if wanted else 0.0
         self._ring.add(sample)
         if self._outage is not None:
-            self._past_outage = (
-                (*self._outage, now) if wanted else None
-            )  # without a watch there was no pre-roll that could have a gap
+            # Without a watch there was no pre-roll that could have a gap
+            self._past_outage = (*self._outage, now) if wanted else None
             self._outage = None
         for recording in self._recordings.values():
             recording.write_picture(sample, self._ring, stream)

@@ -13,9 +13,8 @@ from PIL import Image
 from gateway.video.labels import LabelReading, read_labels
 from gateway.video.liveness import Liveness, Luma
 
-MIN_ANALYSIS_INTERVAL_S: Final = (
-    0.3  # seconds between two analysed pictures while no film runs, and between two searches for barcodes
-)
+# Seconds between two analysed pictures while no film runs, and between two searches for barcodes
+MIN_ANALYSIS_INTERVAL_S: Final = 0.3
 MAX_THUMBNAIL_WIDTH_PX: Final = 320
 PLANAR_FORMATS: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 

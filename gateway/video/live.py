@@ -19,9 +19,8 @@ from gateway.video.ipc import (
 
 log = logging.getLogger(__name__)
 
-CHUNK_TIMEOUT_S: Final = (
-    5.0  # seconds without a chunk after which the view ends; a lost camera ends it after one second
-)
+# Seconds without a chunk after which the view ends; a lost camera ends it after one second
+CHUNK_TIMEOUT_S: Final = 5.0
 
 
 class LiveViewUnavailable(Exception):  # noqa: N818 - the name says the condition

@@ -80,9 +80,8 @@ def _probe(source: CameraSource) -> ProbeResult:
         if lost.open_failure is not None:
             shown = certificate_fingerprint(source.url) if lost.open_failure is OpenFailure.CERTIFICATE else None
             return ProbeResult(unopened=lost.open_failure, shown=shown)
-    seconds = (
-        max(times) - min(times) if times else 0.0
-    )  # of the stream's clock, because the first pictures arrive together
+    # Of the stream's clock, because the first pictures arrive together
+    seconds = max(times) - min(times) if times else 0.0
     return ProbeResult(
         lost=lost.fault if lost else None,
         width=width,

@@ -163,9 +163,8 @@ class VideoProcess:
             log.error("the gateway sent an invalid message: %s", error)
         except ValueError as error:  # longer than MAX_LINE_BYTES
             log.warning("the gateway sent a line that is too long: %s", error)
-        except (
-            OSError
-        ) as failure:  # the gateway is gone, or the disk failed: the gateway connects again and repeats its requests
+        except OSError as failure:
+            # The gateway is gone, or the disk failed: the gateway connects again and repeats its requests
             log.warning("the gateway is dropped: %r", failure)
         finally:
             writer.close()

@@ -27,9 +27,8 @@ from gateway.video.sidecar import (
 
 log = logging.getLogger(__name__)
 
-MAX_UNDECLARED_GAP: Final = timedelta(
-    seconds=0.5
-)  # before, between and after films: single pictures arrive with pauses
+# Before, between and after films: single pictures arrive with pauses
+MAX_UNDECLARED_GAP: Final = timedelta(seconds=0.5)
 READ_BYTES: Final = 1 << 20  # bytes
 
 

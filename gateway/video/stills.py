@@ -77,9 +77,8 @@ def _take_still(film: BinaryIO, second: float) -> Still | None:
     film.seek(0)
     last = None
     try:
-        with av.open(
-            film, "r", format="mp4"
-        ) as container:  # no other format, because a playlist could name other files
+        # No other format, because a playlist could name other files
+        with av.open(film, "r", format="mp4") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             zero = float((stream.start_time or 0) * (stream.time_base or 0))

@@ -21,9 +21,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S: Final = 5.0  # seconds for a viewer to send its request
 MAX_REQUEST_BYTES: Final = 4096
-MAX_GROUP_BYTES: Final = (
-    4 << 20
-)  # bytes since the last key picture; beyond it a new viewer waits for the next key picture
+# Bytes since the last key picture; beyond it a new viewer waits for the next key picture
+MAX_GROUP_BYTES: Final = 4 << 20
 CLOSE_TIMEOUT_S: Final = 5.0  # seconds for a viewer to read what was sent
 
 

@@ -262,9 +262,8 @@ class PagesSite:
             for file in (self._pages.certificate, self._pages.key):
                 read_bytes(file)  # refuses a pipe, on which OpenSSL would block the event loop
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(
-                self._pages.certificate, self._pages.key, password=""
-            )  # OpenSSL must not prompt for one
+            # OpenSSL must not prompt for one
+            context.load_cert_chain(self._pages.certificate, self._pages.key, password="")
             return context
         return None if self.certificate is None else self.certificate.context()
 

@@ -180,12 +180,10 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         )
         await play.owner.send_request("acknowledge")
         await play.wait_until_ready()
-        await play.watch.wait_for_message(
-            "ready_again", urgent=False, within=TIMEOUT_MARGIN_S
-        )  # the first unlock can act no more
-        parcels = await play.announce_delivery(
-            codes=OTHER
-        )  # and yet the lock, its clock still wrong, obeys what is meant now
+        # The first unlock can act no more
+        await play.watch.wait_for_message("ready_again", urgent=False, within=TIMEOUT_MARGIN_S)
+        # And yet the lock, its clock still wrong, obeys what is meant now
+        parcels = await play.announce_delivery(codes=OTHER)
         await play.deliver(parcels)
         (*_, unlock) = (one for one in sent if b'"unlock"' in one.payload)
         await replayed("repeated")

@@ -180,9 +180,8 @@ async def test_where_no_gateway_runs_the_command_says_so(tmp_path: Path) -> None
         await request_reload(file, wait=False, output=lambda _line: None)
     assert failure.value.code is ExitCode.NO_ANSWER
     (tmp_path / "box").mkdir()
-    (tmp_path / "box" / "gateway.lock").write_text(
-        f"{os.getpid()}\n"
-    )  # of a process that ended: the number is ours now
+    # Of a process that ended: the number is ours now
+    (tmp_path / "box" / "gateway.lock").write_text(f"{os.getpid()}\n")
     assert reload.gateway_pid(tmp_path / "box") is None
     file.write_text("naem: x")
     with pytest.raises(Failure, match="Did you mean"):

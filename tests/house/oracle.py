@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 NEVER_S = -1e9
 MAX_WRONG_CODES_PER_WINDOW = 3 * 4  # three labels of at most four codes
-MAX_DIFFERENT_CODES_PER_HOUR = (
-    20 + 4
-)  # and one more after each quarter of an hour for which that locked the scanner out
+# And one more after each quarter of an hour for which that locked the scanner out
+MAX_DIFFERENT_CODES_PER_HOUR = 20 + 4
 PREFLIGHT_INTERVAL_S = 62.0
 
 

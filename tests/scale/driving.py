@@ -34,9 +34,8 @@ class LoadDriver:
     urls: Sequence[str]
     fleet: HomeFleet
     window: timedelta = timedelta(hours=4)
-    made: dict[str, AnnouncedDelivery] = field(
-        default_factory=dict
-    )  # by the delivery's name: answered 201, so promised to the home
+    # By the delivery's name: answered 201, so promised to the home
+    made: dict[str, AnnouncedDelivery] = field(default_factory=dict)
     again: int = 0  # POSTs that were sent again
     _number: int = 0
     _is_stopped: bool = False

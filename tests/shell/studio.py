@@ -40,6 +40,5 @@ async def serve_with_cameras(folder: Path, cameras: CameraSet) -> AsyncIterator[
                 await wait_until(lambda: link.is_connected)
                 yield CameraSite(site, link)
         finally:
-            await stop_detached(
-                socket.with_suffix(".pid")
-            )  # it would watch on for a minute, the next test's cameras too
+            # It would watch on for a minute, the next test's cameras too
+            await stop_detached(socket.with_suffix(".pid"))

@@ -9,9 +9,8 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
-MAX_BUFFERED_BYTES = (
-    1 << 20
-)  # bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
+# Bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
+MAX_BUFFERED_BYTES = 1 << 20
 
 
 class _RelayReader(asyncio.StreamReader):

@@ -116,9 +116,8 @@ class DemoSite:
         if not self._is_key(key):
             raise web.HTTPNotFound
         answer = web.Response(status=web.HTTPSeeOther.status_code, headers={"Location": "/"})
-        answer.set_cookie(
-            ACCESS_COOKIE, key, max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="Lax"
-        )  # a QR reader's page leads here
+        # A QR reader's page leads here
+        answer.set_cookie(ACCESS_COOKIE, key, max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="Lax")
         return answer
 
     def _is_key(self, text: str) -> bool:

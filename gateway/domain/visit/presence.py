@@ -14,9 +14,8 @@ from gateway.domain.visit.step import Step
 
 HOME_PANEL_STATES = frozenset({AlarmPanelState.ARMED_HOME, AlarmPanelState.ARMED_NIGHT})
 AWAY_PANEL_STATES = frozenset({AlarmPanelState.ARMED_AWAY, AlarmPanelState.ARMED_VACATION})
-LIVE_ONLY: frozenset[AlarmPanelState | PresenceState] = frozenset(
-    {AlarmPanelState.DISARMED, PresenceState.AWAY}
-)  # good news that has to be live
+# Good news that has to be live
+LIVE_ONLY: frozenset[AlarmPanelState | PresenceState] = frozenset({AlarmPanelState.DISARMED, PresenceState.AWAY})
 
 
 def apply_event(step: Step, event: PresenceReported | AlarmPanelReported) -> None:

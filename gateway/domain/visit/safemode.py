@@ -39,9 +39,8 @@ def settle(step: Step) -> None:
         step.state = replace(step.state, safe_mode_lock_tries=tries, safe_mode_query_id=0)
     if not step.timer_expired(Timer.SAFE):
         return
-    if (
-        step.state.safe_mode_query_id or step.state.broker_session is None
-    ):  # the round is over: its answers count no more
+    # When the round is over, its answers no longer count
+    if step.state.safe_mode_query_id or step.state.broker_session is None:
         step.state = replace(step.state, safe_mode_query_id=0)
         step.set_timer(Timer.SAFE, rules.timing.probe)
     else:

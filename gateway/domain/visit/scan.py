@@ -20,9 +20,8 @@ from gateway.domain.visit.step import Step
 
 MAX_LABEL_CODES = 4  # more barcodes than that are not one label
 MAX_RECENT_CODES = 32  # recently read codes; with several, two labels in turn do not count as a new scan each time
-MAX_EXCUSED_DELIVERIES = (
-    100  # remembered deliveries of a scanner whose label was excused: more than can be due at one door
-)
+# Remembered deliveries of a scanner whose label was excused: more than can be due at one door
+MAX_EXCUSED_DELIVERIES = 100
 
 # In these phases a parcel can still be carried in.
 PARCEL_SCAN_PHASES = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING}
@@ -67,9 +66,8 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
     if not kinds:
         return False
-    word = (
-        ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
-    )  # the bolt may be out again
+    # The bolt may be out again
+    word = ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
     step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=word))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
         garage.courier_reports_left(step)

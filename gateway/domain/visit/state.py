@@ -190,9 +190,8 @@ class Visit:
     approved: bool | None = None  # the owner's decision, None until it is made
     attended: bool = False  # somebody of the household answered or came
     unlock_intent: bool = False  # the unlock intent is stored
-    command_valid_until: float = (
-        0.0  # monotonic: until then an unlocking command of ours may still act by its own lifetime
-    )
+    # Monotonic: until then an unlocking command of ours may still act by its own lifetime
+    command_valid_until: float = 0.0
     unlock_unanswered: bool = False  # the unlock was sent, and no report shows that the lock obeyed or refused
     hold_expired: bool = False  # it can act no longer: bolt and door were queried, and have to prove their state
     observed_throughout: bool = True  # observed without a break since the intent
@@ -224,9 +223,8 @@ class Visit:
     gaps: tuple[str, ...] = ()
     film_closed: bool = False
     sealing: bool = False
-    unsealed_parts: tuple[
-        tuple[int, tuple[str, ...]], ...
-    ] = ()  # (earlier part, its gaps) whose film is not closed yet
+    # (earlier part, its gaps) whose film is not closed yet
+    unsealed_parts: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +239,8 @@ class ScanLockout:
     label_read_at: float = -1e9
     locked_out: bool = False
     locked_out_until: float = 0.0  # monotonic: the end of the lockout
-    recent_codes: tuple[
-        tuple[str, float], ...
-    ] = ()  # codes of the last moment (`Timing.merge`) and when they were taken in
+    # Codes of the last moment (`Timing.merge`) and when they were taken in
+    recent_codes: tuple[tuple[str, float], ...] = ()
     retained_noted: bool = False  # the newest scan was a retained one, and is in the log
     tried_codes: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing reduces these
     excused_deliveries: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
@@ -338,9 +335,8 @@ class Entrance:
     cameras: Mapping[str, CameraState] = field(default_factory=dict)
     disk_ok: bool = False
     batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # device -> last level, over restarts
-    battery_trends: Mapping[str, BatteryTrend] = field(
-        default_factory=dict
-    )  # of those batteries that report a percentage
+    # Of those batteries that report a percentage
+    battery_trends: Mapping[str, BatteryTrend] = field(default_factory=dict)
     batteries_to_change: frozenset[str] = frozenset()  # devices whose change was requested, until it comes
     battery_notified_at: Mapping[str, float] = field(default_factory=dict)  # device -> when that was last notified
     fridges: Mapping[str, FridgeState] = field(default_factory=dict)  # place -> the reported state of its fridge

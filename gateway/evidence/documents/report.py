@@ -218,9 +218,8 @@ class _ReportPages:
         match self._evidence.outcome:
             case VerificationOutcome.HOLDS:
                 films = sum(part.films for part in verdict.parts)
-                decisions = max(
-                    part.decisions for part in verdict.parts
-                )  # a later part's log begins where the visit did
+                # A later part's log begins where the visit did
+                decisions = max(part.decisions for part in verdict.parts)
                 counts = {"films": films, "decisions": decisions}
                 if self._evidence.key_compared:
                     ink, head, below = (

@@ -161,8 +161,7 @@ async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | Non
     """Return a message with the key under which it was signed, or None if the hub no longer has that key."""
     kid = kid_of(token)
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
-    known = (
-        [call.signer.x] if kid == call.signer.kid else list(keys)
-    )  # in the sandbox another retailer may have a key of that name
+    # In the sandbox another retailer may have a key of that name
+    known = [call.signer.x] if kid == call.signer.kid else list(keys)
     found = (SignedMessage(key=key, token=token.decode()) for key in known)
     return next((message for message in found if has_valid_signature(message)), None)

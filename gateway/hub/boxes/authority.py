@@ -25,9 +25,8 @@ from gateway.system.pki.authority import (
 
 BOX_CERTIFICATE_LIFETIME = timedelta(days=90)  # the box renews it after two thirds
 BROKER_CERTIFICATE_TERMS = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
-NODE_CERTIFICATE_TERMS = CertificatePolicy(
-    days=365, renew=timedelta(days=90), bound=False
-)  # for nodes, to which the operator copies the files
+# For nodes, to which the operator copies the files
+NODE_CERTIFICATE_TERMS = CertificatePolicy(days=365, renew=timedelta(days=90), bound=False)
 BROKER_TLS_PATH = Path("broker", "tls")  # the certificate of the hub's mosquitto
 AUTHORITY_COMMON_NAME = "Perron hub"
 CURRENT_NAME = "authority"

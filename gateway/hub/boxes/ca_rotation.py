@@ -84,9 +84,8 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
         authority_key=at / "next.key", authority=at / "next.pem", key=at / "none", chain=at / "none"
     )
     try:
-        _, made = unconstrained_authority(
-            shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now
-        )  # its own name, by which revocation lists are found
+        # Its own name, by which revocation lists are found
+        _, made = unconstrained_authority(shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now)
     except ValueError as error:
         raise AuthorityUnusable(f"{at} holds no successor: {error}") from error
     steps = read_chain(folder)

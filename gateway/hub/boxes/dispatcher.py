@@ -67,9 +67,8 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
         case NotSent():
             return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, counts_as_attempt=False)
         case Acknowledgement(code=None, seconds=seconds) if seconds < ACKNOWLEDGEMENT_TIMEOUT_S:
-            return JobSchedule(
-                "unknown", NOT_SENT_RETRY_DELAY, counts_as_attempt=False
-            )  # it may have arrived; then the box confirms it
+            # It may have arrived; then the box confirms it
+            return JobSchedule("unknown", NOT_SENT_RETRY_DELAY, counts_as_attempt=False)
         case Acknowledgement(code=None):  # the box's node is lost; the box says hello at another
             return JobSchedule("silent", lengthened(again, jitter))
         case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:

@@ -34,9 +34,8 @@ log = structlog.get_logger(__name__)
 TOPIC_EXCHANGE = "amq.topic"  # the exchange of MQTT's topics
 FULL_COMPARISON_INTERVAL = timedelta(hours=1)  # between full comparisons
 CHECK_OVERLAP = timedelta(minutes=15)  # of two updates: clocks differ, and transactions take time
-REMOVAL_DELAY_S = (
-    60.0  # for an account without permissions, until its connection has ended and its last messages are handled
-)
+# For an account without permissions, until its connection has ended and its last messages are handled
+REMOVAL_DELAY_S = 60.0
 MAX_ACCOUNTS_PER_REQUEST = 200  # each account is three transactions of the nodes
 
 _ACCOUNT_NAME_PATTERN = re.compile(rf"[0-9a-f]{{1,40}}@{HOME_ID_PATTERN[1:-1]}", re.ASCII)
@@ -141,9 +140,8 @@ class BrokerAccounts:
             await self._nodes.disconnect(account_name(row.serial, home))
 
     async def _update_changed(self, since: datetime) -> None:
-        late = or_(
-            certificates.c.issued > since, certificates.c.ended > since
-        )  # a revocation ends all of a home's certificates
+        # A revocation ends all of a home's certificates
+        late = or_(certificates.c.issued > since, certificates.c.ended > since)
         found = {account_name(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
         await self._delete(
             [name for name, counts in found.items() if not counts and self._published.get(name) is not False]

@@ -14,9 +14,8 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
 NODE_AUTHORITY_NAME = "Perron hub's nodes"
-NODE_AUTHORITY_TERMS = CertificatePolicy(
-    days=365, renew=timedelta(days=90), bound=False, calls=True
-)  # the operator copies it there, as the node's other files
+# The operator copies it there, as the node's other files
+NODE_AUTHORITY_TERMS = CertificatePolicy(days=365, renew=timedelta(days=90), bound=False, calls=True)
 OPTIONS_FILE = "internode.config"
 FOLDER = "internode"
 

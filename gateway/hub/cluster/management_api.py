@@ -27,9 +27,8 @@ from gateway.system.atomic_file import write_whole
 T = TypeVar("T")
 
 ACCOUNT_NAME = "accounts"  # the hubs' account, and the folder of their certificate
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(
-    total=20, sock_connect=2
-)  # in a partition a transaction waits for the nodes' tick
+# In a partition a transaction waits for the nodes' tick
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +92,8 @@ def read_password(cluster: Path) -> str:
 
 def account_definition(password: str) -> dict[str, Any]:
     """Return the hubs' account as in RabbitMQ's definitions: it manages accounts, and has no queue and no topic."""
-    salt = hashlib.sha256(b"salt " + password.encode()).digest()[
-        :4
-    ]  # the same file each time; the password itself is random
+    # The same file each time; the password itself is random
+    salt = hashlib.sha256(b"salt " + password.encode()).digest()[:4]
     hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {"name": ACCOUNT_NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": ["administrator"], "limits": {}}  # fmt: skip

@@ -269,9 +269,8 @@ class ClusterAccountKeeper:
     async def _check_files(self, now: datetime) -> None:
         if self._files_checked is None or abs(now - self._files_checked) >= FILE_CHECK_INTERVAL:
             ca_rotation.finish_change(self._file.folder)
-            renew_certificates(
-                self._file, HubAuthority.load(self._file.folder, now=now), now=now
-            )  # the authority may have changed
+            # The authority may have changed
+            renew_certificates(self._file, HubAuthority.load(self._file.folder, now=now), now=now)
             await delete_expired(self._store, now)
             self._files_checked = now
 

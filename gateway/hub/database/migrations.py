@@ -68,9 +68,8 @@ MIGRATION_STEPS: tuple[MigrationStep, ...] = (
     MigrationStep(
         version=4,
         columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}},
-        then=(
-            "UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",
-        ),  # none has had a challenge (UNSENT_CHALLENGE)
+        # No sandbox endpoint has had a challenge (UNSENT_CHALLENGE)
+        then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),
     ),
 )
 

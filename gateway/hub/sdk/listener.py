@@ -71,9 +71,8 @@ class WebhookListener:
         except (WebhookVerificationError, ValueError) as error:
             self._on_refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")
-        if (
-            isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE
-        ):  # the answer proves to the hub that this receiver wants its messages
+        # The answer proves to the hub that this receiver wants its messages
+        if isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE:
             return web.json_response({"challenge": said["data"]["challenge"]})
         id_ = request.headers["webhook-id"]
         if id_ not in self._seen_ids and isinstance(said, dict):

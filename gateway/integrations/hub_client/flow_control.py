@@ -9,9 +9,8 @@ from gateway.system.backoff import Backoff
 
 MAX_UNACKNOWLEDGED_EVENTS = 20  # events that may be sent before the hub acknowledges them
 EVENT_BACKOFF = Backoff(10.0, 300.0)  # until an unacknowledged event is sent again
-HELLOS_BEFORE_RECONNECT = (
-    3  # hellos without an answer before reconnecting: a cluster may have lost the subscription (seen)
-)
+# Hellos without an answer before reconnecting: a cluster may have lost the subscription (seen)
+HELLOS_BEFORE_RECONNECT = 3
 CHECK_INTERVAL_S = 900.0  # seconds without a message of the hub until the box sends a hello, though nothing is due
 
 

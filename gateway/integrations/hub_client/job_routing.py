@@ -23,9 +23,8 @@ from gateway.system.containment import Containment
 log = structlog.get_logger(__name__)
 
 MAX_QUESTIONS_PER_HOUR = 100  # brands' requests that get an answer
-MAX_HUB_SIGNED_PER_DAY = (
-    200  # messages that the hub signed for brands: fewer than one brand may send, so none lacks its share
-)
+# Messages that the hub signed for brands: fewer than one brand may send, so none lacks its share
+MAX_HUB_SIGNED_PER_DAY = 200
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
 HubDeliveryHandler = Callable[[bytes, str], Awaitable[JobOutcome]]

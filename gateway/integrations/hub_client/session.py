@@ -312,9 +312,8 @@ class Uplink:
             self._log_error("job_not_stored", why=str(failure))
             await asyncio.sleep(STORE_RETRY_DELAY_S)  # no receipt: the hub sends it again
             return None
-        return JobReceipt(
-            job=job.job, state="refused", why="this box could not work it"
-        )  # else the hub sends it for ever
+        # Without an answer the hub would send the job for ever
+        return JobReceipt(job=job.job, state="refused", why="this box could not work it")
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
@@ -434,9 +433,8 @@ class Uplink:
 
     async def _on_ack(self, ack: Ack) -> None:
         uplinks = self._store.hub_journal
-        back = (
-            self._sending.is_hello_acknowledged and ack.seq < uplinks.acknowledged_seq()
-        )  # it had more, according to this session
+        # It had more, according to this session
+        back = self._sending.is_hello_acknowledged and ack.seq < uplinks.acknowledged_seq()
         if uplinks.is_same_chain(ack) and (back or ack.seq == uplinks.acknowledged_seq()):
             self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())  # nothing new to store
             return

@@ -72,9 +72,8 @@ from gateway.protocol.guard_message import ToGuard
 
 MAX_NONCES = 16  # challenges that are valid at a time; the oldest goes
 MAX_REMEMBERED_IDS = 256  # queries, intents and ids of lock commands that are recognised again
-STEPS_BEFORE_LOCKING = frozenset(
-    {SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN}
-)  # the bolt is not thrown yet
+# The bolt is not thrown yet
+STEPS_BEFORE_LOCKING = frozenset({SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN})
 MAX_QUEUED_QUESTIONS = 32  # queries of the gateway that wait for one device
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # for a message that needs a wall-clock time, which the guard does not have
 

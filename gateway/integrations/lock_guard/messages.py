@@ -237,9 +237,8 @@ class GuardState:
     queued_questions: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     is_radio_connected: bool = False
     offline_parts: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
-    back_since_mono: Mapping[GuardPart, float] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # since when they are back
+    # Since when they are back
+    back_since_mono: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))
     bolt: LockState | None = None
     door: DoorState | None = None
     unlocked_at_mono: float | None = None  # when the bolt was last commanded to withdraw in this boot

@@ -31,9 +31,8 @@ NTFY_SCHEMES = ("ntfy", "ntfys")  # it has its own buttons, three at most
 MAX_NTFY_BUTTONS = 3
 
 # With these schemes the host part is a host and no token, wherever it looks like one.
-_SCHEMES_WITH_HOST = frozenset(
-    {"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"}
-)  # each also with s
+# Each also with s
+_SCHEMES_WITH_HOST = frozenset({"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"})
 _MUTED_LOGGERS = ("apprise", "urllib3", "requests")
 _NAME_CONTEXT = b"perron phone 1\n"
 

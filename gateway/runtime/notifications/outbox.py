@@ -131,9 +131,8 @@ class Outbox:
             await voice.notify(message)
         outcome = self._publish_message(entrance, message, number, late=late)
         if outcome == NotSent(NotSentReason.TOO_LARGE):
-            outcome = self._publish_message(
-                entrance, replace(message, picture=None), number, late=late
-            )  # the text matters more
+            # The text matters more
+            outcome = self._publish_message(entrance, replace(message, picture=None), number, late=late)
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
                 lambda done: self._on_acknowledged(entrance, message, number, taken=done.result().accepted)

@@ -343,9 +343,8 @@ class _PhoneSender:
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
         self._delivered: set[int] = set()  # sent messages that the store could not record yet
-        self._failed_numbers: set[int] = (
-            set()
-        )  # failed since the phone last accepted a message: these wait behind the rest
+        # Failed since the phone last accepted a message: these wait behind the rest
+        self._failed_numbers: set[int] = set()
         self.failures = 0  # in a row
         self._retry_at_mono = 0.0  # mono
 
@@ -416,9 +415,8 @@ class _PhoneSender:
 
     async def _deliver(self, group: tuple[PendingMessage, ...], notice: PhoneNotification) -> None:
         heard = await self.phone.send(notice)
-        if (
-            heard is SendResult.REFUSED and notice.picture is not None
-        ):  # perhaps only because of the picture: the text matters more
+        # Perhaps only because of the picture: the text matters more
+        if heard is SendResult.REFUSED and notice.picture is not None:
             heard = await self.phone.send(replace(notice, picture=None))
         numbers = tuple(one.number for one in group)
         now = self._clock.now()

@@ -105,9 +105,8 @@ class BrandsPage:
             and ask is not None
             and self._services.store.brands.is_open(ask, self._authorizer.now)
         ):
-            raise self._authorizer.conflict(
-                request, _("Look at what it asks for first, and choose the terms.")
-            )  # the owner permits only what the page showed
+            # The owner permits only what the page showed
+            raise self._authorizer.conflict(request, _("Look at what it asks for first, and choose the terms."))
         first = next(iter(self._services.home.entrances), None)
         if first is None:
             raise self._authorizer.conflict(request, _("There is no entrance here yet."))

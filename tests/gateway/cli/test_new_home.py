@@ -63,9 +63,8 @@ def test_a_folder_too_deep_for_a_socket_is_told_before_anything_is_written(tmp_p
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     with pytest.raises(Failure, match="cannot be written"):
-        new_home.create_home(
-            tmp_path / "f" / "m"
-        )  # short: the sockets in it must fit into 107 characters wherever tests run
+        # Short: the sockets in it must fit into 107 characters wherever tests run
+        new_home.create_home(tmp_path / "f" / "m")
 
 
 def test_a_template_that_is_another_than_expected_makes_no_half_house(

@@ -307,9 +307,8 @@ def test_a_manifest_that_another_box_signed_is_foreign(visit: Path, box: Sealing
     verdict = judge(visit, box, phone=False)
     assert verdict.code is ProofProblem.FOREIGN_KEY
     assert thief.public.fingerprint in (verdict.where or "")
-    assert (
-        verify_proof(visit).code is ProofProblem.LOG_CHANGED
-    )  # even without a key: the log's checkpoint is not the thief's
+    # Even without a key: the log's checkpoint is not the thief's
+    assert verify_proof(visit).code is ProofProblem.LOG_CHANGED
     assert verify_proof(visit, checkpoint=box.phone_file(visit.parent)).code is not None
 
 

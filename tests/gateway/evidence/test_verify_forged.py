@@ -75,9 +75,8 @@ def test_the_couriers_receipt_is_verified_with_the_proof(box: SealingBox, tmp_pa
         mine.model_copy(update={"outcome": Outcome.NOT_DELIVERED}).to_json(),
         receipt_of(SealingBox()).to_json(),
         receipt_of(box, "another-visit").to_json(),
-        sign_document(
-            mine.model_copy(update={"carrier": "Nobody"}), box.key
-        ).to_json(),  # the box's own, of another moment
+        # The box's own, of another moment
+        sign_document(mine.model_copy(update={"carrier": "Nobody"}), box.key).to_json(),
         b"no receipt",
     ):
         (visit / "receipt.json").write_bytes(forged)

@@ -90,9 +90,8 @@ def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN
     """The owner's word still names what the house has no more: the hub passes it on, the house looks."""
 
     async def way(here: HubHouse) -> None:
-        await here.stands(
-            await here.offers(new_offer()), State.SCHEDULED
-        )  # of a brand that never came it tells nothing
+        # Of a brand that never came it tells nothing
+        await here.stands(await here.offers(new_offer()), State.SCHEDULED)
         before = here.made.store.brands.permission("shop")
         assert before is not None
         wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})

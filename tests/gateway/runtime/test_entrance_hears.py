@@ -70,13 +70,11 @@ async def test_lock_and_door_are_heard_with_all_that_tells_what_they_prove(ear: 
     (event,) = ear.hears("lock", said, channel=TopicSuffix.RESULT, correlation=b"1:7", boot="b", seq=4, uptime_ms=9)
     assert event == e.LockReported(report=said, context=e.ReportContext(session=1, answers=7, boot="b", seq=4))
     (event,) = ear.hears("lock", said, correlation=b"1:7", retain=True)
-    assert event == e.LockReported(
-        report=said, context=e.ReportContext(session=1, retained=True)
-    )  # only a result is an answer
+    # Only a result is an answer
+    assert event == e.LockReported(report=said, context=e.ReportContext(session=1, retained=True))
     (event,) = ear.hears("door", DoorReport(door=DoorState.OPEN), channel=TopicSuffix.RESULT, correlation=b"2:7")
-    assert event == e.DoorReported(
-        report=DoorReport(door=DoorState.OPEN), context=e.ReportContext(session=1)
-    )  # of another session
+    # Of another session
+    assert event == e.DoorReported(report=DoorReport(door=DoorState.OPEN), context=e.ReportContext(session=1))
 
 
 async def test_whatever_else_lock_and_door_publish_carries_their_sequence_on(ear: Ear) -> None:

@@ -255,9 +255,8 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
     assert ready.front.is_stopped()
     asked(ready, {"id": "w3", "do": "lift"})
     await wait_until(lambda: not ready.front.is_stopped())
-    assert (
-        ready.front.state.stop_epoch == ready.store.entrances.stop_state("front").epoch
-    )  # an intent can stand on it again
+    # An intent can stand on it again
+    assert ready.front.state.stop_epoch == ready.store.entrances.stop_state("front").epoch
     await ready.commits(await ready.ring(PARCEL))
     await wait_until(lambda: ready.commands(c.ReserveOpening))
     await ready.quiet()

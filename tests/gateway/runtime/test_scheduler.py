@@ -120,9 +120,8 @@ async def test_after_a_visit_the_ring_runs_fifteen_minutes_longer_than_it(tmp_pa
         result = c.ReportDoorResult(visit="v1", delivery="shop.d1", door_result=DoorResult.LOCKED_AGAIN)
         ended = made.made.clock.now()
         locked = replace(NOW, utc=ended.utc + timedelta(seconds=END - 60 - 100))
-        await made.made.store.commit(
-            make_step(state, result, now=locked)
-        )  # locked again a minute before the window ends
+        # Locked again a minute before the window ends
+        await made.made.store.commit(make_step(state, result, now=locked))
         for at, on in ((END + 1, True), (END - 60 + 899, True), (END - 60 + 900, False)):
             await made.at(at)
             assert made.ring()["cam"] is on, at

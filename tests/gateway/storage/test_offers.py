@@ -111,9 +111,8 @@ async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_
         assert (refused.result.accepted, refused.result.code) == (False, "key_distrusted")
         assert "sign with another one" in (refused.result.why or "")
         assert isinstance(await store.commit(reserve_step(scheduled)), CommitConflict)
-    async with open_store(
-        tmp_path
-    ) as store:  # it holds over a restart, and the file's own word does not enrol it again
+    # It holds over a restart, and the file's own word does not enrol it again
+    async with open_store(tmp_path) as store:
         assert visit_delivery(store).refusal is Refusal.KEY_DISTRUSTED
         assert visit_delivery(store, "farm.farms").refusal is None
         assert [
@@ -282,9 +281,8 @@ async def test_a_cancel_before_any_reservation_wins(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await receive(store, make_offer())
         under = visit_delivery(store)
-        await store.commit(
-            make_step(entrance_state(under, phase=Phase.RINGING))
-        )  # a visit has begun, nothing is reserved
+        # A visit has begun, nothing is reserved
+        await store.commit(make_step(entrance_state(under, phase=Phase.RINGING)))
         answer = await receive(store, make_cancel())
         assert (answer.result.accepted, answer.changed) == (True, ("shop.d1",))
         assert visit_delivery(store).refusal is Refusal.CANCELLED

@@ -106,9 +106,8 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
     async def asked(client: ClientSession, method: str, path: str, status: int, **more: object) -> None:
         async with client.request(method, path, allow_redirects=False, **more) as answer:  # type: ignore[arg-type]  # of a request
             assert answer.status == status, (method, path, await answer.text())
-            left = {"Cache-Control"} | (
-                {"Cross-Origin-Opener-Policy"} if status == 403 else set()
-            )  # in clear it is idle
+            # In clear it is idle
+            left = {"Cache-Control"} | ({"Cross-Origin-Opener-Policy"} if status == 403 else set())
             assert {name: answer.headers.get(name) for name in HEADERS if name not in left} == {
                 name: value for name, value in HEADERS.items() if name not in left
             }, (method, path)

@@ -40,9 +40,8 @@ class Ports:
 
 @pytest.fixture
 async def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ports]:
-    monkeypatch.setattr(
-        PagesSection, "is_loopback", property(lambda _pages: False)
-    )  # though these tests reach no further
+    # Though these tests reach no further
+    monkeypatch.setattr(PagesSection, "is_loopback", property(lambda _pages: False))
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         site = a_site(made)
         monkeypatch.setattr(site, "_pages", PagesSection(port=0, plain_port=0, names=(NAME,)))

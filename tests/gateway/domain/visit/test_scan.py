@@ -230,9 +230,8 @@ def test_guessing_beside_yesterday_s_label_is_no_longer_free() -> None:
 
 def test_a_delivery_takes_a_label_s_attempt_back_once() -> None:
     house = good_day()
-    announce_delivery(
-        house, needs_courier=True
-    )  # its code is known and may come in, again and again, and opens nothing alone
+    # Its code is known and may come in, again and again, and opens nothing alone
+    announce_delivery(house, needs_courier=True)
     for round_ in range(4):
         guess(house, f"guess-{round_}", "d0-1", pause=0.3)
         house.run(65)

@@ -47,9 +47,8 @@ async def test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word(tmp_path:
         [(_, token)] = await sent_jobs(home)
         key, now = hub.hub.key, Now(utc=hub.hub.now(), trusted=True, mono=0.0)
     public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
-    enrolled = EnrolledKeys(
-        {key.kid: EnrolledKey(home.brand, public)}
-    )  # even if somebody enrolled the hub's key as the brand's
+    # Even if somebody enrolled the hub's key as the brand's
+    enrolled = EnrolledKeys({key.kid: EnrolledKey(home.brand, public)})
     assert verify_delivery(token, enrolled, box=home.id, now=now) == RejectedMessage(
         RejectionCode.WRONG_TYPE, "typ is perron-delivery+jwt"
     )

@@ -248,9 +248,8 @@ async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_as
         asked = await here.box.asked.get()
         for other in ({"id": "q-1"}, {"browser": here.other.browser}, {"via": "hub-other"}, {"home": HOMES[1]}):
             here.box.answers(asked, "a..b.c.d", **other)
-        async with connected_to_broker(
-            HOMES[1], here.broker, here.folder
-        ) as second:  # it has seen the question's number somehow
+        # It has seen the question's number somehow
+        async with connected_to_broker(HOMES[1], here.broker, here.folder) as second:
             second.answers(asked, "a..b.c.d")
             await second.hello()
             here.box.answers(asked, "h..i.c.t")

@@ -54,9 +54,8 @@ async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
         await expect(page.get_by_role("status")).to_have_text(Text("Answer on your box or phone").to(language))
         assert await accessibility_problems(page) == []
         await shop.decides(GRANTED_DECISION)
-        await expect(page.get_by_role("status")).to_have_text(
-            Text("Your home has said yes").to(language)
-        )  # it looks by itself
+        # It looks by itself
+        await expect(page.get_by_role("status")).to_have_text(Text("Your home has said yes").to(language))
         back = page.get_by_role("link", name=EVIL)
         await expect(back).to_have_attribute("href", f"https://lune.example/back?connection={made['id']}")
         assert await accessibility_problems(page) == []

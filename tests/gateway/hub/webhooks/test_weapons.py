@@ -39,9 +39,8 @@ async def test_a_stranger_s_sandboxes_hold_up_no_retailer_s_webhook(tmp_path: Pa
             for _ in range(16):
                 endpoint = await at.endpoint(SLOW)
                 await at.ask("POST", f"/{endpoint['id']}/test", status=202)
-        await wait_until(
-            lambda: pings() >= MAX_ENDPOINTS_PER_LANE[QueueLane.SANDBOX], 60
-        )  # each answers its challenge first, as slowly
+        # Each answers its challenge first, as slowly
+        await wait_until(lambda: pings() >= MAX_ENDPOINTS_PER_LANE[QueueLane.SANDBOX], 60)
         assert await answered(at) < 2, "though every lane of the sandboxes is taken"
 
 

@@ -117,9 +117,8 @@ async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> Non
             await lock
     assert findings["front-lock"].verdict is FindingVerdict.GOOD
     assert re.fullmatch(r"answers within 0\.\d\d s: the bolt is locked", findings["front-lock"].said)
-    assert (
-        findings["front-scanner"].verdict is FindingVerdict.DOUBTFUL
-    )  # cannot be asked, and has not said that it is online
+    # Cannot be asked, and has not said that it is online
+    assert findings["front-scanner"].verdict is FindingVerdict.DOUBTFUL
     assert findings["broker"].verdict is FindingVerdict.GOOD
     assert findings["clock"].verdict is FindingVerdict.GOOD
     silent_lock = await found(home)

@@ -251,9 +251,8 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
         assert (await there.receipt(there.job(question("shop", "shop"), JobKind.CONNECT))).state == "received"
         await wait_until(lambda: len(there.decisions) == 1)
         assert (await there.receipt(there.job(question("shop", "shop"), JobKind.CONNECT))).state == "received"
-        await wait_until(
-            lambda: len(there.decisions) == 2
-        )  # asked again it is told again: another question may wait for it
+        # Asked again it is told again: another question may wait for it
+        await wait_until(lambda: len(there.decisions) == 2)
         assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
         assert there.decisions[0].entrances == ("front", "garage")
         await made.store.brands.revoke("shop", made.clock.now())

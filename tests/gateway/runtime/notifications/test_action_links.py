@@ -100,9 +100,8 @@ def test_a_link_asks_in_the_owners_words_for_this_and_nothing_else() -> None:
         link = verify_link(token(purpose), KEY, NOW)
         assert isinstance(link, ActionLink)
         made = link_request(link)
-        assert (
-            owner_requests.parse_owner_request(made.request.model_dump_json().encode()) == made.request
-        )  # as it would come over MQTT
+        # As it would come over MQTT
+        assert owner_requests.parse_owner_request(made.request.model_dump_json().encode()) == made.request
         return made.entrance, made.request.model_dump(exclude={"id"}), made.permission_version
 
     assert asked(LinkPurpose.STOP) == ("front", {"do": "stop"}, None)

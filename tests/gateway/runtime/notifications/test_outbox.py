@@ -52,9 +52,8 @@ async def test_the_owner_hears_at_once_with_a_picture_and_it_is_noted(tmp_path: 
         await receive(made.store, make_offer())
         async with run_tasks(made.office.run()):
             number = await decided(made, LOCKED)
-            assert [one.id for one in made.store.messages.unsent()] == [
-                number
-            ]  # stored with the decision, before it is told
+            # Stored with the decision, before it is told
+            assert [one.id for one in made.store.messages.unsent()] == [number]
             await wait_until(lambda: messages(made) and not made.store.messages.unsent())
         (said,) = messages(made)
         assert (said["id"], said["about"], said["to"], said["late"]) == (number, "locked_again", "owner", False)

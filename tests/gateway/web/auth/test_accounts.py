@@ -108,9 +108,8 @@ async def test_a_session_ends_after_14_days_without_use_and_after_90_days_with(t
         for _ in range(8):
             now = house.watch.on(days=11)
             assert house.accounts.find_user(used.session, now) is not None
-            assert (
-                await house.accounts.confirm_password(used.user, ANNA_PASSWORD, now) is None
-            )  # waits until the use is stored
+            # Waits until the use is stored
+            assert await house.accounts.confirm_password(used.user, ANNA_PASSWORD, now) is None
         assert house.accounts.find_user(idle.session, house.now) is None
         assert [one.id for one in house.accounts.sessions(used.user.person, house.now)] == [used.user.session]
         now = house.watch.on(days=2)  # the 90th
@@ -331,9 +330,8 @@ async def test_a_changed_role_counts_at_once_in_sessions_that_run(tmp_path: Path
         bob = await house.guest(anna, "Bob")
         assert house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is AccountError.NOT_ALLOWED
         assert await house.accounts.set_role(anna.user, bob.user.person, Role.OWNER, house.now) is None
-        assert (
-            house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is None
-        )  # the page that is open asks again
+        # The page that is open asks again
+        assert house.accounts.access_error(bob.user, UserRight.SETTINGS, house.now) is None
         new = house.accounts.find_user(bob.session, house.now)
         assert new is not None
         assert new.role is Role.OWNER

@@ -43,9 +43,8 @@ async def test_whoever_signed_in_before_on_this_device_never_waits_for_what_stra
         await house.wrong(4, address=ANNA_PHONE)
         assert wait_seconds(await house.sign_in(address=ANNA_PHONE)) > 60
         assert isinstance(await house.sign_in(address=ANNA_PHONE, device=anna.device), SessionSecrets)
-        assert (
-            await house.accounts.confirm_password(anna.user, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
-        )  # replaced by the new one
+        # Replaced by the new one
+        assert await house.accounts.confirm_password(anna.user, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
 
 
 async def test_many_strangers_together_get_no_more_than_some_tries_an_hour(tmp_path: Path) -> None:

@@ -166,9 +166,8 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
     async with site.client(site.owner) as client:
         asked = [asyncio.create_task(ask(client)) for _ in range(20)]
         await wait_until(lambda: drawing)
-        await wait_until(
-            lambda: sum(one.done() for one in asked) == 20 - MAX_REPORTS
-        )  # told to come back, and no queue
+        # Told to come back, and no queue
+        await wait_until(lambda: sum(one.done() for one in asked) == 20 - MAX_REPORTS)
         async with client.get("/history") as answer:
             assert answer.status == 200
         go.set()
