@@ -6,13 +6,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.hub.database.store import new_id
+from gateway.hub.database.store import HubStore, new_id
 from gateway.hub.database.tables import brands, connections, deliveries, homes
+from gateway.hub.http.operation import WakeUps
+from gateway.hub.worker import HubMetrics, WorkerContext
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.protocol.box_event import sign_event, sign_statement
@@ -39,11 +43,21 @@ from gateway.protocol.box_hub import (
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntry, Statement, chain_lines, head_hash
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.support_code import new_support_code
+from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import BrokerSection
 from tests.hubs import broker_account
 from tests.mosquitto import Mosquitto
 
 NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
+
+
+def worker_context(store: HubStore, **changes: Any) -> WorkerContext:  # noqa: ANN401 - a field's own
+    """What a hub's worker uses; without `changes` its clocks stand."""
+    parts = {
+        "now": lambda: NOW, "monotonic": lambda: 0.0, "metrics": HubMetrics(CollectorRegistry()),
+        "containment": Containment(), "wake_ups": WakeUps(),
+    }  # fmt: skip
+    return WorkerContext(store=store, **{**parts, **changes})
 
 
 async def insert_home(

@@ -29,7 +29,6 @@ from gateway.hub.boxes.browser_relay import BrowserRelay
 from gateway.hub.boxes.dispatcher import JobDispatcher
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.boxes.presence import HomePresence
 from gateway.hub.boxes.stale_subscriptions import StaleSubscriptions
@@ -50,6 +49,7 @@ from gateway.hub.site import HubSite
 from gateway.hub.webhooks.challenge import issue_missing_challenges
 from gateway.hub.webhooks.connection import Lookup, system_lookup
 from gateway.hub.webhooks.sender import WebhookSender
+from gateway.hub.worker import HubMetrics, WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import reply_subscription
 from gateway.protocol.keys import BoxKey
@@ -68,14 +68,6 @@ class HubProcess:
 
     `site`, `store`, `key`, `wake_ups` and `broker_connection` exist once `open` is set.
     """
-
-    site: HubSite
-    wake_ups: WakeUps
-    store: HubStore
-    key: HubKeyPair
-    held_deliveries: HeldDeliveries
-    _robot: SandboxRobot | None
-    broker_connection: HubBrokerConnection | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
                  lookup: Lookup = system_lookup) -> None:  # fmt: skip
@@ -109,7 +101,7 @@ class HubProcess:
             try:
                 async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
                     for name, run in self._workers().items():
-                        group.create_task(self.containment.keep(name, run), name=name)
+                        group.create_task(self._context.containment.keep(name, run), name=name)
                     self.open.set()
             finally:
                 await self.site.close()
@@ -120,35 +112,25 @@ class HubProcess:
     def _build(self) -> None:
         """Build every part; the store and the key exist already."""
         registry = CollectorRegistry()
-        metrics, webhooks = HubMetrics(registry), self._file.webhooks
-        self.containment = Containment(count=lambda worker: metrics.set_aside.labels(worker).inc())
+        metrics = HubMetrics(registry)
+        self.wake_ups = WakeUps(jobs=self.wake_dispatcher, messages=self._wake_retailers)
+        context = self._context = WorkerContext(
+            store=self.store, now=self.now, monotonic=time.monotonic, metrics=metrics, wake_ups=self.wake_ups,
+            containment=Containment(count=lambda worker: metrics.set_aside.labels(worker).inc()),
+        )  # fmt: skip
         self._stale_subscriptions = StaleSubscriptions(
-            self.store, now=self.now, monotonic=time.monotonic, disconnect=self._disconnect_home, metrics=metrics,
-            wake_dispatcher=self.wake_dispatcher, check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
-        )  # fmt: skip
-        self._dispatcher = JobDispatcher(
-            self.store,
-            now=self.now,
-            metrics=metrics,
-            on_unsubscribed=self._stale_subscriptions.suspect,
-            containment=self.containment,
+            context,
+            disconnect=self._disconnect_home,
+            check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
         )
-        self._webhook_sender = WebhookSender(
-            self.store, destination_policy=webhooks.allowed, unseal=self.key.unseal, max_attempts=webhooks.attempts,
-            now=self.now, seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
-            sandbox_posts=webhooks.sandbox_posts, containment=self.containment,
-        )  # fmt: skip
-        self.wake_ups = WakeUps(jobs=self._dispatcher.wake_up, messages=self._wake_retailers)
-        self.held_deliveries = HeldDeliveries(
-            self.store, signer=self.key, now=self.now, wake_ups=self.wake_ups, containment=self.containment,
-            monotonic=time.monotonic,
-        )  # fmt: skip
-        self._build_broker_connection(self.wake_ups, metrics)
+        self._dispatcher = JobDispatcher(context, on_unsubscribed=self._stale_subscriptions.suspect)
+        self._webhook_sender = WebhookSender(context, self._file.webhooks, unseal=self.key.unseal, lookup=self._lookup)
+        self.held_deliveries = HeldDeliveries(context, signer=self.key)
+        self._build_broker_connection(context)
         self.site = HubSite(
-            self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.wake_ups)),
-            store=self.store, now=self.now, wall=self._wall, registry=registry, ready=self._readiness,
-            wake_ups=self.wake_ups, signer=self.key, streams=self._streams, relay=self._browser_relay,
-            extra=self._build_consent(self.wake_ups), containment=self.containment,
+            self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox()), context,
+            wall=self._wall, registry=registry, ready=self._readiness, signer=self.key, streams=self._streams,
+            relay=self._browser_relay, extra=self._build_consent(),
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:
@@ -175,30 +157,26 @@ class HubProcess:
         self._streams.poll_now()
         self._webhook_sender.wake_up()
 
-    def _build_broker_connection(self, wake_ups: WakeUps, metrics: HubMetrics) -> None:
+    def _build_broker_connection(self, context: WorkerContext) -> None:
         """Build the connection to the broker and what uses it, if a broker is configured."""
         limits, keep = self._file.limits, self._file.keep
         self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
-            self.store, now=self.now, publish=self._publish, wake_ups=wake_ups, metrics=metrics,
-            containment=self.containment,
+            context, publish=self._publish, retention=self._retention,
             rate_limits=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
-            retention=self._retention,
         )  # fmt: skip
-        self._presence = HomePresence(
-            self.store, now=self.now, metrics=metrics, on_unsubscribed=self._stale_subscriptions.suspect
-        )
+        self._presence = HomePresence(context, on_unsubscribed=self._stale_subscriptions.suspect)
         rabbit, share = self._file.rabbit, self._file.share
         self._browser_relay = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
         self.broker_connection = None if not self._file.lines else HubBrokerConnection(
             self._file.lines, on_message=self._on_message, reply_topic=self._browser_relay.reply_topic,
-            on_connected=self._on_connected, metrics=metrics,
-            monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
+            on_connected=self._on_connected, metrics=context.metrics, monotonic=time.monotonic,
+            shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._browser_relay.connection = self.broker_connection
 
         self._shard_leases = None if rabbit is None or share.of == 1 else ShardLeases(
-            share, self.store, now=self.now, connect=self._connect_share, metrics=metrics
+            context, share, connect=self._connect_share
         )  # fmt: skip
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
@@ -224,34 +202,29 @@ class HubProcess:
         self._presence.on_connected()
 
     def _on_message(self, incoming: InboundMessage) -> None:
-        with self.containment.piece("line", incoming.topic):
+        with self._context.containment.piece("line", incoming.topic):
             if not self._browser_relay.on_message(incoming):
                 self._ingest.on_message(incoming)
 
-    def _build_consent(self, wake_ups: WakeUps) -> list[web.RouteDef]:
+    def _build_consent(self) -> list[web.RouteDef]:
         """Build the consent jobs, and return the routes of the consent page."""
-        pen = ConsentWriter(url=self._file.url, sign=self.key.signature)
+        writer = ConsentWriter(url=self._file.url, sign=self.key.signature)
         self._consent_jobs = ConsentJobs(
-            self.store,
-            writer=pen,
-            now=self.now,
-            wake_ups=wake_ups,
-            containment=self.containment,
+            self.store, writer=writer, now=self.now, wake_ups=self.wake_ups, containment=self._context.containment,
             monotonic=time.monotonic,
-        )
-        proxied = self._file.listen.behind_proxy
-        return ConsentPage(self.store, writer=pen, now=self.now, wake_ups=wake_ups, behind_proxy=proxied).routes()
+        )  # fmt: skip
+        return ConsentPage(
+            self.store, writer=writer, now=self.now, wake_ups=self.wake_ups,
+            behind_proxy=self._file.listen.behind_proxy,
+        ).routes()  # fmt: skip
 
-    def _build_sandbox(self, wake_ups: WakeUps) -> Sequence[ApiOperation]:
+    def _build_sandbox(self) -> Sequence[ApiOperation]:
         """Build the robot of the sandbox, and return the operation that makes one, if there is a sandbox."""
-        self._robot = None
+        self._robot: SandboxRobot | None = None
         if not self._file.sandbox:
             return ()
         key = BoxKey.load_or_create(self._file.folder / "sandbox")
-        self._robot = SandboxRobot(
-            self.store, key=key, hub_key=self.key, now=self.now, wake_ups=wake_ups, containment=self.containment,
-            monotonic=time.monotonic,
-        )  # fmt: skip
+        self._robot = SandboxRobot(self._context, key=key, hub_key=self.key)
         return sandboxes.operations(key.public.text)
 
     def _publish(self, topic: str, payload: bytes) -> None:
@@ -259,14 +232,12 @@ class HubProcess:
             self.broker_connection.publish_unacknowledged(topic, payload)
 
     def _readiness(self) -> dict[str, bool]:
-        accounts = (
-            {"accounts": self._broker_keeper.are_complete}
-            if isinstance(self._broker_keeper, ClusterAccountKeeper)
-            else {}
-        )
-        return (
-            accounts if self.broker_connection is None else {"broker": self.broker_connection.is_connected, **accounts}
-        )
+        ready = {}
+        if self.broker_connection is not None:
+            ready["broker"] = self.broker_connection.is_connected
+        if isinstance(self._broker_keeper, ClusterAccountKeeper):
+            ready["accounts"] = self._broker_keeper.are_complete
+        return ready
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return the loop of each worker by name; one that raises is restarted, so outside input cannot end the hub."""

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 import structlog
@@ -15,12 +14,11 @@ from gateway.hub.api.dispatch import ApiDispatcher
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
-from gateway.hub.database.store import HubStore
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
-from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay, WakeUps
+from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay
 from gateway.hub.manual.pages import Manual
+from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import ConfigError, describe_read_error
-from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests
 from gateway.system.http_log import http_logger
 
@@ -37,25 +35,22 @@ class HubSite:
         self,
         file: HubFile,
         operations: Sequence[ApiOperation],
+        context: WorkerContext,
         *,
-        store: HubStore,
-        now: Callable[[], datetime],
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
-        wake_ups: WakeUps,
         signer: HubSigner,
         streams: SseStreams,
         relay: QueryRelay,
-        containment: Containment,
-        extra: Sequence[web.AbstractRouteDef] = (),
+        extra: Sequence[web.AbstractRouteDef],
     ) -> None:
-        self._file, self._store, self._registry, self._readiness = file, store, registry, ready
+        self._file, self._store, self._registry, self._readiness = file, context.store, registry, ready
         self.dispatcher = ApiDispatcher(
-            operations, store=store, url=file.url, now=now, rate_limits=ApiRateLimits(file.limits, wall=wall),
-            wake_ups=wake_ups,
+            operations, store=context.store, url=file.url, now=context.now,
+            rate_limits=ApiRateLimits(file.limits, wall=wall), wake_ups=context.wake_ups,
             signer=signer, streams=streams, relay=relay, behind_proxy=file.listen.behind_proxy,
-            destination_policy=file.webhooks.allowed, containment=containment,
+            destination_policy=file.webhooks.allowed, containment=context.containment,
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
         self.connection_limiter = HubConnectionLimiter(

@@ -22,7 +22,7 @@ from sqlalchemy import delete, select
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.config import Boxes, HubFile
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import UplinkChannel, ack_topic
@@ -129,14 +129,9 @@ class BrokerFileKeeper:
     ) -> None:
         """Check regularly until cancelled."""
         while True:
-            try:
+            with log_unavailable("broker_files_not_written", AuthorityUnusable):
                 await self.check(now())
                 await delete_expired(self._store, now())
-            except (
-                *UNAVAILABLE_ERRORS,
-                AuthorityUnusable,
-            ) as error:  # for example a full disk; the next check may succeed
-                log.error("broker_files_not_written", why=str(error).partition("\n")[0])
             await sleep(CHECK_INTERVAL_S)
 
     async def check(self, now: datetime) -> tuple[int, ...]:

@@ -10,14 +10,13 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
 from gateway.hub.boxes import box_events
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import (
     ACKNOWLEDGEMENT_TIMEOUT_S,
     NO_MATCHING_SUBSCRIBERS,
@@ -25,12 +24,12 @@ from gateway.hub.boxes.mqtt import (
     has_no_subscriber,
 )
 from gateway.hub.boxes.presence import count_online
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import homes, jobs
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.protocol.box_hub import Job, JobKind, JobReceipt, jobs_topic
 from gateway.system.backoff import Backoff, lengthened
-from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -139,20 +138,12 @@ class JobDispatcher:
     published is refused on behalf of its home, and all others continue.
     """
 
-    def __init__(
-        self,
-        store: HubStore,
-        *,
-        now: Callable[[], datetime],
-        metrics: HubMetrics,
-        on_unsubscribed: Callable[[str], None] = lambda _: None,
-        containment: Containment,
-    ) -> None:
-        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, metrics, on_unsubscribed
-        self._containment = containment
+    def __init__(self, context: WorkerContext, *, on_unsubscribed: Callable[[str], None] = lambda _: None) -> None:
+        self._store, self._now, self._metrics = context.store, context.now, context.metrics
+        self._containment, self._on_unsubscribed = context.containment, on_unsubscribed
         self._wake_up = asyncio.Event()
         self._late_tasks: set[asyncio.Future[None]] = set()  # rounds with acknowledgements outstanding
-        self._counted = datetime.min.replace(tzinfo=now().tzinfo)
+        self._counted = datetime.min.replace(tzinfo=UTC)
 
     def wake_up(self) -> None:
         """Look for due jobs at once."""
@@ -163,13 +154,11 @@ class JobDispatcher:
         pause = POLL_BACKOFF.max_s
         while True:
             self._wake_up.clear()
-            try:
+            with log_unavailable("jobs_not_read"):
                 await self._count()
                 if connection.is_connected and await self._round(connection):
                     pause = POLL_BACKOFF.first_s
                     continue
-            except UNAVAILABLE_ERRORS as error:
-                log.error("jobs_not_read", why=str(error).splitlines()[0])
             try:
                 async with asyncio.timeout(pause):
                     await self._wake_up.wait()
@@ -208,11 +197,8 @@ class JobDispatcher:
     ) -> None:
         """Settle the jobs whose acknowledgement comes late; an unsettled job is due again when its lease ends."""
         answered, _ = await asyncio.wait(unanswered)
-        with self._containment.piece("dispatcher", "late answers"):
-            try:
-                await self._settle([(unanswered[one], one.result()) for one in answered], until)
-            except UNAVAILABLE_ERRORS as error:
-                log.error("jobs_not_settled", why=str(error).splitlines()[0])
+        with self._containment.piece("dispatcher", "late answers"), log_unavailable("jobs_not_settled"):
+            await self._settle([(unanswered[task], task.result()) for task in answered], until)
 
     async def _settle(self, answered: Sequence[tuple[Row[Any], PublishAnswer]], until: datetime) -> None:
         """Store when each job is due again."""

@@ -20,13 +20,11 @@ from gateway.domain.delivery.promise import WireModel
 from gateway.hub.boxes import box_events
 from gateway.hub.boxes.box_events import EventHead, EventOutcome
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
-from gateway.hub.boxes.metrics import HubMetrics
-from gateway.hub.database.store import HubStore, StoreUnavailable
-from gateway.hub.http.operation import WakeUps
+from gateway.hub.database.store import StoreUnavailable
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
 from gateway.protocol.strict_json import loads
-from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -67,21 +65,17 @@ class _BatchResult:
 class Ingest:
     """Stores the messages of boxes, one in each process. `publish(topic, payload)` sends an acknowledgement."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
+    def __init__(
         self,
-        store: HubStore,
+        context: WorkerContext,
         *,
-        now: Callable[[], datetime],
         publish: Callable[[str, bytes], None],
-        wake_ups: WakeUps,
-        metrics: HubMetrics,
-        containment: Containment,
         rate_limits: HomeRateLimits,
         retention: EventRetention,
     ) -> None:
-        self._rate_limits, self._retention = rate_limits, retention
-        self._store, self._now, self._publish, self._wake_ups, self._metrics = store, now, publish, wake_ups, metrics
-        self._containment = containment
+        self._store, self._now, self._metrics = context.store, context.now, context.metrics
+        self._containment, self._wake_ups = context.containment, context.wake_ups
+        self._publish, self._rate_limits, self._retention = publish, rate_limits, retention
         self._homes: dict[str, _HomeQueue] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0

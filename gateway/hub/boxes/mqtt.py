@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.worker import HubMetrics
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
 from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription

@@ -18,10 +18,10 @@ from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.boxes.box_events import event_head_of
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, finish_despite_cancel
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, finish_despite_cancel
 from gateway.hub.database.tables import homes
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
 from gateway.protocol.box_hub import ack_topic
 
@@ -52,15 +52,9 @@ class HomePresence:
     not.
     """
 
-    def __init__(
-        self,
-        store: HubStore,
-        *,
-        now: Callable[[], datetime],
-        metrics: HubMetrics,
-        on_unsubscribed: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, metrics, on_unsubscribed
+    def __init__(self, context: WorkerContext, *, on_unsubscribed: Callable[[str], None]) -> None:
+        self._store, self._now, self._metrics = context.store, context.now, context.metrics
+        self._on_unsubscribed = on_unsubscribed
         self._reconnected, self._is_started = asyncio.Event(), False
 
     def on_connected(self) -> None:

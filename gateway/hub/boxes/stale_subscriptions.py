@@ -17,11 +17,11 @@ from datetime import datetime
 import structlog
 from sqlalchemy import or_, select, update
 
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
 from gateway.hub.boxes.presence import acknowledgement_of
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import homes, jobs
+from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
 from gateway.protocol.box_hub import ack_topic
 
@@ -47,19 +47,20 @@ class StaleSubscriptions:
     """Checks suspected homes, one in each process.
 
     `disconnect(home, now)` ends a home's connection and returns False if the broker cannot be reached.
-    `wake_dispatcher`: jobs are due. `check_others`: check all connected homes.
+    `check_others` checks all connected homes.
     """
 
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
-        self, store: HubStore, *, now: Callable[[], datetime], monotonic: Callable[[], float],
-        disconnect: Callable[[str, datetime], Awaitable[bool]], metrics: HubMetrics, wake_dispatcher: Callable[[],
-        None],
+    def __init__(
+        self,
+        context: WorkerContext,
+        *,
+        disconnect: Callable[[str, datetime], Awaitable[bool]],
         check_others: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self._wake_up, self._check_others = wake_dispatcher, check_others
+    ) -> None:
+        self._store, self._now, self._monotonic = context.store, context.now, context.monotonic
+        self._metrics, self._wake_ups = context.metrics, context.wake_ups
+        self._disconnect, self._check_others = disconnect, check_others
         self._others_checked_at = -MIN_DISCONNECT_INTERVAL_S
-        self._store, self._now, self._monotonic, self._disconnect = store, now, monotonic, disconnect
-        self._metrics = metrics
         self._suspects: dict[str, _SuspectHome] = {}
         self._disconnected_at: dict[str, float] = {}  # monotonic seconds
 
@@ -79,11 +80,9 @@ class StaleSubscriptions:
         """Check regularly until cancelled."""
         while True:
             await sleep(CHECK_INTERVAL_S)
-            try:
+            with log_unavailable("deaf_homes_not_looked_at"):
                 if connection.is_connected:
                     await self.check(connection)
-            except UNAVAILABLE_ERRORS as error:
-                log.error("deaf_homes_not_looked_at", why=str(error).splitlines()[0])
 
     async def check(self, connection: HubBrokerConnection) -> str | None:
         """Probe the suspected homes that are due until one is disconnected, and return that one."""
@@ -140,7 +139,7 @@ class StaleSubscriptions:
         off = (jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
         async with self._store.writing() as tx:
             await tx.execute(update(jobs).where(*off).values(due=self._now(), parked=False, leased=None))
-        self._wake_up()
+        self._wake_ups.jobs()
 
     async def _set_offline(self, home: str, since: datetime) -> None:
         """Store that the home is not connected until it sends a message."""

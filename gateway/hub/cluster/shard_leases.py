@@ -17,11 +17,11 @@ from sqlalchemy import Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.hub.boxes.authority import AuthorityUnusable
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.config import ShardAssignment
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import shares
+from gateway.hub.worker import WorkerContext
 
 log = structlog.get_logger(__name__)
 
@@ -42,15 +42,13 @@ class ShardLeases:
 
     def __init__(
         self,
+        context: WorkerContext,
         assignment: ShardAssignment,
-        store: HubStore,
         *,
-        now: Callable[[], datetime],
         connect: Callable[[ShardAssignment], HubBrokerConnection],
-        metrics: HubMetrics,
     ) -> None:
-        self._assignment, self._store, self._now, self._connect = assignment, store, now, connect
-        self._metrics = metrics
+        self._store, self._now, self._metrics = context.store, context.now, context.metrics
+        self._assignment, self._connect = assignment, connect
         self._is_started = False
         self._own_since: datetime | None = None  # since when the own connection is up
         self._held: dict[int, _HeldShard] = {}
@@ -59,10 +57,8 @@ class ShardLeases:
         """Check regularly until cancelled, then release the shards that were taken over."""
         try:
             while True:
-                try:
+                with log_unavailable("shares_not_looked_at", AuthorityUnusable):  # the connections stay
                     await self.check(own_connection)
-                except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # the connections stay
-                    log.error("shares_not_looked_at", why=str(error).partition("\n")[0])
                 await asyncio.sleep(CHECK_INTERVAL_S)
         finally:
             tasks = [held.task for held in self._held.values()]

@@ -63,6 +63,16 @@ class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
 UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk raises either
 
 
+@contextlib.contextmanager
+def log_unavailable(event_name: str, *expected: type[Exception]) -> Iterator[None]:
+    """Log an unavailable database, a full disk or an `expected` error, and continue: a worker tries again later."""
+    errors: tuple[type[Exception], ...] = (*UNAVAILABLE_ERRORS, *expected)
+    try:
+        yield
+    except errors as error:
+        log.error(event_name, why=_error_text(error))
+
+
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
     """The database cannot be used; the text says why and what to do."""
 

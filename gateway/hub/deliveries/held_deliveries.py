@@ -4,22 +4,19 @@ The store says what is due, so the next start continues what a killed hub began.
 """
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, is_name_taken, release, set_state
-from gateway.hub.http.operation import HubSigner, WakeUps
-from gateway.system.containment import Containment, RowQuarantine
-
-log = structlog.get_logger(__name__)
+from gateway.hub.http.operation import HubSigner
+from gateway.hub.worker import WorkerContext
+from gateway.system.containment import RowQuarantine
 
 CHECK_INTERVAL_S = 1.0
 MAX_DELIVERIES_PER_CHECK = 50
@@ -31,24 +28,19 @@ class HeldDeliveries:
     A delivery that raises an unexpected error is set aside, and all others are released.
     """
 
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
-        self, store: HubStore, *, signer: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
-        containment: Containment,
-        monotonic: Callable[[], float],
-    ) -> None:  # fmt: skip
-        self._store, self._key, self._now, self._wake_ups, self._containment = store, signer, now, wake_ups, containment
-        self._set_aside = RowQuarantine(monotonic=monotonic)
+    def __init__(self, context: WorkerContext, *, signer: HubSigner) -> None:
+        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
+        self._containment, self._key = context.containment, signer
+        self._set_aside = RowQuarantine(monotonic=context.monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            try:
+            with log_unavailable("held_not_sent"):
                 while await self.run_due():
                     self._wake_ups.jobs()
                     self._wake_ups.messages()
-            except UNAVAILABLE_ERRORS as error:
-                log.error("held_not_sent", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
         """Handle the due deliveries, and return whether there were any."""

@@ -6,12 +6,10 @@ the next start continues what a killed hub began. It works on homes of the sandb
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
-import structlog
 from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,14 +18,15 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.now import Now
 from gateway.hub.boxes import box_events
 from gateway.hub.boxes.box_events import EventHead, EventOutcome
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import body_of
-from gateway.hub.http.operation import HubSigner, WakeUps
+from gateway.hub.http.operation import HubSigner
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.creation import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
+from gateway.hub.worker import WorkerContext
 from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
@@ -38,9 +37,7 @@ from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.hash_chain import link_hash
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key
 from gateway.protocol.keys import BoxKey
-from gateway.system.containment import Containment, RowQuarantine
-
-log = structlog.get_logger(__name__)
+from gateway.system.containment import RowQuarantine
 
 _JOB_KINDS = (JobKind.DELIVERY, JobKind.HUB_DELIVERY, JobKind.CONNECT)
 CHECK_INTERVAL_S = 0.25
@@ -69,27 +66,23 @@ class SandboxRobot:
     Work that raises an unexpected error is set aside alone: any client can make a sandbox, so strangers cause it.
     """
 
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
-        self, store: HubStore, *, key: BoxKey, hub_key: HubSigner, now: Callable[[], datetime], wake_ups: WakeUps,
-        containment: Containment, monotonic: Callable[[], float],
-    ) -> None:  # fmt: skip
-        self._store, self._key, self._hub, self._now, self._wake_ups = store, key, hub_key, now, wake_ups
-        self._containment, self._set_aside = containment, RowQuarantine(monotonic=monotonic)
+    def __init__(self, context: WorkerContext, *, key: BoxKey, hub_key: HubSigner) -> None:
+        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
+        self._containment, self._set_aside = context.containment, RowQuarantine(monotonic=context.monotonic)
+        self._key, self._hub = key, hub_key
 
     async def run(self) -> None:
         """Work until cancelled."""
         swept = self._now()
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            try:
+            with log_unavailable("sandbox_stands_still"):
                 while await self.run_due():
                     self._wake_ups.messages()
                 if self._now() - swept >= SWEEP_INTERVAL:
                     swept = self._now()
                     async with self._store.writing() as tx:
                         await delete_expired(tx, swept)
-            except UNAVAILABLE_ERRORS as error:
-                log.error("sandbox_stands_still", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
         """Do what is due in some homes, and return whether anything was."""

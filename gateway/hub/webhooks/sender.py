@@ -8,22 +8,21 @@ batch. A turn ends with its lease, and the endpoint that waited longest is next.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import DBAPIError
 
-from gateway.hub.database.store import HubStore
-from gateway.hub.http.ssrf import DestinationPolicy, HostRateLimit
+from gateway.hub.config import Webhooks
+from gateway.hub.http.ssrf import HostRateLimit
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.connection import Lookup, WebhookConnections, system_lookup
+from gateway.hub.webhooks.connection import Lookup, WebhookConnections
 from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane, Unseal
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult
-from gateway.system.containment import Containment
+from gateway.hub.worker import WorkerContext
 
 log = structlog.get_logger(__name__)
 
@@ -38,38 +37,18 @@ SWEEP_INTERVAL = timedelta(hours=1)
 
 
 class WebhookSender:
-    """Sends all webhooks of a hub. `seconds` returns monotonic seconds; `max_attempts` are made in at least 24 hours.
+    """Sends all webhooks of a hub. `unseal` decrypts an endpoint's secret; `lookup` resolves a receiver's name."""
 
-    `sandbox_posts`: how many POSTs all sandboxes together may send to one host in a minute.
-    """
-
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
-        self,
-        store: HubStore,
-        *,
-        destination_policy: DestinationPolicy,
-        unseal: Unseal,
-        max_attempts: int,
-        now: Callable[[], datetime],
-        seconds: Callable[[], float],
-        registry: CollectorRegistry,
-        lookup: Lookup = system_lookup,
-        timeout: float,
-        sandbox_posts: int,
-        containment: Containment,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._containment, self._hosts = containment, HostRateLimit(sandbox_posts)
-        self._store, self._max_attempts, self._now, self._monotonic = store, max_attempts, now, seconds
-        self._jitter = chance
-        self._connections = WebhookConnections(destination_policy, seconds=seconds, lookup=lookup, timeout=timeout)
-        self._unseal = unseal
-        self._timeout = timedelta(seconds=timeout)
+    def __init__(self, context: WorkerContext, settings: Webhooks, *, unseal: Unseal, lookup: Lookup) -> None:
+        self._store, self._now, self._monotonic = context.store, context.now, context.monotonic
+        self._metrics, self._containment = context.metrics, context.containment
+        self._hosts, self._max_attempts = HostRateLimit(settings.sandbox_posts), settings.attempts
+        self._connections = WebhookConnections(
+            settings.allowed, seconds=context.monotonic, lookup=lookup, timeout=settings.timeout
+        )
+        self._unseal, self._timeout = unseal, timedelta(seconds=settings.timeout)
         self._wake_up = asyncio.Event()
         self._busy_count = dict.fromkeys(QueueLane, 0)
-        self._sent_counter = Counter("perron_webhooks_sent", "Messages that a receiver has taken.", registry=registry)
-        self._failed_counter = Counter("perron_webhooks_failed", "Tries that failed.", ["result"], registry=registry)
-        self._waiting_gauge = Gauge("perron_webhooks_waiting", "Messages that wait, of all hubs.", registry=registry)
 
     def wake_up(self) -> None:
         """Look for messages at once."""
@@ -178,14 +157,19 @@ class WebhookSender:
                 message.url, body, message.request.headers(body, self._now()), challenge=message.challenge
             )
         if answer.is_accepted:
-            self._sent_counter.inc()
+            self._metrics.webhooks_sent.inc()
         else:
-            self._failed_counter.labels(answer.result).inc()
+            self._metrics.webhooks_failed.labels(answer.result).inc()
         now, kept = self._now(), False
         with self._tolerate_store_errors():
             async with self._store.writing() as tx:
                 await queue.record_attempt(
-                    tx, message, answer, now, max_attempts=self._max_attempts, chance=self._jitter()
+                    tx,
+                    message,
+                    answer,
+                    now,
+                    max_attempts=self._max_attempts,
+                    chance=random.random(),  # noqa: S311 - jitter is no secret
                 )
             kept = True
         return None if kept and answer.is_accepted and answer.seconds < SLOW_THRESHOLD_S else now
@@ -206,7 +190,7 @@ class WebhookSender:
             now = self._now()
             with self._tolerate_store_errors():
                 async with self._store.reading() as tx:
-                    self._waiting_gauge.set(await queue.count_waiting(tx))
+                    self._metrics.webhooks_waiting.set(await queue.count_waiting(tx))
                 async with self._store.writing() as tx:
                     if (found := await queue.clamp_due_times(tx, now)) > 0:
                         log.warning("clock_went_back", messages=found)

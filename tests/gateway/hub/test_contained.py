@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
-from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Claims, Offer, State
@@ -16,7 +15,6 @@ from gateway.hub.boxes import box_events
 from gateway.hub.boxes.dispatcher import JobDispatcher
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.consent import consent_jobs
 from gateway.hub.database.store import HubStore
@@ -25,7 +23,6 @@ from gateway.hub.database.tables import deliveries, home_events, jobs, retailers
 from gateway.hub.deliveries import connections, held_deliveries
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries import orders as hub_deliveries
-from gateway.hub.http.operation import WakeUps
 from gateway.hub.process import HubProcess
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.mqtt.packets import Acknowledgement, InboundMessage
@@ -33,7 +30,7 @@ from gateway.protocol.box_hub import Ack, Job, JobKind, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
 from tests.announcing import connected_home
-from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result
+from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result, worker_context
 from tests.connecting import HubRetailer
 from tests.hubs import RunningHub, database, hub_file, make_database, run_hub
 from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raises_once
@@ -236,8 +233,7 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
         await job_store.enqueue(tx, "home-1", JobKind.CONNECT, too_long, now=NOW)
         for number in range(3):
             await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=NOW)
-    tally = HubMetrics(CollectorRegistry())
-    dispatcher = JobDispatcher(store, now=lambda: NOW, metrics=tally, containment=Containment(count=faults.append))
+    dispatcher = JobDispatcher(worker_context(store, containment=Containment(count=faults.append)))
     work = asyncio.create_task(dispatcher.run(cast("HubBrokerConnection", bell)))
 
     async def done() -> bool:
@@ -277,8 +273,8 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
         acked[topic.split("/")[1]] = Ack.model_validate_json(payload)
 
     ingest = Ingest(
-        store, now=lambda: NOW, publish=say, wake_ups=WakeUps(), metrics=HubMetrics(CollectorRegistry()),
-        containment=Containment(count=faults.append), rate_limits=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
+        worker_context(store, containment=Containment(count=faults.append)), publish=say,
+        rate_limits=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
         retention=EventRetention(max_events=10**6, max_age=timedelta(days=400)),
     )  # fmt: skip
     work = asyncio.create_task(ingest.run())

@@ -20,16 +20,15 @@ from gateway.hub.boxes.dispatcher import (
     JobDispatcher,
     schedule_after,
 )
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import ACKNOWLEDGEMENT_TIMEOUT_S, HubBrokerConnection
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs, retailers
 from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.worker import HubMetrics
 from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason
 from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
-from gateway.system.containment import Containment
-from tests.boxes import NOW, insert_connection, insert_delivery, insert_home
+from tests.boxes import NOW, insert_connection, insert_delivery, insert_home, worker_context
 from tests.hubs import database, make_database
 from tests.waiting import wait_until
 
@@ -99,7 +98,7 @@ class Shop:
         self.tally = HubMetrics(CollectorRegistry())
 
     def dispatcher(self) -> JobDispatcher:
-        return JobDispatcher(self.store, now=lambda: self.now, metrics=self.tally, containment=Containment())
+        return JobDispatcher(worker_context(self.store, now=lambda: self.now, metrics=self.tally))
 
     async def due(self) -> list[str]:
         async with self.store.reading() as tx:

@@ -16,15 +16,13 @@ from gateway.hub.boxes import home_limits
 from gateway.hub.boxes.box_events import EventOutcome, event_head_of, lock_home, on_event
 from gateway.hub.boxes.home_limits import PRUNE_INTERVAL_EVENTS, EventRetention, HomeRateLimits
 from gateway.hub.boxes.ingest import Ingest
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import home_events, retailers
-from gateway.hub.http.operation import WakeUps
+from gateway.hub.worker import HubMetrics
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, token_digest, up_topic
 from gateway.protocol.keys import BoxKey
-from gateway.system.containment import Containment
-from tests.boxes import NOW, EventJournal, insert_home, make_result
+from tests.boxes import NOW, EventJournal, insert_home, make_result, worker_context
 from tests.hubs import database, make_database
 from tests.waiting import wait_until
 
@@ -92,8 +90,7 @@ async def hub(folder: Path, retention: EventRetention = FOR_EVER) -> AsyncIterat
         here.acked[topic.split("/")[1]] = Ack.model_validate_json(payload)
 
     ingest = Ingest(
-        store, now=lambda: NOW, publish=say, wake_ups=WakeUps(), metrics=HubMetrics(registry),
-        containment=Containment(count=lambda _worker: None), retention=retention,
+        worker_context(store, metrics=HubMetrics(registry)), publish=say, retention=retention,
         rate_limits=HomeRateLimits(EVENTS, OCTETS, monotonic=clock),
     )  # fmt: skip
     here = Hub(store, ingest, clock, registry, journals)

@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.config import HubBroker
 from gateway.hub.database.tables import deliveries, home_events, jobs
 from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.worker import HubMetrics
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import Acknowledgement
 from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind, token_digest

@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.boxes.stale_subscriptions import (
     MAX_TRIES,
@@ -20,10 +18,11 @@ from gateway.hub.boxes.stale_subscriptions import (
 from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.deliveries.jobs import enqueue
+from gateway.hub.http.operation import WakeUps
 from gateway.mqtt.packets import Acknowledgement
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
-from tests.boxes import NOW, insert_home
+from tests.boxes import NOW, insert_home, worker_context
 from tests.hubs import database, make_database
 
 
@@ -36,9 +35,11 @@ class HomesAtBroker:
         self.store, self.mono, self.code, self.reached = store, 0.0, cast("int | None", 0x10), True
         self.full, self.cut, self.told = False, list[str](), list[str]()
         self.deaf = StaleSubscriptions(
-            store, now=self.now, monotonic=lambda: self.mono, disconnect=self._ended,
-            metrics=HubMetrics(CollectorRegistry()),
-            wake_dispatcher=lambda: self.told.append("ring"), check_others=lambda: self.told.append("others"),
+            worker_context(
+                store, now=self.now, monotonic=lambda: self.mono,
+                wake_ups=WakeUps(jobs=lambda: self.told.append("ring")),
+            ),
+            disconnect=self._ended, check_others=lambda: self.told.append("others"),
         )  # fmt: skip
 
     def now(self) -> datetime:

@@ -9,12 +9,12 @@ from typing import cast
 
 from prometheus_client import CollectorRegistry
 
-from gateway.hub.boxes.metrics import HubMetrics
 from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.cluster.shard_leases import SHARD_LEASE, ShardLeases
 from gateway.hub.config import ShardAssignment
 from gateway.hub.database.store import HubStore
-from tests.boxes import NOW
+from gateway.hub.worker import HubMetrics
+from tests.boxes import NOW, worker_context
 from tests.hubs import database
 
 
@@ -37,8 +37,8 @@ class Process:
     def __init__(self, office: "Office", number: int) -> None:
         self.own, self.lines, self.registry = FakeConnection(), dict[int, FakeConnection](), CollectorRegistry()
         self.shares = ShardLeases(
-            ShardAssignment(number=number, of=3), office.store, now=lambda: office.now, connect=self._line,
-            metrics=HubMetrics(self.registry),
+            worker_context(office.store, now=lambda: office.now, metrics=HubMetrics(self.registry)),
+            ShardAssignment(number=number, of=3), connect=self._line,
         )  # fmt: skip
 
     def _line(self, share: ShardAssignment) -> HubBrokerConnection:
