@@ -54,63 +54,63 @@ def write(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
-def mapping(value: object, what: str) -> Mapping[str, object]:
+def mapping(value: object, label: str) -> Mapping[str, object]:
     """Return `value` if it is an object; `what` names it in the error (as in all functions below)."""
     if not isinstance(value, dict):
-        raise MalformedPayload(f"{what} is not an object")
+        raise MalformedPayload(f"{label} is not an object")
     return value
 
 
-def sequence(value: object, what: str) -> Sequence[object]:
+def sequence(value: object, label: str) -> Sequence[object]:
     """Return `value` if it is an array."""
     if not isinstance(value, list):
-        raise MalformedPayload(f"{what} is not an array")
+        raise MalformedPayload(f"{label} is not an array")
     return value
 
 
-def text(value: object, what: str, max_chars: int = 256) -> str:
+def text(value: object, label: str, max_chars: int = 256) -> str:
     """Return `value` if it is a text of 1 to `max_chars` printable characters (so it stays inert in logs)."""
     if not isinstance(value, str) or not 0 < len(value) <= max_chars or not value.isprintable():
-        raise MalformedPayload(f"{what} is not a text of 1 to {max_chars} printable characters")
+        raise MalformedPayload(f"{label} is not a text of 1 to {max_chars} printable characters")
     return value
 
 
-def identifier(value: object, what: str) -> str:
+def identifier(value: object, label: str) -> str:
     """Return `value` if it is an id of letters, digits, dot, underscore, colon and hyphen, 128 at most."""
     if not isinstance(value, str) or _IDENTIFIER.fullmatch(value) is None:
-        raise MalformedPayload(f"{what} is not an id")
+        raise MalformedPayload(f"{label} is not an id")
     return value
 
 
-def boolean(value: object, what: str) -> bool:
+def boolean(value: object, label: str) -> bool:
     """Return `value` if it is true or false."""
     if not isinstance(value, bool):
-        raise MalformedPayload(f"{what} is not a boolean")
+        raise MalformedPayload(f"{label} is not a boolean")
     return value
 
 
-def number(value: object, what: str) -> float:
+def number(value: object, label: str) -> float:
     """Return `value` if it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MalformedPayload(f"{what} is not a number")
+        raise MalformedPayload(f"{label} is not a number")
     return float(value)
 
 
-def integer(value: object, what: str) -> int:
+def integer(value: object, label: str) -> int:
     """Return `value` if it is a whole number from zero up, written without point or exponent."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise MalformedPayload(f"{what} is not a whole number")
+        raise MalformedPayload(f"{label} is not a whole number")
     return value
 
 
-def timestamp(value: object, what: str) -> datetime:
+def timestamp(value: object, label: str) -> datetime:
     """Return the instant in `value`, RFC 3339 in UTC with the letter Z."""
     if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
-        raise MalformedPayload(f"{what} is not an RFC 3339 time in UTC")
+        raise MalformedPayload(f"{label} is not an RFC 3339 time in UTC")
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise MalformedPayload(f"{what} is not a valid date and time") from error
+        raise MalformedPayload(f"{label} is not a valid date and time") from error
 
 
 def format_timestamp(at: datetime) -> str:
@@ -136,10 +136,10 @@ def _check_depth(payload: bytes, deepest: int) -> None:
 
 
 def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    result = dict(pairs)
+    if len(result) != len(pairs):
         raise MalformedPayload("a key stands twice")
-    return found
+    return result
 
 
 def _no_constant(_: str) -> NoReturn:

@@ -23,7 +23,11 @@ class VendorOf:
     def names(self) -> tuple[str, ...]:
         """The accepted names, in the order of the table of vendors."""
         definitions = [vendor.DEFINITION for vendor in VENDORS.values()]
-        return tuple(one.name for one in definitions if self.kind in (one.simulated if self.simulated else one.kinds))
+        return tuple(
+            definition.name
+            for definition in definitions
+            if self.kind in (definition.simulated if self.simulated else definition.kinds)
+        )
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Build the schema of these names."""

@@ -16,8 +16,8 @@ async def _run_until_signal(arguments: argparse.Namespace) -> None:
     house = asyncio.ensure_future(
         run(read_house(arguments.house), arguments.control, arguments.log, seed=arguments.seed)
     )
-    for told in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(told, house.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, house.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await house
 

@@ -35,10 +35,10 @@ class SimulatedScanner(SimulatedDevice):
         except ValueError as error:
             raise Impossible(str(error)) from error
         self._last = report
-        kept = retain or "retains" in self.faults
-        self.log.write("scan", device=self.name, code=code, event=event, retain=kept)
+        is_retained = retain or "retains" in self.faults
+        self.log.write("scan", device=self.name, code=code, event=event, retain=is_retained)
         for letter in letters:
-            self.link.publish(letter, retain=kept)
+            self.link.publish(letter, retain=is_retained)
 
     def execute(self, command: Command) -> None:
         """Show the result."""

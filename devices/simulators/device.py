@@ -94,8 +94,8 @@ class SimulatedDevice(ABC):
     def publish(self, report: Report, *, correlation: bytes | None = None, suffix: TopicSuffix | None = None) -> None:
         """Publish a report in the vendor's format, on `suffix` or else that of the vendor module."""
         for letter in self._vendor.encode_report(report, self._device_ref):
-            out = letter if suffix is None else replace(letter, suffix=suffix)
-            self.link.publish(out, correlation=correlation)
+            message = letter if suffix is None else replace(letter, suffix=suffix)
+            self.link.publish(message, correlation=correlation)
 
     def do(self, work: Coroutine[None, None, None]) -> None:
         """Run something that takes time; a reboot cancels it."""

@@ -48,8 +48,8 @@ class Doorway:
         self.thrown = thrown
         state = "thrown" if thrown else "withdrawn"
         self._log.write("bolt", state=state, cause=cause, intent=intent, in_air=self.in_air)
-        for told in self.bolt_moved:
-            told(cause)
+        for subscriber in self.bolt_moved:
+            subscriber(cause)
 
     def open_door(self, who: str) -> None:
         """Push the door open."""
@@ -148,14 +148,14 @@ class Doorway:
     def _move_leaf(self, *, opened: bool, by: str, forced: bool = False) -> None:
         self.open = opened
         self._log.write("door", state="open" if opened else "closed", by=by, **({"forced": True} if forced else {}))
-        for told in self.leaf_moved:
-            told()
+        for subscriber in self.leaf_moved:
+            subscriber()
 
     def _go(self, who: str, where: Position) -> None:
         self.people[who] = where
         self._log.write("person", who=who, where=where.value)
-        for told in self.people_moved:
-            told()
+        for subscriber in self.people_moved:
+            subscriber()
 
     def _place(self, who: str) -> Position:
         if who not in self.people:

@@ -198,6 +198,6 @@ def read_house(path: Path) -> SimulatedHouse:
         pydantic.ValidationError: it is not a house; the error names the key.
     """
     house = SimulatedHouse.model_validate(YAML(typ="safe").load(path))
-    own = {"passwords": house.broker.passwords, "ca": house.broker.ca}
-    anchored = {key: path.parent / file for key, file in own.items() if file is not None}
+    files = {"passwords": house.broker.passwords, "ca": house.broker.ca}
+    anchored = {key: path.parent / file for key, file in files.items() if file is not None}
     return house.model_copy(update={"broker": house.broker.model_copy(update=anchored)})

@@ -117,8 +117,8 @@ class DeviceLink:
             self._seq += 1
             uptime = str(self.uptime_ms)
             properties.UserProperty = [("boot", self.boot), ("seq", str(self._seq)), ("uptime", uptime)]
-        kept = letter.suffix in RETAINED if retain is None else retain
-        self._outbox.put_nowait(_Outgoing(publication=letter, retain=kept, properties=properties))
+        is_retained = letter.suffix in RETAINED if retain is None else retain
+        self._outbox.put_nowait(_Outgoing(publication=letter, retain=is_retained, properties=properties))
 
     async def run(self) -> None:
         """Keep the link up."""
@@ -185,12 +185,14 @@ class DeviceLink:
 
     async def _publish_outbox(self, client: aiomqtt.Client) -> None:
         while True:
-            out = await self._outbox.get()
+            message = await self._outbox.get()
             if self._lag_s:
                 await asyncio.sleep(self._rng.uniform(0, self._lag_s))
             for _ in range(2 if self.duplicates else 1):
-                topic = self._topic(out.publication.suffix)
-                await client.publish(topic, out.publication.payload, 1, out.retain, properties=out.properties)
+                topic = self._topic(message.publication.suffix)
+                await client.publish(
+                    topic, message.publication.payload, 1, message.retain, properties=message.properties
+                )
 
     async def _wait_for_cut(self, client: aiomqtt.Client) -> None:
         await self._cut.wait()

@@ -118,5 +118,5 @@ class Opener(SimulatedDevice):
 
     def physical(self) -> Mapping[str, object]:
         """Return the leaf's position, and what blocks its way."""
-        in_the_way = [what for what in ("beam", "under") if what in self.faults]
+        in_the_way = [obstacle for obstacle in ("beam", "under") if obstacle in self.faults]
         return {"cover": self._cover.value, "in_the_way": in_the_way}

@@ -218,13 +218,13 @@ class Residence:
 
     def _only_device(self, kind: type[_Device], name: str | None) -> _Device:
         """Return the device of this kind with this name; without a name the only one."""
-        found = self._devices_of(kind)
-        if name is None and len(found) == 1:
-            return found[0]
-        for device in found:
+        devices = self._devices_of(kind)
+        if name is None and len(devices) == 1:
+            return devices[0]
+        for device in devices:
             if device.name == name:
                 return device
-        names = ", ".join(device.name for device in found) or "none"
+        names = ", ".join(device.name for device in devices) or "none"
         raise Impossible(f"name one {kind.NOUN}: there are {names}")
 
 

@@ -71,11 +71,11 @@ class CloudCamera(SimulatedDevice):
         self._camera.set_mode(_MODES[fault if fault in wrong else wrong[-1]] if wrong else "live")
 
     def _look(self) -> None:
-        seen = self._doorway.anybody(self._plan.sees)
-        self._camera.person(seen)
-        if seen != self._seen:
-            self.publish(MotionReport(detected=seen))
-        self._seen = seen
+        person = self._doorway.anybody(self._plan.sees)
+        self._camera.person(person)
+        if person != self._seen:
+            self.publish(MotionReport(detected=person))
+        self._seen = person
 
     def physical(self) -> Mapping[str, object]:
         """Return what it sees and the address of its stream."""

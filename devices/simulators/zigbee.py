@@ -138,10 +138,10 @@ class ZigbeeBridge:
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            topic, _, word = message.topic.value.removeprefix(f"{self._plan.base}/").rpartition("/")
-            if word in ("set", "get") and topic in self._cache:
+            topic, _, request = message.topic.value.removeprefix(f"{self._plan.base}/").rpartition("/")
+            if request in ("set", "get") and topic in self._cache:
                 body = json.loads(message.payload)
-                self._do(self._set(topic, body) if word == "set" else self._get(topic, body))
+                self._do(self._set(topic, body) if request == "set" else self._get(topic, body))
 
     async def _beat(self) -> None:
         while True:
@@ -162,8 +162,8 @@ class ZigbeeBridge:
         """Publish a device's update with all of its cache, unless its user disabled that."""
         known = self._cache[name]
         self._cache[name] = {key: value for key, value in {**known, **update}.items() if key not in UNCACHED}
-        told = {"battery": known["battery"], **update} if "filtered_cache" in self.faults else {**known, **update}
-        self._publish(f"{self._plan.base}/{name}", told)
+        state = {"battery": known["battery"], **update} if "filtered_cache" in self.faults else {**known, **update}
+        self._publish(f"{self._plan.base}/{name}", state)
 
     def _log(self, message: str) -> None:
         """Write an entry to the log; one that equals the entry before is left out."""

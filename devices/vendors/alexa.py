@@ -146,9 +146,9 @@ def _properties(properties: Sequence[object], source: OperationSource) -> tuple[
 
 
 def _property_reports(item: object, source: OperationSource) -> tuple[Report, ...]:
-    found = mapping(item, "a property")
-    value = found.get("value")
-    match found.get("namespace"), found.get("name"):
+    fields = mapping(item, "a property")
+    value = fields.get("value")
+    match fields.get("namespace"), fields.get("name"):
         case "Alexa.LockController", "lockState":
             return (_lock(text(value, "lockState"), source),)
         case "Alexa.EndpointHealth", "connectivity":
@@ -161,24 +161,24 @@ def _property_reports(item: object, source: OperationSource) -> tuple[Report, ..
             raise MalformedPayload("a property names no namespace or no name")
 
 
-def _lock(word: str, source: OperationSource) -> LockReport:
-    if word == "JAMMED":
+def _lock(value: str, source: OperationSource) -> LockReport:
+    if value == "JAMMED":
         return LockReport(bolt=LockState.UNKNOWN, jammed=True, source=source)
-    if word in _BOLTS:
-        return LockReport(bolt=_BOLTS[word], jammed=False, source=source)
+    if value in _BOLTS:
+        return LockReport(bolt=_BOLTS[value], jammed=False, source=source)
     return LockReport(bolt=LockState.UNKNOWN, source=source)
 
 
-def _connectivity(word: object) -> AvailabilityReport:
-    if word not in ("OK", "UNREACHABLE"):
+def _connectivity(value: object) -> AvailabilityReport:
+    if value not in ("OK", "UNREACHABLE"):
         raise MalformedPayload("connectivity is neither OK nor UNREACHABLE")
-    return AvailabilityReport(online=word == "OK")
+    return AvailabilityReport(online=value == "OK")
 
 
-def _motion(word: object) -> MotionReport:
-    if word not in ("DETECTED", "NOT_DETECTED"):
+def _motion(value: object) -> MotionReport:
+    if value not in ("DETECTED", "NOT_DETECTED"):
         raise MalformedPayload("detectionState is neither DETECTED nor NOT_DETECTED")
-    return MotionReport(detected=word == "DETECTED")
+    return MotionReport(detected=value == "DETECTED")
 
 
 def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
@@ -246,10 +246,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         health = _property("Alexa.EndpointHealth", "connectivity", value)
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=_state_report(device_ref.address, health)),)
     if isinstance(report, MotionReport):
-        seen = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
+        motion = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
         return (
             Publication(
-                suffix=TopicSuffix.EVENT, payload=_change_report(device_ref.address, seen, "PHYSICAL_INTERACTION")
+                suffix=TopicSuffix.EVENT, payload=_change_report(device_ref.address, motion, "PHYSICAL_INTERACTION")
             ),
         )
     if isinstance(report, DoorbellPressed):
@@ -264,14 +264,14 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 
 
 def _lock_event(report: LockReport, address: str) -> bytes:
-    words = {bolt: word for word, bolt in _BOLTS.items()}
+    names = {bolt: name for name, bolt in _BOLTS.items()}
     if report.jammed and report.bolt is LockState.UNKNOWN:
-        word = "JAMMED"
-    elif report.bolt in words and not report.jammed:
-        word = words[report.bolt]
+        name = "JAMMED"
+    elif report.bolt in names and not report.jammed:
+        name = names[report.bolt]
     else:
         raise ValueError("the envelope has only LOCKED, UNLOCKED and JAMMED")
-    state = _property("Alexa.LockController", "lockState", word)
+    state = _property("Alexa.LockController", "lockState", name)
     if report.source is OperationSource.UNSPECIFIED:
         return _state_report(address, state)
     if report.source not in _CAUSE_WORDS:

@@ -26,14 +26,14 @@ def decode_battery(payload: bytes) -> tuple[Report, ...]:
     Raises:
         MalformedPayload: it is no battery level.
     """
-    word = payload[:64].strip()
-    if word in _NO_STATE:
+    text = payload[:64].strip()
+    if text in _NO_STATE:
         return ()
-    if word in _WORDS:
-        return (BatteryReport(level=_WORDS[word]),)
-    if _PERCENT.fullmatch(word) is None or float(word) > _MAX_PERCENT:
+    if text in _WORDS:
+        return (BatteryReport(level=_WORDS[text]),)
+    if _PERCENT.fullmatch(text) is None or float(text) > _MAX_PERCENT:
         raise MalformedPayload("the battery is neither a percentage nor on or off")
-    return (BatteryReport(percent=round(float(word))),)
+    return (BatteryReport(percent=round(float(text))),)
 
 
 def encode_battery(report: BatteryReport) -> Publication:
@@ -44,7 +44,7 @@ def encode_battery(report: BatteryReport) -> Publication:
     """
     if report.percent is not None and report.level is None:
         return Publication(suffix=TopicSuffix.BATTERY, payload=str(report.percent).encode())
-    words = {BatteryLevel.LOW: b"on", BatteryLevel.MEDIUM: b"off"}
-    if report.percent is None and report.level in words:
-        return Publication(suffix=TopicSuffix.BATTERY, payload=words[report.level])
+    values = {BatteryLevel.LOW: b"on", BatteryLevel.MEDIUM: b"off"}
+    if report.percent is None and report.level in values:
+        return Publication(suffix=TopicSuffix.BATTERY, payload=values[report.level])
     raise ValueError("such a battery says a percentage, or whether it is low")

@@ -72,8 +72,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
     if suffix is TopicSuffix.BATTERY:
         return charge.decode_battery(payload)
     body = mapping(parse(payload), "the answer")
-    told = _answer_reports(body, cover=cover)  # an echo without a state answers nothing
-    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    reports = _answer_reports(body, cover=cover)  # an echo without a state answers nothing
+    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: reports)
 
 
 def _answer_reports(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
@@ -84,8 +84,8 @@ def _answer_reports(body: Mapping[str, object], *, cover: bool) -> tuple[Report,
     return (GarageDoorReport(cover=_cover(text(body.get("cover"), "cover")), clear=known),)
 
 
-def _cover(word: str) -> GarageDoorState:
-    return GarageDoorState(word) if word in set(GarageDoorState) else GarageDoorState.UNKNOWN
+def _cover(value: str) -> GarageDoorState:
+    return GarageDoorState(value) if value in set(GarageDoorState) else GarageDoorState.UNKNOWN
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
@@ -115,9 +115,9 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
         return (charge.encode_battery(report),)
     if isinstance(report, GarageDoorReport) and device_ref.kind == COVER:
         return _cover_publications(report)
-    words = {door: word for word, door in _CONTACT.items()} | {DoorState.UNKNOWN: b"unknown"}
-    if isinstance(report, DoorReport) and report.door in words and device_ref.kind != COVER:
-        return (Publication(suffix=TopicSuffix.STATE, payload=words[report.door]),)
+    values = {door: value for value, door in _CONTACT.items()} | {DoorState.UNKNOWN: b"unknown"}
+    if isinstance(report, DoorReport) and report.door in values and device_ref.kind != COVER:
+        return (Publication(suffix=TopicSuffix.STATE, payload=values[report.door]),)
     raise ValueError(f"a contact cannot say this {type(report).__name__}")
 
 
@@ -136,14 +136,14 @@ def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> 
         ValueError: the firmware answers only with the state of a door or garage door.
     """
     if isinstance(report, GarageDoorReport):
-        told = {} if report.clear is None else {"clear": report.clear}
+        fields = {} if report.clear is None else {"clear": report.clear}
         return Publication(
-            suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **told})
+            suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **fields})
         )
-    words = {door: word for word, door in _DOORS.items()}
-    if not isinstance(report, DoorReport) or report.door not in words:
+    values = {door: value for value, door in _DOORS.items()}
+    if not isinstance(report, DoorReport) or report.door not in values:
         raise ValueError("a contact says open or closed")
-    return Publication(suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "door": words[report.door]}))
+    return Publication(suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "door": values[report.door]}))
 
 
 @unreadable_as_value

@@ -103,9 +103,9 @@ def _report(body: Mapping[str, object]) -> Report:
     return ProgressReport(id=identifier(body.get("command"), "command"), progress=CommandProgress(progress))
 
 
-def _enum_value(words: type[_W], value: object, unknown: _W) -> _W:
-    word = text(value, "a word of the lock")
-    return words(word) if word in set(words) else unknown
+def _enum_value(kind: type[_W], value: object, unknown: _W) -> _W:
+    name = text(value, "a word of the lock")
+    return kind(name) if name in set(kind) else unknown
 
 
 def _battery(body: Mapping[str, object]) -> BatteryReport:
@@ -130,8 +130,8 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (_publication(TopicSuffix.STATE, {"door": report.door.value, PART: DOOR}),)
         case BatteryReport():
             level = None if report.level is None else report.level.value
-            told = {k: v for k, v in (("percent", report.percent), ("level", level)) if v is not None}
-            return (_publication(TopicSuffix.EVENT, {"battery": told, PART: part}),)
+            battery = {k: v for k, v in (("percent", report.percent), ("level", level)) if v is not None}
+            return (_publication(TopicSuffix.EVENT, {"battery": battery, PART: part}),)
         case AvailabilityReport():
             return (_publication(TopicSuffix.EVENT, {"online": report.online, PART: part}),)
         case ProgressReport():

@@ -95,8 +95,8 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
     if suffix is not TopicSuffix.RESULT:
         return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
     body = mapping(parse(payload), "the answer")
-    told = (_answer_report(body, device_ref),)  # an echo without a state answers nothing
-    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    reports = (_answer_report(body, device_ref),)  # an echo without a state answers nothing
+    return parse_each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: reports)
 
 
 def _answer_report(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
@@ -209,24 +209,24 @@ def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
 
 
 def _state_text(report: Report, of: str, unit: str) -> str:
-    words: Mapping[object, str] = {}
+    texts: Mapping[object, str] = {}
     match report:
         case FridgeReport(compartment="", setpoint_c=None, door=DoorState.UNKNOWN) if of in THERMOMETERS:
             if report.temp_c is None:
                 return "unavailable"
             return f"{report.temp_c if unit == 'C' else round(report.temp_c * 9 / 5 + 32, 2):g}"
         case DoorReport(door=value) if of in CONTACTS:
-            words = {DoorState.OPEN: "on", DoorState.CLOSED: "off", DoorState.UNKNOWN: "unavailable"}
-            word = words.get(value)
+            texts = {DoorState.OPEN: "on", DoorState.CLOSED: "off", DoorState.UNKNOWN: "unavailable"}
+            text = texts.get(value)
         case AlarmPanelReport(panel=value) if of in PANELS:
-            word = value.value
+            text = value.value
         case PresenceReport(presence=presence) if of in PRESENCES:
-            word = _presence_text(presence, of)
+            text = _presence_text(presence, of)
         case _:
-            word = None
-    if word is None:
+            text = None
+    if text is None:
         raise ValueError(f"this entity of Home Assistant cannot say this {type(report).__name__}")
-    return word
+    return text
 
 
 def _presence_text(presence: PresenceState, of: str) -> str:

@@ -14,13 +14,13 @@ def value_at(body: Mapping[str, object], path: str) -> object:
     Raises:
         MalformedPayload: there is no value, or a parent is no object.
     """
-    here: object = body
+    value: object = body
     for name in path.split("."):
-        inner = mapping(here, "what the path leads through")
+        inner = mapping(value, "what the path leads through")
         if name not in inner:
             raise MalformedPayload("nothing stands where the path leads")
-        here = inner[name]
-    return here
+        value = inner[name]
+    return value
 
 
 def object_of(values: Mapping[str, object]) -> dict[str, object]:
@@ -32,13 +32,13 @@ def object_of(values: Mapping[str, object]) -> dict[str, object]:
     body: dict[str, object] = {}
     for path, value in values.items():
         *through, last = path.split(".")
-        here = body
+        parent = body
         for name in through:
-            inner = here.setdefault(name, {})
+            inner = parent.setdefault(name, {})
             if not isinstance(inner, dict):
                 raise ValueError("one path leads through another's value")  # noqa: TRY004 - the paths are wrong
-            here = inner
-        if last in here:
+            parent = inner
+        if last in parent:
             raise ValueError("two paths lead to one place")
-        here[last] = value
+        parent[last] = value
     return body

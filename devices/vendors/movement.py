@@ -18,15 +18,15 @@ def command_keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
     """
     if (command.boot is None) != (command.until_ms is None):
         raise ValueError("boot and until_ms come together")
-    own: dict[str, object] = {
+    fields: dict[str, object] = {
         "id": command.id,
         "intent": command.intent,
         "issued_at": format_timestamp(command.issued_at),
         "expires_at": format_timestamp(command.expires_at),
     }
     if command.boot is not None:
-        own |= {"boot": command.boot, "until_ms": command.until_ms}
-    return own
+        fields |= {"boot": command.boot, "until_ms": command.until_ms}
+    return fields
 
 
 def read_command(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:

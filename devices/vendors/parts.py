@@ -42,11 +42,11 @@ def parse_each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
 
     A lock's "unlocked" must not be lost because its battery level, beside it, is an unknown word.
     """
-    found: list[Report] = []
+    reports: list[Report] = []
     wrong: list[str] = []
     for read in readers:
         try:
-            found += read()
+            reports += read()
         except MalformedPayload as error:
             wrong.append(str(error))
-    return (*found, *(UnreadablePayload(why=why) for why in wrong[:1]))
+    return (*reports, *(UnreadablePayload(why=why) for why in wrong[:1]))

@@ -127,7 +127,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     """
     first = _EPOCH + timedelta(milliseconds=_VALID_TIMES_MS[0])
     if isinstance(report, AvailabilityReport):
-        state = next(word for word, online in _CONNECTION_STATES.items() if online is report.online)
+        state = next(name for name, online in _CONNECTION_STATES.items() if online is report.online)
         body = _event("scanner_state", _STATE_EVENT_ID, device_ref, first) | {"device_connected_state": state}
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body) + b"\n"),)
     if isinstance(report, ScanReport) and report.event is not None:
@@ -147,15 +147,15 @@ def decode_command(
     if suffix is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
     body = mapping(parse(payload), "the command")
-    words = {action: word for word, action in _FEEDBACK.items()}
+    results = {action: result for result, action in _FEEDBACK.items()}
     action = text(body.get("feedback_action_id"), "feedback_action_id")
     if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
         return UnreadablePayload(why="it is for another scanner")
     created = integer(body.get("time_created"), "time_created")
     event = identifier(body.get("event_id"), "event_id")
-    if action not in words or created not in _VALID_TIMES_MS:
+    if action not in results or created not in _VALID_TIMES_MS:
         return UnreadablePayload(why="a feedback or a time that a ProGlove scanner does not take")
-    return ShowResult(word=words[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))
+    return ShowResult(word=results[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))
 
 
 def _problem(device_ref: DeviceRef) -> str | None:

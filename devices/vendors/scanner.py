@@ -117,8 +117,8 @@ def _body_by_path(report: ScanReport, keys: Mapping[str, str]) -> dict[str, obje
         raise ValueError("this scanner tells an event's id with each reading, or never")
     values: dict[str, object] = {keys[CODE]: report.code}
     if SYMBOLOGY in keys:
-        told = _AIM.match(report.code)
-        values = {keys[CODE]: report.code[3:] if told else report.code, keys[SYMBOLOGY]: told[0] if told else "unknown"}
+        aim = _AIM.match(report.code)
+        values = {keys[CODE]: report.code[3:] if aim else report.code, keys[SYMBOLOGY]: aim[0] if aim else "unknown"}
     return object_of(values | ({keys[EVENT]: report.event} if EVENT in keys else {}))
 
 

@@ -45,7 +45,7 @@ def decode_report(suffix: TopicSuffix, payload: bytes, device_ref: DeviceRef = N
         return (UnreadablePayload(why="a fridge tells its status on state and result"),)
     components = mapping(body.get("components"), "components")
     return parse_each(
-        *(partial(_component_report, name, one) for name, one in components.items() if name in COMPARTMENTS)
+        *(partial(_component_report, name, component) for name, component in components.items() if name in COMPARTMENTS)
     )
 
 
@@ -109,11 +109,11 @@ def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool
 
 
 def _component(report: FridgeReport, unit: Unit) -> dict[str, object]:
-    words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: None}
-    if report.door not in words:
+    values = {door: value for value, door in _DOORS.items()} | {DoorState.UNKNOWN: None}
+    if report.door not in values:
         raise ValueError("a fridge's contact says open or closed")
     return {
-        "contactSensor": {"contact": {"value": words[report.door]}},
+        "contactSensor": {"contact": {"value": values[report.door]}},
         "temperatureMeasurement": {"temperature": _degrees(report.temp_c, unit)},
         "thermostatCoolingSetpoint": {"coolingSetpoint": _degrees(report.setpoint_c, unit)},
     }

@@ -210,30 +210,30 @@ def _contact(states: Mapping[str, list[object]], name: str) -> Iterator[DoorRepo
 
 def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
     """Read all states of the battery; the worst counts."""
-    words = {text(value, "battery level") for name in (BATTERY, CHARGE) for value in states.get(name, [])}
-    words |= {"lowBattery"} & {value for value in states.get(DEFECT, []) if isinstance(value, str)}
-    level = next((level for word, level in _CHARGES.items() if word in words), None)
+    levels = {text(value, "battery level") for name in (BATTERY, CHARGE) for value in states.get(name, [])}
+    levels |= {"lowBattery"} & {value for value in states.get(DEFECT, []) if isinstance(value, str)}
+    level = next((level for word, level in _CHARGES.items() if word in levels), None)
     if level is not None:
         yield BatteryReport(level=level)
-    elif words:
+    elif levels:
         raise MalformedPayload("unknown Overkiz battery level")
 
 
 def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
     """Yield offline for a sensor that its box calls dead; "no defect" does not prove that it is online."""
-    words = {text(value, "sensor defect") for value in states.get(DEFECT, [])}
-    if "dead" in words:
+    defects = {text(value, "sensor defect") for value in states.get(DEFECT, [])}
+    if "dead" in defects:
         yield AvailabilityReport(online=False)
-    elif words - _NO_DEFECTS - set(_CHARGES):
+    elif defects - _NO_DEFECTS - set(_CHARGES):
         raise MalformedPayload("unknown Overkiz sensor defect")
 
 
 def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
     """Yield the link's state; other values, or none, do not describe the link."""
-    words = states.get(STATUS, [])
-    if "unavailable" in words:
+    values = states.get(STATUS, [])
+    if "unavailable" in values:
         yield AvailabilityReport(online=False)
-    elif "available" in words:
+    elif "available" in values:
         yield AvailabilityReport(online=True)
 
 
@@ -310,10 +310,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     if isinstance(report, LockReport):
         return (_state_publication(device_ref.address, _lock_states(report)),)
     if isinstance(report, DoorReport):
-        words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: "unknown"}
-        if report.door not in words:
+        names = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: "unknown"}
+        if report.door not in names:
             raise ValueError("a contact says open or closed")
-        return (_state_publication(device_ref.address, [_state(CONTACT, words[report.door])]),)
+        return (_state_publication(device_ref.address, [_state(CONTACT, names[report.door])]),)
     if isinstance(report, BatteryReport) and report.level is not None and report.percent is None:
         return (_state_publication(device_ref.address, [_state(BATTERY, report.level.value)]),)
     if isinstance(report, AvailabilityReport):
@@ -350,10 +350,10 @@ def _execution_change(execution: str, old: str, new: str) -> dict[str, object]:
 
 
 def _lock_states(report: LockReport) -> list[dict[str, object]]:
-    words = {bolt: word for word, bolt in _BOLTS.items()} | {LockState.UNKNOWN: "unknown"}
-    if report.bolt not in words:
+    names = {bolt: name for name, bolt in _BOLTS.items()} | {LockState.UNKNOWN: "unknown"}
+    if report.bolt not in names:
         raise ValueError("Overkiz has only locked, unlocked and unknown")
-    states = [_state(LOCKED_UNLOCKED, words[report.bolt])]
+    states = [_state(LOCKED_UNLOCKED, names[report.bolt])]
     if report.motion is not BoltMotion.UNKNOWN:
         states.append(_state(MOVING, report.motion is not BoltMotion.IDLE))
     if report.jammed is not None:

@@ -185,8 +185,8 @@ def _may_be(device_ref: DeviceRef, kind: str) -> bool:
     return device_ref.kind in ("", kind)
 
 
-def _value(body: Mapping[str, object], device_ref: DeviceRef, word: str) -> object:
-    return body.get(device_ref.keys.get(word, word))
+def _value(body: Mapping[str, object], device_ref: DeviceRef, name: str) -> object:
+    return body.get(device_ref.keys.get(name, name))
 
 
 def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
@@ -206,13 +206,13 @@ def _bolt(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
     if isinstance(action, str) and action:
         yield from _movement_report(action, body)
         return
-    told, finer = (_value(body, device_ref, word) for word in ("state", "lock_state"))
-    if told is None and finer is None:
+    state, finer = (_value(body, device_ref, name) for name in ("state", "lock_state"))
+    if state is None and finer is None:
         return
-    coarse = _STATES.get(told, LockState.UNKNOWN) if isinstance(told, str) else LockState.UNKNOWN
+    coarse = _STATES.get(state, LockState.UNKNOWN) if isinstance(state, str) else LockState.UNKNOWN
     fine = _LOCK_STATES.get(finer, LockState.UNKNOWN) if isinstance(finer, str) else LockState.UNKNOWN
-    if told is None or finer is None:
-        yield LockReport(bolt=fine if told is None else coarse)
+    if state is None or finer is None:
+        yield LockReport(bolt=fine if state is None else coarse)
     elif (coarse is LockState.LOCKED) == (fine is LockState.LOCKED):
         yield LockReport(bolt=fine if coarse is not LockState.UNKNOWN else LockState.UNKNOWN)
     else:  # only one of them says locked: the other counts
@@ -221,20 +221,20 @@ def _bolt(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
 
 def _movement_report(action: str, body: Mapping[str, object]) -> Iterator[Report]:
     """Yield the operation that the lock reports as it happens. A wrong PIN moves nothing; nor does a new one."""
-    words = action.split("_")
-    if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNSPECIFIC_ACTIONS):
+    parts = action.split("_")
+    if "failure" in parts or not ({"lock", "unlock"} & set(parts) or action in _UNSPECIFIC_ACTIONS):
         return
     if action in _UNSPECIFIC_ACTIONS:
         yield LockReport(bolt=LockState.UNKNOWN, event=True)
         return
     named = body.get("action_source_name")
-    source = next((_MOVERS[word] for word in words if word in _MOVERS), None)
+    source = next((_MOVERS[part] for part in parts if part in _MOVERS), None)
     if source is None:
         source = (
             _SOURCES.get(named, OperationSource.UNSPECIFIED) if isinstance(named, str) else OperationSource.UNSPECIFIED
         )
     yield LockReport(
-        bolt=LockState.UNLOCKED if "unlock" in words else LockState.LOCKED,
+        bolt=LockState.UNLOCKED if "unlock" in parts else LockState.LOCKED,
         source=source,
         user=_user(body.get("action_user")) if source in _NAMED_USERS else None,
         event=True,
@@ -249,7 +249,7 @@ def _user(number: object) -> str | None:
 
 def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the door state: a closed contact is a closed door; a lock's own `door_state` does not count."""
-    contact, own = _value(body, device_ref, "contact"), body.get("door_state")
+    contact, door_state = _value(body, device_ref, "contact"), body.get("door_state")
     closed = device_ref.keys.get("closed")
     if closed in _OPPOSITES:
         contact = {closed: True, _OPPOSITES[closed]: False}.get(contact) if isinstance(contact, str) else None
@@ -257,8 +257,8 @@ def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]
         yield DoorReport(door=DoorState.CLOSED if contact else DoorState.OPEN)
     elif device_ref.keys.get("contact", "contact") in body:
         yield DoorReport(door=DoorState.UNKNOWN)
-    elif isinstance(own, str) and not device_ref.kind:
-        yield DoorReport(door=_DOORS.get(own, DoorState.UNKNOWN))
+    elif isinstance(door_state, str) and not device_ref.kind:
+        yield DoorReport(door=_DOORS.get(door_state, DoorState.UNKNOWN))
 
 
 def _battery(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
@@ -285,25 +285,25 @@ def _button_reports(body: Mapping[str, object]) -> Iterator[Report]:
 
 def _availability(payload: bytes) -> Report:
     """Return the availability, from JSON or from the bare word of older bridges."""
-    word = payload.decode(errors="replace") if payload in (b"online", b"offline") else None
-    if word is None:
-        word = str(mapping(parse(payload), "availability").get("state"))
-    if word not in ("online", "offline"):
+    state = payload.decode(errors="replace") if payload in (b"online", b"offline") else None
+    if state is None:
+        state = str(mapping(parse(payload), "availability").get("state"))
+    if state not in ("online", "offline"):
         raise MalformedPayload("state is neither online nor offline")
-    return AvailabilityReport(online=word == "online")
+    return AvailabilityReport(online=state == "online")
 
 
 def _failure(line: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield an error for a failed set or get of the gateway. Other log entries are ignored, and may contain a PIN."""
     message = line.get("message")
-    found = _FAILED_REQUEST.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
-    if found is None or found[3] != split_address(device_ref)[1]:
+    match = _FAILED_REQUEST.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
+    if match is None or match[3] != split_address(device_ref)[1]:
         return
-    if found[1] == "get":
-        if found[2] == _query_key(device_ref):
+    if match[1] == "get":
+        if match[2] == _query_key(device_ref):
             yield NoAnswerReport()
-    elif found[2] in (device_ref.keys.get("state", "state"), "warning"):
-        reason = found[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
+    elif match[2] in (device_ref.keys.get("state", "state"), "warning"):
+        reason = match[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
         why = next(
             (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(reason)), OperationError.UNSPECIFIED
         )
@@ -318,8 +318,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """
     match command:
         case UnlockDoor() | LockDoor():
-            word = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
-            return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): word}))
+            target = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
+            return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): target}))
         case QueryState():
             return Publication(suffix=TopicSuffix.GET, payload=write({_query_key(device_ref): ""}))
         case SetSignal():
@@ -329,8 +329,8 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
 
 
 def _query_key(device_ref: DeviceRef) -> str:
-    word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
-    return device_ref.keys.get(word, _PROBE if word == "probe" else word)
+    key = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
+    return device_ref.keys.get(key, _PROBE if key == "probe" else key)
 
 
 def _warning(command: SetSignal, device_ref: DeviceRef) -> dict[str, object]:
@@ -353,10 +353,10 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
             return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report, device_ref))),)
         case DoorReport(door=DoorState.OPEN | DoorState.CLOSED):
             key = device_ref.keys.get("contact", "contact")
-            said = report.door is DoorState.CLOSED
-            word = device_ref.keys.get("closed")
-            told = said if word not in _OPPOSITES else word if said else _OPPOSITES[word]
-            return (Publication(suffix=TopicSuffix.STATE, payload=write({key: told})),)
+            is_closed = report.door is DoorState.CLOSED
+            closed = device_ref.keys.get("closed")
+            value = is_closed if closed not in _OPPOSITES else closed if is_closed else _OPPOSITES[closed]
+            return (Publication(suffix=TopicSuffix.STATE, payload=write({key: value})),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
             key = device_ref.keys.get("temperature", "temperature")
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: celsius})),)
@@ -384,7 +384,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
 def _lock_body(report: LockReport, device_ref: DeviceRef) -> dict[str, object]:
     if report.event:
         return _action_body(report)
-    fine = {bolt: word for word, bolt in _LOCK_STATES.items()}
+    fine = {bolt: name for name, bolt in _LOCK_STATES.items()}
     if report.bolt not in fine or report.source is not OperationSource.UNSPECIFIED or report.user is not None:
         raise ValueError("a state says locked, unlocked or not fully locked, and no source")
     if report.jammed is not None:
@@ -395,12 +395,12 @@ def _lock_body(report: LockReport, device_ref: DeviceRef) -> dict[str, object]:
 
 
 def _action_body(report: LockReport) -> dict[str, object]:
-    words = {LockState.LOCKED: "lock", LockState.UNLOCKED: "unlock"}
+    actions = {LockState.LOCKED: "lock", LockState.UNLOCKED: "unlock"}
     if report.bolt is LockState.UNKNOWN and report.source is OperationSource.UNSPECIFIED:
         return {"action": "unknown"}
-    if report.bolt not in words or report.source not in _ACTIONS:
+    if report.bolt not in actions or report.source not in _ACTIONS:
         raise ValueError("an action says lock or unlock, and a source that Zigbee has")
-    body: dict[str, object] = {"action": _ACTIONS[report.source] + words[report.bolt]}
+    body: dict[str, object] = {"action": _ACTIONS[report.source] + actions[report.bolt]}
     if report.user is not None:
         body["action_user"] = int(report.user.removeprefix("user "))
     return body
@@ -460,7 +460,9 @@ def _signal_command(warning: Mapping[str, object]) -> Command:
 def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | None:
     """The base topic decides whose availability and whose log of failed commands concern this device."""
     base, name = split_address(device_ref)
-    longer = next((one for one in bridges if one != base and device_ref.address.startswith(f"{one}/")), None)
+    longer = next(
+        (bridge for bridge in bridges if bridge != base and device_ref.address.startswith(f"{bridge}/")), None
+    )
     if longer is not None:
         return (
             f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"

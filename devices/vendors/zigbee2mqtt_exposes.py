@@ -166,14 +166,14 @@ def _is(expose: Mapping[str, object], name: str) -> bool:
 
 
 def _features(expose: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
-    found = expose.get("features")
-    return tuple(_named(found)) if isinstance(found, list) else ()
+    features = expose.get("features")
+    return tuple(_named(features)) if isinstance(features, list) else ()
 
 
 def _values(expose: Mapping[str, object]) -> tuple[str, ...]:
-    found = expose.get("values")
-    words = found if isinstance(found, list) else []
-    return tuple(word for word in words if isinstance(word, str) and 0 < len(word) <= 64 and word.isprintable())
+    values = expose.get("values")
+    names = values if isinstance(values, list) else []
+    return tuple(name for name in names if isinstance(name, str) and 0 < len(name) <= 64 and name.isprintable())
 
 
 def _is_allowed(expose: Mapping[str, object], bits: int) -> bool:
@@ -181,7 +181,7 @@ def _is_allowed(expose: Mapping[str, object], bits: int) -> bool:
     return isinstance(access, int) and not isinstance(access, bool) and access & bits == bits
 
 
-def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
+def _keys(expose: Mapping[str, object], name: str) -> Mapping[str, str] | None:
     """Return the key of the property, if it differs from Perron's name.
 
     Devices with several endpoints add a suffix. None: it has no property.
@@ -189,14 +189,14 @@ def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
     where = _property(expose)
     if where is None:
         return None
-    return _NO_KEYS if where == word else MappingProxyType({word: where})
+    return _NO_KEYS if where == name else MappingProxyType({name: where})
 
 
 def _property(expose: Mapping[str, object]) -> str | None:
     """Return the property's name in the state; None: `home.yaml` could not name it."""
     where = expose.get("property")
-    good = isinstance(where, str) and 0 < len(where) <= 64 and where.isprintable() and "." not in where
-    return where if isinstance(where, str) and good else None
+    is_valid = isinstance(where, str) and 0 < len(where) <= 64 and where.isprintable() and "." not in where
+    return where if isinstance(where, str) and is_valid else None
 
 
 def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterator[DeviceUse]:
@@ -227,10 +227,10 @@ def _closed(expose: Mapping[str, object]) -> Mapping[str, str] | None:
     Zigbee2MQTT's own contacts are on (false) when open. Those of other modules have the opposite meaning, and only
     their description shows which.
     """
-    on, off, said = expose.get("value_on"), expose.get("value_off"), expose.get("description")
+    on, off, description = expose.get("value_on"), expose.get("value_off"), expose.get("description")
     if on is False and off is True:
         return _NO_KEYS
-    if not (isinstance(said, str) and _CLOSED in said):
+    if not (isinstance(description, str) and _CLOSED in description):
         return None
     if on is True and off is False:
         return _NO_KEYS
@@ -240,12 +240,12 @@ def _closed(expose: Mapping[str, object]) -> Mapping[str, str] | None:
 def _use(
     expose: Mapping[str, object],
     kind: UsableKind,
-    word: str,
+    name: str,
     *,
     answers: bool = False,
     more: Mapping[str, str] = _NO_KEYS,
 ) -> Iterator[DeviceUse]:
-    keys = _keys(expose, word)
+    keys = _keys(expose, name)
     if keys is not None:
         yield DeviceUse(kind=kind, keys=MappingProxyType({**keys, **more}) if more else keys, answers=answers)
 
@@ -259,8 +259,8 @@ def _lock_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
     if not _is_allowed(state, PUBLISHED_BIT | SETTABLE_BIT | GETTABLE_BIT):
         return
     keys: dict[str, str] = {}
-    for word, feature in (("state", state), ("lock_state", features.get("lock_state"))):
-        found = None if feature is None else _keys(feature, word)
+    for name, feature in (("state", state), ("lock_state", features.get("lock_state"))):
+        found = None if feature is None else _keys(feature, name)
         keys |= {} if found is None else found
     yield DeviceUse(kind=UsableKind.LOCK, keys=MappingProxyType(keys), answers=True)
 
@@ -297,7 +297,7 @@ def _siren(exposes: tuple[Mapping[str, object], ...]) -> SirenFeatures | None:
     if "stop" not in modes or len(modes) < 2:
         return None
     askable = [
-        word for e in exposes if _is_allowed(e, PUBLISHED_BIT | GETTABLE_BIT) and (word := _property(e)) is not None
+        name for e in exposes if _is_allowed(e, PUBLISHED_BIT | GETTABLE_BIT) and (name := _property(e)) is not None
     ]
     return SirenFeatures(
         modes=modes,

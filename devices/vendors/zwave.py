@@ -93,8 +93,8 @@ _NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
 
 def node_number(device_ref: DeviceRef) -> int | None:
     """Return the node's number, from `keys` or the end of its topic; None if neither contains it."""
-    found = _NODE.fullmatch(device_ref.keys.get("node", device_ref.address.rpartition("/")[2]))
-    return int(found[1]) if found is not None else None
+    match = _NODE.fullmatch(device_ref.keys.get("node", device_ref.address.rpartition("/")[2]))
+    return int(match[1]) if match is not None else None
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
@@ -158,11 +158,11 @@ def _mode(value: object) -> LockReport:
     return LockReport(bolt=LockState.UNKNOWN if mode is None else _MODES.get(mode, LockState.UNKNOWN))
 
 
-def _part(value: object, words: Mapping[str, LockState | None]) -> Iterator[LockReport]:
+def _part(value: object, names: Mapping[str, LockState | None]) -> Iterator[LockReport]:
     """Yield the state of a part of the lock; an unknown word is an unknown bolt. Without a value: nothing."""
     if value is None:
         return
-    bolt = words.get(value, LockState.UNKNOWN) if isinstance(value, str) else LockState.UNKNOWN
+    bolt = names.get(value, LockState.UNKNOWN) if isinstance(value, str) else LockState.UNKNOWN
     if bolt is not None:
         yield LockReport(bolt=bolt)
 
@@ -192,12 +192,12 @@ def _arguments_for(body: Mapping[str, object], device_ref: DeviceRef, prop: str)
     """Return the arguments of a call, if it concerned this node's door lock."""
     arguments = sequence(body.get("args"), "args")
     about = mapping(arguments[0], "the value's id") if arguments else {}
-    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (
+    is_ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (
         node_number(device_ref),
         98,
         prop,
     )
-    return tuple(arguments) if ours else None
+    return tuple(arguments) if is_ours else None
 
 
 def _answer(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
@@ -224,9 +224,9 @@ def _outcome(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Repo
     status = result.get("status") if isinstance(result, dict) else None
     if body.get("success") is not True:
         message = body.get("message")
-        words = message if isinstance(message, str) and len(message) <= 500 else ""
+        text = message if isinstance(message, str) and len(message) <= 500 else ""
         why = next(
-            (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(words)), OperationError.UNSPECIFIED
+            (failure for pattern, failure in _FAILURE_PATTERNS if pattern.search(text)), OperationError.UNSPECIFIED
         )
         yield ErrorReport(id=order, failure=why)
     elif result is False or (_as_integer(status) is not None and status not in _PROGRESS):

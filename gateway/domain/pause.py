@@ -92,7 +92,7 @@ def pause_refusal(new: PlannedPause, planned: Iterable[PlannedPause], now: Now) 
         return PauseRefusal.TOO_LONG
     if new.start - now.utc > MAX_PAUSE_LEAD:
         return PauseRefusal.TOO_FAR
-    if any(_overlaps(new, one) for one in known):
+    if any(_overlaps(new, pause) for pause in known):
         return PauseRefusal.OVERLAPS
     return PauseRefusal.TOO_MANY if len(known) >= MAX_OPEN_PAUSES else None
 

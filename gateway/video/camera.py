@@ -199,8 +199,10 @@ class CameraReader:
                 self._disconnected(fault, now)
                 if fault is None:
                     continue
-                shown = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
-                pause = next_delay_s(pause, was_stable=shown, urgent=bool(self._recordings) or self.source.urgent)
+                was_connected = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
+                pause = next_delay_s(
+                    pause, was_stable=was_connected, urgent=bool(self._recordings) or self.source.urgent
+                )
                 self._wait_before_retry(shortened(pause, dice.random()))
 
     def _wait_before_retry(self, delay_s: float) -> None:
@@ -220,8 +222,8 @@ class CameraReader:
         """Store why the camera does not open, and log each new reason once."""
         self._login_refusals = self._login_refusals + 1 if failure is OpenFailure.LOGIN_REFUSED else 0
         if failure is not None and failure is not self._open_failure:
-            said, todo = OPEN_FAILURE_TEXTS[failure]
-            log.warning("%s: %s. %s", self.source.name, said.to(SOURCE), todo.to(SOURCE))
+            text, todo = OPEN_FAILURE_TEXTS[failure]
+            log.warning("%s: %s. %s", self.source.name, text.to(SOURCE), todo.to(SOURCE))
         self._open_failure = failure
 
     def _wait_until_wanted(self) -> bool:
@@ -274,12 +276,12 @@ class CameraReader:
         self._liveness.add_packet(now, float(dts * (stream.time_base or 0)))
         self._update_faults(now)
         sample = EncodedPicture(bytes(packet), pts, dts, packet.is_keyframe, now)
-        wanted = self.is_wanted
-        self._ring.pre_roll_s = self._context.pre_roll_s if wanted else 0.0
+        is_wanted = self.is_wanted
+        self._ring.pre_roll_s = self._context.pre_roll_s if is_wanted else 0.0
         self._ring.add(sample)
         if self._outage is not None:
             # Without a watch there was no pre-roll that could have a gap
-            self._past_outage = (*self._outage, now) if wanted else None
+            self._past_outage = (*self._outage, now) if is_wanted else None
             self._outage = None
         for recording in self._recordings.values():
             recording.write_picture(sample, self._ring, stream)
@@ -295,7 +297,7 @@ class CameraReader:
         ):
             if now - self._reported_at.get(code, -math.inf) >= LABEL_REPEAT_INTERVAL_S:
                 self._reported_at = {
-                    told: at for told, at in self._reported_at.items() if now - at < LABEL_REPEAT_INTERVAL_S
+                    label: at for label, at in self._reported_at.items() if now - at < LABEL_REPEAT_INTERVAL_S
                 } | {code: now}
                 self._context.publish(BarcodeRead(camera=self.source.name, code=code, symbology=symbology))
 

@@ -210,9 +210,9 @@ class VideoClient:
         began, understood = loop.time(), False
         fading = asyncio.create_task(self._drop_stale_proofs(), name="stale proofs")
         try:
-            while (words := await self._read_message(reader)) is not None:
-                self._on_message(words)
-                understood = understood or not isinstance(words, VideoHello)
+            while (message := await self._read_message(reader)) is not None:
+                self._on_message(message)
+                understood = understood or not isinstance(message, VideoHello)
         finally:
             fading.cancel()
             with suppress(asyncio.CancelledError):
@@ -288,10 +288,10 @@ class VideoClient:
 def _peer_pid(writer: asyncio.StreamWriter) -> int | None:
     """Return the id of the process at the other end of the socket (SO_PEERCRED, unix(7)); None if unknown."""
     try:
-        told = writer.get_extra_info("socket").getsockopt(
+        credentials = writer.get_extra_info("socket").getsockopt(
             sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i")
         )
     except OSError:
         return None
-    pid: int = struct.unpack("3i", told)[0]
+    pid: int = struct.unpack("3i", credentials)[0]
     return pid or None

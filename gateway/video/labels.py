@@ -23,11 +23,11 @@ def read_labels(luma: Luma) -> list[LabelReading]:
     QR and DataMatrix are read at any angle; Code 128 straight, or in a second pass with the picture turned by 45
     degrees.
     """
-    found = _read(luma, *SYMBOLOGIES)
-    if not found:
+    labels = _read(luma, *SYMBOLOGIES)
+    if not labels:
         turned = Image.fromarray(luma).rotate(45, expand=True, fillcolor=BACKGROUND_LUMA)
-        found = _read(turned, zxingcpp.BarcodeFormat.Code128)
-    return list(found)
+        labels = _read(turned, zxingcpp.BarcodeFormat.Code128)
+    return list(labels)
 
 
 def _read(picture: Luma | Image.Image, *formats: zxingcpp.BarcodeFormat) -> dict[LabelReading, None]:

@@ -102,15 +102,15 @@ async def _request_view(
     try:
         writer.write(LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
         async with asyncio.timeout_at(deadline):
-            words = TO_VIEWER_ADAPTER.validate_json(await reader.readline())
+            reply = TO_VIEWER_ADAPTER.validate_json(await reader.readline())
     except TimeoutError as error:
         raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error
     except (OSError, ValueError) as error:
         raise LiveViewUnavailable(LiveViewError.NO_PROCESS) from error
-    match words:
+    match reply:
         case LiveViewAccepted():
-            return words
+            return reply
         case LiveViewRefused(why=why):
             raise LiveViewUnavailable(why)
         case _:
-            assert_never(words)
+            assert_never(reply)

@@ -94,26 +94,26 @@ class Liveness:
 
     def faults(self, now: float) -> dict[StreamFault, float]:
         """Return the present faults, each with the time since when it lasts."""
-        found: dict[StreamFault, float] = {}
+        faults: dict[StreamFault, float] = {}
         if now - self._last_packet > max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()):
-            found[StreamFault.STALL] = self._last_packet
+            faults[StreamFault.STALL] = self._last_packet
         if self._not_rising >= MAX_STUCK_PICTURES:
-            found[StreamFault.STUCK_TIMESTAMPS] = self._rose_at
+            faults[StreamFault.STUCK_TIMESTAMPS] = self._rose_at
         if (
             self._failed_decodes >= (3 if self.decodes_every_picture else 2)
             and now - self._failed_since >= UNDECODABLE_TIMEOUT_S
         ):
-            found[StreamFault.UNDECODABLE] = self._failed_since
+            faults[StreamFault.UNDECODABLE] = self._failed_since
         if self._black:
-            found[StreamFault.BLACK] = self._not_black_at
+            faults[StreamFault.BLACK] = self._not_black_at
         if (
             self._clock_region is not None
             and self.decodes_every_picture
-            and not found
+            and not faults
             and 0 < self._clock_at < now - MOVEMENT_TIMEOUT_S
         ):
-            found[StreamFault.FROZEN] = self._clock_at
-        return found
+            faults[StreamFault.FROZEN] = self._clock_at
+        return faults
 
     def is_live(self, now: float) -> bool:
         """Whether packets arrive, timestamps rise, and pictures can be decoded and are not black."""
@@ -153,10 +153,10 @@ class Liveness:
         return blocks[first : max(last, first + 1), int(left * columns) : max(1, int(np.ceil((left + wide) * columns)))]
 
 
-def block_difference(one: Luma, other: Luma) -> NDArray[np.float32]:
+def block_difference(first: Luma, second: Luma) -> NDArray[np.float32]:
     """The mean difference of two pictures of one shape in each block of 16 by 16 pixels; a smaller rest is left out."""
-    rows, columns = one.shape[0] // BLOCK_SIZE_PX, one.shape[1] // BLOCK_SIZE_PX
-    apart = np.maximum(one, other) - np.minimum(one, other)
+    rows, columns = first.shape[0] // BLOCK_SIZE_PX, first.shape[1] // BLOCK_SIZE_PX
+    apart = np.maximum(first, second) - np.minimum(first, second)
     whole = apart[: rows * BLOCK_SIZE_PX, : columns * BLOCK_SIZE_PX]
     lines = whole.reshape(rows, BLOCK_SIZE_PX, columns * BLOCK_SIZE_PX).sum(axis=1, dtype=np.uint32)
     means: NDArray[np.float32] = (

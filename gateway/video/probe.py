@@ -47,8 +47,8 @@ async def probe_stream(source: CameraSource) -> ProbeResult:
     )
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
-            said, _ = await child.communicate(source.model_dump_json().encode() + b"\n")
-        return ProbeResult.model_validate_json(said)
+            output, _ = await child.communicate(source.model_dump_json().encode() + b"\n")
+        return ProbeResult.model_validate_json(output)
     except (TimeoutError, ValidationError):
         return ProbeResult(unopened=OpenFailure.NO_ANSWER)
     finally:

@@ -116,8 +116,8 @@ class VideoProcess:
             server = await asyncio.start_unix_server(self._serve_gateway, self._socket, limit=MAX_LINE_BYTES)
             live = live_socket(self._socket)
             viewers = await asyncio.start_unix_server(self._viewer_server.serve, live, limit=MAX_REQUEST_BYTES)
-            for ours in (self._socket, live):
-                ours.chmod(0o600)
+            for path in (self._socket, live):
+                path.chmod(0o600)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._ending.set)
             try:
@@ -259,8 +259,8 @@ class VideoProcess:
                 if proof is None:
                     continue
                 before = self._proofs.get(name)
-                same = before is not None and proof.model_copy(update={"at": before.at}) == before
-                if not same or before is None or now - before.at >= PROOF_INTERVAL_S:
+                is_unchanged = before is not None and proof.model_copy(update={"at": before.at}) == before
+                if not is_unchanged or before is None or now - before.at >= PROOF_INTERVAL_S:
                     self._proofs[name] = proof
                     self._send(proof)
                 if not camera.is_wanted:
@@ -287,10 +287,10 @@ def hold_socket(socket: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = os.fstat(handle).st_ino == pid_file.stat().st_ino
+            is_locked = os.fstat(handle).st_ino == pid_file.stat().st_ino
         except (BlockingIOError, FileNotFoundError):  # locked, or its owner just removed it
-            mine = False
-        if not mine:
+            is_locked = False
+        if not is_locked:
             raise AlreadyRunning(str(socket))
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
@@ -299,8 +299,8 @@ def hold_socket(socket: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            for ours in (socket, live_socket(socket)):
-                ours.unlink(missing_ok=True)
+            for path in (socket, live_socket(socket)):
+                path.unlink(missing_ok=True)
             pid_file.unlink(missing_ok=True)
     finally:
         os.close(handle)
@@ -343,18 +343,24 @@ def collect_clip(
     facts: list[ClipFacts] = []
     gaps: list[tuple[str, Gap]] = []
     for name in sorted(films.keys() | (requested.cameras if requested else set())):
-        ours, mine = films.get(name, []), recorded.get(name)
-        facts += [film.facts for film in sorted(ours, key=lambda film: film.start) if film.facts]
-        asked = mine.requested_at if mine else requested.requested_at if requested else min(film.start for film in ours)
-        until = ended_at if requested else regular_end(ours) or ended_at
-        early = mine.pre_roll_gaps if mine else ()
-        found = find_gaps(
-            ours,
-            requested_at=asked,
-            ended_at=until,
-            initial_fault=mine.initial_fault if mine else StreamFault.UNREACHABLE,
+        films_of_camera, result = films.get(name, []), recorded.get(name)
+        facts += [film.facts for film in sorted(films_of_camera, key=lambda film: film.start) if film.facts]
+        requested_at = (
+            result.requested_at
+            if result
+            else requested.requested_at
+            if requested
+            else min(film.start for film in films_of_camera)
         )
-        gaps += [(name, gap) for gap in (*early, *found)]
+        until = ended_at if requested else regular_end(films_of_camera) or ended_at
+        pre_roll_gaps = result.pre_roll_gaps if result else ()
+        found = find_gaps(
+            films_of_camera,
+            requested_at=requested_at,
+            ended_at=until,
+            initial_fault=result.initial_fault if result else StreamFault.UNREACHABLE,
+        )
+        gaps += [(name, gap) for gap in (*pre_roll_gaps, *found)]
     return ClipsClosed(clip=request.clip, clips=tuple(facts), gaps=tuple(gaps))
 
 

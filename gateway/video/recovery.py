@@ -45,19 +45,19 @@ class ClosedFilm:
 def next_film_number(folder: Path, camera: str, part: int) -> int:
     """Return the number of the next film of this camera and part in a folder, from 1."""
     begin = f"{camera}-{part}-"
-    taken = [path.name.removeprefix(begin).partition(".")[0] for path in folder.glob(f"{begin}*")]
-    return 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
+    used = [path.name.removeprefix(begin).partition(".")[0] for path in folder.glob(f"{begin}*")]
+    return 1 + max((int(text) for text in used if text.isdecimal()), default=0)
 
 
 def find_sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
     """Return the sidecars of all films under `root`, closed or not, of one clip (None: of all)."""
-    found = []
+    sidecars = []
     for path in sorted(root.rglob("*.jsonl")):
         with path.open("rb") as file:
             head = parse_line(file.readline())
         if isinstance(head, SidecarHead) and clip in {None, head.clip}:
-            found.append(path)
-    return found
+            sidecars.append(path)
+    return sidecars
 
 
 def close_left_film(root: Path, sidecar: Path) -> ClosedFilm | None:
@@ -101,8 +101,8 @@ def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[
             ending.write(SidecarEnd(facts=facts, why=StreamFault.INTERRUPTED))
     except OSError as failure:  # a full disk: the facts are right and are computed again next time
         log.warning("%s: %s", sidecar.name, failure)
-    kept = facts.fragments if facts else 0
-    log.warning("%s was left open by a video process that ended: %d fragments kept", head.path, kept)
+    fragments = facts.fragments if facts else 0
+    log.warning("%s was left open by a video process that ended: %d fragments kept", head.path, fragments)
     return ClosedFilm(camera=head.camera, start=head.start, facts=facts, why=StreamFault.INTERRUPTED)
 
 
@@ -114,19 +114,19 @@ def find_gaps(
     `initial_fault`: why there was no film at the beginning. After a film that was cut short each gap is declared,
     however short; after a film that ended at a request only a gap over `MAX_UNDECLARED_GAP`.
     """
-    found: list[Gap] = []
+    gaps: list[Gap] = []
     ordered = sorted(films, key=lambda film: film.start)
     covered, why = min([requested_at, *(film.start for film in ordered[:1])]), initial_fault
     for film in ordered:
         if film.facts is not None:
             if film.facts.start - covered > (MAX_UNDECLARED_GAP if film is ordered[0] else timedelta(0)):
-                found.append(Gap(start=covered, end=film.facts.start, why=why))
+                gaps.append(Gap(start=covered, end=film.facts.start, why=why))
             covered = max(covered, film.facts.end)
         why = film.why or why
     cut_short = bool(ordered) and ordered[-1].why is not None
     if ended_at - covered > (timedelta(0) if cut_short else MAX_UNDECLARED_GAP):
-        found.append(Gap(start=covered, end=ended_at, why=why))
-    return found
+        gaps.append(Gap(start=covered, end=ended_at, why=why))
+    return gaps
 
 
 def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> ClipFacts | None:
@@ -148,9 +148,9 @@ def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> C
         os.fsync(file.fileno())
     if chain.links < 2:
         return None
-    shown = _film_length(film)
-    end = good_until if shown is None else head.start + shown
-    doubted = doubted or shown is None
+    length = _film_length(film)
+    end = good_until if length is None else head.start + length
+    doubted = doubted or length is None
     if doubted:
         gaps.append(Gap(start=good_until, end=max([end, *(link.until for link in links[-1:])]), why=StreamFault.DISK))
     return ClipFacts(

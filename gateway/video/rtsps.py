@@ -48,15 +48,15 @@ def tls_options(source: CameraSource) -> Iterator[Mapping[str, str]]:
         ca = source.ca or system_store()
         yield {**options, "ca_file": str(ca)} if ca is not None else options
         return
-    shown = _fetch_certificate(source)
-    if fingerprint_of(shown) != source.fingerprint.replace(":", "").lower():
+    certificate = _fetch_certificate(source)
+    if fingerprint_of(certificate) != source.fingerprint.replace(":", "").lower():
         raise CertificateUntrusted(OpenFailure.CERTIFICATE)
-    held = os.memfd_create("certificate")
+    descriptor = os.memfd_create("certificate")
     try:
-        os.write(held, ssl.DER_cert_to_PEM_cert(shown).encode())
-        yield {**options, "ca_file": f"/proc/self/fd/{held}", "verifyhost": _certificate_name(shown)}
+        os.write(descriptor, ssl.DER_cert_to_PEM_cert(certificate).encode())
+        yield {**options, "ca_file": f"/proc/self/fd/{descriptor}", "verifyhost": _certificate_name(certificate)}
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def fingerprint_of(certificate: bytes) -> str:
@@ -123,13 +123,13 @@ def _handshake(url: str, context: ssl.SSLContext) -> bytes:
     """Make a TLS handshake, close, and return the certificate (DER)."""
     host, port = endpoint(url)
     with (
-        socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as plain,
-        context.wrap_socket(plain, server_hostname=host) as secure,
+        socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as connection,
+        context.wrap_socket(connection, server_hostname=host) as secure,
     ):
-        shown = secure.getpeercert(binary_form=True)
-    if not shown:
+        certificate = secure.getpeercert(binary_form=True)
+    if not certificate:
         raise ValueError("no certificate was shown")
-    return shown
+    return certificate
 
 
 def _certificate_name(certificate: bytes) -> str:

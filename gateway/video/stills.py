@@ -55,17 +55,17 @@ def take_stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None,
     command = [sys.executable, "-m", "gateway.video.stills", *(repr(float(second)) for second in seconds)]
     film.seek(0)
     try:
-        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=DECODE_TIMEOUT_S, check=False)  # noqa: S603 - the arguments are numbers
+        decoder = subprocess.run(command, stdin=film, capture_output=True, timeout=DECODE_TIMEOUT_S, check=False)  # noqa: S603 - the arguments are numbers
     except subprocess.TimeoutExpired:
         return (None,) * len(seconds)
-    found: list[Still | None] = []
-    for line in ran.stdout.splitlines()[: len(seconds)]:
+    stills: list[Still | None] = []
+    for line in decoder.stdout.splitlines()[: len(seconds)]:
         try:
             still = _LINE_ADAPTER.validate_json(line)
         except ValidationError:  # the process was ended in the middle of a line
             break
-        found.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
-    return (*found, *[None] * (len(seconds) - len(found)))
+        stills.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
+    return (*stills, *[None] * (len(seconds) - len(stills)))
 
 
 def _take_still(film: BinaryIO, second: float) -> Still | None:
@@ -104,10 +104,10 @@ def main() -> None:
     """Run the child process."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for word in sys.argv[1:]:
-        still = _take_still(sys.stdin.buffer, float(word))
-        told = None if still is None else {"second": still.second, "jpeg": base64.b64encode(still.jpeg).decode()}
-        sys.stdout.write(json.dumps(told) + "\n")
+    for argument in sys.argv[1:]:
+        still = _take_still(sys.stdin.buffer, float(argument))
+        line = None if still is None else {"second": still.second, "jpeg": base64.b64encode(still.jpeg).decode()}
+        sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 

@@ -85,20 +85,20 @@ def _codec_name(stream: VideoStream) -> str | None:
 def _packets(
     container: av.container.InputContainer, stream: VideoStream
 ) -> Iterator[tuple[VideoStream, "Packet[VideoStream]"]]:
-    heard, known = time.monotonic(), frozenset[bytes]()
+    packet_at, known = time.monotonic(), frozenset[bytes]()
     for packet in container.demux(stream):
-        if time.monotonic() - heard > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
+        if time.monotonic() - packet_at > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
             # libav's parser keeps each picture until the next one begins, and returns the last one when the read
             # times out. That picture would prove a camera live that was disconnected a second ago.
             raise StreamLost(StreamFault.STALL)
-        heard = time.monotonic()
+        packet_at = time.monotonic()
         if not packet.size:
             continue
         if packet.is_keyframe:
-            found = parameter_sets(bytes(memoryview(packet)[:PARAMETER_SCAN_BYTES]))
-            if parameters_changed(known, found):
+            parameters = parameter_sets(bytes(memoryview(packet)[:PARAMETER_SCAN_BYTES]))
+            if parameters_changed(known, parameters):
                 raise StreamLost(StreamFault.CHANGED)
-            known |= found
+            known |= parameters
         yield stream, packet
 
 
@@ -107,10 +107,10 @@ def parameter_sets(head: bytes) -> frozenset[bytes]:
     return frozenset(PARAMETER_SET_PATTERN.findall(head))
 
 
-def parameters_changed(known: frozenset[bytes], found: frozenset[bytes]) -> bool:
+def parameters_changed(known: frozenset[bytes], new: frozenset[bytes]) -> bool:
     """Whether `found` differs from `known`. A set that is missing or comes later is no difference."""
-    kinds = {one[0] & 0x1F for one in known}
-    return any(one[0] & 0x1F in kinds for one in found - known)
+    kinds = {unit[0] & 0x1F for unit in known}
+    return any(unit[0] & 0x1F in kinds for unit in new - known)
 
 
 def _open_stream(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:

@@ -120,8 +120,10 @@ def page_patterns() -> tuple[tuple[str, str], ...]:
     The expressions have the same meaning in JavaScript. They match a whole code in capitals without blanks and ignore
     check digits: the script only shows people which kind of code they read.
     """
-    plain = ((form.kind.value, form.pattern.pattern) for form in BARCODE_FORMATS if form.kind is not BarcodeKind.SSCC)
-    return (*plain, *((label.carrier, label.pattern.pattern) for label in CARRIER_BARCODES))
+    patterns = (
+        (form.kind.value, form.pattern.pattern) for form in BARCODE_FORMATS if form.kind is not BarcodeKind.SSCC
+    )
+    return (*patterns, *((label.carrier, label.pattern.pattern) for label in CARRIER_BARCODES))
 
 
 def renormalise(value: str) -> str:

@@ -100,23 +100,23 @@ def delivery_status(
     """Derive the state that the retailer sees at `now`."""
     objection = _permission_refusal(order, permission, context, now)
     pending = objection is Refusal.AWAITING_PERMISSION
-    seen = order_status(
+    status = order_status(
         order,
         usage,
         None if pending else objection,
         pending=pending,
         utc=now.utc if now.trusted else None,
     )
-    if order.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
+    if order.doubtful and status.state in _DOUBTABLE_STATES:  # nor expired: the outcome is not known here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
-    return seen
+    return status
 
 
-def next_change_at(order: DeliveryOrder, seen: OrderStatus, *, now: Now) -> datetime | None:
+def next_change_at(order: DeliveryOrder, status: OrderStatus, *, now: Now) -> datetime | None:
     """Return the next instant at which time alone changes the state that was `seen` at `now`; None: never."""
-    if seen.is_final or seen.state is State.VISITING:
+    if status.is_final or status.state is State.VISITING:
         return None
-    if seen.state is State.SCHEDULED and order.start > now.utc:
+    if status.state is State.SCHEDULED and order.start > now.utc:
         return order.start
     return order.end
 

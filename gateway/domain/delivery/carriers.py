@@ -73,14 +73,14 @@ def tracking_number(code: str) -> str | None:
 
     Return None if no rule fits, or if two rules give different numbers.
     """
-    found = set[str]()
+    numbers = set[str]()
     for label in CARRIER_BARCODES:
         match = label.pattern.fullmatch(code)
         if match is not None:
             number = match.expand(label.number)
             if label.checks(number, code):
-                found.add(number)
-    return found.pop() if len(found) == 1 else None
+                numbers.add(number)
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def is_tracking_number(code: str) -> bool:
@@ -90,8 +90,8 @@ def is_tracking_number(code: str) -> bool:
 
 def usps_tracking_number(pairs: tuple[tuple[str, str], ...]) -> str | None:
     """Return the USPS tracking number of a GS1 element string: a ZIP (420), or none, and a number behind 91 to 95."""
-    routing, own = [pair for pair in pairs if pair[0] == "420"], [pair for pair in pairs if pair[0] != "420"]
-    if len(routing) > 1 or len(own) != 1 or not all(_ZIP.fullmatch(zip_code) for _, zip_code in routing):
+    routing, tracking = [pair for pair in pairs if pair[0] == "420"], [pair for pair in pairs if pair[0] != "420"]
+    if len(routing) > 1 or len(tracking) != 1 or not all(_ZIP.fullmatch(zip_code) for _, zip_code in routing):
         return None
-    number = "".join(own[0])
+    number = "".join(tracking[0])
     return number if _IMPB.fullmatch(number) and gs1_checks(number) else None

@@ -98,16 +98,16 @@ def find_identifier(text: str) -> tuple[str, ElementFormat] | None:
     """Return the application identifier that `text` begins with, and its shape, or None for an unknown one."""
     for length in (2, 3, 4):
         ai = text[:length]
-        found = ELEMENT_FORMATS.get(ai) or (ELEMENT_FORMATS.get(ai[:3] + "n") if ai[3:] in _DIGITS else None)
-        if found is not None:
-            return ai, found
+        identifier = ELEMENT_FORMATS.get(ai) or (ELEMENT_FORMATS.get(ai[:3] + "n") if ai[3:] in _DIGITS else None)
+        if identifier is not None:
+            return ai, identifier
     return None
 
 
 def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
     """Split an element string (without symbology identifier) into pairs of identifier and data, or return None."""
     rest = text.removeprefix(FNC1)
-    found: list[tuple[str, str]] = []
+    elements: list[tuple[str, str]] = []
     while rest:
         known = find_identifier(rest)
         if known is None:
@@ -121,20 +121,20 @@ def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
             rest = behind
         if not _fits(field, form):
             return None
-        found.append((ai, field))
-    return tuple(found) or None
+        elements.append((ai, field))
+    return tuple(elements) or None
 
 
 def parse_bracketed(text: str) -> tuple[tuple[str, str], ...] | None:
     """Split the readable form, `(00)106141411234567897(420)75011`, or return None if it is not one."""
     if not re.fullmatch(r"(\(\d{2,4}\)[^()]+)+", text):
         return None
-    found = tuple(re.findall(r"\((\d{2,4})\)([^()]+)", text))
-    for ai, field in found:
+    elements = tuple(re.findall(r"\((\d{2,4})\)([^()]+)", text))
+    for ai, field in elements:
         known = find_identifier(ai)
         if known is None or known[0] != ai or not _fits(field, known[1]):
             return None
-    return found
+    return elements
 
 
 def _fits(field: str, form: ElementFormat) -> bool:

@@ -142,7 +142,7 @@ def allowed_spans(
 
     A span inside one of these parts satisfies `is_within_terms`; a span that extends beyond does not.
     """
-    found: list[tuple[datetime, datetime]] = []
+    spans: list[tuple[datetime, datetime]] = []
     opens, closes = parse_hours(terms.hours)
     at = start.astimezone(UTC)
     for wall, length in _wall_clock_pieces(start, end, zone):
@@ -151,21 +151,21 @@ def allowed_spans(
             first, last = max(wall, day + opens), min(wall + length, day + closes)
             if DAYS[day.weekday()] in terms.days and first < last:
                 piece = (at + (first - wall), at + (last - wall))
-                if found and piece[0] <= found[-1][1]:
-                    found[-1] = (found[-1][0], max(found[-1][1], piece[1]))
+                if spans and piece[0] <= spans[-1][1]:
+                    spans[-1] = (spans[-1][0], max(spans[-1][1], piece[1]))
                 else:
-                    found.append(piece)
+                    spans.append(piece)
             day += _DAY
         at += length
-    return found
+    return spans
 
 
 def parse_hours(hours: str) -> tuple[timedelta, timedelta]:
     """Parse "HH:MM-HH:MM" as times since midnight; an end not after the start is on the next day."""
-    found = _HOURS.fullmatch(hours)
-    if found is None:
+    match = _HOURS.fullmatch(hours)
+    if match is None:
         raise ValueError("hours are written HH:MM-HH:MM")
-    h1, m1, h2, m2 = map(int, found.groups())
+    h1, m1, h2, m2 = map(int, match.groups())
     opens, closes = timedelta(hours=h1, minutes=m1), timedelta(hours=h2, minutes=m2)
     if m1 > 59 or m2 > 59 or opens >= _DAY or closes > _DAY:
         raise ValueError("hours lie between 00:00 and 24:00")

@@ -34,9 +34,9 @@ def on_report(step: Step, event: BatteryReported) -> None:
     left = days_left(step.state, step.now, role)
     if event.level is not BatteryLevel.GOOD or (left is not None and left <= REPLACEMENT_NOTICE_DAYS):
         step.emit(NotifyOwner(notification=Notification.BATTERY_SOON, detail=_detail(role, left)))
-        said = {**step.state.battery_notified_at, role: step.now.mono}
+        notified_at = {**step.state.battery_notified_at, role: step.now.mono}
         step.state = replace(
-            step.state, batteries_to_change=step.state.batteries_to_change | {role}, battery_notified_at=said
+            step.state, batteries_to_change=step.state.batteries_to_change | {role}, battery_notified_at=notified_at
         )
 
 

@@ -162,13 +162,13 @@ def is_ready(state: Entrance) -> bool:
 
     A critical battery is a reason to keep the door shut: it may withdraw the bolt and not throw it again.
     """
-    good = is_locked(state) and is_closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
+    secure = is_locked(state) and is_closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
     surroundings = (
         presence.is_presence_known(state)
         and presence.is_siren_off(state)
         and (is_unobstructed(state) or not state.rules.obstruction_sensor)
     )
-    return good and surroundings and state.incident is None and not state.safe_mode and not is_unlock_held(state)
+    return secure and surroundings and state.incident is None and not state.safe_mode and not is_unlock_held(state)
 
 
 def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:

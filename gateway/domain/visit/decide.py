@@ -80,9 +80,9 @@ def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tupl
 
 def _check_rest(step: Step) -> None:
     """Check that every deadline lies ahead and that a visit has a deadline of its own, so it cannot be forgotten."""
-    late = [why for why, at in step.state.timers.items() if at <= step.now.mono]
-    if late:
-        raise RuntimeError(f"deadlines left behind: {late}")
+    overdue = [why for why, at in step.state.timers.items() if at <= step.now.mono]
+    if overdue:
+        raise RuntimeError(f"deadlines left behind: {overdue}")
     if step.state.visit is not None and step.state.timers.keys() <= ENTRANCE_WIDE:
         raise RuntimeError(f"no way on: {step.state.visit}")
 
@@ -257,19 +257,19 @@ def _query_unproven(step: Step) -> None:
     """
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # relocking sends its own queries
-    held, good = is_unlock_held(state), is_locked(state) and is_closed(state)
+    is_held, is_secure = is_unlock_held(state), is_locked(state) and is_closed(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
-    if state.broker_session is None or relocks or not (held or (matters and not good)):
+    if state.broker_session is None or relocks or not (is_held or (matters and not is_secure)):
         step.clear_timers(Timer.PROBE)
         return
     if step.timer_expired(Timer.PROBE):
-        if held or not is_locked(state):
+        if is_held or not is_locked(state):
             step.query("lock")
         if not is_closed(state):
             step.query("door")
         step.clear_timers(Timer.PROBE)
     if not step.timer_is_set(Timer.PROBE):
-        step.set_timer(Timer.PROBE, state.rules.held_probe if good else state.rules.timing.probe)
+        step.set_timer(Timer.PROBE, state.rules.held_probe if is_secure else state.rules.timing.probe)
 
 
 def _alarm_warm_fridge(step: Step) -> None:

@@ -125,15 +125,19 @@ def update_fact(step: Step, fact: Fact[T], value: T, context: e.ReportContext) -
     """Return the fact after a report of `value`; `context` decides what the report proves."""
     same_boot = fact.boot is None or context.boot == fact.boot
     whole = not _has_sequence_gap(fact, context)
-    held = fact.value is value and same_boot and whole
+    is_unchanged = fact.value is value and same_boot and whole
     is_good = same_boot and value in GOOD_NEWS
     self_evident = value in GOOD_DOOR_NEWS and not step.state.rules.door_answers  # a basic door cannot be queried
     answers_now = context.answers is not None and context.answers >= fact.min_query_id
     return Fact(
         value=value,
-        proven=self_evident or (is_good and (answers_now or (held and fact.proven))),
-        stable_since=fact.stable_since if held else step.now.mono,
-        answered_query_id=context.answers if context.answers is not None else fact.answered_query_id if held else -1,
+        proven=self_evident or (is_good and (answers_now or (is_unchanged and fact.proven))),
+        stable_since=fact.stable_since if is_unchanged else step.now.mono,
+        answered_query_id=context.answers
+        if context.answers is not None
+        else fact.answered_query_id
+        if is_unchanged
+        else -1,
         min_query_id=fact.min_query_id if is_good and (whole or answers_now) else step.state.last_query_id + 1,
         boot=context.boot,
         seq=fact.seq if context.seq is None else context.seq,
@@ -220,8 +224,8 @@ def _on_camera_changed(step: Step, event: e.CameraChanged) -> None:
     has = CameraState(live=event.live, moving=event.moving, recording=event.recording)
     step.state = replace(step.state, cameras={**step.state.cameras, event.camera: has})
     required = event.camera in step.state.rules.cameras
-    lost = had.live and had.recording and not (has.live and has.recording)
-    if required and lost and has_unlock_intent(step.state) and step.visit.filming:
+    is_lost = had.live and had.recording and not (has.live and has.recording)
+    if required and is_lost and has_unlock_intent(step.state) and step.visit.filming:
         step.emit(RaiseAlarm(code=AlarmCode.CAMERA_LOST, detail=event.camera))
         step.visit = replace(step.visit, gaps=_add_gap(step.visit.gaps, event.camera))
 

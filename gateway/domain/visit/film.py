@@ -55,8 +55,8 @@ def on_closed(step: Step, event: FilmClosed) -> None:
     for part, gaps in visit.unsealed_parts:
         if part == event.part:
             step.emit(SealProof(visit=visit.id, part=part, gaps=tuple(dict.fromkeys((*gaps, *event.gaps)))))
-            kept = tuple(waiting for waiting in visit.unsealed_parts if waiting[0] != part)
-            step.visit = replace(step.visit, unsealed_parts=kept)
+            unsealed = tuple(waiting for waiting in visit.unsealed_parts if waiting[0] != part)
+            step.visit = replace(step.visit, unsealed_parts=unsealed)
 
 
 def seal(step: Step) -> None:

@@ -78,10 +78,10 @@ def _lock_requested(step: Step) -> bool:
 
 def _move_observed(before: LockState, event: e.LockReported) -> bool:
     """Return whether the move was observed; a bolt found so after a break, or found locked on a query, was not."""
-    asked = event.context.answers is not None
+    is_answer = event.context.answers is not None
     if before is LockState.UNKNOWN:
-        return not asked and event.report.source is not OperationSource.UNSPECIFIED
-    return not asked or event.report.bolt in NOT_LOCKED
+        return not is_answer and event.report.source is not OperationSource.UNSPECIFIED
+    return not is_answer or event.report.bolt in NOT_LOCKED
 
 
 def _by_hand(step: Step, report: LockReport) -> bool:

@@ -37,10 +37,10 @@ def window_changed(step: Step, *, expecting: bool) -> None:
 
 def start_preflight(step: Step, delivery: VisitDelivery) -> None:
     """Query, and after the lock's latency report what this delivery lacks, even if it is unchanged."""
-    others = tuple(p for p in step.state.preflights if p.delivery.id != delivery.id)
+    other_preflights = tuple(p for p in step.state.preflights if p.delivery.id != delivery.id)
     before = next((p for p in step.state.preflights if p.delivery.id == delivery.id), Preflight(delivery=delivery))
     new = replace(before, delivery=delivery, report_due=True)
-    step.state = replace(step.state, preflights=(*others, new))
+    step.state = replace(step.state, preflights=(*other_preflights, new))
     _query(step)
 
 
@@ -73,7 +73,12 @@ def missing_conditions(step: Step, delivery: VisitDelivery | None) -> tuple[str,
         "walk_test": walk_test_refuses(state, delivery),
     }
     dead = batteries_at(state, BatteryLevel.CRITICAL)
-    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_closed_by_household(step, delivery))
+    return (
+        *(condition for condition, wrong in faults.items() if wrong),
+        *dead,
+        *cameras,
+        *_closed_by_household(step, delivery),
+    )
 
 
 def unavailable_devices(state: Entrance) -> frozenset[str]:
@@ -170,9 +175,11 @@ def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:
 
 def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
     """Return the conditions that a retailer may read."""
-    return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if word in PRIVATE_CONDITIONS else word for word in lacking))
+    return tuple(
+        dict.fromkeys(CLOSED_BY_HOUSEHOLD if condition in PRIVATE_CONDITIONS else condition for condition in lacking)
+    )
 
 
 def _owner_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
     """Return the conditions that the household does not know by itself."""
-    return tuple(word for word in lacking if word != CLOSED_BY_HOUSEHOLD)
+    return tuple(condition for condition in lacking if condition != CLOSED_BY_HOUSEHOLD)

@@ -40,12 +40,12 @@ def _without_broker(step: Step) -> None:
     """
     visit = step.visit
     if visit.relock is not RelockStep.WAIT:
-        again = visit.lock_tries_refunded < step.state.rules.tries
+        is_refunded = visit.lock_tries_refunded < step.state.rules.tries
         step.visit = replace(
             visit,
             relock=RelockStep.WAIT,
-            lock_tries=visit.lock_tries - again,
-            lock_tries_refunded=visit.lock_tries_refunded + again,
+            lock_tries=visit.lock_tries - is_refunded,
+            lock_tries_refunded=visit.lock_tries_refunded + is_refunded,
         )
         step.clear_timers(Timer.ANSWER)
     if not step.timer_is_set(Timer.OUTAGE):

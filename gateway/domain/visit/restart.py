@@ -52,9 +52,9 @@ def _restart_timers(step: Step) -> None:
         )
         for scanner, tries in state.scan_lockouts.items()
     }
-    said = {whose: min(at, mono) for whose, at in state.battery_notified_at.items()}
+    notified_at = {role: min(at, mono) for role, at in state.battery_notified_at.items()}
     step.state = replace(
-        state, scan_lockouts=attempts, by_hand_at=min(state.by_hand_at, mono), battery_notified_at=said
+        state, scan_lockouts=attempts, by_hand_at=min(state.by_hand_at, mono), battery_notified_at=notified_at
     )
     scan.set_lockout_timer(step)
     if state.grace_visit is not None:

@@ -35,11 +35,13 @@ def on_scan(step: Step, scan: Scanned) -> None:
             step.emit(LogNote(what="retained_scan"))
             _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return
-    seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < step.state.rules.timing.merge)
-    if any(code == scan.code for code, _ in seen):
+    recent_codes = tuple(
+        entry for entry in attempts.recent_codes if step.now.mono - entry[1] < step.state.rules.timing.merge
+    )
+    if any(code == scan.code for code, _ in recent_codes):
         return
-    seen = (*seen, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]
-    _remember(step, scan.scanner, replace(attempts, recent_codes=seen, retained_noted=False))
+    recent_codes = (*recent_codes, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]
+    _remember(step, scan.scanner, replace(attempts, recent_codes=recent_codes, retained_noted=False))
     if _add_parcel(step, scan):
         return
     if scan.expected_only and (attempts.locked_out or not scan.matches):
@@ -67,8 +69,8 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     if not kinds:
         return False
     # The bolt may be out again
-    word = ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
-    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=word))
+    answer = ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
+    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
         garage.courier_reports_left(step)
     if CodeKind.PARCEL in kinds:
@@ -85,10 +87,10 @@ def _excuse_label(step: Step, scan: Scanned, delivery: VisitDelivery) -> None:
     attempts = step.state.scan_lockouts[scan.scanner]
     same_label = step.now.mono - attempts.label_read_at <= step.state.rules.timing.label
     if same_label and not attempts.locked_out and delivery.id not in attempts.excused_deliveries:
-        kept = tuple(wrong for wrong in attempts.unknown_codes if wrong[0] not in attempts.label_codes)
+        unexcused = tuple(wrong for wrong in attempts.unknown_codes if wrong[0] not in attempts.label_codes)
         excused = (*attempts.excused_deliveries, delivery.id)[-MAX_EXCUSED_DELIVERIES:]
         freed = replace(
-            attempts, unknown_codes=kept, label_codes=frozenset(), label_read_at=-1e9, excused_deliveries=excused
+            attempts, unknown_codes=unexcused, label_codes=frozenset(), label_read_at=-1e9, excused_deliveries=excused
         )
         _remember(step, scan.scanner, freed)
 
@@ -131,7 +133,7 @@ def _count_tried_code(
     attempts: ScanLockout, code: str, mono: float, *, period: float, limit: int
 ) -> tuple[ScanLockout, bool]:
     """Count a new unknown code of the last `period` seconds; return also whether the `limit` is reached."""
-    tried = tuple(one for one in attempts.tried_codes if mono - one[1] < period)
+    tried = tuple(entry for entry in attempts.tried_codes if mono - entry[1] < period)
     is_new = all(code != known for known, _ in tried)
     if is_new:
         tried = (*tried, (code, mono))[-limit:]
@@ -221,8 +223,8 @@ def _others_that_may_open(
     step: Step, matches: tuple[CodeMatch, ...], delivery: VisitDelivery
 ) -> tuple[VisitDelivery, ...]:
     """Return deliveries of other brands that the same code may open now."""
-    others = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
-    return tuple(one for one in others if may_open(step.state, one, step.now) is None)
+    deliveries = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
+    return tuple(other for other in deliveries if may_open(step.state, other, step.now) is None)
 
 
 def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:

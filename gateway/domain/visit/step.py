@@ -50,8 +50,8 @@ class Step:
     def clear_timers(self, *timers: Timer) -> None:
         """Remove deadlines; those not set do not matter."""
         if not self.state.timers.keys().isdisjoint(timers):
-            kept = {why: at for why, at in self.state.timers.items() if why not in timers}
-            self.state = replace(self.state, timers=kept)
+            timers_left = {why: at for why, at in self.state.timers.items() if why not in timers}
+            self.state = replace(self.state, timers=timers_left)
 
     def transition(self, phase: Phase, timers: Mapping[Timer, float]) -> None:
         """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed."""
@@ -62,8 +62,8 @@ class Step:
 
     def clear_phase_timers(self) -> None:
         """Keep only the deadlines that outlive a phase."""
-        kept = {why: at for why, at in self.state.timers.items() if why in ENTRANCE_WIDE}
-        self.state = replace(self.state, timers=kept)
+        timers_left = {why: at for why, at in self.state.timers.items() if why in ENTRANCE_WIDE}
+        self.state = replace(self.state, timers=timers_left)
 
     def query(self, *devices: str) -> None:
         """Query the lock or the door for its state; without a broker nothing is queried.

@@ -42,12 +42,12 @@ DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str]) -> None:
     """Accept a scan: ring, film, notify the owner, and query lock and door once more."""
     rules = step.state.rules
-    saying = Notification.ASKS_FOR_YES if delivery.needs_yes else Notification.AT_THE_DOOR
+    notification = Notification.ASKS_FOR_YES if delivery.needs_yes else Notification.AT_THE_DOOR
     step.emit(
         AnswerScan(scan=scan.id, scanner=scan.scanner, answer=ScanAnswer.WAIT),
         WAIT,
         RingBell(visit=scan.id),
-        NotifyOwner(notification=saying, delivery=delivery.id, visit=scan.id, picture=True),
+        NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True),
     )
     film.begin(step, scan.id, 1)
     visit = Visit(id=scan.id, delivery=delivery, phase=Phase.RINGING, scanner=scan.scanner, parcels=parcels)
@@ -139,8 +139,8 @@ def begin_inside(step: Step) -> None:
     step.emit(INSIDE)
     consume_opening(step)
     limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT_S)
-    fresh = replace(step.visit, opened=True, lock_tries=0, lock_tries_refunded=0, open_notifications=0)
-    step.visit = replace(fresh, courier_left=False, closing=ClosingStep.NOT, close_commands=0)
+    visit = replace(step.visit, opened=True, lock_tries=0, lock_tries_refunded=0, open_notifications=0)
+    step.visit = replace(visit, courier_left=False, closing=ClosingStep.NOT, close_commands=0)
     step.transition(Phase.INSIDE, {Timer.OPEN_LONG: limit})
 
 
