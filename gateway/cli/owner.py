@@ -171,9 +171,11 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
 
 def _verdict_lines(found: VerificationResult) -> list[str]:
     lines = [
-        f"part {part.part}: {part.entrance}, {part.start:%Y-%m-%d %H:%M:%S} to {part.end:%H:%M:%S} UTC;"
-        f" {part.films} films, {part.decisions} decisions" + "".join(f"\n  declared gap: {gap}" for gap in part.gaps)
-        for part in found.parts
+        f"part {manifest.part}: {manifest.entrance},"
+        f" {manifest.film.start:%Y-%m-%d %H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
+        f" {len(manifest.clips)} films, {len(manifest.decisions)} decisions"
+        + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)
+        for manifest in (part.manifest for part in found.parts)
     ]
     if found.erased is not None:
         lines.append(f"erased: {found.erased}")

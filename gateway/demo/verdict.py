@@ -80,7 +80,7 @@ def read_proofs(stage: Stage) -> VerifiedProofs:
         remembered = () if phone is None else read_checkpoints(phone)
         wrong = check_log(entries(log, after=0, upto=None), remembered=remembered, key=public)
     if wrong is not None:
-        problems.append(f"the box's log: {wrong.mismatch} at entry {wrong.seq}")
+        problems.append(f"the box's log: {wrong.problem} at entry {wrong.seq}")
     manifests.sort(key=lambda manifest: (manifest.film.start, manifest.part))
     return VerifiedProofs(tuple(folders), tuple(manifests), tuple(problems))
 

@@ -4,15 +4,17 @@ The hash chain alone reveals edits only if its end is known. A checkpoint names 
 was changed, cut or rolled back.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from enum import StrEnum, auto
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from gateway.domain.now import Now
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, find_break
+from gateway.evidence.manifest import ManifestModel
+from gateway.evidence.verdict import ProofDefect, ProofProblem
+from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Hash, Id, SignedDocument, sign_document
 from gateway.system.atomic_file import read_regular
@@ -20,10 +22,8 @@ from gateway.system.atomic_file import read_regular
 _MAX_FILE_BYTES = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
 
 
-class SealedPart(BaseModel):
+class SealedPart(ManifestModel):
     """A part of a visit that is sealed: the SHA-256 of its manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     visit: FileName
     part: int = Field(ge=1)
@@ -71,38 +71,38 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
         ValueError: a line is not a checkpoint.
         OSError: the file cannot be read.
     """
-    lines = read_regular(path, at_most=_MAX_FILE_BYTES).splitlines()
-    found = []
-    for number, line in enumerate(lines, start=1):
+    checkpoints = []
+    for number, line in enumerate(read_regular(path, at_most=_MAX_FILE_BYTES).splitlines(), start=1):
         if line.strip():
             try:
-                found.append(Checkpoint.from_json(line.strip()))
+                checkpoints.append(Checkpoint.from_json(line.strip()))
             except ValueError as failure:
                 raise ValueError(f"{path.name}, line {number}: not a checkpoint") from failure
-    return tuple(found)
+    return tuple(checkpoints)
 
 
-class Mismatch(StrEnum):
-    """The ways in which a log contradicts itself or a checkpoint kept outside the box."""
-
-    CHANGED = auto()
-    MISSING = auto()
-    OUT_OF_ORDER = auto()
-    REPEATED = auto()
-    TRUNCATED = auto()  # it ends before a remembered entry
-    REWRITTEN = auto()  # it is consistent in itself, but a remembered entry is another one
-    WENT_BACK = auto()  # it is shorter than it once was, and has gone on since: an older copy was put back
-    FOREIGN = auto()  # the remembered checkpoint is not this box's
-
-
-class LogProblem(BaseModel):
+@dataclass(frozen=True, slots=True)
+class LogProblem:
     """The first defect of a log: entry `seq`, and the checkpoint that reveals it, if one does."""
 
-    model_config = ConfigDict(frozen=True)
-
-    mismatch: Mismatch
+    problem: ProofProblem
     seq: int
     remembered: Checkpoint | None = None
+
+    def defect(self, file: str) -> ProofDefect:
+        """Return the defect as verification reports it for this file."""
+        where, point = f"{file}, entry {self.seq}", self.remembered
+        if point is not None:
+            where += f" (remembered: entry {point.seq} at {point.at:%Y-%m-%d %H:%M} UTC)"
+        return ProofDefect(self.problem, where)
+
+
+_CHAIN_PROBLEMS: Mapping[ChainFault, ProofProblem] = {
+    ChainFault.CHANGED: ProofProblem.LOG_CHANGED,
+    ChainFault.MISSING: ProofProblem.LOG_ENTRY_MISSING,
+    ChainFault.OUT_OF_ORDER: ProofProblem.LOG_OUT_OF_ORDER,
+    ChainFault.REPEATED: ProofProblem.LOG_REPEATED,
+}
 
 
 def check_log(
@@ -121,19 +121,19 @@ def check_log(
     start = after or ChainHead()
     for point in remembered:
         if not any(point.is_signed_by(one) for one in (key, *kin)):
-            return LogProblem(mismatch=Mismatch.FOREIGN, seq=point.seq, remembered=point)
+            return LogProblem(ProofProblem.CHECKPOINT_FOREIGN, point.seq, point)
     kept = tuple(entries)
     broken = find_break(kept, after=start)
     if broken is not None:
-        return LogProblem(mismatch=Mismatch(broken.fault.value), seq=broken.seq)
+        return LogProblem(_CHAIN_PROBLEMS[broken.fault], broken.seq)
     hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in kept}
     for point in sorted(remembered, key=lambda point: point.seq):
         if point.seq < start.seq:
             continue
         if point.seq not in hashes:
-            return LogProblem(mismatch=Mismatch.TRUNCATED, seq=max(hashes) + 1, remembered=point)
+            return LogProblem(ProofProblem.LOG_TRUNCATED, max(hashes) + 1, point)
         if hashes[point.seq] != point.head.hash:
-            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=point.seq, remembered=point)
+            return LogProblem(ProofProblem.LOG_REWRITTEN, point.seq, point)
     return None
 
 
@@ -144,7 +144,7 @@ def find_rollback(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProbl
     """
     for point in remembered:
         if point.seq == own.seq and point.hash != own.hash:
-            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=own.seq, remembered=point)
+            return LogProblem(ProofProblem.LOG_REWRITTEN, own.seq, point)
         if point.seq > own.seq and point.at < own.at and point.clock_trusted and own.clock_trusted:
-            return LogProblem(mismatch=Mismatch.WENT_BACK, seq=own.seq + 1, remembered=point)
+            return LogProblem(ProofProblem.LOG_WENT_BACK, own.seq + 1, point)
     return None

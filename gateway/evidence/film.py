@@ -8,12 +8,12 @@ chain begins with 32 zero bytes.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum, auto
 from hashlib import sha256
 from typing import BinaryIO, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.evidence.verdict import ProofProblem
 from gateway.protocol.signed_document import Hash
 
 _READ_BYTES = 1 << 20  # bytes read at once
@@ -45,14 +45,6 @@ class FragmentLinks:
     links: tuple[FragmentLink, ...]
 
 
-class FilmChange(StrEnum):
-    """How a film differs from what its chain says."""
-
-    CHANGED = auto()
-    CUT = auto()
-    LONGER = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmDifference:
     """The first fragment that differs: bytes `first` up to (not including) `end`.
@@ -61,12 +53,11 @@ class FilmDifference:
     the end, which hold none.
     """
 
-    change: FilmChange
+    problem: ProofProblem
     fragment: int
     first: int
     end: int
-    second: float | None
-    another: bool
+    second: float | None = None
 
 
 def read_links(sidecar: bytes) -> FragmentLinks:
@@ -113,22 +104,20 @@ def first_difference(film: BinaryIO, links: FragmentLinks) -> FilmDifference | N
         elif first is None:
             first = number, begin, missing
         before, begin = bytes.fromhex(link.chain), link.end_byte
-    if first is not None:
-        number, start, missing = first
-        return FilmDifference(
-            change=FilmChange.CUT if missing else FilmChange.CHANGED,
-            fragment=number,
-            first=start,
-            end=links.links[number].end_byte - missing,
-            second=_start_second(film, links, number),
-            another=agree < (len(links.links) - 1) // 2 and not missing and _has_valid_boxes(film),
-        )
-    end = film.seek(0, 2)
-    if end == begin:
-        return None
-    return FilmDifference(
-        change=FilmChange.LONGER, fragment=len(links.links), first=begin, end=end, second=None, another=False
-    )
+    if first is None:
+        end = film.seek(0, 2)
+        fragment, problem = len(links.links), ProofProblem.FILM_LONGER
+        return FilmDifference(problem=problem, fragment=fragment, first=begin, end=end) if end > begin else None
+    number, start, missing = first
+    if missing:
+        problem = ProofProblem.FILM_CUT
+    elif agree < (len(links.links) - 1) // 2 and _has_valid_boxes(film):
+        problem = ProofProblem.FILM_SWAPPED
+    else:
+        problem = ProofProblem.FILM_CHANGED
+    end = links.links[number].end_byte - missing
+    second = _start_second(film, links, number)
+    return FilmDifference(problem=problem, fragment=number, first=start, end=end, second=second)
 
 
 def _start_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | None:

@@ -46,6 +46,11 @@ class FilmGap(FilmSpan):
     camera: FileName | None
     why: GapReason
 
+    @property
+    def where(self) -> str:
+        """Camera and time in words."""
+        return f"{self.camera}, {self.start:%H:%M:%S} to {self.end:%H:%M:%S} UTC"
+
 
 class ClipRecord(FilmSpan):
     """One film file as it was closed, and the sidecar with the hash chain of its fragments."""
@@ -130,6 +135,11 @@ class Manifest(ManifestModel):
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")
         return self
+
+    @property
+    def declared_gaps(self) -> tuple[str, ...]:
+        """The declared gaps in words, each with its reason."""
+        return (*(f"{gap.why}: {gap.where}" for gap in self.gaps), *self.notes)
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
@@ -12,7 +10,7 @@ from gateway.domain.delivery.result import Outcome
 from gateway.evidence.manifest import Last4, ShownText
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Id, SignedDocument, sign_document
-from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.i18n import Text, _, pgettext
 
 RECEIPT_FILE = "receipt.json"  # its file in the visit's folder
 
@@ -31,19 +29,14 @@ class CourierReceipt(SignedDocument):
     left: AwareDatetime | None
 
 
-OUTCOME_TEXTS: Mapping[Outcome, Text] = MappingProxyType({
+OUTCOME_TEXTS: Mapping[Outcome, Text] = {
     Outcome.DELIVERED: _("delivered"),
     Outcome.PARTLY_DELIVERED: _("partly delivered"),
     Outcome.NOT_DELIVERED: _("not delivered"),
     Outcome.ATTENDED: _("answered at the door"),
     Outcome.REFUSED: pgettext("a delivery", "refused"),
     Outcome.UNKNOWN: _("unknown"),
-})  # fmt: skip
-
-_TEXT = _(
-    "Perron receipt\n{entrance}, {date}\n{carrier}: came {came}, left {left}\n"
-    "Parcels: {parcels}\nResult: {outcome}\nVisit {visit}\nKey {fingerprint}\n"
-)
+}
 
 
 def issue_receipt(  # noqa: PLR0913 - one argument a line of the receipt
@@ -72,21 +65,3 @@ def issue_receipt(  # noqa: PLR0913 - one argument a line of the receipt
         signature=PLACEHOLDER_SIGNATURE,
     )
     return sign_document(unsigned, key)
-
-
-def receipt_text(issued: CourierReceipt, *, language: Language, zone: ZoneInfo, fingerprint: str) -> str:
-    """The receipt for people, in the house's time."""
-    came = issued.came.astimezone(zone)
-    left = None if issued.left is None else issued.left.astimezone(zone)
-    return _TEXT.to(
-        language,
-        entrance=issued.entrance,
-        date=came.strftime("%Y-%m-%d"),
-        carrier=issued.carrier,
-        came=came.strftime("%H:%M"),
-        left="-" if left is None else left.strftime("%H:%M"),
-        parcels=", ".join(f"…{last}" for last in issued.parcels) or "-",
-        outcome=OUTCOME_TEXTS[issued.outcome],
-        visit=issued.visit,
-        fingerprint=fingerprint,
-    )

@@ -1,187 +1,135 @@
 """Defines the results of a verification, with texts that a person without training can act on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum, auto
-from types import MappingProxyType
+from enum import StrEnum
+from typing import Self
 
-from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.evidence.manifest import Manifest
 from gateway.system.i18n import SOURCE, Text, _
+
+_USE_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
+_TELL_OWNER = _("Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed.")
 
 
 class ProofProblem(StrEnum):
-    """The first defect of a proof."""
+    """A defect of a proof: its code, its text, and what to do about it."""
 
-    NO_PROOF = auto()
-    UNREADABLE = auto()
-    NOT_PLAIN = auto()
-    MANIFEST_MALFORMED = auto()
-    UNSIGNED = auto()
-    SIGNATURE_WRONG = auto()
-    FOREIGN_KEY = auto()
-    KEY_REPLACED = auto()
-    SUCCESSION_WRONG = auto()
-    PART_MISSING = auto()
-    PART_FOREIGN = auto()
-    MANIFEST_REPLACED = auto()
-    LOG_MISSING = auto()
-    LOG_MALFORMED = auto()
-    LOG_CHANGED = auto()
-    LOG_ENTRY_MISSING = auto()
-    LOG_OUT_OF_ORDER = auto()
-    LOG_REPEATED = auto()
-    LOG_TRUNCATED = auto()
-    LOG_REWRITTEN = auto()
-    LOG_WENT_BACK = auto()
-    CHECKPOINT_UNREADABLE = auto()
-    CHECKPOINT_FOREIGN = auto()
-    FILM_MISSING = auto()
-    FILM_CHANGED = auto()
-    FILM_CUT = auto()
-    FILM_LONGER = auto()
-    FILM_SWAPPED = auto()
-    CHAIN_MISSING = auto()
-    CHAIN_CHANGED = auto()
-    HOLE_UNDECLARED = auto()
-    RECEIPT_WRONG = auto()
-    RECEIPT_MISSING = auto()
-    TOMBSTONE_WRONG = auto()
-    ERASURE_UNFINISHED = auto()
+    text: Text
+    remedy: Text
 
+    def __new__(cls, code: str, text: Text, remedy: Text) -> Self:
+        """Make a member whose value is its code."""
+        problem = str.__new__(cls, code)
+        problem._value_ = code
+        problem.text, problem.remedy = text, remedy
+        return problem
 
-_REMEDY_USE_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
-_REMEDY_TELL_OWNER = _(
-    "Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed."
-)
-
-PROBLEM_TEXTS: Mapping[ProofProblem, tuple[Text, Text]] = MappingProxyType(
-    {
-        ProofProblem.NO_PROOF: (
-            _("there is no sealed proof"),
-            _("Give the folder of one visit, with its manifest.json."),
-        ),
-        ProofProblem.UNREADABLE: (
-            _("a file cannot be read"),
-            _("Check the disk and the permissions, then verify again."),
-        ),
-        ProofProblem.NOT_PLAIN: (_("a file is a link or a device, which is never followed"), _REMEDY_USE_COPY),
-        ProofProblem.MANIFEST_MALFORMED: (_("this is not a manifest that this program knows"), _REMEDY_USE_COPY),
-        ProofProblem.UNSIGNED: (
-            _("the manifest is not signed"),
-            _("Let the box seal the visit again; until then it proves nothing."),
-        ),
-        ProofProblem.SIGNATURE_WRONG: (
-            _("manifest or signature was changed: they do not belong together"),
-            _REMEDY_TELL_OWNER,
-        ),
-        ProofProblem.FOREIGN_KEY: (
-            _("another box signed this"),
-            _("Compare the fingerprints: use the key of the box that filmed."),
-        ),
-        ProofProblem.KEY_REPLACED: (_("signed by a key that the box no longer had at that time"), _REMEDY_TELL_OWNER),
-        ProofProblem.SUCCESSION_WRONG: (_("the line of the box's keys is not as the box signed it"), _REMEDY_USE_COPY),
-        ProofProblem.PART_MISSING: (_("a part of the visit is missing"), _REMEDY_USE_COPY),
-        ProofProblem.PART_FOREIGN: (_("this part does not belong to the part before it"), _REMEDY_TELL_OWNER),
-        ProofProblem.MANIFEST_REPLACED: (
-            _("another manifest was sealed, as remembered outside the box"),
-            _REMEDY_TELL_OWNER,
-        ),
-        ProofProblem.LOG_MISSING: (_("the log of the visit is missing"), _REMEDY_USE_COPY),
-        ProofProblem.LOG_MALFORMED: (_("the log of the visit is damaged"), _REMEDY_USE_COPY),
-        ProofProblem.LOG_CHANGED: (_("an entry of the log was changed"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_ENTRY_MISSING: (_("an entry of the log was taken out"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_OUT_OF_ORDER: (_("entries of the log were put in another order"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_REPEATED: (_("an entry of the log stands twice"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_TRUNCATED: (_("the log was cut off"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_REWRITTEN: (_("the log is not the one remembered outside the box"), _REMEDY_TELL_OWNER),
-        ProofProblem.LOG_WENT_BACK: (_("the box's log was rolled back to an older copy"), _REMEDY_TELL_OWNER),
-        ProofProblem.CHECKPOINT_UNREADABLE: (
-            _("the remembered checkpoint cannot be read"),
-            _("Take it from the phone again."),
-        ),
-        ProofProblem.CHECKPOINT_FOREIGN: (
-            _("the remembered checkpoint is another box's, or changed"),
-            _("Take this box's own."),
-        ),
-        ProofProblem.FILM_MISSING: (_("a film is missing without a declared gap"), _REMEDY_USE_COPY),
-        ProofProblem.FILM_CHANGED: (_("the film was changed"), _REMEDY_TELL_OWNER),
-        ProofProblem.FILM_CUT: (_("the end of the film is missing"), _REMEDY_TELL_OWNER),
-        ProofProblem.FILM_LONGER: (_("something was added after the end of the film"), _REMEDY_TELL_OWNER),
-        ProofProblem.FILM_SWAPPED: (_("this is another film than the one that was sealed"), _REMEDY_TELL_OWNER),
-        ProofProblem.CHAIN_MISSING: (_("the hash chain beside the film is missing"), _REMEDY_USE_COPY),
-        ProofProblem.CHAIN_CHANGED: (_("the hash chain beside the film was changed"), _REMEDY_TELL_OWNER),
-        ProofProblem.HOLE_UNDECLARED: (_("a camera's film lacks without a declared gap"), _REMEDY_TELL_OWNER),
-        ProofProblem.RECEIPT_WRONG: (_("the courier's receipt is not the box's own of this visit"), _REMEDY_TELL_OWNER),
-        ProofProblem.RECEIPT_MISSING: (_("the courier's receipt is missing"), _REMEDY_USE_COPY),
-        ProofProblem.TOMBSTONE_WRONG: (_("the note of erasure is not the box's own of this visit"), _REMEDY_TELL_OWNER),
-        ProofProblem.ERASURE_UNFINISHED: (
-            _("erased, yet something is still here"),
-            _("Let the box finish the erasure."),
-        ),
-    }
-)
+    NO_PROOF = "no_proof", _("there is no sealed proof"), _("Give the folder of one visit, with its manifest.json.")
+    UNREADABLE = "unreadable", _("a file cannot be read"), _("Check the disk and the permissions, then verify again.")
+    NOT_PLAIN = "not_plain", _("a file is a link or a device, which is never followed"), _USE_COPY
+    MANIFEST_MALFORMED = "manifest_malformed", _("this is not a manifest that this program knows"), _USE_COPY
+    UNSIGNED = (
+        "unsigned",
+        _("the manifest is not signed"),
+        _("Let the box seal the visit again; until then it proves nothing."),
+    )
+    SIGNATURE_WRONG = (
+        "signature_wrong",
+        _("manifest or signature was changed: they do not belong together"),
+        _TELL_OWNER,
+    )
+    FOREIGN_KEY = (
+        "foreign_key",
+        _("another box signed this"),
+        _("Compare the fingerprints: use the key of the box that filmed."),
+    )
+    KEY_REPLACED = "key_replaced", _("signed by a key that the box no longer had at that time"), _TELL_OWNER
+    SUCCESSION_WRONG = "succession_wrong", _("the line of the box's keys is not as the box signed it"), _USE_COPY
+    PART_MISSING = "part_missing", _("a part of the visit is missing"), _USE_COPY
+    PART_FOREIGN = "part_foreign", _("this part does not belong to the part before it"), _TELL_OWNER
+    MANIFEST_REPLACED = (
+        "manifest_replaced",
+        _("another manifest was sealed, as remembered outside the box"),
+        _TELL_OWNER,
+    )
+    LOG_MISSING = "log_missing", _("the log of the visit is missing"), _USE_COPY
+    LOG_CHANGED = "log_changed", _("an entry of the log was changed"), _TELL_OWNER
+    LOG_ENTRY_MISSING = "log_entry_missing", _("an entry of the log was taken out"), _TELL_OWNER
+    LOG_OUT_OF_ORDER = "log_out_of_order", _("entries of the log were put in another order"), _TELL_OWNER
+    LOG_REPEATED = "log_repeated", _("an entry of the log stands twice"), _TELL_OWNER
+    LOG_TRUNCATED = "log_truncated", _("the log was cut off"), _TELL_OWNER
+    LOG_REWRITTEN = "log_rewritten", _("the log is not the one remembered outside the box"), _TELL_OWNER
+    LOG_WENT_BACK = "log_went_back", _("the box's log was rolled back to an older copy"), _TELL_OWNER
+    CHECKPOINT_UNREADABLE = (
+        "checkpoint_unreadable",
+        _("the remembered checkpoint cannot be read"),
+        _("Take it from the phone again."),
+    )
+    CHECKPOINT_FOREIGN = (
+        "checkpoint_foreign",
+        _("the remembered checkpoint is another box's, or changed"),
+        _("Take this box's own."),
+    )
+    FILM_MISSING = "film_missing", _("a film is missing without a declared gap"), _USE_COPY
+    FILM_CHANGED = "film_changed", _("the film was changed"), _TELL_OWNER
+    FILM_CUT = "film_cut", _("the end of the film is missing"), _TELL_OWNER
+    FILM_LONGER = "film_longer", _("something was added after the end of the film"), _TELL_OWNER
+    FILM_SWAPPED = "film_swapped", _("this is another film than the one that was sealed"), _TELL_OWNER
+    CHAIN_MISSING = "chain_missing", _("the hash chain beside the film is missing"), _USE_COPY
+    CHAIN_CHANGED = "chain_changed", _("the hash chain beside the film was changed"), _TELL_OWNER
+    HOLE_UNDECLARED = "hole_undeclared", _("a camera's film lacks without a declared gap"), _TELL_OWNER
+    RECEIPT_WRONG = "receipt_wrong", _("the courier's receipt is not the box's own of this visit"), _TELL_OWNER
+    RECEIPT_MISSING = "receipt_missing", _("the courier's receipt is missing"), _USE_COPY
+    TOMBSTONE_WRONG = "tombstone_wrong", _("the note of erasure is not the box's own of this visit"), _TELL_OWNER
+    ERASURE_UNFINISHED = (
+        "erasure_unfinished",
+        _("erased, yet something is still here"),
+        _("Let the box finish the erasure."),
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartReport:
-    """The facts of one sealed part, from its manifest."""
+class ProofDefect(Exception):  # noqa: N818 - verification turns it into its result
+    """The first defect of a proof, and its exact place."""
 
-    visit: str
-    part: int
-    entrance: str
-    brand: str | None
-    carrier: str | None
-    outcome: Outcome | None
-    house: DoorResult | None
-    start: datetime
-    end: datetime
-    sealed_at: datetime
-    clock_trusted: bool
-    films: int
-    decisions: int
-    gaps: tuple[str, ...]
-    manifest_sha256: str
+    def __init__(self, problem: ProofProblem, where: str) -> None:
+        super().__init__(problem, where)
+        self.problem, self.where = problem, where
 
 
 @dataclass(frozen=True, slots=True)
-class ProofDefect:
-    """One defect, and its exact place."""
+class VerifiedPart:
+    """A sealed part without a defect: its manifest, and the SHA-256 of that."""
 
-    problem: ProofProblem
-    where: str
+    manifest: Manifest
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationResult:
-    """The result of a verification. `problem` and `where` name the first defect; `parts` are those without one.
+    """The result of a verification. `code` and `where` name the first defect; `parts` are those without one.
 
     `erased` describes an erasure (then there are no films to check). `notes` are not defects: no key was given to
     compare with, a file that no manifest names.
     """
 
-    ok: bool
     code: ProofProblem | None = None
-    problem: str | None = None
     where: str | None = None
-    remedies: tuple[str, ...] = ()
-    parts: tuple[PartReport, ...] = ()
+    parts: tuple[VerifiedPart, ...] = ()
     notes: tuple[str, ...] = ()
     erased: str | None = None
     fingerprint: str | None = None
 
+    @property
+    def ok(self) -> bool:
+        """Whether the proof holds."""
+        return self.code is None
 
-def failed_result(
-    wrong: ProofDefect, *, parts: tuple[PartReport, ...] = (), fingerprint: str | None = None
-) -> VerificationResult:
-    """Return the result for this defect."""
-    problem, remedy = PROBLEM_TEXTS[wrong.problem]
-    return VerificationResult(
-        ok=False,
-        code=wrong.problem,
-        problem=problem.to(SOURCE),
-        where=wrong.where,
-        remedies=(remedy.to(SOURCE),),
-        parts=parts,
-        fingerprint=fingerprint,
-    )
+    @property
+    def problem(self) -> str | None:
+        """The first defect in words."""
+        return None if self.code is None else self.code.text.to(SOURCE)
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What to do about the defect."""
+        return () if self.code is None else (self.code.remedy.to(SOURCE),)

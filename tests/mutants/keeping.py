@@ -121,7 +121,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a replaced key signs is a proof still",
         file="gateway/evidence/verify.py",
-        old="manifest.clock_trusted and manifest.sealed_at > replaced + MAX_CLOCK_CORRECTION",
+        old="manifest.clock_trusted and at > replaced + MAX_CLOCK_CORRECTION",
         new="False",
         tests=(f"{SUCCESSION}::test_what_the_old_key_signs_after_it_was_replaced_is_no_proof",),
     ),

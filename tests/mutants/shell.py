@@ -302,8 +302,8 @@ MUTANTS = (
     Mutant(
         name="the phone's checkpoint is ignored",
         file="gateway/evidence/verify.py",
-        old="return None if problem is None else log_defect(problem, manifest.log.file)",
-        new="return None",
+        old="        if problem is not None:\n            raise problem.defect(manifest.log.file)\n",
+        new="",
         tests=(VERIFY,),
     ),
     Mutant(

@@ -27,7 +27,6 @@ from gateway.evidence.documents.timeline import (
 from gateway.evidence.documents.visit_timeline import TimelineSpan, VisitEvent, VisitMoment
 from gateway.evidence.manifest import FilmSpan, Manifest
 from gateway.evidence.receipt import OUTCOME_TEXTS
-from gateway.evidence.verdict import PROBLEM_TEXTS as VERDICTS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.protocol.keys import PublicKey
 from gateway.system.i18n import Language, Text, _
@@ -217,9 +216,9 @@ class _ReportPages:
         verdict = self._evidence.verdict
         match self._evidence.outcome:
             case VerificationOutcome.HOLDS:
-                films = sum(part.films for part in verdict.parts)
-                # A later part's log begins where the visit did
-                decisions = max(part.decisions for part in verdict.parts)
+                films = sum(len(part.manifest.clips) for part in verdict.parts)
+                # A later part's log begins where the visit did.
+                decisions = max(len(part.manifest.decisions) for part in verdict.parts)
                 counts = {"films": films, "decisions": decisions}
                 if self._evidence.key_compared:
                     ink, head, below = (
@@ -249,11 +248,9 @@ class _ReportPages:
                 title, text = self._phrase(_("Erased visit")), self._phrase(left)
                 return self._draw_banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
             case VerificationOutcome.WRONG:
-                what, todo = (
-                    ("", "")
-                    if verdict.code is None
-                    else tuple(text.to(self._language) for text in VERDICTS[verdict.code])
-                )
+                problem = verdict.code
+                what = "" if problem is None else problem.text.to(self._language)
+                todo = "" if problem is None else problem.remedy.to(self._language)
                 where = _one_line(verdict.where or "", 240)
                 lines = [f"{what[:1].upper()}{what[1:]}.", self._phrase(_("Exactly where: {where}"), where=where), todo]
                 title = self._phrase(_("THE PROOF DOES NOT HOLD"))

@@ -15,7 +15,7 @@ from gateway.evidence.extract import entry_bodies
 from gateway.evidence.film import film_sha256
 from gateway.evidence.manifest import ClipRecord, Manifest, manifest_name
 from gateway.evidence.seal import MAX_LOG_BYTES, MAX_MANIFEST_BYTES
-from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, failed_result
+from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PublicKey
 from gateway.system.atomic_file import open_regular, read_regular
@@ -124,11 +124,14 @@ def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: st
     """Condemn what was changed between being verified and being read."""
     if not verdict.ok:
         return verdict
-    name = manifest_name(manifest.part)
-    if hashed not in {part.manifest_sha256 for part in verdict.parts}:
-        return failed_result(ProofDefect(ProofProblem.SIGNATURE_WRONG, name), fingerprint=verdict.fingerprint)
+    if hashed not in {part.sha256 for part in verdict.parts}:
+        return VerificationResult(
+            code=ProofProblem.SIGNATURE_WRONG, where=manifest_name(manifest.part), fingerprint=verdict.fingerprint
+        )
     if sha256(log).hexdigest() != manifest.log.sha256:
-        return failed_result(ProofDefect(ProofProblem.LOG_CHANGED, manifest.log.file), fingerprint=verdict.fingerprint)
+        return VerificationResult(
+            code=ProofProblem.LOG_CHANGED, where=manifest.log.file, fingerprint=verdict.fingerprint
+        )
     return verdict
 
 

@@ -124,8 +124,8 @@ async def test_a_sealed_visit_verifies(made: ShellBox) -> None:
     folder = await sealed(made)
     verdict = judged(made, folder)
     assert verdict.ok, (verdict.problem, verdict.where)
-    (part,) = verdict.parts
-    assert (part.outcome, part.house, part.films, part.gaps) == ("delivered", "locked_again", 2, ())
+    (part,) = (part.manifest for part in verdict.parts)
+    assert (part.outcome, part.house, len(part.clips), part.declared_gaps) == ("delivered", "locked_again", 2, ())
     assert e.FilmClosed(visit=VISIT, part=1) in heard(made)
     (film,) = made.store.recordings.films(visit=VISIT)
     assert film.sealed is not None
@@ -183,7 +183,7 @@ async def test_gaps_are_declared(made: ShellBox) -> None:
     folder = await sealed(made, hole=True)
     verdict = judged(made, folder)
     assert verdict.ok
-    assert any("hall" in gap and "stall" in gap for gap in map(str, verdict.parts[0].gaps))
+    assert any("hall" in gap and "stall" in gap for gap in map(str, verdict.parts[0].manifest.declared_gaps))
     assert e.FilmClosed(visit=VISIT, part=1, gaps=("hall:stall",)) in heard(made)
 
 
@@ -192,7 +192,7 @@ async def test_the_second_part_names_the_first(made: ShellBox) -> None:
     folder = await sealed(made, part=2)
     verdict = judged(made, folder)
     assert verdict.ok, (verdict.problem, verdict.where)
-    assert [part.part for part in verdict.parts] == [1, 2]
+    assert [part.manifest.part for part in verdict.parts] == [1, 2]
     manifest = json.loads((folder / "manifest-2.json").read_bytes())
     assert manifest["previous_sha256"] == made.store.recordings.films(visit=VISIT)[0].manifest_sha256
 
@@ -210,7 +210,7 @@ async def test_an_incident_is_sealed_without_a_delivery(made: ShellBox) -> None:
     await wait_until(lambda: made.store.recordings.films(visit="incident-1")[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder("incident-1"))
     assert verdict.ok, (verdict.problem, verdict.where)
-    assert verdict.parts[0].brand is None
+    assert verdict.parts[0].manifest.delivery is None
 
 
 async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to(made: ShellBox) -> None:
@@ -219,7 +219,7 @@ async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to
     made.archive.add_clips(closed)
     await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
-    assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
+    assert (verdict.ok, verdict.parts[0].manifest.outcome) == (True, "delivered")
 
 
 async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
         async with run_tasks(made.archive.run()):  # the next tidying
             await wait_until(lambda: made.store.recordings.films(visit=VISIT)[0].sealed)
         verdict = judged(made, folder)
-        assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
+        assert (verdict.ok, verdict.parts[0].manifest.outcome) == (True, "delivered")
 
 
 async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running_visit(made: ShellBox) -> None:
@@ -264,7 +264,7 @@ async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: ShellBo
     await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert verdict.ok
-    assert any("film_lost" in str(gap) for gap in verdict.parts[0].gaps)
+    assert any("film_lost" in str(gap) for gap in verdict.parts[0].manifest.declared_gaps)
     assert made.store.recordings.films(visit="nobody") == ()
 
 

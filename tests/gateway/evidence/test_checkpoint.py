@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import (
     Checkpoint,
-    Mismatch,
     check_log,
     find_rollback,
     read_checkpoints,
     sign_checkpoint,
 )
+from gateway.evidence.verdict import ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from tests.gateway.evidence.visits import SCAN, chain_entries
@@ -49,7 +49,7 @@ def test_a_log_that_is_shorter_than_remembered_was_cut(remembered: int, kept: in
         assert problem is None
     else:
         assert problem is not None
-        assert (problem.mismatch, problem.seq) == (Mismatch.TRUNCATED, kept + 1)
+        assert (problem.problem, problem.seq) == (ProofProblem.LOG_TRUNCATED, kept + 1)
 
 
 @given(st.integers(1, 8), st.integers(1, 8))
@@ -59,23 +59,23 @@ def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed
         assert problem is None  # what is remembered is older than the change
     else:
         assert problem is not None
-        assert (problem.mismatch, problem.seq) == (Mismatch.REWRITTEN, remembered)
+        assert (problem.problem, problem.seq) == (ProofProblem.LOG_REWRITTEN, remembered)
         assert problem.remembered == at(remembered)
 
 
 @pytest.mark.parametrize(
     ("log", "mismatch", "seq"),
     [
-        ([*LOG[:3], replace(LOG[3], body=b"{}"), *LOG[4:]], Mismatch.CHANGED, 4),
-        ([*LOG[:3], *LOG[4:]], Mismatch.MISSING, 4),
-        ([*LOG[:3], LOG[4], LOG[3], *LOG[5:]], Mismatch.OUT_OF_ORDER, 4),
-        ([*LOG[:4], *LOG[3:]], Mismatch.REPEATED, 4),
+        ([*LOG[:3], replace(LOG[3], body=b"{}"), *LOG[4:]], ProofProblem.LOG_CHANGED, 4),
+        ([*LOG[:3], *LOG[4:]], ProofProblem.LOG_ENTRY_MISSING, 4),
+        ([*LOG[:3], LOG[4], LOG[3], *LOG[5:]], ProofProblem.LOG_OUT_OF_ORDER, 4),
+        ([*LOG[:4], *LOG[3:]], ProofProblem.LOG_REPEATED, 4),
     ],
 )
-def test_a_broken_chain_is_named_before_anything_else(log: list[ChainEntry], mismatch: Mismatch, seq: int) -> None:
+def test_a_broken_chain_is_named_before_anything_else(log: list[ChainEntry], mismatch: ProofProblem, seq: int) -> None:
     problem = check_log(log, remembered=[at(8)], key=KEY.public)
     assert problem is not None
-    assert (problem.mismatch, problem.seq, problem.remembered) == (mismatch, seq, None)
+    assert (problem.problem, problem.seq, problem.remembered) == (mismatch, seq, None)
 
 
 def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
     ):
         problem = check_log(LOG, remembered=[bad], key=KEY.public)
         assert problem is not None
-        assert problem.mismatch is Mismatch.FOREIGN
+        assert problem.problem is ProofProblem.CHECKPOINT_FOREIGN
     problem = check_log(LOG, remembered=[good], key=BoxKey.generate().public)
     assert problem is not None
 
@@ -99,7 +99,7 @@ def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> No
     assert check_log(LOG[4:], remembered=[at(2), at(4), at(6)], key=KEY.public, after=after) is None
     problem = check_log(LOG[4:], remembered=[at(6, other_log(2))], key=KEY.public, after=after)
     assert problem is not None
-    assert problem.mismatch is Mismatch.REWRITTEN
+    assert problem.problem is ProofProblem.LOG_REWRITTEN
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> No
         (at(5), at(8), None),
         (at(5), at(3), None),
         (at(5), at(5), None),
-        (at(5), at(5, other_log(2)), Mismatch.REWRITTEN),
-        (at(5, minutes=90), at(8), Mismatch.WENT_BACK),  # shorter than it was an hour ago
+        (at(5), at(5, other_log(2)), ProofProblem.LOG_REWRITTEN),
+        (at(5, minutes=90), at(8), ProofProblem.LOG_WENT_BACK),  # shorter than it was an hour ago
         (at(5, minutes=90, trusted=False), at(8), None),  # ... by a clock that nobody trusts
         (at(5, minutes=90), at(8, trusted=False), None),
     ],
 )
 def test_a_log_that_is_shorter_later_went_back(
-    own: Checkpoint, remembered: Checkpoint, mismatch: Mismatch | None
+    own: Checkpoint, remembered: Checkpoint, mismatch: ProofProblem | None
 ) -> None:
     problem = find_rollback(own, [remembered])
-    assert (problem.mismatch if problem is not None else None) is mismatch
+    assert (problem.problem if problem is not None else None) is mismatch
 
 
 def test_the_phones_file_is_read_back(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import av
 import pytest
 
 from gateway.domain.now import Now
-from gateway.evidence.film import FilmChange, find_box, first_difference, read_links
+from gateway.evidence.film import find_box, first_difference, read_links
 from gateway.evidence.seal import FilmFile, PartProof, seal_part
+from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
@@ -99,11 +100,11 @@ def test_a_film_that_is_not_mp4_is_still_placed_by_its_fragments(tmp_path: Path)
     links = read_links((tmp_path / VISIT / "outside-1-1.jsonl").read_bytes())
     found = first_difference(io.BytesIO(bytes(links.links[-1].end_byte)), links)
     assert found is not None
-    assert (found.change, found.fragment, found.second, found.another) == (FilmChange.CHANGED, 0, None, False)
+    assert (found.problem, found.fragment, found.second) == (ProofProblem.FILM_CHANGED, 0, None)
     assert facts.fragments == len(links.links)
     empty = first_difference(io.BytesIO(), links)
     assert empty is not None
-    assert (empty.change, empty.fragment) == (FilmChange.CUT, 0)
+    assert (empty.problem, empty.fragment) == (ProofProblem.FILM_CUT, 0)
 
 
 @pytest.mark.parametrize(

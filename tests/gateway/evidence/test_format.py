@@ -256,9 +256,7 @@ def test_the_page_names_every_problem_that_a_verification_of_a_folder_finds() ->
     from gateway.evidence.verdict import ProofProblem  # noqa: PLC0415 - only here
 
     page = PAGE.read_text(encoding="utf-8")
-    assert {problem for problem in ProofProblem if f"`{problem}`" not in page} <= {
-        ProofProblem.LOG_MALFORMED, ProofProblem.CHECKPOINT_UNREADABLE,
-    }  # fmt: skip
+    assert {problem for problem in ProofProblem if f"`{problem}`" not in page} <= {ProofProblem.CHECKPOINT_UNREADABLE}
 
 
 def test_the_second_verifier_imports_nothing_of_the_program() -> None:

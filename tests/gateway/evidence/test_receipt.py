@@ -1,15 +1,13 @@
 """The courier's receipt says enough for a dispute, and no more."""
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.domain.delivery.result import Outcome
-from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receipt, receipt_text
+from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receipt
 from gateway.protocol.keys import BoxKey
 
-PARIS = ZoneInfo("Europe/Paris")
 KEY = BoxKey.generate()
 CAME = datetime(2026, 6, 1, 12, 7, 31, 5, tzinfo=UTC)
 LEFT = datetime(2026, 6, 1, 12, 8, 59, tzinfo=UTC)
@@ -43,28 +41,6 @@ def test_times_are_to_the_minute_and_codes_to_four_characters() -> None:
     assert (mine.came, mine.left) == (CAME.replace(second=0, microsecond=0), LEFT.replace(second=0))
     with pytest.raises(ValueError, match="parcels"):
         issued(parcels=("6A12345674711",))
-
-
-@pytest.mark.parametrize(
-    ("language", "lines"),
-    [
-        ("fr", ["Reçu Perron", "Front door, 2026-06-01", "Chronopost : arrivée 14:07, départ 14:08",
-                "Colis : …4711, …0815", "Résultat : livré", "Visite v1", f"Clé {KEY.public.fingerprint}"]),
-        ("en", ["Perron receipt", "Front door, 2026-06-01", "Chronopost: came 14:07, left 14:08",
-                "Parcels: …4711, …0815", "Result: delivered", "Visit v1", f"Key {KEY.public.fingerprint}"]),
-    ],
-)  # fmt: skip
-def test_the_courier_reads(language: str, lines: list[str]) -> None:
-    told = receipt_text(
-        issued(), language="fr" if language == "fr" else "en", zone=PARIS, fingerprint=KEY.public.fingerprint
-    )
-    assert told.splitlines() == lines
-
-
-def test_a_courier_who_was_not_seen_out_has_no_time_of_leaving() -> None:
-    told = receipt_text(issued(left=None, parcels=()), language="en", zone=PARIS, fingerprint="")
-    assert "came 14:07, left -" in told
-    assert "Parcels: -" in told
 
 
 def test_every_outcome_has_its_word() -> None:

@@ -131,7 +131,7 @@ def test_when_its_time_is_over_the_decisions_stay(visit: Path, box: SealingBox) 
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.ok
     assert verdict.erased == "because its time was over at 2026-06-04 12:00 UTC"
-    assert verdict.parts[0].decisions == 6
+    assert len(verdict.parts[0].manifest.decisions) == 6
     (visit / "log.jsonl").write_bytes(b"")
     assert verify_proof(visit, public_key=box.public).code is ProofProblem.LOG_CHANGED
 

@@ -145,7 +145,7 @@ def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(
     )
     verdict = verify_proof(folder, public_key=key.public)
     assert verdict.ok
-    assert verdict.parts[0].gaps == ("not_filmed: hall, 12:00:00 to 12:00:06 UTC",)
+    assert verdict.parts[0].manifest.declared_gaps == ("not_filmed: hall, 12:00:00 to 12:00:06 UTC",)
 
 
 def test_a_film_that_is_gone_before_sealing_is_declared_lost(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
@@ -236,7 +236,7 @@ def test_an_untrusted_clock_is_told(folder: Path, draft: ManifestDraft, key: Box
     proof = sealed(folder, draft, key, replace(NOW, trusted=False))
     assert not proof.manifest.clock_trusted
     assert not proof.checkpoint.clock_trusted
-    assert not verify_proof(folder, public_key=key.public).parts[0].clock_trusted
+    assert not verify_proof(folder, public_key=key.public).parts[0].manifest.clock_trusted
 
 
 def test_no_whole_code_is_in_the_manifest(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.evidence.verdict import PROBLEM_TEXTS, ProofProblem, VerificationResult
+from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
@@ -60,7 +60,7 @@ def resign(folder: Path, key: BoxKey, **change: object) -> None:
 
 
 def test_every_problem_has_its_words_and_a_remedy() -> None:
-    assert set(PROBLEM_TEXTS) == set(ProofProblem)
+    assert all(problem.text.to("fr") and problem.remedy.to("fr") for problem in ProofProblem)
 
 
 def test_an_untouched_visit_is_good_and_says_what_happened(visit: Path, box: SealingBox) -> None:
@@ -68,9 +68,10 @@ def test_an_untouched_visit_is_good_and_says_what_happened(visit: Path, box: Sea
     assert verdict.ok
     assert (verdict.problem, verdict.where, verdict.remedies, verdict.notes) == (None, None, (), ())
     assert verdict.fingerprint == box.public.fingerprint
-    (part,) = verdict.parts
-    assert (part.visit, part.part, part.brand, part.carrier) == (VISIT, 1, "Cdiscount", "Chronopost")
-    assert (part.films, part.decisions, part.gaps) == (2, 6, ())
+    (part,) = (part.manifest for part in verdict.parts)
+    assert part.delivery is not None
+    assert (part.visit, part.part, part.delivery.brand, part.delivery.carrier) == (VISIT, 1, "Cdiscount", "Chronopost")
+    assert (len(part.clips), len(part.decisions), part.declared_gaps) == (2, 6, ())
     assert (part.outcome, part.house) == ("delivered", "locked_again")
 
 
@@ -356,12 +357,12 @@ def test_each_part_names_the_one_before_it(visit: Path, box: SealingBox, tmp_pat
         box.visit(tmp_path, at=SCAN + timedelta(minutes=5 * part), part=part)
     verdict = judge(visit, box)
     assert verdict.ok
-    assert [part.part for part in verdict.parts] == [1, 2, 3]
+    assert [part.manifest.part for part in verdict.parts] == [1, 2, 3]
     for name in ("manifest-2.json", "manifest-2.sig", "log-2.jsonl"):
         (visit / name).rename(visit / f"{name}.away")
     verdict = judge(visit, box, phone=False)
     assert (verdict.code, verdict.where) == (ProofProblem.PART_MISSING, "manifest-2.json is not there")
-    assert [part.part for part in verdict.parts] == [1]
+    assert [part.manifest.part for part in verdict.parts] == [1]
 
 
 def test_a_part_of_another_visit_does_not_belong(visit: Path, box: SealingBox, tmp_path: Path) -> None:

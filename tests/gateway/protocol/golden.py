@@ -71,7 +71,7 @@ RENAMED: dict[str, dict[str, str]] = {
         "link": "link_hash",
     },
     "gateway.proof.checkpoint": {"checkpoint": "sign_checkpoint"},
-    "gateway.proof.receipt": {"receipt": "issue_receipt", "text": "receipt_text"},
+    "gateway.proof.receipt": {"receipt": "issue_receipt"},
     "gateway.proof.retention": {"tombstone": "sign_tombstone"},
     "gateway.remote.envelope": {"keys": "derive_keys", "private_key": "load_private_key", "seal": "encrypt"},
     "gateway.remote.words": {"Token": "BrowserTokenClaims", "Stop": "StopOrder", "Asking": "BrowserQuery"},

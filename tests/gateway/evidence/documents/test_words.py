@@ -10,7 +10,6 @@ from gateway.evidence.documents import report_words
 from gateway.evidence.documents.report_words import gap_text
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.receipt import OUTCOME_TEXTS
-from gateway.evidence.verdict import PROBLEM_TEXTS as VERDICTS
 from gateway.evidence.verdict import ProofProblem
 from gateway.system.i18n import Text
 from gateway.video.ipc import StreamFault
@@ -29,7 +28,7 @@ def test_no_sentence_is_missing(table: Mapping[StrEnum, Text], keys: Iterable[En
 
 @pytest.mark.parametrize("found", ProofProblem)
 def test_what_verification_can_find_is_told_in_both_with_a_remedy(found: ProofProblem) -> None:
-    for text in VERDICTS[found]:
+    for text in (found.text, found.remedy):
         assert text.to("fr") != text.to("en")
 
 
