@@ -20,18 +20,17 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.folders import VISITS_FOLDER, visit_folder
-from gateway.evidence.manifest import DeliveryFacts, FilmGap, FilmSpan, manifest_name
+from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmGap, FilmSpan, ManifestDraft, manifest_name
 from gateway.evidence.receipt import issue_receipt
 from gateway.evidence.retention import (
     FilmedVisit,
     erase_folder,
-    erasure_refusal,
     orphaned_films,
     overdue_visits,
     sign_tombstone,
 )
 from gateway.evidence.rollback import MarkWriter
-from gateway.evidence.seal import EarlierPartUnsealed, FilmFile, ManifestDraft, seal_part
+from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
 from gateway.protocol.hash_chain import GENESIS, ChainHead, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
@@ -201,21 +200,21 @@ class Archive:
             folder.mkdir(parents=True, exist_ok=True)
             if result.visit is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
                 await self._write_receipt(folder, part, result.visit, now)
-            proof = await asyncio.to_thread(
+            sealed, checkpoint = await asyncio.to_thread(
                 seal_part, folder, draft, after=after, entries=entries, now=now, key=self._key
             )
-            if isinstance(proof, EarlierPartUnsealed):
-                earlier = await self._seal(visit, proof.part, _VisitResult(visit=result.visit))
-                return earlier and await self._seal(visit, number, result)
             await self._copy_key_history(folder)
-            await self._store.recordings.mark_sealed(visit, number, proof.sealed.manifest_sha256, now)
+            await self._store.recordings.mark_sealed(visit, number, sealed.manifest_sha256, now)
+        except EarlierPartUnsealed:
+            earlier = await self._seal(visit, number - 1, _VisitResult(visit=result.visit))
+            return earlier and await self._seal(visit, number, result)
         except (OSError, StoreFailed) as failure:
             log.error("not_sealed", visit=visit, part=number, why=str(failure))
             self._unsealed[visit, number] = result
             return False
         self._unsealed.pop((visit, number), None)
-        await self._store_checkpoint(proof.checkpoint)
-        self._publish(part.entrance, proof.checkpoint)
+        await self._store_checkpoint(checkpoint)
+        self._publish(part.entrance, checkpoint)
         return True
 
     async def _copy_key_history(self, folder: Path) -> None:
@@ -331,9 +330,8 @@ class Archive:
         kept = next((one for one in self._filmed_visits() if one.visit == visit), None)
         if kept is None:
             raise LookupError(f"no film of {visit}")
-        refused = erasure_refusal(kept)
-        if refused is not None:
-            raise LookupError(f"{visit} is not erased: {refused.why} {refused.reason}".strip())
+        if kept.erasure_refusal is not None:
+            raise LookupError(f"{visit} is not erased: {kept.erasure_refusal}")
         async with self._folder_lock:
             said = who if by is None else "owner"  # in the log; there `by` names the person
             if not await self._store.recordings.mark_erased(visit, said, self._clock.now(), by=by):
@@ -356,10 +354,9 @@ class Archive:
             key=self._key,
         )
         folder = self._home.storage.folder / visit_folder(visit)
-        kept = FilmedVisit(visit=visit, ended=self._clock.now().utc)
         if folder.is_dir():
             try:
-                await asyncio.to_thread(erase_folder, folder, kept, stone)
+                await asyncio.to_thread(erase_folder, folder, stone)
                 await self._copy_key_history(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
@@ -418,10 +415,10 @@ class Archive:
             delivery=None if delivery is None else _delivery_facts(delivery),
             outcome=None if running is None else running.outcome,
             house=None if running is None else running.door_result,
-            span=FilmSpan(start=part.began, end=end),
+            film=FilmSpan(start=part.began, end=end),
             cameras=(cameras.outside, *cameras.inside),
-            films=tuple(
-                FilmFile(
+            clips=tuple(
+                ClipRecord(
                     camera=clip.camera,
                     file=Path(clip.path).name,
                     start=clip.start,

@@ -59,8 +59,8 @@ class ClipRecord(FilmSpan):
     file: FileName
     sha256: Hash
     fragments: int = Field(ge=1)
-    sidecar: FileName | None  # None: it was lost before sealing, so a change of the film can be seen but not placed
-    sidecar_sha256: Hash | None
+    sidecar: FileName | None = None  # None: lost before sealing, so a change of the film can be seen but not placed
+    sidecar_sha256: Hash | None = None
 
 
 class LogPosition(ManifestModel):
@@ -96,7 +96,24 @@ class DeliveryFacts(ManifestModel):
     parcels: tuple[Last4, ...]
 
 
-class Manifest(ManifestModel):
+class ManifestDraft(ManifestModel):
+    """The content of a part before it is sealed."""
+
+    box: Id
+    entrance: Id
+    visit: FileName
+    part: int = Field(ge=1, le=1000)
+    delivery: DeliveryFacts | None  # None: an incident
+    outcome: Outcome | None
+    house: DoorResult | None
+    film: FilmSpan  # from the first event that asked for film to the end of the post-roll
+    cameras: tuple[FileName, ...]  # each must cover `film`, but for declared holes
+    clips: tuple[ClipRecord, ...]
+    gaps: tuple[FilmGap, ...] = ()  # all known ones: within films, before, between and after them
+    notes: tuple[GapReason, ...] = ()  # gaps without a time: what else is lacking
+
+
+class Manifest(ManifestDraft):
     """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
 
     `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
@@ -105,20 +122,8 @@ class Manifest(ManifestModel):
 
     kind: Literal["perron manifest"] = "perron manifest"
     version: Literal[1, 2] = 2
-    box: Id
     key: KeyText
-    entrance: Id
-    visit: FileName
-    part: int = Field(ge=1, le=1000)
     previous_sha256: Hash | None
-    delivery: DeliveryFacts | None  # None: an incident
-    outcome: Outcome | None
-    house: DoorResult | None
-    film: FilmSpan  # from the first event that asked for film to the end of the post-roll
-    cameras: tuple[FileName, ...]  # each must cover `film`, but for declared holes
-    clips: tuple[ClipRecord, ...]
-    gaps: tuple[FilmGap, ...]
-    notes: tuple[GapReason, ...]  # gaps without a time: what else is lacking
     decisions: tuple[LogPosition, ...]
     log: LogExtract
     receipt_sha256: Hash | None = None

@@ -34,13 +34,12 @@ class FilmedVisit:
     ended: datetime | None
     held: str | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErasureRefusal:
-    """Why a visit is not erased."""
-
-    why: Literal["held", "running"]
-    reason: str = ""  # the owner's reason for holding it
+    @property
+    def erasure_refusal(self) -> str | None:
+        """Why the visit may not be erased on request; None if it may. Its retention time does not matter."""
+        if self.ended is None:
+            return "running"
+        return None if self.held is None else f"held {self.held}"
 
 
 class Tombstone(SignedDocument):
@@ -63,8 +62,8 @@ def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple
     if not now.trusted:
         return ()
     until = now.utc - min(timedelta(days=days), MAX_RETENTION)
-    gone = [(one.ended, one.visit) for one in kept if one.held is None and one.ended is not None and one.ended <= until]
-    return tuple(visit for _, visit in sorted(gone))
+    over = [(one.ended, one.visit) for one in kept if one.held is None and one.ended is not None and one.ended <= until]
+    return tuple(visit for _, visit in sorted(over))
 
 
 def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -> tuple[Path, ...]:
@@ -89,16 +88,7 @@ def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -
     )
 
 
-def erasure_refusal(one: FilmedVisit) -> ErasureRefusal | None:
-    """Return why a visit may not be erased on request; None if it may. Its retention time does not matter."""
-    if one.ended is None:
-        return ErasureRefusal(why="running")
-    if one.held is not None:
-        return ErasureRefusal(why="held", reason=one.held)
-    return None
-
-
-def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone | ErasureRefusal:
+def erase_folder(folder: Path, stone: Tombstone) -> Tombstone:
     """Write the tombstone, then delete files. After a crash, call it again with the same or another tombstone.
 
     A request deletes everything but the tombstone. The end of the retention time deletes the films and their chains;
@@ -108,9 +98,6 @@ def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone 
         OSError: something could not be written or deleted; erase again.
         ValueError: the folder contains a folder, so it is not a visit's.
     """
-    refused = erasure_refusal(one)
-    if refused is not None:
-        return refused
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             raise ValueError(f"{path.name} is a folder")

@@ -1,23 +1,19 @@
 """Seals one part of a visit. It writes the manifest last, so a proof is complete or absent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
 from gateway.evidence.manifest import (
     ClipRecord,
-    DeliveryFacts,
     FilmGap,
-    FilmSpan,
     LogExtract,
     LogPosition,
     Manifest,
+    ManifestDraft,
     log_name,
     manifest_name,
     signature_name,
@@ -33,99 +29,54 @@ MAX_LOG_BYTES = 64 * 2**20
 MAX_SIDECAR_BYTES = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmFile:
-    """A closed film file in the visit's folder, as the video process hashed it."""
-
-    camera: str
-    file: str
-    start: datetime
-    end: datetime
-    sha256: str
-    fragments: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestDraft:
-    """The content of a part before it is sealed. `span` is the time that every camera should have filmed.
-
-    `gaps` are all known gaps: within films, before, between and after them. `notes` are short words (`[a-z0-9_:.-]`)
-    for missing things without a time.
-    """
-
-    box: str
-    entrance: str
-    visit: str
-    part: int
-    delivery: DeliveryFacts | None
-    outcome: Outcome | None
-    house: DoorResult | None
-    span: FilmSpan
-    cameras: tuple[str, ...]
-    films: tuple[FilmFile, ...]
-    gaps: tuple[FilmGap, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartProof:
-    """A sealed part. `fresh` is False when it was sealed before; `checkpoint` is for the owner's phone."""
-
-    manifest: Manifest
-    sealed: SealedPart
-    checkpoint: Checkpoint
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierPartUnsealed:
+class EarlierPartUnsealed(Exception):  # noqa: N818 - the caller seals that part first
     """The part before this one, which its manifest must name, is not sealed yet."""
-
-    part: int
 
 
 def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three things
     folder: Path, draft: ManifestDraft, *, after: ChainHead, entries: Sequence[ChainEntry], now: Now, key: BoxKey
-) -> PartProof | EarlierPartUnsealed:
+) -> tuple[SealedPart, Checkpoint]:
     """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
 
     `entries` follow `after` in the log without a hole, with a `HiddenBody` where they are not this visit's
     (`hash_chain.hide_bodies`). A part that is sealed already is returned as it is; a half written one is sealed again.
-    Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing.
+    Undeclared time without film gets a gap here: `not_filmed`, or `film_lost` if a file is missing. The checkpoint is
+    for the owner's phone.
 
     Raises:
+        EarlierPartUnsealed: seal the part before this one first.
         OSError: something could not be read or written; seal again.
         ValueError: the entries are no chain, or a name is not one that can be sealed (both are bugs).
     """
-    earlier = _sealed_before(folder, draft, key)
-    if earlier is not None:
-        return earlier
+    data = _sealed_before(folder, draft, key)
+    if data is not None:
+        return _proof(data, key)
     previous: bytes | None = None
     if draft.part > 1:
         try:
             previous = read_regular(folder / manifest_name(draft.part - 1), at_most=MAX_MANIFEST_BYTES)
-        except FileNotFoundError:
-            return EarlierPartUnsealed(part=draft.part - 1)
+        except FileNotFoundError as missing:
+            raise EarlierPartUnsealed from missing
     end = sign_checkpoint(_log_end(after, entries), box=draft.box, now=now, key=key)
     log = write_extract(after, entries, end)
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
     manifest = Manifest(
-        box=draft.box,
+        **dict(
+            draft.model_copy(
+                update={
+                    "clips": clips,
+                    "gaps": (*gaps, *undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)),
+                }
+            )
+        ),
         key=key.public.text,
-        entrance=draft.entrance,
-        visit=draft.visit,
-        part=draft.part,
         previous_sha256=None if previous is None else sha256(previous).hexdigest(),
-        delivery=draft.delivery,
-        outcome=draft.outcome,
-        house=draft.house,
-        film=draft.span,
-        cameras=draft.cameras,
-        clips=clips,
-        gaps=(*gaps, *undeclared_gaps(draft.span, cameras=draft.cameras, clips=clips, gaps=gaps)),
-        notes=draft.notes,
-        decisions=tuple(_position(entry) for entry in entries if not isinstance(entry.body, HiddenBody)),
+        decisions=tuple(
+            LogPosition(seq=entry.seq, hash=entry.hash.hex())
+            for entry in entries
+            if not isinstance(entry.body, HiddenBody)
+        ),
         log=LogExtract(
             file=log_name(draft.part),
             sha256=sha256(log).hexdigest(),
@@ -140,7 +91,7 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     write_whole(folder / log_name(draft.part), log)
     write_whole(folder / signature_name(draft.part), key.sign(data))
     write_whole(folder / manifest_name(draft.part), data)
-    return _proof(manifest, data, key, fresh=True)
+    return _proof(data, key)
 
 
 def _receipt_sha256(folder: Path) -> str | None:
@@ -158,42 +109,29 @@ def _log_end(after: ChainHead, entries: Sequence[ChainEntry]) -> ChainHead:
     return ChainHead(seq=entries[-1].seq, hash=entries[-1].hash) if entries else after
 
 
-def _position(entry: ChainEntry) -> LogPosition:
-    return LogPosition(seq=entry.seq, hash=entry.hash.hex())
-
-
 def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], tuple[FilmGap, ...]]:
-    """Return a record of each existing film, and a gap for each missing one."""
+    """Return a record of each existing film, with its sidecar, and a gap for each missing one."""
     clips: list[ClipRecord] = []
     lost: list[FilmGap] = []
-    for film in draft.films:
+    for clip in draft.clips:
         try:
-            open_regular(folder / film.file).close()
+            open_regular(folder / clip.file).close()
         except (FileNotFoundError, NotRegularFile):
-            lost.append(FilmGap(camera=film.camera, start=film.start, end=film.end, why="film_lost"))
+            lost.append(FilmGap(camera=clip.camera, start=clip.start, end=clip.end, why="film_lost"))
             continue
-        sidecar = film.file.removesuffix(".mp4") + ".jsonl"
+        sidecar = clip.file.removesuffix(".mp4") + ".jsonl"
         try:
             links = read_regular(folder / sidecar, at_most=MAX_SIDECAR_BYTES)
         except (FileNotFoundError, NotRegularFile, FileTooLarge):
-            links = None
-        clips.append(
-            ClipRecord(
-                camera=film.camera,
-                file=film.file,
-                start=film.start,
-                end=film.end,
-                sha256=film.sha256,
-                fragments=film.fragments,
-                sidecar=None if links is None else sidecar,
-                sidecar_sha256=None if links is None else sha256(links).hexdigest(),
-            )
-        )
+            clips.append(clip)
+        else:
+            chain = {"sidecar": sidecar, "sidecar_sha256": sha256(links).hexdigest()}
+            clips.append(clip.model_copy(update=chain))
     return tuple(clips), tuple(lost)
 
 
-def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> PartProof | None:
-    """Return the existing proof; None if it is incomplete or not signed by this key, so that it is written again."""
+def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> bytes | None:
+    """Return the existing manifest; None if it is incomplete or not signed by this key, so that it is written again."""
     try:
         data = read_regular(folder / manifest_name(draft.part), at_most=MAX_MANIFEST_BYTES)
         signature = read_regular(folder / signature_name(draft.part), at_most=64)
@@ -204,15 +142,11 @@ def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> PartProof
     manifest = Manifest.from_json(data)
     if (manifest.visit, manifest.part) != (draft.visit, draft.part):
         raise ValueError(f"{folder.name} holds another visit's proof")
-    return _proof(manifest, data, key, fresh=False)
+    return data
 
 
-def _proof(manifest: Manifest, data: bytes, key: BoxKey, *, fresh: bool) -> PartProof:
+def _proof(data: bytes, key: BoxKey) -> tuple[SealedPart, Checkpoint]:
+    manifest = Manifest.from_json(data)
     sealed = SealedPart(visit=manifest.visit, part=manifest.part, manifest_sha256=sha256(data).hexdigest())
     now = Now(utc=manifest.sealed_at, trusted=manifest.clock_trusted, mono=0)
-    return PartProof(
-        manifest=manifest,
-        sealed=sealed,
-        checkpoint=sign_checkpoint(manifest.log.last.head, box=manifest.box, now=now, key=key, sealed=sealed),
-        fresh=fresh,
-    )
+    return sealed, sign_checkpoint(manifest.log.last.head, box=manifest.box, now=now, key=key, sealed=sealed)

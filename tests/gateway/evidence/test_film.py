@@ -1,7 +1,6 @@
 """The checker reads what the real recorder writes, and tells the second within a fragment."""
 
 import io
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 
 from gateway.domain.now import Now
 from gateway.evidence.film import find_box, first_difference, read_links
-from gateway.evidence.seal import FilmFile, PartProof, seal_part
+from gateway.evidence.manifest import ClipRecord, Manifest
+from gateway.evidence.seal import seal_part
 from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import ChainHead
@@ -48,7 +48,7 @@ def recorded(root: Path) -> ClipFacts:
 def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_told(tmp_path: Path) -> None:
     facts = recorded(tmp_path)
     folder, key = tmp_path / VISIT, BoxKey.generate()
-    film = FilmFile(
+    film = ClipRecord(
         camera=facts.camera,
         file=Path(facts.path).name,
         start=facts.start,
@@ -56,11 +56,10 @@ def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_t
         sha256=facts.sha256,
         fragments=facts.fragments,
     )
-    draft = replace(draft_of((film,)), cameras=("outside",))
+    draft = draft_of((film,)).model_copy(update={"cameras": ("outside",)})
     now = Now(utc=SCAN + timedelta(seconds=FILM_S), trusted=True, mono=0)
-    proof = seal_part(folder, draft, after=ChainHead(), entries=(), now=now, key=key)
-    assert isinstance(proof, PartProof)
-    assert proof.manifest.gaps == ()
+    seal_part(folder, draft, after=ChainHead(), entries=(), now=now, key=key)
+    assert Manifest.from_json((folder / "manifest.json").read_bytes()).gaps == ()
     assert verify_proof(folder, public_key=key.public).ok
     path = folder / film.file
     whole = path.read_bytes()

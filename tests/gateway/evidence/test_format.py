@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.now import Now
 from gateway.evidence.receipt import issue_receipt
-from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.retention import erase_folder, sign_tombstone
 from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
@@ -181,12 +181,12 @@ def test_a_part_that_was_cut_off_and_a_log_that_went_back_are_told_by_the_phones
 def test_an_erased_visit_is_good_for_both_and_another_visits_tombstone_for_neither(
     box: SealingBox, tmp_path: Path, why: str
 ) -> None:
-    folder, proof = box.visit(tmp_path)
+    folder, part = box.visit(tmp_path)
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
     stone = sign_tombstone(
-        box="box-1", visit=VISIT, parts=(proof.sealed,), at=SCAN, why=why, who="owner", key=box.key  # type: ignore[arg-type]  # one of two words
+        box="box-1", visit=VISIT, parts=(part,), at=SCAN, why=why, who="owner", key=box.key  # type: ignore[arg-type]  # one of two words
     )  # fmt: skip
-    erase_folder(folder, FilmedVisit(visit=VISIT, ended=SCAN), stone)
+    erase_folder(folder, stone)
     assert judged(folder, box) == ("ok", "ok")
     (folder / "left.mp4").write_bytes(b"a film")
     assert judged(folder, box) == ("erasure_unfinished", "erasure_unfinished")

@@ -11,11 +11,9 @@ import pytest
 from gateway.domain.now import Now
 from gateway.evidence.retention import (
     TOMBSTONE_FILE,
-    ErasureRefusal,
     FilmedVisit,
     Tombstone,
     erase_folder,
-    erasure_refusal,
     orphaned_films,
     overdue_visits,
     read_tombstone,
@@ -94,26 +92,17 @@ def test_the_oldest_film_goes_first() -> None:
     ("kept", "answer"),
     [
         (ENDED, None),
-        (FilmedVisit(visit=VISIT, ended=SCAN, held="the vase"), ErasureRefusal(why="held", reason="the vase")),
-        (FilmedVisit(visit=VISIT, ended=None), ErasureRefusal(why="running")),
+        (FilmedVisit(visit=VISIT, ended=SCAN, held="the vase"), "held the vase"),
+        (FilmedVisit(visit=VISIT, ended=None), "running"),
     ],
 )
-def test_on_request_a_visit_goes_at_once_unless_held_or_running(
-    kept: FilmedVisit, answer: ErasureRefusal | None
-) -> None:
-    assert erasure_refusal(kept) == answer
-
-
-def test_a_held_visit_is_not_touched(visit: Path, box: SealingBox) -> None:
-    before = sorted(path.name for path in visit.iterdir())
-    held = FilmedVisit(visit=VISIT, ended=SCAN, held="the vase")
-    assert erase_folder(visit, held, stone_of(box)) == ErasureRefusal(why="held", reason="the vase")
-    assert sorted(path.name for path in visit.iterdir()) == before
+def test_on_request_a_visit_goes_at_once_unless_held_or_running(kept: FilmedVisit, answer: str | None) -> None:
+    assert kept.erasure_refusal == answer
 
 
 def test_an_erasure_on_request_leaves_only_the_signed_tombstone(visit: Path, box: SealingBox) -> None:
     stone = stone_of(box)
-    assert erase_folder(visit, ENDED, stone) == stone
+    assert erase_folder(visit, stone) == stone
     assert [path.name for path in visit.iterdir()] == [TOMBSTONE_FILE]
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.ok
@@ -121,7 +110,7 @@ def test_an_erasure_on_request_leaves_only_the_signed_tombstone(visit: Path, box
 
 
 def test_when_its_time_is_over_the_decisions_stay(visit: Path, box: SealingBox) -> None:
-    erase_folder(visit, ENDED, stone_of(box, "retention"))
+    erase_folder(visit, stone_of(box, "retention"))
     assert sorted(path.name for path in visit.iterdir()) == [
         TOMBSTONE_FILE,
         "log.jsonl",
@@ -153,7 +142,7 @@ def test_a_crash_in_the_middle_is_finished_by_erasing_again(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", crash)
         with pytest.raises(KeyboardInterrupt):
-            erase_folder(visit, ENDED, stone)
+            erase_folder(visit, stone)
     verdict = verify_proof(visit, public_key=box.public)
     assert verdict.code is ProofProblem.ERASURE_UNFINISHED
     assert deleted == ["hall-1-1.jsonl", "hall-1-1.mp4"]
@@ -161,15 +150,15 @@ def test_a_crash_in_the_middle_is_finished_by_erasing_again(
     (visit / "\x1b[2J").touch()  # a forged folder's file name says nothing to the terminal
     assert "\x1b" not in (verify_proof(visit, public_key=box.public).where or "\x1b")
     later = stone.model_copy(update={"who": "somebody else"})
-    assert erase_folder(visit, ENDED, later) == stone  # who asked first stays
+    assert erase_folder(visit, later) == stone  # who asked first stays
     assert [path.name for path in visit.iterdir()] == [TOMBSTONE_FILE]
 
 
 def test_after_its_time_a_visit_can_still_be_erased_whole(visit: Path, box: SealingBox) -> None:
-    erase_folder(visit, ENDED, stone_of(box, "retention"))
+    erase_folder(visit, stone_of(box, "retention"))
     stone = stone_of(box)
-    assert erase_folder(visit, ENDED, stone) == stone
-    assert erase_folder(visit, ENDED, stone_of(box, "retention")) == stone
+    assert erase_folder(visit, stone) == stone
+    assert erase_folder(visit, stone_of(box, "retention")) == stone
     assert [path.name for path in visit.iterdir()] == [TOMBSTONE_FILE]
 
 
@@ -179,13 +168,13 @@ def test_a_damaged_tombstone_is_named_and_replaced_by_the_next_erasure(
 ) -> None:
     (visit / TOMBSTONE_FILE).write_bytes(content)
     assert verify_proof(visit, public_key=box.public).code is ProofProblem.TOMBSTONE_WRONG
-    erase_folder(visit, ENDED, stone_of(box))
+    erase_folder(visit, stone_of(box))
     assert verify_proof(visit, public_key=box.public).ok
 
 
 def test_a_tombstone_that_somebody_else_put_there_is_replaced_by_our_own(visit: Path, box: SealingBox) -> None:
     (visit / TOMBSTONE_FILE).write_bytes(stone_of(box, key=BoxKey.generate()).to_json())
-    assert erase_folder(visit, ENDED, stone_of(box)) == stone_of(box)
+    assert erase_folder(visit, stone_of(box)) == stone_of(box)
     assert verify_proof(visit, public_key=box.public).ok
 
 
@@ -206,7 +195,7 @@ def test_the_tombstone_of_another_visit_says_nothing_about_this_one(
     visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    erase_folder(visit, ENDED, stone_of(box, "retention"))
+    erase_folder(visit, stone_of(box, "retention"))
     shutil.copy(visit / TOMBSTONE_FILE, other / TOMBSTONE_FILE)
     for path in [*other.glob("*.mp4"), *other.glob("*-1-1.jsonl")]:
         path.unlink()
@@ -226,7 +215,7 @@ def test_a_tombstone_for_another_manifest_than_the_phone_remembers_is_named(visi
         who="owner",
         key=box.key,
     )
-    erase_folder(visit, ENDED, forged)
+    erase_folder(visit, forged)
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.code is ProofProblem.MANIFEST_REPLACED
 
@@ -239,7 +228,7 @@ def test_a_link_in_the_folder_is_removed_and_what_it_points_to_stays(
     (tmp_path / "folder").mkdir()
     (visit / "a-link.mp4").symlink_to(outside)
     (visit / "folder-link").symlink_to(tmp_path / "folder")
-    erase_folder(visit, ENDED, stone_of(box))
+    erase_folder(visit, stone_of(box))
     assert outside.read_bytes() == b"kept"
     assert (tmp_path / "folder").is_dir()
     assert [path.name for path in visit.iterdir()] == [TOMBSTONE_FILE]
@@ -249,7 +238,7 @@ def test_a_folder_within_is_none_of_ours_and_stops_the_erasure_before_it_deletes
     (visit / "sub").mkdir()
     before = sorted(path.name for path in visit.iterdir())
     with pytest.raises(ValueError, match="folder"):
-        erase_folder(visit, ENDED, stone_of(box))
+        erase_folder(visit, stone_of(box))
     assert sorted(path.name for path in visit.iterdir()) == before
 
 

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from gateway.domain.now import Now
-from gateway.evidence.checkpoint import check_log
-from gateway.evidence.manifest import FilmGap, Manifest
-from gateway.evidence.seal import EarlierPartUnsealed, ManifestDraft, PartProof, seal_part
+from gateway.evidence.checkpoint import SealedPart, check_log
+from gateway.evidence.manifest import FilmGap, Manifest, ManifestDraft, manifest_name
+from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
@@ -41,10 +42,17 @@ def draft(folder: Path) -> ManifestDraft:
     return draft_of(tuple(write_film(folder, camera, key=clip, start=SCAN) for camera in ("outside", "hall")))
 
 
-def sealed(folder: Path, draft: ManifestDraft, key: BoxKey, now: Now = NOW) -> PartProof:
-    proof = seal_part(folder, draft, after=ChainHead(), entries=ENTRIES, now=now, key=key)
-    assert isinstance(proof, PartProof)
-    return proof
+def sealed(folder: Path, draft: ManifestDraft, key: BoxKey, now: Now = NOW) -> Manifest:
+    part, checkpoint = seal_part(folder, draft, after=ChainHead(), entries=ENTRIES, now=now, key=key)
+    data = (folder / manifest_name(draft.part)).read_bytes()
+    manifest = Manifest.from_json(data)
+    assert (
+        part
+        == checkpoint.sealed
+        == SealedPart(visit=draft.visit, part=draft.part, manifest_sha256=sha256(data).hexdigest())
+    )
+    assert checkpoint.clock_trusted == manifest.clock_trusted
+    return manifest
 
 
 def statements(folder: Path) -> dict[str, bytes]:
@@ -54,10 +62,10 @@ def statements(folder: Path) -> dict[str, bytes]:
 def test_sealing_again_changes_nothing(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     first = sealed(folder, draft, key)
     before = statements(folder)
-    again = sealed(folder, replace(draft, notes=("later",)), key, replace(NOW, utc=SCAN + timedelta(days=1)))
-    assert first.fresh
-    assert not again.fresh
-    assert replace(again, fresh=True) == first
+    again = sealed(
+        folder, draft.model_copy(update={"notes": ("later",)}), key, replace(NOW, utc=SCAN + timedelta(days=1))
+    )
+    assert again == first
     assert statements(folder) == before
     assert sorted(before) == NAMES
 
@@ -70,7 +78,7 @@ def test_after_a_crash_between_two_files_sealing_again_completes(
     for name in set(NAMES) - set(survivors):
         (folder / name).unlink()
     later = replace(NOW, utc=NOW.utc + timedelta(minutes=5))
-    assert sealed(folder, draft, key, later).fresh
+    assert sealed(folder, draft, key, later).sealed_at == later.utc
     assert verify_proof(folder, public_key=key.public).ok
 
 
@@ -92,7 +100,7 @@ def test_a_disk_that_fails_while_sealing_leaves_no_half_proof(
     assert written == ["log.jsonl", "manifest.sig", "manifest.json"][:point]
     assert verify_proof(folder).code is ProofProblem.NO_PROOF
     monkeypatch.undo()
-    assert sealed(folder, draft, key).fresh
+    sealed(folder, draft, key)
     assert verify_proof(folder, public_key=key.public).ok
 
 
@@ -112,7 +120,7 @@ def test_what_somebody_else_put_in_a_manifests_place_is_never_signed(
 ) -> None:
     sealed(folder, draft, key)
     (folder / name).write_bytes(b"not ours" * 20)
-    assert sealed(folder, draft, key).fresh
+    sealed(folder, draft, key)
     assert verify_proof(folder, public_key=key.public).ok
 
 
@@ -122,24 +130,23 @@ def test_another_visits_proof_in_the_folder_is_a_bug_and_not_overwritten(
     sealed(folder, draft, key)
     before = statements(folder)
     with pytest.raises(ValueError, match="another visit"):
-        sealed(folder, replace(draft, visit="other"), key)
+        sealed(folder, draft.model_copy(update={"visit": "other"}), key)
     assert statements(folder) == before
 
 
 def test_a_part_waits_for_the_one_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
-    second = replace(draft, part=2)
-    assert seal_part(folder, second, after=ChainHead(), entries=ENTRIES, now=NOW, key=key) == EarlierPartUnsealed(
-        part=1
-    )
+    second = draft.model_copy(update={"part": 2})
+    with pytest.raises(EarlierPartUnsealed):
+        sealed(folder, second, key)
     first = sealed(folder, draft, key)
-    assert sealed(folder, second, key).manifest.previous_sha256 == first.sealed.manifest_sha256
+    assert sealed(folder, second, key).previous_sha256 == sha256(first.to_json()).hexdigest()
     assert verify_proof(folder, public_key=key.public).ok
 
 
 def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(
     folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
-    manifest = sealed(folder, replace(draft, films=draft.films[:1]), key).manifest
+    manifest = sealed(folder, draft.model_copy(update={"clips": draft.clips[:1]}), key)
     assert manifest.gaps == (
         FilmGap(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=FILM_S), why="not_filmed"),
     )
@@ -150,7 +157,7 @@ def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(
 
 def test_a_film_that_is_gone_before_sealing_is_declared_lost(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     (folder / "hall-1-1.mp4").unlink()
-    gaps = sealed(folder, draft, key).manifest.gaps
+    gaps = sealed(folder, draft, key).gaps
     assert [(gap.camera, gap.why) for gap in gaps] == [("hall", "film_lost")]
     assert verify_proof(folder, public_key=key.public).ok
 
@@ -159,7 +166,7 @@ def test_a_declared_hole_is_kept_with_its_reason_and_its_rest_is_declared_too(
     folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
     hole = FilmGap(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=3), why="unreachable")
-    manifest = sealed(folder, replace(draft, films=draft.films[:1], gaps=(hole,)), key).manifest
+    manifest = sealed(folder, draft.model_copy(update={"clips": draft.clips[:1], "gaps": (hole,)}), key)
     assert [(gap.why, (gap.end - gap.start).total_seconds()) for gap in manifest.gaps] == [
         ("unreachable", 3),
         ("not_filmed", 3),
@@ -183,23 +190,25 @@ def test_a_declared_hole_is_kept_with_its_reason_and_its_rest_is_declared_too(
 def test_a_films_holes_are_what_its_files_do_not_cover(
     folder: Path, draft: ManifestDraft, key: BoxKey, spans: list[tuple[float, float]], holes: list[tuple[float, float]]
 ) -> None:
-    film = draft.films[0]
+    film = draft.clips[0]
     at = [(SCAN + timedelta(seconds=start), SCAN + timedelta(seconds=end)) for start, end in spans]
     films = tuple(
-        replace(film, file=f"outside-1-{number}.mp4", start=start, end=end) for number, (start, end) in enumerate(at)
+        film.model_copy(update={"file": f"outside-1-{number}.mp4", "start": start, "end": end})
+        for number, (start, end) in enumerate(at)
     )
     for one in films:
         (folder / one.file).write_bytes(b"")
-    found = sealed(folder, replace(draft, cameras=("outside",), films=films), key).manifest.gaps
+    found = sealed(folder, draft.model_copy(update={"cameras": ("outside",), "clips": films}), key).gaps
     assert [((hole.start - SCAN).total_seconds(), (hole.end - SCAN).total_seconds()) for hole in found] == holes
 
 
 def test_the_extract_hides_other_visits_and_its_checkpoint_is_the_logs_end(tmp_path: Path) -> None:
     box = SealingBox()
-    folder, proof = box.visit(tmp_path)
+    folder, _ = box.visit(tmp_path)
     assert b"another entrance" not in (folder / "log.jsonl").read_bytes()
-    assert proof.manifest.log.last.seq == 7
-    assert [position.seq for position in proof.manifest.decisions] == [1, 2, 3, 5, 6, 7]
+    manifest = Manifest.from_json((folder / "manifest.json").read_bytes())
+    assert manifest.log.last.seq == 7
+    assert [position.seq for position in manifest.decisions] == [1, 2, 3, 5, 6, 7]
     assert check_log(box.log, remembered=box.phone, key=box.public) is None
 
 
@@ -207,9 +216,8 @@ def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(
     folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
     head = ChainHead(seq=ENTRIES[-1].seq, hash=ENTRIES[-1].hash)
-    proof = seal_part(folder, draft, after=head, entries=(), now=NOW, key=key)
-    assert isinstance(proof, PartProof)
-    assert proof.checkpoint.head == head
+    _, checkpoint = seal_part(folder, draft, after=head, entries=(), now=NOW, key=key)
+    assert checkpoint.head == head
     assert verify_proof(folder, public_key=key.public).ok
 
 
@@ -233,9 +241,7 @@ def test_a_log_that_is_broken_is_never_sealed(
 
 
 def test_an_untrusted_clock_is_told(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
-    proof = sealed(folder, draft, key, replace(NOW, trusted=False))
-    assert not proof.manifest.clock_trusted
-    assert not proof.checkpoint.clock_trusted
+    assert not sealed(folder, draft, key, replace(NOW, trusted=False)).clock_trusted
     assert not verify_proof(folder, public_key=key.public).parts[0].manifest.clock_trusted
 
 
@@ -243,14 +249,14 @@ def test_no_whole_code_is_in_the_manifest(folder: Path, draft: ManifestDraft, ke
     assert draft.delivery is not None
     with pytest.raises(ValueError, match="parcels"):
         draft.delivery.model_validate(draft.delivery.model_dump() | {"parcels": ["6A12345674711"]})
-    manifest = sealed(folder, draft, key).manifest
+    manifest = sealed(folder, draft, key)
     assert manifest.delivery is not None
     assert manifest.delivery.parcels == ("4711",)
 
 
 def test_a_manifest_is_read_back_as_it_was(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
-    proof = sealed(folder, draft, key)
-    assert Manifest.from_json((folder / "manifest.json").read_bytes()) == proof.manifest
+    manifest = sealed(folder, draft, key)
+    assert (folder / "manifest.json").read_bytes() == manifest.to_json()
 
 
 def test_a_film_without_its_chain_is_sealed_by_its_hash_alone(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.now import Now
-from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.retention import erase_folder, sign_tombstone
 from gateway.evidence.succession import (
     NEXT_KEY_FILE,
     NEXT_MARKER_FILE,
@@ -127,7 +127,7 @@ def test_a_visit_of_before_that_is_erased_after_is_erased_by_the_same_box(change
         box="box-1", visit="before", parts=(), at=at, why="request", who="owner", key=changed.second
     )  # fmt: skip
     copy_key_history(changed.keys, changed.before)
-    erase_folder(changed.before, FilmedVisit(visit="before", ended=SCAN), stone)
+    erase_folder(changed.before, stone)
     verdict = verify_proof(changed.before, public_key=changed.first.public)
     assert (verdict.ok, verdict.erased is not None) == (True, True), verdict.where
     assert {path.name for path in changed.before.iterdir()} == {"erased.json", SUCCESSION_FILE}

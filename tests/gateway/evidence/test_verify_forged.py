@@ -13,7 +13,7 @@ import pytest
 from gateway.domain.delivery.result import Outcome
 from gateway.evidence.manifest import Manifest
 from gateway.evidence.receipt import CourierReceipt, issue_receipt
-from gateway.evidence.retention import TOMBSTONE_FILE, FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.retention import TOMBSTONE_FILE, erase_folder, sign_tombstone
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.signed_document import sign_document
@@ -105,8 +105,8 @@ def test_a_proof_of_version_1_is_verified_as_before_with_its_receipt_and_without
     box: SealingBox, tmp_path: Path
 ) -> None:
     """Version 1 has no word for a receipt: what it said, and what is missed, stays as it was."""
-    visit, proof = box.visit(tmp_path)
-    old = proof.manifest.model_copy(update={"version": 1})
+    visit, _ = box.visit(tmp_path)
+    old = Manifest.from_json((visit / "manifest.json").read_bytes()).model_copy(update={"version": 1})
     data = old.to_json()
     assert b"receipt_sha256" not in data
     assert Manifest.from_json(data) == old
@@ -149,11 +149,9 @@ def test_another_visits_folder_under_this_ones_name_is_noted_where_nobody_rememb
 def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(
     visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
-    other, proof = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    erased = sign_tombstone(
-        box="box-1", visit="other", parts=(proof.sealed,), at=SCAN, why="request", who="owner", key=box.key
-    )
-    erase_folder(other, FilmedVisit(visit="other", ended=SCAN), erased)
+    other, part = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
+    erased = sign_tombstone(box="box-1", visit="other", parts=(part,), at=SCAN, why="request", who="owner", key=box.key)
+    erase_folder(other, erased)
     assert judge(other, box).notes == ()
     for path in visit.iterdir():
         path.unlink()
@@ -166,11 +164,11 @@ def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(
 def test_the_note_that_another_visits_time_is_over_takes_no_films_of_this_one(
     visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
-    other, proof = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
+    other, part = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
     over = sign_tombstone(
-        box="box-1", visit="other", parts=(proof.sealed,), at=SCAN, why="retention", who="retention", key=box.key
+        box="box-1", visit="other", parts=(part,), at=SCAN, why="retention", who="retention", key=box.key
     )
-    erase_folder(other, FilmedVisit(visit="other", ended=SCAN), over)
+    erase_folder(other, over)
     assert judge(other, box).ok
     for path in (*visit.glob("*.mp4"), *visit.glob("*-1.jsonl")):
         path.unlink()

@@ -13,10 +13,10 @@ import numpy as np
 
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.manifest import DeliveryFacts, FilmSpan
+from gateway.evidence.checkpoint import Checkpoint, SealedPart
+from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmSpan, ManifestDraft
 from gateway.evidence.receipt import CourierReceipt
-from gateway.evidence.seal import FilmFile, ManifestDraft, PartProof, seal_part
+from gateway.evidence.seal import seal_part
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, hide_bodies, link_hash
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.video.clip import MUXER_OPTIONS
@@ -47,7 +47,7 @@ def film_bytes(shade: int) -> bytes:
     return file.getvalue()
 
 
-def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shade: int = 40) -> FilmFile:
+def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shade: int = 40) -> ClipRecord:
     """Write a film and its sidecar in the format of the video process, pre-roll synced at once as it does."""
     path = folder / f"{camera}-{key.part}-1.mp4"
     data = film_bytes(shade)
@@ -62,7 +62,7 @@ def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shad
             until = start + timedelta(seconds=min(FILM_S, max(2, number / 2)))  # two seconds of pre-roll
             sidecar.write(LinkLine(end_byte=end_byte, chain=told, until=until))
         sidecar.write(SidecarEnd(facts=facts, why=None))
-    return FilmFile(camera=camera, file=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
+    return ClipRecord(camera=camera, file=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
 
 
 def chain_entries(bodies: list[bytes], after: ChainHead | None = None) -> list[ChainEntry]:
@@ -105,7 +105,7 @@ class SealingBox:
         shade: int = 40,
         part: int = 1,
         receipt: CourierReceipt | None = None,
-    ) -> tuple[Path, PartProof]:
+    ) -> tuple[Path, SealedPart]:
         """Film, log and seal one part of a visit."""
         folder = root / visit
         folder.mkdir(exist_ok=True)
@@ -122,11 +122,10 @@ class SealingBox:
         draft = draft_of(films, visit=visit, at=at, part=part)
         entries = hide_bodies([entry for entry in self.log if entry.seq > before.seq], but=frozenset(own))
         now = Now(utc=at + timedelta(seconds=FILM_S + 1), trusted=True, mono=1)
-        proof = seal_part(folder, draft, after=before, entries=entries, now=now, key=self.key)
-        assert isinstance(proof, PartProof)
+        sealed, checkpoint = seal_part(folder, draft, after=before, entries=entries, now=now, key=self.key)
         self.say("sealed", visit)
-        self.phone.append(proof.checkpoint)
-        return folder, proof
+        self.phone.append(checkpoint)
+        return folder, sealed
 
     def phone_file(self, folder: Path) -> Path:
         """Write what the phone remembers."""
@@ -136,7 +135,7 @@ class SealingBox:
 
 
 def draft_of(
-    films: tuple[FilmFile, ...],
+    films: tuple[ClipRecord, ...],
     *,
     visit: str = VISIT,
     at: datetime = SCAN,
@@ -159,9 +158,9 @@ def draft_of(
         ),
         outcome=Outcome.DELIVERED,
         house=DoorResult.LOCKED_AGAIN,
-        span=FilmSpan(start=at, end=at + timedelta(seconds=FILM_S)),
+        film=FilmSpan(start=at, end=at + timedelta(seconds=FILM_S)),
         cameras=("outside", "hall"),
-        films=films,
+        clips=films,
     )
 
 

@@ -1,7 +1,6 @@
 """The report of a visit, read back from the paper, over real films and real proofs."""
 
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from gateway.evidence.documents.report import HouseNames, create_report
 from gateway.evidence.documents.report_words import MOMENT_TEXTS
 from gateway.evidence.documents.sources import PictureView, read_visit
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
-from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.retention import erase_folder, sign_tombstone
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
@@ -230,7 +229,8 @@ def test_an_instant_that_no_film_shows_has_no_picture(tmp_path: Path) -> None:
 
 
 def test_declared_gaps_stand_on_the_paper_in_words(tmp_path: Path) -> None:
-    longer = replace(draft_of(()), span=FilmSpan(start=SCAN, end=seconds_after(20)), notes=("hall:frozen", "no_clock"))
+    film = FilmSpan(start=SCAN, end=seconds_after(20))
+    longer = draft_of(()).model_copy(update={"film": film, "notes": ("hall:frozen", "no_clock")})
     folder, _ = seal_visit(tmp_path, draft=longer)
     first, second = printed(folder, tmp_path).words
     assert "outside: no film" in first
@@ -267,15 +267,13 @@ def test_an_untrusted_clock_is_told(tmp_path: Path) -> None:
 
 def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
     strange = "<b>\u202eevil\u2066\x1b[31m" + "Ω" * 60
-    hostile = replace(
-        draft_of(()),
-        delivery=DeliveryFacts(
-            id="x" * 129, version=1, brand=strange, carrier="京" * 80, place=strange,
-            window=FilmSpan(start=SCAN, end=seconds_after(90_000)), parcels=("\u202e711",) * 40,
-        ),
-        outcome=Outcome.PARTLY_DELIVERED,
-        house=DoorResult.HANDED_TO_OWNER,
+    delivery = DeliveryFacts(
+        id="x" * 129, version=1, brand=strange, carrier="京" * 80, place=strange,
+        window=FilmSpan(start=SCAN, end=seconds_after(90_000)), parcels=("\u202e711",) * 40,
     )  # fmt: skip
+    hostile = draft_of(()).model_copy(update={
+        "delivery": delivery, "outcome": Outcome.PARTLY_DELIVERED, "house": DoorResult.HANDED_TO_OWNER,
+    })  # fmt: skip
     folder, _ = seal_visit(tmp_path, draft=hostile)
     names = HouseNames(house=strange * 3, entrances={"front": strange * 3})
     for language in ("fr", "en"):
@@ -301,7 +299,7 @@ def test_an_erased_visit_says_that_it_was_erased(tmp_path: Path, why: str) -> No
     told = read_visit(folder)
     parts = () if why == "request" else tuple(_sealed_parts(told.hashes))
     stone = sign_tombstone(box="box-1", visit=VISIT, parts=parts, at=seconds_after(99), why=why, who="owner", key=key)  # type: ignore[arg-type]  # a word, not a literal
-    erase_folder(folder, FilmedVisit(visit=VISIT, ended=seconds_after(6)), stone)
+    erase_folder(folder, stone)
     paper = printed(folder, tmp_path, key=key)
     first, second = paper.words
     assert "Erased visit" in first
