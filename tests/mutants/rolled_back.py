@@ -196,8 +196,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another visit's proof passes under the name of one that the phone knows",
         file="gateway/evidence/verify.py",
-        old="        self._check_folder_name()\n",
-        new="",
+        old="        self._check_folder_name()\n        self._check_later_part()\n        self._check_receipt()\n",
+        new="        self._check_later_part()\n        self._check_receipt()\n",
         tests=(
             f"{VERIFY}::test_another_visit_s_whole_proof_under_the_name_of_one_that_the_phone_remembers_is_not_its_proof",
         ),
