@@ -6,9 +6,9 @@ from rich.text import Text
 
 from gateway.cli.lines import expand_commands, quoted_path
 from gateway.config.home import Home
-from gateway.installation.diagnostics.finding import FindingVerdict, Sentence
+from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.texts import sentence_text
+from gateway.system import i18n
 
 
 async def report(home: Home, console: Console) -> bool:
@@ -30,5 +30,5 @@ async def report(home: Home, console: Console) -> bool:
     return good
 
 
-def _finding_text(said: Sentence | None) -> str:
-    return "" if said is None else expand_commands(sentence_text(said, "en", show=quoted_path))
+def _finding_text(text: i18n.Text | None) -> str:
+    return "" if text is None else expand_commands(sentence_text(text, "en", show=quoted_path))

@@ -91,16 +91,12 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
 def _warn_of_login(home: Path, id_: str) -> None:
     """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
     from gateway.config.devices import CameraDevice
-    from gateway.installation.diagnostics.finding import Sentence
-    from gateway.installation.diagnostics.stream import login_error
-    from gateway.installation.diagnostics.texts import sentence_text
+    from gateway.installation.diagnostics.stream import LOGIN_UNUSABLE_TODO, login_error
 
     device = load_home(home).devices.get(id_)
     unusable = login_error(device) if isinstance(device, CameraDevice) else None
     if unusable is not None:
-        print_line(
-            f"{id_}: {sentence_text(unusable, 'en')}. {sentence_text(Sentence('unopened.login_unusable.todo'), 'en')}"
-        )
+        print_line(f"{id_}: {unusable.to('en')}. {LOGIN_UNUSABLE_TODO.to('en')}")
 
 
 @commands.command(

@@ -13,7 +13,6 @@ from gateway.config.topics import entrance_topic
 from gateway.installation import records
 from gateway.installation.capability import Measurement, device_capabilities
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
-from gateway.installation.texts import capability_text
 from gateway.system.clock import read_clock
 
 LOCK_TIMEOUT_S = 60.0  # for a lock request to end, however slow the lock
@@ -51,7 +50,7 @@ def measurement_lines(home: Home, device: str, found: Measurement) -> tuple[str,
         fastest, middle, slowest = min(found.seconds), median(found.seconds), max(found.seconds)
         spread = f": {fastest:.2f} s at least, {middle:.2f} s median, {slowest:.2f} s at most"
     first = f"{device}: {len(found.seconds)} of {found.asked} answered{spread}"
-    return (first, *(f"- {capability_text(one, home.language)}" for one in device_capabilities(home, device, found)))
+    return (first, *(f"- {one.text.to(home.language)}" for one in device_capabilities(home, device, found)))
 
 
 async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:

@@ -7,8 +7,8 @@ import segno
 from gateway.cli.failure import ExitCode, Failure, error_text
 from gateway.cli.options import print_line
 from gateway.config.home import Home
+from gateway.installation.capability import walk_test_text
 from gateway.installation.records import INSTALLATION_FOLDER, read_walk_status
-from gateway.installation.texts import sentence_text
 from gateway.installation.walk_test_report import verify_walk
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.system.regular_file import read_bytes
@@ -28,7 +28,7 @@ def show_walk_test(home: Home, entrance: str) -> None:
             "The walk test is a page, and this house has no pages.", "Add a section `pages:` to the house file."
         )
     address = f"{home.pages.address}{INSTALLATION_PATH}/walk/{entrance}"
-    print_line(sentence_text(f"walk.{read_walk_status(home, entrance)}", home.language, {"entrance": entrance}))
+    print_line(walk_test_text(read_walk_status(home, entrance), entrance).to(home.language))
     print_line(f"Open this page on a phone, as owner or installer, with the gateway running: {address}")
     segno.make(address, error="m").terminal(compact=True)
 

@@ -1,21 +1,22 @@
 """Determines what each device can promise, from which source, and what an unattended visit still lacks.
 
 Pure: it takes `home.yaml`, the measurements of this house and the status of the walk test. A promise without a
-declaration and without a measurement is unknown, and is reported so. `texts.py` has the sentences.
+declaration and without a measurement is unknown, and is reported so.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, auto
 from statistics import median
-from typing import assert_never
+from typing import Final
 
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, LockDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.sensor_independence import depends_on_lock
 from gateway.domain.timing import Timing
 from gateway.system.config_section import ConfigSection
+from gateway.system.i18n import Text, _
 
 LATENCY_MARGIN_FACTOR = 1.5  # the proposed latency is the longest measured answer times this
 
@@ -56,16 +57,44 @@ class Measurement(ConfigSection):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One promise of a device or an entrance, or what is missing.
+    """One promise of a device or an entrance, or what is missing. `forbids`: it forbids unattended visits."""
 
-    `text_key` is a key of `texts.CAPABILITY_TEXTS`, `facts` its parameters. `forbids`: it forbids unattended visits.
-    """
-
-    subject: str  # id of the device or of the entrance
-    text_key: str
     evidence: CapabilityEvidence
-    facts: Mapping[str, str] = field(default_factory=dict)
+    text: Text
     forbids: bool = False
+
+
+_DECLARED, _MEASURED = CapabilityEvidence.DECLARED, CapabilityEvidence.MEASURED
+_UNKNOWN, _MISSING = CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING
+
+WALK_TEST_CAPABILITIES: Final[Mapping[WalkTestStatus, Capability]] = {
+    WalkTestStatus.NEVER: Capability(_UNKNOWN, _("The walk test was not made yet: `perron walk-test {entrance}`.")),
+    WalkTestStatus.UNDER_WAY: Capability(
+        _UNKNOWN, _("The walk test is under way: `perron walk-test {entrance}` goes on.")
+    ),
+    WalkTestStatus.STALE: Capability(
+        _UNKNOWN, _("The walk test was passed with other devices: make it anew (`perron walk-test {entrance}`).")
+    ),
+    WalkTestStatus.PASSED: Capability(_MEASURED, _("The walk test is passed: the known faults were tried here.")),
+    WalkTestStatus.FAILED: Capability(
+        _MISSING,
+        _("The walk test is not passed: no unattended visit before it is (`perron walk-test {entrance}`)."),
+        forbids=True,
+    ),
+    WalkTestStatus.BLOCKED: Capability(
+        _MISSING,
+        _(
+            "A camera sees a neighbour's door or the street: no unattended visit before it is turned and the test made "
+            "anew (`perron walk-test {entrance}`)."
+        ),
+        forbids=True,
+    ),
+}
+
+
+def walk_test_text(status: WalkTestStatus, entrance: str) -> Text:
+    """Return the text of the status of an entrance's walk test."""
+    return WALK_TEST_CAPABILITIES[status].text.with_facts(entrance=entrance)
 
 
 def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> tuple[Capability, ...]:
@@ -74,21 +103,21 @@ def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -
     Raises:
         KeyError: no such device.
     """
-    device = home.devices[id_]
-    found: tuple[Capability, ...] = ()
+    return tuple(_device_capabilities(id_, home.devices[id_], measurement))
+
+
+def _device_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
     if isinstance(device, LockDevice):
-        found = (
-            _bolt_capability(id_, measurement),
-            _guarded_capability(id_, device),
-            _auto_lock_capability(id_, device),
-        )
-    elif isinstance(device, CoverDevice):
-        found = (_guarded_capability(id_, device),)
-    elif isinstance(device, DoorDevice):
-        found = (_sensor_capability(id_, device, measurement),)
-    elif isinstance(device, CameraDevice):
-        found = (_picture_capability(id_, device),)
-    return (*found, *_latency_capabilities(id_, device, measurement))
+        yield _bolt_capability(id_, measurement)
+    if isinstance(device, LockDevice | CoverDevice):
+        yield _guarded_capability(device)
+    if isinstance(device, LockDevice):
+        yield _auto_lock_capability(id_, device)
+    if isinstance(device, DoorDevice):
+        yield _sensor_capability(id_, device, measurement)
+    if isinstance(device, CameraDevice):
+        yield _picture_capability(device)
+    yield from _latency_capabilities(id_, device, measurement)
 
 
 def entrance_capabilities(
@@ -101,15 +130,15 @@ def entrance_capabilities(
     """
     section = home.entrances[name]
     return (
-        _independence_capability(home, name, section),
-        _way_out_capability(name, section, walk_status),
+        _independence_capability(home, section),
+        _way_out_capability(section, walk_status),
         *(
-            one
+            capability
             for id_ in (section.lock, section.door)
-            for one in device_capabilities(home, id_, measurements.get(id_))
-            if one.forbids
+            for capability in device_capabilities(home, id_, measurements.get(id_))
+            if capability.forbids
         ),
-        _walk_test_capability(name, walk_status),
+        replace(WALK_TEST_CAPABILITIES[walk_status], text=walk_test_text(walk_status, name)),
     )
 
 
@@ -122,109 +151,122 @@ def proposed_latency_s(measurement: Measurement) -> float | None:
 
 
 def _bolt_capability(id_: str, measurement: Measurement | None) -> Capability:
-    match None if measurement is None else measurement.bolt:
-        case None:
-            return Capability(id_, "bolt.declared", CapabilityEvidence.DECLARED, {"device": id_})
-        case True:
-            return Capability(id_, "bolt.measured", CapabilityEvidence.MEASURED)
-        case False:
-            return Capability(id_, "bolt.missing", CapabilityEvidence.MISSING, forbids=True)
-        case never:
-            assert_never(never)
+    if measurement is None or measurement.bolt is None:
+        return Capability(
+            _DECLARED,
+            _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`).", device=id_),
+        )
+    if measurement.bolt:
+        return Capability(_MEASURED, _("Asked, it told where its bolt is."))
+    text = _("It answers, but not where its bolt is: nobody can know that the door is locked. No unattended visit.")
+    return Capability(_MISSING, text, forbids=True)
 
 
-def _guarded_capability(id_: str, lock: LockDevice | CoverDevice) -> Capability:
+def _guarded_capability(lock: LockDevice | CoverDevice) -> Capability:
     if isinstance(lock, LockDevice) and lock.refuses_late:
-        return Capability(id_, "guarded.declared", CapabilityEvidence.DECLARED)
-    return Capability(id_, "guarded.missing", CapabilityEvidence.MISSING, {"life": f"{Timing().command_life:g}"})
+        return Capability(_DECLARED, _("Guarded: it refuses a late or repeated command by itself."))
+    text = _(
+        "Basic: it cannot refuse a late or repeated command; Perron waits {life} s longer before it says “locked”."
+    ).with_facts(
+        life=f"{Timing().command_life:g}",
+    )
+    return Capability(_MISSING, text)
 
 
 def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
-    match lock.auto_lock:
-        case None:
-            return Capability(id_, "auto_lock.unknown", CapabilityEvidence.UNKNOWN, {"device": id_})
-        case True:
-            return Capability(id_, "auto_lock.declared", CapabilityEvidence.DECLARED)
-        case False:
-            return Capability(id_, "auto_lock.missing", CapabilityEvidence.MISSING)
-        case never:
-            assert_never(never)
+    if lock.auto_lock is None:
+        text = _("Nobody has said whether it locks by itself: write `auto_lock: true` or `false` under {device}.")
+        return Capability(_UNKNOWN, text.with_facts(device=id_))
+    if lock.auto_lock:
+        return Capability(_DECLARED, _("It locks by itself, also when the box is dead."))
+    text = _(
+        "It does not lock by itself: should the box die during a visit, the door stays unlocked until somebody locks "
+        "it."
+    )
+    return Capability(_MISSING, text)
 
 
 def _sensor_capability(id_: str, door: DoorDevice, measurement: Measurement | None) -> Capability:
     if not door.can_be_queried:
-        return Capability(id_, "door.basic", CapabilityEvidence.DECLARED, {"heartbeat": f"{door.heartbeat:g}"})
-    match None if measurement is None else measurement.door:
-        case None:
-            return Capability(id_, "door.declared", CapabilityEvidence.DECLARED, {"device": id_})
-        case True:
-            return Capability(id_, "door.measured", CapabilityEvidence.MEASURED)
-        case False:
-            return Capability(id_, "door.untold", CapabilityEvidence.MISSING, forbids=True)
-        case never:
-            assert_never(never)
+        text = _(
+            "It speaks by itself, at least every {heartbeat} s, and cannot be asked: not for an entrance to the living "
+            "space."
+        ).with_facts(
+            heartbeat=f"{door.heartbeat:g}",
+        )
+        return Capability(_DECLARED, text)
+    if measurement is None or measurement.door is None:
+        text = _("A sensor that can be asked; not tried here yet (`perron test {device}`).", device=id_)
+        return Capability(_DECLARED, text)
+    if measurement.door:
+        return Capability(_MEASURED, _("Asked, it told where the door is."))
+    return Capability(_MISSING, _("It answers, but not where the door is. No unattended visit."), forbids=True)
 
 
-def _picture_capability(id_: str, camera: CameraDevice) -> Capability:
+def _picture_capability(camera: CameraDevice) -> Capability:
     if camera.clock_region is None:
-        return Capability(id_, "picture.missing", CapabilityEvidence.MISSING)
-    return Capability(id_, "picture.declared", CapabilityEvidence.DECLARED)
+        text = _("Without a known burnt-in clock (`clock_region`) a frozen picture cannot be told from an empty hall.")
+        return Capability(_MISSING, text)
+    return Capability(_DECLARED, _("Its burnt-in clock is known: a picture that stands still is noticed."))
 
 
 def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
     declared = device.latency if isinstance(device, LockDevice | CoverDevice) else None
     if measurement is None or not measurement.asked:
         if declared is not None:
-            facts = {"declared": f"{declared:g}", "device": id_}
-            yield Capability(id_, "latency.declared", CapabilityEvidence.DECLARED, facts)
+            text = _("Declared to answer within {declared} s; not measured yet (`perron test {device}`).")
+            yield Capability(_DECLARED, text.with_facts(declared=f"{declared:g}", device=id_))
         return
-    silent = measurement.asked - len(measurement.seconds)
-    if silent:
-        facts = {"silent": str(silent), "asked": str(measurement.asked)}
-        yield Capability(id_, "latency.silent", CapabilityEvidence.MISSING, facts)
-    if not measurement.seconds:
+    answers = len(measurement.seconds)
+    if answers < measurement.asked:
+        text = _("It did not answer {silent} of {asked} times.")
+        yield Capability(
+            _MISSING, text.with_facts(silent=str(measurement.asked - answers), asked=str(measurement.asked))
+        )
+    if not answers:
         return
-    longest, fit = max(measurement.seconds), proposed_latency_s(measurement)
+    longest = max(measurement.seconds)
     facts = {"longest": f"{longest:.2f}", "median": f"{median(measurement.seconds):.2f}"}
     if declared is None:
-        yield Capability(id_, "latency.measured", CapabilityEvidence.MEASURED, facts)
+        yield Capability(_MEASURED, _("Answers within {median} s (median), {longest} s at most.", **facts))
     elif longest > declared:
-        facts |= {"declared": f"{declared:g}", "fit": f"{fit:g}", "device": id_}
-        yield Capability(id_, "latency.longer", CapabilityEvidence.MISSING, facts)
+        text = _(
+            "It took {longest} s (median {median} s), longer than the {declared} s declared: write `latency: {fit}` "
+            "under {device}."
+        )
+        fit = f"{proposed_latency_s(measurement):g}"
+        yield Capability(_MISSING, text.with_facts(**facts, declared=f"{declared:g}", fit=fit, device=id_))
     else:
-        facts |= {"declared": f"{declared:g}"}
-        yield Capability(id_, "latency.within", CapabilityEvidence.MEASURED, facts)
+        text = _("Answers within {median} s (median), {longest} s at most; declared: {declared} s.")
+        yield Capability(_MEASURED, text.with_facts(**facts, declared=f"{declared:g}"))
 
 
 # ---- entrances ------------------------------------------------------------------------------------------------------
 
 
-def _independence_capability(home: Home, name: str, section: EntranceSection) -> Capability:
+def _independence_capability(home: Home, section: EntranceSection) -> Capability:
     door = home.devices[section.door]
     facts = {"door": section.door, "lock": section.lock}
     if depends_on_lock(home, section.lock, section.door):
-        return Capability(name, "door.dependent", CapabilityEvidence.MISSING, facts, forbids=True)
+        text = _(
+            "{door} is the lock {lock}'s own sensor: a lock that is wrong about its bolt may be wrong about the door. "
+            "Put up an independent one; until then no unattended visit."
+        )
+        return Capability(_MISSING, text.with_facts(**facts), forbids=True)
     if section.living_space and isinstance(door, DoorDevice) and not door.can_be_queried:
-        return Capability(name, "door.unasked", CapabilityEvidence.MISSING, facts, forbids=True)
-    return Capability(name, "door.independent", CapabilityEvidence.DECLARED, facts)
+        text = _(
+            "{door} cannot be asked: that will not do for an entrance to the living space. No unattended visit. No "
+            "Zigbee contact that we know of will do: those that answer run on a battery and sleep. Put up a wired "
+            "sensor (ESPHome), or take another entrance."
+        )
+        return Capability(_MISSING, text.with_facts(**facts), forbids=True)
+    return Capability(_DECLARED, _("{door} sees the door and does not depend on the lock {lock}.", **facts))
 
 
-def _way_out_capability(name: str, section: EntranceSection, walk_status: WalkTestStatus) -> Capability:
+def _way_out_capability(section: EntranceSection, walk_status: WalkTestStatus) -> Capability:
     if not section.way_out_by_hand:
-        return Capability(name, "way_out.missing", CapabilityEvidence.MISSING, forbids=True)
+        text = _("From inside the door does not open by hand: somebody could be locked in. No unattended visit.")
+        return Capability(_MISSING, text, forbids=True)
     if walk_status is WalkTestStatus.PASSED:
-        return Capability(name, "way_out.measured", CapabilityEvidence.MEASURED)
-    return Capability(name, "way_out.declared", CapabilityEvidence.DECLARED)
-
-
-def _walk_test_capability(name: str, walk_status: WalkTestStatus) -> Capability:
-    evidence = {
-        WalkTestStatus.PASSED: CapabilityEvidence.MEASURED,
-        WalkTestStatus.NEVER: CapabilityEvidence.UNKNOWN,
-        WalkTestStatus.UNDER_WAY: CapabilityEvidence.UNKNOWN,
-        WalkTestStatus.STALE: CapabilityEvidence.UNKNOWN,
-        WalkTestStatus.FAILED: CapabilityEvidence.MISSING,
-        WalkTestStatus.BLOCKED: CapabilityEvidence.MISSING,
-    }[walk_status]
-    forbids = walk_status in (WalkTestStatus.FAILED, WalkTestStatus.BLOCKED)
-    return Capability(name, f"walk.{walk_status}", evidence, {"entrance": name}, forbids=forbids)
+        return Capability(_MEASURED, _("Tried here: from inside the door opens by hand, without key or power."))
+    return Capability(_DECLARED, _("Declared: from inside the door opens by hand, without key or power."))

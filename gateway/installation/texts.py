@@ -1,90 +1,9 @@
-"""The texts about devices, entrances and the walk test."""
+"""The texts of the walk test."""
 
 from collections.abc import Mapping
 
-from gateway.installation.capability import Capability
 from gateway.installation.walk import WalkTestStep
 from gateway.system.i18n import Language, Text, _
-
-CAPABILITY_TEXTS: Mapping[str, Text] = {
-    "bolt.declared": _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`)."),
-    "bolt.measured": _("Asked, it told where its bolt is."),
-    "bolt.missing": _(
-        "It answers, but not where its bolt is: nobody can know that the door is locked. No unattended visit."
-    ),
-    "guarded.declared": _("Guarded: it refuses a late or repeated command by itself."),
-    "guarded.missing": _(
-        "Basic: it cannot refuse a late or repeated command; Perron waits {life} s longer before it says “locked”."
-    ),
-    "auto_lock.declared": _("It locks by itself, also when the box is dead."),
-    "auto_lock.missing": _(
-        "It does not lock by itself: should the box die during a visit, the door stays unlocked until somebody locks "
-        "it."
-    ),
-    "auto_lock.unknown": _(
-        "Nobody has said whether it locks by itself: write `auto_lock: true` or `false` under {device}."
-    ),
-    "door.declared": _("A sensor that can be asked; not tried here yet (`perron test {device}`)."),
-    "door.measured": _("Asked, it told where the door is."),
-    "door.basic": _(
-        "It speaks by itself, at least every {heartbeat} s, and cannot be asked: not for an entrance to the living "
-        "space."
-    ),
-    "door.untold": _("It answers, but not where the door is. No unattended visit."),
-    "door.independent": _("{door} sees the door and does not depend on the lock {lock}."),
-    "door.dependent": _(
-        "{door} is the lock {lock}'s own sensor: a lock that is wrong about its bolt may be wrong about the door. Put "
-        "up an independent one; until then no unattended visit."
-    ),
-    "door.unasked": _(
-        "{door} cannot be asked: that will not do for an entrance to the living space. No unattended visit. No Zigbee "
-        "contact that we know of will do: those that answer run on a battery and sleep. Put up a wired sensor "
-        "(ESPHome), or take another entrance."
-    ),
-    "way_out.declared": _("Declared: from inside the door opens by hand, without key or power."),
-    "way_out.measured": _("Tried here: from inside the door opens by hand, without key or power."),
-    "way_out.missing": _(
-        "From inside the door does not open by hand: somebody could be locked in. No unattended visit."
-    ),
-    "picture.declared": _("Its burnt-in clock is known: a picture that stands still is noticed."),
-    "picture.missing": _(
-        "Without a known burnt-in clock (`clock_region`) a frozen picture cannot be told from an empty hall."
-    ),
-    "latency.declared": _("Declared to answer within {declared} s; not measured yet (`perron test {device}`)."),
-    "latency.measured": _("Answers within {median} s (median), {longest} s at most."),
-    "latency.within": _("Answers within {median} s (median), {longest} s at most; declared: {declared} s."),
-    "latency.longer": _(
-        "It took {longest} s (median {median} s), longer than the {declared} s declared: write `latency: {fit}` under "
-        "{device}."
-    ),
-    "latency.silent": _("It did not answer {silent} of {asked} times."),
-    "walk.never": _("The walk test was not made yet: `perron walk-test {entrance}`."),
-    "walk.under_way": _("The walk test is under way: `perron walk-test {entrance}` goes on."),
-    "walk.stale": _("The walk test was passed with other devices: make it anew (`perron walk-test {entrance}`)."),
-    "walk.passed": _("The walk test is passed: the known faults were tried here."),
-    "walk.failed": _("The walk test is not passed: no unattended visit before it is (`perron walk-test {entrance}`)."),
-    "walk.blocked": _(
-        "A camera sees a neighbour's door or the street: no unattended visit before it is turned and the test made "
-        "anew (`perron walk-test {entrance}`)."
-    ),
-}
-
-
-def sentence_text(
-    key: str, language: Language, facts: Mapping[str, str], table: Mapping[str, Text] = CAPABILITY_TEXTS
-) -> str:
-    """Return the text of a key in a language.
-
-    Raises:
-        KeyError: the key is unknown, or a fact is missing.
-    """
-    return table[key].to(language, **facts)
-
-
-def capability_text(promise: Capability, language: Language) -> str:
-    """Return the text of a capability."""
-    return sentence_text(promise.text_key, language, promise.facts)
-
 
 TRIAL_TITLES: Mapping[str, Text] = {
     "door_sensor": _("The door sensor"),
@@ -171,19 +90,15 @@ REPORT_TEXTS: Mapping[str, Text] = {
 
 def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language) -> str:
     """Return the title, instruction or question of a trial; empty if it has none."""
-    return sentence_text(step.trial, language, {"camera": step.camera or ""}, table) if step.trial in table else ""
+    return table[step.trial].to(language, camera=step.camera or "") if step.trial in table else ""
 
 
 def goal_text(step: WalkTestStep, language: Language) -> str:
     """Return the goal that an open trial waits for; empty if it waits for none."""
     goals = step.procedure.goals
-    return (
-        sentence_text(goals[step.shown], language, {}, GOAL_TEXTS)
-        if step.ending is None and step.shown < len(goals)
-        else ""
-    )
+    return GOAL_TEXTS[goals[step.shown]].to(language) if step.ending is None and step.shown < len(goals) else ""
 
 
 def result_text(step: WalkTestStep, language: Language) -> str:
     """Return the text of a trial's result."""
-    return sentence_text(step.ending or "open", language, {}, RESULT_TEXTS)
+    return RESULT_TEXTS[step.ending or "open"].to(language)

@@ -20,14 +20,13 @@ from gateway.installation.capability import (
     WalkTestStatus,
     device_capabilities,
     entrance_capabilities,
+    walk_test_text,
 )
 from gateway.installation.texts import (
     REPORT_TEXTS,
     TRIAL_QUESTIONS,
     TRIAL_TITLES,
-    capability_text,
     result_text,
-    sentence_text,
     trial_text,
 )
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
@@ -127,8 +126,8 @@ class _ReportPainter:
         self._y = 0.0
         self._new_page()
 
-    def _text(self, sentence: str, **facts: str) -> str:
-        return sentence_text(sentence, self._language, facts, REPORT_TEXTS)
+    def _text(self, key: str, /, **facts: str) -> str:
+        return REPORT_TEXTS[key].to(self._language, **facts)
 
     def _new_page(self) -> None:
         self.sheet.add_page()
@@ -158,9 +157,10 @@ class _ReportPainter:
         begun = f"{walk.begun.astimezone(zone):%Y-%m-%d %H:%M}"
         made = self._text("made", begun=begun, by=sanitized(walk.by), box=self._home.box, key=box.fingerprint)
         self._draw_line(made, ink=Ink.GREY)
-        how = walk_test_status(walk)
-        told = sentence_text(f"walk.{how}", self._language, {"entrance": walk.entrance}).replace("`", "")
-        self._draw_line(told, bold=True, ink=Ink.GREEN if how is WalkTestStatus.PASSED else Ink.RED, size=11)
+        status = walk_test_status(walk)
+        status_text = walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
+        ink = Ink.GREEN if status is WalkTestStatus.PASSED else Ink.RED
+        self._draw_line(status_text, bold=True, ink=ink, size=11)
 
     def trials(self) -> None:
         """Draw the trials and their results."""
@@ -188,7 +188,7 @@ class _ReportPainter:
             self._draw_line(of, bold=True)
             for one in found:
                 ink = Ink.RED if one.forbids else Ink.GREY if one.evidence is CapabilityEvidence.UNKNOWN else Ink.BLACK
-                self._draw_line(capability_text(one, self._language).replace("`", ""), ink=ink, indent=4)
+                self._draw_line(one.text.to(self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Draw the pictures, two in a row."""

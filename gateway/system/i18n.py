@@ -8,10 +8,10 @@ updates the catalogues from the source.
 import gettext
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Union
 
 from gateway.system.catalogue import load_compiled
 
@@ -30,38 +30,47 @@ class Text:
 
     message: str
     context: str | None = None
-    facts: tuple[tuple[str, "Text | str"], ...] = ()
+    facts: tuple[tuple[str, "Fact"], ...] = ()
+
+    def with_facts(self, **facts: "Fact") -> "Text":
+        """Return the text with more facts, or with others."""
+        return replace(self, facts=(*(dict(self.facts) | facts).items(),))
 
     def template(self, language: Language) -> str:
         """Return the text with its placeholders in this language, or in English if it is not translated."""
+        if not self.message:
+            return ""  # in a catalogue this is the header's id
         catalogue = _catalogue(language)
         if self.context is None:
             return catalogue.gettext(self.message)
         return catalogue.pgettext(self.context, self.message)
 
-    def to(self, language: Language, /, **facts: "Text | str") -> str:
+    def to(self, language: Language, /, **facts: "Fact") -> str:
         """Return the text with its facts for a reader of this language.
 
         Raises:
             KeyError: the message names a fact that was not given.
         """
-        given: Mapping[str, Text | str] = dict(self.facts) | facts
+        given = dict(self.facts) | facts
         return self.template(language).format(**{name: in_language(fact, language) for name, fact in given.items()})
 
 
-def _(message: str, /, **facts: Text | str) -> Text:
+Fact = Union[Text, Path, str]  # noqa: UP007 - a type that names itself
+
+
+def _(message: str, /, **facts: Fact) -> Text:
     """Return a message for people; its facts may be given here or when it is translated."""
     return Text(message, None, tuple(facts.items()))
 
 
-def pgettext(context: str, message: str, /, **facts: Text | str) -> Text:
+def pgettext(context: str, message: str, /, **facts: Fact) -> Text:
     """Return a message whose English has several meanings; the context tells the translator which one."""
     return Text(message, context, tuple(facts.items()))
 
 
-def in_language(text: Text | str, language: Language) -> str:
-    """Return a text in the reader's language; a `str`, such as a name or a number, stays as it is."""
-    return text.to(language) if isinstance(text, Text) else text
+def in_language(fact: Fact, language: Language) -> str:
+    """Return a text in the reader's language; a name, a number or a path stays as it is."""
+    return fact.to(language) if isinstance(fact, Text) else str(fact)
 
 
 def template_functions(language: Language) -> Mapping[str, Callable[..., str]]:

@@ -113,7 +113,7 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
     assert [(kind.worker, kind.error) for kind in report.kinds] == [("messages", "ValueError")]
     (finding,) = fault_findings(house, report.kinds[0].at)
     assert finding.verdict is FindingVerdict.DOUBTFUL
-    assert finding.statement.facts["workers"] == "messages"
+    assert dict(finding.statement.facts)["workers"] == "messages"
 
 
 async def test_every_loop_of_a_gateway_that_raises_is_begun_again(

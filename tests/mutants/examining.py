@@ -31,15 +31,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gateway's own account is not tried",
         file="gateway/installation/diagnostics/broker.py",
-        old=('        return await _connection_finding("what.gateway", account, error)\n'),
+        old=("        return await _connection_finding(GATEWAY, account, error)\n"),
         new="        pass\n",
         tests=(f"{BROKER}::test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says_so",),
     ),
     Mutant(
         name="an examination waits for what it has given up",
         file="gateway/installation/diagnostics/house.py",
-        old="        await asyncio.wait([part.work for part in parts], timeout=whole)\n",
-        new="        await asyncio.wait([part.work for part in parts], timeout=whole + 30)\n",
+        old="        await asyncio.wait([check.task for check in checks], timeout=timeout_s)\n",
+        new="        await asyncio.wait([check.task for check in checks], timeout=timeout_s + 30)\n",
         tests=(HANGS,),
     ),
     Mutant(
@@ -52,8 +52,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an entrance whose camera gives no picture is not red",
         file="gateway/installation/diagnostics/house.py",
-        old='if finding.what.key != "what.entrance" or not dark:',
-        new="if True:",
+        old="if stream_subject(camera) in red]",
+        new="if False]",
         tests=(f"{PAGE}::test_a_camera_that_does_not_answer_far_from_a_window_is_said_of_its_entrance",),
     ),
     Mutant(
@@ -79,9 +79,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="diagnostics tell whether somebody is home",
-        file="gateway/installation/diagnostics/examination_runner.py",
-        old="case PresenceReport() | AlarmPanelReport():",
-        new="case AlarmPanelReport():",
+        file="gateway/installation/diagnostics/devices.py",
+        old="isinstance(report, r.PresenceReport | r.AlarmPanelReport)",
+        new="isinstance(report, r.AlarmPanelReport)",
         tests=(PEOPLE,),
     ),
     Mutant(
@@ -114,9 +114,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a camera's account is told with where its pictures are",
-        file="gateway/installation/diagnostics/texts.py",
-        old='say("stream", uri=mask_account(report.uri))',
-        new='say("stream", uri=report.uri)',
+        file="gateway/installation/diagnostics/devices.py",
+        old="uri=mask_account(uri)",
+        new="uri=uri",
         tests=(
             "tests/gateway/installation/diagnostics/test_texts.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",
         ),

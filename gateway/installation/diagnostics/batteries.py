@@ -1,17 +1,29 @@
 """Reports the batteries of an entrance from their last known levels, because most devices sleep."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from devices.reports import BatteryLevel, BatteryReport
 from devices.strict_json import parse
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.devices import report_text
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, joined
+from gateway.system.i18n import Text, _
 
 BLOCKING_BATTERIES = frozenset({"lock", "door"})  # a critical battery of these refuses deliveries
-BATTERY_KINDS = frozenset(
-    {"lock", "door", "cover", "signal", "button", "scanner", "camera", "fridge", "presence", "alarm"}
-)
+BATTERY_DEVICE_TEXTS: Final[Mapping[str, Text]] = {
+    "lock": _("lock"),
+    "door": _("door sensor"),
+    "cover": _("garage door ({id})"),
+    "signal": _("bell ({id})"),
+    "button": _("button ({id})"),
+    "scanner": _("scanner ({id})"),
+    "camera": _("camera ({id})"),
+    "fridge": _("thermometer ({id})"),
+    "presence": _("presence sensor ({id})"),
+    "alarm": _("alarm panel ({id})"),
+}
 
 
 def state_topics(home: Home) -> list[str]:
@@ -25,18 +37,18 @@ def battery_findings(home: Home, retained: Mapping[str, bytes]) -> Iterator[Find
         levels, soon = _parse_batteries(retained.get(entrance_topic(entrance, "state"), b""))
         if not levels:
             continue
-        worst = {whose for whose, level in levels.items() if level is not BatteryLevel.GOOD} | (soon & levels.keys())
-        dead = {whose for whose in BLOCKING_BATTERIES & levels.keys() if levels[whose] is BatteryLevel.CRITICAL}
-        verdict = FindingVerdict.BAD if dead else FindingVerdict.DOUBTFUL if worst else FindingVerdict.GOOD
-        said = Sentence(
-            "batteries.told", {"each": tuple(_battery_sentence(whose, level, soon) for whose, level in levels.items())}
+        weak = {battery for battery, level in levels.items() if level is not BatteryLevel.GOOD or battery in soon}
+        dead = BLOCKING_BATTERIES & {battery for battery, level in levels.items() if level is BatteryLevel.CRITICAL}
+        yield Finding(
+            _("batteries, {name}", name=entrance),
+            FindingVerdict.BAD if dead else FindingVerdict.DOUBTFUL if weak else FindingVerdict.GOOD,
+            joined(_battery_text(battery, level, soon) for battery, level in levels.items()),
+            _("Change those that are low or running out, then let the device speak once.") if weak else None,
         )
-        todo = Sentence("batteries.todo") if worst else None
-        yield Finding(Sentence("what.batteries", {"name": entrance}), verdict, said, todo)
 
 
 def _parse_batteries(state: bytes) -> tuple[dict[str, BatteryLevel], set[str]]:
-    """Return the batteries in an entrance's state; empty if it cannot be read."""
+    """Return the batteries in an entrance's state, and those that will be low soon; empty if it cannot be read."""
     try:
         body = parse(state)
     except ValueError:
@@ -45,16 +57,16 @@ def _parse_batteries(state: bytes) -> tuple[dict[str, BatteryLevel], set[str]]:
         return {}, set()
     levels, soon = body.get("batteries"), body.get("batteries_soon")
     known = {
-        whose: BatteryLevel(level)
-        for whose, level in (levels.items() if isinstance(levels, dict) else ())
-        if isinstance(level, str) and level in set(BatteryLevel) and whose.partition("/")[0] in BATTERY_KINDS
+        battery: BatteryLevel(level)
+        for battery, level in (levels.items() if isinstance(levels, dict) else ())
+        if isinstance(level, str) and level in set(BatteryLevel) and battery.partition("/")[0] in BATTERY_DEVICE_TEXTS
     }
-    return known, {one for one in (soon if isinstance(soon, list) else ()) if isinstance(one, str)}
+    return known, {battery for battery in (soon if isinstance(soon, list) else ()) if isinstance(battery, str)}
 
 
-def _battery_sentence(whose: str, level: BatteryLevel, soon: set[str]) -> Sentence:
-    kind, _, id_ = whose.partition("/")
-    of = Sentence(f"batteries.of.{kind}", {"id": id_})
-    if whose in soon and level is BatteryLevel.GOOD:
-        return Sentence("batteries.soon", {"whose": of})
-    return Sentence("batteries.one", {"whose": of, "level": BatteryReport(level=level)})
+def _battery_text(battery: str, level: BatteryLevel, soon: set[str]) -> Text:
+    kind, _slash, id_ = battery.partition("/")
+    device = BATTERY_DEVICE_TEXTS[kind].with_facts(id=id_)
+    if battery in soon and level is BatteryLevel.GOOD:
+        return _("{whose}, running out", whose=device)
+    return joined((device, report_text(BatteryReport(level=level))))

@@ -4,32 +4,30 @@ import asyncio
 import contextlib
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from devices.reports import UnreadablePayload
-from gateway.config.devices import AnyDevice, DoorDevice
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
-from gateway.installation.device_probe import (
-    DeviceAnswer,
-    ProbeKeyUnusable,
-    answer_timeout_s,
-    device_topics,
-    probe_devices,
-)
+from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
 from gateway.installation.diagnostics.batteries import battery_findings, state_topics
 from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
+from gateway.installation.diagnostics.devices import DEVICE_TIMEOUT_S, device_finding, device_subject
+from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.i18n import Text, _, pgettext
 from gateway.system.mqtt_settings import BrokerSection
 
+BROKER: Final = _("broker")
+DEVICES: Final = _("devices")
+GATEWAY: Final = _("gateway")
+START_GATEWAY_TODO: Final = _("Start it with `perron run`.")
 ECHO_COUNT: Final = 10
 CERTIFICATE_WARNING_DAYS: Final = 12  # it is renewed from 15 days before its end
 CHECK_TIMEOUT_S: Final = 1.0  # for an echo, a certificate or a port
-DEVICE_TIMEOUT_S: Final = 3.0  # for a device to answer: the whole examination takes less than 5 s
 INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # while another task uses the installer's account
 
 
@@ -39,12 +37,12 @@ async def examine_broker(
     """Add the findings about broker, gateway and devices to `findings`.
 
     `installer_lock` guards the installer's account, which has one connection. `in_gateway`: the gateway itself runs
-    the examination.
+    the examination, for its page, which does not tell who is home.
     """
     installer = home.broker.account("installer")
     unready = account_error(installer)
     if unready is not None:
-        findings += [Finding(Sentence("what.broker"), FindingVerdict.BAD, *unready), *_not_probed()]
+        findings += [bad(BROKER, *unready), _not_queried()]
         return
     async with contextlib.AsyncExitStack() as stack:
         if installer_lock is not None:
@@ -52,88 +50,104 @@ async def examine_broker(
                 async with asyncio.timeout(INSTALLER_LOCK_TIMEOUT_S):
                     await installer_lock.acquire()
             except TimeoutError:
-                said, todo = Sentence("broker.busy", {"account": installer.username}), Sentence("broker.busy.todo")
-                findings += [Finding(Sentence("what.broker"), FindingVerdict.DOUBTFUL, said, todo), *_not_probed()]
+                statement = _(
+                    "somebody measures, surveys or listens by the account {account} already, which has one connection",
+                    account=installer.username,
+                )
+                findings += [doubtful(BROKER, statement, _("Examine again when that is over.")), _not_queried()]
                 return
             stack.callback(installer_lock.release)
         try:
             await _probe_through_broker(home, installer, findings, in_gateway=in_gateway)
         except (ConnectionError, ConfigError) as error:  # ConfigError: a file was removed just now
-            findings += [await _connection_finding("what.broker", installer, error), *_not_probed()]
+            findings += [await _connection_finding(BROKER, installer, error), _not_queried()]
         except ProbeKeyUnusable as error:
-            facts: dict[str, SentenceFact] = {
-                "file": str(home.storage.folder / "key"),
-                "why": file_error(error.__cause__),
-            }
-            said, todo = Sentence("devices.no_key", facts), Sentence("devices.no_key.todo")
-            findings.append(Finding(Sentence("what.devices"), FindingVerdict.BAD, said, todo))
+            file, reason = str(home.storage.folder / "key"), file_error(error.__cause__)
+            todo = _("Ask on the box itself, as its own user: a guard answers only what the box's key has signed.")
+            findings.append(bad(DEVICES, _("{file} cannot be used: {why}.", file=file, why=reason), todo))
 
 
-def unprobed_findings(findings: list[Finding], seconds: float) -> Iterator[Finding]:
+def unqueried_findings(home: Home, findings: list[Finding], seconds: float) -> Iterator[Finding]:
     """Yield the findings for an examination whose time was over before the devices were queried."""
-    if not any(finding.subject.key in ("what.device", "what.devices") for finding in findings):
-        late = Sentence("late", {"seconds": f"{seconds:g}"})
-        yield Finding(Sentence("what.broker"), FindingVerdict.BAD, late, Sentence("late.todo"))
-        yield from _not_probed()
+    subjects = {DEVICES, *map(device_subject, home.devices)}
+    if not any(finding.subject in subjects for finding in findings):
+        yield overdue(BROKER, seconds)
+        yield _not_queried()
 
 
-def _not_probed() -> tuple[Finding]:
-    said, todo = Sentence("devices.not_asked"), Sentence("devices.not_asked.todo")
-    return (Finding(Sentence("what.devices"), FindingVerdict.DOUBTFUL, said, todo),)
+def _not_queried() -> Finding:
+    return doubtful(DEVICES, _("not asked: they speak by the broker"), _("Look again when it is there."))
 
 
 async def _probe_through_broker(
     home: Home, installer: BrokerSection, findings: list[Finding], *, in_gateway: bool
 ) -> None:
     round_trip = await echo_finding(installer)
-    facts: dict[str, SentenceFact] = {"where": f"{installer.host}:{installer.port}", "account": installer.username}
-    findings += [Finding(Sentence("what.broker"), FindingVerdict.GOOD, Sentence("broker.lets_in", facts)), round_trip]
+    address = f"{installer.host}:{installer.port}"
+    findings.append(good(BROKER, _("{where} lets {account} in", where=address, account=installer.username)))
+    findings.append(round_trip)
     if home.broker.tls is not None:
         findings.append(await certificate_finding(home.broker))
-    heard = [BRIDGE_STATE, *state_topics(home), *device_topics(home, home.devices)]
-    async with connect_once(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
-        told = await probe_devices(home, guest, home.devices, timeout_s=DEVICE_TIMEOUT_S, correlation_prefix="doctor")
-    findings.append(await gateway_finding(home.broker, told.retained.get(BRIDGE_STATE), in_gateway=in_gateway))
-    with_mqtt = ((id_, one) for id_, one in home.devices.items() if one.definition.has_mqtt)
-    findings += [device_finding(id_, one, told.devices[id_]) for id_, one in with_mqtt]
-    findings += battery_findings(home, told.retained)
+    topics = [BRIDGE_STATE, *state_topics(home), *device_topics(home, home.devices)]
+    async with connect_once(installer, topics, monotonic=asyncio.get_running_loop().time) as session:
+        answers = await probe_devices(
+            home, session, home.devices, timeout_s=DEVICE_TIMEOUT_S, correlation_prefix="doctor"
+        )
+    findings.append(await gateway_finding(home.broker, answers.retained.get(BRIDGE_STATE), in_gateway=in_gateway))
+    findings += [
+        device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
+        for id_, device in home.devices.items()
+        if device.definition.has_mqtt
+    ]
+    findings += battery_findings(home, answers.retained)
 
 
-def account_error(account: BrokerSection) -> tuple[Sentence, Sentence] | None:
+def account_error(account: BrokerSection) -> tuple[Text, Text] | None:
     """Return which file of an account cannot be used and what to do; None: all can be read."""
-    facts: dict[str, SentenceFact] = {"account": account.username, "folder": "FOLDER"}
     try:
         account.password()
     except ConfigError as error:
-        if account.password_file is not None:
-            facts |= {"file": str(account.password_file), "folder": account.password_file.parent}
-        said = Sentence("broker.no_password", {**facts, "why": file_error(error.__cause__)})
-        return said, Sentence("broker.no_password.todo", facts)
+        file, reason = str(account.password_file), file_error(error.__cause__)
+        return _(
+            "{file}: the password of the account '{account}' cannot be read ({why}).",
+            file=file, account=account.username, why=reason,
+        ), _(
+            "Write it with `perron broker-config {folder}`, or correct broker.password_file: the passwords of all "
+            "accounts lie beside it.",
+            folder=_accounts_folder(account),
+        )  # fmt: skip
     try:
         tls_context(account)
     except ConfigError as error:
         file = "" if account.tls is None else str(account.tls.ca)
         return (
-            Sentence("broker.no_authority", {"file": file, "why": file_error(error.__cause__)}),
-            Sentence("broker.no_authority.todo"),
+            _(
+                "{file}: the authority of the broker cannot be read ({why}).",
+                file=file,
+                why=file_error(error.__cause__),
+            ),
+            _("Copy authority.pem out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."),
         )
     return None
 
 
-async def _connection_finding(what: str, account: BrokerSection, error: ConnectionError | ConfigError) -> Finding:
+def _accounts_folder(broker: BrokerSection) -> Path | str:
+    return "FOLDER" if broker.password_file is None else broker.password_file.parent
+
+
+async def _connection_finding(subject: Text, account: BrokerSection, error: ConnectionError | ConfigError) -> Finding:
     listens = needs_port_check(str(error), account) and await _is_listening(account)
     reason, todo = connection_error(str(error), account, is_listening=listens)
-    facts: dict[str, SentenceFact] = {
-        "where": f"{account.host}:{account.port}", "account": account.username, "why": reason
-    }  # fmt: skip
-    return Finding(Sentence(what), FindingVerdict.BAD, Sentence("broker.no_talk", facts), todo)
+    address = f"{account.host}:{account.port}"
+    statement = _("There is no talking to the broker at {where} as '{account}': {why}.")
+    return bad(subject, statement.with_facts(where=address, account=account.username, why=reason), todo)
 
 
 async def _is_listening(broker: BrokerSection) -> bool:
     """Return whether the broker's port accepts connections."""
     with contextlib.suppress(OSError):  # also TimeoutError
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(broker.host, broker.port)
+            _reader, writer = await asyncio.open_connection(broker.host, broker.port)
             writer.transport.abort()
             return True
     return False
@@ -146,47 +160,41 @@ async def gateway_finding(account: BrokerSection, retained: bytes | None, *, in_
     retained state says that it is offline.
     """
     if retained == b'{"state":"online"}':
-        return Finding(Sentence("what.gateway"), FindingVerdict.GOOD, Sentence("gateway.online"))
+        return good(GATEWAY, _("it runs and is connected"))
     unready = account_error(account)
     if unready is not None:
-        return Finding(Sentence("what.gateway"), FindingVerdict.BAD, *unready)
+        return bad(GATEWAY, *unready)
     try:
         async with connect_once(account, [BRIDGE_STATE], monotonic=asyncio.get_running_loop().time):
             pass
     except (ConnectionError, ConfigError) as error:
-        return await _connection_finding("what.gateway", account, error)
-    said = Sentence("gateway.never" if retained is None and not in_gateway else "gateway.away")
-    return Finding(
-        Sentence("what.gateway"),
-        FindingVerdict.DOUBTFUL,
-        said,
-        Sentence("gateway.here.todo" if in_gateway else "gateway.away.todo"),
-    )
+        return await _connection_finding(GATEWAY, account, error)
+    if in_gateway:
+        todo = _("The broker lets its account in: it tries again by itself.")
+        return doubtful(GATEWAY, _("it is not connected"), todo)
+    if retained is None:
+        return doubtful(GATEWAY, _("it has never been here"), START_GATEWAY_TODO)
+    return doubtful(GATEWAY, _("it is not connected"), START_GATEWAY_TODO)
 
 
 async def certificate_finding(broker: BrokerSection) -> Finding:
     """Return whether the broker's certificate is renewed in time."""
-    what = Sentence("what.broker_certificate")
-    todo = Sentence(
-        "certificate.renew", {"folder": str(broker.password_file.parent) if broker.password_file else "FOLDER"}
-    )
+    subject = _("broker certificate")
+    todo = _("`perron broker-config {folder} --renew`, daily", folder=str(_accounts_folder(broker)))
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             until = await certificate_expiry(broker)
     except TimeoutError:
-        return Finding(
-            what, FindingVerdict.BAD, Sentence("late", {"seconds": f"{CHECK_TIMEOUT_S:g}"}), Sentence("late.todo")
-        )
+        return overdue(subject, CHECK_TIMEOUT_S)
     except OSError as error:
-        said, _ = connection_error(error_text(error.strerror or str(error)), broker, is_listening=False)
-        return Finding(what, FindingVerdict.BAD, said, todo)
-    left = None if until is None else (until - machine_time()).days
-    if until is None or left is None:
-        return Finding(what, FindingVerdict.BAD, Sentence("certificate.none"), todo)
-    facts: dict[str, SentenceFact] = {"until": f"{until:%Y-%m-%d}"}
-    if left < CERTIFICATE_WARNING_DAYS:
-        return Finding(what, FindingVerdict.DOUBTFUL, Sentence("certificate.late", facts), todo)
-    return Finding(what, FindingVerdict.GOOD, Sentence("certificate.good", facts))
+        reason, _todo = connection_error(error_text(error.strerror or str(error)), broker, is_listening=False)
+        return bad(subject, reason, todo)
+    if until is None:
+        return bad(subject, _("it shows none"), todo)
+    day = f"{until:%Y-%m-%d}"
+    if (until - machine_time()).days < CERTIFICATE_WARNING_DAYS:
+        return doubtful(subject, _("good until {until}: nobody renews it", until=day), todo)
+    return good(subject, pgettext("a certificate", "good until {until}", until=day))
 
 
 async def echo_finding(broker: BrokerSection) -> Finding:
@@ -198,21 +206,30 @@ async def echo_finding(broker: BrokerSection) -> Finding:
     Raises:
         ConnectionError: the broker cannot be reached.
     """
-    what, took = Sentence("what.round_trip"), list[float]()
-    folder = "FOLDER" if broker.password_file is None else str(broker.password_file.parent)
-    async with connect_once(broker, [ECHO_TOPIC], monotonic=asyncio.get_running_loop().time, qos=0) as guest:
-        for n in range(ECHO_COUNT):
-            sent = guest.publish(ECHO_TOPIC, str(n).encode())
-            back = await _receives_echo(guest)
-            if not back or not isinstance(sent, Sent) or not (await sent.acknowledged).accepted:
-                said = Sentence("echo.none", {"seconds": f"{CHECK_TIMEOUT_S:g}"})
-                return Finding(what, FindingVerdict.BAD, said, Sentence("echo.none.todo", {"folder": folder}))
-            took.append((await sent.acknowledged).seconds)
-    median = statistics.median(took)
+    subject, seconds = _("round trip"), list[float]()
+    async with connect_once(broker, [ECHO_TOPIC], monotonic=asyncio.get_running_loop().time, qos=0) as session:
+        for number in range(ECHO_COUNT):
+            sent = session.publish(ECHO_TOPIC, str(number).encode())
+            returned = await _receives_echo(session)
+            if not returned or not isinstance(sent, Sent) or not (await sent.acknowledged).accepted:
+                return bad(
+                    subject,
+                    _("no echo within {seconds} s").with_facts(seconds=f"{CHECK_TIMEOUT_S:g}"),
+                    _(
+                        "Look at the broker's load, and write its access list anew with `perron broker-config "
+                        "{folder}`.",
+                        folder=str(_accounts_folder(broker)),
+                    ),
+                )
+            seconds.append((await sent.acknowledged).seconds)
+    median = statistics.median(seconds)
     if DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1]:
-        said = Sentence("echo.stall", {"ms": f"{median * 1000:.0f}"})
-        return Finding(what, FindingVerdict.BAD, said, Sentence("echo.stall.todo"))
-    return Finding(what, FindingVerdict.GOOD, Sentence("echo.good", {"ms": f"{median * 1000:.1f}"}))
+        return bad(
+            subject,
+            _("{ms} ms: small packets wait for a delayed acknowledgement").with_facts(ms=f"{median * 1000:.0f}"),
+            _("Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does)."),
+        )
+    return good(subject, _("{ms} ms").with_facts(ms=f"{median * 1000:.1f}"))
 
 
 async def _receives_echo(session: ShortSession) -> bool:
@@ -224,39 +241,3 @@ async def _receives_echo(session: ShortSession) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer) -> Finding:
-    """Return the finding about a device's answer; a device that cannot be queried is judged by its availability."""
-    what, slow = (
-        Sentence("what.device", {"id": id_}),
-        {"seconds": f"{DEVICE_TIMEOUT_S:g}", "patience": f"{answer_timeout_s(device):g}"},
-    )
-    if answer.online is False:
-        return Finding(what, FindingVerdict.BAD, Sentence("device.offline"), Sentence("device.offline.todo"))
-    if answer.obstacle is not None:
-        known = FindingVerdict.DOUBTFUL if answer.online is None else FindingVerdict.GOOD
-        todo = None if answer.online else Sentence("device.silent.todo")
-        said = Sentence(
-            "device.online" if answer.online else "device.silent",
-            {"why": _not_probed_sentence(device, answer.obstacle)},
-        )
-        return Finding(what, known, said, todo)
-    if answer.answer is None and answer_timeout_s(device) > DEVICE_TIMEOUT_S:
-        todo = Sentence("device.slow.todo", {"id": id_})
-        return Finding(what, FindingVerdict.DOUBTFUL, Sentence("device.slow", dict(slow)), todo)
-    if answer.answer is None:
-        said = Sentence("device.dumb", {"seconds": f"{answer_timeout_s(device):g}"})
-        return Finding(what, FindingVerdict.BAD, said, Sentence("device.dumb.todo"))
-    if any(isinstance(report, UnreadablePayload) for report in answer.answer):
-        todo = Sentence("device.unreadable.todo", {"vendor": device.vendor, "kind": device.kind})
-        return Finding(what, FindingVerdict.BAD, Sentence("device.unreadable"), todo)
-    said = Sentence("device.answers", {"seconds": f"{answer.seconds or 0:.2f}", "reports": answer.answer})
-    return Finding(what, FindingVerdict.GOOD, said)
-
-
-def _not_probed_sentence(device: AnyDevice, reason: str) -> Sentence:
-    """Return the sentence for an obstacle that `gateway.installation.device_probe` reports."""
-    if isinstance(device, DoorDevice) and not device.can_be_queried:
-        return Sentence("device.basic")
-    return Sentence("device.unsent") if "did not leave" in reason else Sentence("device.unasked", {"kind": device.kind})

@@ -5,68 +5,106 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.installation.diagnostics.finding import Sentence, SentenceFact
+from gateway.system.i18n import Text, _
 from gateway.system.mqtt_settings import BrokerSection
 
-# The texts of `gateway.mqtt.tls.error_text`.
-_CERTIFICATE_KEYS: Mapping[str, str] = MappingProxyType(
+_OS_ERRORS: Mapping[int, Text] = MappingProxyType({
+    errno.ENOENT: _("No such file or directory"), errno.EACCES: _("Permission denied"),
+})  # fmt: skip
+_ANOTHER_AUTHORITY_TODO = _(
+    "Copy authority.pem anew out of the folder of the broker that you mean; ask who answers there if it is another."
+)
+# The texts of `gateway.mqtt.tls.error_text`, each with its remedy.
+_TLS_ERRORS: Mapping[str, tuple[Text, Text]] = MappingProxyType(
     {
-        "its certificate has expired": "expired",
-        "its certificate is not good yet: one of the two clocks is wrong": "not_yet",
-        "its certificate is another name's": "name",
-        "its certificate comes from another authority than broker.tls.ca": "authority",
-        "it does not speak TLS": "no_tls",
-        "no TLS connection came about": "tls",
+        reason.message: (reason, todo)
+        for reason, todo in (
+            (
+                _("its certificate has expired"),
+                _("Renew it where the broker runs: `perron broker-config {folder} --renew`."),
+            ),
+            (
+                _("its certificate is not good yet: one of the two clocks is wrong"),
+                _("Set the clock of this machine and of the broker's."),
+            ),
+            (
+                _("its certificate is another name's"),
+                _("Write it for that name: `perron broker-config {folder} --name {host}`, or correct broker.host."),
+            ),
+            (_("its certificate comes from another authority than broker.tls.ca"), _ANOTHER_AUTHORITY_TODO),
+            (
+                _("it does not speak TLS"),
+                _(
+                    "Start the broker with the mosquitto.conf that `perron broker-config` wrote, or correct "
+                    "broker.port."
+                ),
+            ),
+            (_("no TLS connection came about"), _ANOTHER_AUTHORITY_TODO),
+        )
     }
 )
-_OS_ERROR_KEYS: Mapping[int, str] = MappingProxyType({errno.ENOENT: "os.missing", errno.EACCES: "os.denied"})
 
 
-def file_error(error: BaseException | None) -> Sentence:
+def file_error(error: BaseException | None) -> Text:
     """Return why a file cannot be used, without the error number."""
-    known = _OS_ERROR_KEYS.get(error.errno or 0) if isinstance(error, OSError) else None
-    if known is not None:
-        return Sentence(known)
-    return Sentence("os.other", {"text": (error.strerror if isinstance(error, OSError) else None) or str(error)})
+    if isinstance(error, OSError):
+        return _OS_ERRORS.get(error.errno or 0) or Text("{text}").with_facts(text=error.strerror or str(error))
+    return Text("{text}").with_facts(text=str(error))
 
 
 def needs_port_check(error: str, broker: BrokerSection) -> bool:
     """Return whether a check of the broker's port would explain this error."""
-    told = error.lower()
-    tls = "certificate" in told or "tls" in told
-    return broker.tls is None and not tls and ("timed out" in told or "disconnected" in told)
+    text = error.lower()
+    tls = "certificate" in text or "tls" in text
+    return broker.tls is None and not tls and ("timed out" in text or "disconnected" in text)
 
 
-def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -> tuple[Sentence, Sentence]:
-    """Return the sentences for a ConnectionError of `gateway.mqtt.client.connect_once`: the reason, and what to do.
+def connection_error(error: str, broker: BrokerSection, *, is_listening: bool) -> tuple[Text, Text]:
+    """Return the reason and the remedy for a ConnectionError of `gateway.mqtt.client.connect_once`.
 
     `is_listening`: whether the broker's port accepts connections, if the error `needs_port_check`.
     """
-    facts: dict[str, SentenceFact] = {
-        "folder": "FOLDER" if broker.password_file is None else broker.password_file.parent,
-        "host": broker.host,
-        "text": re.sub(r"\[Errno -?\d+\] ", "", error),
-    }
-    told = error.lower()
-    if error in _CERTIFICATE_KEYS or "certificate" in told or "tls" in told:
-        key = _CERTIFICATE_KEYS.get(error, "tls")
-        said = key if error in _CERTIFICATE_KEYS else "other"
+    text = error.lower()
+    if error in _TLS_ERRORS:
+        reason, todo = _TLS_ERRORS[error]
+    elif "certificate" in text or "tls" in text:
+        reason, todo = Text("{text}"), _ANOTHER_AUTHORITY_TODO
     elif is_listening and needs_port_check(error, broker):
-        said = key = "no_plain"
+        reason, todo = (
+            _("somebody listens there, but does not answer in plain words (perhaps by TLS)"),
+            _(
+                "Look at the broker's own log. If it speaks TLS, say `tls: {{ca: FILE}}` under broker in the house "
+                "file."
+            ),
+        )
     else:
-        said = key = _network_error(told, broker)
-    return Sentence(f"trouble.{said}", facts), Sentence(f"trouble.{key}.todo", facts)
+        reason, todo = _network_error(text, broker)
+    folder = "FOLDER" if broker.password_file is None else broker.password_file.parent
+    plain = re.sub(r"\[Errno -?\d+\] ", "", error)
+    return reason.with_facts(text=plain), todo.with_facts(folder=folder, host=broker.host)
 
 
-def _network_error(text: str, broker: BrokerSection) -> str:
+def _network_error(text: str, broker: BrokerSection) -> tuple[Text, Text]:
     if "refused" in text:
-        return "nobody"
+        return _("nobody listens there"), _(
+            "Start it: `mosquitto -c {folder}/mosquitto.conf` (`perron broker-config {folder}` writes that file). To "
+            "try things, `perron simulate --broker` brings one."
+        )
     if "authori" in text or "user name or password" in text:
-        return "account"
+        return (
+            _("it refuses this account"),
+            _("Write its accounts with `perron broker-config {folder}`, then start it anew."),
+        )
     if "name or service" in text or "address associated" in text or "name resolution" in text:
-        return "host"
+        return _("no machine of that name is known"), _("Correct broker.host in the house file.")
     if "timed out" in text or "unreachable" in text or "no route" in text:
-        return "silent"
+        return (
+            _("it does not answer"),
+            _("Look at the network, and at broker.host and broker.port in the house file."),
+        )
     if "reset" in text and broker.tls is not None:
-        return "reset"
-    return "other"
+        return (
+            _("it broke off: it does not speak TLS there"),
+            _("Correct broker.port, or write the broker's files anew."),
+        )
+    return Text("{text}"), _("Look at the broker's own log.")

@@ -1,13 +1,12 @@
 """Runs examinations one at a time, with a pause between two, however many people request them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from devices.reports import AlarmPanelReport, PresenceReport
-from gateway.installation.diagnostics.finding import Finding, Sentence, SentenceFact
+from gateway.installation.diagnostics.finding import Finding
 from gateway.system.clock import Clock
 
 MIN_PAUSE_S: Final = 5.0  # between two examinations, to spare broker, devices and cameras
@@ -46,20 +45,3 @@ class ExaminationRunner:
         ended = self._clock.now()
         self.last = ExaminationResult(findings, ended.utc, ended.mono - began.mono)
         self._ended_mono = ended.mono
-
-
-def without_presence(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Return the findings without presence: the right to diagnostics does not include who is home."""
-    for finding in findings:
-        facts = {name: _without_people(fact) for name, fact in finding.statement.facts.items()}
-        yield replace(finding, statement=Sentence(finding.statement.key, facts))
-
-
-def _without_people(fact: SentenceFact) -> SentenceFact:
-    match fact:
-        case tuple():
-            return tuple(_without_people(one) for one in fact)
-        case PresenceReport() | AlarmPanelReport():
-            return Sentence("report.unshown")
-        case _:
-            return fact

@@ -1,13 +1,14 @@
-"""Defines a finding of an examination as data; `gateway.installation.diagnostics.texts` has its texts."""
+"""Defines a finding of an examination."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from pathlib import Path
-from typing import Union
+from typing import Final
 
-from devices.reports import Report
-from gateway.installation.capability import Capability
+from gateway.system.i18n import Fact, Language, Text, _
+
+HANGS_TODO: Final = _("What is examined there hangs: look at its power and its link, then examine again.")
 
 
 class FindingVerdict(StrEnum):
@@ -19,22 +20,63 @@ class FindingVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """A key of `FINDING_TEXTS` and its facts, which never contain a secret."""
-
-    key: str
-    facts: Mapping[str, "SentenceFact"] = field(default_factory=dict)
-
-
-SentenceFact = Union[str, Path, Sentence, Report, Capability, tuple["SentenceFact", ...]]  # noqa: UP007 - a recursive type needs a name
-"""What stands in a sentence; of several, a blank or a comma between them is the table's."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check; `todo` is None if a person need do nothing."""
+    """The result of one check; `todo` is None if a person need do nothing. No text contains a secret.
 
-    subject: Sentence
+    `entrance`: the finding says whether this entrance admits unattended visits.
+    """
+
+    subject: Text
     verdict: FindingVerdict
-    statement: Sentence
-    todo: Sentence | None = None
+    statement: Text
+    todo: Text | None = None
+    entrance: str | None = None
+
+
+def good(subject: Text, statement: Text) -> Finding:
+    """Return a finding that asks nothing of anybody."""
+    return Finding(subject, FindingVerdict.GOOD, statement)
+
+
+def doubtful(subject: Text, statement: Text, todo: Text | None) -> Finding:
+    """Return a finding that a person should look at."""
+    return Finding(subject, FindingVerdict.DOUBTFUL, statement, todo)
+
+
+def bad(subject: Text, statement: Text, todo: Text) -> Finding:
+    """Return a finding that forbids visits or breaks a part of the house."""
+    return Finding(subject, FindingVerdict.BAD, statement, todo)
+
+
+def overdue(subject: Text, seconds: float) -> Finding:
+    """Return the finding of a check that did not end within `seconds`."""
+    return bad(subject, _("nothing within {seconds} s").with_facts(seconds=f"{seconds:g}"), HANGS_TODO)
+
+
+def joined(texts: Iterable[Fact], between: str = ", ") -> Text:
+    """Return several texts as one."""
+    facts = tuple((f"part{number}", text) for number, text in enumerate(texts))
+    return Text(between.join(f"{{{name}}}" for name, _text in facts), None, facts)
+
+
+def sentence_text(text: Text, language: Language, *, show: Callable[[Path], str] = str) -> str:
+    """Return a part of a finding in a language; `show` formats a path as the reader may type it.
+
+    Raises:
+        KeyError: a fact is missing.
+    """
+    return _with_paths(text, show).to(language).strip()
+
+
+def _with_paths(text: Text, show: Callable[[Path], str]) -> Text:
+    return replace(text, facts=tuple((name, _with_path(fact, show)) for name, fact in text.facts))
+
+
+def _with_path(fact: Fact, show: Callable[[Path], str]) -> Fact:
+    match fact:
+        case Text():
+            return _with_paths(fact, show)
+        case Path():
+            return show(fact)
+        case _:
+            return fact

@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,34 +15,42 @@ from typing import Any, Final
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
 from gateway.installation.capability import CapabilityEvidence, entrance_capabilities
-from gateway.installation.diagnostics.broker import examine_broker, unprobed_findings
+from gateway.installation.diagnostics.broker import BROKER, DEVICES, examine_broker, unqueried_findings
 from gateway.installation.diagnostics.connection_errors import file_error
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
-from gateway.installation.diagnostics.hub import examine_hub
-from gateway.installation.diagnostics.phones import phone_findings
-from gateway.installation.diagnostics.store import store_findings
-from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_sentence
+from gateway.installation.diagnostics.devices import device_subject
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, bad, doubtful, good, joined, overdue
+from gateway.installation.diagnostics.hub import HUB, examine_hub
+from gateway.installation.diagnostics.phones import PHONES, phone_findings
+from gateway.installation.diagnostics.store import STORE, store_findings
+from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_subject
 from gateway.installation.records import read_measurements, read_walk_status
-from gateway.mqtt.mosquitto.folder_check import folder_faults
+from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults
 from gateway.system import fault_log
 from gateway.system.clock import kernel_synchronised, machine_time
+from gateway.system.i18n import Text, _
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.regular_file import read_bytes
 
+CLOCK: Final = _("clock")
+DISK: Final = _("disk")
+FAULTS: Final = _("set aside")
+PAGES: Final = _("pages")
+ENTRANCES: Final = _("entrances")
+BROKER_FILES: Final = _("broker files")
 FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # an older fault counts as repaired
 EXAMINATION_TIMEOUT_S: Final = 4.7  # of all checks; an unfinished one is a finding
 
 _abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tasks until they end
-_running_checks: set[tuple[str, Path]] = set()  # checks in threads: name and storage folder
+_running_checks: set[tuple[Text, Path]] = set()  # checks in threads: subject and storage folder
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """A running check: its findings so far, and the function that makes the findings if it does not finish."""
+    """A running check and its findings so far. `subject` hangs if it does not end in time; None: the broker does."""
 
+    subject: Text | None
     task: asyncio.Task[None]
     findings: list[Finding]
-    make_late_findings: Callable[[list[Finding]], Iterable[Finding]]
 
 
 async def examine_house(  # noqa: PLR0913 - each is an independent option
@@ -59,65 +67,52 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
     A failed check never raises, and one that hangs is a finding. `installer_lock` and `in_gateway` are those of
     `examine_broker`, `lockouts` that of `stream_finding`.
     """
-    cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
-    begin = partial(_start_check, timeout_s=timeout_s)
 
-    def beside(key: str, look: Callable[[], Iterable[Finding]]) -> _Check:
-        return begin(Sentence(key), partial(_check_in_thread, (key, home.storage.folder), lambda: tuple(look())))
+    def in_thread(subject: Text, check: Callable[[], Iterable[Finding]]) -> _Check:
+        return _begin(subject, partial(_check_in_thread, (subject, home.storage.folder), lambda: tuple(check())))
 
-    parts = [
-        beside("what.clock", lambda: [clock_finding(home)]),
-        beside("what.disk", lambda: [disk_finding(home)]),
-        beside("what.faults", lambda: fault_findings(home, machine_time())),
-        beside("what.store", lambda: store_findings(home)),
-        beside("what.broker_files", lambda: broker_file_findings(home)),
-        begin(None, partial(examine_broker, home, installer_lock=installer_lock, in_gateway=in_gateway)),
+    checks = [
+        in_thread(CLOCK, lambda: [clock_finding(home)]),
+        in_thread(DISK, lambda: [disk_finding(home)]),
+        in_thread(FAULTS, lambda: fault_findings(home, machine_time())),
+        in_thread(STORE, lambda: store_findings(home)),
+        in_thread(BROKER_FILES, lambda: broker_file_findings(home)),
+        _begin(None, partial(examine_broker, home, installer_lock=installer_lock, in_gateway=in_gateway)),
         *(
-            begin(stream_sentence(id_), partial(_check_camera, id_, camera, lockouts))
-            for id_, camera in cameras.items()
+            _begin(stream_subject(id_), partial(_check_camera, id_, camera, lockouts))
+            for id_, camera in home.devices.items()
+            if isinstance(camera, CameraDevice)
         ),
     ]
     if with_phones:
-        parts.append(begin(Sentence("what.phones"), partial(_check_phones, home)))
+        checks.append(_begin(PHONES, partial(_check_phones, home)))
     if home.pages is not None and not home.pages.is_loopback and home.pages.certificate is None:
-        parts.append(beside("what.pages", lambda: [authority_finding(home)]))
+        checks.append(in_thread(PAGES, lambda: [authority_finding(home)]))
     if home.hub is not None:
-        parts.append(begin(Sentence("what.hub"), partial(examine_hub, home, in_gateway=in_gateway)))
-    parts.append(beside("what.entrances", lambda: unattended_findings(home)))
+        checks.append(_begin(HUB, partial(examine_hub, home, in_gateway=in_gateway)))
+    checks.append(in_thread(ENTRANCES, lambda: unattended_findings(home)))
     try:
-        await asyncio.wait([part.task for part in parts], timeout=timeout_s)
-        found = [finding for part in parts for finding in _findings_of(part)]
+        await asyncio.wait([check.task for check in checks], timeout=timeout_s)
+        findings = [finding for check in checks for finding in _findings_of(check, home, timeout_s)]
     finally:
-        for part in parts:
-            _abandon(part.task)
-    return tuple(unproven_findings(home, tuple(_entrance_camera_findings(home, found))))
+        for check in checks:
+            _abandon(check.task)
+    return tuple(with_entrance_verdicts(home, findings))
 
 
-def _start_check(
-    subject: Sentence | None, work: Callable[[list[Finding]], Awaitable[None]], *, timeout_s: float
-) -> _Check:  # fmt: skip
-    found: list[Finding] = []
-
-    async def run() -> None:
-        await work(found)
-
-    def late(told: list[Finding]) -> Iterable[Finding]:
-        if subject is None:
-            return unprobed_findings(told, timeout_s)
-        return (
-            Finding(
-                subject, FindingVerdict.BAD, Sentence("late", {"seconds": f"{timeout_s:g}"}), Sentence("late.todo")
-            ),
-        )
-
-    return _Check(asyncio.create_task(run()), found, late)
+def _begin(subject: Text | None, check: Callable[[list[Finding]], Coroutine[Any, Any, None]]) -> _Check:
+    findings: list[Finding] = []
+    return _Check(subject, asyncio.create_task(check(findings)), findings)
 
 
-def _findings_of(check: _Check) -> list[Finding]:
+def _findings_of(check: _Check, home: Home, timeout_s: float) -> Iterator[Finding]:
+    yield from check.findings
     if check.task.done():
         check.task.result()  # raises if the check had a bug
-        return check.findings
-    return [*check.findings, *check.make_late_findings(check.findings)]
+    elif check.subject is None:
+        yield from unqueried_findings(home, check.findings, timeout_s)
+    else:
+        yield overdue(check.subject, timeout_s)
 
 
 def _abandon(task: asyncio.Task[None]) -> None:
@@ -135,7 +130,7 @@ def _on_abandoned_end(task: asyncio.Task[None]) -> None:
 
 
 async def _check_in_thread(
-    check_id: tuple[str, Path], check: Callable[[], tuple[Finding, ...]], findings: list[Finding]
+    check_id: tuple[Text, Path], check: Callable[[], tuple[Finding, ...]], findings: list[Finding]
 ) -> None:
     """Run a check of files in a daemon thread, so that a disk that hangs blocks neither loop nor process exit.
 
@@ -144,26 +139,26 @@ async def _check_in_thread(
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[Finding, ...]] = loop.create_future()
 
-    def tell(told: tuple[Finding, ...] | None) -> None:
+    def end(result: tuple[Finding, ...] | None) -> None:
         if done.done():
             return
-        if told is None:
+        if result is None:
             done.set_exception(RuntimeError("a look at the box's files ended with a bug: its traceback was printed"))
         else:
-            done.set_result(told)
+            done.set_result(result)
 
-    def work() -> None:
-        told = None
+    def run() -> None:
+        result = None
         try:
-            told = check()
+            result = check()
         finally:
             _running_checks.discard(check_id)
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(tell, told)
+                loop.call_soon_threadsafe(end, result)
 
     if check_id not in _running_checks:
         _running_checks.add(check_id)
-        threading.Thread(target=work, name="examination", daemon=True).start()
+        threading.Thread(target=run, name="examination", daemon=True).start()
     findings += await done
 
 
@@ -177,57 +172,47 @@ async def _check_phones(home: Home, findings: list[Finding]) -> None:
     findings += await phone_findings(home)
 
 
-def _entrance_camera_findings(home: Home, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Add the verdict on its cameras to each entrance's finding."""
-    findings = tuple(findings)
-    streams = [
-        finding
-        for finding in findings
-        if finding.subject.key == "what.stream" and finding.verdict is FindingVerdict.BAD
-    ]
-    blind = {str(finding.subject.facts["id"]) for finding in streams}
+def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterator[Finding]:
+    """Yield the findings; that of an entrance also counts its cameras, lock and door, and clock, disk and store."""
+    verdicts = {finding.subject: finding.verdict for finding in findings}
+    red = {finding.subject for finding in findings if finding.verdict is FindingVerdict.BAD}
     for finding in findings:
-        section = home.entrances.get(str(finding.subject.facts.get("name", "")))
-        cameras = () if section is None else (section.cameras.outside, *section.cameras.inside)
-        dark = tuple(camera for camera in dict.fromkeys(cameras) if camera in blind)
-        if finding.subject.key != "what.entrance" or not dark:
+        section = None if finding.entrance is None else home.entrances.get(finding.entrance)
+        if section is None:
             yield finding
             continue
-        promises = finding.statement.facts.get("promises", ())
-        said = Sentence("entrance.blind", {"cameras": dark, "promises": promises})
-        yield replace(finding, verdict=FindingVerdict.BAD, statement=said, todo=Sentence("entrance.blind.todo"))
-
-
-def unproven_findings(home: Home, findings: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Yield the findings; an entrance is not good if its lock or door did not answer, or if clock or disk are red."""
-    red = {finding.subject.key for finding in findings if finding.verdict is FindingVerdict.BAD}
-    devices = {
-        finding.subject.facts["id"]: finding.verdict for finding in findings if finding.subject.key == "what.device"
-    }
-    for finding in findings:
-        section = home.entrances.get(str(finding.subject.facts.get("name", "")))
-        if finding.subject.key != "what.entrance" or finding.verdict is FindingVerdict.BAD or section is None:
-            yield finding
-            continue
-        silent = tuple(
-            id_ for id_ in (section.lock, section.door) if devices.get(id_, FindingVerdict.BAD) is FindingVerdict.BAD
-        )
-        if silent:
-            facts: dict[str, SentenceFact] = {
-                "devices": silent,
-                "promises": finding.statement.facts.get("promises", ()),
-            }
-            lost = not red.isdisjoint(("what.broker", "what.devices")) or any(id_ in devices for id_ in silent)
-            verdict = FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL
-            said, todo = Sentence("entrance.unheard", facts), Sentence("entrance.unheard.todo")
-            yield replace(finding, verdict=verdict, statement=said, todo=todo)
-        elif not red.isdisjoint(("what.clock", "what.disk", "what.store")) and finding.verdict is FindingVerdict.GOOD:
+        promises = "" if finding.verdict is FindingVerdict.GOOD else finding.statement
+        cameras = dict.fromkeys((section.cameras.outside, *section.cameras.inside))
+        dark = [camera for camera in cameras if stream_subject(camera) in red]
+        silent = [
+            id_
+            for id_ in (section.lock, section.door)
+            if verdicts.get(device_subject(id_), FindingVerdict.BAD) is FindingVerdict.BAD
+        ]
+        if dark:
             yield replace(
                 finding,
                 verdict=FindingVerdict.BAD,
-                statement=Sentence("entrance.red"),
-                todo=Sentence("entrance.red.todo"),
-            )
+                statement=_(
+                    "No picture from {cameras}: no delivery comes in without. {promises}",
+                    cameras=", ".join(dark), promises=promises,
+                ),
+                todo=_("See what is said of the camera's stream; far from a window nobody else looks at it."),
+            )  # fmt: skip
+        elif silent and finding.verdict is not FindingVerdict.BAD:
+            lost = not red.isdisjoint((BROKER, DEVICES)) or any(device_subject(id_) in verdicts for id_ in silent)
+            yield replace(
+                finding,
+                verdict=FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL,
+                statement=_(
+                    "Nothing heard of {devices}: no delivery comes in without. {promises}",
+                    devices=", ".join(silent), promises=promises,
+                ),
+                todo=_("See what is said of the broker and of these devices."),
+            )  # fmt: skip
+        elif finding.verdict is FindingVerdict.GOOD and not red.isdisjoint((CLOCK, DISK, STORE)):
+            statement, todo = _("clock or disk forbid a visit, see what is red"), _("Mend that first.")
+            yield replace(finding, verdict=FindingVerdict.BAD, statement=statement, todo=todo)
         else:
             yield finding
 
@@ -236,43 +221,48 @@ def unattended_findings(home: Home) -> Iterator[Finding]:
     """Yield a finding for each entrance: what forbids an unattended visit."""
     measured = read_measurements(home.storage.folder)
     for name in home.entrances:
-        what = Sentence("what.entrance", {"name": name})
-        found = entrance_capabilities(home, name, measured, read_walk_status(home, name))
-        forbidden = tuple(one for one in found if one.forbids)
-        untried = tuple(one for one in found if one.evidence is CapabilityEvidence.UNKNOWN)
-        if forbidden:
-            said, todo = Sentence("entrance.forbidden", {"promises": forbidden}), "entrance.forbidden.todo"
-            yield Finding(what, FindingVerdict.BAD, said, Sentence(todo, {"name": name}))
+        subject = _("entrance {name}", name=name)
+        capabilities = entrance_capabilities(home, name, measured, read_walk_status(home, name))
+        forbidding = [one.text for one in capabilities if one.forbids]
+        untried = [one.text for one in capabilities if one.evidence is CapabilityEvidence.UNKNOWN]
+        if forbidding:
+            finding = bad(subject, joined(forbidding, " "), _("`perron walk-test {name}` tells more.", name=name))
         elif untried:
-            said, todo = Sentence("entrance.forbidden", {"promises": untried}), "entrance.untried.todo"
-            yield Finding(what, FindingVerdict.DOUBTFUL, said, Sentence(todo, {"name": name}))
+            todo = Text("`perron walk-test {name}`").with_facts(name=name)
+            finding = doubtful(subject, joined(untried, " "), todo)
         else:
-            yield Finding(what, FindingVerdict.GOOD, Sentence("entrance.good"))
+            finding = good(subject, _("nothing forbids a visit while nobody is home"))
+        yield replace(finding, entrance=name)
 
 
 def authority_finding(home: Home) -> Finding:
     """Return the fingerprint that people compare before they install the gateway's authority on a phone."""
-    what = Sentence("what.pages")
     try:
-        found = authority_fingerprint(home.storage.folder / PAGES_FOLDER)
+        authority = authority_fingerprint(home.storage.folder / PAGES_FOLDER)
     except (OSError, ValueError) as error:
-        said = Sentence("pages.unreadable", {"why": file_error(error)})
-        return Finding(what, FindingVerdict.BAD, said, Sentence("pages.unreadable.todo"))
-    if found is None:
-        return Finding(what, FindingVerdict.DOUBTFUL, Sentence("pages.none"), Sentence("pages.none.todo"))
-    fingerprint, until = found
-    facts: dict[str, Any] = {"fingerprint": format_fingerprint(fingerprint), "until": f"{until:%Y-%m-%d}"}
-    return Finding(what, FindingVerdict.GOOD, Sentence("pages.good", facts))
+        return bad(PAGES, _("their authority cannot be read: {why}", why=file_error(error)), _("Restart the gateway."))
+    if authority is None:
+        return doubtful(PAGES, _("no authority was made yet"), _("Start the gateway: it makes one."))
+    fingerprint, until = authority
+    statement = _("their authority is {fingerprint}, good until {until}")
+    day = f"{until:%Y-%m-%d}"
+    return good(PAGES, statement.with_facts(fingerprint=format_fingerprint(fingerprint), until=day))
 
 
 def clock_finding(home: Home) -> Finding:
     """Return whether the time can be trusted."""
-    what = Sentence("what.clock")
     if home.clock.source == "host":
-        return Finding(what, FindingVerdict.GOOD, Sentence("clock.host"))
+        return good(CLOCK, _("the machine's own word is taken (clock.source: host)"))
     if kernel_synchronised():
-        return Finding(what, FindingVerdict.GOOD, Sentence("clock.kept"))
-    return Finding(what, FindingVerdict.BAD, Sentence("clock.untrusted"), Sentence("clock.todo"))
+        return good(CLOCK, _("a time service keeps it"))
+    return bad(
+        CLOCK,
+        _("no time service keeps it: with an untrusted clock no window opens"),
+        _(
+            "Install chrony or systemd-timesyncd. Where another machine keeps the time (a container's host, say) write "
+            "`source: host` under `clock:` in the house file."
+        ),
+    )
 
 
 def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
@@ -282,50 +272,54 @@ def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
         report = fault_log.parse_report(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
     except OSError:
         return ()
-    lately = () if report is None else tuple(kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD)
-    if not lately:
+    recent = [] if report is None else [kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD]
+    if not recent:
         return ()
-    facts: dict[str, SentenceFact] = {
-        "count": str(len(lately)), "workers": ", ".join(sorted({kind.worker for kind in lately})), "file": file,
-        "last": f"{lately[-1].at:%Y-%m-%d %H:%M} UTC",
-    }  # fmt: skip
-    said, todo = Sentence("faults.some", facts), Sentence("faults.todo", facts)
-    return (Finding(Sentence("what.faults"), FindingVerdict.DOUBTFUL, said, todo),)
+    statement = _(
+        "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all else "
+        "goes on").with_facts(count=str(len(recent)), last=f"{recent[-1].at:%Y-%m-%d %H:%M} UTC",
+        workers=", ".join(sorted({kind.worker for kind in recent})),
+    )  # fmt: skip
+    todo = _("Send {file} to whoever develops Perron: it holds no content of any message.", file=file)
+    return (doubtful(FAULTS, statement, todo),)
 
 
 def disk_finding(home: Home) -> Finding:
     """Return whether the reserved space is free in the storage folder."""
-    what, folder = Sentence("what.disk"), home.storage.folder
+    folder, todo = home.storage.folder, _("Correct storage.folder.")
     try:
         nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         if not nearest.is_dir():
-            said = Sentence("disk.none", {"folder": str(folder)})
-            return Finding(what, FindingVerdict.BAD, said, Sentence("disk.none.todo"))
+            return bad(DISK, _("{folder} is no folder and can be none", folder=str(folder)), todo)
         free = shutil.disk_usage(nearest).free // 2**20
     except OSError as error:
-        said = Sentence("disk.unseen", {"folder": str(folder), "why": file_error(error)})
-        return Finding(what, FindingVerdict.BAD, said, Sentence("disk.none.todo"))
-    said = Sentence("disk.free", {"folder": str(folder), "free": str(free), "needed": str(home.storage.reserve_mib)})
+        statement = _("{folder} cannot be looked at ({why})", folder=str(folder), why=file_error(error))
+        return bad(DISK, statement, todo)
+    statement = _(
+        "{free} MiB free at {folder}, {needed} needed",
+        free=str(free), folder=str(folder), needed=str(home.storage.reserve_mib),
+    )  # fmt: skip
     if free >= home.storage.reserve_mib:
-        return Finding(what, FindingVerdict.GOOD, said)
-    return Finding(what, FindingVerdict.BAD, said, Sentence("disk.todo"))
+        return good(DISK, statement)
+    return bad(DISK, statement, _("Make room, or name another storage.folder: no door opens without it."))
 
 
 def broker_file_findings(home: Home) -> Iterator[Finding]:
     """Check the broker's files, if they are on this machine beside the gateway's password."""
-    what = Sentence("what.broker_files")
     folder = None if home.broker.password_file is None else home.broker.password_file.parent
     if folder is None:
         return
-    place = {"folder": str(folder)}
     try:
-        found = folder_faults(folder, home) if (folder / "mosquitto.conf").exists() else None
+        faults = folder_faults(folder, home) if (folder / "mosquitto.conf").exists() else None
     except OSError as error:
-        said = Sentence("files.unseen", {"file": str(error.filename), "why": file_error(error)})
-        yield Finding(what, FindingVerdict.DOUBTFUL, said, Sentence("files.unseen.todo", dict(place)))
+        yield doubtful(
+            BROKER_FILES,
+            _("{file} cannot be looked at ({why})", file=str(error.filename), why=file_error(error)),
+            _("As root: `perron broker-config {folder} --check`", folder=str(folder)),
+        )
         return
-    if found == ():
-        yield Finding(what, FindingVerdict.GOOD, Sentence("files.good", dict(place)))
-    for fault in found or ():
-        said = Sentence(f"weak.{fault.fault_key}", fault.facts)
-        yield Finding(what, FindingVerdict.BAD, said, Sentence(f"weak.{fault.todo_key}", fault.facts))
+    if faults == ():
+        yield good(BROKER_FILES, _("nothing in {folder} is weak", folder=str(folder)))
+    for fault in faults or ():
+        statement, todo = (FOLDER_TEXTS[key].with_facts(**fault.facts) for key in (fault.fault_key, fault.todo_key))
+        yield bad(BROKER_FILES, statement, todo)

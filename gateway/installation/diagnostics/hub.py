@@ -15,8 +15,9 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from gateway.config.home import Home, HubSection
+from gateway.installation.diagnostics.broker import START_GATEWAY_TODO
 from gateway.installation.diagnostics.connection_errors import file_error
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
+from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.link_status import read_status
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
@@ -25,7 +26,9 @@ from gateway.runtime.maintenance import reload
 from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
 from gateway.system.config_section import ConfigError
+from gateway.system.i18n import Text, _, pgettext
 
+HUB: Final = _("hub")
 HUB_TIMEOUT_S: Final = 3.0  # for the hub, its broker or a name server
 CERTIFICATE_WARNING_DAYS: Final = 25  # it is renewed from 30 days before its end
 MAX_CLOCK_DIFFERENCE_S: Final = 60  # a message from the future is refused
@@ -42,88 +45,101 @@ async def examine_hub(home: Home, findings: list[Finding], *, in_gateway: bool) 
     findings += await asyncio.to_thread(lambda: tuple(_link_findings(home, section, in_gateway=in_gateway)))
 
 
+def _rejoin_todo(section: HubSection) -> Text:
+    return _(
+        "Leave the hub on the page Settings, Hub; then, over there: `perron hub-claim --again {home}`.",
+        home=section.home,
+    )
+
+
 def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
-    """Yield the findings about the gateway's certificate for the hub."""
+    """Yield the finding about the gateway's certificate for the hub."""
     if not is_enrolled_by_claim(home, section):
         return
-    what, folder = Sentence("what.hub_certificate"), home.storage.folder / enrolment.HUB_FOLDER
+    subject, folder = _("hub: the box's certificate"), home.storage.folder / enrolment.HUB_FOLDER
     try:
-        mine = enrolment.read_identity(folder)
+        identity = enrolment.read_identity(folder)
     except (enrolment.DamagedIdentity, OSError) as error:
-        said = Sentence("hub.identity.unreadable", {"why": file_error(error)})
-        yield Finding(what, FindingVerdict.BAD, said, Sentence("hub.again.todo", {"home": section.home}))
+        yield bad(subject, _("it cannot be read: {why}", why=file_error(error)), _rejoin_todo(section))
         return
-    if mine is None:
-        said = Sentence("hub.identity.none", {"file": folder / enrolment.IDENTITY_FILE})
-        yield Finding(what, FindingVerdict.BAD, said, Sentence("hub.again.todo", {"home": section.home}))
+    if identity is None:
+        yield bad(subject, _("{file} is not there", file=folder / enrolment.IDENTITY_FILE), _rejoin_todo(section))
         return
-    facts: dict[str, SentenceFact] = {"until": f"{mine.valid_until:%Y-%m-%d}"}
-    left = (mine.valid_until - machine_time()).days
-    if left < 0:
-        todo = Sentence("hub.again.todo", {"home": section.home})
-        yield Finding(what, FindingVerdict.BAD, Sentence("hub.identity.over", facts), todo)
-    elif left < CERTIFICATE_WARNING_DAYS:
-        yield Finding(
-            what, FindingVerdict.DOUBTFUL, Sentence("hub.identity.late", facts), Sentence("hub.identity.late.todo")
-        )
+    until, days_left = f"{identity.valid_until:%Y-%m-%d}", (identity.valid_until - machine_time()).days
+    if days_left < 0:
+        yield bad(subject, _("it ended on {until}", until=until), _rejoin_todo(section))
+    elif days_left < CERTIFICATE_WARNING_DAYS:
+        todo = _("See what is said of the hub: the gateway renews it by itself once that answers.")
+        yield doubtful(subject, _("good until {until}: nobody renewed it", until=until), todo)
     else:
-        yield Finding(what, FindingVerdict.GOOD, Sentence("hub.identity.good", facts))
+        yield good(subject, pgettext("an identity", "good until {until}", until=until))
 
 
 async def _broker_finding(section: HubSection) -> Finding:
     """Return whether the name of the hub's broker is known, and which certificate answers there."""
-    what = Sentence("what.hub_broker")
-    facts: dict[str, SentenceFact] = {"where": f"{section.host}:{section.port}"}
-
-    def bad(key: str, **more: SentenceFact) -> Finding:
-        return Finding(
-            what,
-            FindingVerdict.BAD,
-            Sentence(f"hub.broker.{key}", {**facts, **more}),
-            Sentence(f"hub.broker.{key}.todo"),
-        )
-
+    subject, address = _("hub: its broker"), f"{section.host}:{section.port}"
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S):
             until = await certificate_expiry(section.broker)
             if until is None:
-                _, writer = await asyncio.open_connection(section.host, section.port)
+                _reader, writer = await asyncio.open_connection(section.host, section.port)
                 writer.transport.abort()
     except TimeoutError:
-        return bad("silent")
+        return bad(
+            subject,
+            _("{where} does not answer", where=address),
+            _("Look at the link to the internet, and whether the router lets this port out."),
+        )
     except socket.gaierror:
-        return bad("name")
+        return bad(
+            subject,
+            _("{where}: nobody knows this name", where=address),
+            _("Look at this machine's DNS; the name is `hub.host` in the house file."),
+        )
     except ssl.SSLError as error:
-        return bad("authority", why=error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca"))
+        reason = error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca")
+        return bad(
+            subject,
+            _("{where}: {why}", where=address, why=reason),
+            _("It is not the hub that was joined, or somebody stands between you and it: ask whoever runs it."),
+        )
     except ConnectionRefusedError:
-        return bad("nobody")
+        return bad(
+            subject,
+            _("{where}: nobody listens there", where=address),
+            _("Ask whoever runs the hub whether its broker runs; nothing is lost, it is tried again."),
+        )
     except ConfigError as error:
-        return bad("files", why=str(error).partition("\n")[0])
+        todo = _("Put that file back, or join the hub anew on the page Settings, Hub.")
+        return bad(subject, Text("{why}").with_facts(why=str(error).partition("\n")[0]), todo)
     except OSError as error:
-        return bad("else", why=file_error(error))
-    return Finding(what, FindingVerdict.GOOD, Sentence("hub.broker.good", facts))
+        return bad(
+            subject,
+            _("{where} cannot be reached: {why}", where=address, why=file_error(error)),
+            _("Look at the link to the internet."),
+        )
+    return good(subject, _("{where} is this hub's broker", where=address))
 
 
 async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:
-    """Yield whether the hub's API answers, accepts this home, and has the same time."""
-    what, facts = Sentence("what.hub"), {"url": section.url}
+    """Return whether the hub's API answers, accepts this home, and has the same time."""
     try:
         async with asyncio.timeout(HUB_TIMEOUT_S + 0.5):
-            theirs = await asyncio.to_thread(_hub_time, section.url)
+            hub_time = await asyncio.to_thread(_hub_time, section.url)
     except (OSError, ValueError, TimeoutError) as error:
         reason = getattr(error, "reason", error)
         text = "" if isinstance(error, TimeoutError) else str(getattr(reason, "strerror", None) or reason)
-        told: dict[str, SentenceFact] = {**facts, "why": Sentence("os.other", {"text": text or "..."})}
-        return (Finding(what, FindingVerdict.BAD, Sentence("hub.site.away", told), Sentence("hub.site.away.todo")),)
-    found = [_acceptance_finding(section, await _is_accepted(home, section))]
-    astray = abs((theirs - machine_time()).total_seconds())
-    clock: dict[str, SentenceFact] = {"seconds": f"{astray:.0f}"}
-    if astray > MAX_CLOCK_DIFFERENCE_S:
-        said, todo = Sentence("hub.clock.astray", clock), Sentence("hub.clock.astray.todo")
-        found.append(Finding(Sentence("what.hub_clock"), FindingVerdict.BAD, said, todo))
+        todo = _("Look at the link to the internet; else ask whoever runs the hub. Doors work without it.")
+        return (bad(HUB, _("{url} does not answer ({why})", url=section.url, why=text or "..."), todo),)
+    if await _is_accepted(home, section) is False:
+        acceptance = bad(HUB, _("{url} no longer accepts this house", url=section.url), _rejoin_todo(section))
     else:
-        found.append(Finding(Sentence("what.hub_clock"), FindingVerdict.GOOD, Sentence("hub.clock.good", clock)))
-    return tuple(found)
+        acceptance = good(HUB, _("{url} answers", url=section.url))
+    difference_s = abs((hub_time - machine_time()).total_seconds())
+    subject, statement = _("hub: clock"), _("{seconds} s away from the hub's").with_facts(seconds=f"{difference_s:.0f}")
+    if difference_s > MAX_CLOCK_DIFFERENCE_S:
+        return acceptance, bad(subject, statement, _("Set the clock of whichever of the two machines is wrong."))
+    return acceptance, good(subject, statement)
 
 
 def _hub_time(url: str) -> datetime:
@@ -135,15 +151,15 @@ def _hub_time(url: str) -> datetime:
     if not url.startswith(("https://", "http://")):
         raise ValueError("no address of a hub")
     try:
-        asked = Request(f"{url}/healthz")  # noqa: S310 - http and https only, above
-        with open_bounded(asked, idle_timeout_s=HUB_TIMEOUT_S, max_duration_s=2 * HUB_TIMEOUT_S) as answer:
-            said = answer.headers["Date"]
+        request = Request(f"{url}/healthz")  # noqa: S310 - http and https only, above
+        with open_bounded(request, idle_timeout_s=HUB_TIMEOUT_S, max_duration_s=2 * HUB_TIMEOUT_S) as answer:
+            date = answer.headers["Date"]
     except HTTPError as error:
         with error:
             raise OSError(f"HTTP {error.code} {HTTPStatus(error.code).phrase}") from error
     except HTTPException as error:
         raise OSError(f"it answers something that is no hub's ({type(error).__name__})") from error
-    return parsedate_to_datetime(str(said)).astimezone(UTC)
+    return parsedate_to_datetime(str(date)).astimezone(UTC)
 
 
 async def _is_accepted(home: Home, section: HubSection) -> bool | None:
@@ -151,34 +167,36 @@ async def _is_accepted(home: Home, section: HubSection) -> bool | None:
     folder = home.storage.folder / enrolment.HUB_FOLDER
     if not is_enrolled_by_claim(home, section) or (folder / enrolment.NEXT_KEY_FILE).exists():
         return None
-    ask = partial(enrolment.http_request, timeout_s=HUB_TIMEOUT_S)
+    send = partial(enrolment.http_request, timeout_s=HUB_TIMEOUT_S)
     with contextlib.suppress(enrolment.HubUnavailable, enrolment.HubError, enrolment.DamagedIdentity, OSError):
-        return await asyncio.to_thread(enrolment.is_accepted, section.url, folder, ask)
+        return await asyncio.to_thread(enrolment.is_accepted, section.url, folder, send)
     return None
-
-
-def _acceptance_finding(section: HubSection, is_accepted: bool | None) -> Finding:
-    what, facts = Sentence("what.hub"), {"url": section.url}
-    if is_accepted is False:
-        todo = Sentence("hub.again.todo", {"home": section.home})
-        return Finding(what, FindingVerdict.BAD, Sentence("hub.site.cut_off", dict(facts)), todo)
-    return Finding(what, FindingVerdict.GOOD, Sentence("hub.site.good", dict(facts)))
 
 
 def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iterator[Finding]:
     """Yield the state of the gateway's connection to the hub, and what the hub has not acknowledged."""
-    what, folder = Sentence("what.hub_line"), home.storage.folder
-    line = read_status(folder / enrolment.HUB_FOLDER)
+    subject, folder = _("hub: line"), home.storage.folder
+    link = read_status(folder / enrolment.HUB_FOLDER)
     if not in_gateway and reload.gateway_pid(folder) is None:
-        yield Finding(what, FindingVerdict.DOUBTFUL, Sentence("hub.line.none"), Sentence("gateway.away.todo"))
-    elif line is None or line.home != section.home:
-        yield Finding(what, FindingVerdict.DOUBTFUL, Sentence("hub.line.never"), Sentence("hub.line.never.todo"))
+        yield doubtful(subject, _("no gateway runs here"), START_GATEWAY_TODO)
+        return
+    if link is None or link.home != section.home:
+        todo = _("Reload the house file (`perron reload`); else see the gateway's log.")
+        yield doubtful(subject, _("it was never up"), todo)
+        return
+    facts = {
+        "since": f"{link.since:%Y-%m-%d %H:%M} UTC",
+        "waiting": str(link.waiting),
+        "support": enrolment.support_code(folder / enrolment.HUB_FOLDER) or "?",
+    }
+    if link.up:
+        statement = _(
+            "up since {since}; {waiting} events to be acknowledged; the house's support code {support}", **facts
+        )
+        yield good(subject, statement)
     else:
-        support = enrolment.support_code(folder / enrolment.HUB_FOLDER)
-        facts: dict[str, SentenceFact] = {
-            "since": f"{line.since:%Y-%m-%d %H:%M} UTC", "waiting": str(line.waiting), "support": support or "?"
-        }  # fmt: skip
-        if line.up:
-            yield Finding(what, FindingVerdict.GOOD, Sentence("hub.line.up", facts))
-        else:
-            yield Finding(what, FindingVerdict.BAD, Sentence("hub.line.down", facts), Sentence("hub.line.down.todo"))
+        yield bad(
+            subject,
+            _("down since {since}; {waiting} events wait; the house's support code {support}", **facts),
+            _("See what is said of the hub and of its broker; the box tries again by itself."),
+        )

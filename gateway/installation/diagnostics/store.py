@@ -1,48 +1,75 @@
 """Examines the box's store: whether it is intact and the one that the box used last."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE, current_doubt
 from gateway.installation.diagnostics.connection_errors import file_error
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.finding import Finding, bad, good
 from gateway.protocol.keys import KeyUnusable
-from gateway.runtime.maintenance.startup_checks import store_damage, unexpected_files
+from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind, store_damage, unexpected_files
+from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
+from gateway.system.i18n import Text, _
 
+STORE: Final = _("store")
 STORE_CHECK_TIMEOUT_S = 2.5  # to read the whole store; an examination has 4.7 s
+UNEXPECTED_FILE_TEXTS: Final[Mapping[UnexpectedFileKind, Text]] = {
+    UnexpectedFileKind.FOLDER: _("{file} is a folder"),
+    UnexpectedFileKind.FIFO: _("{file} is a FIFO"),
+    UnexpectedFileKind.SOCKET: _("{file} is a socket"),
+    UnexpectedFileKind.DEVICE: _("{file} is a device"),
+    UnexpectedFileKind.FILE: _("{file} is a plain file"),
+    UnexpectedFileKind.ANOTHER_USERS: _("{file} belongs to another user"),
+}
 
 
 def store_findings(home: Home) -> Iterator[Finding]:
     """Return the findings about the store, read-only; empty before the first start."""
-    what, folder = Sentence("what.store"), home.storage.folder
     try:
-        found = tuple(unexpected_files(folder))
-    except OSError as error:
-        yield Finding(
-            what,
-            FindingVerdict.BAD,
-            Sentence("store.unseen", {"why": file_error(error)}),
-            Sentence("store.unseen.todo"),
+        yield from _store_findings(home)
+    except (OSError, KeyUnusable) as error:
+        yield bad(
+            STORE,
+            _("cannot be looked at ({why})", why=file_error(error)),
+            _("Look at the disk and at the rights of storage.folder, then examine again."),
+        )
+
+
+def _store_findings(home: Home) -> Iterator[Finding]:
+    folder = home.storage.folder
+    unexpected = tuple(unexpected_files(folder))
+    for file in unexpected:
+        yield bad(
+            STORE,
+            UNEXPECTED_FILE_TEXTS[file.kind].with_facts(file=file.path),
+            _("Something else stands in the place of one of the box's files, and no gateway begins: move it away."),
+        )
+    if unexpected or not os.path.lexists(folder / STORE_FILE):
+        return
+    damage = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
+    if damage is not None:
+        yield bad(
+            STORE,
+            _("{file} is damaged ({why})", file=folder / STORE_FILE, why=damage),
+            _(
+                "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron "
+                "restore FILE`. Without a backup the box begins as a new one in an empty folder.",
+                folder=folder,
+            ),
         )
         return
-    for one in found:
-        said = Sentence(f"store.in_the_way.{one.kind}", {"file": one.path})
-        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.in_the_way.todo"))
-    if found or not os.path.lexists(folder / STORE_FILE):
-        return
-    wrong = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
-    if wrong is not None:
-        said = Sentence("store.damaged", {"file": folder / STORE_FILE, "why": wrong})
-        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.damaged.todo", {"folder": folder}))
-        return
-    try:
-        doubt = current_doubt(folder, home.entrances)
-    except (OSError, KeyUnusable) as error:
-        said = Sentence("store.unseen", {"why": file_error(error)})
-        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.unseen.todo"))
-        return
-    if doubt is not None:
-        yield Finding(what, FindingVerdict.BAD, Sentence(f"store.doubt.{doubt}"), Sentence("store.doubt.todo"))
+    doubt = current_doubt(folder, home.entrances)
+    if doubt is None:
+        yield good(STORE, _("whole, and the one that the box used last"))
     else:
-        yield Finding(what, FindingVerdict.GOOD, Sentence("store.good"))
+        yield bad(
+            STORE,
+            _("in doubt: {why}", why=STORE_DOUBT_TEXTS[doubt]),
+            _(
+                "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start. "
+                'Else start the gateway, look after each door and say so on the page Home ("I have looked after the '
+                'door"); what was announced before has to be announced again.'
+            ),
+        )

@@ -1,18 +1,35 @@
 """Examines a camera's stream, and reports why it failed and what to do."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Final
 
 from gateway.config.devices import CameraDevice
 from gateway.config.stream_url import endpoint
 from gateway.installation.diagnostics.connection_errors import file_error
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
+from gateway.installation.diagnostics.finding import HANGS_TODO, Finding, bad, doubtful, good
+from gateway.system.i18n import Text, _, pgettext
 from gateway.video.credentials import LoginUnusable, file_version, read_login
-from gateway.video.ipc import CameraSource, OpenFailure
+from gateway.video.ipc import CameraSource, OpenFailure, StreamFault
+from gateway.video.open_errors import OPEN_FAILURE_TEXTS
 from gateway.video.probe import ProbeResult, probe_stream
 
 REFUSALS_BEFORE_PAUSE = 3  # cameras lock an account after several failed logins
 ACCOUNT_PAUSE_S = 600.0  # or until the file of the account changes
 MAX_KEYFRAME_INTERVAL_S = 2.5  # a film, a pre-roll and a new viewer wait for a keyframe
+LOGIN_UNUSABLE_TODO: Final = OPEN_FAILURE_TEXTS[OpenFailure.LOGIN_UNUSABLE][1]
+FAULT_TEXTS: Final[Mapping[StreamFault, Text]] = {
+    StreamFault.UNREACHABLE: _("unreachable"),
+    StreamFault.STALL: _("stall"),
+    StreamFault.RESET: _("reset"),
+    StreamFault.STUCK_TIMESTAMPS: _("stuck timestamps"),
+    StreamFault.UNDECODABLE: _("undecodable"),
+    StreamFault.BLACK: _("black"),
+    StreamFault.FROZEN: _("frozen"),
+    StreamFault.DISK: _("disk"),
+    StreamFault.CHANGED: _("changed"),
+    StreamFault.INTERRUPTED: _("interrupted"),
+}
 
 
 class CameraLockouts:
@@ -45,38 +62,35 @@ def _account(camera: CameraDevice) -> tuple[object, ...]:
 
 async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None = None) -> Finding:
     """Open a camera's stream as the gateway does, unless `lockouts` pauses it; return the finding."""
-    clock = asyncio.get_running_loop()
+    clock, subject = asyncio.get_running_loop(), stream_subject(id_)
+    host, port = endpoint(camera.url)
     if lockouts is not None and lockouts.is_paused(id_, camera, clock.time()):
-        said = Sentence(
-            "stream.spared", {"where": "{}:{}".format(*endpoint(camera.url)), "minutes": f"{ACCOUNT_PAUSE_S / 60:g}"}
-        )
-        return Finding(stream_sentence(id_), FindingVerdict.BAD, said, Sentence("unopened.login_refused.todo"))
+        statement = _(
+            "{where}: it has refused the account several times; so that it does not lock it, it is left alone for "
+            "{minutes} min, or until the account's file changes"
+        ).with_facts(where=f"{host}:{port}", minutes=f"{ACCOUNT_PAUSE_S / 60:g}")
+        return bad(subject, statement, OPEN_FAILURE_TEXTS[OpenFailure.LOGIN_REFUSED][1])
     unusable = login_error(camera)
     if unusable is not None:
-        return Finding(stream_sentence(id_), FindingVerdict.BAD, unusable, Sentence("unopened.login_unusable.todo"))
+        return bad(subject, unusable, LOGIN_UNUSABLE_TODO)
     source = CameraSource(
         name=id_, url=camera.url, login=camera.credentials_file, ca=camera.ca, fingerprint=camera.fingerprint
     )
     try:
-        looked = await probe_stream(source)
+        probe = await probe_stream(source)
     except OSError as error:  # the probe process could not be started
-        return Finding(
-            stream_sentence(id_),
-            FindingVerdict.BAD,
-            Sentence("stream.unlooked", {"why": file_error(error)}),
-            Sentence("late.todo"),
-        )
+        return bad(subject, _("it could not be looked at ({why})", why=file_error(error)), HANGS_TODO)
     if lockouts is not None:
-        lockouts.record(id_, camera, looked, clock.time())
-    return judge_stream(stream_sentence(id_), looked, "{}:{}".format(*endpoint(camera.url)))
+        lockouts.record(id_, camera, probe, clock.time())
+    return judge_stream(subject, probe, f"{host}:{port}")
 
 
-def stream_sentence(id_: str) -> Sentence:
+def stream_subject(id_: str) -> Text:
     """Return the subject of a finding about this camera's stream."""
-    return Sentence("what.stream", {"id": id_})
+    return _("{id} stream", id=id_)
 
 
-def login_error(camera: CameraDevice) -> Sentence | None:
+def login_error(camera: CameraDevice) -> Text | None:
     """Return what is wrong with the file of a camera's account, never its content; None: nothing."""
     file = camera.credentials_file
     if file is None:
@@ -84,38 +98,37 @@ def login_error(camera: CameraDevice) -> Sentence | None:
     try:
         read_login(file)
     except LoginUnusable as unusable:
-        missing = isinstance(unusable.__cause__, FileNotFoundError)
-        return Sentence("login.missing" if missing else "login.unusable", {"file": str(file), "text": str(unusable)})
+        if isinstance(unusable.__cause__, FileNotFoundError):
+            return _("the file of its account is not there: {file} (credentials_file)", file=str(file))
+        return pgettext("login file", "{text}", text=str(unusable), file=str(file))
     return None
 
 
-def judge_stream(subject: Sentence, probe: ProbeResult, address: str) -> Finding:
+def judge_stream(subject: Text, probe: ProbeResult, address: str) -> Finding:
     """Return the finding about a probe of the stream at `address`."""
     if probe.unopened is not None:
-        said = Sentence("stream.unopened", {"where": address, "why": Sentence(f"unopened.{probe.unopened}")})
-        todo = Sentence(f"unopened.{probe.unopened}.todo")
+        reason, todo = OPEN_FAILURE_TEXTS[probe.unopened]
         if probe.shown:
-            todo = Sentence("stream.shown", {"todo": todo, "shown": _grouped(probe.shown)})
-        return Finding(subject, FindingVerdict.BAD, said, todo)
+            fingerprint = ":".join(probe.shown[at : at + 2] for at in range(0, len(probe.shown), 2)).upper()
+            todo = _("{todo} Now it shows {shown}: compare with the camera's own page.", todo=todo, shown=fingerprint)
+        return bad(subject, _("{where}: {why}", where=address, why=reason), todo)
     if probe.lost is not None or probe.pictures_a_second is None:
-        fault = Sentence("fault.nothing" if probe.lost is None else f"fault.{probe.lost}")
-        return Finding(
+        reason = _("nothing came") if probe.lost is None else FAULT_TEXTS[probe.lost]
+        return bad(
             subject,
-            FindingVerdict.BAD,
-            Sentence("stream.lost", {"where": address, "why": fault}),
-            Sentence("stream.lost.todo"),
+            _("{where}: the stream opened and was lost ({why})", where=address, why=reason),
+            _("Look at its link (Wi-Fi?) and at its power."),
         )
-    facts: dict[str, SentenceFact] = {
-        "where": address,
-        "size": f"{probe.width}x{probe.height}",
-        "rate": f"{probe.pictures_a_second:g}",
-        "every": "2" if probe.key_every is None else f"{probe.key_every:g}",
-    }
-    if probe.key_every is None or probe.key_every > MAX_KEYFRAME_INTERVAL_S:
-        key = "stream.seldom_more" if probe.key_every is None else "stream.seldom"
-        return Finding(subject, FindingVerdict.DOUBTFUL, Sentence(key, facts), Sentence("stream.seldom.todo"))
-    return Finding(subject, FindingVerdict.GOOD, Sentence("stream.good", facts))
-
-
-def _grouped(fingerprint: str) -> str:
-    return ":".join(fingerprint[n : n + 2] for n in range(0, len(fingerprint), 2)).upper()
+    interval = "2" if probe.key_every is None else f"{probe.key_every:g}"
+    facts = {
+        "where": address, "size": f"{probe.width}x{probe.height}", "rate": f"{probe.pictures_a_second:g}",
+        "every": interval,
+    }  # fmt: skip
+    todo = _("Set its key frame (I-frame) interval to 1 or 2 seconds, and switch H.264+ or smart codec off.")
+    if probe.key_every is None:
+        seldom = _("{where}: {size}, {rate} pictures a second; more than {every} s between key pictures", **facts)
+        return doubtful(subject, seldom, todo)
+    if probe.key_every > MAX_KEYFRAME_INTERVAL_S:
+        seldom = _("{where}: {size}, {rate} pictures a second; {every} s between key pictures", **facts)
+        return doubtful(subject, seldom, todo)
+    return good(subject, _("{where}: {size}, {rate} pictures a second, a key picture every {every} s", **facts))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.installation.capability import Capability, CapabilityEvidence
-from gateway.installation.texts import capability_text
 from gateway.system.i18n import Language
 
 
@@ -12,7 +11,7 @@ def capability_facts(found: Iterable[Capability], language: Language) -> list[Ma
     """Return each capability as a sentence and its state."""
     return [
         {
-            "text": capability_text(one, language).replace("`", ""),
+            "text": one.text.to(language).replace("`", ""),
             "how": "bad"
             if one.forbids
             else "rests"

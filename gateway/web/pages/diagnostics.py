@@ -8,12 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.visit.state import Phase
-from gateway.installation.diagnostics.examination_runner import ExaminationRunner, without_presence
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.examination_runner import ExaminationRunner
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import examine_house
 from gateway.installation.diagnostics.phones import phone_findings
 from gateway.installation.diagnostics.stream import CameraLockouts
-from gateway.installation.diagnostics.texts import sentence_text
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
@@ -42,14 +41,13 @@ class DiagnosticsPage:
 
     async def _last_findings(self) -> tuple[Finding, ...]:
         home = self._services.home
-        found = await examine_house(
+        return await examine_house(
             home,
             installer_lock=self._services.walk_tests.installer_lock,
             in_gateway=True,
             with_phones=False,
             lockouts=self._camera_lockouts,
         )
-        return tuple(without_presence(found))
 
     async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
         return self._render(request, user)
@@ -108,7 +106,7 @@ def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[M
             "what": _strip_invisible(sentence_text(finding.subject, language)),
             "said": _split_commands(sentence_text(finding.statement, language)),
             "todo": [] if finding.todo is None else _split_commands(sentence_text(finding.todo, language)),
-            "walk": finding.subject.facts["name"] if finding.subject.key == "what.entrance" else None,
+            "walk": finding.entrance,
         }
 
 

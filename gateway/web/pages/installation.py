@@ -9,7 +9,6 @@ from aiohttp import web
 from gateway.installation import records
 from gateway.installation.capability import device_capabilities, entrance_capabilities
 from gateway.installation.diagnostics.connection_errors import connection_error
-from gateway.installation.diagnostics.texts import sentence_text as in_words
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk import TrialAnswer
@@ -185,7 +184,7 @@ class InstallationPage:
         return self._authorizer.translate(
             request,
             _("There is no talking to the broker: {why}. The examination of the house says what to do."),
-            why=in_words(said, self._authorizer.language(request)),
+            why=said.to(self._authorizer.language(request)),
         )
 
     def _entrance(self, request: web.Request) -> str:

@@ -18,6 +18,7 @@ from gateway.domain.visit import batteries
 from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import texts as installing
+from gateway.installation.capability import walk_test_text
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
@@ -211,7 +212,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
     return {
         "entrance": entrance,
         "standing": standing,
-        "told": installing.sentence_text(f"walk.{standing}", viewer.language, {"entrance": entrance}).replace("`", ""),
+        "told": walk_test_text(standing, entrance).to(viewer.language).replace("`", ""),
         "bad": forbids_visits(standing),
         "steps": () if walk is None else tuple(enumerate(walk.steps)),
         "number": current,

@@ -1,5 +1,6 @@
 """What a device can promise, on which ground, and what forbids a visit while nobody is home."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,6 @@ from gateway.installation.capability import (
     entrance_capabilities,
     proposed_latency_s,
 )
-from gateway.installation.texts import capability_text
 from gateway.system.config_section import ConfigError
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
@@ -39,7 +39,12 @@ def measured(*seconds: float, asked: int | None = None, **told: bool) -> Measure
 
 
 def said(found: tuple[Capability, ...]) -> dict[str, CapabilityEvidence]:
-    return {promise.text_key: promise.evidence for promise in found}
+    return {beginning(promise): promise.evidence for promise in found}
+
+
+def beginning(promise: Capability) -> str:
+    """The first words of what is promised, which tell one promise from another."""
+    return " ".join(re.findall(r"\w+", promise.text.message)[:4])
 
 
 @pytest.mark.parametrize(
@@ -49,40 +54,40 @@ def said(found: tuple[Capability, ...]) -> dict[str, CapabilityEvidence]:
             {},
             None,
             {
-                "bolt.declared": CapabilityEvidence.DECLARED,
-                "guarded.declared": CapabilityEvidence.DECLARED,
-                "auto_lock.unknown": CapabilityEvidence.UNKNOWN,
-                "latency.declared": CapabilityEvidence.DECLARED,
+                "A lock of this": CapabilityEvidence.DECLARED,
+                "Guarded it refuses a": CapabilityEvidence.DECLARED,
+                "Nobody has said whether": CapabilityEvidence.UNKNOWN,
+                "Declared to answer within": CapabilityEvidence.DECLARED,
             },
         ),
         (
             {"guarded": False, "auto_lock": False},
             measured(0.2, 0.4, bolt=True),
             {
-                "bolt.measured": CapabilityEvidence.MEASURED,
-                "guarded.missing": CapabilityEvidence.MISSING,
-                "auto_lock.missing": CapabilityEvidence.MISSING,
-                "latency.within": CapabilityEvidence.MEASURED,
+                "Asked it told where": CapabilityEvidence.MEASURED,
+                "Basic it cannot refuse": CapabilityEvidence.MISSING,
+                "It does not lock": CapabilityEvidence.MISSING,
+                "Answers within median s": CapabilityEvidence.MEASURED,
             },
         ),
         (
             {"auto_lock": True},
             measured(0.2, 4.1, bolt=False),
             {
-                "bolt.missing": CapabilityEvidence.MISSING,
-                "guarded.declared": CapabilityEvidence.DECLARED,
-                "auto_lock.declared": CapabilityEvidence.DECLARED,
-                "latency.longer": CapabilityEvidence.MISSING,
+                "It answers but not": CapabilityEvidence.MISSING,
+                "Guarded it refuses a": CapabilityEvidence.DECLARED,
+                "It locks by itself": CapabilityEvidence.DECLARED,
+                "It took longest s": CapabilityEvidence.MISSING,
             },
         ),
         (
             {},
             measured(asked=3),
             {
-                "bolt.declared": CapabilityEvidence.DECLARED,
-                "guarded.declared": CapabilityEvidence.DECLARED,
-                "auto_lock.unknown": CapabilityEvidence.UNKNOWN,
-                "latency.silent": CapabilityEvidence.MISSING,
+                "A lock of this": CapabilityEvidence.DECLARED,
+                "Guarded it refuses a": CapabilityEvidence.DECLARED,
+                "Nobody has said whether": CapabilityEvidence.UNKNOWN,
+                "It did not answer": CapabilityEvidence.MISSING,
             },
         ),
     ],
@@ -97,25 +102,28 @@ def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -
     opener = CoverDevice(kind="cover", vendor="esphome", reverses=True)
     home = load_home_file(HOME)
     home = home.model_copy(update={"devices": {**home.devices, "front-lock": opener}})
-    expected = {"guarded.missing": CapabilityEvidence.MISSING, "latency.declared": CapabilityEvidence.DECLARED}
+    expected = {
+        "Basic it cannot refuse": CapabilityEvidence.MISSING,
+        "Declared to answer within": CapabilityEvidence.DECLARED,
+    }
     assert said(device_capabilities(home, "front-lock", None)) == expected
 
 
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:
     late = measured(0.2, 4.1, bolt=True)
-    (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if p.text_key == "latency.longer")
+    (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if beginning(p) == "It took longest s")
     assert proposed_latency_s(late) == 7
-    assert "write `latency: 7` under front-lock" in capability_text(longer, "en")
+    assert "write `latency: 7` under front-lock" in longer.text.to("en")
 
 
 @pytest.mark.parametrize(
     ("device", "changes", "walked", "why"),
     [
-        ("front-door", {"address": "io://1234-5678-3293/5770898"}, WalkTestStatus.PASSED, "door.dependent"),
-        ("front-door", {"address": "io://1234-5678-3293/5770898#2"}, WalkTestStatus.PASSED, "door.dependent"),
-        ("front-door", {"answers": False}, WalkTestStatus.PASSED, "door.unasked"),
-        ("front-lock", {}, WalkTestStatus.FAILED, "walk.failed"),
-        ("front-lock", {}, WalkTestStatus.BLOCKED, "walk.blocked"),
+        ("front-door", {"address": "io://1234-5678-3293/5770898"}, WalkTestStatus.PASSED, "door is the lock"),
+        ("front-door", {"address": "io://1234-5678-3293/5770898#2"}, WalkTestStatus.PASSED, "door is the lock"),
+        ("front-door", {"answers": False}, WalkTestStatus.PASSED, "door cannot be asked"),
+        ("front-lock", {}, WalkTestStatus.FAILED, "The walk test is"),
+        ("front-lock", {}, WalkTestStatus.BLOCKED, "A camera sees a"),
     ],
 )
 def test_an_entrance_says_what_forbids_an_unattended_visit(
@@ -123,9 +131,9 @@ def test_an_entrance_says_what_forbids_an_unattended_visit(
 ) -> None:
     found = entrance_capabilities(house(device, **changes), "front", {}, walked)
     forbidding = [one for one in found if one.forbids]
-    assert [one.text_key for one in forbidding] == [why]
-    assert "no unattended visit" in capability_text(forbidding[0], "en").lower()
-    assert "pas de visite en votre absence" in capability_text(forbidding[0], "fr").lower()
+    assert [beginning(one) for one in forbidding] == [why]
+    assert "no unattended visit" in forbidding[0].text.to("en").lower()
+    assert "pas de visite en votre absence" in forbidding[0].text.to("fr").lower()
 
 
 def test_without_a_way_out_by_hand_there_is_no_unattended_visit() -> None:
@@ -134,19 +142,22 @@ def test_without_a_way_out_by_hand_there_is_no_unattended_visit() -> None:
     found = entrance_capabilities(
         home.model_copy(update={"entrances": {"front": shut}}), "front", {}, WalkTestStatus.PASSED
     )
-    assert [one.text_key for one in found if one.forbids] == ["way_out.missing"]
+    assert [beginning(one) for one in found if one.forbids] == ["From inside the door"]
 
 
 def test_what_was_measured_forbids_too() -> None:
     untold = {"front-lock": measured(0.1, bolt=False), "front-door": measured(0.1, door=False)}
     found = entrance_capabilities(house(), "front", untold, WalkTestStatus.NEVER)
-    assert {one.text_key for one in found if one.forbids} == {"bolt.missing", "door.untold"}
+    assert [one.text.message.partition(":")[0] for one in found if one.forbids] == [
+        "It answers, but not where its bolt is",
+        "It answers, but not where the door is. No unattended visit.",
+    ]
 
 
 def test_an_entrance_that_was_never_walked_lets_in_and_says_so() -> None:
     found = entrance_capabilities(house(), "front", {}, WalkTestStatus.NEVER)
     assert not any(one.forbids for one in found)
-    assert said(found)["walk.never"] is CapabilityEvidence.UNKNOWN
+    assert said(found)["The walk test was"] is CapabilityEvidence.UNKNOWN
 
 
 def test_a_sensor_that_is_the_lock_s_own_is_refused_with_line_and_remedy(tmp_path: Path) -> None:

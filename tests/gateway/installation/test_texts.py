@@ -1,8 +1,7 @@
 """The texts of installation: none missing for any trial, goal or ending."""
 
-from gateway.installation.capability import WalkTestStatus
+from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
 from gateway.installation.texts import (
-    CAPABILITY_TEXTS,
     GOAL_TEXTS,
     RESULT_TEXTS,
     TRIAL_INSTRUCTIONS,
@@ -20,7 +19,7 @@ def test_every_trial_goal_ending_and_standing_has_its_words() -> None:
     assert TRIAL_QUESTIONS.keys() == {trial for trial, rite in TRIAL_PROCEDURES.items() if rite.good_answer is not None}
     assert GOAL_TEXTS.keys() == set(TrialGoal)
     assert RESULT_TEXTS.keys() == {*TrialResult, "open"}
-    assert {f"walk.{walked}" for walked in WalkTestStatus} <= CAPABILITY_TEXTS.keys()
+    assert WALK_TEST_CAPABILITIES.keys() == set(WalkTestStatus)
 
 
 def test_an_open_trial_says_what_it_waits_for_and_one_that_ended_what_came_of_it() -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.config.home import Home
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import examine_house
-from gateway.installation.diagnostics.texts import sentence_text
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ import pytest
 
 from gateway.config.home import ClockSection, Home
 from gateway.config.topics import entrance_topic
-from gateway.installation.diagnostics.batteries import battery_findings
-from gateway.installation.diagnostics.battery_texts import BATTERY_FINDING_TEXTS
-from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.installation.diagnostics.texts import sentence_text
+from gateway.installation.diagnostics.batteries import BATTERY_DEVICE_TEXTS, battery_findings
+from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
 from gateway.runtime.notifications.texts import BATTERY_TEXTS
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
@@ -56,7 +54,7 @@ def test_where_none_was_told_or_nothing_can_be_read_nothing_is_said(home: Home, 
 
 
 def test_everything_that_may_tell_a_battery_has_words_in_both_languages(home: Home) -> None:
-    kinds = {key.removeprefix("batteries.of.") for key in BATTERY_FINDING_TEXTS if key.startswith("batteries.of.")}
+    kinds = set(BATTERY_DEVICE_TEXTS)
     assert kinds == set(BATTERY_TEXTS)
     whose = {kind if kind in ("lock", "door") else f"{kind}/a": "low" for kind in kinds}
     (finding,) = battery_findings(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})

@@ -1,16 +1,22 @@
 """Examinations that several ask for at once: one runs, all see it, and nobody is asked without end."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockState, PresenceReport, PresenceState
-from gateway.installation.diagnostics.examination_runner import MIN_PAUSE_S, ExaminationRunner, without_presence
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
-from gateway.installation.diagnostics.texts import sentence_text
+from gateway.config.loader import load_home_file
+from gateway.installation.device_probe import DeviceAnswer
+from gateway.installation.diagnostics.devices import device_finding
+from gateway.installation.diagnostics.examination_runner import MIN_PAUSE_S, ExaminationRunner
+from gateway.installation.diagnostics.finding import Finding, good, sentence_text
+from gateway.installation.diagnostics.house import CLOCK
+from gateway.system.i18n import _
 from tests.shell.parts import ManualTime
 
-GOOD = Finding(Sentence("what.clock"), FindingVerdict.GOOD, Sentence("clock.kept"))
+HOME_FILE = Path(__file__).parents[4] / "config" / "home.yaml"
+GOOD = good(CLOCK, _("a time service keeps it"))
 
 
 class Looks:
@@ -65,13 +71,11 @@ async def test_whoever_goes_away_takes_the_examination_from_nobody_else() -> Non
 def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -> None:
     bolt, panel = LockReport(bolt=LockState.UNKNOWN), AlarmPanelReport(panel=AlarmPanelState.ARMED_AWAY)
     people = (PresenceReport(presence=PresenceState.AWAY), panel, bolt)
-    finding = Finding(
-        Sentence("what.device", {"id": "phones-at-home"}),
-        FindingVerdict.GOOD,
-        Sentence("device.answers", {"seconds": "0.10", "reports": people}),
-    )
-    (shown,) = without_presence((finding,))
-    said = sentence_text(shown.statement, "en")
+    device = load_home_file(HOME_FILE).devices["front-lock"]
+    answer = DeviceAnswer(answer=people, seconds=0.1)
+    told = sentence_text(device_finding("phones-at-home", device, answer, shows_people=True).statement, "en")
+    assert told == "answers within 0.10 s: presence away, the alarm panel is armed away, the bolt is unknown"
+    said = sentence_text(device_finding("phones-at-home", device, answer, shows_people=False).statement, "en")
     assert "away" not in said
     assert "what it says of people is not shown here" in said
     assert "the bolt is unknown" in said

@@ -36,18 +36,19 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import ClockSection, Home, MessagesSection
 from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.devices import device_subject, report_text
+from gateway.installation.diagnostics.finding import HANGS_TODO, Finding, FindingVerdict, sentence_text
 from gateway.installation.diagnostics.house import (
     authority_finding,
     broker_file_findings,
     examine_house,
     unattended_findings,
-    unproven_findings,
+    with_entrance_verdicts,
 )
-from gateway.installation.diagnostics.texts import report_text, sentence_text
 from gateway.installation.records import store_walk
 from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
+from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
 from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
@@ -180,7 +181,7 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     ],
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
-    assert report_text(report, "en") == told
+    assert sentence_text(report_text(report), "en") == told
 
 
 def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
@@ -235,18 +236,11 @@ def test_no_entrance_is_called_good_whose_devices_nobody_heard(
 ) -> None:
     heard = {} if "broker" in around else {"front-lock": FindingVerdict.GOOD, "front-door": FindingVerdict.GOOD}
     findings = [
-        *(
-            Finding(Sentence(f"what.{key}"), how, Sentence("late.todo"))
-            for key, how in around.items()
-            if key not in heard
-        ),
-        *(
-            Finding(Sentence("what.device", {"id": key}), around.get(key, how), Sentence("late.todo"))
-            for key, how in heard.items()
-        ),
-        Finding(Sentence("what.entrance", {"name": "front"}), FindingVerdict.GOOD, Sentence("entrance.good")),
+        *(Finding(_(key), how, HANGS_TODO) for key, how in around.items() if key not in heard),
+        *(Finding(device_subject(key), around.get(key, how), HANGS_TODO) for key, how in heard.items()),
+        Finding(_("entrance"), FindingVerdict.GOOD, _("nothing forbids"), entrance="front"),
     ]
-    found = read_finding(tuple(unproven_findings(home, tuple(findings)))[-1])
+    found = read_finding(tuple(with_entrance_verdicts(home, findings))[-1])
     assert (found.verdict, said in found.said) == (verdict, True), found.said
 
 

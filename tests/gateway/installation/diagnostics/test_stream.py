@@ -12,7 +12,7 @@ from gateway.installation.diagnostics.stream import (
     CameraLockouts,
     judge_stream,
     stream_finding,
-    stream_sentence,
+    stream_subject,
 )
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.video.ipc import OpenFailure, StreamFault
@@ -41,7 +41,7 @@ VERDICTS = {True: FindingVerdict.GOOD, None: FindingVerdict.DOUBTFUL, False: Fin
     ],
 )
 def test_what_was_seen_is_said_with_what_to_do(looked: ProbeResult, good: bool | None, said: str) -> None:
-    seen = read_finding(judge_stream(stream_sentence("front"), looked, "10.0.0.9:554"))
+    seen = read_finding(judge_stream(stream_subject("front"), looked, "10.0.0.9:554"))
     assert seen.verdict is VERDICTS[good]
     assert seen.said.startswith("10.0.0.9:554: ")
     assert said in seen.said
@@ -51,7 +51,7 @@ def test_what_was_seen_is_said_with_what_to_do(looked: ProbeResult, good: bool |
 def test_a_certificate_that_is_not_trusted_is_shown_as_it_is_given() -> None:
     seen = read_finding(
         judge_stream(
-            stream_sentence("front"), ProbeResult(unopened=OpenFailure.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322"
+            stream_subject("front"), ProbeResult(unopened=OpenFailure.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322"
         )
     )
     assert ":".join(["AB", "12"] * 16) in seen.todo

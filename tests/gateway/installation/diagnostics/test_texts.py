@@ -1,6 +1,6 @@
 """What an examination says: every sentence in both languages, and one for whatever can be found."""
 
-import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -23,43 +23,34 @@ from devices.reports import (
     Report,
     StreamReport,
 )
-from gateway.installation.diagnostics.finding import Sentence
-from gateway.installation.diagnostics.texts import FINDING_TEXTS, report_text, sentence_text
-from gateway.system.i18n import Language
+from gateway.evidence.rollback import StoreDoubt
+from gateway.installation.diagnostics.devices import report_text
+from gateway.installation.diagnostics.finding import joined, sentence_text
+from gateway.installation.diagnostics.store import UNEXPECTED_FILE_TEXTS
+from gateway.installation.diagnostics.stream import FAULT_TEXTS
+from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
+from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind
+from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
+from gateway.system.i18n import Language, _
 from gateway.video.ipc import OpenFailure, StreamFault
+from gateway.video.open_errors import OPEN_FAILURE_TEXTS
+from tests.gateway.installation.diagnostics.messages import every_message
 
-MODULES = Path(__file__).parents[4] / "gateway" / "installation" / "diagnostics"
 
-
-def test_a_sentence_names_the_same_number_of_commands_in_each_language() -> None:
-    for key, text in FINDING_TEXTS.items():
+def test_a_message_names_the_same_number_of_commands_in_each_language() -> None:
+    messages = [*every_message(), *FOLDER_TEXTS.values(), *chain.from_iterable(OPEN_FAILURE_TEXTS.values())]
+    assert len(messages) > 250
+    for text in messages:
         french, english = (text.template(language).count("`") for language in ("fr", "en"))
-        assert french == english, key
-        assert english % 2 == 0, key
+        assert french == english, text
+        assert english % 2 == 0, text
 
 
-def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.glob("*.py") if "texts" not in path.name)
-    source += (MODULES / "texts.py").read_text(encoding="utf-8").partition("def sentence_text")[2]
-    named = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+|late)"', source)) & set(FINDING_TEXTS)
-    families = (
-        "trouble.",
-        "hub.broker.",
-        "unopened.",
-        "fault.",
-        "report.",
-        "weak.",
-        "batteries.of.",
-        "store.in_the_way.",
-        "store.doubt.",
-    )
-    assert {key for key in FINDING_TEXTS if not key.startswith(families)} - named == set()
-    assert set(re.findall(r'Said\(\s*"([a-z_.]+)"', source)) - set(FINDING_TEXTS) == set()
-    assert [why for why in OpenFailure if not {f"unopened.{why}", f"unopened.{why}.todo"} <= set(FINDING_TEXTS)] == []
-    assert [fault for fault in StreamFault if f"fault.{fault}" not in FINDING_TEXTS] == []
-    assert [
-        key for key in FINDING_TEXTS if key.startswith("trouble.") and key.removesuffix(".todo") not in FINDING_TEXTS
-    ] == []
+def test_each_failure_and_kind_of_file_has_its_text() -> None:
+    assert set(OPEN_FAILURE_TEXTS) == set(OpenFailure)
+    assert set(FAULT_TEXTS) == set(StreamFault)
+    assert set(UNEXPECTED_FILE_TEXTS) == set(UnexpectedFileKind)
+    assert set(STORE_DOUBT_TEXTS) == set(StoreDoubt)
 
 
 EVERYTHING: list[Report] = [
@@ -79,23 +70,26 @@ EVERYTHING: list[Report] = [
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_whatever_a_device_can_be_has_words(language: Language) -> None:
     for report in EVERYTHING:
-        assert report_text(report, language).strip()
-        assert "{" not in report_text(report, language)
+        told = report_text(report).to(language)
+        assert told.strip()
+        assert "{" not in told
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_where_a_camera_says_its_pictures_are_never_tells_its_account(language: Language) -> None:
-    said = report_text(StreamReport(uri="rtsp://perron:hunter2@10.0.0.9/stream"), language)
+    said = report_text(StreamReport(uri="rtsp://perron:hunter2@10.0.0.9/stream")).to(language)
     assert "10.0.0.9" in said
     assert "hunter2" not in said
 
 
 def test_a_path_is_written_as_the_reader_may_type_it() -> None:
-    said = Sentence("trouble.account.todo", {"folder": Path("/etc/perron/accounts")})
-    assert "`perron broker-config /etc/perron/accounts`" in sentence_text(said, "fr")
-    assert "`perron broker-config accounts`" in sentence_text(said, "en", show=lambda path: path.name)
+    command = _("As root: `perron broker-config {folder} --check`", folder=Path("/etc/perron/accounts"))
+    said = joined((command, command))
+    assert sentence_text(said, "fr").count("`perron broker-config /etc/perron/accounts --check`") == 2
+    shown = sentence_text(said, "en", show=lambda path: path.name)
+    assert shown.count("`perron broker-config accounts --check`") == 2
 
 
 def test_what_a_sentence_does_not_know_is_a_bug_and_no_empty_place() -> None:
     with pytest.raises(KeyError):
-        sentence_text(Sentence("disk.free"), "en")
+        sentence_text(_("{free} MiB free at {folder}, {needed} needed"), "en")

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,16 @@ import pytest
 from gateway.cli.failure import ExitCode
 from gateway.config.home import Home
 from gateway.evidence.rollback import MARK_FILE, STORE_FILE
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
-from gateway.installation.diagnostics.house import unproven_findings
+from gateway.installation.diagnostics.devices import device_subject
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, good, sentence_text
+from gateway.installation.diagnostics.house import with_entrance_verdicts
 from gateway.installation.diagnostics.store import store_findings as examined
-from gateway.installation.diagnostics.texts import sentence_text
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.startup_checks import StartError, check_folder
+from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.storage import Store
 from gateway.storage.integrity import find_damage
+from gateway.system.i18n import _
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.evidence.test_rollback import HURT
@@ -179,14 +182,11 @@ async def test_no_entrance_is_called_good_beside_a_damaged_store(house: Home) ->
     with pytest.raises(StartError):
         check_folder(house.storage.folder)
     finding = doctor(house)
-    heard = [
-        Finding(Sentence("what.device", {"id": name}), FindingVerdict.GOOD, Sentence("entrance.good"))
-        for name in ("lock", "door")
-    ]
-    entrance = Finding(Sentence("what.entrance", {"name": "front"}), FindingVerdict.GOOD, Sentence("entrance.good"))
-    *_, judged = unproven_findings(house, (*heard, entrance))
+    heard = [good(device_subject(name), _("locked")) for name in ("lock", "door")]
+    entrance = replace(good(_("entrance"), _("nothing forbids")), entrance="front")
+    *_others, judged = with_entrance_verdicts(house, (*heard, entrance))
     assert judged.verdict is FindingVerdict.GOOD
-    *_, judged = unproven_findings(house, (finding, *heard, entrance))
+    *_others, judged = with_entrance_verdicts(house, (finding, *heard, entrance))
     assert judged.verdict is FindingVerdict.BAD
 
 
@@ -197,7 +197,7 @@ async def test_the_doctor_says_why_a_store_is_in_doubt_and_what_to_do(used: Path
     HURT[hurt][0](used)
     finding = doctor(made)
     assert finding.verdict is FindingVerdict.BAD
-    assert finding.statement.key == f"store.doubt.{HURT[hurt][1]}"
+    assert finding.statement == _("in doubt: {why}", why=STORE_DOUBT_TEXTS[HURT[hurt][1]])
     assert finding.todo is not None
     assert "look after each door" in sentence_text(finding.todo, "en")
     assert not (used / "key" / "box.key.pem.lost-1").exists(), "it only looks"

@@ -1,0 +1,142 @@
+"""Judges a device by its answer, and words its reports."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from devices import reports as r
+from gateway.config.devices import AnyDevice, DoorDevice
+from gateway.installation.device_probe import DeviceAnswer, answer_timeout_s
+from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, joined
+from gateway.system.i18n import Text, _, pgettext
+from gateway.system.text import mask_account
+
+DEVICE_TIMEOUT_S: Final = 3.0  # for a device to answer: the whole examination takes less than 5 s
+
+_UNKNOWN = pgettext("a battery or presence", "unknown")
+_UNKNOWN_BOLT = pgettext("where the bolt is", "unknown")
+_UNKNOWN_DOOR = pgettext("how a door stands", "unknown")
+_STATE_TEXTS: Mapping[str, Text] = {
+    "locked": _("locked"),
+    "unlocked": _("unlocked"),
+    "not_fully_locked": _("not fully locked"),
+    "unlatched": _("unlatched"),
+    "closed": _("closed"),
+    "open": _("open"),
+    "ajar": _("ajar"),
+    "forced_open": _("forced open"),
+    "jammed": _("jammed"),
+    "error": _("error"),
+    "opening": _("opening"),
+    "closing": _("closing"),
+    "home": _("home"),
+    "away": _("away"),
+    "disarmed": _("disarmed"),
+    "armed_home": _("armed home"),
+    "armed_away": _("armed away"),
+    "armed_night": _("armed night"),
+    "armed_vacation": _("armed vacation"),
+    "armed_custom_bypass": _("armed custom bypass"),
+    "arming": _("arming"),
+    "disarming": _("disarming"),
+    "pending": _("pending"),
+    "triggered": _("triggered"),
+    "critical": _("critical"),
+    "low": _("low"),
+    "medium": _("medium"),
+    "good": pgettext("a battery", "good"),
+}
+
+
+def device_subject(id_: str) -> Text:
+    """Return the subject of the finding about a device."""
+    return Text("{id}").with_facts(id=id_)
+
+
+def device_finding(id_: str, device: AnyDevice, answer: DeviceAnswer, *, shows_people: bool) -> Finding:
+    """Return the finding about a device's answer; a device that cannot be queried is judged by its availability.
+
+    Without `shows_people` it does not tell who is home.
+    """
+    subject, latency_s = device_subject(id_), answer_timeout_s(device)
+    if answer.online is False:
+        return bad(subject, _("says that it is offline"), _("Look at its power, its battery and its link."))
+    if answer.obstacle is not None:
+        reason = _obstacle_text(device, answer.obstacle)
+        if answer.online:
+            return good(subject, _("online; {why}", why=reason))
+        return doubtful(
+            subject, _("silent; {why}", why=reason), _("Use it once: it has not said yet whether it is online.")
+        )
+    if answer.answer is None and latency_s > DEVICE_TIMEOUT_S:
+        return doubtful(
+            subject,
+            _("has not answered within {seconds} s; it may take {patience} s").with_facts(
+                seconds=f"{DEVICE_TIMEOUT_S:g}", patience=f"{latency_s:g}"
+            ),
+            _("`perron test {id}` waits as long as it needs.", id=id_),
+        )
+    if answer.answer is None:
+        return bad(
+            subject,
+            _("does not answer within {seconds} s").with_facts(seconds=f"{latency_s:g}"),
+            _("Look at its power and its link. A simulated one lives in `perron simulate`."),
+        )
+    if any(isinstance(report, r.UnreadablePayload) for report in answer.answer):
+        todo = _("Is it a {vendor} {kind}?", vendor=device.vendor, kind=device.kind)
+        return bad(subject, _("answers what cannot be read"), todo)
+    reports = joined(
+        report_text(report)
+        if shows_people or not isinstance(report, r.PresenceReport | r.AlarmPanelReport)
+        else _("what it says of people is not shown here")
+        for report in answer.answer
+    )
+    seconds = f"{answer.seconds or 0:.2f}"
+    return good(subject, _("answers within {seconds} s: {reports}", seconds=seconds, reports=reports))
+
+
+def _obstacle_text(device: AnyDevice, obstacle: str) -> Text:
+    """Return the text of an obstacle that `gateway.installation.device_probe` reports."""
+    if isinstance(device, DoorDevice) and not device.can_be_queried:
+        return _("a basic door cannot be asked")
+    if "did not leave" in obstacle:
+        return _("the question did not leave")
+    return _("a {kind} cannot be asked", kind=device.kind)
+
+
+def report_text(report: r.Report) -> Text:
+    """Return a device's report as a text."""
+    match report:
+        case r.LockReport(bolt=bolt, jammed=True):
+            return _("the bolt is {state}, and it is jammed", state=_state_text(bolt, _UNKNOWN_BOLT))
+        case r.LockReport(bolt=bolt):
+            return _("the bolt is {state}", state=_state_text(bolt, _UNKNOWN_BOLT))
+        case r.DoorReport(door=door):
+            return _("the door is {state}", state=_state_text(door, _UNKNOWN_DOOR))
+        case r.FridgeReport(compartment=compartment, temp_c=degrees):
+            temperature = _UNKNOWN if degrees is None else f"{degrees:g} °C"
+            return joined((compartment, temperature) if compartment else (temperature,), " ")
+        case r.GarageDoorReport(cover=cover, clear=None):
+            return _("the garage door is {state}", state=_state_text(cover, _UNKNOWN_DOOR))
+        case r.GarageDoorReport(cover=cover, clear=True):
+            return _("the garage door is {state}, nothing is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+        case r.GarageDoorReport(cover=cover):
+            return _("the garage door is {state}, something is in its way", state=_state_text(cover, _UNKNOWN_DOOR))
+        case r.PresenceReport(presence=presence):
+            return _("presence {state}", state=_state_text(presence, _UNKNOWN))
+        case r.AlarmPanelReport(panel=panel):
+            return _("the alarm panel is {state}", state=_state_text(panel, _UNKNOWN_DOOR))
+        case r.AvailabilityReport(online=online):
+            return _("it is online") if online else _("it is offline")
+        case r.StreamReport(uri=uri):
+            return _("its pictures are at {uri}", uri=mask_account(uri))
+        case r.BatteryReport(level=level, percent=percent):
+            return _("battery {level}").with_facts(
+                level=f"{percent} %" if level is None else _state_text(level, _UNKNOWN)
+            )
+        case _:
+            return _("something else")
+
+
+def _state_text(state: StrEnum, unknown: Text) -> Text:
+    return unknown if state == "unknown" else _STATE_TEXTS[state]
