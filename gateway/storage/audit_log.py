@@ -16,7 +16,6 @@ from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
 from gateway.storage.log_names import field_of, kind_of
 from gateway.storage.part import StorePart, reads
-from gateway.storage.records import to_micros
 
 _PAGE_ROWS = 1000
 MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
@@ -139,7 +138,7 @@ def append(  # noqa: PLR0913 - one argument a column
     seq = last.seq + 1
     connection.execute(
         "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (seq, to_micros(utc), kind, entrance, visit, body, link_hash(last.hash, seq, body)),
+        (seq, utc, kind, entrance, visit, body, link_hash(last.hash, seq, body)),
     )
     return seq, body
 

@@ -11,7 +11,7 @@ from gateway.storage import doubts
 from gateway.storage.audit_log import append, head
 from gateway.storage.models import StoreFailed
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.records import optional_instant, to_micros
+from gateway.storage.records import optional_instant
 from gateway.storage.writer import is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)
@@ -27,12 +27,12 @@ def record_start(connection: sqlite3.Connection, now: Now) -> int:
     """Log a start; return how many crashes were noticed within the last 60 s, with the one that this start reveals."""
     crashed = bool(connection.execute("SELECT running FROM box").fetchone()[0])
     if crashed:
-        connection.execute("INSERT INTO crash (noticed) VALUES (?)", (to_micros(now.utc),))
+        connection.execute("INSERT INTO crash (noticed) VALUES (?)", (now.utc,))
     connection.execute("UPDATE box SET running = 1")
     if now.trusted:
-        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (to_micros(now.utc),))
-    since = to_micros(now.utc - CRASH_WINDOW)
-    connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, to_micros(now.utc)))
+        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (now.utc,))
+    since = now.utc - CRASH_WINDOW
+    connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, now.utc))
     crashes: int = connection.execute("SELECT count(*) FROM crash").fetchone()[0]
     append(connection, "start", {"crashed": crashed, "crashes": crashes, "trusted": now.trusted}, utc=now.utc)
     return crashes
@@ -55,7 +55,7 @@ def store_time_floor(connection: sqlite3.Connection, utc: datetime) -> None:
     """Raise the floor; a lower instant changes nothing. A restored copy also stores it as the time of its restore."""
     connection.execute(
         "UPDATE box SET floor = max(ifnull(floor, 0), ?), restored = CASE restored WHEN 0 THEN ? ELSE restored END",
-        (to_micros(utc), to_micros(utc)),
+        (utc, utc),
     )
 
 

@@ -10,7 +10,7 @@ from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.models import StoredBrandKey
 from gateway.storage.part import StorePart, reads
-from gateway.storage.records import read_records, to_micros
+from gateway.storage.records import read_records
 from gateway.storage.rows import mark_brand_for_check
 from gateway.storage.writer import Writer
 
@@ -20,7 +20,7 @@ def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection
     connection.executemany(
         "INSERT INTO brand_key (x, kid, brand, since) VALUES (?, ?, ?, ?) ON CONFLICT (x) DO UPDATE"
         " SET kid = excluded.kid, brand = excluded.brand, came = 'file', standing = 'approved'",
-        [(key.x, key.kid, name, to_micros(now.utc)) for name, brand in brands.items() for key in brand.keys],
+        [(key.x, key.kid, name, now.utc) for name, brand in brands.items() for key in brand.keys],
     )
 
 
@@ -60,7 +60,7 @@ def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolle
     connection.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
     connection.execute(
         "INSERT INTO brand_key (x, kid, brand, since, came, standing) VALUES (?, ?, ?, ?, ?, 'waits')",
-        (key.x, key.kid, key.brand, to_micros(key.since), key.came),
+        (key.x, key.kid, key.brand, key.since, key.came),
     )
     return True
 
@@ -83,7 +83,7 @@ def decide_key(  # noqa: PLR0913 - which key, how, and who says so
     row = connection.execute(
         "UPDATE brand_key SET standing = ?, by = ?, since = ? WHERE brand = ? AND kid = ? AND came = 'next'"
         " AND standing = 'waits' AND distrusted IS NULL RETURNING x",
-        (standing, by, to_micros(now.utc), brand, kid),
+        (standing, by, now.utc, brand, kid),
     ).fetchone()
     if row is None:
         raise LookupError(f"no key {kid} of {brand} waits for an answer")
@@ -99,7 +99,7 @@ def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -
     changed = connection.execute(
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
         " WHERE x = ? AND brand = ? AND withdrawn IS NULL",
-        (to_micros(now.utc), to_micros(now.utc), x, brand),
+        (now.utc, now.utc, x, brand),
     )
     if changed.rowcount:
         _log_key_change(connection, "key_withdrawn", x, now, None)
@@ -108,13 +108,13 @@ def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -
 
 def mark_used(connection: sqlite3.Connection, x: str, now: Now) -> None:
     """Store that a valid message was signed with this key."""
-    connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (to_micros(now.utc), x))
+    connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (now.utc, x))
 
 
 def distrust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
     """Distrust a key; a repeated call changes nothing."""
     changed = connection.execute(
-        "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (to_micros(now.utc), by, x)
+        "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (now.utc, by, x)
     )
     if changed.rowcount:
         _log_key_change(connection, "key_distrusted", x, now, by)
@@ -124,7 +124,7 @@ def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | Non
     """Trust a key again from now on; a trusted key keeps its date."""
     changed = connection.execute(
         "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL",
-        (to_micros(now.utc), by, x),
+        (now.utc, by, x),
     )
     if changed.rowcount:
         _log_key_change(connection, "key_trusted", x, now, by)

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.models import AccountHolder
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import from_micros, read_record, read_records, to_micros
+from gateway.storage.records import read_record, read_records
 
 MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 
@@ -60,27 +60,14 @@ class StoredOrder:
 
 _SELECT_BROWSER = (
     "SELECT b.id, b.device, b.home, b.label, b.sign, b.agree, b.own, b.farewell, b.since, b.number,"
-    " p.id, p.name, p.role, p.added"
+    " p.id AS 'person.id', p.name AS 'person.name', p.role AS 'person.role', p.added AS 'person.added'"
     " FROM browser b JOIN device d ON d.id = b.device JOIN person p ON p.id = d.person WHERE p.removed IS NULL"
 )
 _SELECT_ORDER = "SELECT browser, number, signed, state, why, at FROM browser_order"
 
 
-def _browser(row: tuple[Any, ...]) -> EnrolledBrowser:
-    ident, device, home, label, sign, agree, own, farewell, since, number, person, name, role, added = row
-    return EnrolledBrowser(
-        id=ident,
-        device=device,
-        home=home,
-        label=label,
-        sign=sign,
-        agree=agree,
-        own=own,
-        farewell=farewell,
-        since=from_micros(since),
-        number=number,
-        person=AccountHolder(id=person, name=name, role=role, added=from_micros(added)),
-    )
+def _browser(db: sqlite3.Connection, ident: str) -> EnrolledBrowser | None:
+    return read_record(db, EnrolledBrowser, f"{_SELECT_BROWSER} AND b.id = ?", (ident,))
 
 
 def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
@@ -92,7 +79,7 @@ def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
     db.execute(
         "INSERT INTO browser (id, device, home, label, sign, agree, own, farewell, since)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, to_micros(new.since)),
+        (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, new.since),
     )
     facts: Mapping[str, Json] = {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
     append(db, "browser_enrolled", facts, utc=now.utc)
@@ -101,12 +88,11 @@ def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
 
 def end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
     """End a browser; False: there is none of this id."""
-    row = db.execute(f"{_SELECT_BROWSER} AND b.id = ?", (ident,)).fetchone()
-    if row is None:
+    browser = _browser(db, ident)
+    if browser is None:
         return False
-    one = _browser(row)
     db.execute("DELETE FROM browser WHERE id = ?", (ident,))
-    facts: Mapping[str, Json] = {"person": one.person.id, "browser": ident, "label": one.label, "by": by}
+    facts: Mapping[str, Json] = {"person": browser.person.id, "browser": ident, "label": browser.label, "by": by}
     append(db, "browser_ended", facts, utc=now.utc)
     return True
 
@@ -121,24 +107,22 @@ def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, 
     before = read_record(db, StoredOrder, query, (browser, number, name))
     if before is not None:
         return before
-    row = db.execute(f"{_SELECT_BROWSER} AND b.id = ?", (browser,)).fetchone()
-    if row is None or _browser(row).number >= number:
+    known = _browser(db, browser)
+    if known is None or known.number >= number:
         return None
     db.execute("UPDATE browser SET number = ? WHERE id = ?", (number, browser))
     db.execute(
         "INSERT INTO browser_order (browser, number, sha256, signed, state, at) VALUES (?, ?, ?, ?, 'kept', ?)",
-        (browser, number, name, signed, to_micros(now.utc)),
+        (browser, number, name, signed, now.utc),
     )
     db.execute(
         "DELETE FROM browser_order WHERE browser = ? AND state != 'kept' AND number NOT IN"
         " (SELECT number FROM browser_order WHERE browser = ? ORDER BY number DESC LIMIT ?)",
         (browser, browser, MAX_ORDERS_PER_BROWSER),
     )
-    facts: Mapping[str, Json] = {"browser": browser, "signed": signed.decode(), "by": _browser(row).person.id}
+    facts: Mapping[str, Json] = {"browser": browser, "signed": signed.decode(), "by": known.person.id}
     append(db, "order", facts, utc=now.utc)
-    return StoredOrder(
-        browser=browser, number=number, signed=signed, state="kept", why=None, at=from_micros(to_micros(now.utc))
-    )
+    return read_record(db, StoredOrder, query, (browser, number, name))
 
 
 def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, now: Now) -> None:
@@ -202,14 +186,11 @@ class BrowserStore(StorePart):
 
     def browser(self, ident: str) -> EnrolledBrowser | None:
         """Return one browser; None: there is none, or it has ended."""
-        if self.is_ending:
-            return None
-        row = self.reader().execute(f"{_SELECT_BROWSER} AND b.id = ?", (ident,)).fetchone()
-        return None if row is None else _browser(row)
+        return None if self.is_ending else _browser(self.reader(), ident)
 
     def browsers(self, person: str | None = None) -> tuple[EnrolledBrowser, ...]:
         """Return the browsers of one person or (None) of all, the newest last."""
         if self.is_ending:
             return ()
         query = f"{_SELECT_BROWSER} AND (? IS NULL OR p.id = ?) ORDER BY b.since, b.id"
-        return tuple(map(_browser, self.reader().execute(query, (person, person))))
+        return read_records(self.reader(), EnrolledBrowser, query, (person, person))

@@ -19,7 +19,7 @@ from gateway.protocol.hash_chain import Json
 from gateway.storage import brandkeys, outbox, permissions
 from gateway.storage.audit_log import append
 from gateway.storage.models import StoredBrandKey
-from gateway.storage.records import read_records, to_micros
+from gateway.storage.records import read_records
 from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
 MAX_OPEN_REQUESTS = 20  # of guests that wait for the owner at once
@@ -96,7 +96,7 @@ def store_message(
     if message.ended_connection is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (to_micros(now.utc), message.is_end_signed, message.brand, message.ended_connection),
+            (now.utc, message.is_end_signed, message.brand, message.ended_connection),
         )
         if changed.rowcount:
             append(
@@ -122,7 +122,7 @@ def _store_request(
         why = _rejection(connection, message, request, home, now)
     if why is not None:
         return ConsentIntakeResult(why=why)
-    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, to_micros(now.utc)))
+    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, now.utc))
     if not message.is_known_brand:
         brandkeys.forget_keys(connection, message.brand)
         # Deliveries that another sender announced under this id must not become valid with this permission.
@@ -157,8 +157,8 @@ def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTe
 
 
 def _daily_limit_error(connection: sqlite3.Connection, now: Now) -> str | None:
-    connection.execute("DELETE FROM asking_heard WHERE at < ?", (to_micros(now.utc - TOKEN_RETENTION),))
-    day = to_micros(now.utc - timedelta(days=1))
+    connection.execute("DELETE FROM asking_heard WHERE at < ?", (now.utc - TOKEN_RETENTION,))
+    day = now.utc - timedelta(days=1)
     lately = connection.execute("SELECT count(*) FROM asking_heard WHERE at > ?", (day,)).fetchone()[0]
     return REASON_TOO_MANY_REQUESTS if lately >= MAX_REQUESTS_PER_DAY else None
 
@@ -233,9 +233,9 @@ def _write(  # noqa: PLR0913 - a question's columns
             asked,
             digest,
             request.is_signed,
-            to_micros(now.utc),
-            to_micros(request.expires),
-            None if answered is None else to_micros(answered.utc),
+            now.utc,
+            request.expires,
+            None if answered is None else answered.utc,
             guest,
         ),
     )
@@ -257,7 +257,7 @@ def _notify_owner_once(  # noqa: PLR0913 - who asks for what
         return ConsentIntakeResult()  # no entrance, so there is no phone to notify either
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
-        (to_micros(now.utc), brand),
+        (now.utc, brand),
     )
     return (
         _queue_message(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
@@ -318,12 +318,12 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     permission = permissions.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
         return permission
-    connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (to_micros(now.utc), brand))
+    connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (now.utc, brand))
     if yes and question.guest:
         approved = connection.execute(
             "UPDATE brand_key SET standing = 'approved', since = ?, by = ? WHERE brand = ? AND came = 'asked'"
             " AND standing = 'waits' RETURNING kid, x",
-            (to_micros(now.utc), by, brand),
+            (now.utc, by, brand),
         ).fetchall()
         for kid, x in approved:
             body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x}
@@ -372,7 +372,7 @@ def forget_guests(connection: sqlite3.Connection) -> None:
 def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
     """Delete the guests whose request was not answered and expired before an instant."""
     over = "SELECT brand FROM asking WHERE guest = 1 AND answered IS NULL AND expires < ?"
-    for (brand,) in connection.execute(over, (to_micros(before),)).fetchall():
+    for (brand,) in connection.execute(over, (before,)).fetchall():
         brandkeys.forget_keys(connection, brand)
         for table in ("asking", "permission", "uplink_brand"):
             connection.execute(f"DELETE FROM {table} WHERE brand = ?", (brand,))  # noqa: S608 - names of our own tables

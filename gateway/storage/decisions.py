@@ -12,7 +12,6 @@ from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, outbox, pauses, recordings
 from gateway.storage.audit_log import LogEncoder, append
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
-from gateway.storage.records import to_micros
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import AbortWork
 
@@ -49,7 +48,7 @@ def store_decision(
         if isinstance(command, c.NotifyOwner | c.RaiseAlarm)
     )
     if isinstance(decision.event, PreflightDue):
-        checked = (to_micros(decision.now.utc), decision.event.delivery.id)
+        checked = (decision.now.utc, decision.event.delivery.id)
         connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
     if isinstance(decision.event, OwnerAcknowledged) and not decision.state.safe_mode:
         doubts.acknowledge(connection, decision.entrance)
@@ -97,7 +96,7 @@ def _reserve(
         return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch, pauses=planned)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
-        (reserve.visit, reserve.delivery, step.entrance, to_micros(step.now.utc)),
+        (reserve.visit, reserve.delivery, step.entrance, step.now.utc),
     )
     return None
 
@@ -136,7 +135,7 @@ def _apply_command(connection: sqlite3.Connection, command: c.Command, step: Sto
                     command.visit,
                     command.delivery,
                     step.entrance,
-                    to_micros(step.now.utc),
+                    step.now.utc,
                     command.outcome,
                     command.missing,
                 ),
@@ -186,7 +185,7 @@ def _settle_reservation(connection: sqlite3.Connection, visit_id: str, how: str)
 
 
 def _store_door_result(connection: sqlite3.Connection, result: c.ReportDoorResult, step: StoredDecision) -> None:
-    now = to_micros(step.now.utc)
+    now = step.now.utc
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",

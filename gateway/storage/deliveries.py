@@ -14,7 +14,6 @@ from gateway.storage import results, rows
 from gateway.storage.models import MessageAnswer, UpcomingDelivery
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart, reads
-from gateway.storage.records import to_micros
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
@@ -79,8 +78,8 @@ class Deliveries(StorePart):
         These are those whose window begins within 25 hours, and those for which the entrance's readiness was never
         checked; of each at most 100. Call it again later for what is further away.
         """
-        here, soon = (entrance, to_micros(now.utc)), now.utc + UPCOMING_HORIZON
-        near = (to_micros(soon + MAX_WINDOW) + 1, to_micros(soon), MAX_UPCOMING_DELIVERIES)
+        here, soon = (entrance, now.utc), now.utc + UPCOMING_HORIZON
+        near = (soon + MAX_WINDOW + timedelta(microseconds=1), soon, MAX_UPCOMING_DELIVERIES)
 
         def expected(row: rows.DeliveryRow) -> UpcomingDelivery:
             return UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked)

@@ -19,7 +19,7 @@ from gateway.protocol.delivery_record import (
 )
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, bodies_of_visit, head
-from gateway.storage.records import from_micros, to_micros
+from gateway.storage.records import from_micros
 
 MAX_SCANNED_ENTRIES = 20_000  # of the log, searched for a fridge's last report
 
@@ -81,7 +81,7 @@ def _steps_before(db: sqlite3.Connection, entrance: str, seq: int, when: int) ->
         "SELECT body FROM entry WHERE kind = 'step' AND at BETWEEN ? AND ? AND seq < ? AND entrance = ?"
         " AND visit IS NULL AND body IS NOT NULL ORDER BY seq"
     )
-    begin = to_micros(from_micros(when) - PRE_VISIT_WINDOW)
+    begin = from_micros(when) - PRE_VISIT_WINDOW
     for (body,) in db.execute(query, (begin, when, seq, entrance)):
         yield json.loads(body)
 

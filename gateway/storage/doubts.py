@@ -19,7 +19,6 @@ from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, bodies_of_kind, hash_at
 from gateway.storage.outbox import queue_message
 from gateway.storage.part import StorePart
-from gateway.storage.records import to_micros
 from gateway.storage.schema import connect_read_only
 
 HashAt = Callable[[int], bytes | None]  # the chain's hash at the entry of this number, as `audit_log.hash_at`
@@ -134,11 +133,11 @@ def set_mark_due(connection: sqlite3.Connection) -> None:
 
 
 def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now) -> int | None:
-    since = to_micros(now.utc) if now.trusted else 0
+    since = now.utc if now.trusted else 0
     connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (begun.why, begun.signer, since))
     connection.execute("UPDATE entrance SET in_doubt = 1")
     connection.execute("UPDATE delivery SET doubtful = 1")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
     connection.execute("DELETE FROM answer")  # else a repeated message would get its old answer
     facts: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
     if begun.foreign_visits:

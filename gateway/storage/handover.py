@@ -17,7 +17,7 @@ from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import decide_brand
 from gateway.storage.recordings import mark_erased
-from gateway.storage.records import read_record, to_micros
+from gateway.storage.records import read_record
 from gateway.storage.sessions import SignInEntry, sign_in
 
 TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
@@ -31,7 +31,7 @@ def open_offer(connection: sqlite3.Connection, reckoned: datetime, *, lives: tim
         "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
         " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?"
     )
-    return read_record(connection, HouseOffer, query, (to_micros(reckoned - lives),))
+    return read_record(connection, HouseOffer, query, (reckoned - lives,))
 
 
 def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
@@ -39,7 +39,7 @@ def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> No
     connection.execute(
         "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
         " VALUES (1, ?, ?, ?, ?, ?, ?)",
-        (offer.id, offer.secret, offer.by, to_micros(offer.made), offer.leaves_films, offer.held_too),
+        (offer.id, offer.secret, offer.by, offer.made, offer.leaves_films, offer.held_too),
     )
     facts: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
     append(connection, "house_offered", facts, utc=now.utc)
@@ -142,7 +142,7 @@ def forget_history(connection: sqlite3.Connection, now: Now) -> None:
         "DELETE FROM delivery WHERE (ends <= ? OR look_at IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
         " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
-        (to_micros(now.utc),),
+        (now.utc,),
     )
 
 
@@ -151,7 +151,7 @@ def cancel_open_deliveries(connection: sqlite3.Connection, now: Now, *, by: str 
     cancelled = connection.execute(
         f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
         " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
-        (to_micros(now.utc),),
+        (now.utc,),
     ).rowcount
     append(connection, "deliveries_cancelled", {"deliveries": cancelled}, utc=now.utc, by=by)
     return cancelled

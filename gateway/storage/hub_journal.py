@@ -7,9 +7,9 @@ numbers the unacknowledged events again, behind the hub's last one.
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Literal, assert_never
@@ -37,7 +37,7 @@ from gateway.storage.audit_log import append
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
 from gateway.storage.part import StorePart
-from gateway.storage.records import optional_instant, to_micros
+from gateway.storage.records import read_records
 from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
@@ -52,18 +52,13 @@ MAX_SEQ = 2**52  # no box reaches it
 MAX_OPEN_DELIVERIES = 200  # that the hub is informed about
 FAULT_RETRY_DELAY = timedelta(hours=1)  # after an unforeseen error of a delivery
 
-EPOCH = datetime.fromtimestamp(0, UTC)
-
-_UNREPORTED_BROWSERS = (
-    "SELECT u.browser, b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
-)
-_UNREPORTED_DECISIONS = (
-    "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
-)
-
-_DUE_DELIVERIES = "SELECT key, told FROM uplink_delivery WHERE look_at <= ? ORDER BY look_at"
-
 _ItemKind = Literal["delivery", "browser", "decision"]
+
+_DUE_ITEMS: Mapping[_ItemKind, str] = {
+    "delivery": "SELECT key FROM uplink_delivery WHERE look_at <= :now ORDER BY look_at",
+    "browser": "SELECT browser FROM uplink_browser WHERE told = 0",
+    "decision": ("SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"),
+}
 
 _NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -136,11 +131,6 @@ class HubJournal(StorePart):
             return (await self.writer.do_marked(work, now))[0]
         return await self.writer.do(work)
 
-    async def mark_decision_due(self, brand: str) -> None:
-        """Have the owner's decision on a brand written as an event again, because the brand asked through the hub."""
-        ask = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        await self.writer.do(lambda db: _execute(db, ask, brand))
-
     async def write_due_events(self, now: Now) -> int:
         """Write events for deliveries and decisions that differ from what the hub knows; return their number."""
         signer = self._required_signer
@@ -156,39 +146,25 @@ class HubJournal(StorePart):
             StoreFailed: the disk did not store it.
         """
         signer = self._required_signer
-        for what, key in self._due_items(now):
-            with contained.piece("hub events", f"{what} {key}", foreseen=(StoreFailed,)) as piece:
-                await self.writer.do(partial(self._write_item, signer=signer, now=now, what=what, key=key))
-            if piece.fault is not None:
-                await self.writer.do(partial(_postpone, now=now, what=what, key=key))
+        for kind in _DUE_ITEMS:
+            for key in _due_items(self.reader(), kind, now, MAX_ITEMS_PER_TRANSACTION):
+                with contained.piece("hub events", f"{kind} {key}", foreseen=(StoreFailed,)) as piece:
+                    await self.writer.do(partial(self._write_item, signer=signer, now=now, kind=kind, key=key))
+                if piece.fault is not None:
+                    await self.writer.do(partial(_postpone, now=now, kind=kind, key=key))
 
-    def _due_items(self, now: Now) -> list[tuple[_ItemKind, str]]:
-        utc = to_micros(now.utc) if now.trusted else 0
-        found = self.reader().execute(f"{_DUE_DELIVERIES} LIMIT ?", (utc, MAX_ITEMS_PER_TRANSACTION)).fetchall()
-        due: list[tuple[_ItemKind, str]] = [("delivery", key) for key, _ in found]
-        due += [
-            ("browser", row[0])
-            for row in self.reader().execute(_UNREPORTED_BROWSERS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
-        ]
-        due += [
-            ("decision", row[0])
-            for row in self.reader().execute(_UNREPORTED_DECISIONS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
-        ]
-        return due
-
-    def _write_item(self, db: sqlite3.Connection, *, signer: EventSigner, now: Now, what: _ItemKind, key: str) -> None:
-        match what:
+    def _write_item(self, db: sqlite3.Connection, *, signer: EventSigner, now: Now, kind: _ItemKind, key: str) -> bool:
+        """Write the event of one due item; False: the hub knows it already."""
+        match kind:
             case "delivery":
-                told = db.execute("SELECT told FROM uplink_delivery WHERE key = ?", (key,)).fetchone()
-                self._write_delivery(db, signer, now, key, None if told is None else told[0])
+                return self._write_delivery(db, signer, now, key)
             case "browser":
-                for ident, sign, farewell in db.execute(_UNREPORTED_BROWSERS).fetchall():
-                    if ident == key:
-                        _write_browser(db, signer, now, ident, sign, farewell)
+                _write_browser(db, signer, now, key)
             case "decision":
                 _write_decision(db, signer, now, key)
             case _:
-                assert_never(what)
+                assert_never(kind)
+        return True
 
     async def acknowledge(self, ack: Ack, now: Now) -> bool:
         """Store how far the hub has the events.
@@ -200,18 +176,13 @@ class HubJournal(StorePart):
 
     def unacknowledged(self, after: int, most: int) -> tuple[PendingEvent, ...]:
         """Return the unacknowledged events behind `after`, in order, at most `most`."""
-        row = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
-        found = self.reader().execute(query, (max(after, row[0]), most))
-        return tuple(PendingEvent(seq=seq, token=token) for seq, token in found)
+        return read_records(self.reader(), PendingEvent, query, (max(after, self.acknowledged_seq()), most))
 
     def last_seq(self) -> int:
         """Return the number of the newest event."""
-        row: tuple[int] = (
-            self.reader()
-            .execute("SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))")
-            .fetchone()
-        )
+        newest = "SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))"
+        row: tuple[int] = self.reader().execute(newest).fetchone()
         return row[0]
 
     def acknowledged_seq(self) -> int:
@@ -221,26 +192,16 @@ class HubJournal(StorePart):
 
     def open_deliveries(self, now: Now) -> tuple[OpenDelivery, ...]:
         """Return the deliveries that came through the hub and may still come, at most 200."""
-        found = self.reader().execute(
+        query = (
             "SELECT d.brand, d.id, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
-            " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?",
-            (to_micros(now.utc), MAX_OPEN_DELIVERIES),
+            " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
         )
-        return tuple(OpenDelivery(brand=brand, delivery=id_, version=version) for brand, id_, version in found)
-
-    def next_change(self) -> datetime | None:
-        """Return the earliest instant at which an event may be due; None: time alone makes none due."""
-        row = self.reader().execute("SELECT min(look_at) FROM uplink_delivery WHERE look_at IS NOT NULL").fetchone()
-        return optional_instant(row[0])
+        rows = self.reader().execute(query, (now.utc, MAX_OPEN_DELIVERIES))
+        return tuple(OpenDelivery(brand=brand, delivery=id_, version=version) for brand, id_, version in rows)
 
     def has_due_events(self, now: Now) -> bool:
         """Return whether `write_due_events` may write an event."""
-        change = self.next_change()
-        due = change is not None and change <= (now.utc if now.trusted else EPOCH)
-        return due or any(
-            self.reader().execute(f"{query} LIMIT 1").fetchone()
-            for query in (_UNREPORTED_DECISIONS, _UNREPORTED_BROWSERS)
-        )
+        return any(_due_items(self.reader(), kind, now, 1) for kind in _DUE_ITEMS)
 
     def is_full(self) -> bool:
         """Return whether so many events wait that the box takes no more messages from the hub."""
@@ -273,64 +234,62 @@ class HubJournal(StorePart):
         if answer.result.code == MessageRefusal.TOO_MANY:
             return None
         believed = answer.result.brand is not None
-        db.execute("DELETE FROM uplink_message WHERE at < ?", (to_micros(now.utc - MESSAGE_RETENTION),))
-        db.execute(
-            "INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, to_micros(now.utc))
-        )
-        said = _without_house_details(answer.result)
-        _append_event(
-            db, signer, {"at": now.utc.isoformat(), "result": _to_json(said), **_delivery_record(db, said, now)}
-        )
+        db.execute("DELETE FROM uplink_message WHERE at < ?", (now.utc - MESSAGE_RETENTION,))
+        db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, now.utc))
+        result = _without_house_details(answer.result)
+        _append_result(db, signer, result, now)
         if isinstance(verified, Claims):
             brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
-            key = f"{brand}.{verified.delivery.id}"
             db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
-            self._follow_delivery(db, key, said, now)
+            self._follow_delivery(db, f"{brand}.{verified.delivery.id}", result, now)
         return answer
 
-    def _follow_delivery(self, db: sqlite3.Connection, key: str, said: DeliveryResult, now: Now) -> None:
-        """Follow a delivery that came through the hub; `said` is what the hub knows of it."""
+    def _follow_delivery(self, db: sqlite3.Connection, key: str, result: DeliveryResult, now: Now) -> None:
+        """Follow a delivery that came through the hub; `result` is what the hub knows of it."""
         row = row_of(db, key)
         if row is not None:
             db.execute(
                 "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
                 " SET told = excluded.told, look_at = excluded.look_at",
-                (key, _comparable(said), row.next_check_micros(self._house, now)),
+                (key, _comparable(result), row.next_check(self._house, now)),
             )
 
     def _write_due_events(self, db: sqlite3.Connection, signer: EventSigner, now: Now) -> int:
-        count: tuple[int] = db.execute("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged").fetchone()
-        room = MAX_WAITING_EVENTS - count[0]
-        written = 0
-        utc = to_micros(now.utc) if now.trusted else 0
-        for key, told in db.execute(
-            f"{_DUE_DELIVERIES} LIMIT ?", (utc, min(MAX_ITEMS_PER_TRANSACTION, max(0, room)))
-        ).fetchall():
-            written += self._write_delivery(db, signer, now, key, told)
-        written += _write_browsers(db, signer, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written)))
-        return written + _write_decisions(db, signer, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written)))
+        waiting: tuple[int] = db.execute(
+            "SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged"
+        ).fetchone()
+        room, written = MAX_WAITING_EVENTS - waiting[0], 0
+        for kind in _DUE_ITEMS:
+            for key in _due_items(db, kind, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written))):
+                written += self._write_item(db, signer=signer, now=now, kind=kind, key=key)
+        return written
 
-    def _write_delivery(self, db: sqlite3.Connection, signer: EventSigner, now: Now, key: str, told: str | None) -> int:
-        """Write the state of a delivery if it differs from what the hub knows; return the number of events written."""
+    def _write_delivery(self, db: sqlite3.Connection, signer: EventSigner, now: Now, key: str) -> bool:
+        """Write the state of a delivery if it differs from what the hub knows."""
         row = row_of(db, key)
         if row is None:
-            return 0
-        said = _without_house_details(row.result(self._house, self._box, now))
-        written = _comparable(said) != told
-        if written:
-            _append_event(
-                db, signer, {"at": now.utc.isoformat(), "result": _to_json(said), **_delivery_record(db, said, now)}
-            )
-        later = (_comparable(said), row.next_check_micros(self._house, now), key)
+            return False
+        result = _without_house_details(row.result(self._house, self._box, now))
+        known = db.execute("SELECT told FROM uplink_delivery WHERE key = ?", (key,)).fetchone()
+        is_new = known is None or known[0] != _comparable(result)
+        if is_new:
+            _append_result(db, signer, result, now)
+        later = (_comparable(result), row.next_check(self._house, now), key)
         db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
-        return int(written)
+        return is_new
 
 
-def _postpone(db: sqlite3.Connection, *, now: Now, what: _ItemKind, key: str) -> None:
+def _due_items(db: sqlite3.Connection, kind: _ItemKind, now: Now, most: int) -> list[str]:
+    """Return the keys of items of one kind whose event is due; without trusted time no window opens or ends."""
+    due = {"now": now.utc if now.trusted else 0, "most": most}
+    return [key for (key,) in db.execute(f"{_DUE_ITEMS[kind]} LIMIT :most", due)]
+
+
+def _postpone(db: sqlite3.Connection, *, now: Now, kind: _ItemKind, key: str) -> None:
     """Postpone an item that raised an unforeseen error."""
-    match what:
+    match kind:
         case "delivery":
-            later = to_micros(now.utc + FAULT_RETRY_DELAY) if now.trusted else None
+            later = now.utc + FAULT_RETRY_DELAY if now.trusted else None
             db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))
         case "browser":
             db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (key,))
@@ -338,11 +297,7 @@ def _postpone(db: sqlite3.Connection, *, now: Now, what: _ItemKind, key: str) ->
             version = "(SELECT version FROM permission WHERE permission.brand = uplink_brand.brand)"
             db.execute(f"UPDATE uplink_brand SET told = {version} WHERE brand = ?", (key,))  # noqa: S608 - our own text
         case _:
-            assert_never(what)
-
-
-def _execute(db: sqlite3.Connection, statement: str, parameter: str) -> None:
-    db.execute(statement, (parameter,))
+            assert_never(kind)
 
 
 def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
@@ -368,7 +323,7 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
         return True
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
     # At most one row an interval, so that a hub cannot fill the disk
-    if db.execute(lately, (to_micros(now.utc - RENUMBER_NOTE_INTERVAL),)).fetchone() is None:
+    if db.execute(lately, (now.utc - RENUMBER_NOTE_INTERVAL,)).fetchone() is None:
         append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
     _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
@@ -396,7 +351,7 @@ def _forget(db: sqlite3.Connection, home: str | None) -> None:
 def forget_before(db: sqlite3.Connection, before: datetime) -> None:
     """Delete acknowledged events from before an instant."""
     last = "SELECT max(seq) FROM uplink_event, uplink WHERE seq <= acknowledged AND at < ?"
-    _drop_events(db, db.execute(last, (to_micros(before),)).fetchone()[0])
+    _drop_events(db, db.execute(last, (before,)).fetchone()[0])
 
 
 def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
@@ -407,38 +362,19 @@ def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
         db.execute("UPDATE uplink SET base_seq = ?, base_head = ?", (upto, head))
 
 
-def _write_decisions(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
-    """Write the owner's decisions that the hub does not know yet."""
-    found = db.execute(f"{_UNREPORTED_DECISIONS} LIMIT ?", (most,)).fetchall()
-    for (brand,) in found:
-        _write_decision(db, signer, now, brand)
-    return len(found)
-
-
 def _write_decision(db: sqlite3.Connection, signer: EventSigner, now: Now, brand: str) -> None:
     permission = permission_of(db, brand)
-    if permission is not None:
-        terms = json.loads(TERMS_ADAPTER.dump_json(permission.terms))
-        terms["carriers"] = [name for name in terms["carriers"] if _is_valid_name(name)]
-        said = PermissionDecision.model_validate_json(
-            json.dumps(
-                {
-                    "brand": brand,
-                    "version": permission.version,
-                    "standing": permission.standing.value,
-                    **{
-                        name: sorted(terms[name])[:MAX_NAMES_PER_DECISION]
-                        for name in ("entrances", "places", "carriers", "days")
-                    },
-                    "hours": terms["hours"],
-                    "openings": terms["openings"],
-                    "expires": terms["expires"],
-                    "hub_signed": terms["hub_signed"],
-                }
-            )
-        )
-        _append_event(db, signer, {"at": now.utc.isoformat(), "decided": _to_json(said)})
-        db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
+    if permission is None:
+        return
+    terms = TERMS_ADAPTER.dump_python(permission.terms, mode="json", exclude={"ask_each_time"})
+    terms["carriers"] = filter(_is_valid_name, terms["carriers"])
+    terms |= {
+        name: sorted(terms[name])[:MAX_NAMES_PER_DECISION] for name in ("entrances", "places", "carriers", "days")
+    }
+    stated = {"brand": brand, "version": permission.version, "standing": permission.standing.value, **terms}
+    decision = PermissionDecision.model_validate_json(json.dumps(stated))
+    _append_event(db, signer, now, {"decided": decision.model_dump(mode="json", exclude_none=True)})
+    db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
 
 
 def _is_valid_name(carrier: str) -> bool:
@@ -450,41 +386,43 @@ def _is_valid_name(carrier: str) -> bool:
     return True
 
 
-def _write_browsers(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
-    """Write which browsers of the household are enrolled, and which have ended."""
-    found = db.execute(f"{_UNREPORTED_BROWSERS} LIMIT ?", (most,)).fetchall()
-    for ident, sign, farewell in found:
-        _write_browser(db, signer, now, ident, sign, farewell)
-    return len(found)
-
-
-def _write_browser(  # noqa: PLR0913, PLR0917 - a browser's own row
-    db: sqlite3.Connection, signer: EventSigner, now: Now, ident: str, sign: str | None, farewell: str | None
-) -> None:
+def _write_browser(db: sqlite3.Connection, signer: EventSigner, now: Now, ident: str) -> None:
+    """Write that a browser of the household is enrolled, or that it has ended."""
+    query = (
+        "SELECT b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE u.browser = ?"
+    )
+    sign, farewell = db.execute(query, (ident,)).fetchone()
     more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
-    said = {"browser": ident, "ended": sign is None, **more}
-    _append_event(db, signer, {"at": now.utc.isoformat(), "browser": said})
+    _append_event(db, signer, now, {"browser": {"browser": ident, "ended": sign is None, **more}})
     db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
 
 
-def _append_event(db: sqlite3.Connection, signer: EventSigner, body: dict[str, Json]) -> None:
+def _append_result(db: sqlite3.Connection, signer: EventSigner, result: DeliveryResult, now: Now) -> None:
+    """Write a result as the next event; when the delivery has ended, its record for the retailer goes with it."""
+    row = row_of(db, f"{result.brand}.{result.delivery}")
+    record = None if row is None else delivery_records.append_record(db, row.order, result, now)
+    more = {} if record is None else {"account": record}
+    _append_event(db, signer, now, {"result": result.model_dump(mode="json", exclude_none=True), **more})
+
+
+def _append_event(db: sqlite3.Connection, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
     """Write the next event."""
     chain = _chain(db)
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
     seq, head = (chain.base_seq, chain.base_head) if row is None else (row[0], token_digest(row[1]))
-    _write_event(db, signer, seq + 1, head, json.dumps(body))
+    _write_event(db, signer, seq + 1, head, json.dumps({"at": now.utc.isoformat(), **body}))
 
 
 def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: str, body: str) -> str:
-    said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
-    if "account" in said:  # the content is stored, and signed again with the event after a change of key
-        statement = {**said["account"]["statement"], "home": signer.home}
+    content = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
+    if "account" in content:  # the content is stored, and signed again with the event after a change of key
+        statement = {**content["account"]["statement"], "home": signer.home}
         vouched = signer.sign_statement(Statement.model_validate_json(json.dumps(statement)))
-        said["account"] = {"lines": said["account"]["lines"], "token": vouched}
-    happened = BoxEvent.model_validate_json(json.dumps(said))
-    token = signer.sign_event(happened)
+        content["account"] = {"lines": content["account"]["lines"], "token": vouched}
+    event = BoxEvent.model_validate_json(json.dumps(content))
+    token = signer.sign_event(event)
     insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
-    db.execute(insert, (seq, body, token, to_micros(happened.at)))
+    db.execute(insert, (seq, body, token, event.at))
     return token_digest(token)
 
 
@@ -501,10 +439,9 @@ def _head_at(db: sqlite3.Connection, chain: _EventChain, seq: int) -> str | None
 
 
 def _is_below_rejection_limit(db: sqlite3.Connection, now: Now) -> bool:
-    hour = to_micros(now.utc - timedelta(hours=1))
-    count: tuple[int] = db.execute(
-        "SELECT count(*) FROM uplink_message WHERE believed = 0 AND at > ?", (hour,)
-    ).fetchone()
+    hour = now.utc - timedelta(hours=1)
+    query = "SELECT count(*) FROM uplink_message WHERE believed = 0 AND at > ?"
+    count: tuple[int] = db.execute(query, (hour,)).fetchone()
     return count[0] < MAX_REJECTED_MESSAGES_PER_HOUR
 
 
@@ -513,18 +450,6 @@ def _without_house_details(result: DeliveryResult) -> DeliveryResult:
     return result.model_copy(update={"lacking": None, "why": None})
 
 
-def _delivery_record(db: sqlite3.Connection, said: DeliveryResult, now: Now) -> dict[str, Json]:
-    """Return the delivery's record for its retailer, which goes with the event that the delivery has ended."""
-    row = row_of(db, f"{said.brand}.{said.delivery}")
-    found = None if row is None else delivery_records.append_record(db, row.order, said, now)
-    return {} if found is None else {"account": found}
-
-
 def _comparable(result: DeliveryResult) -> str:
     """Return what makes two results differ for the hub."""
     return result.model_dump_json(include={"version", "state", "reason", "missing", "house"})
-
-
-def _to_json(said: DeliveryResult | PermissionDecision) -> Json:
-    whole: Json = json.loads(said.model_dump_json(exclude_none=True))
-    return whole

@@ -3,7 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import assert_never
 
@@ -30,14 +31,13 @@ from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.audit_log import append
 from gateway.storage.models import MessageAnswer
-from gateway.storage.records import to_micros
 from gateway.storage.results import store_reported
 from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
 
 HUB_SIGNER = "hub"  # in place of a public key, for a version that the hub signed
 MAX_NOTED_REJECTIONS_PER_HOUR = 60  # of unknown signers; further ones are answered and not logged
 MAX_MESSAGES_PER_ENTRANCE = 500  # limit for one brand: messages in a day, and open deliveries; more are refused
-_HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class MessageRefusal:
@@ -166,9 +166,9 @@ class OfferProcessor:
         if isinstance(said, Cancel) and row is not None and _cancel_refusal(row, said) is None:
             return True
         open_ones = "SELECT count(*) FROM delivery WHERE brand = ? AND ends > ?"
-        if row is None and _count(connection, open_ones, (claims.iss, to_micros(now.utc))) >= most:
+        if row is None and _count(connection, open_ones, (claims.iss, now.utc)) >= most:
             return False
-        lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", to_micros(now.utc) - _DAY_US
+        lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", now.utc - _DAY
         if _count(connection, lately, (since,)) < most:  # counts all brands first: this is cheap and usually enough
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
@@ -236,7 +236,7 @@ class OfferProcessor:
         return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, order) else None
 
 
-def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int:
+def _count(connection: sqlite3.Connection, query: str, values: tuple[str | datetime | int, ...]) -> int:
     found: tuple[int] = connection.execute(query, values).fetchone()
     return found[0]
 
@@ -256,7 +256,7 @@ def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) ->
           AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
     """
     codes = {*order.parcels, *(() if order.courier is None else (order.courier,))}
-    where = (order.key, order.brand, order.entrance, to_micros(order.end), to_micros(order.start))
+    where = (order.key, order.brand, order.entrance, order.end, order.start)
     return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
 
 
@@ -275,29 +275,17 @@ def _hub_signature_refusal(connection: sqlite3.Connection, claims: Claims) -> st
 
 
 def _write_order(connection: sqlite3.Connection, order: DeliveryOrder) -> None:
+    message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
     connection.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
-        " by_hub, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " by_hub, message) VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c,"
+        " :signed_by, :by_hub, :message) ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
         " signed_by = excluded.signed_by, message = excluded.message,"
         " by_hub = excluded.by_hub, doubtful = 0",
-        (
-            order.key,
-            order.brand,
-            order.id,
-            order.version,
-            order.entrance,
-            order.carrier,
-            order.place,
-            to_micros(order.start),
-            to_micros(order.end),
-            order.cold_max_c,
-            order.signed_by,
-            order.by_hub,
-            None if order.message_sha256 is None else bytes.fromhex(order.message_sha256),
-        ),
+        asdict(order) | {"key": order.key, "message": message},
     )
     connection.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
     codes = [(value, order.key, "parcel") for value in sorted(order.parcels)]
@@ -321,7 +309,7 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
     if row is None:
         connection.execute(
             "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)",
-            (name, cancel.version, to_micros(now.utc)),
+            (name, cancel.version, now.utc),
         )
         return None
     code = _cancel_refusal(row, cancel)
@@ -347,9 +335,7 @@ def _request_permission(
     permission = permission_of(connection, brand)
     if isinstance(said, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
-    asked = connection.execute(
-        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (to_micros(now.utc), brand)
-    )
+    asked = connection.execute("UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (now.utc, brand))
     if not asked.rowcount:
         return None
     append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
@@ -371,7 +357,7 @@ def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | Non
 def _log_rejection(connection: sqlite3.Connection, rejection: RejectedMessage, now: Now) -> None:
     """Log a rejected message, but only some per hour: a sender must not fill the disk with them."""
     noted: int = connection.execute(
-        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (to_micros(now.utc) - _HOUR_US,)
+        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (now.utc - _HOUR,)
     ).fetchone()[0]
     if noted < MAX_NOTED_REJECTIONS_PER_HOUR:
         append(connection, "not_believed", {"code": rejection.code.value}, utc=now.utc)

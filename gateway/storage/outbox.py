@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.domain.now import Now
 from gateway.storage.models import PhoneStatus, StoredMessage
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import read_records, to_micros
+from gateway.storage.records import read_records
 
 MAX_MESSAGES_PER_CALL = 200  # the newest: a present event never waits behind old ones
 
@@ -16,7 +16,7 @@ def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | No
     """Store a message to the owner, for every phone, before it is sent; return its number."""
     row: tuple[int] = connection.execute(
         "INSERT INTO message (at, entrance, visit, body) VALUES (?, ?, ?, ?) RETURNING id",
-        (to_micros(now.utc), entrance, visit, body),
+        (now.utc, entrance, visit, body),
     ).fetchone()
     connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", row)
     return row[0]
@@ -24,7 +24,7 @@ def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | No
 
 def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
     """Store that the broker has the message; the phones' copies are separate."""
-    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (to_micros(now.utc), message))
+    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (now.utc, message))
 
 
 def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
@@ -46,7 +46,7 @@ def set_recipients(connection: sqlite3.Connection, phones: Sequence[str], now: N
     still wait for it.
     """
     known = {name for (name,) in connection.execute("SELECT name FROM phone").fetchall()}
-    added = [(name, to_micros(now.utc)) for name in phones if name not in known]
+    added = [(name, now.utc) for name in phones if name not in known]
     connection.executemany("INSERT INTO phone (name, since) VALUES (?, ?)", added)
     for gone in known - set(phones):
         connection.executemany(
@@ -70,7 +70,7 @@ def record_attempt(connection: sqlite3.Connection, phone: str, result: str, now:
     """Store the result of sending to a phone."""
     connection.execute(
         "UPDATE phone SET tried = ?, heard = ?, reached = CASE WHEN ? THEN ? ELSE reached END WHERE name = ?",
-        (to_micros(now.utc), result, reached, to_micros(now.utc), phone),
+        (now.utc, result, reached, now.utc, phone),
     )
 
 
@@ -97,7 +97,7 @@ def pending_messages(
         "SELECT m.id, m.at, m.entrance, m.visit, m.body FROM owed o JOIN message m ON m.id = o.message"
         " WHERE o.phone = ? AND (o.held <= ? OR o.held > ?) ORDER BY o.message DESC LIMIT ?"
     )
-    newest = (phone, to_micros(now.utc), to_micros(until), MAX_MESSAGES_PER_CALL)
+    newest = (phone, now.utc, until, MAX_MESSAGES_PER_CALL)
     return read_records(connection, StoredMessage, query, newest)[::-1]
 
 
@@ -113,7 +113,7 @@ def claim_messages(
         for number in messages
         if connection.execute(
             "UPDATE owed SET held = ? WHERE phone = ? AND message = ? AND (held <= ? OR held > ?)",
-            (to_micros(until), phone, number, to_micros(now.utc), to_micros(until)),
+            (until, phone, number, now.utc, until),
         ).rowcount
     )
 
@@ -139,9 +139,7 @@ def use_link(connection: sqlite3.Connection, nonce: bytes, expires: datetime, no
         expire_links(connection, now.utc)
     if now.utc >= expires:
         return False
-    used = connection.execute(
-        "INSERT OR IGNORE INTO used_link (nonce, expires) VALUES (?, ?)", (nonce, to_micros(expires))
-    )
+    used = connection.execute("INSERT OR IGNORE INTO used_link (nonce, expires) VALUES (?, ?)", (nonce, expires))
     return used.rowcount == 1
 
 
@@ -152,7 +150,7 @@ def is_link_used(connection: sqlite3.Connection, nonce: bytes) -> bool:
 
 def expire_links(connection: sqlite3.Connection, utc: datetime) -> None:
     """Delete the used links that have expired at `utc`."""
-    connection.execute("DELETE FROM used_link WHERE expires < ?", (to_micros(utc),))
+    connection.execute("DELETE FROM used_link WHERE expires < ?", (utc,))
 
 
 class Messages(StorePart):

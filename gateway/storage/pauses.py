@@ -10,7 +10,7 @@ from gateway.domain.visit.state import PausePeriod
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, rfc3339
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import read_records, to_micros
+from gateway.storage.records import read_records
 
 
 def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
@@ -24,7 +24,7 @@ def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> P
         return why
     connection.execute(
         "INSERT INTO pause (id, entrance, starts, ends, by) VALUES (?, ?, ?, ?, ?)",
-        (new.id, new.entrance, to_micros(new.start), to_micros(new.end), new.by),
+        (new.id, new.entrance, new.start, new.end, new.by),
     )
     facts: dict[str, Json] = {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)}
     append(connection, "pause", facts, utc=now.utc, by=new.by, entrance=new.entrance)
@@ -56,7 +56,7 @@ def pauses_of(connection: sqlite3.Connection, entrance: str) -> tuple[PausePerio
 
 def expire_pauses(connection: sqlite3.Connection, utc: datetime) -> None:
     """Delete the pauses that are over at `utc`, a trusted time."""
-    connection.execute("DELETE FROM pause WHERE ends <= ?", (to_micros(utc),))
+    connection.execute("DELETE FROM pause WHERE ends <= ?", (utc,))
 
 
 def current_pauses(connection: sqlite3.Connection, now: Now) -> tuple[PlannedPause, ...]:

@@ -21,7 +21,7 @@ from gateway.storage.models import (
     RecoveryResult,
 )
 from gateway.storage.outbox import queue_message, use_link
-from gateway.storage.records import read_record, read_records, to_micros
+from gateway.storage.records import read_record, read_records
 from gateway.storage.sessions import SignInEntry, sign_in
 
 MAX_CLAIM_TRIES = 5  # then the code is void
@@ -92,7 +92,7 @@ def add_account(connection: sqlite3.Connection, new: NewAccount, how: dict[str, 
     person = new.person
     connection.execute(
         "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
-        (person.id, person.name, new.folded, person.role, new.password, to_micros(person.added)),
+        (person.id, person.name, new.folded, person.role, new.password, person.added),
     )
     facts: dict[str, Json] = {"person": person.id, "name": person.name, "role": person.role}
     append(connection, "person_added", facts | how, utc=now.utc)
@@ -146,7 +146,7 @@ def remove_account(connection: sqlite3.Connection, ident: str, now: Now, *, by: 
         return AccountChangeResult.UNKNOWN
     if known.role == _OWNER_ROLE and _owner_count(connection) == 1:
         return AccountChangeResult.LAST_OWNER
-    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (to_micros(now.utc), ident))
+    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (now.utc, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
     connection.execute("DELETE FROM share WHERE by = ?", (ident,))
     append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)
@@ -219,7 +219,7 @@ def record_failed_sign_ins(connection: sqlite3.Connection, ident: str, tries: in
     noted: int = connection.execute(
         "SELECT count(*) FROM entry WHERE kind = 'sign_in_wrong' AND at > ? AND body IS NOT NULL"
         " AND json_extract(CAST(body AS TEXT), '$.person') = ?",
-        (to_micros(now.utc - _DAY), ident),
+        (now.utc - _DAY, ident),
     ).fetchone()[0]
     if noted >= MAX_NOTED_BURSTS_PER_DAY:
         return
@@ -231,10 +231,10 @@ def record_failed_sign_ins(connection: sqlite3.Connection, ident: str, tries: in
 
 def add_invitation(connection: sqlite3.Connection, invitation: Invitation, now: Now, *, lives: timedelta) -> None:
     """Store an invitation, and delete those that are older than `lives`."""
-    connection.execute("DELETE FROM invitation WHERE made <= ?", (to_micros(invitation.made - lives),))
+    connection.execute("DELETE FROM invitation WHERE made <= ?", (invitation.made - lives,))
     connection.execute(
         "INSERT INTO invitation (id, secret, role, by, made) VALUES (?, ?, ?, ?, ?)",
-        (invitation.id, invitation.secret, invitation.role, invitation.by, to_micros(invitation.made)),
+        (invitation.id, invitation.secret, invitation.role, invitation.by, invitation.made),
     )
     facts: dict[str, Json] = {"invitation": invitation.id, "role": invitation.role, "by": invitation.by}
     append(connection, "invited", facts, utc=now.utc)
@@ -249,7 +249,7 @@ _SELECT_OPEN_INVITATIONS = (
 def open_invitations(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
     """Return the invitations that can still be accepted, oldest first: at most `lives` old, and by a present owner."""
     query = f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id"
-    return read_records(connection, Invitation, query, (to_micros(reckoned - lives),))
+    return read_records(connection, Invitation, query, (reckoned - lives,))
 
 
 def withdraw_invitation(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
@@ -284,4 +284,4 @@ def redeem_invitation(
 
 def delete_removed_people(connection: sqlite3.Connection, *, before: datetime) -> None:
     """Delete the people who were removed before an instant; their log entries end at the same time."""
-    connection.execute("DELETE FROM person WHERE removed < ?", (to_micros(before),))
+    connection.execute("DELETE FROM person WHERE removed < ?", (before,))

@@ -10,7 +10,7 @@ from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.records import optional_instant, read_records, to_micros
+from gateway.storage.records import optional_instant, read_records
 
 MAX_VIEW_RECORDS = 500
 VIEW_MERGE_WINDOW = timedelta(minutes=10)  # repeated views within it count as one
@@ -91,19 +91,19 @@ def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, pers
         "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = ? AND what = ?"
         " AND person IS ?) AND ended BETWEEN ? AND ?",
         (
-            to_micros(now.utc),
+            now.utc,
             kind,
             what,
             person,
-            to_micros(now.utc - VIEW_MERGE_WINDOW),
-            to_micros(now.utc + VIEW_MERGE_WINDOW),
+            now.utc - VIEW_MERGE_WINDOW,
+            now.utc + VIEW_MERGE_WINDOW,
         ),
     ).rowcount
     if went_on:
         return
     connection.execute(
         "INSERT INTO look (began, ended, person, kind, what) VALUES (?, ?, ?, ?, ?)",
-        (to_micros(now.utc), to_micros(now.utc), person, kind, what),
+        (now.utc, now.utc, person, kind, what),
     )
     connection.execute(
         "DELETE FROM look WHERE id <= (SELECT id FROM look ORDER BY id DESC LIMIT 1 OFFSET ?)", (MAX_VIEW_RECORDS,)

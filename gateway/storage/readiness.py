@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.now import Now
-from gateway.storage.records import from_micros, to_micros
+from gateway.storage.records import from_micros
 from gateway.storage.writer import Writer
 
 
@@ -34,7 +34,7 @@ class ReadinessStore:
 
     def count(self, entrance: str, devices: Mapping[str, bool], now: Now) -> None:
         """Count one check: device -> whether it was ready. It does not wait, and a full disk loses it."""
-        hour = to_micros(now.utc.replace(minute=0, second=0, microsecond=0))
+        hour = now.utc.replace(minute=0, second=0, microsecond=0)
         rows = [(entrance, hour, device, int(ready), int(not ready)) for device, ready in devices.items()]
         self._writer.post(
             lambda db: db.executemany(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ def begin_film(  # noqa: PLR0913 - one argument a column
     """Store that a part is being filmed; a repeated call changes nothing."""
     connection.execute(
         "INSERT OR IGNORE INTO film (visit, part, entrance, delivery, began) VALUES (?, ?, ?, ?, ?)",
-        (visit, part, entrance, delivery, to_micros(utc)),
+        (visit, part, entrance, delivery, utc),
     )
 
 
@@ -42,19 +42,8 @@ def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None
     gaps = json.dumps([[to_micros(start), to_micros(end)] for start, end in clip.gaps])
     added = connection.execute(
         "INSERT OR IGNORE INTO clip (path, visit, part, camera, starts, ends, sha256, fragments, size, gaps)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            clip.path,
-            clip.visit,
-            clip.part,
-            clip.camera,
-            to_micros(clip.start),
-            to_micros(clip.end),
-            clip.sha256,
-            clip.fragments,
-            clip.size,
-            gaps,
-        ),
+        " VALUES (:path, :visit, :part, :camera, :start, :end, :sha256, :fragments, :size, :gaps)",
+        asdict(clip) | {"gaps": gaps},
     )
     if added.rowcount:
         facts: dict[str, Json] = {"part": clip.part, "camera": clip.camera, "sha256": clip.sha256, "size": clip.size}
@@ -69,7 +58,7 @@ def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_
     """
     changed = connection.execute(
         "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?",
-        (manifest_sha256, to_micros(now.utc), visit, part),
+        (manifest_sha256, now.utc, visit, part),
     )
     if changed.rowcount != 1:
         raise LookupError(f"no part {part} of {visit}")
@@ -97,7 +86,7 @@ def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, 
     changed = connection.execute(
         "UPDATE film SET erased = ? WHERE visit = ? AND erased IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM film h WHERE h.visit = ? AND h.held IS NOT NULL)",
-        (to_micros(now.utc), visit, visit),
+        (now.utc, visit, visit),
     )
     if not changed.rowcount:
         return False
@@ -121,7 +110,7 @@ def films_of(
 ) -> tuple[FilmRecord, ...]:
     """Return films with their clips, oldest first: of one visit, or begun before an instant, or all."""
     which = "visit = ? ORDER BY part" if visit is not None else "began < ? ORDER BY began, visit, part"
-    latest = 2**62 if before is None else to_micros(before)
+    latest = 2**62 if before is None else before
     query = f"""
         SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film WHERE {which}
     """  # noqa: S608 - one of two texts of our own

@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.now import Now
-from gateway.storage.records import optional_instant, to_micros
+from gateway.storage.records import optional_instant
 from gateway.storage.rows import SELECT_DUE, DeliveryRow, read_each, row_of
 from gateway.system.containment import Containment
 
@@ -25,7 +25,7 @@ def changed_results(
     def stands(row: DeliveryRow) -> tuple[DeliveryRow, DeliveryResult]:
         return row, row.result(house, box, now)
 
-    due = (to_micros(now.utc) if now.trusted else 0, MAX_DELIVERIES_PER_CALL)
+    due = (now.utc if now.trusted else 0, MAX_DELIVERIES_PER_CALL)
     for row, result in read_each(connection, SELECT_DUE, due, stands, contained):
         if row.told == _comparable(result):
             known.append(row.order.key)
@@ -72,7 +72,7 @@ def store_reported(
 
 
 def _schedule_check(connection: sqlite3.Connection, row: DeliveryRow, house: DeliveryContext, now: Now) -> None:
-    later = (row.next_check_micros(house, now), row.order.key)
+    later = (row.next_check(house, now), row.order.key)
     connection.execute("UPDATE delivery SET look_at = ? WHERE key = ?", later)
 
 

@@ -9,7 +9,6 @@ from gateway.storage.hub_journal import forget_before
 from gateway.storage.outbox import expire_links
 from gateway.storage.pauses import expire_pauses
 from gateway.storage.people import delete_removed_people
-from gateway.storage.records import to_micros
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
@@ -19,30 +18,29 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     counts, the hub's acknowledged events, and log bodies. Films end separately (`recordings.mark_erased`); everything
     of a visit whose film is held or not yet erased stays. The chain stays valid: a log body leaves its digest.
     """
-    cut = to_micros(before)
     expire_links(connection, utc)
     expire_pauses(connection, utc)
-    connection.execute("DELETE FROM answer WHERE expires < ?", (to_micros(utc),))
-    connection.execute("DELETE FROM tombstone WHERE at < ?", (cut,))
-    connection.execute("DELETE FROM message WHERE at < ?", (cut,))
+    connection.execute("DELETE FROM answer WHERE expires < ?", (utc,))
+    connection.execute("DELETE FROM tombstone WHERE at < ?", (before,))
+    connection.execute("DELETE FROM message WHERE at < ?", (before,))
     connection.execute(
         "DELETE FROM visit WHERE began < ? AND delivery IN (SELECT key FROM delivery WHERE ends < ?)"
         " AND id NOT IN (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL)",
-        (cut, cut),
+        (before, before),
     )
     connection.execute(
         "DELETE FROM delivery WHERE ends < ? AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
         " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
-        (cut,),
+        (before,),
     )
     old = connection.execute(
         "SELECT seq FROM entry WHERE at < ? AND body IS NOT NULL AND (visit IS NULL OR visit NOT IN"
         " (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL))",
-        (cut,),
+        (before,),
     ).fetchall()
     erase_bodies(connection, tuple(seq for (seq,) in old))
-    connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
-    connection.execute("DELETE FROM readiness_hour WHERE hour < ?", (cut,))
+    connection.execute("DELETE FROM look WHERE ended < ?", (before,))
+    connection.execute("DELETE FROM readiness_hour WHERE hour < ?", (before,))
     delete_removed_people(connection, before=before)
     forget_before(connection, before)
     forget_unanswered(connection, before)

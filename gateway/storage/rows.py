@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.storage.records import from_micros, optional_instant, to_micros
+from gateway.storage.records import from_micros, optional_instant
 from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
@@ -88,11 +88,10 @@ class DeliveryRow:
             lacking=self.lacking,
         )
 
-    def next_check_micros(self, house: DeliveryContext, now: Now) -> int | None:
-        """Return when time alone changes what the retailer sees, in microseconds; None: never."""
+    def next_check(self, house: DeliveryContext, now: Now) -> datetime | None:
+        """Return when time alone changes what the retailer sees; None: never."""
         seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
-        instant = next_change_at(self.order, seen, now=now)
-        return None if instant is None else to_micros(instant)
+        return next_change_at(self.order, seen, now=now)
 
 
 T = TypeVar("T")
@@ -131,7 +130,7 @@ def mark_for_check(connection: sqlite3.Connection, key: str) -> None:
 
 def mark_brand_for_check(connection: sqlite3.Connection, brand: str, now: Now) -> None:
     """Have the results of the brand's open deliveries compared with what the retailer knows, as soon as possible."""
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, to_micros(now.utc)))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, now.utc))
 
 
 def permission_of(connection: sqlite3.Connection, brand: str) -> Permission | None:

@@ -4,11 +4,15 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 from gateway.domain.delivery.barcodes import renormalise
 from gateway.storage.models import DatabaseRefused
+from gateway.storage.records import to_micros
+
+sqlite3.register_adapter(datetime, to_micros)  # so a statement takes an instant as it is
 
 _APPLICATION_ID = 0x50455252  # "PERR": distinguishes our file from any other SQLite file
 

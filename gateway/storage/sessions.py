@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Literal
 
 from gateway.storage.audit_log import append
-from gateway.storage.models import AccountHolder, KnownDevice, Session
-from gateway.storage.records import from_micros, optional_instant, read_record, to_micros
+from gateway.storage.models import KnownDevice, Session
+from gateway.storage.records import optional_instant, read_record, read_records
 
 MAX_DEVICES_PER_PERSON = 20  # the one with the oldest sign-in is deleted
 
@@ -39,7 +39,7 @@ def sign_in(connection: sqlite3.Connection, person: str, password: str, entry: S
     connection.execute(
         "INSERT INTO device (id, secret, person, seen, browser) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET seen = excluded.seen, failures = 0, browser = excluded.browser",
-        (entry.device, entry.device_secret, person, to_micros(entry.at), entry.browser),
+        (entry.device, entry.device_secret, person, entry.at, entry.browser),
     )
     connection.execute(
         "DELETE FROM device WHERE person = ? AND id != ? AND id NOT IN"
@@ -49,45 +49,32 @@ def sign_in(connection: sqlite3.Connection, person: str, password: str, entry: S
     connection.execute("DELETE FROM session WHERE device = ?", (entry.device,))
     connection.execute(
         "INSERT INTO session (id, secret, device, began, seen) VALUES (?, ?, ?, ?, ?)",
-        (entry.session, entry.secret, entry.device, to_micros(entry.at), to_micros(entry.at)),
+        (entry.session, entry.secret, entry.device, entry.at, entry.at),
     )
     append(connection, "signed_in", {"person": person, "browser": entry.browser}, utc=entry.at)
     return True
 
 
 _SELECT_SESSION = (
-    "SELECT s.id, s.secret, s.device, s.began, s.seen, d.browser, p.id, p.name, p.role, p.added FROM session s"
+    "SELECT s.id, s.secret, s.device, s.began, s.seen, d.browser, p.id AS 'person.id', p.name AS 'person.name',"
+    " p.role AS 'person.role', p.added AS 'person.added' FROM session s"
     " JOIN device d ON d.id = s.device JOIN person p ON p.id = d.person WHERE p.removed IS NULL"
 )
 
 
-def _session(row: tuple[str, bytes, str, int, int, str | None, str, str, str, int]) -> Session:
-    ident, secret, device, began, seen, browser, person, name, role, added = row
-    return Session(
-        id=ident,
-        secret=secret,
-        device=device,
-        person=AccountHolder(id=person, name=name, role=role, added=from_micros(added)),
-        began=from_micros(began),
-        seen=from_micros(seen),
-        browser=browser,
-    )
-
-
 def session(connection: sqlite3.Connection, ident: str) -> Session | None:
     """Return one session, with its person's present account."""
-    row = connection.execute(f"{_SELECT_SESSION} AND s.id = ?", (ident,)).fetchone()
-    return None if row is None else _session(row)
+    return read_record(connection, Session, f"{_SELECT_SESSION} AND s.id = ?", (ident,))
 
 
 def sessions_of(connection: sqlite3.Connection, person: str) -> tuple[Session, ...]:
     """Return all sessions of a person, the oldest first."""
-    return tuple(map(_session, connection.execute(f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))))
+    return read_records(connection, Session, f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))
 
 
 def touch_session(connection: sqlite3.Connection, ident: str, when: datetime) -> None:
     """Store that a session was used; an earlier instant than the stored one changes nothing."""
-    connection.execute("UPDATE session SET seen = max(seen, ?) WHERE id = ?", (to_micros(when), ident))
+    connection.execute("UPDATE session SET seen = max(seen, ?) WHERE id = ?", (when, ident))
 
 
 def end_session(connection: sqlite3.Connection, ident: str) -> None:
@@ -115,10 +102,8 @@ def expire_sessions(
     connection: sqlite3.Connection, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta
 ) -> None:
     """Delete sessions that are unused for `idle` or as old as `oldest`, and devices without a sign-in for `known`."""
-    connection.execute(
-        "DELETE FROM session WHERE seen <= ? OR began <= ?", (to_micros(reckoned - idle), to_micros(reckoned - oldest))
-    )
-    connection.execute("DELETE FROM device WHERE seen <= ?", (to_micros(reckoned - known),))
+    connection.execute("DELETE FROM session WHERE seen <= ? OR began <= ?", (reckoned - idle, reckoned - oldest))
+    connection.execute("DELETE FROM device WHERE seen <= ?", (reckoned - known,))
 
 
 def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:

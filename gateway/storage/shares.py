@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.now import Now
 from gateway.storage.audit_log import append
 from gateway.storage.models import SharedVisit
-from gateway.storage.records import read_records, to_micros
+from gateway.storage.records import read_records
 
 
 def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> None:
@@ -15,12 +15,12 @@ def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> N
     Raises:
         LookupError: the visit has no film, or it is erased.
     """
-    connection.execute("DELETE FROM share WHERE until <= ?", (to_micros(now.utc),))
+    connection.execute("DELETE FROM share WHERE until <= ?", (now.utc,))
     if not connection.execute("SELECT 1 FROM film WHERE visit = ? AND erased IS NULL", (share.visit,)).fetchone():
         raise LookupError(f"no film of {share.visit}")
     connection.execute(
         "INSERT INTO share (id, secret, visit, by, made, until) VALUES (?, ?, ?, ?, ?, ?)",
-        (share.id, share.secret, share.visit, share.by, to_micros(share.made), to_micros(share.until)),
+        (share.id, share.secret, share.visit, share.by, share.made, share.until),
     )
     append(connection, "shared", {"share": share.id, "of": share.visit, "by": share.by}, utc=now.utc)
 
@@ -32,7 +32,7 @@ def active_shares(connection: sqlite3.Connection, utc: datetime) -> tuple[Shared
         " WHERE s.until > ? AND p.removed IS NULL"
         " AND EXISTS (SELECT 1 FROM film f WHERE f.visit = s.visit AND f.erased IS NULL) ORDER BY s.made DESC, s.id"
     )
-    return read_records(connection, SharedVisit, query, (to_micros(utc),))
+    return read_records(connection, SharedVisit, query, (utc,))
 
 
 def end_share(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:

@@ -18,7 +18,6 @@ from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import audit_log, entrance_state, people, recordings
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
 from gateway.storage.permissions import decide_brand
-from gateway.storage.records import to_micros
 from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
 
 # The original may still use the numbers between: answers to its queries prove nothing here
@@ -70,7 +69,7 @@ def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
     for brand in brands:
         decide_brand(connection, brand, PermissionStatus.PENDING, None, now, by=None)
     connection.execute("UPDATE permission SET asked = NULL")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("DELETE FROM uplink_message")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):

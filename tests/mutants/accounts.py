@@ -98,12 +98,12 @@ MUTANTS: tuple[Mutant, ...] = (
         old=(
             "        return AccountChangeResult.LAST_OWNER\n"
             '    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id '
-            '= ?", (to_micros(now.utc), ident))\n'
+            '= ?", (now.utc, ident))\n'
         ),
         new=(
             "        pass\n"
             '    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id '
-            '= ?", (to_micros(now.utc), ident))\n'
+            '= ?", (now.utc, ident))\n'
         ),
         tests=(f"{PEOPLE}::test_a_house_is_never_without_an_owner",),
     ),

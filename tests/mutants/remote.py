@@ -12,8 +12,8 @@ MUTANTS = (
     Mutant(
         name="an order is taken though a later one was",
         file="gateway/storage/browsers.py",
-        old="_browser(row).number >= number",
-        new="_browser(row).number == number",
+        old="known.number >= number",
+        new="known.number == number",
         tests=(STORE,),
     ),
     Mutant(
