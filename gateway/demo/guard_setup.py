@@ -8,7 +8,8 @@ from gateway.config.home import Home
 from gateway.demo.plan import DemoPlan, GuardSetup
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.guard_keys import command_key, create_key, public_x
+from gateway.protocol.guard_keys import command_key, create_key
+from gateway.protocol.jws import public_x
 from gateway.system.mqtt_settings import BrokerSection
 
 GUARD_FOLDER = "guard"

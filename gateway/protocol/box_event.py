@@ -1,22 +1,13 @@
 """Signs and verifies what a box tells the hub: its events, and the statement of its account of a delivery. Pure."""
 
-from enum import StrEnum, auto
 from typing import TypeVar
 
 from gateway.domain.delivery.promise import WireModel
 from gateway.protocol import jws
 from gateway.protocol.box_hub import MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.delivery_record import Statement
+from gateway.protocol.jws import RejectionCode
 from gateway.protocol.keys import PublicKey
-
-
-class EventRejection(StrEnum):
-    """Why a token is no event of this box."""
-
-    MALFORMED = auto()
-    WRONG_SIGNATURE = auto()
-    WRONG_CLAIMS = auto()
-
 
 W = TypeVar("W", bound=WireModel)
 
@@ -26,7 +17,7 @@ def sign_event(event: BoxEvent, sign: jws.Sign) -> bytes:
     return _sign(jws.BoxEventHeader(), event, sign)
 
 
-def verify_event(token: bytes, key: PublicKey) -> BoxEvent | EventRejection:
+def verify_event(token: bytes, key: PublicKey) -> BoxEvent | RejectionCode:
     """Return the event that this key signed, or why the token is rejected."""
     return _verify(jws.BoxEventHeader(), BoxEvent, token, key)
 
@@ -36,7 +27,7 @@ def sign_statement(statement: Statement, sign: jws.Sign) -> str:
     return _sign(jws.DeliveryRecordHeader(), statement, sign).decode()
 
 
-def verify_statement(token: bytes, key: PublicKey) -> Statement | EventRejection:
+def verify_statement(token: bytes, key: PublicKey) -> Statement | RejectionCode:
     """Return the statement that this key signed, or why the token is rejected."""
     return _verify(jws.DeliveryRecordHeader(), Statement, token, key)
 
@@ -45,13 +36,9 @@ def _sign(header: jws.Header, claims: WireModel, sign: jws.Sign) -> bytes:
     return jws.sign(header, claims.model_dump_json(exclude_none=True).encode(), sign)
 
 
-def _verify(header: jws.Header, model: type[W], token: bytes, key: PublicKey) -> W | EventRejection:
+def _verify(header: jws.Header, model: type[W], token: bytes, key: PublicKey) -> W | RejectionCode:
     payload = jws.verify_exact(token, header, key.jwk, max_bytes=MAX_EVENT_BYTES)
-    if payload is jws.RejectionCode.WRONG_SIGNATURE:
-        return EventRejection.WRONG_SIGNATURE
-    if isinstance(payload, jws.RejectionCode):
-        return EventRejection.MALFORMED
     try:
-        return jws.parse_claims(model, payload)
+        return payload if isinstance(payload, RejectionCode) else jws.parse_claims(model, payload)
     except ValueError:
-        return EventRejection.WRONG_CLAIMS
+        return RejectionCode.WRONG_CLAIMS

@@ -67,17 +67,9 @@ class AskedTerms(WireModel):
     hub_signed: bool = False
 
 
-CompactJws = Annotated[
-    str,
-    StringConstraints(min_length=5, max_length=12_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
-]
-"""A compact JWS under a brand's key."""
-
-ShortJws = Annotated[
-    str,
-    StringConstraints(min_length=5, max_length=1_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
-]
-"""A short compact JWS under a brand's key."""
+JWS_PATTERN = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+CompactJws = Annotated[str, StringConstraints(min_length=5, max_length=12_000, pattern=JWS_PATTERN)]
+ShortJws = Annotated[str, StringConstraints(min_length=5, max_length=1_000, pattern=JWS_PATTERN)]
 
 
 class RequestedKey(WireModel):

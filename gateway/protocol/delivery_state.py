@@ -33,7 +33,6 @@ FINAL_STATES = frozenset(
 )
 """States that time alone does not change."""
 
-
 _STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
 
 

@@ -12,23 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
-from gateway.protocol.jws import public_key, public_x
 from gateway.protocol.keys import KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
 COMMAND_KEY_FILE = "command.key.pem"  # the gateway's, in the box's folder of keys
 MAX_PEM_BYTES = 4096  # bytes of a PEM file
-
-__all__ = [
-    "COMMAND_KEY_FILE",
-    "KeyUnusable",
-    "command_key",
-    "create_key",
-    "load_key",
-    "public_key",
-    "public_x",
-    "renew_command_key",
-]
 
 
 def renew_command_key(folder: Path) -> OKPKey:

@@ -5,7 +5,6 @@ Everything that ties a message to its question, its boot and its order is in the
 what MQTT carries beside it. Pure.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -66,13 +65,6 @@ class FromGuard(_Claims):
 C = TypeVar("C", ToGuard, FromGuard)
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidGuardMessage:
-    """The message is rejected; `why` contains nothing of its own text."""
-
-    why: str
-
-
 HEADERS: Final = MappingProxyType({ToGuard: jws.ToGuardHeader(), FromGuard: jws.FromGuardHeader()})
 
 _REASONS: Final = MappingProxyType({
@@ -88,17 +80,17 @@ def sign_guard_message(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
     return jws.sign(HEADERS[type(claims)], _canonical(claims), jws.signer(private))
 
 
-def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | InvalidGuardMessage:
-    """Return the message that this key signed, or why it is rejected."""
+def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | str:
+    """Return the message that this key signed, or why it is rejected, which contains nothing of its own text."""
     payload = jws.verify_exact(token, HEADERS[kind], public, max_bytes=MAX_MESSAGE_BYTES)
     if isinstance(payload, jws.RejectionCode):
-        return InvalidGuardMessage(_REASONS[payload])
+        return _REASONS[payload]
     try:
         claims = kind.model_validate_json(payload)
     except ValidationError:
-        return InvalidGuardMessage("it does not say what it has to say")
+        return "it does not say what it has to say"
     if _canonical(claims) != payload:
-        return InvalidGuardMessage("what is signed has one spelling, and this is another")
+        return "what is signed has one spelling, and this is another"
     return claims
 
 

@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, StringConstraints
 
@@ -43,7 +43,7 @@ class KeyHistory:
     steps: tuple[KeySuccession, ...] = ()
 
     @classmethod
-    def parse(cls, data: bytes) -> "KeyHistory":
+    def parse(cls, data: bytes) -> Self:
         """Parse what `encoded` returned.
 
         Raises:

@@ -5,6 +5,7 @@ The box makes them at its first start and never sends them.
 
 import secrets
 import stat
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -35,17 +36,19 @@ class KeyDamaged(KeyUnusable):
     """The file is not a key."""
 
 
+@dataclass(frozen=True)
 class PublicKey:
-    """A public key: verifies signatures, and has a fingerprint that people can compare."""
+    """An Ed25519 public key of 32 bytes: verifies signatures, and has a fingerprint that people can compare."""
 
-    def __init__(self, raw: bytes) -> None:
-        """Take the 32 raw bytes of an Ed25519 key.
+    raw: bytes
 
-        Raises:
-            ValueError: not 32 bytes.
-        """
-        self._key = Ed25519PublicKey.from_public_bytes(raw)
-        self.raw = raw
+    def __post_init__(self) -> None:
+        """Raise ValueError unless there are 32 bytes."""
+        self._key  # noqa: B018 - reads the key now
+
+    @cached_property
+    def _key(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.raw)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -99,12 +102,6 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PublicKey) and self.raw == other.raw
-
-    def __hash__(self) -> int:
-        return hash(self.raw)
 
 
 class BoxKey:

@@ -9,17 +9,11 @@ from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey, PublicKey
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
-
-
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """The name of one file in one folder: no path, no `..`, no hidden file."""
-
 
 PLACEHOLDER_SIGNATURE = "A" * 86 + "=="
 """The signature of a document that is not signed yet."""

@@ -25,14 +25,9 @@ from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher
-from gateway.protocol.guard_keys import command_key, public_key
-from gateway.protocol.guard_message import (
-    FromGuard,
-    InvalidGuardMessage,
-    ToGuard,
-    sign_guard_message,
-    verify_guard_message,
-)
+from gateway.protocol.guard_keys import command_key
+from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
+from gateway.protocol.jws import public_key
 
 HEARTBEAT_INTERVAL_S = 4.0  # seconds between two heartbeats; each answer brings the next challenge
 ANSWER_TIMEOUT_S = 5.0  # seconds: a later message answers nothing
@@ -235,8 +230,8 @@ class GuardClient:
         if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_rate_limit(guard, now):
             return ()
         claims = verify_guard_message(incoming.payload, FromGuard, guard.public_key)
-        if isinstance(claims, InvalidGuardMessage):
-            log.warning("guard_not_believed", lock=guard.lock, why=claims.why)
+        if isinstance(claims, str):
+            log.warning("guard_not_believed", lock=guard.lock, why=claims)
             return ()
         return self._accept_claims(guard, claims, incoming, now)
 

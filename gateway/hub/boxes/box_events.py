@@ -17,9 +17,10 @@ from gateway.hub.database.tables import browsers, deliveries, home_events, homes
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
 from gateway.hub.deliveries.orders import columns_after
-from gateway.protocol.box_event import EventRejection, verify_event
+from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
 from gateway.protocol.delivery_state import FINAL_STATES, is_superseded, public_reason, status_of
+from gateway.protocol.jws import RejectionCode
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
 
@@ -186,9 +187,9 @@ async def on_event(  # noqa: PLR0913 - one event, one transaction
     """
     found = verify_event(token, PublicKey.from_text(row.box_key))
     match found:
-        case EventRejection.WRONG_SIGNATURE:
+        case RejectionCode.WRONG_SIGNATURE:
             return EventOutcome.WRONG_SIGNATURE
-        case EventRejection():
+        case RejectionCode():
             return EventOutcome.MALFORMED
     if found.home != row.id:
         return EventOutcome.ANOTHER_HOME

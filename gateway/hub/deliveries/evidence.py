@@ -13,11 +13,12 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from gateway.domain.delivery.barcodes import renormalise
 from gateway.domain.delivery.promise import MAX_PARCELS, Id, Offer, State, Update, Window, WireModel
-from gateway.protocol.box_event import EventRejection, verify_event, verify_statement
+from gateway.protocol.box_event import verify_event, verify_statement
 from gateway.protocol.box_hub import Token, token_digest
 from gateway.protocol.delivery_record import MAX_LINES, RecordEntryKind, RecordLine, Statement, first_break, shown_code
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.hash_chain import ChainFault
+from gateway.protocol.jws import RejectionCode
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.base64url import decode_base64url
@@ -80,10 +81,10 @@ def parse_account(token: bytes, key: str) -> SignedAccount | None:
     """Return the account in an event, or None if there is none or it tells more than a retailer may know."""
     public = PublicKey.from_text(key)
     found = verify_event(token, public)
-    if isinstance(found, EventRejection) or found.account is None:
+    if isinstance(found, RejectionCode) or found.account is None:
         return None
     statement = verify_statement(found.account.token.encode(), public)
-    if isinstance(statement, EventRejection) or statement.home != found.home:
+    if isinstance(statement, RejectionCode) or statement.home != found.home:
         return None
     if statement.reason is not None and statement.reason not in PUBLIC_REASONS:
         return None
@@ -137,7 +138,7 @@ def first_problem(evidence: Evidence) -> str | None:
 
 def _account_problem(evidence: Evidence, told: SignedAccount) -> str | None:
     statement = verify_statement(told.token.encode(), PublicKey.from_text(told.key))
-    if isinstance(statement, EventRejection):
+    if isinstance(statement, RejectionCode):
         return f"is not signed by the box's key beside it ({statement})"
     if (statement.home, statement.brand, statement.delivery) != (evidence.home, evidence.brand, evidence.name):
         return "is of another home or delivery"

@@ -15,7 +15,7 @@ from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.timing import Timing
-from gateway.protocol.guard_keys import public_key
+from gateway.protocol.jws import public_key
 from gateway.system.config_reading import problem_lines, read_model
 from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic, absolute_paths
 from gateway.system.mqtt_settings import BrokerSection

@@ -49,13 +49,7 @@ from gateway.integrations.lock_guard.messages import (
 )
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
-from gateway.protocol.guard_message import (
-    FromGuard,
-    InvalidGuardMessage,
-    ToGuard,
-    sign_guard_message,
-    verify_guard_message,
-)
+from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
@@ -193,8 +187,8 @@ class GuardProcess:
             claims = verify_guard_message(incoming.payload, ToGuard, self._gateway)
         if claims is None:
             return
-        if isinstance(claims, InvalidGuardMessage):
-            log.warning("not_believed", why=claims.why)
+        if isinstance(claims, str):
+            log.warning("not_believed", why=claims)
             return
         self._handle_event(GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
 

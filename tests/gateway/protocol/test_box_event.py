@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.protocol.box_event import EventRejection, sign_event, verify_event
+from gateway.protocol.box_event import sign_event, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
-from gateway.protocol.jws import BoxEventHeader
+from gateway.protocol.jws import BoxEventHeader, RejectionCode
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -27,21 +27,21 @@ def test_what_the_box_signed_is_read_as_it_was_said() -> None:
 def test_no_byte_of_it_can_be_another(at: int, byte: int) -> None:
     altered = TOKEN[:at] + bytes([byte]) + TOKEN[at + 1 :]
     if altered != TOKEN:
-        assert isinstance(verify_event(altered, KEY.public), EventRejection)
+        assert isinstance(verify_event(altered, KEY.public), RejectionCode)
 
 
 @given(st.binary(max_size=400))
 def test_rubbish_is_never_an_event(rubbish: bytes) -> None:
-    assert isinstance(verify_event(rubbish, KEY.public), EventRejection)
+    assert isinstance(verify_event(rubbish, KEY.public), RejectionCode)
     signed = BoxEventHeader().encode() + b"." + rubbish
-    assert isinstance(verify_event(signed + b"." + KEY.sign(signed), KEY.public), EventRejection)
+    assert isinstance(verify_event(signed + b"." + KEY.sign(signed), KEY.public), RejectionCode)
 
 
 def test_another_box_s_event_a_longer_one_and_a_header_that_brings_a_key_along_are_refused() -> None:
-    assert verify_event(TOKEN, BoxKey.generate().public) is EventRejection.WRONG_SIGNATURE
+    assert verify_event(TOKEN, BoxKey.generate().public) is RejectionCode.WRONG_SIGNATURE
     long = BoxEventHeader().encode() + b"." + b"A" * MAX_EVENT_BYTES
-    assert verify_event(long + b"." + b"A" * 86, KEY.public) is EventRejection.MALFORMED
+    assert verify_event(long + b"." + b"A" * 86, KEY.public) is RejectionCode.TOO_LARGE
     _, payload, _ = TOKEN.split(b".")
     other = b"eyJhbGciOiJub25lIn0"  # {"alg":"none"}
-    assert verify_event(other + b"." + payload + b".", KEY.public) is EventRejection.MALFORMED
-    assert verify_event(b".".join((payload, payload)), KEY.public) is EventRejection.MALFORMED
+    assert verify_event(other + b"." + payload + b".", KEY.public) is RejectionCode.MALFORMED
+    assert verify_event(b".".join((payload, payload)), KEY.public) is RejectionCode.MALFORMED

@@ -7,13 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.domain.delivery.result import DoorResult
-from gateway.protocol.box_event import (
-    EventRejection,
-    sign_event,
-    sign_statement,
-    verify_event,
-    verify_statement,
-)
+from gateway.protocol.box_event import sign_event, sign_statement, verify_event, verify_statement
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, BoxEvent
 from gateway.protocol.delivery_record import (
     MAX_LINES,
@@ -27,7 +21,7 @@ from gateway.protocol.delivery_record import (
     head_hash,
 )
 from gateway.protocol.hash_chain import ChainFault
-from gateway.protocol.jws import DeliveryRecordHeader
+from gateway.protocol.jws import DeliveryRecordHeader, RejectionCode
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -107,15 +101,15 @@ TOKEN = sign_statement(stated(chain_lines([RecordEntry(at=AT, what=RecordEntryKi
 def test_no_byte_of_what_is_signed_can_be_another(at: int, byte: int) -> None:
     altered = TOKEN[:at] + bytes([byte]) + TOKEN[at + 1 :]
     if altered != TOKEN:
-        assert isinstance(verify_statement(altered, KEY.public), EventRejection)
+        assert isinstance(verify_statement(altered, KEY.public), RejectionCode)
 
 
 def test_another_box_s_account_is_none_and_no_event_passes_for_one() -> None:
     assert isinstance(verify_statement(TOKEN, KEY.public), Statement)
-    assert verify_statement(TOKEN, BoxKey.generate().public) is EventRejection.WRONG_SIGNATURE
-    assert verify_event(TOKEN, KEY.public) is EventRejection.MALFORMED
+    assert verify_statement(TOKEN, BoxKey.generate().public) is RejectionCode.WRONG_SIGNATURE
+    assert verify_event(TOKEN, KEY.public) is RejectionCode.WRONG_HEADER
     event = sign_event(BoxEvent(home="home-1", seq=1, prev=GENESIS_DIGEST, at=AT), KEY.sign)
-    assert verify_statement(event, KEY.public) is EventRejection.MALFORMED
+    assert verify_statement(event, KEY.public) is RejectionCode.WRONG_HEADER
     assert TOKEN.startswith(DeliveryRecordHeader().encode())
 
 

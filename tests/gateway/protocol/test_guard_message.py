@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 
-from gateway.protocol.guard_message import (
-    FromGuard,
-    InvalidGuardMessage,
-    ToGuard,
-    sign_guard_message,
-    verify_guard_message,
-)
+from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import private_key
 
 KEY, OTHER = private_key(bytes(32)), private_key(bytes([1]) * 32)
@@ -61,18 +55,16 @@ def test_what_was_sealed_is_opened() -> None:
     ids=lambda _: "",
 )
 def test_what_is_not_sealed_so_is_not_believed(token: bytes) -> None:
-    assert isinstance(verify_guard_message(token, ToGuard, KEY), InvalidGuardMessage)
+    assert isinstance(verify_guard_message(token, ToGuard, KEY), str)
 
 
 def test_a_word_to_the_guard_is_none_from_it() -> None:
-    assert isinstance(verify_guard_message(TOKEN, FromGuard, KEY), InvalidGuardMessage)
+    assert isinstance(verify_guard_message(TOKEN, FromGuard, KEY), str)
 
 
 def test_without_a_signature_nothing_is_believed() -> None:
     header = urlsafe_b64encode(b'{"alg":"none","typ":"perron-to-guard+jws"}').rstrip(b"=")
-    assert isinstance(
-        verify_guard_message(header + b"." + TOKEN.split(b".")[1] + b".", ToGuard, KEY), InvalidGuardMessage
-    )
+    assert isinstance(verify_guard_message(header + b"." + TOKEN.split(b".")[1] + b".", ToGuard, KEY), str)
 
 
 def test_every_flipped_bit_is_seen() -> None:
@@ -84,13 +76,13 @@ def test_every_flipped_bit_is_seen() -> None:
             bent[bit // 8] ^= 1 << bit % 8
             again = urlsafe_b64encode(bytes(bent)).rstrip(b"=")
             token = b".".join([head, again, signature] if part is payload else [head, payload, again])
-            assert isinstance(verify_guard_message(token, ToGuard, KEY), InvalidGuardMessage)
+            assert isinstance(verify_guard_message(token, ToGuard, KEY), str)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(token: bytes) -> None:
-    assert isinstance(verify_guard_message(token, FromGuard, KEY), InvalidGuardMessage)
-    assert isinstance(verify_guard_message(TOKEN.split(b".")[0] + b"." + token, ToGuard, KEY), InvalidGuardMessage)
+    assert isinstance(verify_guard_message(token, FromGuard, KEY), str)
+    assert isinstance(verify_guard_message(TOKEN.split(b".")[0] + b"." + token, ToGuard, KEY), str)
 
 
 def test_keys_that_were_just_made_do_as_well() -> None:
