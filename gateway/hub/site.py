@@ -15,7 +15,7 @@ from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
-from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay
+from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay, RequestContext
 from gateway.hub.manual.pages import Manual
 from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import ConfigError, describe_read_error
@@ -47,10 +47,12 @@ class HubSite:
     ) -> None:
         self._file, self._store, self._registry, self._readiness = file, context.store, registry, ready
         self.dispatcher = ApiDispatcher(
-            operations, store=context.store, url=file.url, now=context.now,
-            rate_limits=ApiRateLimits(file.limits, wall=wall), wake_ups=context.wake_ups,
-            signer=signer, streams=streams, relay=relay, behind_proxy=file.listen.behind_proxy,
-            destination_policy=file.webhooks.allowed, containment=context.containment,
+            operations, context, url=file.url, rate_limits=ApiRateLimits(file.limits, wall=wall),
+            behind_proxy=file.listen.behind_proxy,
+            request_context=lambda tx, now, requester: RequestContext(
+                tx=tx, now=now, requester=requester, url=file.url, signer=signer, streams=streams, relay=relay,
+                destination_policy=file.webhooks.allowed,
+            ),
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
         self.connection_limiter = HubConnectionLimiter(

@@ -11,15 +11,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retailer reads another's deliveries",
         file="gateway/hub/api/rows.py",
-        old="return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)",
-        new="return and_(table.c.sandbox == call.caller.sandbox)",
+        old="return and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)",
+        new="return and_(table.c.sandbox == caller.sandbox)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
         name="a key of the sandbox reads real deliveries",
         file="gateway/hub/api/rows.py",
-        old="return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)",
-        new="return and_(table.c.retailer == call.caller.retailer)",
+        old="return and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)",
+        new="return and_(table.c.retailer == caller.retailer)",
         tests=(f"{_API}test_roles.py",),
     ),
     Mutant(
@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what nobody has let in is sent",
         file="gateway/hub/api/deliveries.py",
-        old='held, id_, promise = home.state == "pending",',
+        old='held, id_, promise = connection.state == "pending",',
         new="held, id_, promise = False,",
         tests=(f"{_API}test_deliveries.py::test_what_waits_for_a_permission_is_sent_once_it_is_given",),
     ),

@@ -40,7 +40,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one address opens as many connections of the hub as it likes, one after the other",
         file="gateway/hub/http/connection_limits.py",
-        old="        if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):",
+        old="        if not all(limits.may_open(name, mono) for limits, name in self.limits_of(network)):",
         new="        if self.networks is None:",
         tests=(f"{THRESHOLD}::{OPENS}",),
     ),
@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old="await self._rate_limits.admit(client_address(request, behind_proxy=self._behind_proxy), authorization)",
+        old="await self._rate_limits.admit(self._address_of(request), authorization)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -229,8 +229,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="on PostgreSQL whoever sends a request twice at once is answered a conflict",
         file="gateway/hub/api/dispatch.py",
-        old=("            if asked is None:\n                raise _CONCURRENT_REQUEST from error\n"),
-        new=("            if asked is None or error:\n                raise _CONCURRENT_REQUEST from error\n"),
+        old=("            if keyed is None:\n                raise _concurrent_request() from error\n"),
+        new=("            if keyed is None or error:\n                raise _concurrent_request() from error\n"),
         tests=(f"{DOOR}::test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once",),
     ),
     Mutant(

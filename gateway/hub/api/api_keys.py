@@ -59,61 +59,51 @@ class ApiKeys(Model):
     data: Annotated[tuple[ApiKey, ...], Field(max_length=1000)]
 
 
-@API_KEYS.post(
-    "/v1/api_keys",
-    "createApiKey",
-    body=NewKey,
-    answers={201: MadeKey},
-    refuses={Code.CONFLICT},
+@API_KEYS.add(
+    "POST", "/v1/api_keys", "createApiKey", statuses=(201,), refuses={Code.CONFLICT},
     links=links_to("key_id", "readApiKey", "revokeApiKey"),
-)
-async def create(call: RequestContext) -> Response:
+)  # fmt: skip
+async def create(call: RequestContext, body: NewKey) -> Response[MadeKey]:
     """Make an API key.
 
     With a key of a sandbox the new key is one of the sandbox too.
     """
-    asked, who = call.part(NewKey), call.caller
-    if asked.expires is not None and asked.expires <= call.now:
+    if body.expires is not None and body.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
     if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_API_KEYS} keys: revoke one first.")
     secret, id_ = new_secret(), new_id("key")
     made = MadeKey(
-        id=id_, label=asked.label, right=asked.right, sandbox=who.sandbox, created=call.now, expires=asked.expires,
-        token=f"{id_}_{secret}",
+        id=id_, label=body.label, right=body.right, sandbox=call.caller.sandbox, created=call.now,
+        expires=body.expires, token=f"{id_}_{secret}",
     )  # fmt: skip
-    row = {**made.model_dump(exclude={"token"}), "retailer": who.retailer, "sha256": secret_digest(secret)}
+    row = {**made.model_dump(exclude={"token"}), "retailer": call.caller.retailer, "sha256": secret_digest(secret)}
     await call.tx.execute(insert(api_keys).values(row))
-    return Response(made, status=201, headers={"Location": f"/v1/api_keys/{id_}"})
+    return Response(made, headers={"Location": f"/v1/api_keys/{id_}"})
 
 
-@API_KEYS.get("/v1/api_keys", "listApiKeys", answers={200: ApiKeys})
-async def list_(call: RequestContext) -> Response:
+@API_KEYS.add("GET", "/v1/api_keys", "listApiKeys")
+async def list_(call: RequestContext) -> ApiKeys:
     """List the valid API keys."""
-    valid = select(api_keys).where(owned_by(call, api_keys), api_keys.c.revoked.is_(None))
+    valid = select(api_keys).where(owned_by(call.caller, api_keys), api_keys.c.revoked.is_(None))
     rows = await call.tx.execute(valid.order_by(api_keys.c.created.desc(), api_keys.c.id))
-    return Response(ApiKeys(data=tuple(ApiKey.model_validate(row, from_attributes=True) for row in rows)))
+    return ApiKeys(data=tuple(ApiKey.model_validate(row, from_attributes=True) for row in rows))
 
 
-@API_KEYS.get("/v1/api_keys/{key_id}", "readApiKey", path_model=ApiKeyPath, answers={200: ApiKey})
-async def read(call: RequestContext) -> Response:
+@API_KEYS.add("GET", "/v1/api_keys/{key_id}", "readApiKey")
+async def read(call: RequestContext, path: ApiKeyPath) -> ApiKey:
     """Read one API key."""
-    return Response(await _find_key(call))
+    row = await find_owned(call, api_keys, path.key_id)
+    if row.revoked is not None:
+        raise ApiProblem(Code.NOT_FOUND)
+    return ApiKey.model_validate(row, from_attributes=True)
 
 
-@API_KEYS.delete("/v1/api_keys/{key_id}", "revokeApiKey", path_model=ApiKeyPath, answers={204: None})
-async def revoke(call: RequestContext) -> Response:
+@API_KEYS.add("DELETE", "/v1/api_keys/{key_id}", "revokeApiKey")
+async def revoke(call: RequestContext, path: ApiKeyPath) -> None:
     """Revoke an API key.
 
     It ends at once; a key may revoke itself.
     """
-    key = await _find_key(call)
+    key = await read(call, path)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))
-    return Response(status=204)
-
-
-async def _find_key(call: RequestContext) -> ApiKey:
-    row = await find_owned(call, api_keys, call.part(ApiKeyPath).key_id)
-    if row.revoked is not None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return ApiKey.model_validate(row, from_attributes=True)

@@ -12,7 +12,7 @@ from gateway.hub.api.rows import find_owned
 from gateway.hub.database.tables import connections, homes
 from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, ImpossibleReason, check_availability, zone_of
 from gateway.hub.deliveries.connections import state_of, terms_of
-from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem
 
 AVAILABILITY = OperationGroup("Connections")
@@ -44,24 +44,18 @@ class Availability(Model):
     windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
 
 
-@AVAILABILITY.get(
-    "/v1/connections/{connection}/availability",
-    "readAvailability",
-    path_model=ConnectionPath,
-    query=AvailabilityParameters,
-    answers={200: Availability},
-)
-async def read(call: RequestContext) -> Response:
+@AVAILABILITY.add("GET", "/v1/connections/{connection}/availability", "readAvailability")
+async def read(call: RequestContext, path: ConnectionPath, query: AvailabilityParameters) -> Availability:
     """Ask whether a home can take a delivery."""
-    row = await find_owned(call, connections, call.part(ConnectionPath).connection)
-    asked = call.part(AvailabilityParameters)
-    if not asked.start < asked.end <= asked.start + MAX_WINDOW:
+    row = await find_owned(call, connections, path.connection)
+    if not query.start < query.end <= query.start + MAX_WINDOW:
         why = "`end` lies after `start`, at most 7 days."
         raise ApiProblem.at("end", "window", why, where="query", detail=why)
     terms = terms_of(row) if state_of(row, call.now) == "granted" else None
-    said = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
-    found = check_availability(
-        None if said is None else terms, asked.start, asked.end, asked.entrance, zone=zone_of(said or {}), now=call.now
-    )
-    windows = tuple(Span(start=start, end=end) for start, end in found.windows)
-    return Response(Availability(possible=found.possible, why=found.why, windows=windows))
+    report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
+    result = check_availability(
+        None if report is None else terms, query.start, query.end, query.entrance, zone=zone_of(report or {}),
+        now=call.now,
+    )  # fmt: skip
+    windows = tuple(Span(start=start, end=end) for start, end in result.windows)
+    return Availability(possible=result.possible, why=result.why, windows=windows)

@@ -6,7 +6,7 @@ no key.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
@@ -16,16 +16,25 @@ from gateway.hub.api.rows import PageParameters, count_owned, find_owned, newest
 from gateway.hub.database.tables import brand_keys, brands
 from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.protocol.brand_statement import NextKeyStatement, verify_brand_statement
-from gateway.protocol.consent_request import COMPACT_RULE, MAX_BRAND_KEYS, Kid, Label, PublicX, ShortJws, is_compact
+from gateway.protocol.brand_statement import BrandStatement, NextKeyStatement, verify_brand_statement
+from gateway.protocol.consent_request import (
+    COMPACT_RULE,
+    JWS_PATTERN,
+    MAX_BRAND_KEYS,
+    Kid,
+    Label,
+    PublicX,
+    ShortJws,
+    is_compact,
+)
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
 from gateway.protocol.key_possession import proof_error
 from gateway.protocol.keys import PublicKey
 
+S = TypeVar("S", bound=BrandStatement)
+
 MAX_BRANDS = 100  # brands of one retailer
 MAX_KEYS_PER_BRAND = 200  # keys that one brand ever had
-
-_PROOF_PATTERN = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 
 BRANDS = OperationGroup("Brands")
 
@@ -36,10 +45,9 @@ class BrandPath(ApiParameters):
     brand: Id
 
 
-class BrandKeyPath(ApiParameters):
+class BrandKeyPath(BrandPath):
     """The key of a brand that the path names."""
 
-    brand: Id
     kid: Kid
 
 
@@ -78,7 +86,7 @@ class NewBrandKey(Model):
 
     kid: Kid
     x: PublicX
-    proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=_PROOF_PATTERN)]
+    proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=JWS_PATTERN)]
     vouched: ShortJws | None = None
 
 
@@ -97,99 +105,87 @@ class BrandKeys(Model):
     data: Annotated[tuple[BrandKey, ...], Field(max_length=MAX_KEYS_PER_BRAND)]
 
 
-@BRANDS.post(
-    "/v1/brands",
-    "createBrand",
-    body=NewBrand,
-    answers={201: Brand},
-    refuses={Code.CONFLICT, Code.ALREADY_EXISTS},
+@BRANDS.add(
+    "POST", "/v1/brands", "createBrand", statuses=(201,), refuses={Code.CONFLICT, Code.ALREADY_EXISTS},
     links=links_to("brand", "readBrand", "listBrandKeys", "addBrandKey"),
-)
-async def create(call: RequestContext) -> Response:
+)  # fmt: skip
+async def create(call: RequestContext, body: NewBrand) -> Response[Brand]:
     """Make a brand.
 
     With a key of a sandbox the brand is one of the sandbox.
     """
-    asked, who = call.part(NewBrand), call.caller
+    caller = call.caller
     if await count_owned(call, brands) >= MAX_BRANDS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_BRANDS} brands.")
-    taken = (brands.c.id == asked.id, brands.c.sandbox == who.sandbox)
-    if await call.tx.scalar(select(brands.c.id).where(*taken)) is not None:
+    taken = select(brands.c.id).where(brands.c.id == body.id, brands.c.sandbox == caller.sandbox)
+    if await call.tx.scalar(taken) is not None:
         raise ApiProblem(Code.ALREADY_EXISTS, "This word is a brand's already.")
-    made = Brand(id=asked.id, name=asked.name, sandbox=who.sandbox, created=call.now)
-    await call.tx.execute(insert(brands).values({**made.model_dump(), "retailer": who.retailer, "keys_version": 0}))
-    return Response(made, status=201, headers={"Location": f"/v1/brands/{made.id}"})
+    brand = Brand(id=body.id, name=body.name, sandbox=caller.sandbox, created=call.now)
+    await call.tx.execute(insert(brands).values(**brand.model_dump(), retailer=caller.retailer, keys_version=0))
+    return Response(brand, headers={"Location": f"/v1/brands/{brand.id}"})
 
 
-@BRANDS.get("/v1/brands", "listBrands", query=PageParameters, answers={200: Brands})
-async def list_(call: RequestContext) -> Response:
+@BRANDS.add("GET", "/v1/brands", "listBrands")
+async def list_(call: RequestContext, query: PageParameters) -> Brands:
     """List the brands."""
-    rows, next_ = await newest_page(call, brands, call.part(PageParameters))
-    found = tuple(Brand.model_validate(row, from_attributes=True) for row in rows)
-    return Response(Brands(data=found, next=next_))
+    rows, next_ = await newest_page(call, brands, query)
+    return Brands(data=tuple(Brand.model_validate(row, from_attributes=True) for row in rows), next=next_)
 
 
-@BRANDS.get("/v1/brands/{brand}", "readBrand", path_model=BrandPath, answers={200: Brand})
-async def read(call: RequestContext) -> Response:
+@BRANDS.add("GET", "/v1/brands/{brand}", "readBrand")
+async def read(call: RequestContext, path: BrandPath) -> Brand:
     """Read one brand."""
-    brand = await find_owned(call, brands, call.part(BrandPath).brand)
-    return Response(Brand.model_validate(brand, from_attributes=True))
+    return Brand.model_validate(await find_owned(call, brands, path.brand), from_attributes=True)
 
 
-@BRANDS.post(
-    "/v1/brands/{brand}/keys",
-    "addBrandKey",
-    path_model=BrandPath,
-    body=NewBrandKey,
-    answers={201: BrandKey},
+@BRANDS.add(
+    "POST", "/v1/brands/{brand}/keys", "addBrandKey", statuses=(201,),
     refuses={Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED},
-)
-async def add_key(call: RequestContext) -> Response:
+)  # fmt: skip
+async def add_key(call: RequestContext, path: BrandPath, body: NewBrandKey) -> Response[BrandKey]:
     """Enrol a key of a brand.
 
     Homes that permit the brand are informed of it.
     """
-    brand, asked = await find_owned(call, brands, call.part(BrandPath).brand, lock=True), call.part(NewBrandKey)
-    why = _refusal_reason(call, brand, asked)
-    if why is not None:
-        raise signature_refused("proof", why)
-    if asked.vouched is not None:
-        word = verify_brand_statement(asked.vouched, NextKeyStatement, await active_keys(call, brand.id), hub=call.url)
-        if word is None or (word[0].kid, word[0].x) != (asked.kid, asked.x):
-            raise signature_refused("vouched", "no key of the brand that counts vouches for this one")
-        if not is_compact(asked.vouched):
-            raise signature_refused("vouched", COMPACT_RULE)
-    there = await _list_brand_keys(call, brand)
-    if len(there) >= MAX_KEYS_PER_BRAND or sum(key.revoked is None for key in there) >= MAX_BRAND_KEYS:
+    brand = await find_owned(call, brands, path.brand, lock=True)
+    reason = _refusal_reason(call, brand, body)
+    if reason is not None:
+        raise signature_refused("proof", reason)
+    if body.vouched is not None:
+        reason = "no key of the brand that counts vouches for this one"
+        statement = await verify_statement(call, brand.id, NextKeyStatement, "vouched", body.vouched, reason)
+        if (statement.kid, statement.x) != (body.kid, body.x):
+            raise signature_refused("vouched", reason)
+    keys = await _list_brand_keys(call, brand)
+    if len(keys) >= MAX_KEYS_PER_BRAND or sum(key.revoked is None for key in keys) >= MAX_BRAND_KEYS:
         raise ApiProblem(
             Code.CONFLICT, f"A brand has at most {MAX_BRAND_KEYS} keys that count, and {MAX_KEYS_PER_BRAND} ever."
         )
-    same = (brand_keys.c.kid == asked.kid) | (brand_keys.c.x == asked.x)
+    same = (brand_keys.c.kid == body.kid) | (brand_keys.c.x == body.x)
     if await call.tx.scalar(select(brand_keys.c.kid).where(same, brand_keys.c.sandbox == brand.sandbox)) is not None:
         raise ApiProblem(Code.ALREADY_EXISTS, "There is or was a key of this name, or this key under another one.")
-    key = BrandKey(kid=asked.kid, x=asked.x, created=call.now, revoked=None)
-    more = {"brand": brand.id, "sandbox": brand.sandbox, "vouched": asked.vouched}
-    await call.tx.execute(insert(brand_keys).values({**key.model_dump(), **more}))
+    key = BrandKey(kid=body.kid, x=body.x, created=call.now, revoked=None)
+    owner = {"brand": brand.id, "sandbox": brand.sandbox}
+    await call.tx.execute(insert(brand_keys).values(**key.model_dump(), **owner, vouched=body.vouched))
     await _mark_changed(call, brand)
-    return Response(key, status=201, headers={"Location": f"/v1/brands/{brand.id}/keys"})
+    return Response(key, headers={"Location": f"/v1/brands/{brand.id}/keys"})
 
 
-@BRANDS.get("/v1/brands/{brand}/keys", "listBrandKeys", path_model=BrandPath, answers={200: BrandKeys})
-async def list_keys(call: RequestContext) -> Response:
+@BRANDS.add("GET", "/v1/brands/{brand}/keys", "listBrandKeys")
+async def list_keys(call: RequestContext, path: BrandPath) -> BrandKeys:
     """List the keys of a brand."""
-    brand = await find_owned(call, brands, call.part(BrandPath).brand)
-    return Response(BrandKeys(data=tuple(await _list_brand_keys(call, brand))))
+    brand = await find_owned(call, brands, path.brand)
+    return BrandKeys(data=tuple(await _list_brand_keys(call, brand)))
 
 
-@BRANDS.post("/v1/brands/{brand}/keys/{kid}/revoke", "revokeBrandKey", path_model=BrandKeyPath, answers={200: BrandKey})
-async def revoke_key(call: RequestContext) -> Response:
+@BRANDS.add("POST", "/v1/brands/{brand}/keys/{kid}/revoke", "revokeBrandKey")
+async def revoke_key(call: RequestContext, path: BrandKeyPath) -> BrandKey:
     """Revoke a key of a brand.
 
     Revoking it again changes nothing.
     """
-    asked = call.part(BrandKeyPath)
-    brand = await find_owned(call, brands, asked.brand, lock=True)
-    key = next((key for key in await _list_brand_keys(call, brand) if key.kid == asked.kid), None)
+    brand = await find_owned(call, brands, path.brand, lock=True)
+    key = next((key for key in await _list_brand_keys(call, brand) if key.kid == path.kid), None)
     if key is None:
         raise ApiProblem(Code.NOT_FOUND)
     if key.revoked is None:
@@ -197,7 +193,7 @@ async def revoke_key(call: RequestContext) -> Response:
         await call.tx.execute(update(brand_keys).where(*mine).values(revoked=call.now))
         await _mark_changed(call, brand)
         key = key.model_copy(update={"revoked": call.now})
-    return Response(key)
+    return key
 
 
 async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
@@ -207,18 +203,32 @@ async def active_keys(call: RequestContext, brand: str) -> EnrolledKeys:
     return EnrolledKeys({row.kid: EnrolledKey(brand, public_key(row.x)) for row in rows})
 
 
-def signature_refused(field: str, why: str) -> ApiProblem:
-    """Return the problem that a signed field of the body is refused; `why` begins with a small letter."""
-    sentence = f"{why[0].upper()}{why[1:]}."
-    return ApiProblem.at(f"/{field}", field, why, code=Code.SIGNATURE_REFUSED, detail=sentence)
+async def verify_statement(  # noqa: PLR0913, PLR0917 - the statement, and what a refusal says
+    call: RequestContext, brand: str, model: type[S], field: str, token: str, reason: str
+) -> S:
+    """Return the statement in a field of the body, which a valid key of the caller's brand signed for this hub.
+
+    Raises:
+        ApiProblem: the brand did not sign it (`reason`), or it is not compact.
+    """
+    verified = verify_brand_statement(token, model, await active_keys(call, brand), hub=call.url)
+    if verified is None or not is_compact(token):
+        raise signature_refused(field, reason if verified is None else COMPACT_RULE)
+    return verified[0]
 
 
-def _refusal_reason(call: RequestContext, brand: Row[Any], asked: NewBrandKey) -> str | None:
+def signature_refused(field: str, reason: str) -> ApiProblem:
+    """Return the problem that a signed field of the body is refused; `reason` begins with a small letter."""
+    sentence = f"{reason[0].upper()}{reason[1:]}."
+    return ApiProblem.at(f"/{field}", field, reason, code=Code.SIGNATURE_REFUSED, detail=sentence)
+
+
+def _refusal_reason(call: RequestContext, brand: Row[Any], body: NewBrandKey) -> str | None:
     try:
-        key = PublicKey.from_text(asked.x)
+        key = PublicKey.from_text(body.x)
     except ValueError:
         return "x is not an Ed25519 public key"
-    return proof_error(asked.proof, key, brand=brand.id, kid=asked.kid, hub=call.url)
+    return proof_error(body.proof, key, brand=brand.id, kid=body.kid, hub=call.url)
 
 
 async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
@@ -229,10 +239,6 @@ async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
 
 async def _list_brand_keys(call: RequestContext, brand: Row[Any]) -> list[BrandKey]:
     mine = (brand_keys.c.brand == brand.id, brand_keys.c.sandbox == brand.sandbox)
-    rows = await call.tx.execute(
-        select(brand_keys)
-        .where(*mine)
-        .order_by(brand_keys.c.created.desc(), brand_keys.c.kid)
-        .limit(MAX_KEYS_PER_BRAND)
-    )
+    newest = select(brand_keys).where(*mine).order_by(brand_keys.c.created.desc(), brand_keys.c.kid)
+    rows = await call.tx.execute(newest.limit(MAX_KEYS_PER_BRAND))
     return [BrandKey.model_validate(row, from_attributes=True) for row in rows]

@@ -6,31 +6,24 @@ support code. The home decides, never the hub.
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, insert
 
 from gateway.domain.delivery.promise import Id
-from gateway.hub.api.brands import active_keys, signature_refused
+from gateway.hub.api.brands import signature_refused, verify_statement
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import brands, connections
-from gateway.hub.deliveries import connections as kept
+from gateway.hub.deliveries import connections as connection_store
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
-from gateway.hub.http.authentication import new_secret
-from gateway.hub.http.authentication import secret_digest as digest_of
+from gateway.hub.http.authentication import new_secret, secret_digest
 from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.protocol.brand_statement import (
-    MAX_CLOCK_SKEW_S,
-    MAX_REQUEST_LIFETIME_S,
-    ConsentStatement,
-    EndStatement,
-    verify_brand_statement,
-)
-from gateway.protocol.consent_request import COMPACT_RULE, AskedTerms, CompactJws, Label, ShortJws, is_compact
+from gateway.protocol.brand_statement import MAX_CLOCK_SKEW_S, MAX_REQUEST_LIFETIME_S, ConsentStatement, EndStatement
+from gateway.protocol.consent_request import AskedTerms, CompactJws, Label, ShortJws
 
 State = Literal["pending", "granted", "refused", "revoked", "expired", "ended"]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
@@ -105,9 +98,6 @@ class Connection(Model):
     decided: datetime | None
 
 
-M = TypeVar("M", bound=Connection)
-
-
 class MadeConnection(Connection):
     """A new connection. `consent_url` is for the customer only, and never shown again."""
 
@@ -121,101 +111,80 @@ class Connections(Model):
     next: str | None
 
 
-@CONNECTIONS.post(
-    "/v1/connections",
-    "createConnection",
-    body=NewConnection,
-    answers={201: MadeConnection},
-    refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
+@CONNECTIONS.add(
+    "POST", "/v1/connections", "createConnection", statuses=(201,), refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
     links=links_to("connection", "readConnection", "readAvailability", "endConnection"),
-)
-async def create(call: RequestContext) -> Response:
+)  # fmt: skip
+async def create(call: RequestContext, body: NewConnection) -> Response[MadeConnection]:
     """Ask a home to let a brand in."""
-    asked, who = call.part(NewConnection), call.caller
-    if asked.asked.expires is not None and asked.asked.expires <= call.now:
+    if body.asked.expires is not None and body.asked.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
     try:
-        await find_owned(call, brands, asked.brand)
+        brand = await find_owned(call, brands, body.brand)
     except ApiProblem as problem:
         raise ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
-    if asked.signed is not None:
-        await _check_signature(call, asked)
+    if body.signed is not None:
+        await _check_signature(call, body, body.signed, brand.name)
     secret, id_ = new_secret(), new_id("con")
-    await call.tx.execute(
-        insert(connections).values(
-            id=id_, retailer=who.retailer, brand=asked.brand, sandbox=who.sandbox, state="pending", version=0,
-            asked=asked.asked.model_dump(mode="json"), signed=asked.signed, reference=asked.reference,
-            return_url=asked.return_url, consent_sha256=digest_of(secret), tries=0, keys_sent=0, created=call.now,
+    row = await call.tx.execute(
+        insert(connections).returning(*connections.c).values(
+            id=id_, retailer=brand.retailer, brand=brand.id, sandbox=brand.sandbox, state="pending", version=0,
+            asked=body.asked.model_dump(mode="json"), signed=body.signed, reference=body.reference,
+            return_url=body.return_url, consent_sha256=secret_digest(secret), tries=0, keys_sent=0, created=call.now,
             expires=call.now + ANSWER_PERIOD,
         )
     )  # fmt: skip
-    told = kept.connection_view(await find_owned(call, connections, id_), call.now)
-    made = _parse_stored(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
-    return Response(made, status=201, headers={"Location": f"/v1/connections/{id_}"})
+    connection = _from_row(row.one(), call.now)
+    answer = MadeConnection(**dict(connection), consent_url=f"{call.url}/connect/{secret}")
+    return Response(answer, headers={"Location": f"/v1/connections/{id_}"})
 
 
-async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
-    """Refuse a signed request that homes would refuse.
+async def _check_signature(call: RequestContext, body: NewConnection, token: str, name: str) -> None:
+    """Refuse a signed request that homes would refuse. `name`: the brand's.
 
     Raises:
         ApiProblem: it is a different request, or the brand did not sign it.
     """
-    brand = await find_owned(call, brands, asked.brand)
-    word = verify_brand_statement(asked.signed or "", ConsentStatement, await active_keys(call, brand.id), hub=call.url)
-    if word is None:
-        raise signature_refused("signed", "it is not signed by a key of the brand that counts, for this hub")
-    if not is_compact(asked.signed or ""):
-        raise signature_refused("signed", COMPACT_RULE)
-    said, seconds = word[0], call.now.timestamp()
-    if (said.asked, said.name) != (asked.asked, brand.name):
+    reason = "it is not signed by a key of the brand that counts, for this hub"
+    statement = await verify_statement(call, body.brand, ConsentStatement, "signed", token, reason)
+    if (statement.asked, statement.name) != (body.asked, name):
         raise signature_refused("signed", "it asks for something else, or under another name")
-    if not seconds < said.exp <= said.iat + MAX_REQUEST_LIFETIME_S or said.iat > seconds + MAX_CLOCK_SKEW_S:
+    seconds, latest = call.now.timestamp(), statement.iat + MAX_REQUEST_LIFETIME_S
+    if not seconds < statement.exp <= latest or statement.iat > seconds + MAX_CLOCK_SKEW_S:
         raise signature_refused("signed", "it lives until `exp`, at most 31 days after `iat`, and both are about now")
 
 
-@CONNECTIONS.get("/v1/connections", "listConnections", query=ConnectionFilter, answers={200: Connections})
-async def list_(call: RequestContext) -> Response:
+@CONNECTIONS.add("GET", "/v1/connections", "listConnections")
+async def list_(call: RequestContext, query: ConnectionFilter) -> Connections:
     """List the connections."""
-    asked = call.part(ConnectionFilter)
-    rows, next_ = await newest_page(call, connections, asked, _in_state(asked.state, call.now))
-    return Response(Connections(data=tuple(_from_row(row, call.now) for row in rows), next=next_))
+    rows, next_ = await newest_page(call, connections, query, _in_state(query.state, call.now))
+    return Connections(data=tuple(_from_row(row, call.now) for row in rows), next=next_)
 
 
-@CONNECTIONS.get("/v1/connections/{connection}", "readConnection", path_model=ConnectionPath, answers={200: Connection})
-async def read(call: RequestContext) -> Response:
+@CONNECTIONS.add("GET", "/v1/connections/{connection}", "readConnection")
+async def read(call: RequestContext, path: ConnectionPath) -> Connection:
     """Read one connection."""
-    return Response(
-        status=200, body=_from_row(await find_owned(call, connections, call.part(ConnectionPath).connection), call.now)
-    )
+    return _from_row(await find_owned(call, connections, path.connection), call.now)
 
 
-@CONNECTIONS.post(
-    "/v1/connections/{connection}/end",
-    "endConnection",
-    path_model=ConnectionPath,
-    body=Ending,
-    optional_body=True,
-    answers={200: Connection},
-    refuses={Code.SIGNATURE_REFUSED},
+@CONNECTIONS.add(
+    "POST", "/v1/connections/{connection}/end", "endConnection", optional_body=True, refuses={Code.SIGNATURE_REFUSED}
 )
-async def end(call: RequestContext) -> Response:
+async def end(call: RequestContext, path: ConnectionPath, body: Ending) -> Connection:
     """End a connection.
 
     No new delivery is announced under it. Ending it again changes nothing.
     """
-    row = await find_owned(call, connections, call.part(ConnectionPath).connection)
-    if kept.state_of(row, call.now) in {"pending", "granted"}:
-        signed = call.part(Ending).signed
-        if signed is not None:
-            word = verify_brand_statement(signed, EndStatement, await active_keys(call, row.brand), hub=call.url)
-            if word is None or word[0].connection != row.id:
-                why = "it is not this connection's end, signed by a key of the brand that counts"
-                raise signature_refused("signed", why)
-            if not is_compact(signed):
-                raise signature_refused("signed", COMPACT_RULE)
-        await kept.end_connection(call.tx, row, signed, call.now)
+    row = await find_owned(call, connections, path.connection)
+    if connection_store.state_of(row, call.now) in {"pending", "granted"}:
+        if body.signed is not None:
+            reason = "it is not this connection's end, signed by a key of the brand that counts"
+            statement = await verify_statement(call, row.brand, EndStatement, "signed", body.signed, reason)
+            if statement.connection != row.id:
+                raise signature_refused("signed", reason)
+        await connection_store.end_connection(call.tx, row, body.signed, call.now)
         row = await find_owned(call, connections, row.id)
-    return Response(_from_row(row, call.now))
+    return _from_row(row, call.now)
 
 
 def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
@@ -223,7 +192,7 @@ def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
         case None:
             return connections.c.id.is_not(None)
         case "expired":
-            return kept.is_expired(now)
+            return connection_store.is_expired(now)
         case "pending":
             return and_(connections.c.state == "pending", connections.c.expires > now)
         case _:
@@ -231,8 +200,4 @@ def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
 
 
 def _from_row(row: Row[Any], now: datetime) -> Connection:
-    return _parse_stored(Connection, kept.connection_view(row, now))
-
-
-def _parse_stored(model: type[M], said: dict[str, Any]) -> M:
-    return model.model_validate_json(json.dumps(said))
+    return Connection.model_validate_json(json.dumps(connection_store.connection_view(row, now)))

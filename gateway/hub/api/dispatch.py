@@ -26,26 +26,22 @@ from gateway.hub.api.idempotency import IdempotentRequest, store_response, store
 from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import details_of
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import UNAVAILABLE_ERRORS
 from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address
 from gateway.hub.http.operation import (
     ApiAccess,
     ApiCaller,
     ApiOperation,
-    EventStreams,
     HouseholdBrowser,
-    HubSigner,
-    QueryRelay,
     RequestContext,
+    Requester,
     Response,
     ResponseStream,
-    WakeUps,
 )
 from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
-from gateway.hub.http.ssrf import DestinationPolicy
+from gateway.hub.worker import WorkerContext
 from gateway.protocol.strict_json import loads
-from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +51,6 @@ BODY_TIMEOUT_S = 20.0  # seconds for a body
 API_VERSION = "1.0.0"
 
 _STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
-_CONCURRENT_REQUEST = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
-_BAD_HOST = ApiProblem(Code.BAD_HOST)
 CROSS_ORIGIN_PREFIX = "/v1/household/"
 """A page that a box serves calls these addresses, so from another origin. The hub answers them to a page of any origin
 and ignores cookies (the Fetch standard, 3.3)."""
@@ -68,30 +62,26 @@ _PREFLIGHT_HEADERS = {
 _COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
+AnyResponse = Response[BaseModel] | web.Response
+"""A new response, or one that was stored for its Idempotency-Key."""
+
+
 class ApiDispatcher:
     """Serves all operations of the API. `url` is the hub's own address, without a slash at its end."""
 
     def __init__(  # noqa: PLR0913 - the parts of the API, one argument each
         self,
         operations: Sequence[ApiOperation],
+        context: WorkerContext,
         *,
-        store: HubStore,
         url: str,
-        now: Callable[[], datetime],
         rate_limits: ApiRateLimits,
-        wake_ups: WakeUps,
-        destination_policy: DestinationPolicy,
-        signer: HubSigner,
-        streams: EventStreams,
-        relay: QueryRelay,
-        containment: Containment,
-        behind_proxy: bool = False,
+        request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext],
+        behind_proxy: bool,
     ) -> None:
-        self._containment = containment
-        self._key, self._streams, self._relay, self._behind_proxy = signer, streams, relay, behind_proxy
-        self._operations, self._store, self._url = operations, store, url
-        self._now, self._rate_limits, self._wake_ups = now, rate_limits, wake_ups
-        self._destination_policy = destination_policy
+        """`request_context` makes what a handler needs beside its request, for one transaction."""
+        self._operations, self._context, self._url = operations, context, url
+        self._rate_limits, self._request_context, self._behind_proxy = rate_limits, request_context, behind_proxy
         self._host = url.partition("://")[2].partition("/")[0]
 
     @cached_property
@@ -101,10 +91,10 @@ class ApiDispatcher:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all operations and of the document."""
-        served = [web.route(one.method, one.path, self._handler_of(one)) for one in self._operations]
-        across = sorted({one.path for one in self._operations if one.right is ApiAccess.BROWSER})
-        served += [web.options(path, _preflight) for path in across]
-        return [*served, web.get("/openapi.json", self._serve_document)]
+        routes = [web.route(one.method, one.path, partial(self._serve, one)) for one in self._operations]
+        cross_origin = sorted({one.path for one in self._operations if one.right is ApiAccess.BROWSER})
+        routes += [web.options(path, _preflight) for path in cross_origin]
+        return [*routes, web.get("/openapi.json", self._serve_document)]
 
     @web.middleware
     async def answer_problems(
@@ -119,13 +109,13 @@ class ApiDispatcher:
     async def _handle_errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        with self._containment.piece("api", f"{request.method} {request.path}"):
+        with self._context.containment.piece("api", f"{request.method} {request.path}"):
             try:
                 authorization = request.headers.get("Authorization")
-                await self._rate_limits.admit(client_address(request, behind_proxy=self._behind_proxy), authorization)
-                return (
-                    await handler(request) if request.host == self._host else self._problem_response(request, _BAD_HOST)
-                )
+                await self._rate_limits.admit(self._address_of(request), authorization)
+                if request.host != self._host:
+                    return self._problem_response(request, ApiProblem(Code.BAD_HOST))
+                return await handler(request)
             except ApiProblem as problem:
                 return self._problem_response(request, problem)
             except web.HTTPException as error:
@@ -154,137 +144,118 @@ class ApiDispatcher:
         answer.headers.update({**_COMMON_HEADERS, "Cache-Control": "no-cache"})  # cached, and validated by its tag
         return answer
 
-    def _handler_of(self, one: ApiOperation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def served(request: web.Request) -> web.StreamResponse:
-            headers: dict[str, str] = {}
-            caller = await self._authenticate_caller(request, one)
-            member = await self._authenticate_browser(request, one)
-            if member is not None:
-                headers |= await self._rate_limits.take_for_browser(member.home, member.browser, writes=one.writes)
-            elif caller is not None:
-                headers |= await self._rate_limits.take_for_retailer(
-                    caller.retailer, writes=one.writes, sandbox=caller.sandbox
-                )
-            elif one.writes:
-                headers |= await self._rate_limits.take_for_address(
-                    client_address(request, behind_proxy=self._behind_proxy), strict=one.strict_limit
-                )
-            parts, raw = await _parse_parts(request, one)
-            reply = await self._execute(request, one, caller or member, parts, raw)
-            if isinstance(reply, Response) and reply.later is not None:
-                reply = await reply.later()
-            if isinstance(reply, Response) and reply.stream is not None:
-                return await _send_stream(
-                    request, reply.stream, {**_COMMON_HEADERS, **headers, "Content-Type": one.media_type}
-                )
-            return _http_response(reply, {**_COMMON_HEADERS, **headers})
+    async def _serve(self, operation: ApiOperation, request: web.Request) -> web.StreamResponse:
+        """Answer one request of an operation; it changes something only after all checks."""
+        requester = await self._authenticate(request, operation)
+        headers = _COMMON_HEADERS | await self._take_from_limits(request, operation, requester)
+        parts, raw = await _parse_parts(request, operation)
+        response = await self._execute(request, operation, requester, parts, raw)
+        if isinstance(response, Response) and response.later is not None:
+            response = Response(await response.later())
+        if isinstance(response, Response) and response.stream is not None:
+            return await _send_stream(request, response.stream, {**headers, "Content-Type": operation.media_type})
+        return _http_response(operation, response, headers)
 
-        return served
-
-    async def _authenticate_caller(self, request: web.Request, one: ApiOperation) -> ApiCaller | None:
-        if one.right in {ApiAccess.NONE, ApiAccess.BROWSER}:
+    async def _authenticate(self, request: web.Request, operation: ApiOperation) -> Requester:
+        if operation.right is ApiAccess.NONE:
             return None
-        async with self._store.reading() as tx:
-            caller = await authenticate_caller(tx, request.headers.get("Authorization", ""), self._now())
-        self._rate_limits.remember_credentials(request.headers.get("Authorization", ""), are_valid=caller is not None)
-        if caller is None:
+        authorization, is_for_browsers = request.headers.get("Authorization", ""), operation.right is ApiAccess.BROWSER
+        async with self._context.store.reading() as tx:
+            requester: Requester = (
+                await authenticate_browser(tx, authorization, self._url, self._context.now())
+                if is_for_browsers
+                else await authenticate_caller(tx, authorization, self._context.now())
+            )
+        self._rate_limits.remember_credentials(authorization, are_valid=requester is not None)
+        if requester is None and not is_for_browsers:
             raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
-        if one.right is ApiAccess.FULL and caller.right is not ApiAccess.FULL:
-            raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
-        return caller
-
-    async def _authenticate_browser(self, request: web.Request, one: ApiOperation) -> HouseholdBrowser | None:
-        if one.right is not ApiAccess.BROWSER:
-            return None
-        async with self._store.reading() as tx:
-            found = await authenticate_browser(tx, request.headers.get("Authorization", ""), self._url, self._now())
-        self._rate_limits.remember_credentials(request.headers.get("Authorization", ""), are_valid=found is not None)
-        if found is None:
-            await self._rate_limits.take_for_address(client_address(request, behind_proxy=self._behind_proxy))
-            async with self._store.reading() as tx:
-                sealed = await unenrolment_notice(tx, request.headers.get("Authorization", ""))
+        if requester is None:
+            await self._rate_limits.take_for_address(self._address_of(request))
+            async with self._context.store.reading() as tx:
+                sealed = await unenrolment_notice(tx, authorization)
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
             raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
-        return found
+        if operation.right is ApiAccess.FULL and isinstance(requester, ApiCaller) and requester.right is ApiAccess.READ:
+            raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
+        return requester
+
+    async def _take_from_limits(
+        self, request: web.Request, operation: ApiOperation, requester: Requester
+    ) -> dict[str, str]:
+        """Count a request, and return the headers that tell the requester's limits."""
+        limits, writes = self._rate_limits, operation.writes
+        match requester:
+            case HouseholdBrowser():
+                return await limits.take_for_browser(requester.home, requester.browser, writes=writes)
+            case ApiCaller():
+                return await limits.take_for_retailer(requester.retailer, writes=writes, sandbox=requester.sandbox)
+            case None if writes:
+                return await limits.take_for_address(self._address_of(request), strict=operation.strict_limit)
+            case _:
+                return {}
+
+    def _address_of(self, request: web.Request) -> str:
+        return client_address(request, behind_proxy=self._behind_proxy)
 
     async def _execute(
         self,
         request: web.Request,
-        one: ApiOperation,
-        caller: ApiCaller | HouseholdBrowser | None,
-        parts: tuple[BaseModel, ...],
+        operation: ApiOperation,
+        requester: Requester,
+        parts: Mapping[str, BaseModel],
         raw: bytes,
-    ) -> Response | web.Response:
-        now = self._now()
-        if not one.writes:
-            async with self._store.reading() as tx:
-                return await one.handler(self._request_context(tx, now, parts, caller))
-        key = request.headers.get(IDEMPOTENCY_HEADER) if one.idempotency else None
+    ) -> AnyResponse:
+        now = self._context.now()
+
+        async def run(tx: AsyncConnection) -> Response[BaseModel]:
+            answer = await operation.handler(self._request_context(tx, now, requester), **parts)
+            return answer if isinstance(answer, Response) else Response(answer)
+
+        if not operation.writes:
+            async with self._context.store.reading() as tx:
+                return await run(tx)
+        key = request.headers.get(IDEMPOTENCY_HEADER) if operation.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise ApiProblem.at(
                 IDEMPOTENCY_HEADER, "pattern", "1 to 255 printable ASCII characters without a space", where="header"
             )
-        asked = None if caller is None or key is None else IdempotentRequest(
-            caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
+        keyed = None if requester is None or key is None else IdempotentRequest(
+            caller=requester, key=key, authorization=request.headers.get("Authorization", ""), method=operation.method,
             path=request.path, body=raw,
         )  # fmt: skip
-        call = partial(self._request_context, now=now, parts=parts, caller=caller, raw=raw)
         try:
-            return await self._execute_write(one, call, asked, now)
+            return await self._write(operation, run, keyed, now)
         except IntegrityError as error:  # a concurrent request won; with its key its response is stored
-            if asked is None:
-                raise _CONCURRENT_REQUEST from error
+            if keyed is None:
+                raise _concurrent_request() from error
         try:
-            return await self._execute_write(one, call, asked, now)
+            return await self._write(operation, run, keyed, now)
         except IntegrityError as error:
-            raise _CONCURRENT_REQUEST from error
+            raise _concurrent_request() from error
 
-    async def _execute_write(
+    async def _write(
         self,
-        one: ApiOperation,
-        call: Callable[[AsyncConnection], RequestContext],
-        asked: IdempotentRequest | None,
+        operation: ApiOperation,
+        run: Callable[[AsyncConnection], Awaitable[Response[BaseModel]]],
+        keyed: IdempotentRequest | None,
         now: datetime,
-    ) -> Response | web.Response:
+    ) -> AnyResponse:
         """Run an operation that changes something, in one transaction with its Idempotency-Key and response."""
-        async with self._store.writing() as tx:
-            answered = None if asked is None else await stored_response(tx, asked, now)
-            if answered is not None:
-                return answered
-            reply = await one.handler(call(tx))
-            if asked is not None:
-                await _keep_response(tx, asked, reply)
-        self._wake_ups.jobs()
-        self._wake_ups.messages()
-        return reply
-
-    def _request_context(
-        self,
-        tx: AsyncConnection,
-        now: datetime,
-        parts: tuple[BaseModel, ...],
-        caller: ApiCaller | HouseholdBrowser | None,
-        raw: bytes = b"",
-    ) -> RequestContext:
-        return RequestContext(
-            tx=tx,
-            now=now,
-            url=self._url,
-            signer=self._key,
-            streams=self._streams,
-            relay=self._relay,
-            parts=parts,
-            optional_caller=caller if isinstance(caller, ApiCaller) else None,
-            optional_browser=caller if isinstance(caller, HouseholdBrowser) else None,
-            body=raw,
-            destination_policy=self._destination_policy,
-        )
+        async with self._context.store.writing() as tx:
+            stored = None if keyed is None else await stored_response(tx, keyed, now)
+            if stored is not None:
+                return stored
+            response = await run(tx)
+            if keyed is not None:
+                await store_response(tx, keyed, _http_response(operation, response, {}))
+        self._context.wake_ups.jobs()
+        self._context.wake_ups.messages()
+        return response
 
     def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:
-        said = problem.document(self._url, request.path)
         return web.Response(
-            text=said.model_dump_json(exclude_none=True, by_alias=True),
-            status=problem.status,
+            text=problem.document(self._url, request.path).model_dump_json(exclude_none=True, by_alias=True),
+            status=problem.code.kind.status,
             content_type=MEDIA_TYPE,
             headers={**_COMMON_HEADERS, **problem.headers},
         )
@@ -295,32 +266,33 @@ async def _preflight(_request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT_HEADERS)
 
 
-async def _parse_parts(request: web.Request, one: ApiOperation) -> tuple[tuple[BaseModel, ...], bytes]:
-    found: list[BaseModel] = []
-    if one.path_model is not None:
+async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[dict[str, BaseModel], bytes]:
+    """Return the validated parts of a request by their names, and its body."""
+    parts: dict[str, BaseModel] = {}
+    if operation.path_model is not None:
         try:
-            found.append(one.path_model.model_validate(dict(request.match_info)))
+            parts["path"] = operation.path_model.model_validate(dict(request.match_info))
         except ValidationError as error:
             raise ApiProblem(Code.NOT_FOUND) from error
     given = request.query
     twice = [name for name in set(given) if len(given.getall(name)) > 1]
     if twice:
         raise ApiProblem.at(twice[0], "repeated", "This parameter stands twice.", where="query")
-    if one.query is not None:
-        found.append(_parse(one.query, "query", lambda model: model.model_validate(dict(given))))
+    if operation.query is not None:
+        parts["query"] = _parse("query", partial(operation.query.model_validate, dict(given)))
     elif given:
         raise ApiProblem.at(next(iter(given)), "extra_forbidden", "No such parameter is known here.", where="query")
-    if one.headers is not None:
-        names = [field.alias or name for name, field in one.headers.model_fields.items()]
+    if operation.headers is not None:
+        names = [field.alias or name for name, field in operation.headers.model_fields.items()]
         sent = {name: request.headers[name] for name in names if name in request.headers}
-        found.append(_parse(one.headers, "header", lambda model: model.model_validate(sent)))
-    if one.body is None:
-        return tuple(found), b""
-    if one.optional_body and not request.can_read_body:
-        return (*found, one.body()), b""
-    raw = await _read_body(request, one.max_body_bytes)
-    found.append(_parse(one.body, "body", lambda model: model.model_validate_json(raw)))
-    return tuple(found), raw
+        parts["headers"] = _parse("header", partial(operation.headers.model_validate, sent))
+    if operation.body is None:
+        return parts, b""
+    if operation.optional_body and not request.can_read_body:
+        return {**parts, "body": operation.body()}, b""
+    raw = await _read_body(request, operation.max_body_bytes)
+    parts["body"] = _parse("body", partial(operation.body.model_validate_json, raw))
+    return parts, raw
 
 
 async def _send_stream(request: web.Request, stream: ResponseStream, headers: Mapping[str, str]) -> web.StreamResponse:
@@ -358,35 +330,29 @@ async def _read_body(request: web.Request, largest: int) -> bytes:
     return bytes(raw)
 
 
-def _parse(model: type[BaseModel], where: ErrorLocation, read: Callable[[type[BaseModel]], BaseModel]) -> BaseModel:
+def _parse(where: ErrorLocation, validate: Callable[[], BaseModel]) -> BaseModel:
     try:
-        return read(model)
+        return validate()
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        raise ApiProblem(
-            Code.INVALID, errors=[one for each in found for one in details_of(each, where)][:20]
-        ) from error
+        mistakes = error.errors(include_url=False, include_input=False)
+        details = [detail for mistake in mistakes for detail in details_of(mistake, where)]
+        raise ApiProblem(Code.INVALID, errors=details[:20]) from error
 
 
-async def _keep_response(tx: AsyncConnection, asked: IdempotentRequest, reply: Response) -> None:
-    answer = _http_response(reply, {})
-    body = answer.body if isinstance(answer.body, bytes) else b""
-    kept = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
-    await store_response(tx, asked, reply.status, kept, body)
-
-
-def _http_response(reply: Response | web.Response, headers: Mapping[str, str]) -> web.Response:
-    if isinstance(reply, web.Response):
-        reply.headers.update(headers)
-        return reply
-    if reply.body is None:
-        return web.Response(status=reply.status, headers={**headers, **reply.headers})
+def _http_response(operation: ApiOperation, response: AnyResponse, headers: Mapping[str, str]) -> web.Response:
+    if isinstance(response, web.Response):
+        response.headers.update(headers)
+        return response
     return web.Response(
-        body=reply.body.model_dump_json(by_alias=True).encode(),
-        status=reply.status,
-        content_type="application/json",
-        headers={**headers, **reply.headers},
+        body=None if response.body is None else response.body.model_dump_json(by_alias=True).encode(),
+        status=response.status or operation.statuses[0],
+        content_type=None if response.body is None else "application/json",
+        headers={**headers, **response.headers},
     )
+
+
+def _concurrent_request() -> ApiProblem:
+    return ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
 
 
 def _problem_of(error: web.HTTPException) -> ApiProblem:

@@ -6,15 +6,14 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import func, select
 
-from gateway.hub.api.event_payload import Event, EventId
-from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, split_page
-from gateway.hub.api.sse import read_events, visible_events
+from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, find_owned, owned_by, read_page
+from gateway.hub.api.sse import Event, EventId, event_of, select_events
 from gateway.hub.database.tables import events
 from gateway.hub.deliveries.events import EventType
 from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext, Response
 from gateway.hub.http.problem import ApiProblem, Code, ErrorLocation
 
-_TYPE_PATTERN = "(" + "|".join(one.value.replace(".", r"\.") for one in EventType) + ")"
+_TYPE_PATTERN = "(" + "|".join(kind.value.replace(".", r"\.") for kind in EventType) + ")"
 Types = Annotated[str, StringConstraints(pattern=f"^{_TYPE_PATTERN}(,{_TYPE_PATTERN}){{0,9}}$")]
 EVENTS = OperationGroup("Events")
 HUB = OperationGroup("Hub", right=ApiAccess.NONE)
@@ -82,54 +81,39 @@ class HubKey(Model):
     typ: str = "perron-hub-delivery+jwt"
 
 
-@EVENTS.get("/v1/events", "listEvents", query=EventFilter, answers={200: Events})
-async def list_(call: RequestContext) -> Response:
+@EVENTS.add("GET", "/v1/events", "listEvents")
+async def list_(call: RequestContext, query: EventFilter) -> Events:
     """List events, oldest first."""
-    asked = call.part(EventFilter)
-    seq = 0 if asked.after is None else await _find_seq(call, asked.after, "after", "query")
-    if asked.cursor is not None:
-        seq = int(decode_cursor(asked.cursor, int)[0])
-    found = await read_events(call.tx, call.caller, seq, _parse_types(asked.types), limit=asked.limit + 1)
-    page, more = split_page(found, asked)
-    return Response(Events(data=tuple(page), next=encode_cursor(page[-1].seq) if more else None))
+    seq = 0 if query.after is None else await _find_seq(call, query.after, "after", "query")
+    if query.cursor is not None:
+        seq = int(decode_cursor(query.cursor, int)[0])
+    rows, more = await read_page(call, select_events(call.caller, seq, _parse_types(query.types)), query)
+    return Events(data=tuple(map(event_of, rows)), next=encode_cursor(rows[-1].seq) if more else None)
 
 
-@EVENTS.get(
-    "/v1/events/stream",
-    "followEvents",
-    query=StreamParameters,
-    headers=ResumeHeaders,
-    media_type="text/event-stream",
-    answers={200: StreamMessage},
-    refuses={Code.BAD_CURSOR},
-)
-async def follow(call: RequestContext) -> Response:
+@EVENTS.add("GET", "/v1/events/stream", "followEvents", media_type="text/event-stream", refuses={Code.BAD_CURSOR})
+async def follow(call: RequestContext, query: StreamParameters, headers: ResumeHeaders) -> Response[StreamMessage]:
     """Follow events as they happen (Server-Sent Events)."""
-    asked, last = call.part(StreamParameters), call.part(ResumeHeaders).last
-    if last is not None:
-        seq = await _find_seq(call, last, "Last-Event-ID", "header")
-    elif asked.after is not None:
-        seq = await _find_seq(call, asked.after, "after", "query")
+    if headers.last is not None:
+        seq = await _find_seq(call, headers.last, "Last-Event-ID", "header")
+    elif query.after is not None:
+        seq = await _find_seq(call, query.after, "after", "query")
     else:
-        seq = await call.tx.scalar(select(func.max(events.c.seq)).where(visible_events(call.caller))) or 0
-    stream = call.streams.follow(call.caller, after=seq, types=_parse_types(asked.types), seconds=asked.seconds)
+        seq = await call.tx.scalar(select(func.max(events.c.seq)).where(owned_by(call.caller, events))) or 0
+    stream = call.streams.follow(call.caller, after=seq, types=_parse_types(query.types), seconds=query.seconds)
     return Response(stream=stream)
 
 
-@EVENTS.get("/v1/events/{event_id}", "readEvent", path_model=EventPath, answers={200: Event})
-async def read(call: RequestContext) -> Response:
+@EVENTS.add("GET", "/v1/events/{event_id}", "readEvent")
+async def read(call: RequestContext, path: EventPath) -> Event:
     """Read one event."""
-    wanted = events.c.id == call.part(EventPath).event_id
-    row = (await call.tx.execute(select(events).where(visible_events(call.caller), wanted))).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
-    return Response(Event.of(row))
+    return event_of(await find_owned(call, events, path.event_id))
 
 
-@HUB.get("/v1/hub_key", "readHubKey", answers={200: HubKey})
-async def key(call: RequestContext) -> Response:
+@HUB.add("GET", "/v1/hub_key", "readHubKey")
+async def key(call: RequestContext) -> HubKey:
     """Read the hub's own key."""
-    return Response(HubKey(kid=call.signer.kid, x=call.signer.x))
+    return HubKey(kid=call.signer.kid, x=call.signer.x)
 
 
 def _parse_types(text: str | None) -> frozenset[str]:
@@ -137,11 +121,10 @@ def _parse_types(text: str | None) -> frozenset[str]:
 
 
 async def _find_seq(call: RequestContext, id_: str, name: str, where: ErrorLocation) -> int:
-    found: int | None = await call.tx.scalar(
-        select(events.c.seq).where(visible_events(call.caller), events.c.id == id_)
+    seq: int | None = await call.tx.scalar(
+        select(events.c.seq).where(owned_by(call.caller, events), events.c.id == id_)
     )
-    if found is None:
-        raise ApiProblem.at(
-            name, "no_such_event", "There is no such event of yours.", code=Code.BAD_CURSOR, where=where
-        )
-    return found
+    if seq is None:
+        reason = "There is no such event of yours."
+        raise ApiProblem.at(name, "no_such_event", reason, code=Code.BAD_CURSOR, where=where)
+    return seq

@@ -21,7 +21,7 @@ from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
-from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext, Response
+from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
@@ -106,23 +106,21 @@ class Renewed(Model):
     certificate: str
 
 
-class Confirming(Model):
-    """A box has its new certificate on its disk; `signature`: by the new key. From here on the old one is revoked."""
-
+class _SignedRequest(Model):
     home: HomeId
     serial: Serial
     signature: Signature
 
 
-class Leaving(Model):
+class Confirming(_SignedRequest):
+    """A box has its new certificate on its disk; `signature`: by the new key. From here on the old one is revoked."""
+
+
+class Leaving(_SignedRequest):
     """A home leaves; `signature`: by the key of its certificate, `serial`.
 
     Its retailers are told that it lets them in no longer.
     """
-
-    home: HomeId
-    serial: Serial
-    signature: Signature
 
 
 class Change(Model):
@@ -148,175 +146,144 @@ class HomeOperations:
     authority: HubAuthority
     broker: BrokerAt
 
-    async def claim(self, call: RequestContext) -> Response:
+    async def claim(self, call: RequestContext, path: ClaimPath, body: Claiming) -> Joined:
         """Join as a box, by a claim.
 
         The same key gets the same answer again.
         """
-        asked, id_ = call.part(Claiming), call.part(ClaimPath).claim_id
+        id_ = path.claim_id
         held = select(claims).where(claims.c.id == id_).with_for_update()  # one of two concurrent requests wins
         row = (await call.tx.execute(held)).one_or_none()
         if row is None:
             raise ApiProblem(Code.NOT_FOUND)
-        csr = decode_base64url(asked.csr, canonical=False)
-        if not macs_equal(request_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
+        csr = decode_base64url(body.csr, canonical=False)
+        if not macs_equal(request_mac(row.sha256, id_, csr, body.box_key), body.mac):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
             raise ApiProblem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
         key = _public_key_of(csr)
         if row.public is None:
-            await self._enrol(call, row, asked, key)
+            await self._enrol(call, row, body.box_key, key)
+            row = (await call.tx.execute(held)).one()
         elif row.public != public_key_digest(key):
             raise ApiProblem(Code.CONFLICT, "The claim was used for another box, or for another key of this one.")
-        found = (await call.tx.execute(select(claims.c.home, claims.c.public).where(claims.c.id == id_))).one()
-        certificate = await _find_certificate(call.tx, found.home, found.public)
+        certificate = await _find_certificate(call.tx, row.home, row.public)
         if certificate is None or certificate.ended is not None:
             raise ApiProblem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
-        support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
+        support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == row.home))).scalar_one()
         authority = HubAuthority.load(self.authority.folder, now=call.now)
-        plain = Joined(
-            home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
+        joined = Joined(
+            home=row.home, shard=shard_of(row.home), broker=self.broker, certificate=_pem(certificate.der),
             authority=authority.pem, key=call.signer.x, support_code=support, mac="",
         )  # fmt: skip
-        mac = answer_mac(row.sha256, id_, plain.parts)
-        return Response(plain.model_copy(update={"mac": mac}))
+        return joined.model_copy(update={"mac": answer_mac(row.sha256, id_, joined.parts)})
 
-    async def renew(self, call: RequestContext) -> Response:
+    async def renew(self, call: RequestContext, body: Renewing) -> Renewed:
         """Renew a box's certificate, for a new key.
 
         An earlier certificate that the box did not confirm ends.
         """
-        asked = call.part(Renewing)
-        known = await _active_certificates(call, asked.home)
-        csr = decode_base64url(asked.csr, canonical=False)
-        if not any(_signature_holds(row, asked.signature, renewal_statement(asked.home, csr)) for row in known):
-            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        known = await _active_certificates(call, body.home)
+        csr = decode_base64url(body.csr, canonical=False)
+        if not any(_signature_holds(row, body.signature, renewal_statement(body.home, csr)) for row in known):
+            raise _unknown_signer()
         key = _public_key_of(csr)
-        before = await _find_certificate(call.tx, asked.home, public_key_digest(key))
-        if before is None:
-            unused = (certificates.c.home == asked.home) & certificates.c.used.is_(None)
+        certificate = await _find_certificate(call.tx, body.home, public_key_digest(key))
+        if certificate is None:
+            unused = (certificates.c.home == body.home) & certificates.c.used.is_(None)
             await call.tx.execute(update(certificates).where(unused).values(ended=call.now))
-            before = await self._certify(call, asked.home, key)
-        elif before.used is not None or before.ended is not None:
+            return Renewed(certificate=_pem(await self._certify(call, body.home, key)))
+        if certificate.used is not None or certificate.ended is not None:
             raise ApiProblem(Code.CONFLICT, "This key had its certificate already: make a new one.")
-        return Response(Renewed(certificate=_pem(before.der)))
+        return Renewed(certificate=_pem(certificate.der))
 
-    async def confirm(self, call: RequestContext) -> Response:
+    async def confirm(self, call: RequestContext, body: Confirming) -> None:
         """Confirm a box's renewed certificate.
 
         Its other certificates end.
         """
-        asked = call.part(Confirming)
-        known = await _active_certificates(call, asked.home)
-        row = next((row for row in known if row.serial == asked.serial), None)
-        if row is None or not _signature_holds(row, asked.signature, confirmation_statement(asked.home, asked.serial)):
-            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
-        mine = certificates.c.home == asked.home
-        others = mine & (certificates.c.serial != asked.serial) & certificates.c.ended.is_(None)
+        known = await _active_certificates(call, body.home)
+        row = next((row for row in known if row.serial == body.serial), None)
+        if row is None or not _signature_holds(row, body.signature, confirmation_statement(body.home, body.serial)):
+            raise _unknown_signer()
+        mine = certificates.c.home == body.home
+        others = mine & (certificates.c.serial != body.serial) & certificates.c.ended.is_(None)
         await call.tx.execute(update(certificates).where(others).values(ended=call.now))
-        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)
+        first = (certificates.c.serial == body.serial) & certificates.c.used.is_(None)
         await call.tx.execute(update(certificates).where(first).values(used=call.now))
-        return Response(status=204)
 
-    async def leave(self, call: RequestContext) -> Response:
+    async def leave(self, call: RequestContext, body: Leaving) -> None:
         """Leave the hub, as a home.
 
         Its certificates and connections end. A certificate that ended proves nothing, so a request from before the home
         joined again ends nothing.
         """
-        asked = call.part(Leaving)
-        known = (certificates.c.home == asked.home) & (certificates.c.serial == asked.serial)
+        known = (certificates.c.home == body.home) & (certificates.c.serial == body.serial)
         row = (await call.tx.execute(select(certificates).where(known))).one_or_none()
-        home = (await call.tx.execute(select(homes).where(homes.c.id == asked.home).with_for_update())).one_or_none()
+        home = (await call.tx.execute(select(homes).where(homes.c.id == body.home).with_for_update())).one_or_none()
         if row is None or home is None:
             raise ApiProblem(Code.NOT_FOUND)
         counts = row.ended is None and row.expires > call.now
-        signed = _signature_holds(row, asked.signature, leave_statement(asked.home, asked.serial))
+        signed = _signature_holds(row, body.signature, leave_statement(body.home, body.serial))
         if not signed or not (counts or home.revoked is not None):
-            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+            raise _unknown_signer()
         if home.revoked is None:
             await revoke_certificates(call.tx, home.id, call.now)
             await end_home(call.tx, home, call.now)
-        return Response(status=204)
 
-    async def list_authorities(self, _call: RequestContext) -> Response:
+    async def list_authorities(self, _call: RequestContext) -> Authorities:
         """How the hub's authorities followed each other.
 
         Each is signed by the one before.
         """
         steps = ca_rotation.read_chain(self.authority.folder)
-        changes = [Change(certificate=one.certificate, signature=one.signature) for one in steps]
-        return Response(Authorities(data=changes))
+        return Authorities(data=[Change(certificate=step.certificate, signature=step.signature) for step in steps])
 
     def operations(self) -> OperationGroup:
         """Return the operations of the API."""
-        homes_group = OperationGroup("Homes", right=ApiAccess.NONE)
-        refused = {Code.SIGNATURE_REFUSED, Code.NOT_FOUND}
-        homes_group.post(
-            "/v1/claims/{claim_id}",
-            "useClaim",
-            path_model=ClaimPath,
-            body=Claiming,
-            answers={200: Joined},
-            refuses={Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.TOO_LATE},
-            max_body_bytes=8192,
-        )(self.claim)
-        homes_group.post(
-            "/v1/homes/renew",
-            "renewCertificate",
-            body=Renewing,
-            answers={200: Renewed},
-            refuses=refused | {Code.CONFLICT},
-            max_body_bytes=8192,
-        )(self.renew)
-        homes_group.post(
-            "/v1/homes/confirm",
-            "confirmCertificate",
-            body=Confirming,
-            answers={204: None},
-            refuses=refused,
-            max_body_bytes=8192,
-        )(self.confirm)
-        homes_group.get("/v1/authorities", "listAuthorities", answers={200: Authorities})(self.list_authorities)
-        homes_group.post(
-            "/v1/homes/leave", "leaveHub", body=Leaving, answers={204: None}, refuses=refused, max_body_bytes=8192
-        )(self.leave)
-        return homes_group  # fmt: skip
+        group = OperationGroup("Homes", right=ApiAccess.NONE)
+        refuses = {Code.SIGNATURE_REFUSED, Code.NOT_FOUND}
+        claim_refuses = {Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.TOO_LATE}
+        group.add("POST", "/v1/claims/{claim_id}", "useClaim", refuses=claim_refuses, max_body_bytes=8192)(self.claim)
+        renew_refuses = refuses | {Code.CONFLICT}
+        group.add("POST", "/v1/homes/renew", "renewCertificate", refuses=renew_refuses, max_body_bytes=8192)(self.renew)
+        group.add("POST", "/v1/homes/confirm", "confirmCertificate", refuses=refuses, max_body_bytes=8192)(self.confirm)
+        group.add("GET", "/v1/authorities", "listAuthorities")(self.list_authorities)
+        group.add("POST", "/v1/homes/leave", "leaveHub", refuses=refuses, max_body_bytes=8192)(self.leave)
+        return group
 
-    async def _enrol(
-        self, call: RequestContext, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey
-    ) -> None:
+    async def _enrol(self, call: RequestContext, claim: Row[Any], box_key: str, key: ec.EllipticCurvePublicKey) -> None:
         """Make a home, or enrol the home that the claim names again; its older certificates end."""
-        home: str = row.home or new_id("home")
-        if row.home is None:
+        home: str = claim.home or new_id("home")
+        if claim.home is None:
             await call.tx.execute(
                 insert(homes).values(
-                    id=home, shard=shard_of(home), sandbox=False, support_code=new_support_code(),
-                    box_key=asked.box_key, said={}, joined=call.now,
+                    id=home, shard=shard_of(home), sandbox=False, support_code=new_support_code(), box_key=box_key,
+                    said={}, joined=call.now,
                 )
             )  # fmt: skip
         else:
-            await call.tx.execute(update(homes).where(homes.c.id == home).values(box_key=asked.box_key, revoked=None))
+            await call.tx.execute(update(homes).where(homes.c.id == home).values(box_key=box_key, revoked=None))
             older = (certificates.c.home == home) & certificates.c.ended.is_(None)
             await call.tx.execute(update(certificates).where(older).values(ended=call.now))
         await self._certify(call, home, key, used=call.now)
         used = {"home": home, "public": public_key_digest(key), "used": call.now}
-        await call.tx.execute(update(claims).where(claims.c.id == row.id).values(used))
+        await call.tx.execute(update(claims).where(claims.c.id == claim.id).values(used))
 
     async def _certify(
         self, call: RequestContext, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
-    ) -> Row[Any]:
+    ) -> bytes:
+        """Certify a home's key, and return the certificate in DER."""
         authority = HubAuthority.load(self.authority.folder, now=call.now)  # the authority may have changed
-        one = authority.certify(home, key, now=call.now)
+        certificate = authority.certify(home, key, now=call.now)
+        der = certificate.public_bytes(serialization.Encoding.DER)
         await call.tx.execute(
             insert(certificates).values(
-                serial=f"{one.serial_number:x}", home=home, public=public_key_digest(key), issued=call.now, used=used,
-                der=one.public_bytes(serialization.Encoding.DER), expires=one.not_valid_after_utc,
+                serial=f"{certificate.serial_number:x}", home=home, public=public_key_digest(key), issued=call.now,
+                used=used, der=der, expires=certificate.not_valid_after_utc,
             )
         )  # fmt: skip
-        found = await _find_certificate(call.tx, home, public_key_digest(key))
-        assert found is not None  # noqa: S101 - it was just written
-        return found
+        return der
 
 
 async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
@@ -334,8 +301,8 @@ async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]
     if row is None:
         raise ApiProblem(Code.NOT_FOUND)
     counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
-    found = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
-    return [] if row.revoked is not None else list(found)
+    rows = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
+    return [] if row.revoked is not None else list(rows)
 
 
 def _signature_holds(row: Row[Any], signature: str, signed: bytes) -> bool:
@@ -360,6 +327,10 @@ def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
     if not request.is_signature_valid:
         raise ApiProblem.at("/csr", "value_error", "The request is not signed by its own key.")
     return key
+
+
+def _unknown_signer() -> ApiProblem:
+    return ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
 
 
 def _pem(der: bytes) -> str:

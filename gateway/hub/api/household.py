@@ -5,7 +5,6 @@ The hub keeps an order until the box has stored it. It keeps no query: the home 
 """
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -17,11 +16,11 @@ from gateway.hub.http.operation import (
     AcceptWholeFloat,
     ApiAccess,
     ApiParameters,
-    HouseholdBrowser,
     Model,
     OperationGroup,
     RequestContext,
     Response,
+    links_to,
 )
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import Envelope, JobKind
@@ -69,62 +68,56 @@ class SealedAnswer(Model):
     sealed: Envelope
 
 
-@HOUSEHOLD.post(
+@HOUSEHOLD.add(
+    "POST",
     "/v1/household/orders",
     "sendOrder",
-    body=NewOrder,
-    answers={202: Ordered},
+    statuses=(202,),
     max_body_bytes=16_384,
-    links={"readOrder": {"order_id": "$response.body#/id"}},
+    links=links_to("order_id", "readOrder"),
 )
-async def send(call: RequestContext) -> Response:
+async def send(call: RequestContext, body: NewOrder) -> Ordered:
     """Send an order to your home.
 
     The hub keeps it until the box has it.
     """
-    asked, who = call.part(NewOrder), call.browser
     id_ = await job_store.enqueue(
-        call.tx, who.home, JobKind.OWNER, asked.sealed.encode(), now=call.now, browser=who.browser,
-        lifetime=timedelta(seconds=asked.seconds),
+        call.tx, call.browser.home, JobKind.OWNER, body.sealed.encode(), now=call.now, browser=call.browser.browser,
+        lifetime=timedelta(seconds=body.seconds),
     )  # fmt: skip
-    return Response(Ordered(id=id_, state="waiting", created=call.now), status=202)
+    return Ordered(id=id_, state="waiting", created=call.now)
 
 
-@HOUSEHOLD.get("/v1/household/orders/{order_id}", "readOrder", path_model=OrderPath, answers={200: Ordered})
-async def read(call: RequestContext) -> Response:
+@HOUSEHOLD.add("GET", "/v1/household/orders/{order_id}", "readOrder")
+async def read(call: RequestContext, path: OrderPath) -> Ordered:
     """Read how an order stands.
 
     It must be an order of this browser.
     """
-    who = call.browser
-    mine = (jobs.c.id == call.part(OrderPath).order_id, jobs.c.home == who.home, jobs.c.browser == who.browser)
+    browser = call.browser
+    mine = (jobs.c.id == path.order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
     row = (await call.tx.execute(select(jobs).where(*mine))).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND)
     if row.received is not None:
-        return Response(Ordered(id=row.id, state="received", created=row.created))
+        return Ordered(id=row.id, state="received", created=row.created)
     if row.refused is not None:
-        return Response(Ordered(id=row.id, state="refused", created=row.created, why=row.refused))
-    over = row.due is None or row.expires <= call.now
-    return Response(Ordered(id=row.id, state="expired" if over else "waiting", created=row.created))
+        return Ordered(id=row.id, state="refused", created=row.created, why=row.refused)
+    is_over = row.due is None or row.expires <= call.now
+    return Ordered(id=row.id, state="expired" if is_over else "waiting", created=row.created)
 
 
-@HOUSEHOLD.post(
-    "/v1/household/questions",
-    "askHome",
-    body=Sealed,
-    answers={200: SealedAnswer},
-    only_asks=True,
+@HOUSEHOLD.add(
+    "POST", "/v1/household/questions", "askHome", only_asks=True, max_body_bytes=16_384,
     refuses={Code.HOME_OFFLINE, Code.HOME_SILENT, Code.UNAVAILABLE},
-    max_body_bytes=16_384,
-)
-async def ask(call: RequestContext) -> Response:
+)  # fmt: skip
+async def ask(call: RequestContext, body: Sealed) -> Response[SealedAnswer]:
     """Ask your home.
 
     The answer comes when the home gives it.
     """
-    return Response(later=partial(_relay_query, call, call.browser, call.part(Sealed).sealed))
 
+    async def relay_query() -> SealedAnswer:
+        return SealedAnswer(sealed=await call.relay.ask(call.browser, body.sealed))
 
-async def _relay_query(call: RequestContext, who: HouseholdBrowser, sealed: str) -> Response:
-    return Response(SealedAnswer(sealed=await call.relay.ask(who, sealed)))
+    return Response(later=relay_query)

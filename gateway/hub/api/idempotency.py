@@ -6,7 +6,6 @@ reveals nothing. Another API key is another caller, even of the same retailer.
 """
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -108,14 +107,13 @@ async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: 
     return web.Response(body=body, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-async def store_response(
-    tx: AsyncConnection, request: IdempotentRequest, status: int, headers: Mapping[str, str], body: bytes
-) -> None:
+async def store_response(tx: AsyncConnection, request: IdempotentRequest, response: web.Response) -> None:
     """Store the response of a reserved key."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    kept = nonce + request.cipher.encrypt(nonce, body, request.context)
+    nonce, body = secrets.token_bytes(_NONCE_BYTES), response.body if isinstance(response.body, bytes) else b""
+    sealed = nonce + request.cipher.encrypt(nonce, body, request.context)
+    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
     this = {"whose": request.owner, "named": request.key}
-    await tx.execute(_UPDATE_RESPONSE, {**this, "status": status, "headers": dict(headers), "body": kept})
+    await tx.execute(_UPDATE_RESPONSE, {**this, "status": response.status, "headers": headers, "body": sealed})
 
 
 async def _sweep(tx: AsyncConnection, now: datetime) -> None:

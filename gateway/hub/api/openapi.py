@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.hub.http.operation import ApiAccess, ApiOperation
-from gateway.hub.http.problem import MEDIA_TYPE, PROBLEM_TYPES, Document
+from gateway.hub.http.problem import MEDIA_TYPE, Document
 
 _REF = "#/components/schemas/{model}"
 _IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -35,7 +36,7 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
         used += [
             (model, "validation") for model in (one.body, one.path_model, one.query, one.headers) if model is not None
         ]
-        used += [(model, "serialization") for model in one.answers.values() if model is not None]
+        used += [(model, "serialization") for model in (one.answer,) if model is not None]
     refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
     schemas: dict[str, Any] = dict(whole.get("$defs", {}))
     asked = {model for one in operations for model in (one.path_model, one.query, one.headers) if model is not None}
@@ -100,12 +101,18 @@ def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any])
     if one.body is not None:
         content = {_JSON: {"schema": refs[one.body, "validation"]}}
         found["requestBody"] = {"required": not one.optional_body, "content": content}
-    for status, model in one.answers.items():
-        found["responses"][str(status)] = _response_of(one, status, model, refs)
-    problems = sorted(one.problems, key=lambda code: (PROBLEM_TYPES[code][0], code))
-    for status, codes in groupby(problems, key=lambda code: PROBLEM_TYPES[code][0]):
+    response: dict[str, Any] = {"description": one.summary}
+    if one.answer is not None:
+        response["content"] = {one.media_type: {"schema": refs[one.answer, "serialization"]}}
+    if one.links:
+        response["links"] = {
+            name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in one.links.items()
+        }
+    found["responses"] |= {str(status): response for status in one.statuses}
+    problems = sorted(one.problems, key=lambda code: (code.kind.status, code))
+    for status, codes in groupby(problems, key=attrgetter("kind.status")):
         found["responses"][str(int(status))] = {
-            "description": "; ".join(f"`{code}`: {PROBLEM_TYPES[code][1]}" for code in codes),
+            "description": "; ".join(f"`{code}`: {code.kind.title}" for code in codes),
             "content": {MEDIA_TYPE: {"schema": refs[Document, "serialization"]}},
         }
     return found
@@ -122,14 +129,3 @@ def _parameters(
         {"name": name, "in": where, "required": where == "path" or name in required, "schema": part}
         for name, part in schema.get("properties", {}).items()
     ]
-
-
-def _response_of(one: ApiOperation, status: int, model: type[BaseModel] | None, refs: _SchemaRefs) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": one.summary}
-    if model is not None:
-        found["content"] = {one.media_type: {"schema": refs[model, "serialization"]}}
-    if one.links and status < 300:
-        found["links"] = {
-            name: {"operationId": name, "parameters": dict(parameters)} for name, parameters in one.links.items()
-        }
-    return found

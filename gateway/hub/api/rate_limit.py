@@ -62,35 +62,19 @@ class ApiRateLimits:
             "writes": RateLimitItemPerSecond(limits.writes),
             "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
         }
-        self._sandbox_limits: dict[str, RateLimitItem] = {
-            **self._write_limits,
-            "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
+        sandbox_day = RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day))
+        self._sandbox_limits = self._write_limits | {"writes-a-day": sandbox_day}
+        self._browser_limits = {  # of a browser, and of its home
+            "questions": _with_group(RateLimitItemPerSecond, limits.questions, HOME_LIMIT_FACTOR),
+            "orders": _with_group(RateLimitItemPerHour, limits.orders, HOME_LIMIT_FACTOR),
         }
-        self._browser_limits: dict[str, dict[str, RateLimitItem]] = {
-            "questions": {
-                "browser": RateLimitItemPerSecond(limits.questions),
-                "home": RateLimitItemPerSecond(HOME_LIMIT_FACTOR * limits.questions),
-            },
-            "orders": {
-                "browser": RateLimitItemPerHour(limits.orders),
-                "home": RateLimitItemPerHour(HOME_LIMIT_FACTOR * limits.orders),
-            },
-        }
-        self._anonymous_limits: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of an address, and of its network
-            "stranger-requests": (
-                RateLimitItemPerSecond(limits.stranger_requests * ANONYMOUS_WINDOW_S, ANONYMOUS_WINDOW_S),
-                RateLimitItemPerSecond(
-                    limits.stranger_requests * ANONYMOUS_WINDOW_S * NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
-                ),
+        requests = limits.stranger_requests * ANONYMOUS_WINDOW_S
+        self._anonymous_limits = {  # of an address, and of its network
+            "stranger-requests": _with_group(
+                RateLimitItemPerSecond, requests, NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
             ),
-            "strangers": (
-                RateLimitItemPerMinute(limits.strangers),
-                RateLimitItemPerMinute(limits.strangers * NETWORK_LIMIT_FACTOR),
-            ),
-            "sandboxes": (
-                RateLimitItemPerHour(limits.sandboxes),
-                RateLimitItemPerHour(limits.sandboxes * NETWORK_LIMIT_FACTOR),
-            ),
+            "strangers": _with_group(RateLimitItemPerMinute, limits.strangers, NETWORK_LIMIT_FACTOR),
+            "sandboxes": _with_group(RateLimitItemPerHour, limits.sandboxes, NETWORK_LIMIT_FACTOR),
         }
 
     async def take_for_retailer(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
@@ -99,9 +83,8 @@ class ApiRateLimits:
         Raises:
             ApiProblem: the limit is reached.
         """
-        if not writes:
-            return await self._take(self._read_limits, retailer)
-        return await self._take(self._sandbox_limits if sandbox else self._write_limits, retailer)
+        write_limits = self._sandbox_limits if sandbox else self._write_limits
+        return await self._take(write_limits if writes else self._read_limits, retailer)
 
     async def take_for_browser(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
         """Count one request of a household's browser, and one of all browsers of its home.
@@ -110,9 +93,9 @@ class ApiRateLimits:
             ApiProblem: the limit is reached.
         """
         kind = "orders" if writes else "questions"
-        items = self._browser_limits[kind]
-        await self._take({f"{kind}-of-home": items["home"]}, home)
-        return await self._take({kind: items["browser"]}, f"{home}/{browser}")
+        of_browser, of_home = self._browser_limits[kind]
+        await self._take({f"{kind}-of-home": of_home}, home)
+        return await self._take({kind: of_browser}, f"{home}/{browser}")
 
     async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
         """Count one writing request of a client without a key; `address` comes from `client_address`.
@@ -142,12 +125,12 @@ class ApiRateLimits:
                 del self._valid_credentials[next(iter(self._valid_credentials))]
 
     async def _take_anonymous(self, kind: str, address: str) -> dict[str, str]:
-        around = wider_network(address)
-        one, all_ = self._anonymous_limits[kind]
-        told = await self._take({kind: one}, address)
-        if around is not None:
-            await self._take({f"{kind}-around": all_}, around)
-        return told
+        network = wider_network(address)
+        of_address, of_network = self._anonymous_limits[kind]
+        headers = await self._take({kind: of_address}, address)
+        if network is not None:
+            await self._take({f"{kind}-around": of_network}, network)
+        return headers
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait, limiter = [], [], 0, self._windows.limiter
@@ -159,10 +142,19 @@ class ApiRateLimits:
             left.append(f'"{name}";r={stats.remaining};t={seconds}')
             if not granted:
                 wait = max(wait, seconds)
-        told = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+        headers = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
         if wait:
-            raise ApiProblem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
-        return told
+            raise ApiProblem(
+                Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**headers, "Retry-After": str(wait)}
+            )
+        return headers
+
+
+def _with_group(
+    item: type[RateLimitItem], amount: int, factor: int, multiples: int = 1
+) -> tuple[RateLimitItem, RateLimitItem]:
+    """Return the limit of one requester, and that of the group that it belongs to."""
+    return item(amount, multiples), item(amount * factor, multiples)
 
 
 def _digest(authorization: str) -> bytes:

@@ -3,20 +3,18 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
 
-from gateway.hub.http.operation import ApiParameters, RequestContext
+from gateway.hub.http.operation import ApiCaller, ApiParameters, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_PAGE_ITEMS = 100
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)  # one of our ids
 _MAX_CURSOR_NUMBER = 2**53  # larger than any instant in microseconds and any event number
-
-R = TypeVar("R")
 
 
 class PageParameters(ApiParameters):
@@ -26,27 +24,31 @@ class PageParameters(ApiParameters):
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
-def owned_by(call: RequestContext, table: Table) -> ColumnElement[bool]:
+def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
     """Return the condition that a row belongs to the caller's retailer, and to the sandbox if the caller does."""
-    return and_(table.c.retailer == call.caller.retailer, table.c.sandbox == call.caller.sandbox)
+    return and_(table.c.retailer == caller.retailer, table.c.sandbox == caller.sandbox)
 
 
-async def find_owned(call: RequestContext, table: Table, id_: str, *, lock: bool = False) -> Row[Any]:
+async def find_owned(
+    call: RequestContext, table: Table, id_: str, *, lock: bool = False, detail: str | None = None
+) -> Row[Any]:
     """Return the caller's row of this id. `lock`: no other transaction changes what belongs to it meanwhile.
 
     Raises:
-        ApiProblem: the caller has no such row.
+        ApiProblem: the caller has no such row (`detail`).
     """
-    wanted = select(table).where(owned_by(call, table), table.c.id == id_)
+    wanted = select(table).where(owned_by(call.caller, table), table.c.id == id_)
     row = (await call.tx.execute(wanted.with_for_update(key_share=True) if lock else wanted)).one_or_none()
     if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
+        raise ApiProblem(Code.NOT_FOUND, detail)
     return row
 
 
 async def count_owned(call: RequestContext, table: Table, *wanted: ColumnElement[bool]) -> int:
     """Return how many such rows the caller has."""
-    return await call.tx.scalar(select(func.count()).select_from(table).where(owned_by(call, table), *wanted)) or 0
+    return (
+        await call.tx.scalar(select(func.count()).select_from(table).where(owned_by(call.caller, table), *wanted)) or 0
+    )
 
 
 async def newest_page(
@@ -58,20 +60,20 @@ async def newest_page(
         ApiProblem: the cursor is not one of this list.
     """
     created, id_ = table.c.created, table.c.id
-    query = select(table).where(owned_by(call, table), *wanted).order_by(created.desc(), id_.desc())
+    query = select(table).where(owned_by(call.caller, table), *wanted).order_by(created.desc(), id_.desc())
     if page.cursor is not None:
         (last_id,) = decode_cursor(page.cursor, str)
-        found = select(created).where(owned_by(call, table), id_ == last_id)
-        last = (await call.tx.execute(found)).scalar_one_or_none()
+        last = await call.tx.scalar(select(created).where(owned_by(call.caller, table), id_ == last_id))
         if last is None:
             raise ApiProblem(Code.BAD_CURSOR)
         query = query.where(or_(created < last, and_(created == last, id_ < last_id)))
-    rows, more = split_page((await call.tx.execute(query.limit(page.limit + 1))).all(), page)
+    rows, more = await read_page(call, query, page)
     return rows, encode_cursor(rows[-1].id) if more else None
 
 
-def split_page(rows: Sequence[R], page: PageParameters) -> tuple[Sequence[R], bool]:
-    """Return the page of rows that were read with one row more than the limit, and whether others follow."""
+async def read_page(call: RequestContext, query: Select[Any], page: PageParameters) -> tuple[Sequence[Row[Any]], bool]:
+    """Return as many rows of a query as a page has, and whether others follow."""
+    rows = (await call.tx.execute(query.limit(page.limit + 1))).all()
     return rows[: page.limit], len(rows) > page.limit
 
 
@@ -87,11 +89,11 @@ def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, 
         ApiProblem: it is not one of our cursors.
     """
     try:
-        found = json.loads(decode_base64url(text))
+        place = json.loads(decode_base64url(text))
     except ValueError as error:
         raise ApiProblem(Code.BAD_CURSOR) from error
-    if not isinstance(found, list) or [type(one) for one in found] != list(kinds) or encode_cursor(*found) != text:
+    if not isinstance(place, list) or list(map(type, place)) != list(kinds) or encode_cursor(*place) != text:
         raise ApiProblem(Code.BAD_CURSOR)
-    if not all(0 <= one < _MAX_CURSOR_NUMBER if isinstance(one, int) else _ID_PATTERN.fullmatch(one) for one in found):
+    if not all(0 <= key < _MAX_CURSOR_NUMBER if isinstance(key, int) else _ID_PATTERN.fullmatch(key) for key in place):
         raise ApiProblem(Code.BAD_CURSOR)
-    return tuple(found)
+    return tuple(place)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
-from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext, Response
+from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.sandbox.creation import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
 from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
@@ -48,24 +48,23 @@ def operations(box_key: str) -> OperationGroup:
     """Return the operation. `box_key`: the public key under which the simulated homes' events are signed."""
     group = OperationGroup("Sandbox", right=ApiAccess.NONE)
 
-    @group.post("/v1/sandbox", "createSandbox", answers={201: Sandbox}, strict_limit=True, refuses={Code.UNAVAILABLE})
-    async def create(call: RequestContext) -> Response:
+    @group.add("POST", "/v1/sandbox", "createSandbox", statuses=(201,), strict_limit=True, refuses={Code.UNAVAILABLE})
+    async def create(call: RequestContext) -> Sandbox:
         """Get a sandbox, without a key."""
         if await is_full(call.tx) and not await evict_idle(call.tx, call.now):
             raise ApiProblem(Code.UNAVAILABLE, f"There are {MAX_SANDBOXES} sandboxes already: try again in some hours.")
         made = await create_sandbox(call.tx, box_key, call.now)
         entrances = tuple(
             SimulatedEntrance(
-                id=one.id, name=one.name, places=one.places, courier_proof=one.courier_proof,
-                cold=tuple(place for place in one.places if place in COLD_PLACES),
+                id=entrance.id, name=entrance.name, places=entrance.places, courier_proof=entrance.courier_proof,
+                cold=tuple(place for place in entrance.places if place in COLD_PLACES),
             )
-            for one in SANDBOX_ENTRANCES
+            for entrance in SANDBOX_ENTRANCES
         )  # fmt: skip
-        body = Sandbox(
+        return Sandbox(
             sandbox=True, time_lapse=True, retailer=made.retailer, api_key=made.token, brand=made.brand, home=made.home,
             support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
             ends=made.ends,
         )  # fmt: skip
-        return Response(body, status=201)
 
     return group

@@ -7,17 +7,20 @@ that reconnects with `Last-Event-ID` to any hub misses nothing, and a slow clien
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
+from typing import Annotated, Any
 from weakref import WeakSet
 
 import structlog
 from aiohttp import web
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from pydantic import Field, JsonValue, StringConstraints
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.event_payload import Event
+from gateway.hub.api.rows import owned_by
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.hub.database.tables import api_keys, events
-from gateway.hub.http.operation import ApiCaller
+from gateway.hub.deliveries.events import EventType
+from gateway.hub.http.operation import ApiCaller, Model
 from gateway.hub.http.problem import ApiProblem, Code
 
 log = structlog.get_logger(__name__)
@@ -27,6 +30,21 @@ HEARTBEAT_INTERVAL_S = 15.0  # a proxy closes a connection that is silent for lo
 POLL_INTERVAL_S = 0.5  # for events that another hub stored
 MAX_EVENTS_PER_READ = 100
 _MAX_RETAILERS_PER_QUERY = 10_000  # others are polled at the next interval
+
+
+EventId = Annotated[str, StringConstraints(pattern=r"^evt-[a-z2-7]{26}$")]
+
+
+class Event(Model):
+    """Something happened. `seq` rises with each of the retailer's; `about` is the id of what `data` tells of."""
+
+    id: EventId
+    seq: Annotated[int, Field(ge=1)]
+    type: EventType
+    about: Annotated[str, Field(validation_alias="object")]
+    at: datetime
+    sandbox: bool
+    data: dict[str, JsonValue]
 
 
 class SseStreams:
@@ -53,15 +71,15 @@ class SseStreams:
         Raises:
             ApiProblem: the retailer has the maximum number of streams.
         """
-        if sum(one.caller.retailer == caller.retailer for one in self.open) >= MAX_STREAMS_PER_RETAILER:
+        if sum(follower.caller.retailer == caller.retailer for follower in self.open) >= MAX_STREAMS_PER_RETAILER:
             raise ApiProblem(
                 Code.RATE_LIMITED,
                 f"At most {MAX_STREAMS_PER_RETAILER} streams at a time: end one first.",
                 headers={"Retry-After": "5"},
             )
-        found = EventFollower(self, caller, after, types, seconds)
-        self.open.add(found)
-        return found
+        follower = EventFollower(self, caller, after, types, seconds)
+        self.open.add(follower)
+        return follower
 
     async def run(self) -> None:
         """Poll while streams are open, until cancelled, and wake the streams of retailers with new events."""
@@ -74,24 +92,24 @@ class SseStreams:
                 pass
             self._poll_now.clear()
             try:
-                found = await self._newest_numbers()
+                newest = await self._newest_numbers()
             except UNAVAILABLE_ERRORS as error:
                 log.error("news_unread", why=str(error).splitlines()[0])
                 continue
-            self._wake(retailer for retailer, seq in found.items() if seq > known.get(retailer, 0))
-            known = found
+            self._wake(retailer for retailer, seq in newest.items() if seq > known.get(retailer, 0))
+            known = newest
             followed = self._followed_retailers()
             self._wake_ups = {retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in followed}
 
     async def _newest_numbers(self) -> dict[str, int]:
         """Return the newest event number of each retailer that has a stream."""
         following = sorted(self._followed_retailers())[:_MAX_RETAILERS_PER_QUERY]
-        asked = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
+        newest = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
         async with self.store.reading() as tx:
-            return dict((await tx.execute(asked.group_by(events.c.retailer))).tuples().all())
+            return dict((await tx.execute(newest.group_by(events.c.retailer))).tuples().all())
 
     def _followed_retailers(self) -> set[str]:
-        return {one.caller.retailer for one in self.open}
+        return {follower.caller.retailer for follower in self.open}
 
     async def end(self, _app: web.Application) -> None:
         """End each stream; its client reconnects to another hub, or to this one after its restart."""
@@ -130,17 +148,17 @@ class EventFollower:
             try:
                 async with streams.store.reading() as tx:
                     counts = await self._is_key_valid(tx)
-                    found = await self._read_events(tx) if counts else []
+                    batch = await self._read_events(tx) if counts else []
             except UNAVAILABLE_ERRORS as error:  # the response has begun, so it cannot become a problem
                 log.error("stream_unread", why=str(error).splitlines()[0])
                 return
-            for event in found:
+            for event in batch:
                 self._after = event.seq
                 yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
             if not counts or streams.are_ended:
                 return
             left = until - time()
-            if len(found) == MAX_EVENTS_PER_READ:
+            if len(batch) == MAX_EVENTS_PER_READ:
                 continue
             if left <= 0:
                 return
@@ -153,24 +171,20 @@ class EventFollower:
     async def _is_key_valid(self, tx: AsyncConnection) -> bool:
         """Return whether the API key of the stream is still valid."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._streams.now())
-        asked = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
-        return await tx.scalar(asked) is not None
+        valid = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
+        return await tx.scalar(valid) is not None
 
     async def _read_events(self, tx: AsyncConnection) -> list[Event]:
-        return await read_events(tx, self.caller, self._after, self._types, limit=MAX_EVENTS_PER_READ)
+        query = select_events(self.caller, self._after, self._types).limit(MAX_EVENTS_PER_READ)
+        return [event_of(row) for row in await tx.execute(query)]
 
 
-def visible_events(caller: ApiCaller) -> ColumnElement[bool]:
-    """Return the condition that the caller may see an event."""
-    return and_(events.c.retailer == caller.retailer, events.c.sandbox == caller.sandbox)
+def select_events(caller: ApiCaller, seq: int, types: frozenset[str]) -> Select[Any]:
+    """Select the caller's events after number `seq`, of these types (empty: all), oldest first."""
+    query = select(events).where(owned_by(caller, events), events.c.seq > seq).order_by(events.c.seq)
+    return query.where(events.c.type.in_(types)) if types else query
 
 
-async def read_events(
-    tx: AsyncConnection, caller: ApiCaller, seq: int, types: frozenset[str], *, limit: int
-) -> list[Event]:
-    """Return at most `limit` of the caller's events after number `seq`, oldest first."""
-    asked = select(events).where(visible_events(caller), events.c.seq > seq)
-    if types:
-        asked = asked.where(events.c.type.in_(types))
-    rows = await tx.execute(asked.order_by(events.c.seq).limit(limit))
-    return [Event.of(row) for row in rows]
+def event_of(row: Row[Any]) -> Event:
+    """Return the event of a stored row."""
+    return Event.model_validate(row, from_attributes=True, strict=False)

@@ -1,11 +1,12 @@
 """Manages webhook endpoints, lists what was sent to them, and sends messages again."""
 
 import math
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, WithJsonSchema
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import (
@@ -15,7 +16,6 @@ from gateway.hub.api.rows import (
     encode_cursor,
     find_owned,
     owned_by,
-    split_page,
 )
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
@@ -56,22 +56,14 @@ Url = Annotated[
     ),
 ]
 Types = Annotated[tuple[EventType, ...], Field(max_length=20)]
-
-
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1), AcceptWholeFloat]
 
 _COLLECTION_PATH = "/v1/webhook_endpoints"
 _ITEM_PATH = f"{_COLLECTION_PATH}/{{endpoint_id}}"
 _ENDPOINT_LINKS = links_to(
-    "endpoint_id",
-    "readWebhookEndpoint",
-    "changeWebhookEndpoint",
-    "rotateWebhookSecret",
-    "testWebhookEndpoint",
-    "listWebhookMessages",
-    "replayWebhookEvents",
-    "deleteWebhookEndpoint",
-)
+    "endpoint_id", "readWebhookEndpoint", "changeWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
+    "listWebhookMessages", "replayWebhookEvents", "deleteWebhookEndpoint",
+)  # fmt: skip
 
 
 class EndpointPath(ApiParameters):
@@ -180,253 +172,205 @@ class Replayed(Model):
     next: int | None
 
 
-@WEBHOOK_ENDPOINTS.post(
-    _COLLECTION_PATH,
-    "createWebhookEndpoint",
-    body=NewEndpoint,
-    answers={201: EndpointWithSecret},
-    refuses={Code.CONFLICT, Code.ADDRESS_REFUSED},
+@WEBHOOK_ENDPOINTS.add(
+    "POST", _COLLECTION_PATH, "createWebhookEndpoint", statuses=(201,), refuses={Code.CONFLICT, Code.ADDRESS_REFUSED},
     links=_ENDPOINT_LINKS,
-)
-async def create(call: RequestContext) -> Response:
+)  # fmt: skip
+async def create(call: RequestContext, body: NewEndpoint) -> Response[EndpointWithSecret]:
     """Make a webhook endpoint.
 
     An endpoint of a sandbox must answer a challenge before it gets other messages.
     """
-    asked, who, secret = call.part(NewEndpoint), call.caller, new_secret()
-    url = _check_url(call, asked.url)
+    _check_url(call, body.url)
     await _lock_retailer(call)
     if await count_owned(call, endpoints) >= MAX_ENDPOINTS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_ENDPOINTS} endpoints: delete one first.")
-    id_ = new_id("ep")
+    caller, id_, secret = call.caller, new_id("ep"), new_secret()
     await call.tx.execute(
         insert(endpoints).values(
-            id=id_, retailer=who.retailer, url=url, types=_unique(asked.types), secret=call.signer.seal(secret, id_),
-            sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
+            id=id_, retailer=caller.retailer, url=body.url, types=_unique(body.types),
+            secret=call.signer.seal(secret, id_), sandbox=caller.sandbox, enabled=True, seq=0, slow=False,
+            leased=call.now, created=call.now,
         )
     )  # fmt: skip
-    if who.sandbox:
+    if caller.sandbox:
         await issue_challenge(call.tx, id_, call.now)
-    made = _from_row(await find_owned(call, endpoints, id_), call.now)
-    body = EndpointWithSecret(**made.model_dump(), secret=secret)
-    return Response(body, status=201, headers={"Location": f"/v1/webhook_endpoints/{id_}"})
+    endpoint = await _read_endpoint(call, id_)
+    answer = EndpointWithSecret(**dict(endpoint), secret=secret)
+    return Response(answer, headers={"Location": f"{_COLLECTION_PATH}/{id_}"})
 
 
-@WEBHOOK_ENDPOINTS.get(_COLLECTION_PATH, "listWebhookEndpoints", answers={200: Endpoints})
-async def list_(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("GET", _COLLECTION_PATH, "listWebhookEndpoints")
+async def list_(call: RequestContext) -> Endpoints:
     """List the webhook endpoints."""
-    newest = select(endpoints).where(owned_by(call, endpoints)).order_by(endpoints.c.created.desc(), endpoints.c.id)
-    rows = await call.tx.execute(newest.limit(MAX_ENDPOINTS))
-    return Response(Endpoints(data=tuple(_from_row(row, call.now) for row in rows)))
+    mine = select(endpoints).where(owned_by(call.caller, endpoints))
+    rows = await call.tx.execute(mine.order_by(endpoints.c.created.desc(), endpoints.c.id).limit(MAX_ENDPOINTS))
+    return Endpoints(data=tuple(_from_row(row, call.now) for row in rows))
 
 
-@WEBHOOK_ENDPOINTS.get(_ITEM_PATH, "readWebhookEndpoint", path_model=EndpointPath, answers={200: Endpoint})
-async def read(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("GET", _ITEM_PATH, "readWebhookEndpoint")
+async def read(call: RequestContext, path: EndpointPath) -> Endpoint:
     """Read one webhook endpoint."""
-    return Response(_from_row(await _requested_endpoint(call), call.now))
+    return await _read_endpoint(call, path.endpoint_id)
 
 
-@WEBHOOK_ENDPOINTS.patch(
-    _ITEM_PATH,
-    "changeWebhookEndpoint",
-    path_model=EndpointPath,
-    body=EndpointChange,
-    answers={200: Endpoint},
-    refuses={Code.ADDRESS_REFUSED},
-)
-async def change(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("PATCH", _ITEM_PATH, "changeWebhookEndpoint", refuses={Code.ADDRESS_REFUSED})
+async def change(call: RequestContext, path: EndpointPath, body: EndpointChange) -> Endpoint:
     """Change a webhook endpoint, switch it off or on.
 
     With another address, or when it is switched on, its failures are forgotten.
     """
-    asked = call.part(EndpointChange)
-    url = None if asked.url is None else _check_url(call, asked.url)
-    await _lock_retailer(call)
-    row = await _requested_endpoint(call)
-    then: dict[str, Any] = {}
-    if asked.types is not None:
-        then["types"] = _unique(asked.types)
-    if url is not None and url != row.url:
-        then |= {"url": url, "failing": None, "slow": False, "leased": call.now}
-    if asked.enabled is True and not row.enabled:
-        then |= {"enabled": True, "disabled": None, "failing": None, "slow": False, "leased": call.now}
-    if asked.enabled is False and row.enabled:
-        then |= {"enabled": False, "disabled": "asked"}
-    if then:
-        await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
-    if then.get("enabled") is False:
+    if body.url is not None:
+        _check_url(call, body.url)
+    row = await _locked_endpoint(call, path)
+    new: dict[str, Any] = {}
+    if body.types is not None:
+        new["types"] = _unique(body.types)
+    if body.url is not None and body.url != row.url:
+        new |= {"url": body.url, "failing": None, "slow": False, "leased": call.now}
+    if body.enabled is True and not row.enabled:
+        new |= {"enabled": True, "disabled": None, "failing": None, "slow": False, "leased": call.now}
+    if body.enabled is False and row.enabled:
+        new |= {"enabled": False, "disabled": "asked"}
+    if new:
+        await _update_endpoint(call, row.id, new)
+    if new.get("enabled") is False:
         await drop_waiting(call.tx, row.id)
-    if row.sandbox and ("url" in then or (row.challenge is not None and "enabled" in then)):
+    if row.sandbox and ("url" in new or (row.challenge is not None and "enabled" in new)):
         await issue_challenge(call.tx, row.id, call.now)
-    return Response(_from_row(await find_owned(call, endpoints, row.id), call.now))
+    return await _read_endpoint(call, row.id)
 
 
-@WEBHOOK_ENDPOINTS.delete(_ITEM_PATH, "deleteWebhookEndpoint", path_model=EndpointPath, answers={204: None})
-async def remove(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("DELETE", _ITEM_PATH, "deleteWebhookEndpoint")
+async def remove(call: RequestContext, path: EndpointPath) -> None:
     """Delete a webhook endpoint and its log.
 
     Its waiting messages are deleted too.
     """
-    await _lock_retailer(call)
-    row = await _requested_endpoint(call)
-    its = select(messages.c.id).where(messages.c.endpoint == row.id)
-    await call.tx.execute(delete(attempts).where(attempts.c.message.in_(its)))
+    row = await _locked_endpoint(call, path)
+    sent = select(messages.c.id).where(messages.c.endpoint == row.id)
+    await call.tx.execute(delete(attempts).where(attempts.c.message.in_(sent)))
     await call.tx.execute(delete(messages).where(messages.c.endpoint == row.id))
     await call.tx.execute(delete(endpoints).where(endpoints.c.id == row.id))
-    return Response(status=204)
 
 
-@WEBHOOK_ENDPOINTS.post(
-    f"{_ITEM_PATH}/rotate", "rotateWebhookSecret", path_model=EndpointPath, answers={200: EndpointWithSecret}
-)
-async def rotate_secret(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/rotate", "rotateWebhookSecret")
+async def rotate_secret(call: RequestContext, path: EndpointPath) -> EndpointWithSecret:
     """Give a webhook endpoint a new secret.
 
     For 24 hours each message is signed with the old and the new secret.
     """
-    await _lock_retailer(call)
-    row, secret = await _requested_endpoint(call), new_secret()
-    then = {
-        "secret": call.signer.seal(secret, row.id),
-        "old_secret": row.secret,
-        "old_until": call.now + SECRET_OVERLAP,
-    }
-    await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
-    told = _from_row(await find_owned(call, endpoints, row.id), call.now)
-    return Response(EndpointWithSecret(**told.model_dump(), secret=secret))
+    row, secret = await _locked_endpoint(call, path), new_secret()
+    sealed = call.signer.seal(secret, row.id)
+    new = {"secret": sealed, "old_secret": row.secret, "old_until": call.now + SECRET_OVERLAP}
+    await _update_endpoint(call, row.id, new)
+    return EndpointWithSecret(**dict(await _read_endpoint(call, row.id)), secret=secret)
 
 
-@WEBHOOK_ENDPOINTS.post(
-    f"{_ITEM_PATH}/test",
-    "testWebhookEndpoint",
-    path_model=EndpointPath,
-    answers={202: WebhookMessage},
-    refuses={Code.CONFLICT},
+@WEBHOOK_ENDPOINTS.add(
+    "POST", f"{_ITEM_PATH}/test", "testWebhookEndpoint", statuses=(202,), refuses={Code.CONFLICT},
     links={"replayWebhookMessage": {"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"}},
-)
-async def send_ping(call: RequestContext) -> Response:
+)  # fmt: skip
+async def send_ping(call: RequestContext, path: EndpointPath) -> WebhookMessage:
     """Send a ping to a webhook endpoint.
 
     No other endpoint gets it.
     """
-    await _lock_retailer(call)
-    row = _check_enabled(await _requested_endpoint(call))
+    row = _check_enabled(await _locked_endpoint(call, path))
     event = await emit(
-        call.tx,
-        call.caller.retailer,
-        EventType.PING,
-        row.id,
-        {"id": row.id},
-        sandbox=row.sandbox,
-        now=call.now,
+        call.tx, row.retailer, EventType.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now,
         only_endpoint=row.id,
-    )
-    sent = await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id)
-    return Response(sent[0], status=202)
+    )  # fmt: skip
+    return (await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id))[0]
 
 
-@WEBHOOK_ENDPOINTS.get(
-    f"{_ITEM_PATH}/messages",
-    "listWebhookMessages",
-    path_model=EndpointPath,
-    query=PageParameters,
-    answers={200: Messages},
+@WEBHOOK_ENDPOINTS.add(
+    "GET", f"{_ITEM_PATH}/messages", "listWebhookMessages",
     links={"listWebhookMessages": {"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"}},
-)
-async def list_messages(call: RequestContext) -> Response:
+)  # fmt: skip
+async def list_messages(call: RequestContext, path: EndpointPath, query: PageParameters) -> Messages:
     """List what was sent to a webhook endpoint.
 
     Waiting messages too, newest first.
     """
-    page, row = call.part(PageParameters), await _requested_endpoint(call)
+    row = await find_owned(call, endpoints, path.endpoint_id)
     wanted = [messages.c.endpoint == row.id]
-    if page.cursor is not None:
-        (seq,) = decode_cursor(page.cursor, int)
-        wanted.append(messages.c.seq < seq)
-    found, more = split_page(await _read_messages(call, *wanted, most=page.limit + 1), page)
-    return Response(Messages(data=tuple(found), next=encode_cursor(found[-1].seq) if more else None))
+    if query.cursor is not None:
+        wanted.append(messages.c.seq < decode_cursor(query.cursor, int)[0])
+    page = await _read_messages(call, *wanted, most=query.limit + 1)
+    next_ = encode_cursor(page[query.limit - 1].seq) if len(page) > query.limit else None
+    return Messages(data=tuple(page[: query.limit]), next=next_)
 
 
-@WEBHOOK_ENDPOINTS.post(
+@WEBHOOK_ENDPOINTS.add(
+    "POST",
     f"{_ITEM_PATH}/messages/{{message_id}}/replay",
     "replayWebhookMessage",
-    path_model=MessagePath,
-    answers={202: WebhookMessage},
+    statuses=(202,),
     refuses={Code.CONFLICT},
 )
-async def replay_message(call: RequestContext) -> Response:
+async def replay_message(call: RequestContext, path: MessagePath) -> WebhookMessage:
     """Send one message again.
 
     It keeps its id.
     """
-    await _lock_retailer(call)
-    row = _check_enabled(await _requested_endpoint(call))
-    wanted = and_(messages.c.endpoint == row.id, messages.c.id == call.part(MessagePath).message_id)
-    if not await _read_messages(call, wanted):
+    row = _check_enabled(await _locked_endpoint(call, path))
+    wanted = and_(messages.c.endpoint == row.id, messages.c.id == path.message_id)
+    waiting = await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
+    if not waiting.rowcount:
         raise ApiProblem(Code.NOT_FOUND)
-    await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
-    return Response((await _read_messages(call, wanted))[0], status=202)
+    return (await _read_messages(call, wanted))[0]
 
 
-@WEBHOOK_ENDPOINTS.post(
-    f"{_ITEM_PATH}/replay",
-    "replayWebhookEvents",
-    path_model=EndpointPath,
-    body=Replay,
-    answers={202: Replayed},
-    refuses={Code.CONFLICT},
-)
-async def replay_events(call: RequestContext) -> Response:
+@WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/replay", "replayWebhookEvents", statuses=(202,), refuses={Code.CONFLICT})
+async def replay_events(call: RequestContext, path: EndpointPath, body: Replay) -> Replayed:
     """Send events again, since a time or a number.
 
     Messages keep their ids; events that had no message here get one.
     """
-    await _lock_retailer(call)
-    row, asked = _check_replay_interval(_check_enabled(await _requested_endpoint(call)), call.now), call.part(Replay)
+    row = _check_enabled(await _locked_endpoint(call, path))
+    _check_replay_interval(row, call.now)
     wanted = [
         events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
         events.c.type.not_in((EventType.PING, EventType.ENDPOINT_CHALLENGE)),
-        events.c.seq >= asked.seq, *([events.c.type.in_(row.types)] if row.types else []),
-        *([events.c.at >= asked.since] if asked.since is not None else []),
+        events.c.seq >= body.seq, *([events.c.type.in_(row.types)] if row.types else []),
+        *([events.c.at >= body.since] if body.since is not None else []),
     ]  # fmt: skip
-    its = and_(messages.c.event == events.c.id, messages.c.endpoint == row.id)
-    found = (
+    sent_here = and_(messages.c.event == events.c.id, messages.c.endpoint == row.id)
+    rows = (
         await call.tx.execute(
-            select(events.c.id, events.c.seq, messages.c.id.label("message")).outerjoin(messages, its)
+            select(events.c.id, events.c.seq, messages.c.id.label("message")).outerjoin(messages, sent_here)
             .where(*wanted).order_by(events.c.seq).limit(MAX_REPLAY_EVENTS + 1)
         )
     ).all()  # fmt: skip
     if row.sandbox:
-        await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(replayed=call.now))
-    next_ = found[MAX_REPLAY_EVENTS].seq if len(found) > MAX_REPLAY_EVENTS else None
-    found = found[:MAX_REPLAY_EVENTS]
-    again = [one.message for one in found if one.message is not None]
-    if again:
-        await call.tx.execute(update(messages).where(messages.c.id.in_(again)).values(_waiting_state(call.now)))
-    before = and_(messages.c.endpoint == row.id, messages.c.seq < (found[0].seq if found else 0))
+        await _update_endpoint(call, row.id, {"replayed": call.now})
+    next_ = rows[MAX_REPLAY_EVENTS].seq if len(rows) > MAX_REPLAY_EVENTS else None
+    rows = rows[:MAX_REPLAY_EVENTS]
+    old = [event.message for event in rows if event.message is not None]
+    if old:
+        await call.tx.execute(update(messages).where(messages.c.id.in_(old)).values(_waiting_state(call.now)))
+    before = and_(messages.c.endpoint == row.id, messages.c.seq < (rows[0].seq if rows else 0))
     previous, new = await call.tx.scalar(select(func.max(messages.c.seq)).where(before)) or 0, []
-    for one in found:
-        if one.message is None:
+    for event in rows:
+        if event.message is None:
             new.append(
-                {"id": new_id("msg"), "endpoint": row.id, "event": one.id, "seq": one.seq, "previous": previous,
+                {"id": new_id("msg"), "endpoint": row.id, "event": event.id, "seq": event.seq, "previous": previous,
                  "attempts": 0, "created": call.now, **_waiting_state(call.now)}
             )  # fmt: skip
-        previous = one.seq
+        previous = event.seq
     if new:
         await call.tx.execute(insert(messages), new)
-        await call.tx.execute(
-            update(endpoints).where(endpoints.c.id == row.id, endpoints.c.seq < previous).values(seq=previous)
-        )
-    return Response(Replayed(queued=len(found), next=next_), status=202)
+        await _update_endpoint(call, row.id, {"seq": max(row.seq, previous)})
+    return Replayed(queued=len(rows), next=next_)
 
 
-def _check_replay_interval(row: Any, now: datetime) -> Any:  # noqa: ANN401 - a row
+def _check_replay_interval(row: Row[Any], now: datetime) -> None:
     """Refuse a replay too soon after the last one; otherwise a sandbox could make the hub send without end."""
     if row.sandbox and row.replayed is not None and now < row.replayed + MIN_REPLAY_INTERVAL:
         wait = math.ceil((row.replayed + MIN_REPLAY_INTERVAL - now).total_seconds())
         detail = f"An endpoint of a sandbox has one replay a minute: try again in {wait} s."
         raise ApiProblem(Code.RATE_LIMITED, detail, headers={"Retry-After": str(wait)})
-    return row
 
 
 def _waiting_state(now: datetime) -> dict[str, Any]:
@@ -434,16 +378,15 @@ def _waiting_state(now: datetime) -> dict[str, Any]:
 
 
 def _unique(types: tuple[EventType, ...]) -> list[str]:
-    return [str(one) for one in dict.fromkeys(types)]
+    return [str(kind) for kind in dict.fromkeys(types)]
 
 
-def _check_url(call: RequestContext, url: str) -> str:
+def _check_url(call: RequestContext, url: str) -> None:
     try:
         parse_destination(url, call.destination_policy)
     except DestinationRefused as error:
-        why = str(error)
-        raise ApiProblem.at("/url", "address_refused", why, code=Code.ADDRESS_REFUSED, detail=why) from error
-    return url
+        reason = str(error)
+        raise ApiProblem.at("/url", "address_refused", reason, code=Code.ADDRESS_REFUSED, detail=reason) from error
 
 
 async def _lock_retailer(call: RequestContext) -> None:
@@ -453,18 +396,26 @@ async def _lock_retailer(call: RequestContext) -> None:
     )
 
 
-async def _requested_endpoint(call: RequestContext) -> Any:  # noqa: ANN401 - a row
-    path = next(part for part in call.parts if isinstance(part, EndpointPath))
+async def _locked_endpoint(call: RequestContext, path: EndpointPath) -> Row[Any]:
+    await _lock_retailer(call)
     return await find_owned(call, endpoints, path.endpoint_id)
 
 
-def _check_enabled(row: Any) -> Any:  # noqa: ANN401 - a row
+async def _update_endpoint(call: RequestContext, id_: str, new: dict[str, Any]) -> None:
+    await call.tx.execute(update(endpoints).where(endpoints.c.id == id_).values(new))
+
+
+async def _read_endpoint(call: RequestContext, id_: str) -> Endpoint:
+    return _from_row(await find_owned(call, endpoints, id_), call.now)
+
+
+def _check_enabled(row: Row[Any]) -> Row[Any]:
     if not row.enabled:
         raise ApiProblem(Code.CONFLICT, "The endpoint is switched off: change `enabled` first.")
     return row
 
 
-def _from_row(row: Any, now: datetime) -> Endpoint:  # noqa: ANN401 - a row
+def _from_row(row: Row[Any], now: datetime) -> Endpoint:
     rotating = row.old_until is not None and now < row.old_until
     return Endpoint(
         id=row.id, url=row.url, types=tuple(row.types), enabled=row.enabled, disabled=row.disabled,
@@ -475,24 +426,19 @@ def _from_row(row: Any, now: datetime) -> Endpoint:  # noqa: ANN401 - a row
 
 
 async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], most: int = 1) -> list[WebhookMessage]:
-    rows = await call.tx.execute(
-        select(messages, events.c.type).join(events, events.c.id == messages.c.event).where(*wanted)
-        .order_by(messages.c.seq.desc()).limit(most)
+    """Read the newest messages, each with its newest attempts."""
+    newest = select(messages, events.c.type).join(events, events.c.id == messages.c.event).where(*wanted)
+    rows = (await call.tx.execute(newest.order_by(messages.c.seq.desc()).limit(most))).all()
+    shown = attempts.c.number > messages.c.attempts - MAX_ATTEMPTS_SHOWN
+    tries = await call.tx.execute(
+        select(attempts).join(messages, messages.c.id == attempts.c.message)
+        .where(messages.c.id.in_([row.id for row in rows]), shown).order_by(attempts.c.number.desc())
     )  # fmt: skip
-    found = rows.all()
-    tried = await call.tx.execute(
-        select(attempts)
-        .join(messages, messages.c.id == attempts.c.message)
-        .where(
-            messages.c.id.in_([row.id for row in found]), attempts.c.number > messages.c.attempts - MAX_ATTEMPTS_SHOWN
-        )
-        .order_by(attempts.c.number.desc())
-    )
-    by: dict[str, list[Attempt]] = {}
-    for one in tried:
-        by.setdefault(one.message, []).append(Attempt.model_validate(one, from_attributes=True))
+    attempts_of = defaultdict[str, list[Attempt]](list)
+    for attempt in tries:
+        attempts_of[attempt.message].append(Attempt.model_validate(attempt, from_attributes=True))
     return [
         WebhookMessage(id=row.id, event=row.event, type=row.type, seq=row.seq, previous=row.previous, state=row.state,
-                created=row.created, due=row.due, attempts_made=row.attempts, attempts=tuple(by.get(row.id, ())))
-        for row in found
+                created=row.created, due=row.due, attempts_made=row.attempts, attempts=tuple(attempts_of[row.id]))
+        for row in rows
     ]  # fmt: skip

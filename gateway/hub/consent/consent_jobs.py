@@ -5,9 +5,10 @@ work.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Row, Select, and_, select
@@ -23,15 +24,9 @@ from gateway.system.containment import Containment, RowQuarantine
 log = structlog.get_logger(__name__)
 
 CHECK_INTERVAL_S = 2.0
-KEY_UPDATE_STATES = (
-    "pending",
-    "granted",
-    "refused",
-    "revoked",
-)  # the home may still permit the brand, so it must know revoked keys
+# The home may still permit the brand, so it must know revoked keys.
+KEY_UPDATE_STATES = ("pending", "granted", "refused", "revoked")
 MAX_CONNECTIONS_PER_CHECK = 100
-
-ConsentStep = Literal["expire", "send keys", "tell end"]
 
 
 class ConsentJobs:
@@ -63,11 +58,29 @@ class ConsentJobs:
 
     async def run_due(self) -> bool:
         """Run one batch of due jobs, and return whether there were any."""
-        found = [await self._run_step(step, self._now()) for step in ("expire", "send keys", "tell end")]
-        return any(found)
+        now, writer, wake_ups = self._now(), self._writer, self._wake_ups
+        known = select(connections).where(connections.c.home.is_not(None))
+        brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+        expired = select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
+        outdated = known.join(brands, brand).where(
+            connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version
+        )
+        ended = known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
+        steps = (
+            ("expire", expired, partial(expire_connection, now=now), wake_ups.messages),
+            ("send keys", outdated, partial(send_keys, writer=writer, now=now), wake_ups.jobs),
+            ("tell end", ended, partial(send_end, writer=writer, now=now), wake_ups.jobs),
+        )
+        return any([await self._run_step(*step) for step in steps])
 
-    async def _run_step(self, step: ConsentStep, now: datetime) -> bool:
-        due = _select_due(step, now)
+    async def _run_step(
+        self,
+        step: str,
+        due: Select[Any],
+        perform: Callable[[AsyncConnection, Row[Any]], Awaitable[None]],
+        wake_up: Callable[[], None],
+    ) -> bool:
+        """Perform a step for each connection for which it is due, and return whether there was one."""
         open_ = due.where(connections.c.id.not_in(self._set_aside.rows()))
         async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
             ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
@@ -78,39 +91,12 @@ class ConsentJobs:
                 async with self._store.writing() as tx:
                     row = (await tx.execute(locked.where(connections.c.id == id_))).one_or_none()
                     if row is not None:  # otherwise another hub has done it
-                        await self._take_step(tx, step, row, now)
+                        await perform(tx, row)
             if piece.fault is None:
                 worked = True
                 self._set_aside.done(id_)
             else:
                 self._set_aside.add(id_)
         if worked:
-            (self._wake_ups.messages if step == "expire" else self._wake_ups.jobs)()
+            wake_up()
         return bool(ids)
-
-    async def _take_step(self, tx: AsyncConnection, step: ConsentStep, row: Row[Any], now: datetime) -> None:
-        match step:
-            case "expire":
-                await expire_connection(tx, row, now)
-            case "send keys":
-                await send_keys(tx, row, self._writer, now)
-            case "tell end":
-                await send_end(tx, row, self._writer, now)
-            case _:
-                assert_never(step)
-
-
-def _select_due(step: ConsentStep, now: datetime) -> Select[Any]:
-    """Select the connections for which this step is due."""
-    home_known = select(connections).where(connections.c.home.is_not(None))
-    match step:
-        case "expire":
-            return select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
-        case "send keys":  # their home was informed of the brand, or permits it, before its keys changed
-            same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
-            outdated = (connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version)
-            return home_known.join(brands, same).where(*outdated)
-        case "tell end":  # their retailer ended them, and their home was not informed
-            return home_known.where(connections.c.state == "ended", connections.c.end_told.is_(False))
-        case _:
-            assert_never(step)

@@ -33,12 +33,12 @@ def secret_digest(secret: str) -> bytes:
 
 async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
     """Return the caller of a valid API key, or None; it compares in constant time, also for an unknown key."""
-    found = _BEARER.fullmatch(authorization)
-    if found is None:
+    bearer = _BEARER.fullmatch(authorization)
+    if bearer is None:
         return None
-    row = (await tx.execute(_SELECT_KEY, {"key": found[1]})).one_or_none()
-    right = hmac.compare_digest(secret_digest(found[2]), _NO_DIGEST if row is None else row.sha256)
-    if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
+    row = (await tx.execute(_SELECT_KEY, {"key": bearer[1]})).one_or_none()
+    is_same = hmac.compare_digest(secret_digest(bearer[2]), _NO_DIGEST if row is None else row.sha256)
+    if row is None or not is_same or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox)
 
@@ -47,17 +47,17 @@ async def authenticate_browser(
     tx: AsyncConnection, authorization: str, url: str, now: datetime
 ) -> HouseholdBrowser | None:
     """Return the browser that signed this header's token for this hub, or None."""
-    scheme, _, written = authorization.partition(" ")
-    token = written.encode(errors="replace")
-    said = read_unverified(token) if scheme.lower() == "bearer" else None
-    if said is None:
+    scheme, _, text = authorization.partition(" ")
+    token = text.encode(errors="replace")
+    claims = read_unverified(token) if scheme.lower() == "bearer" else None
+    if claims is None:
         return None
-    mine = (browsers.c.home == said.sub, browsers.c.id == said.iss, homes.c.revoked.is_(None))
+    mine = (browsers.c.home == claims.sub, browsers.c.id == claims.iss, homes.c.revoked.is_(None))
     row = (await tx.execute(select(browsers.c.sign).join(homes, homes.c.id == browsers.c.home).where(*mine))).first()
     if row is None or row.sign is None:
         return None
-    found = verify_token(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
-    return HouseholdBrowser(home=said.sub, browser=said.iss) if isinstance(found, BrowserTokenClaims) else None
+    verified = verify_token(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
+    return HouseholdBrowser(home=claims.sub, browser=claims.iss) if isinstance(verified, BrowserTokenClaims) else None
 
 
 async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | None:
@@ -65,8 +65,8 @@ async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | N
 
     The browser's key is deleted, so any client that knows the browser's random id gets the message.
     """
-    said = read_unverified(authorization.partition(" ")[2].encode(errors="replace"))
-    if said is None:
+    claims = read_unverified(authorization.partition(" ")[2].encode(errors="replace"))
+    if claims is None:
         return None
-    query = select(browsers.c.farewell).where(browsers.c.home == said.sub, browsers.c.id == said.iss)
-    return (await tx.execute(query)).scalar_one_or_none()
+    notice = select(browsers.c.farewell).where(browsers.c.home == claims.sub, browsers.c.id == claims.iss)
+    return (await tx.execute(notice)).scalar_one_or_none()

@@ -26,28 +26,20 @@ IDLE_TIMEOUT_S = 90.0  # until the next request; aiohttp closes an idle connecti
 def max_connections() -> int:
     """Return how many connections fit into the number of files that this process may open."""
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = (
-        MAX_CONNECTIONS + RESERVED_FILES
-        if most == resource.RLIM_INFINITY
-        else min(MAX_CONNECTIONS + RESERVED_FILES, most)
-    )
-    if now != resource.RLIM_INFINITY and now < wanted:
+    unlimited, wanted = resource.RLIM_INFINITY, MAX_CONNECTIONS + RESERVED_FILES
+    wanted = wanted if most == unlimited else min(wanted, most)
+    if now != unlimited and now < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
         now = wanted
-    return (
-        MAX_CONNECTIONS
-        if now == resource.RLIM_INFINITY
-        else max(RESERVED_FILES, min(MAX_CONNECTIONS, now - RESERVED_FILES))
-    )
+    return MAX_CONNECTIONS if now == unlimited else max(RESERVED_FILES, min(MAX_CONNECTIONS, now - RESERVED_FILES))
 
 
 @dataclass
 class HubConnectionLimiter:
     """Counts the connections of each address.
 
-    `max_per_address` is None behind a proxy, whose address all clients share.
-
-    `per_second`: connections that one address may open; `CONNECTION_BURST_S` times as many at once.
+    `max_per_address` is None behind a proxy, whose address all clients share. `per_second`: connections that one
+    address may open; `CONNECTION_BURST_S` times as many at once.
     """
 
     max_per_address: int | None
@@ -72,25 +64,25 @@ class HubConnectionLimiter:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Stop the timeout of a connection while its request is handled."""
-        guest = None if request.transport is None else self.connections.get(request.transport)
-        if guest is None:
+        connection = None if request.transport is None else self.connections.get(request.transport)
+        if connection is None:
             return await handler(request)
-        guest.clear_timeout()
+        connection.clear_timeout()
         if request.can_read_body and not request.content.is_eof():
-            guest.set_timeout(self.request_end_timeout_s)
-            request.content.on_eof(guest.clear_timeout)
+            connection.set_timeout(self.request_end_timeout_s)
+            request.content.on_eof(connection.clear_timeout)
         try:
             return await handler(request)
         finally:
-            guest.set_timeout(self.idle_timeout_s)
+            connection.set_timeout(self.idle_timeout_s)
 
-    def admits(self, whose: str, mono: float) -> bool:
+    def admits(self, network: str, mono: float) -> bool:
         """Return whether this address and its network may open one more connection now."""
         if len(self.connections) >= self.max_connections or self.max_per_address is None:
             return len(self.connections) < self.max_connections
-        if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):
+        if not all(limits.may_open(name, mono) for limits, name in self.limits_of(network)):
             return False
-        return all(limits.has_room(network) for limits, network in self.limits_of(whose))
+        return all(limits.has_room(name) for limits, name in self.limits_of(network))
 
     def limits_of(self, network: str) -> Iterator[tuple[NetworkConnections, str]]:
         """Yield the counts that a connection of this network is part of, each with the network's name there."""
@@ -103,24 +95,24 @@ class HubConnectionLimiter:
 class _LimitedConnection(BoundedReader):
     """One counted connection; aiohttp's protocol does the rest."""
 
-    def __init__(self, threshold: HubConnectionLimiter, within: asyncio.Protocol) -> None:
-        super().__init__(within)
-        self._limiter = threshold
+    def __init__(self, limiter: HubConnectionLimiter, protocol: asyncio.Protocol) -> None:
+        super().__init__(protocol)
+        self._limiter = limiter
         self._transport: asyncio.Transport | None = None  # None: refused or closed
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        self._whose = network_of(str(peer[0])) if isinstance(peer, tuple) else ""
-        came = cast("asyncio.Transport", transport)
-        if not self._limiter.admits(self._whose, asyncio.get_running_loop().time()):
-            came.abort()
+        self._network = network_of(str(peer[0])) if isinstance(peer, tuple) else ""
+        tcp = cast("asyncio.Transport", transport)
+        if not self._limiter.admits(self._network, asyncio.get_running_loop().time()):
+            tcp.abort()
             return
-        self._transport = came
-        self._limiter.connections[came] = self
-        for limits, network in self._limiter.limits_of(self._whose):
+        self._transport = tcp
+        self._limiter.connections[tcp] = self
+        for limits, network in self._limiter.limits_of(self._network):
             limits.add(network)
-        super().connection_made(came)
+        super().connection_made(tcp)
         self.set_timeout(self._limiter.request_start_timeout_s)
 
     def set_timeout(self, seconds: float) -> None:
@@ -140,7 +132,7 @@ class _LimitedConnection(BoundedReader):
             return
         self.clear_timeout()
         del self._limiter.connections[self._transport]
-        for limits, network in self._limiter.limits_of(self._whose):
+        for limits, network in self._limiter.limits_of(self._network):
             limits.remove(network)
         self._transport = None
         super().connection_lost(exc)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Literal, Protocol, Required, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
-from gateway.hub.http.ssrf import DEFAULT_POLICY, DestinationPolicy
+from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.delivery_message import HubClaims
 
-P = TypeVar("P", bound=BaseModel)
+M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -68,6 +68,10 @@ class HouseholdBrowser:
 
     home: str
     browser: str
+
+
+Requester = ApiCaller | HouseholdBrowser | None
+"""Who sent a request; None: the operation needs no key."""
 
 
 def _no_wake_up() -> None:
@@ -135,7 +139,7 @@ class EventStreams(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
-    """One validated request. `tx` is a transaction; a handler that raises has changed nothing.
+    """What a handler needs beside the request. `tx` is a transaction; a handler that raises has changed nothing.
 
     The workers are woken after the commit. `url` is the hub's own address. `destination_policy` says to which addresses
     webhooks may go.
@@ -143,49 +147,51 @@ class RequestContext:
 
     tx: AsyncConnection
     now: datetime
+    requester: Requester
     url: str
     signer: HubSigner
     streams: EventStreams
     relay: QueryRelay
-    parts: tuple[BaseModel, ...]
-    optional_caller: ApiCaller | None = None
-    optional_browser: HouseholdBrowser | None = None
-    body: bytes = b""
-    destination_policy: DestinationPolicy = DEFAULT_POLICY
+    destination_policy: DestinationPolicy
 
     @property
     def caller(self) -> ApiCaller:
         """The caller of an operation that needs an API key."""
-        if self.optional_caller is None:
-            raise TypeError("this operation is everybody's")
-        return self.optional_caller
+        if not isinstance(self.requester, ApiCaller):
+            raise TypeError("this operation needs no API key")
+        return self.requester
 
     @property
     def browser(self) -> HouseholdBrowser:
         """The browser that calls an operation for browsers."""
-        if self.optional_browser is None:
-            raise TypeError("this operation is no browser's")
-        return self.optional_browser
-
-    def part(self, model: type[P]) -> P:
-        """Return the part of the request that was declared as this model."""
-        return next(part for part in self.parts if isinstance(part, model))
+        if not isinstance(self.requester, HouseholdBrowser):
+            raise TypeError("this operation is not for browsers")
+        return self.requester
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """The response to a request. `later`: it comes once this has been awaited, outside any transaction."""
+class Response(Generic[M_co]):
+    """The response to a request. `status` None: the operation's own.
 
-    body: BaseModel | None = None
-    status: int = 200
+    `later`: the body comes once this has been awaited, outside any transaction.
+    """
+
+    body: M_co | None = None
+    status: int | None = None
     headers: Mapping[str, str] = MappingProxyType({})
     stream: ResponseStream | None = None
-    later: Callable[[], Awaitable["Response"]] | None = None
+    later: Callable[[], Awaitable[M_co]] | None = None
 
 
-Handler = Callable[[RequestContext], Awaitable[Response]]
-ResponseModels = Mapping[int, type[BaseModel] | None]
-"""The model of each good status; None: no body."""
+Handler = Callable[..., Awaitable[BaseModel | Response[Any] | None]]
+"""Takes a `RequestContext`, and by name those of `path`, `query`, `headers` and `body` that the operation has.
+
+Their annotations are the models that validate these parts of the request. The annotated result is the model of a good
+response: the model itself, `Response` of it, or None for no body.
+"""
+
+_BODY_CODES = (Code.MALFORMED_JSON, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE)
+H = TypeVar("H", bound=Handler)
 
 OperationLinks = Mapping[str, Mapping[str, str]]
 """The operations that can follow, and their parameters in this response (OpenAPI's runtime expressions)."""
@@ -196,28 +202,11 @@ def links_to(parameter: str, *operations: str) -> OperationLinks:
     return {name: {parameter: "$response.body#/id"} for name in operations}
 
 
-class OperationDetails(TypedDict, total=False):
-    """The arguments of a handler's decorator beside path and name; `ApiOperation` has their meanings and defaults."""
-
-    answers: Required[ResponseModels]
-    right: ApiAccess
-    path_model: type[BaseModel]
-    query: type[BaseModel]
-    headers: type[BaseModel]
-    body: type[BaseModel]
-    optional_body: bool
-    media_type: str
-    refuses: AbstractSet[Code]
-    links: OperationLinks
-    max_body_bytes: int
-    strict_limit: bool
-    only_asks: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOperation:
     """One operation. `name` is its operationId. `headers`: a model whose fields have the headers' names as aliases.
 
+    `answer`: the model of a good response; None: no body. `statuses`: those of good responses, the usual one first.
     `refuses`: the codes that do not follow from the rest (a body can be malformed, a path unknown ...).
     `strict_limit`: the strict rate limit of an hour holds for callers without a key. `only_asks`: it changes nothing,
     whatever its method. `optional_body`: a missing body counts as an empty object.
@@ -230,12 +219,13 @@ class ApiOperation:
     tag: str
     handler: Handler
     right: ApiAccess
-    answers: ResponseModels
-    path_model: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    headers: type[BaseModel] | None = None
+    answer: type[BaseModel] | None
+    statuses: tuple[int, ...]
+    path_model: type[BaseModel] | None
+    query: type[BaseModel] | None
+    headers: type[BaseModel] | None
+    body: type[BaseModel] | None
     media_type: str = "application/json"
-    body: type[BaseModel] | None = None
     optional_body: bool = False
     refuses: AbstractSet[Code] = frozenset()
     links: OperationLinks = MappingProxyType({})
@@ -256,66 +246,53 @@ class ApiOperation:
     @property
     def problems(self) -> frozenset[Code]:
         """All codes with which it can refuse."""
-        found = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, *self.refuses}
-        if self.right is not ApiAccess.NONE:
-            found |= {Code.UNAUTHENTICATED}
-        if self.right is not ApiAccess.NONE or self.writes:
-            found |= {Code.RATE_LIMITED}
-        if self.right is ApiAccess.FULL:
-            found |= {Code.FORBIDDEN}
-        if self.path_model is not None:
-            found |= {Code.NOT_FOUND}
-        if self.query is not None or self.headers is not None or self.idempotency:
-            found |= {Code.INVALID}
-        if self.query is not None and "cursor" in self.query.model_fields:
-            found |= {Code.BAD_CURSOR}
-        if self.idempotency:
-            found |= {Code.IDEMPOTENCY_KEY_REUSED}
-        if self.body is not None:
-            found |= {
-                Code.MALFORMED_JSON, Code.INVALID, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE,
-            }  # fmt: skip
-        return frozenset(found)
+        needs_key = self.right is not ApiAccess.NONE
+        is_validated = any((self.query, self.headers, self.body, self.idempotency))
+        possible = {
+            Code.UNAUTHENTICATED: needs_key,
+            Code.RATE_LIMITED: needs_key or self.writes,
+            Code.FORBIDDEN: self.right is ApiAccess.FULL,
+            Code.NOT_FOUND: self.path_model is not None,
+            Code.INVALID: is_validated,
+            Code.BAD_CURSOR: self.query is not None and "cursor" in self.query.model_fields,
+            Code.IDEMPOTENCY_KEY_REUSED: self.idempotency,
+            **dict.fromkeys(_BODY_CODES, self.body is not None),
+        }
+        always = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST}
+        return frozenset(always | self.refuses | {code for code, can_occur in possible.items() if can_occur})
 
 
 class OperationGroup(list[ApiOperation]):
     """The operations of one tag, in the order of the document; a decorator adds each.
 
-    The first sentence of a handler's docstring is the summary of its operation. Without `right` an operation
-    needs a key: for GET one that may read, else one that may do everything.
+    The decorator takes method, path, name, and the fields of `ApiOperation` that differ from their defaults. The first
+    sentence of a handler's docstring is the summary of its operation. Without `right` an operation needs a key: for GET
+    one that may read, else one that may do everything.
     """
 
     def __init__(self, tag: str, *, right: ApiAccess | None = None) -> None:
         super().__init__()
         self._tag, self._right = tag, right
 
-    def get(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
-        """Add a GET."""
-        return self._adder("GET", path, name, details)
+    def add(self, method: Method, path: str, name: str, **details: Any) -> Callable[[H], H]:  # noqa: ANN401 - see above
+        """Return the decorator that adds a handler's operation."""
 
-    def post(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
-        """Add a POST."""
-        return self._adder("POST", path, name, details)
-
-    def patch(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
-        """Add a PATCH."""
-        return self._adder("PATCH", path, name, details)
-
-    def delete(self, path: str, name: str, **details: Unpack[OperationDetails]) -> Callable[[Handler], Handler]:
-        """Add a DELETE."""
-        return self._adder("DELETE", path, name, details)
-
-    def _adder(self, method: Method, path: str, name: str, details: OperationDetails) -> Callable[[Handler], Handler]:
-        details.setdefault("right", self._right or (ApiAccess.READ if method == "GET" else ApiAccess.FULL))
-
-        def add(handler: Handler) -> Handler:
-            summary = (handler.__doc__ or "").partition(".\n")[0].rstrip(".")
+        def decorate(handler: H) -> H:
+            models = get_type_hints(handler)
+            answer = next(iter(get_args(models["return"])), models["return"])
+            answer = None if answer is type(None) else answer
+            defaults = {
+                "right": self._right or (ApiAccess.READ if method == "GET" else ApiAccess.FULL),
+                "statuses": (204 if answer is None else 200,),
+            }
             self.append(
                 ApiOperation(
-                    name=name, method=method, path=path, summary=summary, tag=self._tag, handler=handler,
-                    **details,
+                    name=name, method=method, path=path, tag=self._tag, handler=handler, answer=answer,
+                    summary=(handler.__doc__ or "").partition(".\n")[0].rstrip("."),
+                    path_model=models.get("path"), query=models.get("query"), headers=models.get("headers"),
+                    body=models.get("body"), **(defaults | details),
                 )
             )  # fmt: skip
             return handler
 
-        return add
+        return decorate

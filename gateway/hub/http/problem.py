@@ -1,7 +1,8 @@
 """Problem details (RFC 9457), each with a stable code."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum, auto
+from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
@@ -13,70 +14,186 @@ MEDIA_TYPE = "application/problem+json"
 ErrorLocation = Literal["body", "query", "header", "path"]
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """What all problems of one code have in common. `means` and `todo` (what to do) are for retailers.
+
+    `again`: whether the client may repeat the same request.
+    """
+
+    code: str
+    status: HTTPStatus
+    title: str
+    means: str
+    todo: str
+    again: bool = False
+
+
 class Code(StrEnum):
     """Why something was not done."""
 
-    MALFORMED_JSON = auto()
-    BAD_CURSOR = auto()
-    BAD_HOST = auto()
-    UNAUTHENTICATED = auto()
-    FORBIDDEN = auto()
-    NOT_FOUND = auto()
-    METHOD_NOT_ALLOWED = auto()
-    CONFLICT = auto()
-    ALREADY_EXISTS = auto()
-    STALE_VERSION = auto()
-    TOO_LATE = auto()
-    NOT_CONNECTED = auto()
-    TOO_SLOW = auto()
-    TOO_LARGE = auto()
-    UNSUPPORTED_MEDIA_TYPE = auto()
-    INVALID = auto()
-    IDEMPOTENCY_KEY_REUSED = auto()
-    SIGNATURE_REFUSED = auto()
-    ADDRESS_REFUSED = auto()
-    NOT_PERMITTED = auto()
-    SIGNATURE_REQUIRED = auto()
-    RATE_LIMITED = auto()
-    HOME_OFFLINE = auto()
-    HOME_SILENT = auto()
-    INTERNAL = auto()
-    UNAVAILABLE = auto()
+    kind: ProblemKind
 
+    def __new__(cls, kind: ProblemKind) -> Self:
+        """Make the text of a code, which is its value."""
+        code = str.__new__(cls, kind.code)
+        code._value_, code.kind = kind.code, kind
+        return code
 
-PROBLEM_TYPES: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
-    {
-        Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not valid, unambiguous JSON"),
-        Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "This list did not issue the cursor"),
-        Code.BAD_HOST: (HTTPStatus.MISDIRECTED_REQUEST, "This host name is not the hub's"),
-        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "The request has no valid API key or token"),
-        Code.FORBIDDEN: (HTTPStatus.FORBIDDEN, "This API key may not do that"),
-        Code.NOT_FOUND: (HTTPStatus.NOT_FOUND, "No object has this id, or it is not yours"),
-        Code.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "This address does not support the method"),
-        Code.CONFLICT: (HTTPStatus.CONFLICT, "It contradicts the stored state"),
-        Code.ALREADY_EXISTS: (HTTPStatus.CONFLICT, "An object of this name exists already"),
-        Code.STALE_VERSION: (HTTPStatus.CONFLICT, "A newer version is known already"),
-        Code.TOO_LATE: (HTTPStatus.CONFLICT, "It can no longer be changed"),
-        Code.NOT_CONNECTED: (HTTPStatus.CONFLICT, "The home has not let this brand in"),
-        Code.SIGNATURE_REQUIRED: (HTTPStatus.CONFLICT, "The home accepts only what the brand itself signed"),
-        Code.TOO_SLOW: (HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time"),
-        Code.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
-        Code.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
-        Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "A value of the request is not valid"),
-        Code.IDEMPOTENCY_KEY_REUSED: (
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "This Idempotency-Key was used for another request",
-        ),
-        Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not valid"),
-        Code.NOT_PERMITTED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The home's terms do not allow it"),
-        Code.ADDRESS_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address"),
-        Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
-        Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; you may send the request again"),
-        Code.HOME_OFFLINE: (HTTPStatus.SERVICE_UNAVAILABLE, "The home is not connected to the hub"),
-        Code.HOME_SILENT: (HTTPStatus.GATEWAY_TIMEOUT, "The home did not answer in time"),
-        Code.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now"),
-    }
-)
+    # fmt: off
+    MALFORMED_JSON = ProblemKind(
+        "malformed_json", HTTPStatus.BAD_REQUEST, "The body is not valid, unambiguous JSON",
+        "The body is not valid JSON, or it is ambiguous: it is incomplete, contains a name twice, NaN or "
+        "Infinity, a number with thousands of digits, or more than twelve levels. `detail` says which.",
+        "Write the body with a JSON library. The hub did nothing.",
+    )
+    BAD_CURSOR = ProblemKind(
+        "bad_cursor", HTTPStatus.BAD_REQUEST, "This list did not issue the cursor",
+        "This list did not issue the `cursor`, `after` or `Last-Event-ID`, or it belongs to another retailer.",
+        "Use `next` of the page before, unchanged. If you lost it, start without a cursor.",
+    )
+    BAD_HOST = ProblemKind(
+        "bad_host", HTTPStatus.MISDIRECTED_REQUEST, "This host name is not the hub's",
+        "The request used a host name that is not the hub's.",
+        "Use the address under `servers` in /openapi.json.",
+    )
+    UNAUTHENTICATED = ProblemKind(
+        "unauthenticated", HTTPStatus.UNAUTHORIZED, "The request has no valid API key or token",
+        "The request has no API key, or the key is unknown, revoked or expired; or the token of a browser is "
+        "invalid or expired, or its home has ended the browser. The hub does not say which. `sealed` is the last "
+        "message of the home to a browser that has ended; only that browser can decrypt it.",
+        "Send `Authorization: Bearer key-..._...`. The hub shows a key once, when it is made. If you lost it, "
+        "make another key and revoke this one.",
+    )
+    FORBIDDEN = ProblemKind(
+        "forbidden", HTTPStatus.FORBIDDEN, "This API key may not do that",
+        "The API key is valid but does not have the right: a key with the right to read cannot change anything.",
+        "Use a key whose `right` is `full`.",
+    )
+    NOT_FOUND = ProblemKind(
+        "not_found", HTTPStatus.NOT_FOUND, "No object has this id, or it is not yours",
+        "No object has this id, or it belongs to another retailer, or one of key and object belongs to the "
+        "sandbox and the other does not. The hub does not say which.",
+        "Check the id and the key. Read what you made with a sandbox's key with that key.",
+    )
+    METHOD_NOT_ALLOWED = ProblemKind(
+        "method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "This address does not support the method",
+        "The address exists, but does not support this method.",
+        "The header `Allow` names the methods; this page lists all operations.",
+    )
+    CONFLICT = ProblemKind(
+        "conflict", HTTPStatus.CONFLICT, "It contradicts the stored state",
+        "The request contradicts the stored state; `detail` says how. Or two requests did the same at one moment, "
+        "and the other one won.",
+        "Read the object, then decide again.",
+    )
+    ALREADY_EXISTS = ProblemKind(
+        "already_exists", HTTPStatus.CONFLICT, "An object of this name exists already",
+        "Another request has already made an object with this name.",
+        "Read that object, or choose another name. To repeat a request safely, send an `Idempotency-Key`.",
+    )
+    STALE_VERSION = ProblemKind(
+        "stale_version", HTTPStatus.CONFLICT, "A newer version is known already",
+        "You named or signed a version, and there is a newer one.",
+        "Read the newest version, and apply your change to it.",
+    )
+    TOO_LATE = ProblemKind(
+        "too_late", HTTPStatus.CONFLICT, "It can no longer be changed",
+        "The delivery is over (delivered, cancelled, expired ...), or the door was already opened for it. It can "
+        "no longer be changed or cancelled.",
+        "Read its state. Announce a new delivery if you need one.",
+    )
+    NOT_CONNECTED = ProblemKind(
+        "not_connected", HTTPStatus.CONFLICT, "The home has not let this brand in",
+        "The home has not let this brand in: it has not answered yet, refused, or revoked its permission.",
+        "Wait for `connection.decided`. If the home refused or revoked, ask its owner again.",
+    )
+    TOO_SLOW = ProblemKind(
+        "too_slow", HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time",
+        "The body did not arrive completely in the time that the hub waits.",
+        "Send it again, over a better connection. The hub did nothing.",
+        again=True,
+    )
+    TOO_LARGE = ProblemKind(
+        "too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large",
+        "The body is larger than this operation accepts.",
+        "`detail` says the limit. A delivery has at most fifty parcels.",
+    )
+    UNSUPPORTED_MEDIA_TYPE = ProblemKind(
+        "unsupported_media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json",
+        "The Content-Type of the body is not JSON in UTF-8.",
+        "Send `Content-Type: application/json`.",
+    )
+    INVALID = ProblemKind(
+        "invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "A value of the request is not valid",
+        "The JSON is valid, but a value is not. Each entry of `errors` names one place by its `pointer` (RFC 6901 "
+        "in a body, otherwise the parameter's name), a `code`, and a sentence about the mistake.",
+        "Correct the named values. The hub refuses unknown names, so that a misspelt name is not ignored.",
+    )
+    IDEMPOTENCY_KEY_REUSED = ProblemKind(
+        "idempotency_key_reused", HTTPStatus.UNPROCESSABLE_ENTITY, "This Idempotency-Key was used for another request",
+        "The same `Idempotency-Key` came within 24 hours with another method, address or body.",
+        "Use a new key for each operation, and the same key only for the same request.",
+    )
+    SIGNATURE_REFUSED = ProblemKind(
+        "signature_refused", HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not valid",
+        "The signature or the claims of the message are not valid. The `code` in `errors` is the one that the "
+        "home would give: unknown_key, wrong_signature, no_longer_valid, wrong_audience ...",
+        "Enrol the key with that `kid` for the brand, sign for this home (`aud` is the connection's home), and "
+        "sign again: a message is valid for at most 31 days.",
+    )
+    ADDRESS_REFUSED = ProblemKind(
+        "address_refused", HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address",
+        "The hub sends no webhooks to this address: it is private, link-local, the hub's own, or not https.",
+        "Use a public https address. For trials use `perron retailer watch`, which needs no address.",
+    )
+    NOT_PERMITTED = ProblemKind(
+        "not_permitted", HTTPStatus.UNPROCESSABLE_ENTITY, "The home's terms do not allow it",
+        "The home's terms, as the home last reported them (`terms` of the connection), do not contain this "
+        "entrance, place or carrier. The `code` in `errors` says which (entrance_not_permitted, "
+        "place_not_permitted, carrier_not_permitted), its `detail` what is allowed. The hub sent nothing to the "
+        "home.",
+        "Name an allowed one, or ask the home for more with a new connection. The home itself checks what the hub "
+        "passes on, and what you send while the home is away; a refusal then comes back as `refused`.",
+    )
+    SIGNATURE_REQUIRED = ProblemKind(
+        "signature_required", HTTPStatus.CONFLICT, "The home accepts only what the brand itself signed",
+        "This home accepts only what the brand itself signed; the hub's signature is not enough.",
+        "Sign the delivery with the brand's key (`perron retailer announce --key-file`) and send it as `token`.",
+    )
+    RATE_LIMITED = ProblemKind(
+        "rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests",
+        "This retailer (or, without a key, this address) has sent more requests than its limit.",
+        "Wait for the seconds in `Retry-After`. Each answer contains the limits in `RateLimit-Policy` and the "
+        "rest in `RateLimit`.",
+        again=True,
+    )
+    HOME_OFFLINE = ProblemKind(
+        "home_offline", HTTPStatus.SERVICE_UNAVAILABLE, "The home is not connected to the hub",
+        "The home's box is not connected to the hub: its internet connection is down, or it is off. The hub sent "
+        "no question.",
+        "Ask again later. An order waits at the hub for the time that it names; a stop for 15 minutes.",
+        again=True,
+    )
+    HOME_SILENT = ProblemKind(
+        "home_silent", HTTPStatus.GATEWAY_TIMEOUT, "The home did not answer in time",
+        "The home's box is connected, but did not answer within 25 seconds.",
+        "Ask again with a new question: the box does not answer the same question twice.",
+        again=True,
+    )
+    INTERNAL = ProblemKind(
+        "internal", HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; you may send the request again",
+        "The hub failed. It carried the request out completely or not at all.",
+        "Send the same request again with the same `Idempotency-Key`: if it was carried out, you get its answer.",
+        again=True,
+    )
+    UNAVAILABLE = ProblemKind(
+        "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now",
+        "The hub cannot do that now: something that it needs is away or full.",
+        "Send the same request again in some minutes.",
+        again=True,
+    )
+    # fmt: on
 
 
 class Detail(BaseModel):
@@ -121,7 +238,7 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
         headers: Mapping[str, str] = MappingProxyType({}),
         sealed: str | None = None,
     ) -> None:
-        super().__init__(detail or PROBLEM_TYPES[code][1])
+        super().__init__(detail or code.kind.title)
         self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers
         self.sealed = sealed
 
@@ -140,17 +257,12 @@ class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
         wrong = Detail(pointer=pointer[:80], where=where, code=mistake, detail=why)
         return cls(code, detail, errors=[wrong])
 
-    @property
-    def status(self) -> HTTPStatus:
-        """The status of the response."""
-        return PROBLEM_TYPES[self.code][0]
-
     def document(self, url: str, instance: str) -> Document:
         """Return the body of the response; its type is an address of the hub that explains the code."""
         return Document(
             type=f"{url}/problems/{self.code}",
-            title=PROBLEM_TYPES[self.code][1],
-            status=self.status,
+            title=self.code.kind.title,
+            status=self.code.kind.status,
             code=self.code,
             detail=self.detail,
             instance=instance,

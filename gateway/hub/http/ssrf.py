@@ -68,9 +68,6 @@ class DestinationPolicy:
     plain: bool = False
 
 
-DEFAULT_POLICY = DestinationPolicy()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """A parsed address. `host` is in small letters, an IPv6 address without brackets."""
@@ -87,19 +84,19 @@ def parse_destination(url: str, policy: DestinationPolicy) -> Destination:
     Raises:
         DestinationRefused: the hub does not send to it.
     """
-    found = _URL_PARTS.fullmatch(url) if len(url) <= MAX_URL_CHARS and re.search(URL_PATTERN, url) else None
-    if found is None:
+    parts = _URL_PARTS.fullmatch(url) if len(url) <= MAX_URL_CHARS and re.search(URL_PATTERN, url) else None
+    if parts is None:
         raise DestinationRefused(
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
         )
-    scheme: Literal["http", "https"] = "https" if found["scheme"] == "https" else "http"
+    scheme: Literal["http", "https"] = "https" if parts["scheme"] == "https" else "http"
     if scheme == "http" and not policy.plain:
         raise DestinationRefused("Only https: on the way anybody could read what is sent.")
-    path, query = found["path"] or "/", found["query"]
+    path, query = parts["path"] or "/", parts["query"]
     return Destination(
         scheme=scheme,
-        host=_parse_number(found["six"], policy) if found["six"] else _parse_host(found["host"], policy),
-        port=_parse_port(found["port"], scheme),
+        host=_parse_number(parts["six"], policy) if parts["six"] else _parse_host(parts["host"], policy),
+        port=_parse_port(parts["port"], scheme),
         target=path if query is None else f"{path}?{query}",
     )
 

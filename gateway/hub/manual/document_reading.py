@@ -1,8 +1,9 @@
-"""Builds the rows of the API's manual from its OpenAPI document. Pure."""
+"""Reads the API's OpenAPI document for the templates of the manual. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Schema = Mapping[str, Any]
 
 _AUTHENTICATION_TEXTS = {
     "": "no key",
@@ -17,161 +18,92 @@ _BOUND_TEXTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ManualText:
+class ManualText(NamedTuple):
     """A piece of a type's description; `shape` is the name of the schema that it links to."""
 
     text: str
     shape: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ManualField:
-    """One field or parameter. `where`: path, query or header; empty in a body."""
+class ManualOperation(NamedTuple):
+    """One operation: `method` and `path`, and what the document says of it."""
 
-    name: str
-    parts: tuple[ManualText, ...]
-    required: bool
-    bounds: tuple[str, ...]
-    about: str
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ManualSchema:
-    """A schema: its fields, or `parts` if it has none."""
-
-    name: str
-    about: str
-    fields: tuple[ManualField, ...]
-    parts: tuple[ManualText, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ManualResponse:
-    """One successful response."""
-
-    status: str
-    parts: tuple[ManualText, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ManualOperation:
-    """One operation as the manual shows it."""
-
-    id: str
     method: str
     path: str
-    summary: str
-    authentication: str
-    parameters: tuple[ManualField, ...]
-    body: tuple[ManualText, ...]
-    answers: tuple[ManualResponse, ...]
-    problems: tuple[str, ...]
+    entry: Mapping[str, Any]
+
+    @property
+    def authentication(self) -> str:
+        """What a request needs, in words."""
+        schemes = [scheme for need in self.entry.get("security", ()) for scheme in need]
+        return _AUTHENTICATION_TEXTS["/".join(schemes)]
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """The successful responses by status."""
+        return {status: answer for status, answer in self.entry["responses"].items() if status < "300"}
+
+    @property
+    def problems(self) -> list[str]:
+        """The stable codes of the other responses, whose descriptions name them as `code`."""
+        problems = [answer for answer in self.entry["responses"].values() if _is_problem(answer)]
+        return sorted(part.partition("`")[0] for one in problems for part in one["description"].split("`")[1::2])
 
 
-@dataclass(frozen=True, slots=True)
-class ManualChapter:
-    """The operations of one tag, in the document's order."""
-
-    tag: str
-    operations: tuple[ManualOperation, ...]
-
-
-def read_chapters(document: Mapping[str, Any]) -> tuple[ManualChapter, ...]:
-    """Return all operations by tag."""
-    found: dict[str, list[ManualOperation]] = {}
+def read_chapters(document: Mapping[str, Any]) -> dict[str, list[ManualOperation]]:
+    """Return all operations by tag, in the document's order."""
+    chapters: dict[str, list[ManualOperation]] = {}
     for path, methods in document["paths"].items():
-        for method in _METHODS:
-            if method in methods:
-                one = methods[method]
-                found.setdefault(one["tags"][0], []).append(_read_operation(method, path, one))
-    return tuple(ManualChapter(tag, tuple(several)) for tag, several in found.items())
+        for method in filter(methods.__contains__, _METHODS):
+            entry = methods[method]
+            chapters.setdefault(entry["tags"][0], []).append(ManualOperation(method.upper(), path, entry))
+    return chapters
 
 
-def read_schemas(document: Mapping[str, Any]) -> tuple[ManualSchema, ...]:
-    """Return all schemas by name."""
-    return tuple(_read_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items()))
-
-
-def _read_operation(method: str, path: str, one: Mapping[str, Any]) -> ManualOperation:
-    good = {status: answer for status, answer in one["responses"].items() if status < "300"}
-    codes = {code for answer in one["responses"].values() for code in _problem_codes(answer)}
-    return ManualOperation(
-        id=one["operationId"],
-        method=method.upper(),
-        path=path,
-        summary=one["summary"],
-        authentication=_AUTHENTICATION_TEXTS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
-        parameters=tuple(_read_parameter(parameter) for parameter in one.get("parameters", ())),
-        body=_content_type(one.get("requestBody", {})),
-        answers=tuple(ManualResponse(status, _content_type(answer)) for status, answer in good.items()),
-        problems=tuple(sorted(codes)),
-    )
-
-
-def _problem_codes(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the stable codes of a response, which its description names as `code`."""
-    if "application/problem+json" in answer.get("content", {}):
-        yield from (part.partition("`")[0] for part in answer["description"].split("`")[1::2])
-
-
-def _content_type(answer: Mapping[str, Any]) -> tuple[ManualText, ...]:
-    for content in answer.get("content", {}).values():
-        return _type_texts(content["schema"])
-    return ()
-
-
-def _read_parameter(parameter: Mapping[str, Any]) -> ManualField:
-    schema = parameter["schema"]
-    about = parameter.get("description", schema.get("description", ""))
-    return ManualField(
-        parameter["name"],
-        _type_texts(schema),
-        parameter["required"],
-        _bound_texts(schema),
-        about,
-        where=parameter["in"],
-    )
-
-
-def _read_schema(name: str, schema: Mapping[str, Any]) -> ManualSchema:
+def fields_of(schema: Schema) -> list[dict[str, Any]]:
+    """Return the fields of a schema in the form in which the document has parameters."""
     required = set(schema.get("required", ()))
-    fields = tuple(
-        ManualField(field, _type_texts(part), field in required, _bound_texts(part), part.get("description", ""))
-        for field, part in schema.get("properties", {}).items()
-    )
-    return ManualSchema(name, schema.get("description", ""), fields, () if fields else _type_texts(schema))
+    fields = schema.get("properties", {}).items()
+    return [{"name": name, "schema": part, "required": name in required} for name, part in fields]
 
 
-def _type_texts(schema: Mapping[str, Any]) -> tuple[ManualText, ...]:
+def content_type(answer: Mapping[str, Any]) -> Sequence[ManualText]:
+    """Describe the type of a body or a response; it is empty if there is none."""
+    return next((type_texts(content["schema"]) for content in answer.get("content", {}).values()), ())
+
+
+def type_texts(schema: Schema) -> list[ManualText]:
     """Describe a schema's type; a schema of its own is linked."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return (ManualText(name, name),)
+        return [ManualText(name, name)]
     for several in ("anyOf", "oneOf"):
         if several in schema and "type" not in schema:
-            return _joined_with_or([_type_texts(one) for one in schema[several]])
+            first, *others = map(type_texts, schema[several])
+            return first + [text for other in others for text in (ManualText(" or "), *other)]
     if "const" in schema:
-        return (ManualText(f'"{schema["const"]}"'),)
+        return [ManualText(f'"{schema["const"]}"')]
     if "enum" in schema:
-        return (ManualText(" or ".join(f'"{one}"' for one in schema["enum"])),)
+        return [ManualText(" or ".join(f'"{value}"' for value in schema["enum"]))]
     if schema.get("type") == "array":
-        return (ManualText("list of "), *_type_texts(schema.get("items", {})))
+        return [ManualText("list of "), *type_texts(schema.get("items", {}))]
     kind = schema.get("type", "anything")
     words = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    return (ManualText(f"{words} ({schema['format']})" if "format" in schema else words),)
+    return [ManualText(f"{words} ({schema['format']})" if "format" in schema else words)]
 
 
-def _joined_with_or(several: list[tuple[ManualText, ...]]) -> tuple[ManualText, ...]:
-    found: list[ManualText] = []
-    for parts in several:
-        found += [ManualText(" or "), *parts] if found else parts
-    return tuple(found)
-
-
-def _bound_texts(schema: Mapping[str, Any]) -> tuple[str, ...]:
+def bound_texts(schema: Schema) -> list[str]:
     """Describe the bounds of a value; alternatives list each one's bounds."""
-    inner = [_bound_texts(one) for one in schema.get("anyOf", ())]
-    own = [said.format(schema[word]) for word, said in _BOUND_TEXTS if schema.get(word) is not None]
-    return tuple(dict.fromkeys([bound for bounds in inner for bound in bounds] + own))
+
+    def bounds() -> Iterator[str]:
+        for alternative in schema.get("anyOf", ()):
+            yield from bound_texts(alternative)
+        for keyword, text in _BOUND_TEXTS:
+            if schema.get(keyword) is not None:
+                yield text.format(schema[keyword])
+
+    return list(dict.fromkeys(bounds()))
+
+
+def _is_problem(answer: Mapping[str, Any]) -> bool:
+    return "application/problem+json" in answer.get("content", {})

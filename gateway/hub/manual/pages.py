@@ -1,7 +1,6 @@
 """Serves the API's explanation at `/`, and each stable code's under `/problems/`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
@@ -10,9 +9,8 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.hub.api.problem_docs import EXPLANATIONS
-from gateway.hub.http.problem import PROBLEM_TYPES, ApiProblem, Code
-from gateway.hub.manual.document_reading import read_chapters, read_schemas
+from gateway.hub.http.problem import ApiProblem, Code
+from gateway.hub.manual.document_reading import bound_texts, content_type, fields_of, read_chapters, type_texts
 
 # No script, no form, no frame, nothing from other servers.
 PAGE_HEADERS = MappingProxyType({
@@ -29,14 +27,6 @@ PAGE_HEADERS = MappingProxyType({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _RenderedPages:
-    """The page of all operations, and one for each stable code."""
-
-    whole: str
-    problems: Mapping[str, str]
-
-
 class Manual:
     """All pages, rendered once at the first request, so that later requests cost nothing."""
 
@@ -45,33 +35,25 @@ class Manual:
         self._stylesheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
 
     @cached_property
-    def _pages(self) -> _RenderedPages:
+    def _pages(self) -> dict[str, str]:
+        """The page of each stable code, and under "" the page of all operations."""
         document = self._document()
         environment = Environment(
             loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        told = read_chapters(document)
-        environment.globals["url"] = self._url
-        whole = environment.get_template("manual.html").render(
-            chapters=told,
-            shapes=read_schemas(document),
-            codes=tuple(Code),
-            problems=PROBLEM_TYPES,
-            explained=EXPLANATIONS,
-        )
+        chapters = read_chapters(document)
+        environment.globals.update(
+            url=self._url, codes=tuple(Code), chapters=chapters,
+            shapes=sorted(document["components"]["schemas"].items()), fields_of=fields_of, content_type=content_type,
+            type_texts=type_texts, bound_texts=bound_texts,
+        )  # fmt: skip
+        pages = {"": environment.get_template("manual.html").render()}
         problem = environment.get_template("problem.html")
-        problems = {
-            str(code): problem.render(
-                code=code,
-                status=int(status),
-                title=title,
-                explained=EXPLANATIONS[code],
-                operations=[one for chapter in told for one in chapter.operations if code in one.problems],
-            )
-            for code, (status, title) in PROBLEM_TYPES.items()
-        }
-        return _RenderedPages(whole, problems)
+        for code in Code:
+            operations = [one for chapter in chapters.values() for one in chapter if code in one.problems]
+            pages[code] = problem.render(code=code, operations=operations)
+        return pages
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the pages."""
@@ -82,13 +64,13 @@ class Manual:
         ]
 
     async def _index(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self._pages.whole, content_type="text/html", headers=PAGE_HEADERS)
+        return web.Response(text=self._pages[""], content_type="text/html", headers=PAGE_HEADERS)
 
     async def _problem(self, request: web.Request) -> web.Response:
-        found = self._pages.problems.get(request.match_info["code"])
-        if found is None:
-            raise ApiProblem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._pages.problems)}.")
-        return web.Response(text=found, content_type="text/html", headers=PAGE_HEADERS)
+        page = self._pages.get(request.match_info["code"])
+        if page is None:
+            raise ApiProblem(Code.NOT_FOUND, f"The API has no such code: {', '.join(Code)}.")
+        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
 
     async def _style(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._stylesheet, content_type="text/css", headers=PAGE_HEADERS)

@@ -36,11 +36,11 @@ class HubRefusal(Exception):  # noqa: N818 - it says what happened
         self.status = status
         self.code = str(problem.get("code", "unknown"))
         self.type = str(problem.get("type", ""))
-        told = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
+        lines = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
         errors = problem.get("errors")
-        said = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-        told += [f"  {one.get('pointer', '')}: {one.get('detail', '')}" for one in said]
-        super().__init__("\n".join(map(escape_control_characters, told)))
+        mistakes = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+        lines += [f"  {mistake.get('pointer', '')}: {mistake.get('detail', '')}" for mistake in mistakes]
+        super().__init__("\n".join(map(escape_control_characters, lines)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +114,17 @@ class RetailerClient:
             pause = STREAM_BACKOFF.next_s(pause)
 
     async def _request_once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
+        url = self._access.url_of(path)
         async with self._http.request(
-            method,
-            self._access.url_of(path),
-            json=body,
-            headers=headers,
-            timeout=REQUEST_TIMEOUT,
-            allow_redirects=False,
+            method, url, json=body, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
         ) as answer:
             await _check_status(answer)
             if answer.status == HTTPStatus.NO_CONTENT:
                 return {}
-            found = _parse_json(await _read_body(answer))
-            if not isinstance(found, dict):
+            response = await _read_json(answer)
+            if not isinstance(response, dict):
                 raise HubUnreachable(f"{self._access.url} answers something that is no hub's.")
-            return found
+            return response
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._access.key}"} if self._access.key else {}
@@ -151,21 +147,17 @@ async def _check_status(answer: aiohttp.ClientResponse) -> None:
         if seconds <= 10:
             await asyncio.sleep(seconds)
             raise aiohttp.ClientPayloadError(f"HTTP {answer.status}")
-    found = _parse_json(await _read_body(answer))
-    raise HubRefusal(answer.status, found if isinstance(found, dict) else {})
+    problem = await _read_json(answer)
+    raise HubRefusal(answer.status, problem if isinstance(problem, dict) else {})
 
 
-async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body, or its beginning if it does not end."""
-    found = bytearray()
-    while len(found) < MAX_RESPONSE_BYTES and (part := await answer.content.read(MAX_RESPONSE_BYTES - len(found))):
-        found += part
-    return bytes(found)
-
-
-def _parse_json(text: bytes) -> object:
+async def _read_json(answer: aiohttp.ClientResponse) -> object:
+    """Return the body, or None if it is no JSON or does not end."""
+    body = bytearray()
+    while len(body) < MAX_RESPONSE_BYTES and (part := await answer.content.read(MAX_RESPONSE_BYTES - len(body))):
+        body += part
     try:
-        return loads(text, deepest=MAX_JSON_DEPTH)
+        return loads(bytes(body), deepest=MAX_JSON_DEPTH)
     except ValueError:
         return None
 

@@ -56,8 +56,7 @@ class WebhookListener:
         """
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
-        found: int = self._runner.addresses[0][1]
-        return found
+        return int(self._runner.addresses[0][1])
 
     async def close(self) -> None:
         """Stop listening."""
@@ -67,17 +66,17 @@ class WebhookListener:
         body = await request.read()
         try:
             self._webhook.verify(body, dict(request.headers.items()))
-            said = loads(body, deepest=MAX_JSON_DEPTH)
+            message = loads(body, deepest=MAX_JSON_DEPTH)
         except (WebhookVerificationError, ValueError) as error:
             self._on_refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")
-        # The answer proves to the hub that this receiver wants its messages
-        if isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE:
-            return web.json_response({"challenge": said["data"]["challenge"]})
+        # The answer to a challenge proves to the hub that this receiver wants its messages.
+        if isinstance(message, dict) and message.get("type") == CHALLENGE_TYPE:
+            return web.json_response({"challenge": message["data"]["challenge"]})
         id_ = request.headers["webhook-id"]
-        if id_ not in self._seen_ids and isinstance(said, dict):
+        if id_ not in self._seen_ids and isinstance(message, dict):
             self._seen_ids[id_] = None
             if len(self._seen_ids) > MAX_REMEMBERED_IDS:
                 self._seen_ids.popitem(last=False)
-            self._on_message(id_, said)
+            self._on_message(id_, message)
         return web.Response(status=204)

@@ -36,10 +36,8 @@ class EventStreamReader:
         *lines, self._buffer = (self._buffer + part).split(b"\n")
         if len(self._buffer) + sum(map(len, self._data)) > MAX_MESSAGE_CHARS:
             raise ValueError("a message of the stream is too large")
-        for line in lines:
-            found = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
-            if found is not None:
-                yield found
+        messages = (self._line(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines)
+        yield from filter(None, messages)
 
     def discard_unfinished(self) -> None:
         """Discard an unfinished message: the stream was interrupted."""
@@ -47,10 +45,10 @@ class EventStreamReader:
 
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
-            found = ServerSentEvent(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
+            data, kind = "\n".join(self._data) if self._data else None, self._event or "message"
             self.last_event_id = self._id
             self._event, self._data = "", []
-            return found
+            return None if data is None else ServerSentEvent(self._id, kind, data)
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         match name:

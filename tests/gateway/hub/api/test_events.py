@@ -9,8 +9,7 @@ import aiohttp
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.event_payload import Event
-from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, EventFollower
+from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, Event, EventFollower
 from tests.announcing import ConnectedHome, connected_home
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.waiting import wait_until
