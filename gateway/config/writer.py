@@ -37,22 +37,42 @@ class HomeFileWriter:
             self._reload()
         return True
 
-    def _write_change(self, change: TextChange) -> bool:
-        file = self.file
-        if file is None:
+    def require_file(self) -> Path:
+        """Return the file.
+
+        Raises:
+            EditRejected: the gateway runs without one.
+        """
+        if self.file is None:
             raise EditRejected("there is no house file.", "Begin the gateway with `perron run`.")
-        before = _read_home_text(file)
-        after = change(before, file)
-        if after == before:
-            return False
-        if _read_home_text(file) != before:
+        return self.file
+
+    def read(self) -> str:
+        """Read the file.
+
+        Raises:
+            EditRejected: there is none, or it cannot be read.
+        """
+        file = self.require_file()
+        try:
+            return read_home_text(file)
+        except FileNotFoundError as error:
+            raise EditRejected(f"{file} is not there.", "Put it back.") from error
+
+    def replace(self, before: str, after: str) -> None:
+        """Write `after` in place of the text `before`; the caller holds `lock`.
+
+        Raises:
+            EditRejected: there is no file.
+            OSError: it cannot be written, or it no longer has the text `before`.
+        """
+        if self.read() != before:
             raise OSError(errno.EBUSY, "it was changed this very moment; try again")
-        write_home(file, after)
-        return True
+        write_home(self.require_file(), after)
 
-
-def _read_home_text(file: Path) -> str:
-    try:
-        return read_home_text(file)
-    except FileNotFoundError as error:
-        raise EditRejected(f"{file} is not there.", "Put it back.") from error
+    def _write_change(self, change: TextChange) -> bool:
+        before = self.read()
+        after = change(before, self.require_file())
+        if after != before:
+            self.replace(before, after)
+        return after != before

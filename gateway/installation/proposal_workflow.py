@@ -8,14 +8,16 @@ started is removed from the file.
 """
 
 import asyncio
-import errno
+import json
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
+from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import structlog
 from pydantic import JsonValue, ValidationError
@@ -24,7 +26,6 @@ from gateway.config.editor import (
     EditRejected,
     build_section,
     check_home,
-    read_home_text,
     with_item,
     without_item,
     write_home,
@@ -64,12 +65,6 @@ CAMERAS_FOLDER = "cameras"  # folder beside the house file with the cameras' acc
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _HouseTexts:
-    before: str
-    after: str
-
-
 class ProposalState(StrEnum):
     """State of a proposal."""
 
@@ -96,6 +91,12 @@ class ProposalView:
     cautions: tuple[Remark, ...] = ()
     reload_report: reload.ReloadReport | None = None
 
+    @classmethod
+    def of(cls, proposal: Proposal, fields: Mapping[str, JsonValue], state: ProposalState) -> Self:
+        """Return a view that neither objects nor cautions."""
+        text, command = section_text(proposal, fields), add_command(proposal, fields)
+        return cls(proposal=proposal, state=state, text=text, add_command=command)
+
 
 class Proposals:
     """The proposals of the running gateway. `writer` has its house file, and the lock of all who write it.
@@ -114,13 +115,11 @@ class Proposals:
         append_log: Callable[[str, Mapping[str, str], Now], Awaitable[object]],
         crash_point: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._home, self._file, self._reload_house = home, writer.file, reload_house
+        self._home, self._writer, self._reload_house = home, writer, reload_house
         self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
         self._proposal_file = ProposalFile(home.storage.folder / "proposals")
-        self._change_lock, self._quota = writer.lock, HourlyQuota(MAX_PROPOSALS_PER_HOUR)
+        self._quota = HourlyQuota(MAX_PROPOSALS_PER_HOUR)
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
-        self._houses: dict[str, Home | EditRejected] = {}
-        self._texts: dict[tuple[str, str, str], str] = {}
         self._last_report_id: str | None = None  # of the last report before the house file was written
         self._proposals = self._proposal_file.read()
         self._finish_accepted()
@@ -130,28 +129,32 @@ class Proposals:
     @property
     def file(self) -> Path | None:
         """The house file; None: the gateway was started without one."""
-        return self._file
+        return self._writer.file
+
+    @property
+    def _pending(self) -> tuple[Proposal, ...]:
+        return tuple(proposal for proposal in self._proposals if proposal.accepted is None)
 
     @property
     def waiting_count(self) -> int:
         """Number of proposals that wait for the owner."""
-        return sum(one.accepted is None for one in self._proposals)
+        return len(self._pending)
 
     def find(self, id_: str) -> Proposal | None:
         """Return a waiting proposal; None: there is none with this id."""
-        return next((one for one in self._proposals if one.id == id_ and one.accepted is None), None)
+        return next((proposal for proposal in self._pending if proposal.id == id_), None)
 
     def is_writable(self) -> bool:
         """Return whether the house file can be written."""
-        if self._file is None:
+        if self.file is None:
             return False
-        file = self._file.resolve()
+        file = self.file.resolve()
         return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
 
     def is_edited(self) -> bool:
         """Return whether the house file differs from the running house: somebody edited it at the terminal."""
         try:
-            return self._file is not None and self._parse_house(self._read_text()) != self._home
+            return self.file is not None and _parse_house(self._writer.read(), self.file) != self._home
         except EditRejected:
             return True
 
@@ -166,24 +169,14 @@ class Proposals:
             return await asyncio.to_thread(self._make_house_with_all, frozenset(self._permitted_entrances()))
 
     def _make_views(self, permitted: frozenset[str]) -> tuple[ProposalView, ...]:
-        found, text = [], self._read_text_or_none()
-        for one in self._proposals:
-            if one.accepted is not None:
-                found.append(self._accepted_view(one))
-                continue
-            seen, text = self._pending_view(one, text, permitted)
-            found.append(seen)
-        return tuple(sorted(found, key=lambda one: one.proposal.done))
+        pending = {view.proposal.id: view for view in self._pending_views(permitted)[0]}
+        views = [pending.get(proposal.id) or self._accepted_view(proposal) for proposal in self._proposals]
+        return tuple(sorted(views, key=lambda view: view.proposal.done))
 
     def _make_house_with_all(self, permitted: frozenset[str]) -> Home:
-        text = self._read_text_or_none()
-        for one in self._proposals:
-            if one.accepted is None:
-                text = self._pending_view(one, text, permitted)[1]
-        if text is None or self._file is None:
-            return self._home
+        text = self._pending_views(permitted)[1]
         try:
-            return self._parse_house(text)
+            return self._home if text is None else _parse_house(text, self._writer.require_file())
         except EditRejected:
             return self._home
 
@@ -193,26 +186,26 @@ class Proposals:
         """Propose a device or an entrance; return why not, or nothing if it waits for the owner now."""
         login = request.login
         try:
-            new = Proposal(
+            proposal = Proposal(
                 id=secrets.token_hex(8), kind=request.kind, name=request.name, fields=dict(request.fields),
                 by=by, at=now.utc, login=login is not None,
             )  # fmt: skip
         except ValidationError:
             return (Remark("id"),)
-        async with self._change_lock:
-            why = await asyncio.to_thread(self._objections, new, login, frozenset(self._permitted_entrances()))
-            if not why and not self._quota.take(by, now.mono):
-                why = (Remark("often"),)
-            if why:
-                return why
-            await self._append_log("addition_proposed", _log_facts(new, by), now)
+        async with self._writer.lock:
+            remarks = await asyncio.to_thread(self._objections, proposal, login, frozenset(self._permitted_entrances()))
+            if remarks:
+                return remarks
+            if not self._quota.take(by, now.mono):
+                return (Remark("often"),)
+            await self._append_log("addition_proposed", _log_facts(proposal, by), now)
             try:
                 if login is not None:  # first, because the acceptance needs it
-                    await asyncio.to_thread(self._proposal_file.store_login, new, login)
-                await asyncio.to_thread(self._store, (*self._proposals, new))
+                    await asyncio.to_thread(self._proposal_file.store_login, proposal, login)
+                await asyncio.to_thread(self._store, (*self._proposals, proposal))
             except OSError as error:
                 with suppress(OSError):
-                    await self._remove(new)
+                    await self._remove(proposal)
                 return (Remark("disk", {"why": error.strerror or "unreadable"}),)
         return ()
 
@@ -222,19 +215,20 @@ class Proposals:
         Raises:
             StoreFailed, OSError: log or file cannot be written.
         """
-        async with self._change_lock:
-            one = self.find(id_)
-            if one is None:
+        async with self._writer.lock:
+            proposal = self.find(id_)
+            if proposal is None:
                 return False
-            await self._append_log("addition_refused" if refused else "addition_withdrawn", _log_facts(one, by), now)
-            await self._remove(one)
+            kind = "addition_refused" if refused else "addition_withdrawn"
+            await self._append_log(kind, _log_facts(proposal, by), now)
+            await self._remove(proposal)
         return True
 
-    async def _remove(self, one: Proposal) -> None:
+    async def _remove(self, proposal: Proposal) -> None:
         """Delete the account first, so that no deleted proposal leaves a password."""
         with suppress(OSError):
-            self._proposal_file.login_path(one).unlink(missing_ok=True)
-        await asyncio.to_thread(self._store, tuple(kept for kept in self._proposals if kept.id != one.id))
+            self._proposal_file.login_path(proposal).unlink(missing_ok=True)
+        await asyncio.to_thread(self._store, tuple(other for other in self._proposals if other.id != proposal.id))
 
     def _objections(
         self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]
@@ -243,21 +237,13 @@ class Proposals:
             return (Remark("many", {"most": str(MAX_PENDING_PROPOSALS)}),)
         if len(new.model_dump_json().encode()) > MAX_PROPOSAL_BYTES:
             return (Remark("large"),)
-        if any(
-            one.name == new.name and one.in_house == new.in_house for one in self._proposals if one.accepted is None
-        ):
+        if any((proposal.name, proposal.in_house) == (new.name, new.in_house) for proposal in self._pending):
             return (Remark("taken", {"name": new.name}),)
         if LOGIN_KEY in new.fields:
             return (Remark("file"),)
         if login is not None and not fits_one_line(login):
             return (Remark("login"),)
-        text = self._read_text_or_none()
-        if text is None:
-            return (Remark("no_file"),)
-        for one in self._proposals:
-            if one.accepted is None:
-                text = self._pending_view(one, text, permitted)[1]
-        return self._pending_view(new, text, permitted)[0].objections
+        return self._pending_views(permitted, new)[0][-1].objections
 
     # ---- accepting ----------------------------------------------------------------------------------------------
 
@@ -267,245 +253,215 @@ class Proposals:
         Raises:
             StoreFailed: the log cannot be written, and the house file is unchanged.
         """
-        async with self._change_lock:
-            chosen = [one for one in self._proposals if one.id in ids and one.accepted is None]
-            if self._file is None:
+        async with self._writer.lock:
+            chosen = [proposal for proposal in self._pending if proposal.id in ids]
+            if self.file is None:
                 return (Remark("no_file"),)
-            if not chosen or {one.id for one in chosen} != set(ids):
+            if not chosen or {proposal.id for proposal in chosen} != set(ids):
                 return (Remark("none"),)  # the list has changed since the page was shown
-            outcome = await asyncio.to_thread(self._prepare, chosen, frozenset(self._permitted_entrances()))
-            if not isinstance(outcome, _HouseTexts):
-                return outcome
-            accepted = ProposalAcceptance(by=by, at=now.utc)
-            chosen_ids = {one.id for one in chosen}
-            before = self._proposals
-            marked = tuple(
-                one.model_copy(update={"accepted": accepted, "failed": ()}) if one.id in chosen_ids else one
-                for one in before
+            remarks, text, new_text = await asyncio.to_thread(
+                self._prepare, chosen, frozenset(self._permitted_entrances())
+            )
+            if remarks:
+                return remarks
+            unmarked = self._proposals
+            acceptance = {"accepted": ProposalAcceptance(by=by, at=now.utc), "failed": ()}
+            marked = (
+                proposal.model_copy(update=acceptance) if proposal in chosen else proposal for proposal in unmarked
             )
             try:
-                await asyncio.to_thread(self._store, marked)
-                for one in chosen:
-                    await self._append_log("addition_accepted", _log_facts(one, by), now)
+                await asyncio.to_thread(self._store, tuple(marked))
+                for proposal in chosen:
+                    await self._append_log("addition_accepted", _log_facts(proposal, by), now)
                 self._crash_point("accepted")
-                await asyncio.to_thread(self._write, outcome)
-            except (OSError, StoreFailed) as error:
-                self._proposals = before
+                await asyncio.to_thread(self._writer.replace, text, new_text)
+            except (OSError, EditRejected, StoreFailed) as error:
+                self._proposals = unmarked
                 with suppress(OSError):  # else the next start finds that the file does not have it
-                    await asyncio.to_thread(self._store, before)
+                    await asyncio.to_thread(self._store, unmarked)
                 await asyncio.to_thread(self._remove_unused_logins, chosen)
                 if isinstance(error, StoreFailed):
                     raise
-                return (Remark("unwritable", {"file": str(self._file), "why": error.strerror or "unreadable"}),)
+                reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
+                return (Remark("unwritable", {"file": str(self.file), "why": reason}),)
             self._crash_point("written")
             last = reload.read_report(self._home.storage.folder)
             self._last_report_id = None if last is None else last[0].id
             self._reload_house()
         return ()
 
-    def _prepare(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> "_HouseTexts | tuple[Remark, ...]":
-        """Return the text of the house file without and with the proposals, or why they cannot be added."""
+    def _prepare(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> tuple[tuple[Remark, ...], str, str]:
+        """Return why these proposals cannot be added, and the text of the house file without and with them."""
         try:
-            before = text = self._read_text()
+            text = new_text = self._writer.read()
         except EditRejected as error:
-            return (Remark("house", {"why": str(error)}),)
+            return (Remark("house", {"why": str(error)}),), "", ""
         house = self._home
-        for one in chosen:
-            seen, more = self._pending_view(one, text, permitted)
-            if seen.objections or more is None or seen.house is None:
-                return seen.objections or (Remark("else"),)
-            text, house = more, seen.house
+        for proposal in chosen:
+            view, merged = self._pending_view(proposal, new_text, permitted)
+            if view.house is None or merged is None:
+                return view.objections, text, text
+            new_text, house = merged, view.house
         try:
-            for one in chosen:
-                if one.login:
-                    self._copy_login(one)
-            wrong = reload.replacement_errors(self._home, house)
+            for proposal in chosen:
+                if proposal.login:
+                    self._copy_login(proposal)
+            errors = reload.replacement_errors(self._home, house)
         except (ConfigError, OSError) as error:
-            wrong = (str(error),)
-        if wrong:
+            errors = (str(error),)
+        if errors:
             self._remove_unused_logins(chosen)
-            return (Remark("house", {"why": "\n".join(wrong)}),)
-        return _HouseTexts(before, text)
+            return (Remark("house", {"why": "\n".join(errors)}),), text, text
+        return (), text, new_text
 
-    def _write(self, texts: "_HouseTexts") -> None:
-        assert self._file is not None  # noqa: S101 - `accept` has looked
-        if self._read_text_or_none() != texts.before:
-            raise OSError(errno.EBUSY, "it was changed this very moment; try again")
-        write_home(self._file, texts.after)
-
-    def _copy_login(self, one: Proposal) -> None:
+    def _copy_login(self, proposal: Proposal) -> None:
         """Copy a camera's account beside the house file."""
-        target = self._login_path(one)
+        login, target = self._proposal_file.login_path(proposal), self._login_path(proposal)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(target, read_regular(self._proposal_file.login_path(one), at_most=4 * MAX_LOGIN_CHARACTERS + 2))
+        write_whole(target, read_regular(login, at_most=4 * MAX_LOGIN_CHARACTERS + 2))
 
-    def _remove_unused_logins(self, proposed: Sequence[Proposal]) -> None:
+    def _remove_unused_logins(self, proposals: Sequence[Proposal]) -> None:
         """Delete copied accounts that the house file does not name, also those of an interrupted acceptance."""
         text = self._read_text_or_none()
-        for one in proposed:
-            if one.login and text is not None and self._file is not None:
-                file = self._login_path(one)
+        for proposal in proposals:
+            if proposal.login and text is not None:
+                file = self._login_path(proposal)
                 if f"{CAMERAS_FOLDER}/{file.name}" not in text:
-                    _delete_files([file, file.with_name(f".{file.name}.new")])
+                    for copy in (file, file.with_name(f".{file.name}.new")):
+                        with suppress(OSError):
+                            copy.unlink(missing_ok=True)
 
-    def _login_path(self, one: Proposal) -> Path:
+    def _login_path(self, proposal: Proposal) -> Path:
         """Return the path of a camera's account after the acceptance; it is never an existing other file."""
-        assert self._file is not None  # noqa: S101 - whoever asks has looked
-        folder = self._file.resolve().parent / CAMERAS_FOLDER
-        plain = folder / f"{one.name}.login"
+        folder = self._writer.require_file().resolve().parent / CAMERAS_FOLDER
+        plain = folder / f"{proposal.name}.login"
         try:
-            ours = plain.read_bytes() == self._proposal_file.login_path(one).read_bytes()
+            ours = plain.read_bytes() == self._proposal_file.login_path(proposal).read_bytes()
         except FileNotFoundError:
             ours = not os.path.lexists(plain)
         except OSError:
             ours = False
-        return plain if ours else folder / f"{one.name}-{one.id}.login"
+        return plain if ours else folder / f"{proposal.name}-{proposal.id}.login"
 
-    # ---- how they stand -----------------------------------------------------------------------------------------
+    # ---- views ------------------------------------------------------------------------------------------------------
+
+    def _pending_views(self, permitted: frozenset[str], *new: Proposal) -> tuple[Sequence[ProposalView], str | None]:
+        """Return the views of the waiting proposals, then of `new` ones, and the text of the house file with all.
+
+        Each is seen in a house with those before it. The text is None if the file cannot be read.
+        """
+        views, text = [], self._read_text_or_none()
+        for proposal in (*self._pending, *new):
+            view, text = self._pending_view(proposal, text, permitted)
+            views.append(view)
+        return views, text
 
     def _pending_view(
-        self, one: Proposal, text: str | None, permitted: frozenset[str]
+        self, proposal: Proposal, text: str | None, permitted: frozenset[str]
     ) -> tuple[ProposalView, str | None]:
         """Return the view of a waiting proposal, and the house file's text with it if it may be added."""
-        fields, login = dict(one.fields), None
-        if one.login and self._file is not None:
-            login = self._login_path(one)
+        fields, login = dict(proposal.fields), None
+        if proposal.login and self.file is not None:
+            login = self._login_path(proposal)
             fields[LOGIN_KEY] = f"{CAMERAS_FOLDER}/{login.name}"
-        plain = ProposalView(
-            proposal=one,
-            state=ProposalState.PROPOSED,
-            add_command=add_command(one, fields),
-            text=section_text(one, fields),
-        )
-        if text is None or self._file is None:
-            return replace(plain, objections=(Remark("no_file"),)), text
+        view = ProposalView.of(proposal, fields, ProposalState.PROPOSED)
+        if text is None or self.file is None:
+            return replace(view, objections=(Remark("no_file"),)), text
         try:
-            old = self._parse_house(text)
-            more = self._merge(text, one, fields)
-            house = self._parse_house(more)
+            old = _parse_house(text, self.file)
+            new_text = _with_section(text, self.file, proposal.name, proposal.kind, json.dumps(fields))
+            new = _parse_house(new_text, self.file)
         except EditRejected as error:
-            remark = Remark("taken", {"name": one.name}) if error.is_id_taken else Remark("house", {"why": str(error)})
-            return replace(plain, objections=(remark,)), text
-        known = None if login is None else str(login)
-        against = objections(old, house, one, permitted_entrances=permitted, login_file=known)
-        if against:
-            return replace(plain, objections=against), text
-        return replace(plain, house=house, cautions=cautions(old, house, one)), more
+            taken = Remark("taken", {"name": proposal.name})
+            return replace(
+                view, objections=(taken if error.is_id_taken else Remark("house", {"why": str(error)}),)
+            ), text
+        login_file = None if login is None else str(login)
+        remarks = objections(old, new, proposal, permitted_entrances=permitted, login_file=login_file)
+        if remarks:
+            return replace(view, objections=remarks), text
+        return replace(view, house=new, cautions=cautions(old, new, proposal)), new_text
 
-    def _parse_house(self, text: str) -> Home:
-        """Return the house of a text, from a cache: parsing takes long on a small computer."""
-        assert self._file is not None  # noqa: S101 - whoever asks has looked
-        found = self._houses.get(text)
-        if found is None:
-            try:
-                found = check_home(text, self._file)
-            except EditRejected as error:
-                found = error
-            if len(self._houses) > 2 * MAX_PENDING_PROPOSALS:
-                self._houses = {}
-            self._houses[text] = found
-        if isinstance(found, EditRejected):
-            raise found
-        return found
-
-    def _merge(self, text: str, one: Proposal, fields: Mapping[str, JsonValue]) -> str:
-        assert self._file is not None  # noqa: S101 - the same
-        key = (text, one.id, str(fields.get(LOGIN_KEY)))
-        if key not in self._texts:
-            if len(self._texts) > 2 * MAX_PENDING_PROPOSALS:
-                self._texts = {}
-            more = with_item(text, self._file, one.name, build_section(one.kind, fields))
-            self._texts[key] = more
-            return more
-        return self._texts[key]
-
-    def _accepted_view(self, one: Proposal) -> ProposalView:
-        """Return the view of an accepted proposal."""
-        fields = dict(one.fields)
-        plain = ProposalView(
-            proposal=one,
-            state=ProposalState.APPLIED,
-            add_command=add_command(one, fields),
-            text=section_text(one, fields),
-        )
-        if one.done or is_in_house(self._home, one):
-            return plain
+    def _accepted_view(self, proposal: Proposal) -> ProposalView:
+        view = ProposalView.of(proposal, proposal.fields, ProposalState.APPLIED)
+        if proposal.done or is_in_house(self._home, proposal):
+            return view
         last = reload.read_report(self._home.storage.folder)
-        if last is None or last[0].id == self._last_report_id:
-            return replace(plain, state=ProposalState.TAKEN)
-        match last[0].said:
-            case "refused":
-                return replace(plain, state=ProposalState.REFUSED, reload_report=last[0])
-            case "waiting":
-                return replace(plain, state=ProposalState.WAITING, reload_report=last[0])
-            case _:
-                return replace(plain, state=ProposalState.TAKEN)
-
-    def _read_text(self) -> str:
-        """Read the house file.
-
-        Raises:
-            EditRejected: it cannot be read.
-        """
-        if self._file is None:
-            raise EditRejected("there is no house file.", "Begin the gateway with `perron run`.")
-        try:
-            return read_home_text(self._file)
-        except FileNotFoundError as error:
-            raise EditRejected(f"{self._file} is not there.", "Put it back.") from error
+        if last is not None and last[0].id != self._last_report_id and last[0].said in ("refused", "waiting"):
+            return replace(view, state=ProposalState(last[0].said), reload_report=last[0])
+        return replace(view, state=ProposalState.TAKEN)
 
     def _read_text_or_none(self) -> str | None:
         try:
-            return self._read_text()
+            return self._writer.read()
         except EditRejected:
             return None
 
-    # ---- the file -----------------------------------------------------------------------------------------------
+    # ---- the file ---------------------------------------------------------------------------------------------------
 
-    def _store(self, kept: tuple[Proposal, ...]) -> None:
-        self._proposals = self._proposal_file.write(kept)
+    def _store(self, proposals: tuple[Proposal, ...]) -> None:
+        self._proposals = self._proposal_file.write(proposals)
 
     def _finish_accepted(self) -> None:
         """Update the state of accepted proposals at the start, and delete files with passwords that are not needed."""
-        before = {self._proposal_file.login_path(one) for one in self._proposals if not one.done}
-        settled = tuple(self._updated_state(one) for one in self._proposals)
+        logins = {self._proposal_file.login_path(proposal) for proposal in self._proposals if not proposal.done}
+        updated = tuple(self._updated_state(proposal) for proposal in self._proposals)
         try:
-            if settled != self._proposals:
-                self._store(settled)
-            self._proposal_file.delete_logins(but=before)
-            self._remove_unused_logins([one for one in self._proposals if one.accepted is None])
+            if updated != self._proposals:
+                self._store(updated)
+            self._proposal_file.delete_logins(but=logins)
+            self._remove_unused_logins(self._pending)
         except OSError as error:
             log.error("proposals_not_settled", why=error.strerror or "unreadable")
 
-    def _updated_state(self, one: Proposal) -> Proposal:
-        if one.accepted is None:
-            return one
-        if is_in_house(self._home, one):
-            return one.model_copy(update={"done": True})
-        again = one.model_copy(update={"accepted": None, "done": False})
+    def _updated_state(self, proposal: Proposal) -> Proposal:
+        if proposal.accepted is None:
+            return proposal
+        if is_in_house(self._home, proposal):
+            return proposal.model_copy(update={"done": True})
+        pending = proposal.model_copy(update={"accepted": None, "done": False})
         try:
-            before = self._read_text()
-            text = without_item(before, one.in_house, one.name)
+            text = self._writer.read()
+            text_without = without_item(text, proposal.in_house, proposal.name)
         except EditRejected:  # it was never written, or somebody removed it
-            return one if one.done else again
+            return proposal if proposal.done else pending
         last = reload.read_report(self._home.storage.folder)
-        if last is None or last[0].said != "refused" or self._file is None or not is_as_proposed(before, one):
-            return one  # also if somebody changed it at the terminal
+        if last is None or last[0].said != "refused" or not is_as_proposed(text, proposal):
+            return proposal  # also if somebody changed it at the terminal
+        file = self._writer.require_file()
         try:  # else no gateway could start with this file
-            check_home(text, self._file)
-            write_home(self._file, text)
+            check_home(text_without, file)
+            write_home(file, text_without)
         except (EditRejected, OSError) as error:
-            log.error("addition_not_taken_out", name=one.name, why=str(error))
-            return one
-        log.warning("addition_taken_out", name=one.name, why="no house began with it")
-        return again.model_copy(update={"failed": last[0].problems})
+            log.error("addition_not_taken_out", name=proposal.name, why=str(error))
+            return proposal
+        log.warning("addition_taken_out", name=proposal.name, why="no house began with it")
+        return pending.model_copy(update={"failed": last[0].problems})
 
 
-def _delete_files(files: Sequence[Path]) -> None:
-    for file in files:
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
+# Parsing takes long on a small computer, and each page shows each waiting proposal in the house with those before it.
 
 
-def _log_facts(one: Proposal, by: str) -> Mapping[str, str]:
-    return {"by": by, "person": one.by, "name": one.name, "thing": one.kind}
+@lru_cache(maxsize=2 * MAX_PENDING_PROPOSALS)
+def _parse_house_or_error(text: str, file: Path) -> Home | EditRejected:
+    try:
+        return check_home(text, file)
+    except EditRejected as error:
+        return error
+
+
+def _parse_house(text: str, file: Path) -> Home:
+    house = _parse_house_or_error(text, file)
+    if isinstance(house, EditRejected):
+        raise house
+    return house
+
+
+@lru_cache(maxsize=2 * MAX_PENDING_PROPOSALS)
+def _with_section(text: str, file: Path, name: str, kind: str, fields: str) -> str:
+    """Return the text of the house file with a device or entrance; `fields` is JSON."""
+    return with_item(text, file, name, build_section(kind, json.loads(fields)))
+
+
+def _log_facts(proposal: Proposal, by: str) -> Mapping[str, str]:
+    return {"by": by, "person": proposal.by, "name": proposal.name, "thing": proposal.kind}
