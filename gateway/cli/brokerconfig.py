@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
     from gateway.mqtt.mosquitto.folder_check import WrittenOptions
     from gateway.system.mosquitto import BrokerListener
-    from gateway.system.pki.broker import BrokerCertificate
+    from gateway.system.pki.authority import IssuedCertificate
 
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
@@ -203,22 +203,24 @@ def _require_password_file(folder: Path, home: "Home") -> None:
         )
 
 
-def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> None:
+def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> None:
     from gateway.system.mosquitto import reload
 
     print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
-        _print_certificate(certificate)
+        _print_certificate(folder, certificate)
     for pid in reload(folder):
         print_line(
             f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart."
         )
 
 
-def _print_certificate(certificate: "BrokerCertificate") -> None:
+def _print_certificate(folder: Path, certificate: "IssuedCertificate") -> None:
+    from gateway.system.pki.broker import CLIENTS_AUTHORITY
     from gateway.system.pki.pages import format_fingerprint
 
-    print_line(f"Devices trust {certificate.authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
+    authority = folder.resolve() / CLIENTS_AUTHORITY
+    print_line(f"Devices trust {authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
     print_line(
         f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
         " each day: `perron broker-config FOLDER --renew` does it when it is time."

@@ -38,9 +38,8 @@ def parse_home(text: str, path: Path) -> Home:
 
 
 def _validated(path: Path, home: Home, document: YamlDocument) -> Home:
-    wrong = [(problem.loc, problem.text) for problem in find_problems(home)]
-    if wrong:
-        raise ConfigError(problem_lines(path, document, iter(wrong)))
+    if problems := list(find_problems(home)):
+        raise ConfigError(problem_lines(path, document, problems))
     home = absolute_paths(home, path.resolve().parent)
     storage = home.storage.model_copy(update={"folder": home.storage.folder.resolve()})
     return home.model_copy(update={"storage": storage})

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
@@ -15,13 +15,10 @@ from gateway.domain.visit.state import WALK_TEST
 PRODUCT_TOPIC_PATTERN = re.compile(
     r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?"
 )
-
-
 SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigProblem:
+class ConfigProblem(NamedTuple):
     """A fault of the value at `loc`, and its remedy."""
 
     loc: tuple[str | int, ...]
@@ -162,10 +159,7 @@ def _check_garage(
 
 def _check_topics(home: Home) -> Iterator[ConfigProblem]:
     """Refuse topics that two devices share or that are Perron's."""
-    taken: dict[str, str] = {}
-    for id_ in home.devices:
-        for channel in TopicSuffix:
-            taken[f"perron/{id_}/{channel}"] = id_
+    taken = {f"perron/{id_}/{channel}": id_ for id_ in home.devices for channel in TopicSuffix}
     for id_, device in home.devices.items():
         yield from _check_product_topics(id_, device)
         if problem := device.definition.bridge_problem(device.device_ref, home.broker.bridges):

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,10 +57,10 @@ def _problem_line(path: Path, position: SourcePosition, text: str) -> str:
     return f"{path}:{position.line}:{position.column}: {text}"
 
 
-def problem_lines(path: Path, document: YamlDocument, wrong: Iterator[tuple[Loc, str]]) -> str:
+def problem_lines(path: Path, document: YamlDocument, problems: Iterable[tuple[Loc, str]]) -> str:
     """Return one line for each problem: its place in the file, and its text."""
     lines = sorted(
-        {(document.position(loc).line, _problem_line(path, document.position(loc), text)) for loc, text in wrong}
+        {(document.position(loc).line, _problem_line(path, document.position(loc), text)) for loc, text in problems}
     )
     more = [f"... and {len(lines) - MAX_SHOWN_PROBLEMS} more"] if len(lines) > MAX_SHOWN_PROBLEMS else []
     return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])

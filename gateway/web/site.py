@@ -21,7 +21,8 @@ from gateway.system.changes import ChangeNotifier
 from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.system.http_log import http_logger
 from gateway.system.i18n import Language, _, languages
-from gateway.system.pki.pages import PAGES_FOLDER, PagesCertificate, format_fingerprint, pages_certificate
+from gateway.system.pki.authority import IssuedCertificate
+from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountError, UserAccounts
 from gateway.web.auth.recovery import OwnerSuccession
@@ -99,7 +100,7 @@ class PagesSite:
         self._authorizer = Authorizer(services, accounts, self.changes)
         self._allowed_hosts: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
-        self.certificate: PagesCertificate | None = None
+        self.certificate: IssuedCertificate | None = None
         self._tls: ssl.SSLContext | None = None
         app = web.Application(
             middlewares=[
@@ -247,11 +248,11 @@ class PagesSite:
         """
         made = await asyncio.to_thread(self._load_certificate, renew=True)
         if self._tls is not None:
-            self._tls.load_cert_chain(made.chain, made.key)
+            self._tls.load_cert_chain(made.files.chain, made.files.key)
         self.certificate = made
         log.info("certificate_renewed", until=made.until.isoformat())
 
-    def _load_certificate(self, *, renew: bool = False) -> PagesCertificate:
+    def _load_certificate(self, *, renew: bool = False) -> IssuedCertificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
         folder, now = self._services.films_folder / PAGES_FOLDER, self._services.clock.now()
@@ -346,7 +347,7 @@ class PagesSite:
     async def _authority(self, _request: web.Request) -> web.Response:
         if self.certificate is None:
             raise web.HTTPNotFound
-        return web.Response(body=self.certificate.authority, content_type="application/x-x509-ca-cert")
+        return web.Response(body=self.certificate.pem, content_type="application/x-x509-ca-cert")
 
     # ---- the courier's page ------------------------------------------------------------------------------------------
 

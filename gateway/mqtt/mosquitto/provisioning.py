@@ -33,7 +33,8 @@ from gateway.system.mosquitto import (
     write_private,
 )
 from gateway.system.parent_death import with_parent_death_signal
-from gateway.system.pki.broker import LOCAL_NAMES, BrokerCertificate, broker_certificate
+from gateway.system.pki.authority import IssuedCertificate
+from gateway.system.pki.broker import LOCAL_NAMES, broker_certificate
 
 MAX_BRIDGE_PACKET_BYTES = 4_194_304  # Zigbee2MQTT publishes its whole list of devices in one message
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared only, the gateway does not listen on it
@@ -79,7 +80,7 @@ def write_house(  # noqa: PLR0913 - each is an option of `perron broker-config`
     lan_listener: BrokerListener | None = None,
     names: Sequence[str] = (),
     now: Callable[[], datetime] = machine_time,
-) -> BrokerCertificate | None:
+) -> IssuedCertificate | None:
     """Write the house broker's files into `folder`: mosquitto.conf, access, passwords, `<account>.password` for each.
 
     `user` runs mosquitto when root starts it, and owns the files that mosquitto reads. `homeassistant` adds an account

@@ -5,6 +5,7 @@ cannot impersonate the other. Keys are P-256, which the small chips of locks and
 """
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,7 @@ class CertificatePolicy:
 class IssuedCertificate:
     """A server's certificate and its authority; `is_new`: the certificate was issued now."""
 
+    files: CertificateFiles
     leaf: x509.Certificate
     authority: x509.Certificate
     is_new: bool
@@ -64,6 +66,28 @@ class IssuedCertificate:
     def pem(self) -> bytes:
         """The authority in PEM for clients."""
         return _pem(self.authority)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The server's names and addresses, sorted."""
+        return certificate_names(self.leaf)
+
+    @property
+    def until(self) -> datetime:
+        """End of the server's certificate."""
+        return self.leaf.not_valid_after_utc
+
+    @property
+    def authority_until(self) -> datetime:
+        """End of the authority."""
+        return self.authority.not_valid_after_utc
+
+    def context(self) -> ssl.SSLContext:
+        """Return the server's TLS context (TLS 1.2 or newer) with this certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.files.chain, self.files.key)
+        return context
 
 
 def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time are independent
@@ -87,7 +111,7 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
     try:
         authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
         if not renew and _is_current(files, authority, names, policy, now):
-            return IssuedCertificate(leaf=read_leaf(files.chain), authority=authority, is_new=False)
+            return IssuedCertificate(files=files, leaf=read_leaf(files.chain), authority=authority, is_new=False)
         key = ec.generate_private_key(ec.SECP256R1())
         good, usage = (now, timedelta(days=policy.days)), (SERVER_AUTH, CLIENT_AUTH) if policy.calls else (SERVER_AUTH,)
         leaf = _build_leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
@@ -95,7 +119,7 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
         raise _foreign_file_error(files, odd) from odd
     write_whole(files.key, _private_pem(key))
     write_whole(files.chain, _pem(leaf) + _pem(authority))
-    return IssuedCertificate(leaf=leaf, authority=authority, is_new=True)
+    return IssuedCertificate(files=files, leaf=leaf, authority=authority, is_new=True)
 
 
 def unconstrained_authority(

@@ -10,34 +10,21 @@ The authority has no name constraints, because Mbed TLS, which most small device
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.system.pki.authority import (
     CertificateFiles,
     CertificatePolicy,
+    IssuedCertificate,
     certificate_names,
     issue_server_certificate,
     read_leaf,
 )
 
 BROKER_POLICY = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
+CLIENTS_AUTHORITY = "authority.pem"  # in the broker's folder
 LOCAL_NAMES = ("127.0.0.1", "localhost")  # this machine's own clients
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerCertificate:
-    """The broker's certificate in its folder; `is_new`: it was issued now."""
-
-    chain: Path
-    key: Path
-    authority: Path
-    fingerprint: str  # SHA-256 of the authority's DER, in hex
-    names: tuple[str, ...]
-    until: datetime
-    authority_until: datetime
-    is_new: bool
 
 
 def _files_in(folder: Path) -> CertificateFiles:
@@ -49,7 +36,7 @@ def _files_in(folder: Path) -> CertificateFiles:
     )
 
 
-def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> BrokerCertificate:
+def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> IssuedCertificate:
     """Return the broker's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
     The address 0.0.0.0, which means all addresses, is left out.
@@ -58,24 +45,15 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
         OSError: the folder cannot be read or written.
         ValueError: a file in it was altered or is damaged.
     """
-    shelf = _files_in(folder)
-    for file in (shelf.authority_key, shelf.chain):
+    files = _files_in(folder)
+    for file in (files.authority_key, files.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
-    ours = issue_server_certificate(shelf, name=f"Perron broker {box}", names=wanted, policy=BROKER_POLICY, now=now)
-    handed_out = folder / "authority.pem"
-    if not handed_out.exists() or handed_out.read_bytes() != ours.pem:
-        handed_out.write_bytes(ours.pem)
-    return BrokerCertificate(
-        chain=shelf.chain,
-        key=shelf.key,
-        authority=handed_out,
-        fingerprint=ours.fingerprint,
-        names=wanted,
-        until=ours.leaf.not_valid_after_utc,
-        authority_until=ours.authority.not_valid_after_utc,
-        is_new=ours.is_new,
-    )
+    served = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
+    issued = issue_server_certificate(files, name=f"Perron broker {box}", names=served, policy=BROKER_POLICY, now=now)
+    for_clients = folder / CLIENTS_AUTHORITY
+    if not for_clients.exists() or for_clients.read_bytes() != issued.pem:
+        for_clients.write_bytes(issued.pem)
+    return issued
 
 
 def broker_certificate_names(folder: Path) -> tuple[str, ...]:
@@ -89,7 +67,7 @@ def broker_certificate_names(folder: Path) -> tuple[str, ...]:
     return certificate_names(read_leaf(chain)) if chain.exists() else ()
 
 
-def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | None:
+def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> IssuedCertificate | None:
     """Renew the certificate in `folder` for its names if it is due; None: there is no certificate.
 
     Raises:

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage import StoredBrandKey
 from gateway.system.i18n import Language, _
-from gateway.system.pki.pages import PagesCertificate
+from gateway.system.pki.authority import IssuedCertificate
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
@@ -22,7 +22,7 @@ class ServedCertificate(Protocol):
     """The certificate under which the site is served."""
 
     @property
-    def certificate(self) -> PagesCertificate | None:
+    def certificate(self) -> IssuedCertificate | None:
         """The certificate under the box's own authority; None without one."""
         ...
 

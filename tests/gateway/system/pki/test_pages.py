@@ -12,17 +12,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
-from gateway.system.pki.pages import CERTIFICATE_LIFETIME_DAYS, PagesCertificate, pages_certificate
+from gateway.system.pki.authority import (
+    CertificateFiles,
+    CertificatePolicy,
+    IssuedCertificate,
+    issue_server_certificate,
+)
+from gateway.system.pki.pages import CERTIFICATE_LIFETIME_DAYS, pages_certificate
 
 NAMES = ("perron.local", "127.0.0.1", "localhost")
 
 
-def made(folder: Path, *, names: tuple[str, ...] = NAMES, now: datetime | None = None) -> PagesCertificate:
+def made(folder: Path, *, names: tuple[str, ...] = NAMES, now: datetime | None = None) -> IssuedCertificate:
     return pages_certificate(folder, box="box-1", names=names, now=now or datetime.now(UTC))
 
 
-async def greeted(certificate: PagesCertificate, name: str) -> bool:
+async def greeted(certificate: IssuedCertificate, name: str) -> bool:
     """Whether a client that trusts the authority, and nothing else, believes the server under this name."""
 
     async def hello(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,7 +36,7 @@ async def greeted(certificate: PagesCertificate, name: str) -> bool:
 
     server = await asyncio.start_server(hello, "127.0.0.1", 0, ssl=certificate.context())
     port = server.sockets[0].getsockname()[1]
-    trusts = ssl.create_default_context(cadata=certificate.authority.decode())
+    trusts = ssl.create_default_context(cadata=certificate.pem.decode())
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusts, server_hostname=name)
     except ssl.SSLCertVerificationError:
@@ -64,26 +69,26 @@ async def test_the_authority_may_not_vouch_for_anybody_else(tmp_path: Path) -> N
     )
     terms = CertificatePolicy(days=30, renew=timedelta(0), bound=False)
     other = issue_server_certificate(stolen, name="box-1", names=("bank.example",), policy=terms, now=datetime.now(UTC))
-    assert other.pem == ours.authority
-    forged = replace(ours, chain=stolen.chain, key=stolen.key)
+    assert other.pem == ours.pem
+    forged = replace(ours, files=stolen)
     assert not await greeted(forged, "bank.example")
 
 
 def test_it_is_made_once_and_stays(tmp_path: Path) -> None:
     first = made(tmp_path)
-    before = first.chain.read_bytes()
+    before = first.files.chain.read_bytes()
     again = made(tmp_path)
-    assert (again.fingerprint, again.chain.read_bytes()) == (first.fingerprint, before)
+    assert (again.fingerprint, again.files.chain.read_bytes()) == (first.fingerprint, before)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_it_is_renewed_in_time_under_the_same_authority(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     first = made(tmp_path, now=now)
-    before = first.chain.read_bytes()
+    before = first.files.chain.read_bytes()
     later = made(tmp_path, now=now + timedelta(days=CERTIFICATE_LIFETIME_DAYS - 59))
     assert later.fingerprint == first.fingerprint
-    assert later.chain.read_bytes() != before
+    assert later.files.chain.read_bytes() != before
 
 
 def test_a_new_name_needs_a_new_authority_for_the_old_one_may_not_vouch_for_it(tmp_path: Path) -> None:
