@@ -1,7 +1,7 @@
 """Queries all devices at once through the installer's account, and measures how long each takes."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -29,19 +29,11 @@ from gateway.runtime.guard_client import GuardClient
 RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages
 MIN_MEASURE_TIMEOUT_S = 10.0  # for each answer of a measured device
 DEFAULT_ANSWER_TIMEOUT_S = 3.0  # of a device that declares no latency
-ANSWERING_REPORTS = (
-    LockReport,
-    DoorReport,
-    FridgeReport,
-)  # reports that answer a query without correlation data
+ANSWERING_REPORTS = (LockReport, DoorReport, FridgeReport)  # these answer a query without correlation data
 
 
 class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
     """The gateway's key cannot be used, and a guard answers only signed queries: probe on the gateway's machine."""
-
-
-def _error_text(error: OSError | KeyUnusable) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @dataclass(slots=True)
@@ -81,7 +73,7 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
     devices: Iterable[str],
     *,
     timeout_s: float,
-    correlation_prefix: str = "ask",
+    correlation_prefix: str,
     min_wait_s: float = RETAINED_WAIT_S,
     ignores_latency: bool = False,
 ) -> ProbeRound:
@@ -98,50 +90,51 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
     try:
         guard_client = GuardClient(home, publisher=session, monotonic=loop.time)
     except (KeyUnusable, OSError) as error:
-        raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {_error_text(error)}") from error
-    found = ProbeRound({id_: _send_query(home, guard_client, id_, correlation_prefix) for id_ in devices})
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {reason}") from error
+    result = ProbeRound({id_: _send_query(home, guard_client, id_, correlation_prefix) for id_ in devices})
     until = {
         id_: began + (timeout_s if ignores_latency else min(timeout_s, answer_timeout_s(home.devices[id_])))
-        for id_, heard in found.devices.items()
-        if not heard.obstacle
+        for id_, device in result.devices.items()
+        if not device.obstacle
     }
-    readers = {id_: _report_decoder(home, id_, correlation_prefix) for id_ in found.devices}
-    kept = set(device_topics(home, found.devices))
+    decoders = {id_: _report_decoder(home, id_, correlation_prefix) for id_ in result.devices}
+    topics = set(device_topics(home, result.devices))
 
-    def waits() -> float:
+    def end() -> float:
         """Return until when an answer may come."""
-        open_ = (at for id_, at in until.items() if found.devices[id_].answer is None)
-        return max((began + min_wait_s, *open_))
+        return max((began + min_wait_s, *(at for id_, at in until.items() if result.devices[id_].answer is None)))
 
-    while (left := waits() - loop.time()) > 0:
+    while (left := end() - loop.time()) > 0:
         try:
             async with asyncio.timeout(left):
                 incoming = await session.receive()
         except TimeoutError:
             continue
-        if incoming.topic not in kept:
-            found.retained[incoming.topic] = incoming.payload
-        for id_, told in _authenticated(guard_client, home, readers, incoming):
-            _record_answer(found.devices[id_], readers[id_](told), told, loop.time() - began)
-    return found
+        if incoming.topic not in topics:
+            result.retained[incoming.topic] = incoming.payload
+        for id_, message in _authenticated(guard_client, home, decoders, incoming):
+            _record_answer(result.devices[id_], decoders[id_](message), message, loop.time() - began)
+    return result
 
 
 def _authenticated(
-    guard_client: GuardClient, home: Home, ids: Iterable[str], incoming: InboundMessage
+    guard_client: GuardClient, home: Home, ids: Collection[str], incoming: InboundMessage
 ) -> Iterator[tuple[str, InboundMessage]]:
     """Yield each device with its part of a message; behind a guard only what the guard signed."""
-    behind: dict[str, TopicSuffix] = {}
-    for id_ in ids:
-        if not home.devices[id_].definition.is_behind_guard:
-            yield id_, incoming
-            continue
-        here = (channel for channel, topic in inbound_topics(home, id_).items() if topic == incoming.topic)
-        behind |= dict.fromkeys((id_,), next(here, TopicSuffix.SET))
-    spoke = tuple(id_ for id_, channel in behind.items() if channel is not TopicSuffix.SET)
-    if spoke:
-        for device, channel, told in guard_client.on_message(spoke, behind[spoke[0]], incoming):
-            if device in behind:
-                yield device, replace(told, topic=device_topic(home, device, channel))
+    guarded = [id_ for id_ in ids if home.devices[id_].definition.is_behind_guard]
+    yield from ((id_, incoming) for id_ in ids if id_ not in guarded)
+    channels = {
+        id_: channel
+        for id_ in guarded
+        for channel, topic in inbound_topics(home, id_).items()
+        if topic == incoming.topic
+    }
+    if channels:
+        senders = tuple(channels)
+        for device, channel, message in guard_client.on_message(senders, channels[senders[0]], incoming):
+            if device in guarded:
+                yield device, replace(message, topic=device_topic(home, device, channel))
 
 
 def _record_answer(
@@ -161,23 +154,20 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
         return DeviceAnswer(obstacle="a basic door cannot be asked")
+    correlation = f"{correlation_prefix}:{id_}"
     try:
-        publication = VENDORS[device.vendor].encode_command(
-            QueryState(echo=f"{correlation_prefix}:{id_}"), device.device_ref
-        )
+        publication = VENDORS[device.vendor].encode_command(QueryState(echo=correlation), device.device_ref)
     except ValueError:
         return DeviceAnswer(obstacle=f"a {device.kind} cannot be asked")
     sent = guard_client.publish(
         device_topic(home, id_, publication.suffix),
         publication.payload,
-        correlation=f"{correlation_prefix}:{id_}".encode(),
+        correlation=correlation.encode(),
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
-    return (
-        DeviceAnswer(obstacle=f"the question did not leave: {sent.reason.value}")
-        if isinstance(sent, NotSent)
-        else DeviceAnswer()
-    )
+    if isinstance(sent, NotSent):
+        return DeviceAnswer(obstacle=f"the question did not leave: {sent.reason.value}")
+    return DeviceAnswer()
 
 
 def _report_decoder(
@@ -196,43 +186,33 @@ def _report_decoder(
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
         if vendor.DEFINITION.correlates:
             echo = CorrelationReport(echo=correlation.decode())  # from a device whose MQTT has no correlation data
-            told = tuple(report for report in reports if report != echo)
-            return told, channel is TopicSuffix.RESULT and (incoming.correlation == correlation or echo in reports)
+            others = tuple(report for report in reports if report != echo)
+            return others, channel is TopicSuffix.RESULT and (incoming.correlation == correlation or echo in reports)
         return reports, any(isinstance(report, ANSWERING_REPORTS) for report in reports)
 
     return read
 
 
-async def measure_device(  # noqa: PLR0913 - each parameter is an independent option of a measurement
-    home: Home, session: ShortSession, id_: str, *, count: int, now: datetime, correlation_prefix: str = "test"
+async def measure_device(
+    home: Home, session: ShortSession, id_: str, *, count: int, now: datetime
 ) -> Measurement | str:
     """Query a device `count` times, one after the other; return the measurement, or why it cannot be queried."""
-    longest = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
+    timeout_s = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
     seconds: list[float] = []
     bolts: list[bool] = []
     doors: list[bool] = []
     for number in range(count):
-        found = await probe_devices(
-            home,
-            session,
-            [id_],
-            timeout_s=longest,
-            correlation_prefix=f"{correlation_prefix}-{number}",
-            min_wait_s=0.0,
+        result = await probe_devices(
+            home, session, [id_], timeout_s=timeout_s, correlation_prefix=f"test-{number}", min_wait_s=0.0,
             ignores_latency=True,
-        )
-        heard = found.devices[id_]
-        if heard.obstacle is not None:
-            return heard.obstacle
-        if heard.answer is None or heard.seconds is None:
+        )  # fmt: skip
+        device = result.devices[id_]
+        if device.obstacle is not None:
+            return device.obstacle
+        if device.answer is None or device.seconds is None:
             continue
-        seconds.append(heard.seconds)
-        bolts.extend(one.bolt is not LockState.UNKNOWN for one in heard.answer if isinstance(one, LockReport))
-        doors.extend(one.door is not DoorState.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
-    return Measurement(
-        at=now,
-        asked=count,
-        seconds=tuple(seconds),
-        bolt=all(bolts) if bolts else None,
-        door=all(doors) if doors else None,
-    )
+        seconds.append(device.seconds)
+        bolts.extend(report.bolt is not LockState.UNKNOWN for report in device.answer if isinstance(report, LockReport))
+        doors.extend(report.door is not DoorState.UNKNOWN for report in device.answer if isinstance(report, DoorReport))
+    bolt, door = (all(states) if states else None for states in (bolts, doors))
+    return Measurement(at=now, asked=count, seconds=tuple(seconds), bolt=bolt, door=door)

@@ -13,7 +13,7 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import assert_never
@@ -80,11 +80,14 @@ class DiscoveredDevice:
         """The arguments of `perron` that add the device; each needs quotes in a shell."""
         if not self.add_fields:
             return ()
-        options = [
-            word for key in _ADD_OPTIONS if key in self.add_fields for word in (f"--{key}", self.add_fields[key])
-        ]
-        sets = [f"{key}={value}" for key, value in self.add_fields.items() if key not in {"id", *_ADD_OPTIONS}]
-        return ("add", self.add_fields["id"], *options, *(word for one in sets for word in ("--set", one)))
+        words = ["add", self.add_fields["id"]]
+        for key in _ADD_OPTIONS:
+            if key in self.add_fields:
+                words += [f"--{key}", self.add_fields[key]]
+        for key, value in self.add_fields.items():
+            if key not in {"id", *_ADD_OPTIONS}:
+                words += ["--set", f"{key}={value}"]
+        return tuple(words)
 
     @property
     def add_command(self) -> str:
@@ -94,36 +97,26 @@ class DiscoveredDevice:
 
 def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[DiscoveredDevice]:
     """Yield the devices that one retained message of the broker announces."""
-    device = _AVAILABILITY_PATTERN.fullmatch(topic)
-    if device is not None:
-        known = device[1] if device[1] in home.devices else None
-        what = home.devices[device[1]].kind if known else "device"
-        yield DiscoveredDevice(
-            key=topic,
-            source=DiscoverySource.BROKER,
-            text_key=what,
-            name=device[1],
-            address=_plain_state(payload),
-            known_as=known,
-        )
-        return
     base, _, rest = topic.rpartition("/bridge/")
-    if base and rest == "devices":
-        found = read_devices(payload)
-        if not isinstance(found, UnreadablePayload):
-            for one in found:
-                yield from _read_radio_device(home, base, one)
+    if match := _AVAILABILITY_PATTERN.fullmatch(topic):
+        id_ = match[1]
+        device = home.devices.get(id_)
+        yield DiscoveredDevice(
+            key=topic, source=DiscoverySource.BROKER, text_key="device" if device is None else device.kind, name=id_,
+            address=_plain_state(payload), known_as=None if device is None else id_,
+        )  # fmt: skip
+    elif base and rest == "devices":
+        devices = read_devices(payload)
+        if not isinstance(devices, UnreadablePayload):
+            for device_of_radio in devices:
+                yield from _read_radio_device(home, base, device_of_radio)
     elif topic.endswith(ZWAVE_LOCK_SUFFIX):
         yield from _read_zwave_lock(home, topic)
     elif topic.endswith("/available"):
-        name = topic.removesuffix("/available")
         yield DiscoveredDevice(
-            key=topic,
-            source=DiscoverySource.BROKER,
-            text_key="Frigate",
-            name=sanitized(name),
-            address=_plain_state(payload),
-        )
+            key=topic, source=DiscoverySource.BROKER, text_key="Frigate",
+            name=sanitized(topic.removesuffix("/available")), address=_plain_state(payload),
+        )  # fmt: skip
 
 
 def _plain_state(payload: bytes) -> str:
@@ -135,26 +128,18 @@ def _plain_state(payload: bytes) -> str:
 def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[DiscoveredDevice]:
     """Yield each possible use of one radio device; one that the house file cannot express has no `add_fields`."""
     address = f"{base}/{found.friendly_name}"
-    made = " ".join(word for word in (found.maker, found.model) if word)
+    useless = DiscoveredDevice(
+        key=address, source=DiscoverySource.BROKER, text_key="of no use here", name=sanitized(found.friendly_name),
+        address=sanitized(" ".join(word for word in (found.maker, found.model) if word)),
+    )  # fmt: skip
     for use in found.uses:
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
-        yield DiscoveredDevice(
-            key=f"{address} {use.kind}",
-            source=DiscoverySource.BROKER,
-            text_key=_KIND_BY_USE[use.kind],
-            name=sanitized(found.friendly_name),
-            address=sanitized(made),
-            known_as=id_,
+        yield replace(
+            useless, key=f"{address} {use.kind}", text_key=_KIND_BY_USE[use.kind], known_as=id_,
             add_fields=_EMPTY if id_ else _add_fields(base, found.friendly_name, use),
-        )
+        )  # fmt: skip
     if not found.uses:
-        yield DiscoveredDevice(
-            key=address,
-            source=DiscoverySource.BROKER,
-            text_key="of no use here",
-            name=sanitized(found.friendly_name),
-            address=sanitized(made),
-        )
+        yield useless
 
 
 def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
@@ -205,28 +190,23 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
     Raises:
         KeyError: `service` is not in MDNS_SERVICES.
     """
-    what = MDNS_SERVICES[service]
-    called = sanitized(name.removesuffix(f".{service}"))
+    kind, device_name = MDNS_SERVICES[service], sanitized(name.removesuffix(f".{service}"))
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
     offer = _EMPTY
-    if what == "camera" and known is None:
+    if kind == "camera" and known is None:
         with contextlib.suppress(ValueError):
-            offer = _safe_offer(called, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
+            offer = _safe_offer(device_name, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
     return DiscoveredDevice(
-        key=f"{service} {name}",
-        source=DiscoverySource.NETWORK,
-        text_key=what,
-        name=called,
-        address=sanitized(at),
-        known_as=known,
-        add_fields=offer,
-    )
+        key=f"{service} {name}", source=DiscoverySource.NETWORK, text_key=kind, name=device_name,
+        address=sanitized(at), known_as=known, add_fields=offer,
+    )  # fmt: skip
 
 
-def _safe_offer(name: str, **said: str) -> Mapping[str, str]:
+def _safe_offer(name: str, **fields: str) -> Mapping[str, str]:
     """Return the fields to offer; empty if an announced value has characters that cannot be typed or seen."""
-    return MappingProxyType({"id": _id_from_name(name), **said}) if all(map(str.isprintable, said.values())) else _EMPTY
+    is_safe = all(map(str.isprintable, fields.values()))
+    return MappingProxyType({"id": _id_from_name(name), **fields}) if is_safe else _EMPTY
 
 
 def _id_from_name(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from gateway.config.broker_acl import AccountTaken, bridge_topics
+from gateway.config.broker_acl import bridge_topics
 from gateway.config.home import Home
 from gateway.installation.discovery import (
     MDNS_SERVICES,
@@ -29,10 +29,8 @@ DiscoveryHandler = Callable[[DiscoveredDevice], None]
 
 def discovery_topics(home: Home) -> list[str]:
     """Return the topics of announcements: those of Perron's devices, and those below each bridge's base topic."""
-    with contextlib.suppress(AccountTaken):  # `perron broker-config` explains the clash
-        bases = [base for some in bridge_topics(home).values() for base in some]
-        return [OWN_AVAILABILITY_TOPIC, *(f"{base}/{word}" for base in bases for word in BRIDGE_TOPICS)]
-    return [OWN_AVAILABILITY_TOPIC]
+    bases = [base for topics in bridge_topics(home).values() for base in topics]
+    return [OWN_AVAILABILITY_TOPIC, *(f"{base}/{topic}" for base in bases for topic in BRIDGE_TOPICS)]
 
 
 async def scan_broker(home: Home, session: ShortSession, seconds: float, on_found: DiscoveryHandler) -> None:
@@ -59,7 +57,7 @@ async def scan_network(
     except OSError:  # there is no network
         await asyncio.sleep(seconds)
         return
-    asked: set[asyncio.Task[None]] = set()
+    resolvers: set[asyncio.Task[None]] = set()
 
     async def resolve(service: str, name: str) -> None:
         info = AsyncServiceInfo(service, name)
@@ -68,7 +66,7 @@ async def scan_network(
         hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
         on_found(read_mdns_service(home, service, name, hosts[0], info.port or 0))
 
-    def heard(
+    def on_service(
         zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf passes these keywords
         service_type: str,
         name: str,
@@ -76,15 +74,15 @@ async def scan_network(
     ) -> None:
         if state_change is not ServiceStateChange.Removed:
             task = asyncio.get_running_loop().create_task(resolve(service_type, name))
-            asked.add(task)
-            task.add_done_callback(asked.discard)
+            resolvers.add(task)
+            task.add_done_callback(resolvers.discard)
 
-    browser = AsyncServiceBrowser(listening.zeroconf, list(MDNS_SERVICES), handlers=[heard])
+    browser = AsyncServiceBrowser(listening.zeroconf, list(MDNS_SERVICES), handlers=[on_service])
     try:
         await asyncio.sleep(seconds)
     finally:
-        for task in tuple(asked):
+        for task in tuple(resolvers):
             task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.gather(*resolvers, return_exceptions=True)
         await browser.async_cancel()
         await listening.async_close()

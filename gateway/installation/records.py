@@ -39,11 +39,13 @@ def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    folder = storage / INSTALLATION_FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(
-        folder / "measured.json", _MEASUREMENTS_ADAPTER.dump_json({**read_measurements(storage), **new}, indent=1)
-    )
+    measurements = {**read_measurements(storage), **new}
+    _write(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements, indent=1))
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(file, content)
 
 
 def walk_file(storage: Path, entrance: str) -> Path:
@@ -79,8 +81,7 @@ def store_walk(storage: Path, walk: WalkTest) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    (storage / INSTALLATION_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
+    _write(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
 
 
 def picture_file(storage: Path, entrance: str, number: int) -> Path:
@@ -94,13 +95,12 @@ def store_picture(file: Path, jpeg: bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(file, jpeg)
+    _write(file, jpeg)
 
 
 def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
     """Return the answered pictures by camera, without those whose digest has changed."""
-    found: dict[str, bytes] = {}
+    pictures: dict[str, bytes] = {}
     for number, step in enumerate(walk.steps):
         if step.camera is None or step.picture is None:
             continue
@@ -109,8 +109,8 @@ def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
         except OSError:
             continue
         if sha256(jpeg).hexdigest() == step.picture:
-            found[step.camera] = jpeg
-    return found
+            pictures[step.camera] = jpeg
+    return pictures
 
 
 def delete_pictures(storage: Path, entrance: str) -> None:
@@ -126,10 +126,8 @@ def delete_pictures(storage: Path, entrance: str) -> None:
 
 def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
     """Return the files of an entrance's report and of its signature."""
-    return (
-        storage / INSTALLATION_FOLDER / f"walk-{entrance}.pdf",
-        storage / INSTALLATION_FOLDER / f"walk-{entrance}.signed.json",
-    )
+    report = storage / INSTALLATION_FOLDER / f"walk-{entrance}.pdf"
+    return report, report.with_suffix(".signed.json")
 
 
 def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
@@ -138,7 +136,7 @@ def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> N
     Raises:
         OSError: the file cannot be written.
     """
-    file, beside = report_files(storage, entrance)
-    write_whole(file, sheet)
-    write_whole(beside, signed)
+    report, signature = report_files(storage, entrance)
+    write_whole(report, sheet)
+    write_whole(signature, signed)
     delete_pictures(storage, entrance)

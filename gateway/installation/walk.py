@@ -6,20 +6,19 @@ an answer. The runner stores the value after each change, so a restart loses not
 only opening is that of a delivery, under all rules.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from hashlib import sha256
 from types import MappingProxyType
-from typing import assert_never
 
 from devices.reports import DoorState, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, is_closed, is_locked
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
-from gateway.installation.capability import WalkTestStatus
+from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
 from gateway.system.config_section import ConfigSection
 
 WALK_TEST_BRAND = WALK_TEST  # reserved: no brand of the house file has this id
@@ -43,13 +42,7 @@ class WalkTrial(StrEnum):
     DELIVERY = auto()
 
 
-IDENTIFYING_KEYS = {
-    "kind",
-    "vendor",
-    "address",
-    "topics",
-    "url",
-}  # keys of a device: with other values it is another device
+IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # with other values it is another device
 BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
 
 
@@ -171,8 +164,8 @@ class WalkTestStep(ConfigSection):
     @property
     def asks(self) -> bool:
         """Whether only its question remains."""
-        rite = self.procedure
-        return self.ending is None and rite.good_answer is not None and self.shown == len(rite.goals)
+        procedure = self.procedure
+        return self.ending is None and procedure.good_answer is not None and self.shown == len(procedure.goals)
 
 
 class TestDelivery(ConfigSection):
@@ -230,23 +223,11 @@ class HouseObservation:
     is_broker_lost: bool = False
 
 
-def begin_walk(  # noqa: PLR0913 - each is a field of the new walk test
-    name: str,
-    section: EntranceSection,
-    *,
-    now: datetime,
-    by: str,
-    before: WalkTestStatus,
-    person: str | None = None,
-    asks_owner: bool = False,
-    fitted: str = "",
-    cover: bool = False,
-) -> WalkTest:
-    """Return a new walk test of this entrance, with the camera trials for each camera.
+def walk_steps(section: EntranceSection, *, cover: bool = False) -> tuple[WalkTestStep, ...]:
+    """Return the steps of a new walk test of this entrance, with the camera trials for each camera.
 
     `cover`: a garage door, which has neither a bolt nor a key.
     """
-    cameras = (section.cameras.outside, *section.cameras.inside)
     steps: list[WalkTestStep] = []
     for trial in WalkTrial:
         if trial is WalkTrial.WRONG_CODE and not section.scanners:
@@ -254,19 +235,11 @@ def begin_walk(  # noqa: PLR0913 - each is a field of the new walk test
         if cover and trial in BOLT_TRIALS:
             continue
         if trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
+            cameras = (section.cameras.outside, *section.cameras.inside)
             steps.extend(WalkTestStep(trial=trial, camera=camera) for camera in cameras)
         else:
             steps.append(WalkTestStep(trial=trial))
-    return WalkTest(
-        entrance=name,
-        begun=now,
-        by=by,
-        person=person,
-        asks_owner=asks_owner,
-        fitted=fitted,
-        before=before,
-        steps=tuple(steps),
-    )
+    return tuple(steps)
 
 
 def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
@@ -294,25 +267,20 @@ def fitted_devices(home: Home, entrance: str) -> str:
     section = home.entrances[entrance]
     names = (section.lock, section.door, section.signal, *section.scanners, section.cameras.outside,
              *section.cameras.inside)  # fmt: skip
-    told = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
-    return sha256(repr(told).encode()).hexdigest()[:16]
+    devices = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
+    return sha256(repr(devices).encode()).hexdigest()[:16]
 
 
 def status_with_devices(walk: WalkTest | None, fitted: str) -> WalkTestStatus:
     """Return the status with today's devices: a test that was passed with others is stale."""
-    how = walk_test_status(walk)
-    return WalkTestStatus.STALE if how is WalkTestStatus.PASSED and walk is not None and walk.fitted != fitted else how
+    status = walk_test_status(walk)
+    is_stale = status is WalkTestStatus.PASSED and walk is not None and walk.fitted != fitted
+    return WalkTestStatus.STALE if is_stale else status
 
 
 def forbids_visits(status: WalkTestStatus) -> bool:
     """Return whether this status refuses deliveries while nobody is home."""
-    match status:
-        case WalkTestStatus.FAILED | WalkTestStatus.BLOCKED:
-            return True
-        case WalkTestStatus.NEVER | WalkTestStatus.UNDER_WAY | WalkTestStatus.STALE | WalkTestStatus.PASSED:
-            return False
-        case _:
-            assert_never(status)
+    return WALK_TEST_CAPABILITIES[status].forbids
 
 
 def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> WalkTest:
@@ -321,13 +289,13 @@ def advance(walk: WalkTest, observation: HouseObservation, now: datetime) -> Wal
     if number is None:
         return walk
     step = walk.steps[number]
-    rite = step.procedure
+    procedure = step.procedure
     while step.ending is None:
-        if step.shown and any(_is_shown(goal, step, observation) for goal in rite.forbidden_goals):
+        if step.shown and any(_is_shown(goal, step, observation) for goal in procedure.forbidden_goals):
             step = _end_step(step, TrialResult.FAILED, now)
-        elif step.shown < len(rite.goals) and _is_shown(rite.goals[step.shown], step, observation):
+        elif step.shown < len(procedure.goals) and _is_shown(procedure.goals[step.shown], step, observation):
             step = step.model_copy(update={"shown": step.shown + 1})
-            if step.shown == len(rite.goals) and rite.good_answer is None:
+            if step.shown == len(procedure.goals) and procedure.good_answer is None:
                 step = _end_step(step, TrialResult.PASSED, now)
         else:
             break
@@ -390,57 +358,35 @@ def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTes
     return step.model_copy(update={"ending": ending, "at": now})
 
 
-def _is_shown(goal: TrialGoal, step: WalkTestStep, observation: HouseObservation) -> bool:
+def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bool:
     """Return whether the observation shows this goal; good news counts only if it is proven."""
-    return _GOAL_CHECKS[goal](step, observation)
+    state = seen.state
+    bolt, door, request = state.bolt.value, state.door.value, state.lock_request
+    is_answering = bolt is not LockState.UNKNOWN and door is not DoorState.UNKNOWN
+    visit = None if state.visit is None or state.visit.delivery.id != seen.delivery else state.visit
+    return {
+        TrialGoal.CLOSED: is_closed(state),
+        TrialGoal.OPEN: door in OPEN_DOOR_STATES,
+        TrialGoal.LOCKED: is_locked(state) and is_closed(state),
+        TrialGoal.BOLT_OUT: bolt in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
+        TrialGoal.FREE: bolt in OPENABLE,
+        TrialGoal.NOT_PROVEN: request is not None and request.result is LockRequestResult.NOT_PROVEN,
+        TrialGoal.ANSWERED: seen.answer_was_pressed,
+        TrialGoal.LIVE: step.camera in seen.live_cameras,
+        TrialGoal.NOT_LIVE: step.camera in seen.lost_cameras,
+        TrialGoal.BROKER_GONE: seen.is_broker_lost,
+        TrialGoal.BROKER_BACK: state.broker_session is not None and is_answering,
+        TrialGoal.WRONG: seen.has_wrong_code,
+        TrialGoal.RANG: visit is not None and visit.bell_confirmed,
+        TrialGoal.DELIVERED: _is_delivered(seen),
+    }[goal]
 
 
-def _is_live(step: WalkTestStep, observation: HouseObservation) -> bool:
-    return step.camera in observation.live_cameras
-
-
-def _is_broker_back(_step: WalkTestStep, observation: HouseObservation) -> bool:
-    state = observation.state
-    return (
-        state.broker_session is not None
-        and state.bolt.value is not LockState.UNKNOWN
-        and state.door.value is not DoorState.UNKNOWN
-    )
-
-
-def _has_rung(_step: WalkTestStep, observation: HouseObservation) -> bool:
-    visit = observation.state.visit
-    return visit is not None and visit.delivery.id == observation.delivery and visit.bell_confirmed
-
-
-def _is_delivered(_step: WalkTestStep, observation: HouseObservation) -> bool:
+def _is_delivered(seen: HouseObservation) -> bool:
     """Return whether the delivery ended locked: the visit shows it, or for 15 minutes the grace after it."""
     return any(
         visit is not None
-        and visit.delivery.id == observation.delivery
+        and visit.delivery.id == seen.delivery
         and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
-        for visit in (observation.state.visit, observation.state.grace_visit)
+        for visit in (seen.state.visit, seen.state.grace_visit)
     )
-
-
-def _is_not_proven(_step: WalkTestStep, observation: HouseObservation) -> bool:
-    request = observation.state.lock_request
-    return request is not None and request.result is LockRequestResult.NOT_PROVEN
-
-
-_GOAL_CHECKS: Mapping[TrialGoal, Callable[[WalkTestStep, HouseObservation], bool]] = MappingProxyType({
-    TrialGoal.CLOSED: lambda _, seen: is_closed(seen.state),
-    TrialGoal.OPEN: lambda _, seen: seen.state.door.value in OPEN_DOOR_STATES,
-    TrialGoal.LOCKED: lambda _, seen: is_locked(seen.state) and is_closed(seen.state),
-    TrialGoal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
-    TrialGoal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
-    TrialGoal.NOT_PROVEN: _is_not_proven,
-    TrialGoal.ANSWERED: lambda _, seen: seen.answer_was_pressed,
-    TrialGoal.LIVE: _is_live,
-    TrialGoal.NOT_LIVE: lambda step, seen: step.camera in seen.lost_cameras,
-    TrialGoal.BROKER_GONE: lambda _, seen: seen.is_broker_lost,
-    TrialGoal.BROKER_BACK: _is_broker_back,
-    TrialGoal.WRONG: lambda _, seen: seen.has_wrong_code,
-    TrialGoal.RANG: _has_rung,
-    TrialGoal.DELIVERED: _is_delivered,
-})  # fmt: skip

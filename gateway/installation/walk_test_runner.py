@@ -8,14 +8,15 @@ permission exist only during the test.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 
 import structlog
 
-from devices import reports as said
+from devices.reports import AnswerButtonReport
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
@@ -37,15 +38,15 @@ from gateway.installation.walk import (
     WalkTrial,
     advance,
     answer_trial,
-    begin_walk,
     fitted_devices,
     forbids_visits,
     record_picture,
     resume,
     status_with_devices,
+    walk_steps,
 )
 from gateway.installation.walk_test_report import draw_report, sign_walk
-from gateway.mqtt.client import connect_once
+from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
 from gateway.protocol.delivery_message import sign_delivery
@@ -112,7 +113,7 @@ class WalkTestRunner:
         self._save_lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._picture_lock = asyncio.Lock()
-        self._installer_lock = asyncio.Lock()  # the installer's account has one connection
+        self.installer_lock = asyncio.Lock()  # of the installer's account at the broker, which has one connection
         self._on_change = on_change
         for name, entrance in entrances.items():
             entrance.changes.subscribe(partial(self._on_decision, name))
@@ -150,7 +151,7 @@ class WalkTestRunner:
         if section.kind != "signal" or incoming.retain or not self._walks:
             return
         reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.device_ref)
-        if any(isinstance(report, said.AnswerButtonReport) for report in reports):
+        if any(isinstance(report, AnswerButtonReport) for report in reports):
             for name, entrance in self._home.entrances.items():
                 if entrance.signal == device:
                     self._answer_pressed.add(name)
@@ -210,18 +211,11 @@ class WalkTestRunner:
         if old is not None:
             await self._withdraw_delivery(old)
         section = self._home.entrances[name]
-        cover = self._home.devices[section.lock].kind == "cover"
-        walk = begin_walk(
-            name,
-            section,
-            now=now,
-            by=by,
-            before=before,
-            person=person,
-            asks_owner=asks_owner,
-            cover=cover,
+        walk = WalkTest(
+            entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before,
             fitted=fitted_devices(self._home, name),
-        )
+            steps=walk_steps(section, cover=self._home.devices[section.lock].kind == "cover"),
+        )  # fmt: skip
         await asyncio.to_thread(records.delete_pictures, self._folder, name)
         self._wrong_code_counts.pop(name, None)
         self._update(walk)
@@ -291,32 +285,30 @@ class WalkTestRunner:
             raise LookupError("no walk test was begun here")
         return walk
 
-    @property
-    def installer_lock(self) -> asyncio.Lock:
-        """Lock for the installer's account at the broker, which has one connection."""
-        return self._installer_lock
+    def _installer_session(self, topics: Sequence[str]) -> AbstractAsyncContextManager[ShortSession]:
+        account, clock = self._home.broker.account("installer"), asyncio.get_running_loop().time
+        return connect_once(account, topics, monotonic=clock)
 
     async def discover(self, seconds: float) -> tuple[tuple[DiscoveredDevice, ...], str | None]:
         """Collect announced devices for `seconds`; also return why the broker could not be read, or None."""
-        found: dict[str, DiscoveredDevice] = {}
+        devices: dict[str, DiscoveredDevice] = {}
 
-        def see(sighting: DiscoveredDevice) -> None:
-            found[sighting.key] = sighting
+        def add(device: DiscoveredDevice) -> None:
+            devices[device.key] = device
 
-        async def broker() -> str | None:
-            account, heard = self._home.broker.account("installer"), discovery_scan.discovery_topics(self._home)
+        async def scan_broker() -> str | None:
             try:
                 async with (
-                    self._installer_lock,
-                    connect_once(account, heard, monotonic=asyncio.get_running_loop().time) as guest,
+                    self.installer_lock,
+                    self._installer_session(discovery_scan.discovery_topics(self._home)) as session,
                 ):
-                    await discovery_scan.scan_broker(self._home, guest, seconds, see)
+                    await discovery_scan.scan_broker(self._home, session, seconds, add)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
             return None
 
-        wrong, _ = await asyncio.gather(broker(), discovery_scan.scan_network(self._home, seconds, see))
-        return tuple(found.values()), wrong
+        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, add))
+        return tuple(devices.values()), error
 
     async def measure(self, device: str) -> Measurement | str:
         """Query a device several times and store the measurement; or return why it cannot be queried.
@@ -326,21 +318,15 @@ class WalkTestRunner:
             ConnectionError: the broker cannot be reached.
             OSError: the measurement cannot be stored.
         """
-        broker = self._home.broker.account("installer")
-        heard = device_topics(self._home, [device])
+        topics, now = device_topics(self._home, [device]), self._clock.now().utc
         try:
-            async with (
-                self._installer_lock,
-                connect_once(broker, heard, monotonic=asyncio.get_running_loop().time) as guest,
-            ):
-                found = await measure_device(
-                    self._home, guest, device, count=MEASUREMENT_COUNT, now=self._clock.now().utc
-                )
+            async with self.installer_lock, self._installer_session(topics) as session:
+                measurement = await measure_device(self._home, session, device, count=MEASUREMENT_COUNT, now=now)
         except (ConfigError, ProbeKeyUnusable) as error:
             return str(error)
-        if not isinstance(found, str):
-            await asyncio.to_thread(records.store_measurements, self._folder, {device: found})
-        return found
+        if not isinstance(measurement, str):
+            await asyncio.to_thread(records.store_measurements, self._folder, {device: measurement})
+        return measurement
 
     # ---- work -------------------------------------------------------------------------------------------------------
 
@@ -363,13 +349,12 @@ class WalkTestRunner:
 
     async def _resume(self) -> None:
         """After a start, add the keys of running tests again; without one, delete what an earlier test left."""
-        now = self._clock.now()
-        goes_on = [w for w in self._walks.values() if w.promised is not None and w.current is not None]
-        for walk in goes_on:
+        running = [walk for walk in self._walks.values() if walk.promised is not None and walk.current is not None]
+        for walk in running:
             self._add_test_key(walk)
-        if not goes_on:
+        if not running:
             with contextlib.suppress(StoreFailed):
-                await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
+                await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, self._clock.now())
 
     async def _manage_delivery(self, walk: WalkTest) -> None:
         """Announce the test's delivery when its cameras must run; withdraw it and write the report at the end."""
@@ -389,15 +374,14 @@ class WalkTestRunner:
 
     async def _write_report(self, walk: WalkTest) -> None:
         """Write and sign the report; from then on only the report contains the pictures."""
-        found = records.read_measurements(self._folder)
+        measurements = records.read_measurements(self._folder)
         pictures = await asyncio.to_thread(records.read_pictures, self._folder, walk)
-        reported = walk.model_copy(update={"reported": True})
-        sheet = await asyncio.to_thread(
-            draw_report, self._home, reported, found, pictures, made=self._clock.now().utc, box=self._key.public
+        reported, now = walk.model_copy(update={"reported": True}), self._clock.now().utc
+        report = await asyncio.to_thread(
+            draw_report, self._home, reported, measurements, pictures, made=now, box=self._key.public
         )
-        await asyncio.to_thread(
-            records.store_report, self._folder, walk.entrance, sheet, sign_walk(self._home, reported, sheet, self._key)
-        )
+        signed = sign_walk(self._home, reported, report, self._key)
+        await asyncio.to_thread(records.store_report, self._folder, walk.entrance, report, signed)
         self._update(reported)
 
     def _is_delivery_due(self, walk: WalkTest, step: WalkTestStep) -> bool:
@@ -407,8 +391,7 @@ class WalkTestRunner:
 
     async def _announce_delivery(self, walk: WalkTest) -> None:
         """Make a brand with a permission for one delivery, and announce that delivery."""
-        if walk.promised is not None:
-            await self._withdraw_delivery(walk)
+        await self._withdraw_delivery(walk)
         now, name = self._clock.now(), walk.entrance
         start = now.utc.replace(microsecond=0)
         section, place = self._home.entrances[name], self._test_place(name)
@@ -429,15 +412,10 @@ class WalkTestRunner:
         self._update(walk)
         self._add_test_key(walk)
         offer = Offer(
-            id=promised.id,
-            version=1,
-            entrance=name,
-            carrier=TEST_CARRIER,
-            place=place,
-            window=Window(start=start, end=promised.until),
-            parcels=(promised.parcel,),
+            id=promised.id, version=1, entrance=name, carrier=TEST_CARRIER, place=place,
+            window=Window(start=start, end=promised.until), parcels=(promised.parcel,),
             courier_sha256=courier_token_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
-        )
+        )  # fmt: skip
         self._submit_order(promised, offer)
 
     def _test_place(self, name: str) -> str:
@@ -453,25 +431,17 @@ class WalkTestRunner:
     def _submit_order(self, promised: TestDelivery, delivery: Offer) -> None:
         seconds = int(self._clock.now().utc.timestamp())
         claims = Claims(
-            iss=WALK_TEST_BRAND,
-            aud=self._home.box,
-            iat=seconds,
-            nbf=seconds,
-            exp=seconds + MESSAGE_LIFETIME_S,
-            jti=secrets.token_urlsafe(18),
-            delivery=delivery,
-        )
-        self._inbox.submit_test_message(
-            sign_delivery(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id)
-        )
+            iss=WALK_TEST_BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
+            jti=secrets.token_urlsafe(18), delivery=delivery,
+        )  # fmt: skip
+        key = private_key(bytes.fromhex(promised.seed))
+        self._inbox.submit_test_message(sign_delivery(claims, key, kid=promised.id))
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """Delete brand, key and permission, so that the announced delivery is refused."""
-        promised, now = walk.promised, self._clock.now()
-        if promised is None:
-            return
-        await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, now)
-        self._inbox.remove_test_key(promised.id)
+        if walk.promised is not None:
+            await self._store.brands.revoke_test_brand(WALK_TEST_BRAND, self._clock.now())
+            self._inbox.remove_test_key(walk.promised.id)
 
     async def _save(self) -> None:
         """Store the changed walk tests one after the other."""

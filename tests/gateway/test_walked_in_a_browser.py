@@ -19,7 +19,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.state import Phase
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialAnswer, TrialResult, WalkTestStep, WalkTrial, begin_walk
+from gateway.installation.walk import TrialAnswer, TrialResult, WalkTest, WalkTestStep, WalkTrial, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import PublicKey
@@ -50,7 +50,13 @@ class Phone:
 
     def __init__(self, page: Page, section: EntranceSection) -> None:
         self.page = page
-        walk = begin_walk("front", section, now=datetime(2026, 1, 1, tzinfo=UTC), by="?", before=WalkTestStatus.NEVER)
+        walk = WalkTest(
+            entrance="front",
+            steps=walk_steps(section),
+            begun=datetime(2026, 1, 1, tzinfo=UTC),
+            by="?",
+            before=WalkTestStatus.NEVER,
+        )
         self.steps = walk.steps
 
     def button(self, name: str) -> Locator:

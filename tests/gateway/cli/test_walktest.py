@@ -11,7 +11,7 @@ from gateway.cli.walktest import show_walk_test, verify_report
 from gateway.config.home import Home, PagesSection
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import begin_walk
+from gateway.installation.walk import WalkTest, walk_steps
 from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.protocol.keys import BoxKey
 
@@ -43,7 +43,9 @@ def test_a_house_without_pages_has_no_walk_test(home: Home) -> None:
 
 
 def report(home: Home, folder: Path, key: BoxKey) -> Path:
-    walk = begin_walk("front", home.entrances["front"], now=NOW, by="Ida", before=WalkTestStatus.NEVER)
+    walk = WalkTest(
+        entrance="front", steps=walk_steps(home.entrances["front"]), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+    )
     sheet = draw_report(home, walk, {}, {}, made=NOW, box=key.public)
     (folder / records.INSTALLATION_FOLDER).mkdir()
     records.store_report(folder, "front", sheet, sign_walk(home, walk, sheet, key))

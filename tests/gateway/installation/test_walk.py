@@ -23,11 +23,11 @@ from gateway.installation.walk import (
     WalkTrial,
     advance,
     answer_trial,
-    begin_walk,
     fitted_devices,
     forbids_visits,
     record_picture,
     resume,
+    walk_steps,
     walk_test_status,
 )
 
@@ -185,7 +185,7 @@ def test_a_neighbour_s_door_in_the_picture_blocks_and_an_unseen_picture_is_not_a
 
 
 def test_what_an_earlier_walk_forbade_stays_forbidden_until_one_is_passed() -> None:
-    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.BLOCKED)
+    walk = WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida", before=WalkTestStatus.BLOCKED)
     assert (walk_test_status(walk), forbids_visits(walk_test_status(walk))) == (WalkTestStatus.BLOCKED, True)
     passed = walk.model_copy(
         update={"steps": tuple(s.model_copy(update={"ending": TrialResult.PASSED}) for s in walk.steps)}
@@ -206,14 +206,16 @@ def test_only_what_a_house_may_lack_can_be_left_out(trial: WalkTrial) -> None:
 
 
 def test_every_camera_is_looked_at_covered_and_cut() -> None:
-    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER)
+    walk = WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida")
     for trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
         assert [step.camera for step in walk.steps if step.trial is trial] == ["doorbell", "hall-camera"]
     assert {step.trial for step in walk.steps} == set(WalkTrial)
 
 
 def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
-    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER, cover=True)
+    walk = WalkTest(
+        entrance="front", steps=walk_steps(FRONT, cover=True), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+    )
     assert {*WalkTrial} - {step.trial for step in walk.steps} == {WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY}
 
 
@@ -224,7 +226,7 @@ def house_in(folder: Path) -> Home:
 def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbids(tmp_path: Path) -> None:
     home = house_in(tmp_path)
     assert read_walk_status(home, "front") is WalkTestStatus.NEVER
-    walk = advance(begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER), SHUT, NOW)
+    walk = advance(WalkTest(entrance="front", steps=walk_steps(FRONT), begun=NOW, by="Ida"), SHUT, NOW)
     store_walk(tmp_path, walk)
     assert read_walk(tmp_path, "front") == walk
     assert walk.steps[0].shown == 1
@@ -235,8 +237,13 @@ def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbi
 
 def test_what_was_passed_with_another_camera_is_stale_and_what_failed_forbids_with_any(tmp_path: Path) -> None:
     home = house_in(tmp_path)
-    walk = begin_walk(
-        "front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER, fitted=fitted_devices(home, "front")
+    walk = WalkTest(
+        entrance="front",
+        steps=walk_steps(FRONT),
+        begun=NOW,
+        by="Ida",
+        before=WalkTestStatus.NEVER,
+        fitted=fitted_devices(home, "front"),
     )
     steps = tuple(step.model_copy(update={"ending": TrialResult.PASSED}) for step in walk.steps)
     store_walk(tmp_path, walk.model_copy(update={"steps": steps}))

@@ -14,7 +14,7 @@ from gateway.cli.failure import Failure
 from gateway.cli.walktest import verify_report
 from gateway.config.home import Home
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialResult, begin_walk
+from gateway.installation.walk import TrialResult, WalkTest, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, draw_report, sign_walk, verify_walk
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import sign_document
@@ -33,7 +33,9 @@ def house() -> Home:
 @pytest.fixture(scope="module")
 def report(house: Home) -> tuple[bytes, bytes]:
     """What the box has signed, and the sheet, of a test that a camera failed."""
-    walk = begin_walk("front", house.entrances["front"], now=NOW, by="Ida", before=WalkTestStatus.NEVER)
+    walk = WalkTest(
+        entrance="front", steps=walk_steps(house.entrances["front"]), begun=NOW, by="Ida", before=WalkTestStatus.NEVER
+    )
     ended = tuple(
         step.model_copy(update={"ending": TrialResult.FAILED if step.camera else TrialResult.PASSED})
         for step in walk.steps

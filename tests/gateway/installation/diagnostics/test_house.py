@@ -46,7 +46,7 @@ from gateway.installation.diagnostics.house import (
     with_entrance_verdicts,
 )
 from gateway.installation.records import store_walk
-from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
+from gateway.installation.walk import TrialAnswer, WalkTest, answer_trial, walk_steps
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerTls
@@ -248,7 +248,13 @@ async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: 
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
     (never,) = map(read_finding, unattended_findings(house))
     assert (never.verdict, "walk-test front" in never.todo) == (FindingVerdict.DOUBTFUL, True)
-    walk = begin_walk("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=WalkTestStatus.NEVER)
+    walk = WalkTest(
+        entrance="front",
+        steps=walk_steps(home.entrances["front"]),
+        begun=datetime.now(UTC),
+        by="Ida",
+        before=WalkTestStatus.NEVER,
+    )
     store_walk(tmp_path, answer_trial(walk, 0, TrialAnswer.FAILED, datetime.now(UTC)))
     (failed,) = map(read_finding, unattended_findings(house))
     assert (failed.verdict, "no unattended visit" in failed.said) == (FindingVerdict.BAD, True)

@@ -92,5 +92,5 @@ async def test_doctor_asks_lock_and_door_behind_a_guard_and_believes_signed_answ
         )
         (tmp_path / "attacker.password").write_text(place.house.accounts["attacker"])
         async with connect_once(attacker, [f"perron/{LOCK}/#"], monotonic=lambda: 0.0) as guest:
-            found = await probe_devices(home, guest, (LOCK, DOOR), timeout_s=3, min_wait_s=0)
+            found = await probe_devices(home, guest, (LOCK, DOOR), timeout_s=3, correlation_prefix="ask", min_wait_s=0)
         assert {id_: heard.answer is not None for id_, heard in found.devices.items()} == {LOCK: True, DOOR: True}
