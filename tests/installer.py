@@ -70,7 +70,7 @@ class WalkTestInstaller:
                 await self._shows(number, 1)
                 await play.stage.broker.begin()
             case WalkTrial.WRONG_CODE:
-                await play.courier.arrives()
+                await play.courier.does("arrive")
                 await play.courier.scans("4006381333931")
             case WalkTrial.DELIVERY:
                 await self._deliver(number, codes)

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
-from devices.simulators import control as ask
+from devices.simulators.control import REQUEST, HouseControl, Scan
 from gateway.cli.broker import open_session, publish
 from gateway.config.home import Home
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
@@ -139,88 +139,53 @@ class DemoOwner:
             await publish(guest, self._topic, json.dumps(body).encode())
 
 
+PersonAction = Literal[
+    "arrive", "leave", "open", "close", "force", "walk_in", "walk_out", "turn_key", "thumb_turn", "lock_by_hand",
+    "answer", "put_parcel", "open_fridge", "close_fridge",
+]  # fmt: skip
+"""The name of a request to the simulated house (`devices.simulators.control`) that needs nothing but the person."""
+
+ACTION_TEXTS: Mapping[PersonAction, str] = {
+    "arrive": "comes to the door",
+    "leave": "goes away",
+    "open": "opens the door",
+    "close": "closes the door",
+    "force": "forces the door",
+    "walk_in": "goes in",
+    "walk_out": "comes out",
+    "turn_key": "turns the key",
+    "thumb_turn": "unlocks by hand",
+    "lock_by_hand": "locks by hand",
+    "answer": "answers inside",
+    "put_parcel": "puts a parcel down",
+    "open_fridge": "opens the fridge",
+    "close_fridge": "closes the fridge",
+}
+
+
 class DemoPerson:
     """A person at the door: the courier, a resident, a thief."""
 
-    def __init__(self, name: str, house: ask.HouseControl, on_action: OnAction, action_s: float) -> None:
+    def __init__(self, name: str, house: HouseControl, on_action: OnAction, action_s: float) -> None:
         """`action_s` is the duration of each action in seconds; a scan takes none: two codes are then one label."""
         self._name, self._house, self._on_action, self._action_s = name, house, on_action, action_s
 
-    async def _do(self, description: str, request: ask.Request) -> None:
-        self._on_action(self._name, description)
-        await self._house.ask(request)
-        if not isinstance(request, ask.Scan):
+    async def does(self, *actions: PersonAction) -> None:
+        """Do these things one after the other."""
+        for action in actions:
+            self._on_action(self._name, ACTION_TEXTS[action])
+            await self._house.ask(REQUEST.validate_python({"do": action, "who": self._name}))
             await asyncio.sleep(self._action_s)
-
-    async def arrives(self) -> None:
-        """Come to the door."""
-        await self._do("comes to the door", ask.Arrive(who=self._name))
 
     async def scans(self, code: str, *, retain: bool = False, event: str | None = None) -> None:
         """Hold a code before the scanner."""
-        shown = "the one-time code" if code.startswith("perron:") else f"…{code[-4:]}"
-        await self._do(f"scans {shown}", ask.Scan(who=self._name, code=code, retain=retain, event=event))
-
-    async def opens(self) -> None:
-        """Push the door open."""
-        await self._do("opens the door", ask.OpenDoor(who=self._name))
-
-    async def closes(self) -> None:
-        """Close the door from where one stands."""
-        await self._do("closes the door", ask.CloseDoor(who=self._name))
-
-    async def walks_in(self) -> None:
-        """Go in through the open door."""
-        await self._do("goes in", ask.WalkIn(who=self._name))
-
-    async def walks_out(self) -> None:
-        """Go out through the open door."""
-        await self._do("comes out", ask.WalkOut(who=self._name))
-
-    async def puts_parcel(self) -> None:
-        """Put a parcel down."""
-        await self._do("puts a parcel down", ask.PutParcel(who=self._name))
-
-    async def leaves(self) -> None:
-        """Go away."""
-        await self._do("goes away", ask.Leave(who=self._name))
+        self._on_action(self._name, f"scans {'the one-time code' if code.startswith('perron:') else f'…{code[-4:]}'}")
+        await self._house.ask(Scan(who=self._name, code=code, retain=retain, event=event))
 
     async def goes_in(self) -> None:
         """Open, go in and put a parcel down."""
-        await self.opens()
-        await self.walks_in()
-        await self.puts_parcel()
+        await self.does("open", "walk_in", "put_parcel")
 
     async def comes_out(self) -> None:
         """Come out, close the door and go away."""
-        await self.walks_out()
-        await self.closes()
-        await self.leaves()
-
-    async def opens_fridge(self) -> None:
-        """Open the fridge."""
-        await self._do("opens the fridge", ask.OpenFridge(who=self._name))
-
-    async def closes_fridge(self) -> None:
-        """Close the fridge."""
-        await self._do("closes the fridge", ask.CloseFridge(who=self._name))
-
-    async def turns_key(self) -> None:
-        """Unlock from outside with the mechanical key."""
-        await self._do("turns the key", ask.TurnKey(who=self._name))
-
-    async def locks_by_hand(self) -> None:
-        """Throw the bolt by hand."""
-        await self._do("locks by hand", ask.LockByHand(who=self._name))
-
-    async def answers(self) -> None:
-        """Press the answer button inside."""
-        await self._do("answers inside", ask.PressAnswer(who=self._name))
-
-    async def turns_thumb_turn(self) -> None:
-        """Unlock by hand from inside."""
-        await self._do("unlocks by hand", ask.ThumbTurn(who=self._name))
-
-    async def forces(self) -> None:
-        """Break the door open."""
-        await self._do("forces the door", ask.Force(who=self._name))
+        await self.does("walk_out", "close", "leave")

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TypedDict, Unpack
 
 from devices.simulators import control as ask
 from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import EntranceSection, Home
 from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoOwner, DemoPerson, DemoRetailer, OnAction, PromisedDelivery
-from gateway.demo.observers import Body, GatewayObserver, HouseLog, WaitTimeout
+from gateway.demo.observers import Body, WaitTimeout
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement
 from gateway.demo.rig_control import CrashPoint, KillAtPoint
@@ -55,15 +56,9 @@ class Expectation:
 
 
 EXPECT_REFUSED = Expectation(
-    outcome=Outcome.REFUSED,
-    house=DoorResult.NOT_OPENED,
-    movements=(),
-    phases=(),
-    notifications=(),
-    sealed_visits=0,
-    sealed_parts=0,
-    retailer_state=None,
-)
+    outcome=Outcome.REFUSED, house=DoorResult.NOT_OPENED, movements=(), phases=(), notifications=(), sealed_visits=0,
+    sealed_parts=0, retailer_state=None,
+)  # fmt: skip
 """A scan that the box refuses at once: no visit begins and nothing moves."""
 
 
@@ -74,18 +69,15 @@ class ScenarioRun:
     """
 
     def __init__(self, stage: Stage, narrate: OnAction) -> None:
-        plan, house = stage.plan, stage.house
-        self.stage, self.plan = stage, plan
-        self.watch: GatewayObserver = stage.watch
-        self.log: HouseLog = stage.log
-        self.house = house
-        self.courier = DemoPerson("courier", house, narrate, plan.action_s)
-        self.resident = DemoPerson("resident", house, narrate, plan.action_s)
-        self.thief = DemoPerson("thief", house, narrate, plan.action_s)
+        plan = stage.plan
+        self.stage, self.plan, self.narrate = stage, plan, narrate
+        self.watch, self.log, self.house = stage.watch, stage.log, stage.house
+        self.courier, self.resident, self.thief = (
+            DemoPerson(name, stage.house, narrate, plan.action_s) for name in ("courier", "resident", "thief")
+        )
         self.owner = DemoOwner(plan.home, plan.entrance, narrate)
         signers = tuple(plan.signers.values())
         self.retailer = DemoRetailer(plan.home, plan.entrance, signers, stage.watch, narrate)
-        self.narrate = narrate
         self._online_since = 0
 
     @property
@@ -126,6 +118,14 @@ class ScenarioRun:
 
     # ---- waits and acts that scenarios share ------------------------------------------------------------------------
 
+    async def wait_for_state(self, description: str, *, due: float = 0, **facts: object) -> None:
+        """Wait until the entrance's published state has these facts."""
+
+        def has_facts() -> bool:
+            return all(self.watch.state.get(name) == fact for name, fact in facts.items())
+
+        await self.watch.wait_until(description, has_facts, within=due + TIMEOUT_MARGIN_S)
+
     async def wait_for_cameras(self) -> None:
         """Wait until each camera of the entrance has live pictures; they run while a window is open."""
         await self.watch.wait_until("live pictures of every camera", self._are_cameras_live, within=TIMEOUT_MARGIN_S)
@@ -162,11 +162,17 @@ class ScenarioRun:
         told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
         return not any(lacks[-1:]) and told >= returns
 
-    async def scan_codes(self, parcels: PromisedDelivery, *, code: int = 0) -> None:
-        """Let the courier come and scan a parcel and the one-time code."""
-        await self.courier.arrives()
+    async def scan_codes(self, parcels: PromisedDelivery | None = None, *, code: int = 0) -> None:
+        """Let the courier come and scan a parcel and the one-time code. None: of a delivery that is announced now."""
+        parcels = parcels or await self.announce_delivery()
+        await self.courier.does("arrive")
         await self.courier.scans(parcels.codes[code])
         await self.courier.scans(parcels.courier_code)
+
+    async def scan_and_ring(self, parcels: PromisedDelivery | None = None) -> None:
+        """Let the courier scan (as `scan_codes`); wait until the bell rings."""
+        await self.scan_codes(parcels)
+        await self.wait_for_ringing()
 
     async def wait_for_phase(self, phase: str, *, due: float = 0) -> None:
         """Wait until the entrance enters this phase, at most `due` seconds plus `TIMEOUT_MARGIN_S`."""
@@ -182,11 +188,9 @@ class ScenarioRun:
 
     async def wait_for_locked_again(self) -> None:
         """Wait until the door is proven locked."""
-        timing = self.timing
-        tries = 3 * 4 * self.plan.latency
-        await self.wait_for_phase(
-            Phase.LOCKED_AGAIN, due=timing.never + timing.relock + timing.command_life + timing.skew + tries
-        )
+        timing, tries = self.timing, 3 * 4 * self.plan.latency
+        due = timing.never + timing.relock + timing.command_life + timing.skew + tries
+        await self.wait_for_phase(Phase.LOCKED_AGAIN, due=due)
 
     async def wait_for_seal(self) -> None:
         """Wait until the proof is sealed and the entrance is ready again."""
@@ -207,8 +211,8 @@ class ScenarioRun:
         await self.wait_for_locked_again()
         await self.wait_for_seal()
 
-    async def enter_with_parcel(self, parcels: PromisedDelivery) -> None:
-        """Let the courier scan, enter and put a parcel down."""
+    async def enter_with_parcel(self, parcels: PromisedDelivery | None = None) -> None:
+        """Let the courier scan (as `scan_codes`), enter and put a parcel down."""
         await self.scan_codes(parcels)
         await self.wait_for_unlocked()
         await self.courier.goes_in()
@@ -218,8 +222,8 @@ class ScenarioRun:
         await self.courier.comes_out()
         await self.wait_for_visit_end()
 
-    async def deliver(self, parcels: PromisedDelivery) -> None:
-        """Play the whole usual visit, from the scan to the sealed proof."""
+    async def deliver(self, parcels: PromisedDelivery | None = None) -> None:
+        """Play the whole usual visit, from the scan (as `scan_codes`) to the sealed proof."""
         await self.enter_with_parcel(parcels)
         await self.leave_and_seal()
 
@@ -236,16 +240,13 @@ class ScenarioRun:
     async def wait_for_window_end(self, parcels: PromisedDelivery) -> None:
         """Wait until the delivery's window is over and the box has noticed it."""
         left = max(0.0, (parcels.window.end - machine_time()).total_seconds())
-        await self.watch.wait_until(
-            "the window over", lambda: self.watch.state.get("expecting") is False, within=left + TIMEOUT_MARGIN_S
-        )
+        await self.wait_for_state("the window over", due=left, expecting=False)
 
     async def kill_gateway(self, point: CrashPoint | None = None) -> None:
         """Kill the gateway when it reaches `point`; None: now, and wait until it is back."""
         self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
         self._online_since = len(self.watch.seen)
-        async with self.stage.rig() as rig:
-            await rig.apply(KillAtPoint(point=point))
+        await self.stage.change_box(KillAtPoint(point=point))
         if point is None:
             await self.wait_for_gateway()
 
@@ -260,9 +261,8 @@ class ScenarioRun:
 
     async def wait_for_refusal(self, refusal: Refusal, *, due: float = 0) -> Body:
         """Wait for a refusal with this reason and return its event."""
-        return await self.watch.wait_for_event(
-            "answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value
-        )
+        within = due + TIMEOUT_MARGIN_S
+        return await self.watch.wait_for_event("answer", within=within, word="no", refusal=refusal.value)
 
     async def wait_for_notification(self, notification: Notification, *, due: float = 0) -> Body:
         """Wait for this notification to the owner and return it."""
@@ -278,22 +278,48 @@ ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario, or one variant of it. `change_home`, `change_house` and `change_plan` are applied in this order."""
+    """One scenario, or one variant of it. `change_home`, `change_house` and `change_plan` are applied in this order.
 
-    name: str
+    `title` is its name on the command line: `name` or `name:variant`.
+    """
+
+    title: str
     summary: Text
     play: ScenarioScript
-    variant: str | None = None
     expected: Expectation = field(default_factory=Expectation)
     change_home: Callable[[Home], Home] = lambda home: home
     change_house: Callable[[HousePlan], HousePlan] = lambda house: house
     change_plan: Callable[[DemoPlan], DemoPlan] = lambda plan: plan
 
     @property
-    def title(self) -> str:
-        """Its name on the command line."""
-        return self.name if self.variant is None else f"{self.name}:{self.variant}"
+    def name(self) -> str:
+        """Its title without the variant."""
+        return self.title.partition(":")[0]
 
     def apply_to(self, plan: DemoPlan) -> DemoPlan:
         """Return the run's plan with this scenario's changes."""
         return self.change_plan(replace(plan, home=self.change_home(plan.home), house=self.change_house(plan.house)))
+
+
+class _HouseChanges(TypedDict, total=False):
+    """The fields of `Scenario` that change the house."""
+
+    change_home: Callable[[Home], Home]
+    change_house: Callable[[HousePlan], HousePlan]
+    change_plan: Callable[[DemoPlan], DemoPlan]
+
+
+class ScenarioList(list[Scenario]):
+    """The scenarios of one subject, in the order of their definition."""
+
+    def add(
+        self, title: str, summary: Text, expected: Expectation | None = None, **changes: Unpack[_HouseChanges]
+    ) -> Callable[[ScenarioScript], ScenarioScript]:
+        """Return a decorator that adds a scenario which plays the function; the arguments are `Scenario`'s fields."""
+
+        def decorate(play: ScenarioScript) -> ScenarioScript:
+            expectation = expected or Expectation()
+            self.append(Scenario(title=title, summary=summary, play=play, expected=expectation, **changes))
+            return play
+
+        return decorate

@@ -14,7 +14,7 @@ from gateway.demo.observers import GatewayObserver, HouseLog, ObservedMessage
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
 from gateway.demo.result import LogLine
-from gateway.demo.rig_control import RigClient
+from gateway.demo.rig_control import RigChange, RigClient
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]
@@ -92,11 +92,10 @@ class Stage:
         """The checkpoints that the owner's phone keeps."""
         return self.folder / "phone.jsonl"
 
-    @contextlib.asynccontextmanager
-    async def rig(self) -> AsyncIterator[RigClient]:
-        """Connect to the rigged gateway, to control its wall clock, its disk and its crashes."""
+    async def change_box(self, change: RigChange) -> None:
+        """Change the rigged gateway's wall clock or disk, or let it crash (as `RigClient.apply`)."""
         async with RigClient(self._rig_socket) as rig:
-            yield rig
+            await rig.apply(change)
 
     def kill_video(self) -> None:
         """Kill the video process; the gateway starts another one."""

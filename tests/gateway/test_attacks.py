@@ -197,8 +197,8 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
     async with run_whole_house(tmp_path) as play:
         one = await play.announce_delivery()
         two = await play.announce_delivery(codes=OTHER)
-        await play.courier.arrives()
-        await play.thief.arrives()
+        await play.courier.does("arrive")
+        await play.thief.does("arrive")
 
         for code in (one.courier_code, two.codes[0]):  # one courier's code, the other's parcel
             await play.thief.scans(code)
@@ -235,7 +235,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
     async with run_whole_house(tmp_path) as play:
         parcels = await play.announce_delivery()
         secret = secrets.token_bytes(COURIER_TOKEN_BYTES)
-        await play.courier.arrives()
+        await play.courier.does("arrive")
         await play.courier.scans(parcels.courier_code)
         answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_TOKEN_BYTES))
         assert answer["accepted"] is True
@@ -405,7 +405,7 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
         parcels, offer = await offer_of(play)
         brand, entrance = parcels.brand, entrance_topic(play.plan.entrance, "set")
         before, results = dict(play.watch.state), len(play.watch.bodies("result"))
-        await play.courier.arrives()
+        await play.courier.does("arrive")
         for wish in ({"do": "home"}, {"do": "away"}, {"do": "revoke", "brand": brand}, {"do": "stop"}):
             body = json.dumps({"id": "kept", **wish}).encode()
             assert await says(play, "owner", entrance, body, retain=True) == 0

@@ -128,7 +128,7 @@ async def rings(here: ThroughHub, one: AnnouncedDelivery, page: Page) -> None:
     play = here.play
     await play.wait_for_cameras()
     play.watch.mark_seen()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.courier.scans(one.parcel)
     await play.courier.scans(one.courier)
     await play.wait_for_ringing()

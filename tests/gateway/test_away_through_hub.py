@@ -247,7 +247,7 @@ async def stopped_while_it_rings(owner: Anna) -> None:
     await stands(here, second, State.WINDOW_OPEN)
     play.watch.mark_seen()
     await play.wait_for_new_scan()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.courier.scans(second.parcel)
     await play.courier.scans(second.courier)
     await play.wait_for_ringing()

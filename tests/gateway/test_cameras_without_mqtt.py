@@ -84,7 +84,7 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(
     with foreign_camera(user=USER, password=SECRET, sound="pcma", **tls) as front, foreign_camera(sound="aac") as hall:
         async with run_whole_house(tmp_path, lambda plan: without_mqtt(plan, front, hall, account, shows)) as play:
             parcels = await play.announce_delivery()
-            await play.courier.arrives()
+            await play.courier.does("arrive")
             await play.courier.scans(parcels.codes[0])
             await play.courier.scans(parcels.courier_code)
             await play.wait_for_ringing()

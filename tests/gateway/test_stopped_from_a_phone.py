@@ -269,11 +269,8 @@ async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) ->
     await play.wait_for_alarm(AlarmCode.NOT_LOCKED, due=play.timing.alarm_again)
     await house.phone.sees_door("handed")
     assert house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.BOLT_IN_THE_AIR)
-    await play.courier.walks_out()
-    await play.courier.leaves()
-    await play.resident.walks_in()
-    await play.resident.turns_thumb_turn()
-    await play.resident.closes()
+    await play.courier.does("walk_out", "leave")
+    await play.resident.does("walk_in", "thumb_turn", "close")
     by_people = house.moves
     assert by_people[-2:] == (DoorMovement.UNLOCKED_BY_HAND, DoorMovement.CLOSED)
     await house.phone.page.locator("button[value=acknowledge]").click()

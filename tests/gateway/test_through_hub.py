@@ -82,7 +82,7 @@ async def at_the_door(play: ScenarioRun, one: AnnouncedDelivery) -> None:
     """The courier comes with a parcel and his code, and is let in."""
     await play.wait_for_cameras()
     play.watch.mark_seen()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.courier.scans(one.parcel)
     await play.courier.scans(one.courier)
     await play.wait_for_unlocked()

@@ -118,7 +118,7 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
 
         lens.sees(draw_label(("code128", parcels.codes[0]), tilt=45))
         assert await reads(french, link) == await reads(english, link) == parcels.codes[0]
-        await play.courier.arrives()
+        await play.courier.does("arrive")
         await play.courier.scans(await read_screen_code(english.courier.locator("#parcel canvas")))
         await all_see(*(expect(one.turn).to_have_attribute("data-turn", "other") for one in both))
         await play.courier.scans(await read_screen_code(french.courier.locator("#code canvas")))

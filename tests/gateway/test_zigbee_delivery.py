@@ -131,7 +131,7 @@ async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_pat
         def unlocked() -> bool:  # the box asks what cannot be read, and soon shows "unknown"
             return any(one.kind == "state" and one.body["bolt"] == "unlocked" for one in play.watch.seen[before:])
 
-        await play.resident.turns_key()
+        await play.resident.does("turn_key")
         await play.watch.wait_until("unlocked by hand", unlocked, within=20)
         seen = len(play.watch.seen)
         await play.set_fault("zigbee2mqtt", "restart")
@@ -147,5 +147,5 @@ async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_pat
         states = [one.body for one in play.watch.seen[seen:] if one.kind == "state"]
         assert not any(body["locked"] for body in states)
         await play.set_fault("zigbee2mqtt", "asleep", on=False)
-        await play.resident.locks_by_hand()
+        await play.resident.does("lock_by_hand")
         await play.watch.wait_until("locked, read from the lock", lambda: play.watch.state["locked"] is True, within=20)

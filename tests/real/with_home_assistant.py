@@ -149,7 +149,7 @@ async def test_unlocking_from_home_assistant_opens_nothing(up: HouseWithHomeAssi
 
 
 async def test_locking_from_home_assistant_is_lock_now_with_its_proof(up: HouseWithHomeAssistant) -> None:
-    await up.play.resident.turns_key()
+    await up.play.resident.does("turn_key")
     await up.ha.until(LOCK, "unlocked")
     await up.ha.asks("lock.lock", LOCK)
     await up.ha.until(LOCK, "locked")
@@ -159,8 +159,7 @@ async def test_locking_from_home_assistant_is_lock_now_with_its_proof(up: HouseW
 
 
 async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up: HouseWithHomeAssistant) -> None:
-    await up.play.resident.turns_key()
-    await up.play.resident.opens()
+    await up.play.resident.does("turn_key", "open")
     await up.ha.until(DOOR, "on")
     await up.ha.asks("lock.lock", LOCK)
     await up.ha.until_seen(lambda: up.ha.told(EVENT))
@@ -173,7 +172,7 @@ async def test_the_stop_button_keeps_the_courier_out(up: HouseWithHomeAssistant)
     parcels = await up.play.announce_delivery()
     await up.ha.asks("button.press", entity(HomeAssistantEntity.STOP))
     await up.ha.until(DELIVERY, "stopped")
-    await up.play.courier.arrives()
+    await up.play.courier.does("arrive")
     await up.play.courier.scans(parcels.codes[0])
     await up.play.scan_refused_code(parcels.courier_code, Refusal.STOPPED_BY_OWNER)
     assert up.moves == ()
@@ -190,7 +189,7 @@ async def test_a_killed_gateway_shows_as_unavailable_and_everything_is_back_with
 
 async def test_a_home_assistant_that_restarts_finds_everything_again(up: HouseWithHomeAssistant) -> None:
     await up.ha.end()
-    await up.play.resident.turns_key()  # while nobody looks
+    await up.play.resident.does("turn_key")  # while nobody looks
     await up.ha.begin()
     await up.ha.until(LOCK, "unlocked")
     await up.ha.until(DOOR, "off")
@@ -312,7 +311,7 @@ async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> N
     problem, battery = entity(HomeAssistantEntity.PROBLEM), entity(HomeAssistantEntity.LOCK_BATTERY)
     await up.play.set_fault("front-lock", "battery", "low")
     await up.ha.until(battery, "low")
-    await up.play.thief.forces()
+    await up.play.thief.does("force")
     await up.ha.until(problem, "on")
     assert (await up.ha.whole(problem))["attributes"]["problems"]
     await up.ha.until_seen(lambda: {"event_type": "alarm", "code": "door_forced_open"} in up.ha.told(EVENT))
@@ -324,7 +323,7 @@ async def test_somebody_is_home_when_home_assistant_says_so(up: HouseWithHomeAss
     parcels = await up.play.announce_delivery()
     await up.ha.asks("button.press", entity(HomeAssistantEntity.SOMEBODY_HOME))
     await wait_until(lambda: up.play.watch.state.get("somebody_home"), within=20)
-    await up.play.courier.arrives()
+    await up.play.courier.does("arrive")
     await up.play.courier.scans(parcels.codes[0])
     await up.play.scan_refused_code(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
     assert up.moves == ()
@@ -381,7 +380,7 @@ async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_
             await ha.asks("input_number.set_value", "input_number.fridge", value=4)
             await ha.until("sensor.fridge", "4.0")
             parcels = await play.announce_delivery(place="fridge", max_celsius=8.0)
-            await play.courier.arrives()
+            await play.courier.does("arrive")
 
             await ha.asks("input_number.set_value", "input_number.fridge", value=12)
             await ha.until("sensor.fridge", "12.0")

@@ -230,8 +230,7 @@ class DemoRunner:
         async def play(play: ScenarioRun) -> None:
             self.apply(StageReady())
             await self._route_retailers(play)
-            async with play.stage.rig() as rig:
-                await rig.apply(SetPhoneLanguages(languages=LANGUAGES))
+            await play.stage.change_box(SetPhoneLanguages(languages=LANGUAGES))
             await scenario.play(play)
 
         return replace(scenario, change_home=home, play=play)

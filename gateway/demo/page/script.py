@@ -165,7 +165,7 @@ async def the_cable_is_pulled(act: ShowState) -> None:
 
 async def the_courier_rings(act: ShowState) -> None:
     """Nobody is home."""
-    await act.play.courier.arrives()
+    await act.play.courier.does("arrive")
     await act.play.house.ask(ask.PressBell())
     await act.show_line_and_wait("show.rings")
 
@@ -190,7 +190,7 @@ async def the_door_opens_once(act: ShowState) -> None:
     await play.wait_for_unlocked()
     act.visit = str(play.watch.state["visit"])
     await act.show_line_and_wait("show.unlocks", read=1.5)
-    await play.courier.opens()
+    await play.courier.does("open")
     await play.wait_for_phase(Phase.INSIDE)
     await act.page.wait_until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
     await act.show_line_and_wait("show.opens")
@@ -199,13 +199,11 @@ async def the_door_opens_once(act: ShowState) -> None:
 async def the_parcel_is_put_down(act: ShowState) -> None:
     """In, down, out, shut."""
     courier = act.play.courier
-    await courier.walks_in()
+    await courier.does("walk_in")
     act.show_line("show.inside")
-    await courier.puts_parcel()
-    await courier.walks_out()
-    await courier.closes()
+    await courier.does("put_parcel", "walk_out", "close")
     act.show_line("show.out")
-    await courier.leaves()
+    await courier.does("leave")
 
 
 async def the_phone_hears_of_it(act: ShowState) -> None:
@@ -238,11 +236,11 @@ async def the_same_label_again(act: ShowState) -> None:
     """Red: already used."""
     play = act.play
     act.show_line("show.again")
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.courier.scans(act.current_delivery().codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
     await act.show_line_and_wait("show.used")
-    await play.courier.leaves()
+    await play.courier.does("leave")
 
 
 async def a_thief_freezes_the_camera(act: ShowState) -> None:
@@ -253,7 +251,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     act.page.apply(OpeningsReset())
     await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.show_line("show.thief")
-    await play.thief.arrives()
+    await play.thief.does("arrive")
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
     await act.page.wait_until(
@@ -263,7 +261,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     play.require(
         took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
     )
-    await play.thief.leaves()
+    await play.thief.does("leave")
     await act.show_line_and_wait("show.greyed", seconds=_number_text(took))
     await play.scan_codes(act.current_delivery())
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
@@ -284,11 +282,10 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
         "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )
     act.show_line("show.killed")
-    await play.courier.opens()
+    await play.courier.does("open")
     await play.wait_for_gateway()
     await act.show_line_and_wait("show.revived")
-    await play.courier.walks_in()
-    await play.courier.puts_parcel()
+    await play.courier.does("walk_in", "put_parcel")
     await play.courier.comes_out()
     await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
@@ -351,7 +348,7 @@ def make_show(page: ShowPage, utc: datetime) -> Scenario:
             await chapter(act)
 
     return Scenario(
-        name=SHOW_TITLE,
+        title=SHOW_TITLE,
         summary=Text(
             "a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film"
         ),

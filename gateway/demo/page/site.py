@@ -17,8 +17,7 @@ from gateway.demo.page import script
 from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
 from gateway.demo.page.words import LANGUAGES, page_texts, scenario_line
-from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
+from gateway.demo.scenarios import SCENARIO_GROUPS
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.system.i18n import Language, accepted, language_names
 from gateway.web.server import live_video
@@ -32,14 +31,6 @@ COOKIE_MAX_AGE_S = 24 * 3600  # seconds
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SHARED_STATIC_FILES = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
 CAMERA_IDS = ("doorbell", "hall-camera")
-SCENARIO_GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
-    ("parcels", parcels.SCENARIOS),
-    ("promises", promises.SCENARIOS),
-    ("people", people.SCENARIOS),
-    ("cameras", cameras.SCENARIOS),
-    ("locks", (*locks.SCENARIOS, *garage.SCENARIOS)),
-    ("failures", failures.SCENARIOS),
-)
 
 
 class DemoSite:
@@ -155,7 +146,8 @@ class DemoSite:
             chapters=len(script.CHAPTERS),
             show=script.SHOW_TITLE,
             groups=[
-                (group, [(one.title, scenario_line(one, language)) for one in ones]) for group, ones in SCENARIO_GROUPS
+                (group, [(scenario.title, scenario_line(scenario, language)) for scenario in scenarios])
+                for group, scenarios in SCENARIO_GROUPS.items()
             ],
         )
         return web.Response(text=text, content_type="text/html")

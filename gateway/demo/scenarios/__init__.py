@@ -1,21 +1,23 @@
 """Lists all scenarios in the order of `perron demo --list`."""
 
-from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
+from collections.abc import Mapping
 
-SCENARIOS: tuple[Scenario, ...] = (
-    *parcels.SCENARIOS,
-    *promises.SCENARIOS,
-    *people.SCENARIOS,
-    *cameras.SCENARIOS,
-    *locks.SCENARIOS,
-    *garage.SCENARIOS,
-    *failures.SCENARIOS,
-)
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import cameras, failures, garage, guarded, locks, parcels, people, promises
+
+SCENARIO_GROUPS: Mapping[str, tuple[Scenario, ...]] = {
+    "parcels": tuple(parcels.SCENARIOS),
+    "promises": tuple(promises.SCENARIOS),
+    "people": tuple(people.SCENARIOS),
+    "cameras": tuple(cameras.SCENARIOS),
+    "locks": (*locks.SCENARIOS, *guarded.SCENARIOS, *garage.SCENARIOS),
+    "failures": tuple(failures.SCENARIOS),
+}
+SCENARIOS: tuple[Scenario, ...] = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)
 
 
 class UnknownScenario(Exception):  # noqa: N818 - it says what is the matter
-    """There is no such scenario; the text names those that come close."""
+    """There is no such scenario."""
 
 
 def find_scenarios(title: str) -> tuple[Scenario, ...]:
@@ -24,7 +26,7 @@ def find_scenarios(title: str) -> tuple[Scenario, ...]:
     Raises:
         UnknownScenario: there is none.
     """
-    found = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
-    if not found:
+    scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
+    if not scenarios:
         raise UnknownScenario(f"there is no scenario {title!r}: `perron demo --list` tells all")
-    return found
+    return scenarios

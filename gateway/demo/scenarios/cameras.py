@@ -2,33 +2,47 @@
 
 from dataclasses import replace
 
-from devices.simulators import control as ask
-from gateway.demo.scenario import USUAL_NOTIFICATIONS, Expectation, Scenario, ScenarioRun
+from devices.simulators.control import HideLabel, ShowLabel
+from gateway.demo.scenario import USUAL_NOTIFICATIONS, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.homes import with_dark_hall
 from gateway.demo.scenarios.people import EXPECT_STOPPED
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.system.i18n import _
 
+SCENARIOS = ScenarioList()
 HALL_CAMERA = "hall-camera"
 DOORBELL_CAMERA = "doorbell"
+EXPECT_CAMERA_REFUSAL = replace(EXPECT_STOPPED, refusals=(Refusal.CAMERA_UNAVAILABLE,))
 
 
+@SCENARIOS.add("empty-dark-hall", _("a dark, still, empty hall is no fault: delivered"), change_house=with_dark_hall)
 async def _empty_dark_hall(play: ScenarioRun) -> None:
-    await play.deliver(await play.announce_delivery())
+    await play.deliver()
 
 
+@SCENARIOS.add(
+    "camera-frozen",
+    _("the doorbell's picture freezes while it rings: the door stays shut"),
+    EXPECT_CAMERA_REFUSAL,
+)
 async def _camera_frozen(play: ScenarioRun) -> None:
     """The picture stands still while packets flow on: what the 2017 attack looked like."""
-    parcels = await play.announce_delivery()
-    await play.scan_codes(parcels)
-    await play.wait_for_ringing()
+    await play.scan_and_ring()
     await play.set_fault(DOORBELL_CAMERA, "frozen")
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
     await play.set_fault(DOORBELL_CAMERA, "frozen", on=False)
     await play.wait_for_no_opening()
 
 
+@SCENARIOS.add(
+    "camera-offline",
+    _("the doorbell is offline: told before anybody comes, and the door stays shut"),
+    replace(
+        EXPECT_CAMERA_REFUSAL,
+        notifications=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED),
+    ),
+)
 async def _camera_offline(play: ScenarioRun) -> None:
     await play.set_link(DOORBELL_CAMERA, up=False)
     parcels = await play.retailer.promise()
@@ -38,19 +52,31 @@ async def _camera_offline(play: ScenarioRun) -> None:
     await play.wait_for_no_opening()
 
 
+@SCENARIOS.add(
+    "camera-lost-inside",
+    _("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
+    Expectation(alarms=(AlarmCode.CAMERA_LOST,), cameras_with_gaps=frozenset({HALL_CAMERA})),
+)
 async def _camera_lost_inside(play: ScenarioRun) -> None:
-    parcels = await play.announce_delivery()
-    await play.enter_with_parcel(parcels)
+    await play.enter_with_parcel()
     await play.set_link(HALL_CAMERA, up=False)
     await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
     await play.set_link(HALL_CAMERA, up=True)
     await play.leave_and_seal()
 
 
+@SCENARIOS.add(
+    "video-killed",
+    _("the video process is killed with the courier inside: another films on, the gap is declared"),
+    Expectation(
+        alarms=(AlarmCode.CAMERA_LOST,),
+        cameras_with_gaps=frozenset({HALL_CAMERA, DOORBELL_CAMERA}),
+        notifications=USUAL_NOTIFICATIONS,
+    ),
+)
 async def _video_killed(play: ScenarioRun) -> None:
     """Another video process goes on filming; what lies between is a declared gap."""
-    parcels = await play.announce_delivery()
-    await play.enter_with_parcel(parcels)
+    await play.enter_with_parcel()
     play.narrate("box", "the video process dies")
     play.stage.kill_video()
     await play.wait_for_alarm(AlarmCode.CAMERA_LOST)
@@ -59,65 +85,18 @@ async def _video_killed(play: ScenarioRun) -> None:
     await play.leave_and_seal()
 
 
+@SCENARIOS.add("label-by-camera", _("the camera at the door reads the parcel's label and the courier's code"))
 async def _label_by_camera(play: ScenarioRun) -> None:
     """No scanner: the camera at the door reads the parcel's label, then the code on the courier's phone."""
     parcels = await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     play.narrate("courier", "holds the parcel's label before the camera")
-    await play.house.ask(ask.ShowLabel(camera=DOORBELL_CAMERA, code=parcels.codes[0]))
+    await play.house.ask(ShowLabel(camera=DOORBELL_CAMERA, code=parcels.codes[0]))
     await play.watch.wait_for_event("answer", within=30, scanner=DOORBELL_CAMERA, word="wait")
     play.narrate("courier", "shows the one-time code to the camera")
-    await play.house.ask(ask.ShowLabel(camera=DOORBELL_CAMERA, code=parcels.courier_code, symbology="qr"))
+    await play.house.ask(ShowLabel(camera=DOORBELL_CAMERA, code=parcels.courier_code, symbology="qr"))
     await play.wait_for_ringing()
-    await play.house.ask(ask.HideLabel(camera=DOORBELL_CAMERA))
+    await play.house.ask(HideLabel(camera=DOORBELL_CAMERA))
     await play.wait_for_unlocked()
     await play.courier.goes_in()
     await play.leave_and_seal()
-
-
-EXPECT_CAMERA_REFUSAL = replace(EXPECT_STOPPED, refusals=(Refusal.CAMERA_UNAVAILABLE,))
-
-SCENARIOS = (
-    Scenario(
-        name="empty-dark-hall",
-        summary=_("a dark, still, empty hall is no fault: delivered"),
-        play=_empty_dark_hall,
-        change_house=with_dark_hall,
-    ),
-    Scenario(
-        name="camera-frozen",
-        summary=_("the doorbell's picture freezes while it rings: the door stays shut"),
-        play=_camera_frozen,
-        expected=EXPECT_CAMERA_REFUSAL,
-    ),
-    Scenario(
-        name="camera-offline",
-        summary=_("the doorbell is offline: told before anybody comes, and the door stays shut"),
-        play=_camera_offline,
-        expected=replace(
-            EXPECT_CAMERA_REFUSAL,
-            notifications=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED),
-        ),
-    ),
-    Scenario(
-        name="camera-lost-inside",
-        summary=_("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
-        play=_camera_lost_inside,
-        expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), cameras_with_gaps=frozenset({HALL_CAMERA})),
-    ),
-    Scenario(
-        name="video-killed",
-        summary=_("the video process is killed with the courier inside: another films on, the gap is declared"),
-        play=_video_killed,
-        expected=Expectation(
-            alarms=(AlarmCode.CAMERA_LOST,),
-            cameras_with_gaps=frozenset({HALL_CAMERA, DOORBELL_CAMERA}),
-            notifications=USUAL_NOTIFICATIONS,
-        ),
-    ),
-    Scenario(
-        name="label-by-camera",
-        summary=_("the camera at the door reads the parcel's label and the courier's code"),
-        play=_label_by_camera,
-    ),
-)

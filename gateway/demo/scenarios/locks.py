@@ -9,12 +9,25 @@ from gateway.config.devices import LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.demo.result import DoorMovement
-from gateway.demo.scenario import PHASES_WHOLE_VISIT, USUAL_NOTIFICATIONS, Expectation, Scenario, ScenarioRun
-from gateway.demo.scenarios import guarded
+from gateway.demo.scenario import PHASES_WHOLE_VISIT, Expectation, ScenarioList, ScenarioRun
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
+
+SCENARIOS = ScenarioList()
+EXPECT_JAMMED = Expectation(
+    house=DoorResult.HANDED_TO_OWNER,
+    phases=(*PHASES_WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
+    alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
+    notifications=(
+        Notification.AT_THE_DOOR,
+        Notification.LOOK_AFTER_THE_DOOR,
+        Notification.NOT_READY,
+        Notification.LOCKED_AGAIN,
+        Notification.READY_AGAIN,
+    ),
+)
 
 
 def _with_short_command_life(home: Home) -> Home:
@@ -43,9 +56,13 @@ async def _wait_for_handover(play: ScenarioRun) -> None:
     await play.wait_for_phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
 
 
+@SCENARIOS.add(
+    "lock-jammed",
+    _("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
+    EXPECT_JAMMED,
+)
 async def _lock_jammed(play: ScenarioRun) -> None:
-    parcels = await play.announce_delivery()
-    await play.enter_with_parcel(parcels)
+    await play.enter_with_parcel()
     await play.set_fault(play.section.lock, "jam")
     await play.courier.comes_out()
     await play.wait_for_alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
@@ -54,11 +71,23 @@ async def _lock_jammed(play: ScenarioRun) -> None:
     await _acknowledge_incident(play)
 
 
+@SCENARIOS.add(
+    "lock-silent",
+    _("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
+    replace(
+        EXPECT_JAMMED,
+        outcome=Outcome.UNKNOWN,
+        movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
+        phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
+        refusals=(Refusal.NOT_READY,),
+        alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
+        retailer_state="not_delivered",
+    ),
+    change_home=_with_short_command_life,
+)
 async def _lock_silent(play: ScenarioRun) -> None:
     """It acts but says nothing: what is not known is spent, never sent again, and handed to the owner."""
-    parcels = await play.announce_delivery()
-    await play.scan_codes(parcels)
-    await play.wait_for_ringing()
+    await play.scan_and_ring()
     await play.set_fault(play.section.lock, "silent")
     await play.wait_for_alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await _wait_for_handover(play)
@@ -68,6 +97,18 @@ async def _lock_silent(play: ScenarioRun) -> None:
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
 
+@SCENARIOS.add(
+    "lock-late",
+    _("the lock acts after its declared latency: unknown, spent, and locked again"),
+    Expectation(
+        outcome=Outcome.UNKNOWN,
+        movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
+        phases=(Phase.RINGING, Phase.UNLOCKING, *PHASES_WHOLE_VISIT[4:]),
+        refusals=(Refusal.NOT_READY,),
+        alarms=(AlarmCode.UNLOCK_UNKNOWN,),
+        retailer_state="not_delivered",
+    ),
+)
 async def _lock_late(play: ScenarioRun) -> None:
     """The bolt moves only after the lock's declared latency, twice over: too late to let anybody in."""
     parcels = await play.announce_delivery()
@@ -79,14 +120,17 @@ async def _lock_late(play: ScenarioRun) -> None:
     await play.wait_for_visit_end()
 
 
+@SCENARIOS.add(
+    "lock-lies",
+    _("the lock is cut off and a liar says locked: not believed, handed to the owner"),
+    replace(EXPECT_JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
+)
 async def _lock_lies(play: ScenarioRun) -> None:
     """The attack of 2018: the lock is cut off as the courier leaves, and somebody says "locked" in its name."""
-    parcels = await play.announce_delivery()
-    await play.enter_with_parcel(parcels)
-    await play.courier.walks_out()
+    await play.enter_with_parcel()
+    await play.courier.does("walk_out")
     await play.set_link(play.section.lock, up=False)
-    await play.courier.closes()
-    await play.courier.leaves()
+    await play.courier.does("close", "leave")
     await _forge_locked_report(play)
     await _wait_for_handover(play)
     play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
@@ -107,103 +151,29 @@ async def _forge_locked_report(play: ScenarioRun) -> None:
             play.require(hasattr(sent, "acknowledged"), "the lie is sent")
 
 
+@SCENARIOS.add(
+    "bolt-in-the-air",
+    _("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
+    replace(
+        EXPECT_JAMMED,
+        movements=(
+            DoorMovement.UNLOCKED,
+            DoorMovement.OPENED,
+            DoorMovement.BOLT_IN_THE_AIR,
+            DoorMovement.UNLOCKED_BY_HAND,
+            DoorMovement.CLOSED,
+            DoorMovement.LOCKED,
+        ),
+        phases=(*PHASES_WHOLE_VISIT[:4], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
+        alarms=(AlarmCode.BOLT_IN_THE_AIR,),
+    ),
+)
 async def _bolt_in_the_air(play: ScenarioRun) -> None:
     """The bolt is thrown while the door is open: nobody pulls it back by radio, the owner is called."""
-    parcels = await play.announce_delivery()
-    await play.enter_with_parcel(parcels)
+    await play.enter_with_parcel()
     await play.set_fault(play.section.lock, "throw")
     await play.wait_for_alarm(AlarmCode.BOLT_IN_THE_AIR)
     await play.wait_for_phase(Phase.HANDED_TO_OWNER)
-    await play.courier.walks_out()
-    await play.courier.leaves()
-    await play.resident.walks_in()
-    await play.resident.turns_thumb_turn()
-    await play.resident.closes()
+    await play.courier.does("walk_out", "leave")
+    await play.resident.does("walk_in", "thumb_turn", "close")
     await _acknowledge_incident(play)
-
-
-PHASES_HANDED_OVER = (*PHASES_WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:])
-HANDOVER_NOTIFICATIONS = (
-    Notification.AT_THE_DOOR,
-    Notification.LOOK_AFTER_THE_DOOR,
-    Notification.NOT_READY,
-    Notification.LOCKED_AGAIN,
-    Notification.READY_AGAIN,
-)
-EXPECT_JAMMED = Expectation(
-    house=DoorResult.HANDED_TO_OWNER,
-    phases=PHASES_HANDED_OVER,
-    alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
-    notifications=HANDOVER_NOTIFICATIONS,
-)
-
-SCENARIOS = (
-    Scenario(
-        name="lock-jammed",
-        summary=_("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
-        play=_lock_jammed,
-        expected=EXPECT_JAMMED,
-    ),
-    Scenario(
-        name="lock-silent",
-        summary=_("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
-        play=_lock_silent,
-        expected=replace(
-            EXPECT_JAMMED,
-            outcome=Outcome.UNKNOWN,
-            movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
-            phases=(
-                Phase.RINGING,
-                Phase.UNLOCKING,
-                Phase.RELOCKING,
-                Phase.HANDED_TO_OWNER,
-                Phase.RELOCKING,
-                Phase.LOCKED_AGAIN,
-                "ready",
-            ),
-            refusals=(Refusal.NOT_READY,),
-            alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
-            retailer_state="not_delivered",
-        ),
-        change_home=_with_short_command_life,
-    ),
-    Scenario(
-        name="lock-late",
-        summary=_("the lock acts after its declared latency: unknown, spent, and locked again"),
-        play=_lock_late,
-        expected=Expectation(
-            outcome=Outcome.UNKNOWN,
-            movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
-            phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
-            refusals=(Refusal.NOT_READY,),
-            alarms=(AlarmCode.UNLOCK_UNKNOWN,),
-            notifications=USUAL_NOTIFICATIONS,
-            retailer_state="not_delivered",
-        ),
-    ),
-    Scenario(
-        name="lock-lies",
-        summary=_("the lock is cut off and a liar says locked: not believed, handed to the owner"),
-        play=_lock_lies,
-        expected=replace(EXPECT_JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
-    ),
-    Scenario(
-        name="bolt-in-the-air",
-        summary=_("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
-        play=_bolt_in_the_air,
-        expected=replace(
-            EXPECT_JAMMED,
-            movements=(
-                DoorMovement.UNLOCKED,
-                DoorMovement.OPENED,
-                DoorMovement.BOLT_IN_THE_AIR,
-                DoorMovement.UNLOCKED_BY_HAND,
-                DoorMovement.CLOSED,
-                DoorMovement.LOCKED,
-            ),
-            phases=(*PHASES_WHOLE_VISIT[:4], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
-            alarms=(AlarmCode.BOLT_IN_THE_AIR,),
-        ),
-    ),
-    *guarded.SCENARIOS,
-)

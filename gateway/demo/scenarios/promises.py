@@ -3,26 +3,44 @@
 from dataclasses import replace
 
 from gateway.demo.actors import DEFAULT_PARCEL_CODES
-from gateway.demo.scenario import EXPECT_REFUSED, Expectation, Scenario, ScenarioRun
+from gateway.demo.scenario import EXPECT_REFUSED, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
 from gateway.system.i18n import _
 
+SCENARIOS = ScenarioList()
 UNKNOWN_CODES = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
 OTHER_LABEL_CODES = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code
 
 
+def _refused(refusal: Refusal, retailer_state: str) -> Expectation:
+    return replace(EXPECT_REFUSED, refusals=(refusal,), retailer_state=retailer_state)
+
+
+@SCENARIOS.add(
+    "wrong-code", _("an unknown code is refused, and nothing moves"), _refused(Refusal.UNKNOWN_CODE, "window_open")
+)
 async def _wrong_code(play: ScenarioRun) -> None:
     await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.scan_refused_code(UNKNOWN_CODES[0], Refusal.UNKNOWN_CODE)
 
 
+@SCENARIOS.add(
+    "three-wrong-codes",
+    _("three different unknown codes lock the scanner out, for the right code too"),
+    replace(
+        EXPECT_REFUSED,
+        refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
+        alarms=(AlarmCode.WRONG_CODE_LIMIT,),
+        retailer_state="window_open",
+    ),
+)
 async def _three_wrong_codes(play: ScenarioRun) -> None:
     """After the third the right one does not help either."""
     parcels = await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     for code in UNKNOWN_CODES:
         await play.courier.scans(code)
         await play.wait_for_refusal(Refusal.UNKNOWN_CODE)
@@ -31,36 +49,55 @@ async def _three_wrong_codes(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.LOCKED_OUT)
 
 
+@SCENARIOS.add(
+    "several-codes-on-one-label",
+    _("a label's other barcodes are no wrong attempts: the parcel is delivered"),
+    Expectation(refusals=(Refusal.UNKNOWN_CODE,) * 3),
+)
 async def _several_codes_on_one_label(play: ScenarioRun) -> None:
     """The parcel's own code takes the wrong attempt back that its label's other codes made."""
     parcels = await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     for code in OTHER_LABEL_CODES:
         await play.courier.scans(code)
     await play.deliver(parcels)
 
 
+@SCENARIOS.add(
+    "too-early", _("an hour before the window the door stays shut"), _refused(Refusal.OUTSIDE_WINDOW, "scheduled")
+)
 async def _too_early(play: ScenarioRun) -> None:
     parcels = await play.retailer.promise(starts_in=3600, ends_in=7200)
     await play.scan_refused_code(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
 
 
+@SCENARIOS.add("too-late", _("after the window's end the door stays shut"), _refused(Refusal.EXPIRED, "expired"))
 async def _too_late(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=6)
     await play.wait_for_window_end(parcels)
     await play.scan_refused_code(parcels.codes[0], Refusal.EXPIRED)
 
 
+@SCENARIOS.add(
+    "already-used",
+    _("a delivered parcel's code opens nothing a second time"),
+    Expectation(refusals=(Refusal.ALREADY_USED,)),
+)
 async def _already_used(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     await play.deliver(parcels)
     await play.scan_refused_code(parcels.codes[0], Refusal.ALREADY_USED)
 
 
+@SCENARIOS.add(
+    "scan-replayed",
+    _("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
+    Expectation(gateway_deaths=1),
+)
 async def _scan_replayed(play: ScenarioRun) -> None:
     """Retained scans open nothing, live or stored, not even after a restart; a scan that comes twice is one."""
     parcels = await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.courier.scans(parcels.codes[0], retain=True)
     await play.courier.scans(parcels.courier_code, retain=True)
     await play.watch.wait_for_event("note", within=20)  # of a run of stored ones one is noted
@@ -72,12 +109,22 @@ async def _scan_replayed(play: ScenarioRun) -> None:
     await play.deliver(parcels)
 
 
+@SCENARIOS.add(
+    "courier-not-proven",
+    _("a parcel without the courier's one-time code is refused"),
+    _refused(Refusal.COURIER_NOT_PROVEN, "window_open"),
+)
 async def _courier_not_proven(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     await play.scan_refused_code(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
 
 
+@SCENARIOS.add(
+    "window-ends-inside",
+    _("the window ends while the courier is inside: the visit ends as ever"),
+    change_home=with_long_open_limit,
+)
 async def _window_ends_inside(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=play.timing.ring + play.timing.live + 4)
     await play.enter_with_parcel(parcels)
@@ -85,6 +132,7 @@ async def _window_ends_inside(play: ScenarioRun) -> None:
     await play.leave_and_seal()
 
 
+@SCENARIOS.add("cancelled", _("a cancelled delivery opens nothing"), _refused(Refusal.CANCELLED, "cancelled"))
 async def _cancelled(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     answer = await play.retailer.cancel(parcels.id)
@@ -92,6 +140,11 @@ async def _cancelled(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.CANCELLED)
 
 
+@SCENARIOS.add(
+    "cancelled-before-offer",
+    _("a cancel that overtakes its offer: the offer is dead, its code unknown"),
+    _refused(Refusal.UNKNOWN_CODE, "cancelled"),
+)
 async def _cancelled_before_offer(play: ScenarioRun) -> None:
     """The cancel leaves a tombstone: the offer that comes after it is dead."""
     answer = await play.retailer.cancel("order-overtaken")
@@ -101,89 +154,13 @@ async def _cancelled_before_offer(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.UNKNOWN_CODE)
 
 
+@SCENARIOS.add(
+    "code-collision",
+    _("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
+)
 async def _code_collision(play: ScenarioRun) -> None:
     """Another brand promises the same code: it learns nothing, and the courier's code says whose parcel it is."""
     parcels = await play.announce_delivery()
     other = await play.retailer.promise(codes=DEFAULT_PARCEL_CODES, brand=1)
     play.require(other.answer.get("code") != "code_collision", "the second brand is not told of the first one's parcel")
     await play.deliver(parcels)
-
-
-SCENARIOS = (
-    Scenario(
-        name="wrong-code",
-        summary=_("an unknown code is refused, and nothing moves"),
-        play=_wrong_code,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), retailer_state="window_open"),
-    ),
-    Scenario(
-        name="three-wrong-codes",
-        summary=_("three different unknown codes lock the scanner out, for the right code too"),
-        play=_three_wrong_codes,
-        expected=replace(
-            EXPECT_REFUSED,
-            refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
-            alarms=(AlarmCode.WRONG_CODE_LIMIT,),
-            retailer_state="window_open",
-        ),
-    ),
-    Scenario(
-        name="several-codes-on-one-label",
-        summary=_("a label's other barcodes are no wrong attempts: the parcel is delivered"),
-        play=_several_codes_on_one_label,
-        expected=Expectation(refusals=(Refusal.UNKNOWN_CODE,) * 3),
-    ),
-    Scenario(
-        name="too-early",
-        summary=_("an hour before the window the door stays shut"),
-        play=_too_early,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), retailer_state="scheduled"),
-    ),
-    Scenario(
-        name="too-late",
-        summary=_("after the window's end the door stays shut"),
-        play=_too_late,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.EXPIRED,), retailer_state="expired"),
-    ),
-    Scenario(
-        name="already-used",
-        summary=_("a delivered parcel's code opens nothing a second time"),
-        play=_already_used,
-        expected=Expectation(refusals=(Refusal.ALREADY_USED,)),
-    ),
-    Scenario(
-        name="scan-replayed",
-        summary=_("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
-        play=_scan_replayed,
-        expected=Expectation(gateway_deaths=1),
-    ),
-    Scenario(
-        name="courier-not-proven",
-        summary=_("a parcel without the courier's one-time code is refused"),
-        play=_courier_not_proven,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), retailer_state="window_open"),
-    ),
-    Scenario(
-        name="window-ends-inside",
-        summary=_("the window ends while the courier is inside: the visit ends as ever"),
-        play=_window_ends_inside,
-        change_home=with_long_open_limit,
-    ),
-    Scenario(
-        name="cancelled",
-        summary=_("a cancelled delivery opens nothing"),
-        play=_cancelled,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.CANCELLED,), retailer_state="cancelled"),
-    ),
-    Scenario(
-        name="cancelled-before-offer",
-        summary=_("a cancel that overtakes its offer: the offer is dead, its code unknown"),
-        play=_cancelled_before_offer,
-        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), retailer_state="cancelled"),
-    ),
-    Scenario(
-        name="code-collision",
-        summary=_("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
-        play=_code_collision,
-    ),
-)

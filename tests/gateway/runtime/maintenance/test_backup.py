@@ -58,11 +58,11 @@ def moves(play: ScenarioRun) -> int:
 async def in_vain(play: ScenarioRun, codes: tuple[str, str], refusal: Refusal) -> None:
     """The codes are shown and refused."""
     play.watch.mark_seen()
-    await play.courier.arrives()
+    await play.courier.does("arrive")
     for code in codes:
         await play.courier.scans(code)
     await play.wait_for_refusal(refusal)
-    await play.courier.leaves()
+    await play.courier.does("leave")
     await play.wait_for_new_scan()
 
 
