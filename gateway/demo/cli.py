@@ -21,6 +21,7 @@ from gateway.cli.new_home import check_folder_path
 from gateway.cli.options import known_language
 from gateway.demo.observers import WaitTimeout
 from gateway.demo.page.runner import DemoRunner
+from gateway.demo.page.script import make_show
 from gateway.demo.page.site import DemoSite
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
@@ -162,7 +163,7 @@ async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
 
     check_folder_path(base, SHORTER_FOLDER_HINT)
     theatre = DemoRunner(
-        folder_for, machine_time, fast=options.fast, language=options.language or "en",
+        folder_for, machine_time, fast=options.fast, language=options.language or "en", make_show=make_show,
         make_observer=lambda scenario: TerminalObserver(console, scenario),
     )  # fmt: skip
     async with DemoSite(theatre, lan=lan) as site:

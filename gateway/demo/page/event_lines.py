@@ -9,13 +9,7 @@ from gateway.system.i18n import Language
 
 def line_of_event(event: DemoEvent) -> LineShown | None:
     """Return the line for an event; None if the page shows none. A fact that begins with @ is itself a key."""
-    match event:
-        case ObservedMessage():
-            return _line_of_message(event)
-        case dict():
-            return _line_of_house(event)
-        case _:
-            return None
+    return _line_of_message(event) if isinstance(event, ObservedMessage) else _line_of_house(event)
 
 
 def line_text(line: LineShown, language: Language) -> str:

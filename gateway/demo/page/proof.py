@@ -1,9 +1,7 @@
 """Shows a visit's sealed proof, and verifies a copy in which one byte was changed."""
 
-import asyncio
 import re
 import shutil
-from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,36 +19,28 @@ CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own
 _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 
 
-async def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
+def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     """Read the outside camera's film of a sealed visit, with the visit's timeline in both languages.
 
     Raises:
         OSError, ValueError: it is not sealed.
     """
-    return await asyncio.to_thread(_read_sealed_film, plan, visit)
-
-
-def _read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     folder = plan.home.storage.folder / VISITS_FOLDER / visit
     clip = _find_clip(folder, plan.section.cameras.outside)
     rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
-    told = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
+    stories = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(
         DemoTimelineEntry(
-            at=film_time(same[0].at), clock=_clock_text(same[0].at, zone), tone=same[0].tone.value,
-            text={language: line.text for language, line in zip(told, same, strict=True)},
+            at=film_time(same[0].at), clock=f"{same[0].at.astimezone(zone):%H:%M:%S}", tone=same[0].tone.value,
+            text={language: line.text for language, line in zip(stories, same, strict=True)},
         )
-        for same in zip(*told.values(), strict=True)
+        for same in zip(*stories.values(), strict=True)
     )  # fmt: skip
-    url = f"/film/{visit}/{clip.file}"
     return DemoFilm(
-        camera=clip.camera, url=url, start=film_time(clip.start), end=film_time(clip.end), moments=moments
+        camera=clip.camera, url=f"/film/{visit}/{clip.file}", start=film_time(clip.start), end=film_time(clip.end),
+        moments=moments,
     )  # fmt: skip
-
-
-def _clock_text(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%H:%M:%S")
 
 
 def _find_clip(folder: Path, camera: str) -> ClipRecord:
@@ -58,14 +48,8 @@ def _find_clip(folder: Path, camera: str) -> ClipRecord:
     return next(clip for clip in manifest.clips if clip.camera == camera)
 
 
-async def verify_changed_copy(
-    folder: Path, plan: DemoPlan, visit: str, phone: Path
-) -> tuple[ProofVerified, ProofVerified]:
+def verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) -> tuple[ProofVerified, ProofVerified]:
     """Verify a visit's proof, then a copy in the run's `folder` with one byte changed in the middle of its film."""
-    return await asyncio.to_thread(_verify_changed_copy, folder, plan, visit, phone)
-
-
-def _verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) -> tuple[ProofVerified, ProofVerified]:
     box = plan.home.storage.folder
     original, copy = box / VISITS_FOLDER / visit, folder / CHANGED_COPY_FOLDER / visit
     shutil.copytree(original, copy)
@@ -76,12 +60,9 @@ def _verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) 
         (byte,) = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte ^ 1]))
-    key, length = (
-        PublicKey.from_pem((box / "key" / PUBLIC_KEY_FILE).read_bytes()),
-        (clip.end - clip.start).total_seconds(),
-    )
-    before, changed = _verify(original, key, phone, length), _verify(copy, key, phone, length)
-    return before, changed
+    key = PublicKey.from_pem((box / "key" / PUBLIC_KEY_FILE).read_bytes())
+    length = (clip.end - clip.start).total_seconds()
+    return _verify(original, key, phone, length), _verify(copy, key, phone, length)
 
 
 def _verify(folder: Path, key: PublicKey, phone: Path, length: float) -> ProofVerified:

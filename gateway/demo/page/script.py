@@ -5,25 +5,22 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
 from gateway.config.home import Home
 from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoPerson, PromisedDelivery
 from gateway.demo.observers import Body, WaitTimeout
-from gateway.demo.page.cable import CableRelay
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
+from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import (
-    CableMoved,
-    DemoEvent,
-    DemoFilmSealed,
     DemoPermissionRequest,
     DemoSnapshot,
     LineShown,
-    OpeningsReset,
+    for_next_delivery,
     message_text,
 )
 from gateway.demo.page.words import LANGUAGES, TEXTS
@@ -41,9 +38,8 @@ from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase
-from gateway.system.i18n import Language, Text
+from gateway.system.i18n import Text
 
-SHOW_TITLE = "show"
 FAST_DURATION_S, NORMAL_DURATION_MIN = 70, 3  # about how long it takes at --fast and at real times
 FREEZE_TIMEOUT_S = 2.0  # seconds within which a frozen picture must be greyed
 MIN_ACTION_S = 0.6  # seconds that the courier takes for each thing he does, at least: so that it can be followed
@@ -57,45 +53,21 @@ PROMISE_LEAD = timedelta(minutes=2)  # a promise begins a little before now
 MAX_DOOR_OPEN_S = 30.0  # seconds: here everybody goes slowly enough to be followed
 
 
-class ShowPage(Protocol):
-    """What the script uses of the page."""
-
-    cable: CableRelay
-    language: Language
-
-    @property
-    def snapshot(self) -> DemoSnapshot:
-        """The page's present snapshot."""
-        ...
-
-    def apply(self, what: DemoEvent) -> None:
-        """Let something happen on the page."""
-        ...
-
-    async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
-        """Wait until the page shows this, else `WaitTimeout`."""
-        ...
-
-    async def wait_for_approval(self, *, within: float) -> None:
-        """Wait until the viewer presses the owner's yes, at most so many seconds."""
-        ...
-
-
 @dataclass(slots=True)
 class ShowState:
     """The running show: the house, the page, and what later chapters need of earlier ones."""
 
     play: ScenarioRun
-    page: ShowPage
+    page: DemoRunner
     chapter: int = 0
     delivery: PromisedDelivery | None = None
     visit: str = ""
-    message_counts: Mapping[str, int] = field(default_factory=dict)  # of each phone, before the cable was pulled
+    message_count: int = 0  # of both phones, before the cable was pulled
     log_position: int = 0  # the lines of the house's log before the second courier
 
     def show_line(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
         """Show one line; `message`: the box's message, which becomes the line's fact `text`."""
-        self.page.apply(LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
+        self.page.change(says=LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
         if message is not None:
             facts["text"] = message["text"]
         self.play.narrate("show", TEXTS[key].to(self.page.language, **facts))
@@ -125,12 +97,12 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     act.delivery = await play.retailer.promise(ends_in=PROMISE_DURATION_S)
     answer = act.delivery.answer
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
-    told = await play.wait_for_notification(Notification.BRAND_ASKS)
+    notification = await play.wait_for_notification(Notification.BRAND_ASKS)
     await act.page.wait_until(
-        "the brand's request on the phone", lambda now: _on_each_phone(now, told),
+        "the brand's request on the phone", lambda now: _on_each_phone(now, notification),
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    act.page.apply(asked)
+    act.page.change(asked=asked)
     act.show_line("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
@@ -139,11 +111,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
     await play.watch.wait_until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
-    act.page.apply(
-        DemoPermissionRequest(
-            brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours, granted=True
-        )
-    )
+    act.page.change(asked=replace(asked, granted=True))
     await act.show_line_and_wait("show.granted", read=1.2)
 
 
@@ -157,9 +125,9 @@ async def everything_is_proven_good(act: ShowState) -> None:
 
 async def the_cable_is_pulled(act: ShowState) -> None:
     """From here on nothing leaves the house."""
-    act.message_counts = act.page.snapshot.buzzes
+    act.message_count = len(act.page.snapshot.phone)
     act.page.cable.pull()
-    act.page.apply(CableMoved(plugged=False))
+    act.page.change(cable=False)
     await act.show_line_and_wait("show.pulled")
 
 
@@ -181,7 +149,7 @@ async def the_box_decides_alone(act: ShowState) -> None:
     await act.page.wait_until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
     act.show_line("show.decided")
     play.require(not act.page.cable.is_plugged, "the cable is out")
-    play.require(act.page.snapshot.buzzes == act.message_counts, "nothing has left the house")
+    play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
 
 
 async def the_door_opens_once(act: ShowState) -> None:
@@ -211,23 +179,23 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
     play, page = act.play, act.page
     await play.wait_for_locked_again()
     await act.show_line_and_wait("show.locked", read=1.2)
-    play.require(page.snapshot.buzzes == act.message_counts, "nothing has left the house while the cable was out")
+    play.require(len(page.snapshot.phone) == act.message_count, "nothing has left the house while the cable was out")
     page.cable.plug()
-    page.apply(CableMoved(plugged=True))
-    told = await play.wait_for_notification(Notification.LOCKED_AGAIN)
+    page.change(cable=True)
+    notification = await play.wait_for_notification(Notification.LOCKED_AGAIN)
     await page.wait_until(
         "“locked again” on the phone, with a picture",
-        lambda now: _on_each_phone(now, told, pictured=True), within=2 * TIMEOUT_MARGIN_S,
+        lambda now: _on_each_phone(now, notification, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    await act.show_line_and_wait("show.back", message=told)
+    await act.show_line_and_wait("show.back", message=notification)
 
 
 async def the_film_is_sealed(act: ShowState) -> None:
     """Film and log verify, and the film stands on the page with its timeline."""
     play = act.play
     await play.wait_for_seal()
-    film = await read_sealed_film(play.plan, act.visit)
-    act.page.apply(DemoFilmSealed(film=film))
+    film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
+    act.page.change(film=film)
     play.require(len(film.moments) > 4, "the timeline tells the visit")
     await act.show_line_and_wait("show.sealed", read=3 * READING_TIME_S)
 
@@ -248,7 +216,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     play, clock = act.play, asyncio.get_running_loop().time
     act.delivery = await play.announce_delivery(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
     act.log_position = len(play.log.lines)
-    act.page.apply(OpeningsReset())
+    act.page.show(for_next_delivery(act.page.snapshot))
     await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.show_line("show.thief")
     await play.thief.does("arrive")
@@ -296,13 +264,14 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
 async def one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
     act.show_line("show.changed")
-    intact, broken = await verify_changed_copy(
-        act.play.stage.folder, act.play.plan, act.visit, act.play.stage.checkpoint_file
+    stage = act.play.stage
+    intact, broken = await asyncio.to_thread(
+        verify_changed_copy, stage.folder, stage.plan, act.visit, stage.checkpoint_file
     )
     act.play.require(intact.holds, f"the proof holds before: {intact.where}")
-    act.page.apply(intact)
+    act.page.change(verified=intact)
     await asyncio.sleep(READING_TIME_S / 2)
-    act.page.apply(broken)
+    act.page.change(verified=broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
     await act.show_line_and_wait("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
 
@@ -337,7 +306,7 @@ SHOW_EXPECTATION = Expectation(
 )
 
 
-def make_show(page: ShowPage, utc: datetime) -> Scenario:
+def make_show(page: DemoRunner, utc: datetime) -> Scenario:
     """Return the show as a scenario, which is played and judged as every other. `utc` is now."""
 
     async def play_it(play: ScenarioRun) -> None:

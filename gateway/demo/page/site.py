@@ -14,7 +14,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.demo.page import script
-from gateway.demo.page.runner import DemoRunner
+from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
 from gateway.demo.page.words import LANGUAGES, page_texts, scenario_line
 from gateway.demo.scenarios import SCENARIO_GROUPS
@@ -144,7 +144,7 @@ class DemoSite:
             checks=CHECK_NAMES,
             cameras=CAMERA_IDS,
             chapters=len(script.CHAPTERS),
-            show=script.SHOW_TITLE,
+            show=SHOW_TITLE,
             groups=[
                 (group, [(scenario.title, scenario_line(scenario, language)) for scenario in scenarios])
                 for group, scenarios in SCENARIO_GROUPS.items()
@@ -196,7 +196,7 @@ class DemoSite:
         await page.prepare(request)
         if not self._is_opened:
             self._is_opened = True
-            self._demo_runner.request_scenario(script.SHOW_TITLE)
+            self._demo_runner.request_scenario(SHOW_TITLE)
         telling = asyncio.create_task(self._send_snapshots(page, self._language_of(request)))
         try:
             async for _ in page:
@@ -222,20 +222,20 @@ class DemoSite:
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """Send a camera's live view from the box's video process, which outlives the gateway."""
-        camera, playing = request.match_info["camera"], self._demo_runner.current_run
-        if camera not in CAMERA_IDS or playing is None:
+        camera, box = request.match_info["camera"], self._demo_runner.current_box
+        if camera not in CAMERA_IDS or box is None:
             raise web.HTTPNotFound
         return await live_video.stream_camera(
-            request, playing.box / "video.sock", camera, proofs=lambda: self._demo_runner.proofs,
-            is_allowed=lambda: self._demo_runner.current_run is playing,
+            request, box / "video.sock", camera, proofs=lambda: self._demo_runner.proofs,
+            is_allowed=lambda: self._demo_runner.current_box is box,
         )  # fmt: skip
 
     async def _serve_film(self, request: web.Request) -> web.FileResponse:
         """Send the sealed film that the page shows, and no other file."""
-        film, playing = self._demo_runner.snapshot.film, self._demo_runner.current_run
-        if film is None or playing is None or request.path != film.url:
+        film, box = self._demo_runner.snapshot.film, self._demo_runner.current_box
+        if film is None or box is None or request.path != film.url:
             raise web.HTTPNotFound
-        path: Path = playing.box / VISITS_FOLDER / request.match_info["visit"] / request.match_info["file"]
+        path: Path = box / VISITS_FOLDER / request.match_info["visit"] / request.match_info["file"]
         return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
 
     async def _serve_picture(self, request: web.Request) -> web.Response:

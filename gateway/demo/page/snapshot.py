@@ -1,13 +1,13 @@
-"""Computes what the page shows from all events so far. Pure.
+"""Computes what the page shows. Pure.
 
-`apply_event(snapshot, happening)` is all of it: what the gateway says (`ObservedMessage`), what physically happened
-(`LogLine`), and the few things below that only the demo itself knows of.
+`apply_event(snapshot, event)` applies what the gateway publishes (`ObservedMessage`) and what physically happens in the
+house (`LogLine`). What only the demo knows, runner and script write into the snapshot's fields.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from gateway.demo.observers import Body, ObservedMessage
 from gateway.demo.result import LogLine, physical_openings
@@ -40,20 +40,6 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.CAMERA_UNAVAILABLE: "filming",
 }
 
-# ---- what only the demo knows of ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
-    """A run begins with its own house; `title` is the scenario's, or the show's."""
-
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class StageReady:
-    """All processes are up, and the run begins."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineShown:
@@ -69,18 +55,10 @@ class LineShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CableMoved:
-    """The internet cable was pulled or plugged."""
-
-    plugged: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneMessageShown:
     """A message reached a phone `waited` seconds after its cause; `picture` is its address on the page."""
 
     language: Language
-
     text: str
     urgent: bool
     picture: str | None
@@ -96,19 +74,6 @@ class DemoPermissionRequest:
     place: str
     hours: str
     granted: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxStatusChanged:
-    """The newest proof of each camera (None: the box has none), and whether the box knows the time."""
-
-    believed: Mapping[str, bool | None]
-    clock: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OpeningsReset:
-    """The page counts openings from zero, because another delivery is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +98,6 @@ class DemoFilm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoFilmSealed:
-    """Film and log of a visit are sealed."""
-
-    film: DemoFilm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProofVerified:
     """A proof was verified: it holds, or the second of the film at which it does not, of so many."""
 
@@ -149,36 +107,16 @@ class ProofVerified:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded:
-    """The run is over; `complaints` say what was not as expected."""
-
-    complaints: tuple[str, ...] = ()
-    stopped: bool = False
-
-
-DemoEvent = (
-    ObservedMessage
-    | LogLine
-    | RunStarted
-    | StageReady
-    | LineShown
-    | CableMoved
-    | PhoneMessageShown
-    | DemoPermissionRequest
-    | BoxStatusChanged
-    | OpeningsReset
-    | DemoFilmSealed
-    | ProofVerified
-    | RunEnded
-)
-
-# ---- what is shown --------------------------------------------------------------------------------------------------
+DemoEvent = ObservedMessage | LogLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSnapshot:
     """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
+
+    `title` is the scenario's, or the show's. `cable` is whether the internet is plugged in. `believed` is whether the
+    box has a fresh proof of each camera (None: the box is away), `clock` whether it knows the time. `complaints` say
+    what was not as expected.
 
     `proven` is whether the box says that the door is proven locked; `checks` holds True, False or None (not looked at)
     for each of `CHECK_NAMES`; `decided_ms` is from the scan to the answer at the scanner, by the house's own clock.
@@ -206,8 +144,7 @@ class DemoSnapshot:
     fridge: bool = False
     cable: bool = True
     asked: DemoPermissionRequest | None = None
-    phone: tuple[PhoneMessageShown, ...] = ()
-    buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone
+    phone: tuple[PhoneMessageShown, ...] = ()  # all that reached the phones in this run
     checks: Mapping[str, bool | None] | None = None
     refusal: str | None = None
     decided_ms: int | None = None
@@ -226,15 +163,13 @@ class DemoSnapshot:
 
 
 def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
-    """Return the snapshot as JSON for a page in this language, with the phone of that language."""
+    """Return the snapshot as JSON for a page in this language: the newest messages of its phone, and their number."""
     body = asdict(snapshot)
     del body["scans"], body["moves"], body["settled"]
-    body["phone"] = [one for one in body["phone"] if one.pop("language") == language]
-    body["buzzes"] = body["buzzes"].get(language, 0)
-    if snapshot.says is not None:
-        message = body["says"].pop("message")
-        if message is not None:
-            body["says"]["facts"] = {**snapshot.says.facts, "text": message_text(message, language)}
+    messages = [message for message in body["phone"] if message.pop("language") == language]
+    body |= {"phone": messages[-MAX_MESSAGES:], "buzzes": len(messages)}
+    if body["says"] is not None and (message := body["says"].pop("message")) is not None:
+        body["says"]["facts"]["text"] = message_text(message, language)
     return body
 
 
@@ -245,56 +180,14 @@ def message_text(message: Mapping[str, Any], language: Language) -> str:
     return worded(kind(about), message["facts"], language)
 
 
-def _newest_of_each_phone(phone: tuple[PhoneMessageShown, ...]) -> tuple[PhoneMessageShown, ...]:
-    """Return the newest message of each phone."""
-    newest = {id(one) for language in {one.language for one in phone}
-              for one in [each for each in phone if each.language == language][-MAX_MESSAGES:]}  # fmt: skip
-    return tuple(one for one in phone if id(one) in newest)
+def for_next_delivery(now: DemoSnapshot) -> DemoSnapshot:
+    """Return the snapshot as another delivery begins: openings are counted from zero, and nothing is checked yet."""
+    return replace(now, openings=0, moves=(), spent=False, checks=None, refusal=None, decided_ms=None, settled=True)
 
 
-def apply_event(now: DemoSnapshot, what: DemoEvent) -> DemoSnapshot:
+def apply_event(now: DemoSnapshot, event: DemoEvent) -> DemoSnapshot:
     """Return the snapshot after an event."""
-    match what:
-        case ObservedMessage():
-            return _apply_message(now, what)
-        case RunStarted(title=title):
-            return DemoSnapshot(run=now.run + 1, title=title, stage="setting", film=None)
-        case StageReady():
-            return replace(now, stage="playing")
-        case LineShown():
-            return replace(now, says=what)
-        case CableMoved(plugged=plugged):
-            return replace(now, cable=plugged)
-        case PhoneMessageShown():
-            count = now.buzzes.get(what.language, 0) + 1
-            return replace(
-                now, phone=_newest_of_each_phone((*now.phone, what)), buzzes={**now.buzzes, what.language: count}
-            )
-        case DemoPermissionRequest():
-            return replace(now, asked=what)
-        case BoxStatusChanged(believed=believed, clock=clock):
-            return replace(now, believed=dict(believed), clock=clock)
-        case OpeningsReset():
-            return replace(
-                now,
-                openings=0,
-                moves=(),
-                spent=False,
-                checks=None,
-                refusal=None,
-                decided_ms=None,
-                settled=True,
-            )
-        case DemoFilmSealed(film=film):
-            return replace(now, film=film)
-        case ProofVerified():
-            return replace(now, verified=what)
-        case RunEnded(complaints=complaints, stopped=stopped):
-            return replace(now, stage="over", complaints=complaints, stopped=stopped)
-        case Mapping():
-            return _apply_house_line(now, what)
-        case _:
-            assert_never(what)
+    return _apply_message(now, event) if isinstance(event, ObservedMessage) else _apply_house_line(now, event)
 
 
 # ---- what the gateway says ------------------------------------------------------------------------------------------

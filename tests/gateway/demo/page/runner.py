@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from gateway.demo.page.runner import DemoRunner
+from gateway.demo.page.script import make_show
 from gateway.demo.page.site import DemoSite
 from gateway.demo.run import DemoObserver
 
@@ -36,6 +37,7 @@ async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[Runnin
         lambda: datetime.now(UTC),
         fast=True,
         language="en",
+        make_show=make_show,
         make_observer=lambda _scenario: DemoObserver(),
     )
     async with DemoSite(theatre, lan=lan) as site:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 
-from gateway.demo.page.script import SHOW_TITLE
+from gateway.demo.page.runner import SHOW_TITLE
 from gateway.demo.page.site import LANGUAGE_COOKIE, lan_address
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY
 from tests.gateway.demo.page.runner import serve_page
@@ -30,7 +30,7 @@ async def test_nobody_elses_page_plays_here(tmp_path: Path, path: str, headers: 
     async with serve_page(tmp_path) as page, ClientSession() as session:
         answer = await session.post(f"{page.address}{path}", data={"title": SHOW_TITLE}, headers=headers)
         assert answer.status == 403
-        assert page.theatre.current_run is None
+        assert page.theatre.current_box is None
 
 
 async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_in_a_network_only_who_has_the_terminals_address_sees_and_presses_
                 assert (await stranger.post(f"{base}{path}", data={"title": "too-early"})).status == 403
             for wrong in ("x", key[:-1], f"{key}x", "%C3%A9"):
                 assert (await stranger.get(f"{base}open/{wrong}")).status == 404
-            assert page.theatre.current_run is None
+            assert page.theatre.current_box is None
             assert "QR" in await (await stranger.get(base, headers={"Accept-Language": "en"})).text()
             answer = await guest.get(page.address)
             assert (answer.status, str(answer.url)) == (200, base), "the secret does not stay in the address bar"

@@ -1,6 +1,7 @@
 """What the page shows is a pure function of what happened: each happening and what it changes."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -10,19 +11,14 @@ from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.snapshot import (
     CHECK_NAMES,
     FAILED_CHECKS,
-    BoxStatusChanged,
-    CableMoved,
     DemoEvent,
     DemoPermissionRequest,
     DemoSnapshot,
     LineShown,
-    OpeningsReset,
     PhoneMessageShown,
     ProofVerified,
-    RunEnded,
-    RunStarted,
-    StageReady,
     apply_event,
+    for_next_delivery,
     snapshot_json,
 )
 from gateway.demo.page.words import page_texts
@@ -61,11 +57,8 @@ def door(how: str) -> LogLine:
     return line("door", state=how, by="courier")
 
 
-def told(*happenings: DemoEvent) -> DemoSnapshot:
-    now = DemoSnapshot()
-    for one in happenings:
-        now = apply_event(now, one)
-    return now
+def told(*happenings: DemoEvent, before: DemoSnapshot | None = None) -> DemoSnapshot:
+    return reduce(apply_event, happenings, before or DemoSnapshot())
 
 
 SCANNED = (
@@ -77,18 +70,8 @@ SCANNED = (
 OPENING = (bolt("withdrawn"), door("open"), door("closed"), bolt("thrown"))
 
 TABLE: list[tuple[str, Sequence[DemoEvent], dict[str, object]]] = [
-    ("a play begins on a clean page",
-     (RunEnded(complaints=("no",)), CableMoved(plugged=False), RunStarted(title="show")),
-     {"run": 1, "title": "show", "stage": "setting", "complaints": (), "cable": True}),
-    ("the stage is up", (RunStarted(title="x"), StageReady()), {"stage": "playing"}),
-    ("a scene that was stopped", (RunStarted(title="x"), RunEnded(stopped=True)), {"stage": "over", "stopped": True}),
-    ("the cable is pulled", (CableMoved(plugged=False),), {"cable": False}),
-    ("and put back", (CableMoved(plugged=False), CableMoved(plugged=True)), {"cable": True}),
     ("the box comes", (ONLINE,), {"online": True, "died": False}),
     ("offline before it ever came is no death", (OFFLINE,), {"online": False, "died": False}),
-    ("the box dies: nothing of the door is known any more",
-     (ONLINE, state(), BoxStatusChanged(believed={"doorbell": True}, clock=True), OFFLINE),
-     {"online": False, "died": True, "proven": False, "connected": False, "believed": None, "clock": False}),
     ("the box is back", (ONLINE, OFFLINE, ONLINE),
      {"online": True, "died": False}),
     ("locked is the box's own word", (state(locked=True),), {"proven": True}),
@@ -103,7 +86,6 @@ TABLE: list[tuple[str, Sequence[DemoEvent], dict[str, object]]] = [
       line("person", who="courier", where="away"), line("person", who="courier", where="outside")), {"carries": True}),
     ("one opening", OPENING, {"openings": 1, "bolt": "thrown"}),
     ("two", (*OPENING, *OPENING), {"openings": 2}),
-    ("counted anew", (*OPENING, OpeningsReset(), *OPENING), {"openings": 1}),
     ("unlocked and nobody came", (bolt("withdrawn"), bolt("thrown")), {"openings": 0}),
     ("the promise is spent", (event("spend"),), {"spent": True}),
     ("and given back", (event("spend"), event("release")), {"spent": False}),
@@ -111,8 +93,6 @@ TABLE: list[tuple[str, Sequence[DemoEvent], dict[str, object]]] = [
     ("a fault", (line("fault", device="doorbell", fault="frozen", on=True),), {"faults": ("doorbell",)}),
     ("that has ended", (line("fault", device="doorbell", fault="frozen", on=True),
                         line("fault", device="doorbell", fault="frozen", on=False)), {"faults": ()}),
-    ("a camera that is not believed", (BoxStatusChanged(believed={"doorbell": False}, clock=True),),
-     {"believed": {"doorbell": False}, "clock": True}),
 ]  # fmt: skip
 
 
@@ -120,6 +100,17 @@ TABLE: list[tuple[str, Sequence[DemoEvent], dict[str, object]]] = [
 def test_what_happened_is_shown(happenings: Sequence[DemoEvent], facts: dict[str, object]) -> None:
     now = told(*happenings)
     assert {name: getattr(now, name) for name in facts} == facts
+
+
+def test_when_the_box_dies_nothing_of_the_door_is_known_any_more() -> None:
+    believed = DemoSnapshot(believed={"doorbell": True}, clock=True)
+    now = told(ONLINE, state(), OFFLINE, before=believed)
+    assert (now.online, now.died, now.proven, now.connected) == (False, True, False, False)
+    assert (now.believed, now.clock) == (None, False)
+
+
+def test_the_openings_of_the_next_delivery_are_counted_anew() -> None:
+    assert told(*OPENING, before=for_next_delivery(told(*OPENING))).openings == 1
 
 
 def test_the_five_are_ticked_one_by_one_by_what_the_box_says() -> None:
@@ -162,14 +153,14 @@ def buzzed(text: str, language: str = "en") -> PhoneMessageShown:
 
 
 def test_the_phone_keeps_the_newest_messages_and_counts_all() -> None:
-    now = told(*(buzzed(str(number)) for number in range(9)))
-    assert ([one.text for one in now.phone], now.buzzes) == (["5", "6", "7", "8"], {"en": 9})
+    body = snapshot_json(DemoSnapshot(phone=tuple(buzzed(str(number)) for number in range(9))), "en")
+    assert ([one["text"] for one in body["phone"]], body["buzzes"]) == (["5", "6", "7", "8"], 9)
 
 
 def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
     message = {"about": "locked_again", "urgent": False, "text": "Locked again 14:07", "facts": {"time": "14:07"}}
     phones = (buzzed("Locked again 14:07"), buzzed("Reverrouillé à 14:07", "fr"), buzzed("Pile bientôt vide", "fr"))
-    now = told(*phones, LineShown(key="show.back", facts={}, message=message))
+    now = DemoSnapshot(phone=phones, says=LineShown(key="show.back", facts={}, message=message))
     french, english = snapshot_json(now, "fr"), snapshot_json(now, "en")
     assert [one["text"] for one in french["phone"]] == ["Reverrouillé à 14:07", "Pile bientôt vide"]
     assert [one["text"] for one in english["phone"]] == ["Locked again 14:07"]
@@ -180,9 +171,8 @@ def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
 
 def test_all_of_it_is_json_and_says_nothing_twice() -> None:
     asked = DemoPermissionRequest(brand="Cdiscount", carrier="Chronopost", place="hall", hours="14-16 h")
-    now = told(
-        RunStarted(title="show"), asked, *OPENING, ProofVerified(holds=False, second=7.0, length=14.0, where="x")
-    )
+    verified = ProofVerified(holds=False, second=7.0, length=14.0, where="x")
+    now = told(*OPENING, before=DemoSnapshot(title="show", asked=asked, verified=verified))
     body: dict[str, Any] = snapshot_json(now, "en")
     assert body["asked"]["hours"] == "14-16 h"
     assert body["verified"]["second"] == 7.0
@@ -212,7 +202,6 @@ def test_nothing_changes_what_was_shown_before() -> None:
         (line("fault", device="front-lock", fault="jams", on=False), None),
         (line("link", device="doorbell", up=False), "line.link.down"),
         (line("boot", device="front-lock", boot="1"), None),
-        (StageReady(), None),
     ],
 )
 def test_a_scene_has_a_plain_line_for_what_matters(what: DemoEvent, key: str | None) -> None:
@@ -226,4 +215,4 @@ def test_a_scene_has_a_plain_line_for_what_matters(what: DemoEvent, key: str | N
 
 def test_a_line_of_the_script_names_its_chapter() -> None:
     says = LineShown(key="show.pulled", facts={}, chapter=3)
-    assert snapshot_json(told(says), "en")["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}
+    assert snapshot_json(DemoSnapshot(says=says), "en")["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}
