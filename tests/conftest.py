@@ -1,11 +1,13 @@
 """What holds for all tests."""
 
+import asyncio
 import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -84,7 +86,8 @@ def houses_start_by_a_fork() -> Iterator[None]:
 
     async def start(cls: type[LoggedProcess], module: str, arguments: Sequence[str], log: Path) -> LoggedProcess:
         with log.open("ab") as out:
-            return cls(fork_server().start(["-m", module, *arguments], out, leash=cls.death_signal), log)
+            forked = fork_server().start(["-m", module, *arguments], out, leash=cls.death_signal)
+            return cls(cast("asyncio.subprocess.Process", forked), log)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LoggedProcess, "start", classmethod(start))

@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -83,27 +84,21 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     Exit code 0 only if the outcome is the expected one and the proof verifies.
     """
     if list_them:
-        width = max(len(one.title) for one in SCENARIOS)
-        for one in SCENARIOS:
-            typer.echo(f"{one.title:{width}}  {one.summary.to(SOURCE)}")
+        width = max(len(known.title) for known in SCENARIOS)
+        for known in SCENARIOS:
+            typer.echo(f"{known.title:{width}}  {known.summary.to(SOURCE)}")
         return
-    if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
-        show = DemoOptions(fast=fast, language=language or language_of(os.environ, LANGUAGES), folder=folder)
-        code = asyncio.run(run_until_stopped(_serve_page(show, lan=lan), show))
-        if code:
-            raise typer.Exit(code)
-        return
-    with failure_on(UnknownScenario, "{why}", "Take a name from the list."):
-        chosen = find_scenarios(scenario or "delivered")
-    stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
-    show = DemoOptions(
-        fast=fast,
-        as_json=as_json,
-        stays_up=stays,
-        language=language or language_of(os.environ, LANGUAGES),
-        folder=folder,
+    options = DemoOptions(
+        fast=fast, as_json=as_json, language=language or language_of(os.environ, LANGUAGES), folder=folder
     )
-    code = asyncio.run(play_scenarios(chosen, show))
+    plays_by_itself = once or as_json
+    if scenario is None and not plays_by_itself and (lan or sys.stdin.isatty()):
+        code = asyncio.run(_run_until_stopped(_serve_page(options, lan=lan), options))
+    else:
+        with failure_on(UnknownScenario, "{why}", "Take a name from the list."):
+            chosen = find_scenarios(scenario or "delivered")
+        options.stays_up = not plays_by_itself and len(chosen) == 1 and sys.stdin.isatty()
+        code = asyncio.run(play_scenarios(chosen, options))
     if code:
         raise typer.Exit(code)
 
@@ -116,18 +111,14 @@ async def play_scenarios(scenarios: Sequence[Scenario], options: DemoOptions) ->
     Raises:
         Failure: the demo cannot run here; the text says why.
     """
-    return await run_until_stopped(_play_all(scenarios, options), options)
+    return await _run_until_stopped(_play_all(scenarios, options), options)
 
 
-async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions) -> int:
-    """Run `work` until it is done or a signal ends it; return the exit code.
-
-    Raises:
-        Failure: the demo cannot run here; the text says why.
-    """
+async def _run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions) -> int:
+    """Run `work` until it is done or a signal ends it; return the exit code."""
     playing = asyncio.ensure_future(work)
 
-    def told_to_end() -> None:
+    def end() -> None:
         if options.end_of_run is not None:
             options.end_of_run.set()
         else:
@@ -135,7 +126,7 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told_to_end)
+        loop.add_signal_handler(number, end)
     try:
         return await playing
     except asyncio.CancelledError:
@@ -151,10 +142,17 @@ async def run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOptions
             loop.remove_signal_handler(number)
 
 
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _base_folder(options: DemoOptions) -> Path:
+    return options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")
+
+
 async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
     """Serve the page until cancelled, and play the requested scenarios; the terminal prints them too."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    base = (options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}")).resolve()
+    console, base = _console(), _base_folder(options).resolve()
 
     def folder_for(title: str) -> Path:
         folder = new_folder(base / title.replace(":", "-"))
@@ -162,35 +160,38 @@ async def _serve_page(options: DemoOptions, *, lan: bool) -> int:
         return folder
 
     check_folder_path(base, SHORTER_FOLDER_HINT)
-    theatre = DemoRunner(
+    runner = DemoRunner(
         folder_for, machine_time, fast=options.fast, language=options.language or "en", make_show=make_show,
         make_observer=lambda scenario: TerminalObserver(console, scenario),
     )  # fmt: skip
-    async with DemoSite(theatre, lan=lan) as site:
+    async with DemoSite(runner, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
         if lan:
             segno.make(site.address, error="m").terminal(compact=True)
             console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")
         console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
-        await theatre.run()
-    return ExitCode.DONE if theatre.all_passed else ExitCode.NEGATIVE
+        await runner.run()
+    return ExitCode.DONE if runner.all_passed else ExitCode.NEGATIVE
 
 
 async def _play_all(scenarios: Sequence[Scenario], options: DemoOptions) -> int:
-    base, good = options.folder or new_folder(Path("var/demo") / f"{machine_time():%Y%m%dT%H%M%S}"), True
-    for one in scenarios:
+    base, good = _base_folder(options), True
+    for scenario in scenarios:
         alone = options.folder is not None and len(scenarios) == 1
-        folder = (base if alone else base / one.title.replace(":", "-")).resolve()
+        folder = (base if alone else base / scenario.title.replace(":", "-")).resolve()
         check_folder_path(folder, SHORTER_FOLDER_HINT)
         if (folder / "box").exists():
             raise Failure(f"{folder} holds another run already.", "Name another with --folder.")
-        try:
+        with _folder_failure(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
-        judged = await (_play_as_json(one, folder, options) if options.as_json else _play_live(one, folder, options))
+        play = _play_as_json if options.as_json else _play_live
+        judged = await play(scenario, folder, options)
         good = good and judged.result.ok
     return ExitCode.DONE if good else ExitCode.NEGATIVE
+
+
+def _folder_failure(folder: Path) -> AbstractContextManager[None]:
+    return failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Name another with --folder.")
 
 
 def new_folder(folder: Path) -> Path:
@@ -199,15 +200,12 @@ def new_folder(folder: Path) -> Path:
     Raises:
         Failure: it cannot be created.
     """
+    name = folder.name
     for number in count(2):
-        try:
+        with _folder_failure(folder), suppress(FileExistsError):
             folder.mkdir(parents=True)
-        except FileExistsError:
-            folder = folder.with_name(f"{folder.name.partition('-')[0]}-{number}")
-        except OSError as error:
-            raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
-        else:
             break
+        folder = folder.with_name(f"{name}-{number}")
     return folder
 
 
@@ -222,7 +220,7 @@ async def _play_as_json(scenario: Scenario, folder: Path, options: DemoOptions) 
 
 async def _play_live(scenario: Scenario, folder: Path, options: DemoOptions) -> Judgement:
     """Play and print short lines; with `stays_up`, keep everything running until Ctrl-C."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = _console()
 
     async def afterwards(_stage: Stage, judged: Judgement) -> None:
         print_summary(console, judged, relative_path(folder / PICTURE_NAME))

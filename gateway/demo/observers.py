@@ -9,22 +9,36 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC
 from gateway.demo.result import LogLine
 from gateway.mqtt.client import connect_once
+from gateway.system.changes import ChangeNotifier
 from gateway.system.mqtt_settings import BrokerSection
 
 POLL_INTERVAL_S = 0.1  # seconds between two looks at a file or for a broker that is away
 MAX_SHOWN_MESSAGES = 12  # of what was seen last, when what was awaited did not come
 
+Value = TypeVar("Value")
 Body = Mapping[str, Any]
 """One JSON object from the broker."""
 
 
 class WaitTimeout(Exception):  # noqa: N818 - it says what happened
     """An awaited event did not come in time; the text says which, and what came instead."""
+
+
+async def wait_for_change(changes: ChangeNotifier, read: Callable[[], Value | None], *, within: float) -> Value:
+    """Read after each change until there is something, at most `within` seconds; return it.
+
+    Raises:
+        TimeoutError: there was nothing in time.
+    """
+    async with asyncio.timeout(within):
+        while not (value := read()):
+            await changes.wait_after(changes.count)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,7 @@ class GatewayObserver:
         self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
         self._checkpoint_file = checkpoint_file
         self._on_message = on_message
-        self._changed = asyncio.Event()
+        self._changes = ChangeNotifier()
         self._mark = 0
         self._next: dict[str, int] = {}
 
@@ -81,7 +95,7 @@ class GatewayObserver:
         seen = ObservedMessage(kind, body)
         self.seen.append(seen)
         self._on_message(seen)
-        self._changed.set()
+        self._changes.notify()
 
     def events(self, kind: str | None = None) -> list[Body]:
         """Return the entrance's events of this kind, or all."""
@@ -113,10 +127,7 @@ class GatewayObserver:
             WaitTimeout: it did not hold in time.
         """
         try:
-            async with asyncio.timeout(within):
-                while not condition():
-                    self._changed.clear()
-                    await self._changed.wait()
+            await wait_for_change(self._changes, condition, within=within)
         except TimeoutError:
             raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.last_messages()}") from None
 
@@ -142,17 +153,16 @@ class GatewayObserver:
         cursor = f"{word} {facts.get('kind')} {facts.get('urgent')}"
         first = self._next.get(cursor, self._mark)
 
-        def found() -> int | None:
-            for place in range(first, len(self.seen)):
-                seen = self.seen[place]
-                if seen.kind == word and all(seen.body.get(name) == value for name, value in facts.items()):
-                    return place
-            return None
+        def matches() -> list[int]:
+            return [
+                place
+                for place, seen in enumerate(self.seen)
+                if place >= first and seen.kind == word and facts.items() <= seen.body.items()
+            ]
 
-        said = " ".join(str(value) for value in facts.values())
-        await self.wait_until(f"{word} {said}", lambda: found() is not None, within=within)
-        place = found()
-        assert place is not None  # noqa: S101 - the condition has found it, and messages are never removed
+        facts_text = " ".join(str(value) for value in facts.values())
+        await self.wait_until(f"{word} {facts_text}", lambda: bool(matches()), within=within)
+        place = matches()[0]
         self._next[cursor] = place + 1
         return self.seen[place].body
 
@@ -163,13 +173,11 @@ class GatewayObserver:
             WaitTimeout: they did not come within `within` seconds.
         """
 
-        def said() -> list[str]:
-            return [seen.body["state"] for seen in self.seen[since:] if seen.kind == "bridge"]
+        def is_back() -> bool:
+            states = [seen.body["state"] for seen in self.seen[since:] if seen.kind == "bridge"]
+            return "offline" in states and "online" in states[states.index("offline") :]
 
-        def back() -> bool:
-            return "offline" in said() and "online" in said()[said().index("offline") :]
-
-        await self.wait_until("the box offline, then online", back, within=within)
+        await self.wait_until("the box offline, then online", is_back, within=within)
 
     def last_messages(self) -> str:
         """Return the last messages as one line, the newest last."""
@@ -201,7 +209,7 @@ class HouseLog:
         self.lines: list[LogLine] = []
         self._on_line = on_line
         self._read_bytes = 0
-        self._changed = asyncio.Event()
+        self._changes = ChangeNotifier()
 
     async def run(self) -> None:
         """Read new lines until cancelled."""
@@ -222,18 +230,12 @@ class HouseLog:
             self.lines.append(line)
             self._on_line(line)
         if whole:
-            self._changed.set()
+            self._changes.notify()
 
     def find(self, what: str, *, after: int = 0, **facts: object) -> LogLine | None:
         """Return the first line of this kind with these facts, from line number `after` on; None: there is none."""
-        return next(
-            (
-                line
-                for line in self.lines[after:]
-                if line["what"] == what and all(line.get(name) == value for name, value in facts.items())
-            ),
-            None,
-        )
+        matches = (line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items())
+        return next(matches, None)
 
     async def wait_for_line(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
         """Wait for a line of this kind with these facts, and return it.
@@ -242,15 +244,12 @@ class HouseLog:
             WaitTimeout: none was written within `within` seconds.
         """
         try:
-            async with asyncio.timeout(within):
-                while (found := self.find(what, after=after, **facts)) is None:
-                    self._changed.clear()
-                    await self._changed.wait()
-                return found
+            return await wait_for_change(self._changes, lambda: self.find(what, after=after, **facts), within=within)
         except TimeoutError:
             last = "; ".join(_line_text(line) for line in self.lines[-MAX_SHOWN_MESSAGES:])
-            said = ", ".join(f"{name} {value}" for name, value in facts.items())
-            raise WaitTimeout(f"awaited for {within:.0f} s in the house: {what} {said}. Seen instead: {last}") from None
+            facts_text = ", ".join(f"{name} {value}" for name, value in facts.items())
+            why = f"awaited for {within:.0f} s in the house: {what} {facts_text}. Seen instead: {last}"
+            raise WaitTimeout(why) from None
 
 
 def _line_text(line: LogLine) -> str:

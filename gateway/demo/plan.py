@@ -87,11 +87,6 @@ class DemoPlan:
         return self.home.entrances[self.entrance]
 
     @property
-    def timing(self) -> Timing:
-        """Its waiting times."""
-        return self.section.timing
-
-    @property
     def latency(self) -> float:
         """The lock's declared longest answer, in seconds."""
         lock = self.home.devices[self.section.lock]

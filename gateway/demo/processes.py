@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 from gateway.system.parent_death import with_parent_death_signal
 
@@ -20,32 +20,6 @@ class ProcessDied(Exception):  # noqa: N818 - it says what happened
     """A process of the run ended unexpectedly; the text names its log."""
 
 
-class ChildProcess(Protocol):
-    """The part of `asyncio.subprocess.Process` that is used here."""
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        ...
-
-    @property
-    def returncode(self) -> int | None:
-        """Its exit status, negative where a signal ended it; None: it runs."""
-        ...
-
-    async def wait(self) -> int:
-        """Wait for its end and return that status."""
-        ...
-
-    def terminate(self) -> None:
-        """Send it SIGTERM."""
-        ...
-
-    def kill(self) -> None:
-        """Send it SIGKILL."""
-        ...
-
-
 class LoggedProcess:
     """A child process with a log file, in its own session, so that Ctrl-C reaches only the demo.
 
@@ -54,7 +28,7 @@ class LoggedProcess:
 
     death_signal: ClassVar = signal.SIGHUP
 
-    def __init__(self, process: ChildProcess, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self.log = log
 
@@ -95,19 +69,17 @@ class LoggedProcess:
             await self._process.wait()
 
     async def wait_until(self, what: str, is_ready: Callable[[], bool], *, within: float) -> None:
-        """Wait until `ready`.
+        """Wait until `is_ready`.
 
         Raises:
             ProcessDied: it ended before, or was not ready within so many seconds.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not is_ready():
-                    if self.has_ended:
-                        break
+                while not self.has_ended:
+                    if is_ready():
+                        return
                     await asyncio.sleep(POLL_INTERVAL_S)
-                else:
-                    return
         raise ProcessDied(f"{what} did not start; its own words are in {self.log}:\n{log_tail(self.log)}")
 
 

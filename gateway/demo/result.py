@@ -128,8 +128,7 @@ def instant_of(line: LogLine) -> datetime:
 
 def door_movements(log: Iterable[LogLine]) -> tuple[DoorMovement, ...]:
     """Return all movements of bolt and leaf, in order."""
-    found = [_movement_of(line) for line in log if line["what"] in {"bolt", "door"}]
-    return tuple(found)
+    return tuple(_movement_of(line) for line in log if line["what"] in {"bolt", "door"})
 
 
 def _movement_of(line: LogLine) -> DoorMovement:
@@ -137,24 +136,25 @@ def _movement_of(line: LogLine) -> DoorMovement:
         if line.get("forced"):
             return DoorMovement.FORCED
         return DoorMovement.OPENED if line["state"] == "open" else DoorMovement.CLOSED
-    cause = line["cause"]
     if line["state"] == "withdrawn":
-        return {"hand": DoorMovement.UNLOCKED_BY_HAND, "app": DoorMovement.UNLOCKED_BY_APP}.get(
-            str(cause), DoorMovement.UNLOCKED
-        )
+        causes = {"hand": DoorMovement.UNLOCKED_BY_HAND, "app": DoorMovement.UNLOCKED_BY_APP}
+        return causes.get(str(line["cause"]), DoorMovement.UNLOCKED)
     if line["in_air"]:
         return DoorMovement.BOLT_IN_THE_AIR
-    return {"hand": DoorMovement.LOCKED_BY_HAND, "itself": DoorMovement.LOCKED_BY_ITSELF}.get(
-        str(cause), DoorMovement.LOCKED
-    )
+    causes = {"hand": DoorMovement.LOCKED_BY_HAND, "itself": DoorMovement.LOCKED_BY_ITSELF}
+    return causes.get(str(line["cause"]), DoorMovement.LOCKED)
 
 
 def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
     """Return each opening in the physical log. A withdrawn bolt without an opened door is not an opening."""
-    found: list[PhysicalOpening] = []
+    openings: list[PhysicalOpening] = []
     unlocked: datetime | None = None
     opened: datetime | None = None
     closed: datetime | None = None
+
+    def add(opened: datetime, locked: datetime | None) -> None:
+        openings.append(PhysicalOpening(unlocked_at=unlocked, opened_at=opened, closed_at=closed, locked_at=locked))
+
     for line in log:
         match line["what"], line.get("state"):
             case "bolt", "withdrawn":
@@ -165,17 +165,11 @@ def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
                 closed = instant_of(line)
             case "bolt", "thrown":
                 if opened is not None and not line["in_air"]:
-                    found.append(_make_opening(unlocked, opened, closed, instant_of(line)))
+                    add(opened, instant_of(line))
                     opened = closed = None
                 unlocked = None if opened is None else unlocked
             case _:
                 pass
     if opened is not None:
-        found.append(_make_opening(unlocked, opened, closed, None))
-    return tuple(found)
-
-
-def _make_opening(
-    unlocked: datetime | None, opened: datetime, closed: datetime | None, locked: datetime | None
-) -> PhysicalOpening:
-    return PhysicalOpening(unlocked_at=unlocked, opened_at=opened, closed_at=closed, locked_at=locked)
+        add(opened, None)
+    return tuple(openings)

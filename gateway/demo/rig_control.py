@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import json
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -87,58 +86,38 @@ class BoxStatus(BaseModel):
 
 RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | SetPhoneLanguages
 
-AnyRigCommand = Annotated[RigChange | GetBoxStatus, Field(discriminator="do")]
-RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(AnyRigCommand)
+RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(
+    Annotated[RigChange | GetBoxStatus, Field(discriminator="do")]
+)
 
 
-class RigClient:
-    """Sends commands to the rigged gateway's socket.
+async def change_box(socket: Path, change: RigChange) -> None:
+    """Apply a change to the rigged gateway at this socket; returns when it is applied, or the process has died of it.
 
-    async with RigClient(socket) as rig:
-        await rig.apply(KillAtPoint(point="after-commit"))
+    Raises:
+        OSError: nothing listens there.
+        ConnectionError: the gateway rejected the change.
     """
+    answer = await _send(socket, change)
+    if answer and json.loads(answer) != {}:
+        raise ConnectionError(f"the gateway did not understand: {answer!r}")
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._streams = await asyncio.open_unix_connection(self._socket)
-        return self
+async def read_box_status(socket: Path) -> BoxStatus:
+    """Return the box's view of its cameras and its clock.
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            with contextlib.suppress(OSError):  # the process may have died of it
-                await self._streams[1].wait_closed()
+    Raises:
+        OSError: nothing listens at this socket, or the gateway has died.
+    """
+    answer = await _send(socket, GetBoxStatus())
+    if not answer:
+        raise ConnectionError("the gateway has gone")
+    return BoxStatus.model_validate_json(answer)
 
-    async def apply(self, change: RigChange) -> None:
-        """Apply a change; returns when it is applied, or when the process has died of it.
 
-        Raises:
-            ConnectionError: not connected, or the gateway rejected the change.
-        """
-        answer = await self._send(change)
-        if answer and json.loads(answer) != {}:
-            raise ConnectionError(f"the gateway did not understand: {answer!r}")
-
-    async def status(self) -> BoxStatus:
-        """Return the box's view of its cameras and its clock.
-
-        Raises:
-            ConnectionError: not connected, or the gateway has died.
-        """
-        answer = await self._send(GetBoxStatus())
-        if not answer:
-            raise ConnectionError("the gateway has gone")
-        return BoxStatus.model_validate_json(answer)
-
-    async def _send(self, command: RigChange | GetBoxStatus) -> bytes:
-        if self._streams is None:
-            raise ConnectionError("not connected to the gateway")
-        reader, writer = self._streams
+async def _send(socket: Path, command: RigChange | GetBoxStatus) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(socket)
+    with contextlib.closing(writer):
         writer.write(command.model_dump_json().encode() + b"\n")
         await writer.drain()
         return await reader.readline()

@@ -13,9 +13,9 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gateway.app import App
+from gateway.cli.house_log import run_beside
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import entrance_topic
@@ -64,30 +64,28 @@ class RiggedApp(App):
             asyncio.get_running_loop().call_soon(self._on_message, self._stop_message())
 
     def _stop_message(self) -> InboundMessage:
-        entrance = next(iter(self.home.entrances))
-        wish = json_bytes({"id": "stop-at-a-point", "do": "stop"})
-        return InboundMessage(topic=entrance_topic(entrance, "set"), payload=wish, retain=False, session=0)
+        topic = entrance_topic(next(iter(self.home.entrances)), "set")
+        request = json_bytes({"id": "stop-at-a-point", "do": "stop"})
+        return InboundMessage(topic=topic, payload=request, retain=False, session=0)
 
     async def serve(self, control: Path) -> None:
         """Serve the control socket until cancelled."""
         server = await asyncio.start_unix_server(self._listen, control)
-        try:
+        with contextlib.closing(server):  # without wait_closed(): an open client must not delay the end of the box
             await asyncio.get_running_loop().create_future()
-        finally:
-            server.close()  # without wait_closed(): an open client must not delay the end of the box
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
-            answer: dict[str, Any] = {}
+            answer = "{}"
             try:
-                handle = RIG_COMMAND_ADAPTER.validate_json(line)
-                if isinstance(handle, GetBoxStatus):
-                    answer = self._status().model_dump(mode="json")
+                command = RIG_COMMAND_ADAPTER.validate_json(line)
+                if isinstance(command, GetBoxStatus):
+                    answer = self._status().model_dump_json()
                 else:
-                    await self._apply(handle)
+                    await self._apply(command)
             except ValueError as error:
-                answer = {"why": str(error)}
-            writer.write(json.dumps(answer).encode() + b"\n")
+                answer = json.dumps({"why": str(error)})
+            writer.write(answer.encode() + b"\n")
             await writer.drain()
         writer.close()
 
@@ -116,12 +114,8 @@ class RiggedApp(App):
 async def _run(home: Home, control: Path, app_class: Callable[[Home], RiggedApp]) -> None:
     rigged = app_class(home)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _die_with_parent, home.storage.folder / "video.pid")
-    serving = asyncio.create_task(rigged.serve(control))
-    try:
+    async with run_beside(rigged.serve(control)):
         await rigged.run()
-    finally:
-        serving.cancel()
-        await asyncio.wait([serving])
 
 
 def _die_with_parent(video: Path) -> None:

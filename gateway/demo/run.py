@@ -13,7 +13,7 @@ from gateway.demo.processes import log_tail
 from gateway.demo.result import LogLine
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.stage import Stage, open_stage
-from gateway.demo.verdict import Judgement, judge
+from gateway.demo.verdict import Judgement, judge, retailer_states
 from gateway.system.i18n import Language
 
 LAST_RESULT_TIMEOUT_S = 5.0  # seconds
@@ -52,26 +52,25 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
         BrokerMissing: there is no broker.
         TemplateMissing: not in a clone of the repository.
     """
-    made = scenario.apply_to(make_plan(folder, fast=fast, language=language))
-    async with open_stage(made, folder, on_start=observer.on_start, on_event=observer.on_event) as ready:
-        failure = await _play(scenario, ready, observer)
-        await _wait_for_result(scenario.expected.retailer_state, ready.watch)
-        judged = judge(scenario, ready, failure)
+    plan = scenario.apply_to(make_plan(folder, fast=fast, language=language))
+    async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:
+        failure = await _play(scenario, stage, observer)
+        await _wait_for_result(scenario.expected.retailer_state, stage.watch)
+        judged = judge(scenario, stage, failure)
         (folder / PICTURE_NAME).write_text(draw_picture(judged.result, judged.log), encoding="utf-8")
         if on_judged is not None:
-            await on_judged(ready, judged)
+            await on_judged(stage, judged)
     return judged
 
 
-async def _wait_for_result(expected: str | None, observer: GatewayObserver) -> None:
+async def _wait_for_result(expected: str | None, watch: GatewayObserver) -> None:
     """Wait for the retailer's last result, which comes beside the visit; `judge` checks later whether it came."""
-
-    def said() -> bool:
-        states = [body["state"] for body in observer.bodies("result") if body.get("state")]
-        return expected is None or states[-1:] == [expected]
-
     with contextlib.suppress(WaitTimeout):
-        await observer.wait_until(f"the retailer told {expected}", said, within=LAST_RESULT_TIMEOUT_S)
+        await watch.wait_until(
+            f"the retailer told {expected}",
+            lambda: expected is None or retailer_states(watch)[-1:] == [expected],
+            within=LAST_RESULT_TIMEOUT_S,
+        )
 
 
 async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str | None:
@@ -79,6 +78,6 @@ async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str
     try:
         await scenario.play(ScenarioRun(stage, observer.on_action))
     except (WaitTimeout, Impossible, ConnectionError, Failure) as failure:
-        words = log_tail(stage.folder / "gateway.log", 5) if stage.gateway.deaths else ""
-        return f"{failure}{words and chr(10)}{words}"
+        tail = log_tail(stage.folder / "gateway.log", 5) if stage.gateway.deaths else ""
+        return "\n".join(filter(None, (str(failure), tail)))
     return None

@@ -83,7 +83,7 @@ class ScenarioRun:
     @property
     def timing(self) -> Timing:
         """The entrance's waiting times."""
-        return self.plan.timing
+        return self.section.timing
 
     @property
     def section(self) -> EntranceSection:

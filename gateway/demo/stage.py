@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from devices.simulators.control import HouseControl
@@ -14,7 +15,7 @@ from gateway.demo.observers import GatewayObserver, HouseLog, ObservedMessage
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
 from gateway.demo.result import LogLine
-from gateway.demo.rig_control import RigChange, RigClient
+from gateway.demo.rig_control import RigChange, change_box
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]
@@ -66,26 +67,18 @@ class PrivateBroker:
                 os.kill(self._running.pid, number)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """The running processes of one run. `folder` contains everything that is left of it afterwards."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a stage, named one by one
-        self,
-        *,
-        plan: DemoPlan,
-        folder: Path,
-        broker: PrivateBroker,
-        gateway: SupervisedProcess,
-        watch: GatewayObserver,
-        log: HouseLog,
-        house: HouseControl,
-        rig_socket: Path,
-        video: Path,
-    ) -> None:
-        self.plan, self.folder = plan, folder
-        self.broker, self.gateway = broker, gateway
-        self.watch, self.log, self.house = watch, log, house
-        self._rig_socket, self._video = rig_socket, video
+    plan: DemoPlan
+    folder: Path
+    broker: PrivateBroker
+    gateway: SupervisedProcess
+    watch: GatewayObserver
+    log: HouseLog
+    house: HouseControl
+    rig_socket: Path
 
     @property
     def checkpoint_file(self) -> Path:
@@ -93,13 +86,12 @@ class Stage:
         return self.folder / "phone.jsonl"
 
     async def change_box(self, change: RigChange) -> None:
-        """Change the rigged gateway's wall clock or disk, or let it crash (as `RigClient.apply`)."""
-        async with RigClient(self._rig_socket) as rig:
-            await rig.apply(change)
+        """Change the rigged gateway's wall clock or disk, or let it crash (as `rig_control.change_box`)."""
+        await change_box(self.rig_socket, change)
 
     def kill_video(self) -> None:
         """Kill the video process; the gateway starts another one."""
-        os.kill(read_pid(self._video.with_suffix(".pid")), signal.SIGKILL)
+        os.kill(read_pid(self.plan.home.storage.folder / "video.pid"), signal.SIGKILL)
 
 
 @contextlib.asynccontextmanager
@@ -134,8 +126,8 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         await stack.enter_async_context(_run_guard(plan.guard_setup, folder, on_start))
         on_start("the house and the box")
         house_log = folder / "house.jsonl"
-        words = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
-        house = await LoggedProcess.start("devices.simulators", words, folder / "house.log")
+        options = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
+        house = await LoggedProcess.start("devices.simulators", options, folder / "house.log")
         stack.push_async_callback(house.end)
 
         async def start() -> LoggedProcess:
@@ -146,8 +138,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
             return await UnriggedGateway.start("gateway", ["run", *arguments], log)
 
         gateway = SupervisedProcess(start)
-        video = box_folder / "video.sock"
-        stack.push_async_callback(stop_detached, video.with_suffix(".pid"))
+        stack.push_async_callback(stop_detached, box_folder / "video.pid")
         stack.push_async_callback(gateway.end)
         box = await gateway.begin()
         await house.wait_until("the simulated house", control.exists, within=START_TIMEOUT_S)
@@ -158,10 +149,12 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
-        await _wait_until_ready(watch)
+        what = "the entrance connected, locked and closed"
+        await watch.wait_until(what, lambda: _is_ready(watch), within=START_TIMEOUT_S)
+        watch.mark_seen()
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
-            rig_socket=rig_socket, video=video,
+            rig_socket=rig_socket,
         )  # fmt: skip
 
 
@@ -182,12 +175,5 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             await guard.end()
 
 
-async def _wait_until_ready(watch: GatewayObserver) -> None:
-    what = "the entrance connected, locked and closed"
-    await watch.wait_until(what, lambda: _is_ready(watch), within=START_TIMEOUT_S)
-    watch.mark_seen()
-
-
 def _is_ready(watch: GatewayObserver) -> bool:
-    state = watch.state
-    return watch.is_online and all(state.get(fact) for fact in ("connected", "locked", "closed", "disk"))
+    return watch.is_online and all(watch.state.get(fact) for fact in ("connected", "locked", "closed", "disk"))

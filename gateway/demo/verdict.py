@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.cli.lines import relative_path
 from gateway.config.home import EntranceSection
-from gateway.demo.observers import Body
+from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.result import (
     AlarmAt,
     DemoClip,
@@ -85,8 +85,14 @@ def read_proofs(stage: Stage) -> VerifiedProofs:
     return VerifiedProofs(tuple(folders), tuple(manifests), tuple(problems))
 
 
+def retailer_states(watch: GatewayObserver) -> list[str]:
+    """Return the states of the delivery that the retailer received, in order."""
+    return [body["state"] for body in watch.bodies("result") if body.get("state")]
+
+
 def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> ScenarioResult:
     watch = stage.watch
+    alarms = watch.messages(urgent=True)
     refusals = [body for body in watch.events("answer") if body["refusal"] is not None]
     visits = stage.plan.home.storage.folder / "visits"
     newest = visits / proofs.manifests[-1].visit if proofs.manifests else None
@@ -100,12 +106,10 @@ def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> Sc
         refusals=tuple(RefusalAt(code=body["refusal"], at=body["at"]) for body in refusals),
         openings=physical_openings(stage.log.lines),
         clips=tuple(_clips(proofs.manifests)),
-        alarms=tuple(AlarmAt(code=body["about"], at=body["at"]) for body in watch.messages(urgent=True)),
+        alarms=tuple(AlarmAt(code=body["about"], at=body["at"]) for body in alarms),
         messages=tuple(
             DemoNotification(to=body["to"], text=body["text"], at=body["at"])
-            for body in sorted(
-                (*watch.messages(urgent=True), *watch.messages(urgent=False)), key=lambda body: str(body["at"])
-            )
+            for body in sorted((*alarms, *watch.messages(urgent=False)), key=lambda body: str(body["at"]))
         ),
         proof=DemoProof(folder=relative_path(newest) if newest is not None else None, verified=not proofs.problems),
         house_log=relative_path(stage.log.path),
@@ -120,22 +124,22 @@ def _read_outcome(events: Sequence[Body], *, is_refused: bool) -> Outcome | None
 
 def _read_door_result(events: Sequence[Body], *, has_answered: bool) -> DoorResult | None:
     """Return the door's result; "handed to owner" stays, also after the owner has locked the door."""
-    found = [DoorResult(body["house"]) for body in events]
-    if DoorResult.HANDED_TO_OWNER in found:
+    results = [DoorResult(body["house"]) for body in events]
+    if DoorResult.HANDED_TO_OWNER in results:
         return DoorResult.HANDED_TO_OWNER
-    if found:
-        return found[-1]
+    if results:
+        return results[-1]
     return DoorResult.NOT_OPENED if has_answered else None
 
 
 def _phases(events: Iterable[Body]) -> tuple[PhaseAt, ...]:
     """List the phases without the repetitions of a new session; the first `ready` is not a visit's end."""
-    found: list[PhaseAt] = []
+    phases: list[PhaseAt] = []
     for body in events:
         phase = PhaseAt(phase=body["phase"], at=body["at"])
-        if phase.phase != (found[-1].phase if found else "ready"):
-            found.append(phase)
-    return tuple(found)
+        if phase.phase != (phases[-1].phase if phases else "ready"):
+            phases.append(phase)
+    return tuple(phases)
 
 
 def _clips(manifests: Iterable[Manifest]) -> Iterator[DemoClip]:
@@ -154,11 +158,9 @@ def _clips(manifests: Iterable[Manifest]) -> Iterator[DemoClip]:
 def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, result: ScenarioResult) -> Iterator[str]:
     """Yield each difference from the expectation."""
     watch = stage.watch
-    told = [
-        body["about"] for body in watch.messages(urgent=False, since_start=False)
-        if body["about"] not in expected.optional_notifications
-    ]  # fmt: skip
-    states = [body["state"] for body in watch.bodies("result") if body.get("state")]
+    notifications = [body["about"] for body in watch.messages(urgent=False, since_start=False)]
+    required = [about for about in notifications if about not in expected.optional_notifications]
+    states = retailer_states(watch)
     seen: dict[str, tuple[object, object]] = {
         "outcome": (result.outcome, expected.outcome),
         "house": (result.house, expected.house),
@@ -166,7 +168,7 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
         "phases": (tuple(phase.phase for phase in result.phases), expected.phases),
         "refusals": (tuple(refusal.code for refusal in result.refusals), expected.refusals),
         "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
-        "what the owner was told": (tuple(word for word, _ in groupby(told)), expected.notifications),
+        "what the owner was told": (tuple(about for about, _ in groupby(required)), expected.notifications),
         "sealed visits": (len(proofs.folders), expected.sealed_visits),
         "sealed parts": (len(proofs.manifests), expected.sealed_parts),
         "cameras with gaps": (
@@ -195,14 +197,12 @@ def _unfilmed_openings(
 ) -> Iterator[str]:
     """Yield each camera that did not film a whole opening, from before the bolt moved until it was thrown again."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
+    cameras = {section.cameras.outside, *section.cameras.inside} - expected.cameras_with_gaps
     for opening in openings:
         if opening.unlocked_at is None or not expected.sealed_visits:
             continue
-        for camera in (section.cameras.outside, *section.cameras.inside):
+        locked_at = opening.locked_at or opening.opened_at
+        for camera in sorted(cameras):
             films = [clip for clip in clips if clip.camera == camera]
-            whole = any(
-                film.start <= opening.unlocked_at and (opening.locked_at or opening.opened_at) <= film.end
-                for film in films
-            )
-            if not whole and camera not in expected.cameras_with_gaps:
+            if not any(film.start <= opening.unlocked_at and locked_at <= film.end for film in films):
                 yield f"{camera} did not film the whole opening of {opening.unlocked_at:%H:%M:%S}"

@@ -6,7 +6,6 @@ goes on when it is back. What a sender gave up on meanwhile never arrives.
 
 import asyncio
 import contextlib
-from types import TracebackType
 from typing import Self
 
 # Bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
@@ -76,15 +75,13 @@ class CableRelay:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         for server in self._servers:
             server.close()
-        for task in (carrying := tuple(self._tasks)):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        if carrying:
-            await asyncio.wait(carrying)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay_connection(self, reader: _RelayReader, writer: asyncio.StreamWriter, port: int) -> None:
         """Relay one accepted connection until both directions have ended."""

@@ -13,7 +13,7 @@ from gateway.cli.failure import Failure
 from gateway.cli.house_log import run_beside
 from gateway.config.home import Home, MessagesSection
 from gateway.demo.actors import DemoRetailer
-from gateway.demo.observers import ObservedMessage, WaitTimeout
+from gateway.demo.observers import ObservedMessage, WaitTimeout, wait_for_change
 from gateway.demo.page.cable import CableRelay
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.phone import DemoPhone, PhoneMessage
@@ -29,7 +29,7 @@ from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
 from gateway.demo.result import LogLine
-from gateway.demo.rig_control import RigClient, SetPhoneLanguages
+from gateway.demo.rig_control import SetPhoneLanguages, read_box_status
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
@@ -142,9 +142,7 @@ class DemoRunner:
             WaitTimeout: it did not within so many seconds.
         """
         try:
-            async with asyncio.timeout(within):
-                while not condition(self.snapshot):
-                    await self.changes.wait_after(self.changes.count)
+            await wait_for_change(self.changes, lambda: condition(self.snapshot), within=within)
         except TimeoutError:
             raise WaitTimeout(f"awaited on the page for {within:.0f} s: {description}") from None
 
@@ -239,15 +237,14 @@ class DemoRunner:
     async def _poll_box(self, socket: Path) -> None:
         """Read what the box reports of its cameras and its clock; clear it while the box is away."""
         while True:
-            with contextlib.suppress(OSError):
-                async with RigClient(socket) as rig:
-                    while True:
-                        status = await rig.status()
-                        self.proofs = status.proofs
-                        believed = {name: is_live(status.proofs, name) for name in status.proofs}
-                        self.change(believed=believed, clock=status.clock)
-                        await asyncio.sleep(POLL_INTERVAL_S)
-            self.proofs = {}
+            try:
+                status = await read_box_status(socket)
+            except OSError:
+                self.proofs = {}
+            else:
+                self.proofs = status.proofs
+                believed = {name: is_live(status.proofs, name) for name in status.proofs}
+                self.change(believed=believed, clock=status.clock)
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
