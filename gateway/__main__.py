@@ -26,7 +26,7 @@ from gateway.cli import (
 )
 from gateway.cli.failure import ExitCode, Failure, error_text, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, relative_path
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import HomeFile, command_epilog, exit_unless, print_line
 
 cli = typer.Typer(
     name="perron",
@@ -182,8 +182,7 @@ def scan(
 
     house = load_home(home)
     meant = courier.resolve_scanner(house, scanner)
-    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, output=print_line)):
-        raise typer.Exit(ExitCode.NEGATIVE)
+    exit_unless(asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, output=print_line)))
 
 
 @cli.command(epilog=command_epilog("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
@@ -191,8 +190,7 @@ def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
     from gateway.cli.doctor import report
 
-    if not asyncio.run(report(load_home(home), Console())):
-        raise typer.Exit(ExitCode.NEGATIVE)
+    exit_unless(asyncio.run(report(load_home(home), Console())))
 
 
 for module in (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import HomeFile, command_epilog, exit_unless, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
@@ -100,29 +100,22 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 
 @contextmanager
 def _as_failure(folder: Path) -> Iterator[None]:
-    """Return the error as a failure with a remedy.
-
-    Raises:
-        Failure: something did.
-    """
+    """Turn what is wrong with the folder into a `Failure`."""
     from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 
-    try:
-        yield
-    except WeakBrokerSetup as weak:
-        raise Failure(str(weak), weak.todo) from weak
-    except OSError as error:
-        raise Failure(f"{folder} cannot be used ({error_text(error)}).", "Name another folder.") from error
-    except ValueError as error:
-        raise Failure(f"{error}.", "Move that file away; a new authority has to be given to every device.") from error
+    authority = "Move that file away; a new authority has to be given to every device."
+    with (
+        failure_on(ValueError, "{why}.", authority),
+        failure_on(OSError, f"{folder} cannot be used ({{why}}).", "Name another folder."),
+    ):
+        try:
+            yield
+        except WeakBrokerSetup as weak:
+            raise Failure(str(weak), weak.todo) from weak
 
 
 def _check_user(name: str | None) -> str | None:
-    """Return the user as which mosquitto will run.
-
-    Raises:
-        Failure: there is no such user, or only root could give files to him.
-    """
+    """Return the user as which mosquitto will run; refuse one that does not exist, or to whom we cannot give files."""
     from gateway.system.mosquitto import broker_user
 
     if name is None:
@@ -156,12 +149,7 @@ def _listeners(
 
 
 def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
-    """Print which files Perron did not write, and which secrets others can read or guess.
-
-    Raises:
-        typer.Exit: there is one (1).
-        Failure: there is nothing to look at.
-    """
+    """Print which files Perron did not write, and which secrets others can read or guess; if any, exit with 1."""
     from gateway.mqtt.mosquitto.folder_check import folder_faults
 
     if not (folder / "mosquitto.conf").exists():
@@ -170,17 +158,12 @@ def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
     faults = folder_faults(folder, home, user=user)
     for fault in faults:
         print_line(fault.to("en"))
-    if faults:
-        raise typer.Exit(ExitCode.NEGATIVE)
+    exit_unless(not faults)
     print_line(f"Nothing is weak in {folder}.")
 
 
 def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
-    """Refuse to overwrite a foreign configuration, and to keep passwords or keys that others may know.
-
-    Raises:
-        Failure: there is such a file; each line says what and what to do.
-    """
+    """Refuse to overwrite a foreign configuration, and to keep passwords or keys that others may know."""
     from gateway.mqtt.mosquitto.folder_check import foreign_configuration, secret_faults
 
     _require_password_file(folder, home)
@@ -191,11 +174,7 @@ def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def _require_password_file(folder: Path, home: "Home") -> None:
-    """Check that the house file names the file of the gateway's password.
-
-    Raises:
-        Failure: it does not.
-    """
+    """Refuse a house file that does not name the file of the gateway's password."""
     if home.broker.password_file is None:
         raise Failure(
             "broker.password_file is not in the house file, so the gateway would connect without an account.",
@@ -205,34 +184,25 @@ def _require_password_file(folder: Path, home: "Home") -> None:
 
 def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> None:
     from gateway.system.mosquitto import reload
+    from gateway.system.pki.broker import CLIENTS_AUTHORITY
+    from gateway.system.pki.pages import format_fingerprint
 
     print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
-        _print_certificate(folder, certificate)
+        authority = folder.resolve() / CLIENTS_AUTHORITY
+        print_line(f"Devices trust {authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
+        print_line(
+            f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it"
+            " renewed each day: `perron broker-config FOLDER --renew` does it when it is time."
+        )
     for pid in reload(folder):
         print_line(
             f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart."
         )
 
 
-def _print_certificate(folder: Path, certificate: "IssuedCertificate") -> None:
-    from gateway.system.pki.broker import CLIENTS_AUTHORITY
-    from gateway.system.pki.pages import format_fingerprint
-
-    authority = folder.resolve() / CLIENTS_AUTHORITY
-    print_line(f"Devices trust {authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
-    print_line(
-        f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
-        " each day: `perron broker-config FOLDER --renew` does it when it is time."
-    )
-
-
 def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
-    """Renew the certificate if it is due.
-
-    Raises:
-        Failure: there is none.
-    """
+    """Renew the certificate if it is due."""
     from gateway.system.clock import machine_time
     from gateway.system.mosquitto import hand_over, reload
     from gateway.system.pki.broker import renew_broker_certificate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.cli.failure import Failure, read_yaml_file
+from gateway.cli.failure import Failure, invalid_fields, read_yaml_file
 from gateway.cli.keys import read_key, signing_function
 from gateway.protocol.brand_statement import (
     MAX_REQUEST_LIFETIME_S,
@@ -28,10 +28,8 @@ def read_terms(file: Path) -> AskedTerms:
     try:
         return AskedTerms.model_validate_json(json.dumps(terms))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
         todo = "See the example in `perron retailer connect --help`."
-        raise Failure(f"{file}: {where}: {first['msg']}.", todo) from error
+        raise Failure(f"{file}: {invalid_fields(error)[0]}.", todo) from error
 
 
 def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:

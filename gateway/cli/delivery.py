@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import open_session, publish, wait_for_message
-from gateway.cli.failure import ExitCode, Failure, read_yaml_file
+from gateway.cli.failure import ExitCode, Failure, invalid_fields, read_yaml_file
 from gateway.cli.keys import read_key
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
@@ -75,11 +75,8 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     try:
         return Claims.model_validate_json(json.dumps(message))
     except ValidationError as error:
-        told = "\n".join(
-            f"{path}: {'.'.join(str(part) for part in e['loc'][2:]) or 'delivery'}: {e['msg']}"
-            for e in error.errors(include_url=False, include_context=False)
-        )
-        raise Failure(told, "See the example in `perron retailer announce --help`.") from error
+        what = "\n".join(f"{path}: {line}" for line in invalid_fields(error, skip=2, whole="delivery"))
+        raise Failure(what, "See the example in `perron retailer announce --help`.") from error
 
 
 def _read_file(path: Path) -> dict[str, object]:
@@ -117,17 +114,21 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
     now = read_clock(home.clock)
     claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
     token = sign_delivery(claims, key, kid=kid)
-    async with open_session(home.broker.account("retailer"), [RESULT_TOPIC]) as guest:
-        await publish(guest, OFFER_TOPIC, token)
-        answer = await wait_for_message(
-            guest, lambda incoming: _is_answer(incoming, claims.jti, token), within=ANSWER_TIMEOUT_S
-        )
+
+    def is_answer(incoming: InboundMessage) -> bool:
+        """Return whether it answers our message: by its id, or by the token's hash if the box rejected the token."""
+        with suppress(ValidationError):
+            result = DeliveryResult.model_validate_json(incoming.payload)
+            return result.answers == claims.jti or result.token_sha256 == sha256(token).hexdigest()
+        return False
+
+    async with open_session(home.broker.account("retailer"), [RESULT_TOPIC]) as session:
+        await publish(session, OFFER_TOPIC, token)
+        answer = await wait_for_message(session, is_answer, within=ANSWER_TIMEOUT_S)
     if answer is None:
-        raise Failure(
-            f"No answer came within {ANSWER_TIMEOUT_S:.0f} s.",
-            "The same file may be announced again: its answer is the same. See the gateway's log.",
-            ExitCode.NO_ANSWER,
-        )
+        what = f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."
+        todo = "The same file may be announced again: its answer is the same. See the gateway's log."
+        raise Failure(what, todo, ExitCode.NO_ANSWER)
     return DeliveryResult.model_validate_json(answer.payload)
 
 
@@ -177,17 +178,9 @@ async def announce_at_hub(
     utc = machine_time()
     if signing is None:
         offer = read_claims(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
-        said = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
-        body = {"connection": connection, "delivery": said | {"name": offer.id}}
+        delivery = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
+        body = {"connection": connection, "delivery": delivery | {"name": offer.id}}
     else:
         claims = read_claims(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
         body = {"connection": connection, "token": sign_delivery(claims, signing.key, kid=signing.kid).decode()}
     return await hub.request("POST", "/v1/deliveries", body)
-
-
-def _is_answer(incoming: InboundMessage, jti: str, token: bytes) -> bool:
-    """Return whether it answers our message: by its id, or by the token's hash if the box rejected the token."""
-    with suppress(ValidationError):
-        result = DeliveryResult.model_validate_json(incoming.payload)
-        return result.answers == jti or result.token_sha256 == sha256(token).hexdigest()
-    return False

@@ -10,24 +10,24 @@ from gateway.installation.diagnostics.finding import FindingVerdict, sentence_te
 from gateway.installation.diagnostics.house import examine_house
 from gateway.system import i18n
 
+_VERDICT_TEXTS = {
+    FindingVerdict.GOOD: Text("ok", style="green"),
+    FindingVerdict.DOUBTFUL: Text("?", style="yellow"),
+    FindingVerdict.BAD: Text("BAD", style="red"),
+}
+
 
 async def report(home: Home, console: Console) -> bool:
     """Show every finding as a row; True when nothing is red."""
     table = Table("")
     for heading in ("what", "how it is", "what to do"):
         table.add_column(heading, overflow="fold")
-    colours = {FindingVerdict.GOOD: "green", FindingVerdict.DOUBTFUL: "yellow", FindingVerdict.BAD: "red"}
-    good = True
-    for finding in await examine_house(home):
-        colour = colours[finding.verdict]
-        good = good and finding.verdict is not FindingVerdict.BAD
-        word = Text(
-            {FindingVerdict.GOOD: "ok", FindingVerdict.DOUBTFUL: "?", FindingVerdict.BAD: "BAD"}[finding.verdict],
-            style=colour,
-        )
-        table.add_row(word, *(Text(_finding_text(part)) for part in (finding.subject, finding.statement, finding.todo)))
+    findings = await examine_house(home)
+    for finding in findings:
+        parts = (finding.subject, finding.statement, finding.todo)
+        table.add_row(_VERDICT_TEXTS[finding.verdict], *(Text(_finding_text(part)) for part in parts))
     console.print(table)
-    return good
+    return all(finding.verdict is not FindingVerdict.BAD for finding in findings)
 
 
 def _finding_text(text: i18n.Text | None) -> str:

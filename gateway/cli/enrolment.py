@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import EntranceName, HomeFile, command_epilog, exit_unless, print_line
 
 commands = typer.Typer()
 
@@ -27,11 +27,10 @@ def discover(
     """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
     from gateway.cli.discover import discover as show
 
-    house = load_home(home)
-    wrong = asyncio.run(show(house, home, seconds, Console(), interfaces=interface))
+    wrong = asyncio.run(show(load_home(home), home, seconds, Console(), interfaces=interface))
     if wrong is not None:
         print_line(wrong)
-        raise typer.Exit(ExitCode.NO_ANSWER)
+    exit_unless(wrong is None, ExitCode.NO_ANSWER)
 
 
 @commands.command(
@@ -79,8 +78,8 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
         return
     if kind is None:
         raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
-    said = {"vendor": vendor, "address": address}
-    fields = {key: value for key, value in said.items() if value is not None} | parse_fields(set_ or ())
+    options = {"vendor": vendor, "address": address}
+    fields = {key: value for key, value in options.items() if value is not None} | parse_fields(set_ or ())
     write(home, id_, kind, fields, replace=replace)
     _warn_of_login(home, id_)
     print_line(
@@ -121,13 +120,12 @@ def measure_device(
     good = asyncio.run(testing.run_device_test(house, device, times=times, output=print_line))
     if good and move:
         good = asyncio.run(testing.lock_now(house, device, output=print_line))
-    if not good:
-        raise typer.Exit(ExitCode.NEGATIVE)
+    exit_unless(good)
 
 
 @commands.command(epilog=command_epilog("perron survey", "perron survey front"))
 def survey(
-    entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
+    entrance: EntranceName = None,
     *,
     home: HomeFile = DEFAULT_HOME,
 ) -> None:
@@ -151,7 +149,7 @@ def survey(
     ),
 )
 def walk_test(
-    entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
+    entrance: EntranceName = None,
     *,
     home: HomeFile = DEFAULT_HOME,
     verify: Annotated[

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `perron --help` answers without it
+    from pydantic import ValidationError
+
     from gateway.config.home import Home
 
 
@@ -53,6 +55,14 @@ def failure_on(
         raise Failure(what.replace("{why}", error_text(error)), todo, code) from error
 
 
+def invalid_fields(error: "ValidationError", *, skip: int = 0, whole: str = "the whole") -> list[str]:
+    """Return one line for each invalid field, without the `skip` outer names of it; `whole` names the object itself."""
+    return [
+        f"{'.'.join(map(str, e['loc'][skip:])) or whole}: {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+
+
 def load_home(path: Path) -> "Home":
     """Read the house file.
 
@@ -62,11 +72,9 @@ def load_home(path: Path) -> "Home":
     from gateway.config.loader import load_home_file
     from gateway.system.config_section import ConfigError
 
-    try:
+    todo = "Correct the file, then try again; `perron schema --markdown` describes every key."
+    with failure_on(ConfigError, "{why}", todo):
         return load_home_file(path)
-    except ConfigError as error:
-        todo = "Correct the file, then try again; `perron schema --markdown` describes every key."
-        raise Failure(str(error), todo) from error
 
 
 def read_yaml_file(path: Path, todo: str) -> object:
@@ -94,10 +102,10 @@ def resolve_entrance(home: "Home", entrance: str | None) -> str:
     known = ", ".join(home.entrances)
     if not home.entrances:
         raise Failure("The house has no entrance yet.", "`perron add front --kind entrance ...` writes one.")
-    if entrance is None and len(home.entrances) == 1:
-        return next(iter(home.entrances))
     if entrance is None:
-        raise Failure(f"The house has several entrances: {known}.", "Name the one you mean.")
+        if len(home.entrances) > 1:
+            raise Failure(f"The house has several entrances: {known}.", "Name the one you mean.")
+        return next(iter(home.entrances))
     if entrance not in home.entrances:
         raise Failure(f"The house has no entrance {entrance!r}. Known: {known}.", "Name one of these.")
     return entrance

@@ -2,20 +2,33 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
-from gateway.cli.options import BOTH, HomeFile, command_epilog, known_language, known_or_both
+from gateway.cli.options import (
+    BOTH,
+    CheckpointFile,
+    EntranceName,
+    HomeFile,
+    PublicKeyFile,
+    command_epilog,
+    exit_unless,
+    known_language,
+    known_or_both,
+)
+
+if TYPE_CHECKING:  # `perron --help` answers without it
+    from gateway.config.home import Home
 
 commands = typer.Typer()
 
 
 @commands.command(epilog=command_epilog("perron stop", "perron stop front", "perron stop front --lift"))
 def stop(
-    entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
+    entrance: EntranceName = None,
     home: HomeFile = DEFAULT_HOME,
     lift: Annotated[bool, typer.Option("--lift", help="Lift the stop again.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -65,8 +78,8 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
 )
 def verify(
     folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
-    key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
+    key: PublicKeyFile = None,
+    checkpoint: CheckpointFile = None,
     succession: Annotated[
         Path | None,
         typer.Option(
@@ -80,8 +93,7 @@ def verify(
 
     holds, text = verify_folder(folder, key=key, checkpoint=checkpoint, succession=succession)
     typer.echo(text)
-    if not holds:
-        raise typer.Exit(ExitCode.NEGATIVE)
+    exit_unless(holds)
 
 
 @commands.command(
@@ -98,8 +110,8 @@ def report(  # noqa: PLR0913 - one argument an option of the command
         str | None,
         typer.Option(help="In which language; the house's if left out.", show_default=False, callback=known_language),
     ] = None,
-    key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
+    key: PublicKeyFile = None,
+    checkpoint: CheckpointFile = None,
     home: Annotated[
         Path | None,
         typer.Option(
@@ -116,12 +128,11 @@ def report(  # noqa: PLR0913 - one argument an option of the command
 
     file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
     house = None if file is None else load_home(set_current_home(file))
-    holds, told = write_report(
+    holds, text = write_report(
         folder, out, house=house, named=home is not None, language=language, key=key, checkpoint=checkpoint
     )
-    typer.echo(told)
-    if not holds:
-        raise typer.Exit(ExitCode.NEGATIVE)
+    typer.echo(text)
+    exit_unless(holds)
 
 
 @commands.command(
@@ -156,14 +167,19 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     )
 
 
+def _load_home_with_pages(file: Path) -> "Home":
+    house = load_home(file)
+    if house.pages is None:
+        raise Failure(f"{file} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    return house
+
+
 @commands.command(
     name="claim-code", epilog=command_epilog("perron claim-code", "perron claim-code --home var/mine/home.yaml")
 )
 def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
-    house = load_home(home)
-    if house.pages is None:
-        raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    house = _load_home_with_pages(home)
     with failure_on(
         OSError,
         "There is no code: the box has an owner already, or it does not run ({why}).",
@@ -188,12 +204,9 @@ def way_in(
     It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
     is shown that it happened, and the phones are told.
     """
-    from gateway.cli.reset import create_recovery_code as make
+    from gateway.cli.reset import create_recovery_code
 
-    house = load_home(home)
-    if house.pages is None:
-        raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
-    typer.echo(make(house, name))
+    typer.echo(create_recovery_code(_load_home_with_pages(home), name))
     typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
 
 
@@ -218,15 +231,12 @@ def wipe(
     from gateway.runtime.maintenance.instance_lock import FolderInUse
 
     house = load_home(home)
-
-    def typed() -> str:
-        asked = (
-            f"Everything in {relative_path(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
-        )
-        return house.name if yes else str(typer.prompt(asked))
-
+    question = (
+        f"Everything in {relative_path(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+    )
     with failure_on(FolderInUse, "{why}", "End it first, or wipe it on its pages.", ExitCode.NO_ANSWER):
-        whole, told = wipe_box(house, with_held=held, read_name=typed, file=home)
-    typer.echo(told)
-    if not whole:
-        raise typer.Exit(ExitCode.NEGATIVE)
+        whole, text = wipe_box(
+            house, with_held=held, read_name=lambda: house.name if yes else str(typer.prompt(question)), file=home
+        )
+    typer.echo(text)
+    exit_unless(whole)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import socket
@@ -11,7 +12,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.failure import Failure, error_text, failure_on
+from gateway.cli.failure import failure_on
 from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
@@ -37,54 +38,41 @@ async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, ur
         HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     here = replace(options, port=_free_port(options))
-    where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
+    address = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is a task's
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        async with _temporary_endpoint(hub, where) as made:
-            await listen_for_webhooks(str(made["secret"]), here)
+        async with _temporary_endpoint(hub, address) as secret:
+            await listen_for_webhooks(secret, here)
 
 
 @contextlib.asynccontextmanager
-async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[dict[str, Any]]:
-    """Create an endpoint; delete it at the end of the block."""
-    for one in await _list_endpoints(hub):
-        if one["url"] == url:  # left by an earlier listener that was killed
-            await hub.request("DELETE", f"{ENDPOINTS}/{one['id']}")
-    made = await hub.request("POST", ENDPOINTS, {"url": url})
-    typer.echo(f"Made the endpoint {made['id']} for {url}", err=True)
+async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[str]:
+    """Create an endpoint and give its secret; delete the endpoint at the end of the block."""
+    for known in (await hub.request("GET", ENDPOINTS))["data"]:
+        if known["url"] == url:  # left by an earlier listener that was killed
+            await hub.request("DELETE", f"{ENDPOINTS}/{known['id']}")
+    endpoint = await hub.request("POST", ENDPOINTS, {"url": url})
+    typer.echo(f"Made the endpoint {endpoint['id']} for {url}", err=True)
     try:
-        yield made
+        yield str(endpoint["secret"])
     finally:
-        await hub.request("DELETE", f"{ENDPOINTS}/{made['id']}")
-        typer.echo(f"Deleted the endpoint {made['id']}", err=True)
-
-
-async def _list_endpoints(hub: RetailerClient) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await hub.request("GET", ENDPOINTS))["data"]
-    return found
+        await hub.request("DELETE", f"{ENDPOINTS}/{endpoint['id']}")
+        typer.echo(f"Deleted the endpoint {endpoint['id']}", err=True)
 
 
 def _free_port(options: ListenOptions) -> int:
-    """Return a free port. It is known before the endpoint is created, so that no other endpoint is replaced.
-
-    Raises:
-        Failure: the address or the port cannot be used.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
+    """Return a free port. It is known before the endpoint is created, so that no other endpoint is replaced."""
+    with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe, _address_failure(options):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((options.host, options.port))
-        except OSError as error:
-            raise _address_failure(options, error) from error
+        probe.bind((options.host, options.port))
         return int(probe.getsockname()[1])
 
 
-def _address_failure(options: ListenOptions, error: OSError) -> Failure:
-    return Failure(
-        f"{options.host}:{options.port} cannot be listened at ({error_text(error)}).", "Name another --port."
-    )
+def _address_failure(options: ListenOptions) -> contextlib.AbstractContextManager[None]:
+    at = f"{options.host}:{options.port}"
+    return failure_on(OSError, f"{at} cannot be listened at ({{why}}).", "Name another --port.")
 
 
 async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
@@ -93,28 +81,26 @@ async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
     Raises:
         Failure: the secret is none, or address or port cannot be had.
     """
-    heard = asyncio.Semaphore(0)
+    arrivals = asyncio.Semaphore(0)
 
-    def told(id_: str, said: dict[str, Any]) -> None:
-        text = json.dumps({"id": id_, **said})
+    def on_message(id_: str, message: dict[str, Any]) -> None:
+        text = json.dumps({"id": id_, **message})
         typer.echo(text if options.as_json else format_event(text))
-        heard.release()
+        arrivals.release()
 
-    def refused(why: str) -> None:
-        typer.echo(f"refused: {why}", err=True)
+    def on_refused(reason: str) -> None:
+        typer.echo(f"refused: {reason}", err=True)
 
-    with failure_on(
-        SecretUnusable, "The secret is not valid: {why}.", "Rotate the endpoint's secret to be told a new one."
-    ):
-        listener = WebhookListener(secret, on_message=told, on_refused=refused)
-    left = options.count
+    todo = "Rotate the endpoint's secret to be told a new one."
+    with failure_on(SecretUnusable, "The secret is not valid: {why}.", todo):
+        listener = WebhookListener(secret, on_message=on_message, on_refused=on_refused)
     try:
-        found = await listener.open(options.host, options.port)
-        typer.echo(f"Listening at http://{options.host}:{found}/", err=True)
-        while left is None or left > 0:
-            await heard.acquire()
-            left = None if left is None else left - 1
-    except OSError as error:
-        raise _address_failure(options, error) from error
+        with _address_failure(options):
+            port = await listener.open(options.host, options.port)
+        typer.echo(f"Listening at http://{options.host}:{port}/", err=True)
+        for messages in itertools.count(1):
+            await arrivals.acquire()
+            if messages == options.count:
+                return
     finally:
         await listener.close()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from gateway.cli.failure import ExitCode
 from gateway.cli.lines import expand_commands, program_name, set_current_home
 from gateway.system.i18n import languages
 
@@ -28,10 +29,25 @@ HomeFile = Annotated[
 ]
 
 
+EntranceName = Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")]
+PublicKeyFile = Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")]
+CheckpointFile = Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")]
+
+
 def command_epilog(*lines: str) -> str:
     """Return the end of a command's help: examples to type, and the exit codes."""
     shown = (re.sub(r"^perron\b", program_name(), line) for line in lines)
     return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), EXIT_CODES_TEXT])
+
+
+def exit_unless(good: bool, code: ExitCode = ExitCode.NEGATIVE) -> None:
+    """End the command with this exit code unless all is well.
+
+    Raises:
+        typer.Exit: it is not.
+    """
+    if not good:
+        raise typer.Exit(code)
 
 
 def print_line(line: str) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # the other commands start without it
 API_KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
+T = TypeVar("T")
 HubUrl = Annotated[
     str, typer.Option("--hub", envvar="PERRON_HUB", help="The hub's address.", metavar="URL", show_default=False)
 ]
@@ -58,16 +60,12 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
 
     With --api-key-file the key is written there, readable by you only, and not told.
     """
-
-    async def work(asked: "RetailerClient") -> None:
-        made = await asked.request("POST", "/v1/sandbox")
-        if api_key_file is not None:
-            _write_secret(api_key_file, str(made.pop("api_key")))
-        typer.echo(json.dumps(made, indent=2))
-
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
-    _run_requests(hub, "", work)
+    answer = _request(hub, "", "POST", "/v1/sandbox")
+    if api_key_file is not None:
+        _write_secret(api_key_file, str(answer.pop("api_key")))
+    _print_json(answer)
 
 
 @retailer.command(
@@ -94,30 +92,23 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
     from gateway.cli import keys as brand_keys
-    from gateway.protocol.brand_statement import NextKeyStatement
-    from gateway.protocol.brand_statement import sign_brand_statement as said_by
+    from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
     from gateway.protocol.jws import public_x
     from gateway.protocol.key_possession import sign_proof
     from gateway.system.clock import machine_time
 
-    key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
-    made = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
-    signer = brand_keys.signing_function(made, file)
-
-    async def work(asked: "RetailerClient") -> None:
-        proof = sign_proof(signer, brand=brand, kid=kid, hub=hub.rstrip("/"))
-        body = {"kid": kid, "x": public_x(made), "proof": proof}
-        if by is not None:
-            old = brand_keys.key_file_path(folder, brand_keys.check_kid(by))
-            sign = brand_keys.signing_function(brand_keys.read_key(old), old)
-            word = NextKeyStatement(
-                iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), kid=kid, x=public_x(made)
-            )
-            body["vouched"] = said_by(word, sign, kid=by)
-        said = await asked.request("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
-        typer.echo(json.dumps({**said, "private": str(file)}, indent=2))
-
-    _run_requests(hub, key, work)
+    api_key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
+    key = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
+    audience, x = hub.rstrip("/"), public_x(key)
+    proof = sign_proof(brand_keys.signing_function(key, file), brand=brand, kid=kid, hub=audience)
+    body = {"kid": kid, "x": x, "proof": proof}
+    if by is not None:
+        old = brand_keys.key_file_path(folder, brand_keys.check_kid(by))
+        sign = brand_keys.signing_function(brand_keys.read_key(old), old)
+        statement = NextKeyStatement(iss=brand, hub=audience, iat=int(machine_time().timestamp()), kid=kid, x=x)
+        body["vouched"] = sign_brand_statement(statement, sign, kid=by)
+    answer = _request(hub, api_key, "POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
+    _print_json({**answer, "private": str(file)})
 
 
 @retailer.command(
@@ -145,14 +136,10 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     key, terms = _read_api_key(api_key_file), consent.read_terms(file)
     more = {"reference": reference, "return_url": return_url}
     body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
-
-    async def work(asked: "RetailerClient") -> None:
-        if key_file is not None:
-            name = str((await asked.request("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
-            body["signed"] = consent.sign_question(key_file, brand, name, terms, hub)
-        typer.echo(json.dumps(await asked.request("POST", "/v1/connections", body), indent=2))
-
-    _run_requests(hub, key, work)
+    if key_file is not None:
+        name = str(_request(hub, key, "GET", f"/v1/brands/{quote(brand, safe='')}")["name"])
+        body["signed"] = consent.sign_question(key_file, brand, name, terms, hub)
+    _print_json(_request(hub, key, "POST", "/v1/connections", body))
 
 
 @retailer.command(epilog=command_epilog("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk"))
@@ -171,12 +158,7 @@ def end(
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
     body = {} if key_file is None else {"signed": consent.sign_ending(key_file, str(brand), connection, hub)}
-
-    async def work(asked: "RetailerClient") -> None:
-        path = f"/v1/connections/{quote(connection, safe='')}/end"
-        typer.echo(json.dumps(await asked.request("POST", path, body), indent=2))
-
-    _run_requests(hub, key, work)
+    _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
 
 
 @commands.command(  # its older name
@@ -232,7 +214,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
     the brand", which counts only where the home's terms say so.
     """
-    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES
+    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, new_courier_token
 
     if new_key is not None:
         _create_key(keys or home.parent / "keys", new_key)
@@ -245,16 +227,17 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    wanted, key = connection, _read_api_key(api_key_file)
+    permission = connection
 
-    async def work(asked: "RetailerClient") -> None:
+    async def work(client: "RetailerClient") -> dict[str, Any]:
         from gateway.cli.delivery import announce_at_hub, make_signing
 
-        signing = None if key_file is None else await make_signing(asked, wanted, key_file, brand=brand, home=to)
-        typer.echo(json.dumps(await announce_at_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
+        signing = None if key_file is None else await make_signing(client, permission, key_file, brand=brand, home=to)
+        return await announce_at_hub(client, file, permission, signing=signing, courier=secret)
 
-    _run_requests(hub, key, work)
-    _print_courier_code(secret)
+    _print_json(_run_requests(hub, _read_api_key(api_key_file), work))
+    if secret is not None:
+        typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 
 
 @retailer.command(
@@ -278,18 +261,17 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
     from gateway.hub.sdk.event_text import format_event
 
-    begun = after or _read_resume_file(place)
+    begun = after or (None if place is None or not place.exists() else _read_secret(place, "", "--place", "") or None)
 
-    async def work(asked: "RetailerClient") -> None:
-        left = count
-        async for message in asked.follow(begun):
+    async def work(client: "RetailerClient") -> None:
+        events = 0
+        async for message in client.follow(begun):
             typer.echo(message.data if whole else format_event(message.data))
             if place is not None and message.id is not None:
                 _write_file(place, message.id + "\n")
-            if left is not None:
-                left -= 1
-                if not left:
-                    return
+            events += 1
+            if events == count:
+                return
 
     _run_requests(hub, _read_api_key(api_key_file), work)
 
@@ -334,40 +316,49 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
     at = ListenOptions(host=host, port=port, count=count, as_json=whole)
     if hub is not None:
-        _run_requests(hub, _read_api_key(api_key_file), lambda asked: listen_at_new_endpoint(asked, at, url))
+        _run_requests(hub, _read_api_key(api_key_file), lambda client: listen_at_new_endpoint(client, at, url))
         return
-    secret = _read_secret(
-        secret_file, SECRET_VARIABLE, "--secret-file", "It was told once, when the endpoint was made."
-    )
-    try:
+    todo = "It was told once, when the endpoint was made."
+    secret = _read_secret(secret_file, SECRET_VARIABLE, "--secret-file", todo)
+    with suppress(KeyboardInterrupt):
         asyncio.run(listen_for_webhooks(secret, at))
-    except KeyboardInterrupt:
-        return
 
 
 # ---- what the commands share ----------------------------------------------------------------------------------------
 
 
-def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[None]]") -> None:
-    """Ask a hub, and say in words what went wrong."""
+def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[T]]") -> T:
+    """Run `work` with a hub's client and return its result; Ctrl-C ends the command.
+
+    Raises:
+        Failure: the hub refuses, or does not answer.
+    """
     from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
 
     with failure_on(ValueError, f"--hub {url}: {{why}}.", "Name the hub's own address."):
         access = HubAccess(url, key)
 
-    async def asked() -> None:
-        async with open_client(access) as hub:
-            await work(hub)
+    async def run() -> T:
+        async with open_client(access) as client:
+            return await work(client)
 
     try:
-        asyncio.run(asked())
+        return asyncio.run(run())
     except HubRefusal as no:
         todo = f"What `{no.code}` means: {no.type}" if no.type else f"The hub's code is {no.code}."
         raise Failure(str(no), todo, ExitCode.INVALID if no.code in _CLIENT_MISTAKES else ExitCode.NEGATIVE) from no
     except HubUnreachable as silent:
         raise Failure(str(silent), "Try again, or correct --hub.", ExitCode.NO_ANSWER) from silent
     except KeyboardInterrupt:
-        return
+        raise typer.Exit from None
+
+
+def _request(url: str, key: str, method: str, path: str, body: object = None) -> dict[str, Any]:
+    return _run_requests(url, key, lambda client: client.request(method, path, body))
+
+
+def _print_json(answer: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(answer, indent=2))
 
 
 _CLIENT_MISTAKES = frozenset({"unauthenticated", "invalid", "malformed_json", "bad_cursor", "bad_host"})
@@ -380,10 +371,10 @@ def _read_api_key(file: Path | None) -> str:
 def _read_secret(file: Path | None, variable: str, option: str, todo: str) -> str:
     """Read a secret from a file or a variable: on a command line others on this machine would read it."""
     if file is None:
-        found = os.environ.get(variable, "")
-        if not found:
+        secret = os.environ.get(variable, "")
+        if not secret:
             raise Failure(f"Neither {option} nor the variable {variable} is there.", f"Set one of them. {todo}")
-        return found.strip()
+        return secret.strip()
     with failure_on(
         (OSError, UnicodeDecodeError), f"{file}: cannot be read ({{why}}).", f"Name a file with it. {todo}"
     ):
@@ -398,12 +389,6 @@ def _write_secret(file: Path, text: str) -> None:
             out.write(text + "\n")
 
 
-def _read_resume_file(file: Path | None) -> str | None:
-    if file is None or not file.exists():
-        return None
-    return _read_secret(file, "", "--place", "") or None
-
-
 def _write_file(file: Path, text: str) -> None:
     from gateway.system.atomic_file import write_whole
 
@@ -414,10 +399,10 @@ def _write_file(file: Path, text: str) -> None:
 def _create_key(folder: Path, kid: str) -> None:
     from gateway.cli import keys as brand_keys
 
-    made = brand_keys.create_key(folder, brand_keys.check_kid(kid))
+    key = brand_keys.create_key(folder, brand_keys.check_kid(kid))
     typer.echo(f"# The private half is {brand_keys.key_file_path(folder, kid)}; keep it to yourself.")
     typer.echo("# Add under the brand's `keys:` in home.yaml, then start the gateway again:")
-    typer.echo(brand_keys.home_yaml_lines(kid, made), nl=False)
+    typer.echo(brand_keys.home_yaml_lines(kid, key), nl=False)
 
 
 def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
@@ -442,10 +427,3 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
     typer.echo(f"  $ {command_line('scan', *codes, *deliver, home=home)}", err=True)
     if secret is not None and house.pages is not None:
         typer.echo(f"His page on his phone:\n  {delivery.courier_page_url(house.pages, secret)}", err=True)
-
-
-def _print_courier_code(secret: bytes | None) -> None:
-    from gateway.domain.delivery.barcodes import new_courier_token
-
-    if secret is not None:
-        typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)

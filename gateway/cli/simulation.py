@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, error_text, invalid_fields
 from gateway.cli.house_log import DeviceLinkMonitor, follow_physical_log, run_beside
 from gateway.cli.lines import quoted_path, relative_path
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
-from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, end_process, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
 HEARTBEAT_INTERVAL_S = 30.0  # of a door sensor that answers no query
@@ -47,14 +47,10 @@ def plan_house(home: Home) -> dict[str, object]:
     played = {id_: one for id_, one in home.devices.items() if not one.definition.is_external}
     streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file
-    devices = {}
-    for id_, device in played.items():
-        devices[id_] = {
-            "kind": device.kind,
-            "vendor": device.vendor,
-            "address": device.address,
-            **_device_plan(device, outside=id_ in outside),
-        }
+    devices = {
+        id_: device.model_dump(include={"kind", "vendor", "address"}) | _device_plan(device, outside=id_ in outside)
+        for id_, device in played.items()
+    }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
     trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
@@ -159,26 +155,19 @@ class Simulation:
             house = await asyncio.create_subprocess_exec(
                 *with_parent_death_signal(self._command), stderr=asyncio.subprocess.PIPE, start_new_session=True
             )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
-            stack.push_async_callback(_stop_process, house)
+            stack.push_async_callback(end_process, house, within=STOP_TIMEOUT_S)
             links = DeviceLinkMonitor(planned, tell)
             narration = follow_physical_log(self._log, ZoneInfo(home.timezone), tell)
             await stack.enter_async_context(
                 run_beside(links.read_house_errors(house), links.poll_links(self._control), narration)
             )
             status = await house.wait()
-            raise Failure(
-                f"The simulated house ended by itself ({status}): {links.last_line}",
-                "Start it again.",
-                ExitCode.NO_ANSWER,
-            )
+            what = f"The simulated house ended by itself ({status}): {links.last_line}"
+            raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
 
 
 async def _check_runnable(planned: SimulatedHouse) -> None:
-    """Check what would end the house at its start: missing passwords, a taken port.
-
-    Raises:
-        Failure: one of these.
-    """
+    """Refuse what would end the house at its start: a missing password, a taken port."""
     for id_, device in planned.devices.items():
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
@@ -188,17 +177,6 @@ async def _check_runnable(planned: SimulatedHouse) -> None:
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
                       ExitCode.NO_ANSWER)  # fmt: skip
-
-
-async def _stop_process(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 async def _is_listening(host: str, port: int) -> bool:
@@ -220,9 +198,7 @@ def read_house_file(file: Path) -> SimulatedHouse:
     try:
         return read_house(file)
     except (YAMLError, UnicodeDecodeError) as error:
-        told = f"{file} is not valid YAML: {error}"
+        what = f"{file} is not valid YAML: {error}"
     except ValidationError as error:
-        told = "\n".join(
-            f"{file}: {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)
-        )
-    raise Failure(told, "Correct it, or move it away: a house that fits home.yaml is made then.")
+        what = "\n".join(f"{file}: {line}" for line in invalid_fields(error))
+    raise Failure(what, "Correct it, or move it away: a house that fits home.yaml is made then.")

@@ -34,21 +34,10 @@ class PromisedDelivery:
 
     brand: str
     id: str
-    version: int
     codes: tuple[str, ...]
     courier_code: str
     window: Window
     answer: Body
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the box has accepted it."""
-        return self.answer.get("accepted") is True
-
-    @property
-    def key(self) -> str:
-        """Its key in the box's store."""
-        return f"{self.brand}.{self.id}"
 
 
 class DemoRetailer:
@@ -94,7 +83,7 @@ class DemoRetailer:
         self._on_action("retailer", f"announces {offer.id}")
         answer = await self._send(signer, offer)
         return PromisedDelivery(
-            brand=signer.brand, id=offer.id, version=1, codes=tuple(codes), courier_code=new_courier_token(secret),
+            brand=signer.brand, id=offer.id, codes=tuple(codes), courier_code=new_courier_token(secret),
             window=window, answer=answer,
         )  # fmt: skip
 

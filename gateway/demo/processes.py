@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from gateway.mqtt.mosquitto.provisioning import end_process
 from gateway.system.parent_death import with_parent_death_signal
 
 STOP_TIMEOUT_S = 8.0  # seconds for a process to end by itself
@@ -58,15 +59,7 @@ class LoggedProcess:
 
     async def end(self) -> None:
         """Send SIGTERM, and SIGKILL if it does not end in time."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self._process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+        await end_process(self._process, within=STOP_TIMEOUT_S)
 
     async def wait_until(self, what: str, is_ready: Callable[[], bool], *, within: float) -> None:
         """Wait until `is_ready`.

@@ -222,11 +222,11 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
         await play.wait_for_unlocked()
         await play.courier.goes_in()
         await play.leave_and_seal()
-        assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key]
+        assert [body["delivery"] for body in play.watch.events("outcome")] == [f"{one.brand}.{one.id}"]
 
         await play.wait_for_new_scan()
         await play.deliver(two)
-        assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key, two.key]
+        assert [body["delivery"] for body in play.watch.events("outcome")] == [f"{one.brand}.{one.id}", f"{two.brand}.{two.id}"]
         assert door(play) == 2 * MOVES_ONCE_IN_AND_OUT
 
 

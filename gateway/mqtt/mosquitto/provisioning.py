@@ -246,7 +246,7 @@ async def private_broker(
         await _wait_until_listening(process, host, port, folder / "broker.log")
         yield RunningBroker("mosquitto" if mosquitto is not None else "embedded", process.pid)
     finally:
-        await _terminate(process)
+        await end_process(process, within=STOP_TIMEOUT_S)
 
 
 async def _wait_until_free(host: str, port: int) -> None:
@@ -281,12 +281,12 @@ async def _wait_until_listening(process: asyncio.subprocess.Process, host: str, 
     raise BrokerMissing(f"the private broker does not listen on {host}:{port}; its own words are in {log}.")
 
 
-async def _terminate(process: asyncio.subprocess.Process) -> None:
-    """Terminate the broker, with SIGKILL if it does not end within STOP_TIMEOUT_S."""
+async def end_process(process: asyncio.subprocess.Process, *, within: float) -> None:
+    """Send SIGTERM to a process, and SIGKILL if it does not end within so many seconds."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with asyncio.timeout(within):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
