@@ -52,15 +52,14 @@ def parse_fields(pairs: Sequence[str]) -> dict[str, str]:
     Raises:
         Failure: a word is not `key=value`.
     """
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise Failure(
-                f"{pair!r} is not key=value.", "Write it like --set latency=8 or --set cameras.outside=doorbell."
-            )
-        found[key] = value
-    return found
+            todo = "Write it like --set latency=8 or --set cameras.outside=doorbell."
+            raise Failure(f"{pair!r} is not key=value.", todo)
+        fields[key] = value
+    return fields
 
 
 def _read_or_template(file: Path) -> str:

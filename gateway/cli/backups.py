@@ -32,23 +32,23 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
         raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
     now = read_clock(home.clock)
     try:
-        made = make_backup(home, file, target, now, films=films)
+        backup = make_backup(home, file, target, now, films=films)
     except FileExistsError as error:
         raise Failure(f"{error}.", "Name another one.") from error
     except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
         todo = "Make room or name another place; run this as the box's own user."
         raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
-    output(f"Written and synced: {relative_path(target)}, {_content_text(made.listing)}.")
+    output(f"Written and synced: {relative_path(target)}, {_content_text(backup.listing)}.")
     output("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
-    if made.open_to_others:
+    if backup.open_to_others:
         output(
             f"The file system of {relative_path(target)} stores no permissions: everybody who has the file can read it."
         )
-    if made.copied.running:
-        output(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
-    for name in made.damaged:
+    if backup.copied.running:
+        output(f"Not in it: the films of {len(backup.copied.running)} visits that are not over yet.")
+    for name in backup.damaged:
         output(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
-    for path in made.outside:
+    for path in backup.outside:
         output(f"Not in it: {path}, which the house file names. Copy it yourself.")
 
 
@@ -72,16 +72,14 @@ def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
     listing = _read_listing(archive)
     home = _prepare_home(archive, listing, file, output=output)
     _unpack(archive, home)
-    made = f"{listing.at:%Y-%m-%d %H:%M} UTC"
-    output(
-        f"Restored: {relative_path(home.storage.folder)}, as it was on {made}. The box that it was must "
-        f"not go on anywhere."
-    )
+    at = f"{listing.at:%Y-%m-%d %H:%M} UTC"
+    folder = relative_path(home.storage.folder)
+    output(f"Restored: {folder}, as it was on {at}. The box that it was must not go on anywhere.")
     output(
         "Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
         " let in, and its deliveries count once they are announced anew."
     )
-    output(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
+    output(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {at}, is back.")
     if not listing.films:
         output("The films are not in this backup.")
 
@@ -132,16 +130,12 @@ def _read_listing(archive: Path) -> BackupListing:
 
 def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
     if listing.box != home.box:
-        raise Failure(
-            f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}.", "Name the right house file."
-        )
+        what = f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}."
+        raise Failure(what, "Name the right house file.")
     in_the_way = restore.foreign_files(home.storage.folder)
     if in_the_way:
-        raise Failure(
-            f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over.",
-            "Move it away, or `perron wipe` it; then restore again.",
-            ExitCode.NEGATIVE,
-        )
+        what = f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over."
+        raise Failure(what, "Move it away, or `perron wipe` it; then restore again.", ExitCode.NEGATIVE)
 
 
 def _unpack(archive: Path, home: Home) -> None:

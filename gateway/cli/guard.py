@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
+from gateway.cli.failure import Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
@@ -38,15 +38,14 @@ def guard(
         file = load_guard_file(config)
         file.house.password()
         file.radio.broker.password()
-    try:
+    make_key = f"Make one: `perron guard-key --new {file.key}`."
+    with (
+        failure_on(
+            (KeyUnusable, OSError), f"{file.key} cannot be used: {{why}}.", "Correct `key` in the guard's file."
+        ),
+        failure_on(FileNotFoundError, f"{file.key}: there is no such key.", make_key),
+    ):
         key = load_key(file.key)
-    except FileNotFoundError as missing:
-        todo = f"Make one: `perron guard-key --new {file.key}`."
-        raise Failure(f"{file.key}: there is no such key.", todo) from missing
-    except (KeyUnusable, OSError) as error:
-        raise Failure(
-            f"{file.key} cannot be used: {error_text(error)}.", "Correct `key` in the guard's file."
-        ) from error
     with (
         failure_on(OSError, f"{file.folder} cannot be used: {{why}}.", "Correct `folder`."),
         failure_on(InvalidLedger, "{why}", "Correct `folder` in the guard's file, or end the other guard."),
@@ -78,19 +77,17 @@ def guard_key(
 
     try:
         if new is not None:
-            made = create_key(new)
+            key = create_key(new)
             typer.echo(f"# The private half is {new}; it never leaves the guard.")
             print_line("# Write this under the lock in the box's home.yaml, then `perron reload`:")
-            typer.echo(f"    guard: {{key: {public_x(made)}}}")
+            typer.echo(f"    guard: {{key: {public_x(key)}}}")
             return
         folder = load_home(home).storage.folder / "key"
         key = renew_command_key(folder) if anew else command_key(folder)
     except KeyUnusable as error:
         raise Failure(f"{error}.", "Mend it, then try again.") from error
     except FileExistsError as error:
-        raise Failure(
-            f"{new}: {error_text(error)}.", "Name another file, or delete this one first.", ExitCode.INVALID
-        ) from error
+        raise Failure(f"{new}: {error_text(error)}.", "Name another file, or delete this one first.") from error
     except OSError as error:
         raise Failure(f"{error.filename or new}: {error_text(error)}.", "Name another place.") from error
     then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"

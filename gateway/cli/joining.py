@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, home_option
 from gateway.cli.options import HomeFile, command_epilog, print_line
 
@@ -47,23 +47,21 @@ def join(
 
     house = load_home(home)
     try:
-        read = ClaimCode.of(code)
+        claim = ClaimCode.of(code)
     except InvalidClaimCode as error:
-        raise Failure(
-            f"{str(error).capitalize()}.", "Take it whole, in quotes, as `perron hub-claim` told it."
-        ) from error
+        todo = "Take it whole, in quotes, as `perron hub-claim` told it."
+        raise Failure(f"{str(error).capitalize()}.", todo) from error
     if house.hub is not None and not replace:
         raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
     with failure_on((OSError, KeyUnusable), "The box's key cannot be used ({why}).", "Correct storage.folder."):
         box = BoxKey.load_or_create(house.storage.folder / "key").public
-    print_line(
-        f"Hub:  {read.url}\n      {proquint_words(read.authority)}\n      SHA-256 {format_fingerprint(read.authority)}"
-    )
+    fingerprint = format_fingerprint(claim.authority)
+    print_line(f"Hub:  {claim.url}\n      {proquint_words(claim.authority)}\n      SHA-256 {fingerprint}")
     print_line(f"Box:  {house.box}\n      {box.fingerprint}")
     if not yes and not typer.confirm("Is this the hub that you want to join?"):
         print_line("Nothing was done.")
         raise typer.Exit(ExitCode.NEGATIVE)
-    member = _join_hub(house, read)
+    member = _join_hub(house, claim)
     write_membership(home, house.storage.folder, member)
     print_line(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
     support = support_code(house.storage.folder / HUB_FOLDER)
@@ -77,31 +75,25 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
     from gateway.protocol.keys import BoxKey
 
     folder = house.storage.folder / enrolment.HUB_FOLDER
-    try:
-        return enrolment.join_hub(
-            code, BoxKey.load_or_create(house.storage.folder / "key").public, folder, enrolment.http_request
-        )
-    except enrolment.WrongHub as error:
-        raise Failure(
-            f"What answers at {code.url} is not the hub of this code: {error} Nothing of it was kept.",
-            "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it.",
-        ) from error
-    except enrolment.HubError as error:
-        raise Failure(
-            f"The hub refuses ({error.code}): {error}",
-            "Ask the operator of the hub for another claim.",
-            ExitCode.NEGATIVE,
-        ) from error
-    except enrolment.HubUnavailable as error:
-        raise Failure(
-            f"{code.url} does not answer as a hub: {error}.",
-            "Try again: the same code still counts.",
-            ExitCode.NO_ANSWER,
-        ) from error
-    except OSError as error:
-        raise Failure(
-            f"{folder} cannot be written ({error_text(error)}).", "Correct storage.folder, then try again."
-        ) from error
+    wrong_hub = "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it."
+    retry = "Try again: the same code still counts."
+    with (
+        failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Correct storage.folder, then try again."),
+        failure_on(
+            enrolment.HubUnavailable, f"{code.url} does not answer as a hub: {{why}}.", retry, ExitCode.NO_ANSWER
+        ),
+        failure_on(
+            enrolment.WrongHub,
+            f"What answers at {code.url} is not the hub of this code: {{why}} Nothing of it was kept.",
+            wrong_hub,
+        ),
+    ):
+        box = BoxKey.load_or_create(house.storage.folder / "key").public
+        try:
+            return enrolment.join_hub(code, box, folder, enrolment.http_request)
+        except enrolment.HubError as error:
+            what = f"The hub refuses ({error.code}): {error}"
+            raise Failure(what, "Ask the operator of the hub for another claim.", ExitCode.NEGATIVE) from error
 
 
 def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> None:
@@ -114,12 +106,9 @@ def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> 
     from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join
     from gateway.integrations.hub_client.house_file import text_with_membership
 
-    try:
-        write_home(file, text_with_membership(read_home_text(file), file, storage, member))
+    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Try again: the same code still counts."):
+        try:
+            write_home(file, text_with_membership(read_home_text(file), file, storage, member))
+        except EditRejected as rejected:
+            raise Failure(str(rejected), rejected.todo) from rejected
         finish_join(storage / HUB_FOLDER)
-    except EditRejected as why:
-        raise Failure(str(why), why.todo) from why
-    except OSError as error:
-        raise Failure(
-            f"{file} cannot be written ({error_text(error)}).", "Try again: the same code still counts."
-        ) from error

@@ -32,7 +32,7 @@ async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) 
     Raises:
         Failure: a time is invalid, or the gateway refuses or does not answer.
     """
-    zone, now = ZoneInfo(home.timezone), _local_now(home)
+    zone, now = ZoneInfo(home.timezone), read_clock(home.clock).utc
     begins = None if start == "now" else _parse_instant(start, zone, now, end=False)  # the box's clock says when now is
     ends = _parse_instant(end, zone, now, end=True)
     wish: dict[str, Any] = {"do": "pause", "end": rfc3339_ms(ends), "everywhere": entrance is None}
@@ -89,11 +89,7 @@ async def list_pauses(home: Home) -> list[str]:
 
 
 async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
-    """Send a request as the owner, and wait for the answer.
-
-    Raises:
-        Failure: the gateway refuses, or does not answer.
-    """
+    """Send a request as the owner, and wait until the gateway accepts it."""
     ident = secrets.token_hex(8)
 
     def answers(incoming: InboundMessage) -> bool:
@@ -105,17 +101,15 @@ async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
         await publish(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
         answer = await wait_for_message(guest, answers, within=ANSWER_TIMEOUT_S)
     if answer is None:
-        raise Failure(
-            f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
-            "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything.",
-            ExitCode.NO_ANSWER,
-        )
+        todo = "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything."
+        raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER)
     body = json_body(answer)
     if body.get("accepted") is not True:
-        why = str(body.get("why"))
-        no = why.removeprefix("no pause: ")
-        raise Failure(TEXTS[f"pause.no.{no}"].to("en") if no in set(PauseRefusal) else f"The gateway says no: {why}.",
-                      "`perron pause --list` tells which pauses stand.", ExitCode.NEGATIVE)  # fmt: skip
+        reason = str(body.get("why"))
+        refusal = reason.removeprefix("no pause: ")
+        known = refusal in set(PauseRefusal)
+        what = TEXTS[f"pause.no.{refusal}"].to("en") if known else f"The gateway says no: {reason}."
+        raise Failure(what, "`perron pause --list` tells which pauses stand.", ExitCode.NEGATIVE)
 
 
 def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime:
@@ -131,11 +125,7 @@ def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> da
 
 def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
     local = instant.astimezone(zone)
-    return f"{local:%a %Y-%m-%d %H:%M}{local:%z}" if is_ambiguous(instant, zone) else f"{local:%a %Y-%m-%d %H:%M}"
-
-
-def _local_now(home: Home) -> datetime:
-    return read_clock(home.clock).utc
+    return f"{local:%a %Y-%m-%d %H:%M}{f'{local:%z}' if is_ambiguous(instant, zone) else ''}"
 
 
 def run(  # noqa: PLR0913 - one argument an option of the command

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.cli import lines
 from gateway.cli.failure import ExitCode, Failure, failure_on
-from gateway.cli.lines import relative_path
+from gateway.cli.lines import expand_commands, relative_path
 from gateway.config.home import Home
+from gateway.evidence.rollback import STORE_FILE
 from gateway.integrations.hub_client import unenrolment
 from gateway.runtime.maintenance import factory_reset, recovery_codes
 from gateway.runtime.maintenance.instance_lock import lock_folder
@@ -15,15 +15,13 @@ from gateway.system.clock import read_clock
 from gateway.web.auth.accounts import name_key
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
-STORE_FILE_NAME = "perron.sqlite3"
-
 
 def wipe_box(
     home: Home, *, with_held: bool, read_name: Callable[[], str], file: Path | None = None
 ) -> tuple[bool, str]:
     """Wipe a box that does not run; return whether nothing is left to do by hand, and the text for the person.
 
-    `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
+    `read_name` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
 
     Raises:
         FolderInUse: the box runs.
@@ -36,10 +34,8 @@ def wipe_box(
         if not factory_reset.is_marked_for_wipe(folder):
             _check_no_held_films(home, held_too=with_held)
             if name_key(read_name()) != name_key(home.name):
-                raise Failure(
-                    "Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", ExitCode.NEGATIVE
-                )
-        phones = home.phones_file
+                what = "Nothing was wiped: that is not the house's name."
+                raise Failure(what, f"It is {home.name!r}.", ExitCode.NEGATIVE)
         with failure_on(
             OSError,
             f"{folder} is not wiped to its end: {{why}}.",
@@ -48,25 +44,20 @@ def wipe_box(
         ):
             factory_reset.mark_for_wipe(folder)
             whole = unenrolment.finish_wipe_at_hub(home, file)
-    told = lines.expand_commands(
+    text = expand_commands(
         f"Wiped: {relative_path(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
     )
-    return whole, told if whole else f"{told}\nEmpty {phones} by hand: it names the household's phones."
+    return whole, text if whole else f"{text}\nEmpty {home.phones_file} by hand: it names the household's phones."
 
 
 def _check_no_held_films(home: Home, *, held_too: bool) -> None:
-    try:
-        held = readonly.held_visit_count(home.storage.folder / STORE_FILE_NAME)
-    except StoreFailed as failure:
-        if not held_too:
-            raise Failure(
-                f"Whether films are held as evidence cannot be read ({failure}).",
-                "--held wipes them too.",
-                ExitCode.NEGATIVE,
-            ) from failure
+    if held_too:
         return
-    if held and not held_too:
-        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", ExitCode.NEGATIVE)
+    todo = "--held wipes them too."
+    with failure_on(StoreFailed, "Whether films are held as evidence cannot be read ({why}).", todo, ExitCode.NEGATIVE):
+        held = readonly.held_visit_count(home.storage.folder / STORE_FILE)
+    if held:
+        raise Failure(f"The films of {held} visits are held as evidence.", todo, ExitCode.NEGATIVE)
 
 
 def create_recovery_code(home: Home, name: str) -> str:
@@ -75,28 +66,22 @@ def create_recovery_code(home: Home, name: str) -> str:
     Raises:
         Failure: there is no such owner, or the box's folder cannot be used.
     """
-    folder = home.storage.folder
-    with failure_on(
-        StoreFailed, f"{folder / STORE_FILE_NAME} cannot be read ({{why}}).", "Run this as the box's own user."
-    ):
-        owners = readonly.owners(folder / STORE_FILE_NAME)
+    store, file = home.storage.folder / STORE_FILE, home.recovery_codes_file
+    with failure_on(StoreFailed, f"{store} cannot be read ({{why}}).", "Run this as the box's own user."):
+        owners = readonly.owners(store)
     if not owners:
-        raise Failure(
-            "This box has no owner yet.", "`perron claim-code` shows the code to claim it.", ExitCode.NEGATIVE
-        )
-    found = [one for one in owners if name_key(one.name) == name_key(name)]
-    if not found:
-        known = ", ".join(repr(one.name) for one in owners)
+        todo = "`perron claim-code` shows the code to claim it."
+        raise Failure("This box has no owner yet.", todo, ExitCode.NEGATIVE)
+    owner = next((owner for owner in owners if name_key(owner.name) == name_key(name)), None)
+    if owner is None:
+        known = ", ".join(repr(owner.name) for owner in owners)
         raise Failure(f"No owner is called {name!r}.", f"The owners are: {known}.")
     code = new_claim_code()
     digest = claim_code_digest(code)
     assert digest is not None  # noqa: S101 - what was just written can be read
-    mono = read_clock(home.clock).mono
-    with failure_on(OSError, f"{home.recovery_codes_file} cannot be written ({{why}}).", "Run this as the box's user."):
-        recovery_codes.store_code(
-            home.recovery_codes_file,
-            recovery_codes.RecoveryCode(
-                person=found[0].id, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=mono
-            ),
-        )
+    stored = recovery_codes.RecoveryCode(
+        person=owner.id, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=read_clock(home.clock).mono
+    )
+    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Run this as the box's user."):
+        recovery_codes.store_code(file, stored)
     return code

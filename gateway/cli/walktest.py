@@ -4,7 +4,7 @@ from pathlib import Path
 
 import segno
 
-from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
 from gateway.cli.options import print_line
 from gateway.config.home import Home
 from gateway.installation.capability import walk_test_text
@@ -24,9 +24,8 @@ def show_walk_test(home: Home, entrance: str) -> None:
         Failure: the house has no pages.
     """
     if home.pages is None:
-        raise Failure(
-            "The walk test is a page, and this house has no pages.", "Add a section `pages:` to the house file."
-        )
+        what = "The walk test is a page, and this house has no pages."
+        raise Failure(what, "Add a section `pages:` to the house file.")
     address = f"{home.pages.address}{INSTALLATION_PATH}/walk/{entrance}"
     print_line(walk_test_text(read_walk_status(home, entrance), entrance).to(home.language))
     print_line(f"Open this page on a phone, as owner or installer, with the gateway running: {address}")
@@ -41,18 +40,15 @@ def verify_report(report: Path, key: Path | None) -> str:
     """
     beside = report.with_suffix(".signed.json")
     try:
-        trusted = None if key is None else PublicKey.from_pem(read_bytes(key))
-        found = verify_walk(read_bytes(beside), read_bytes(report, at_most=MAX_REPORT_BYTES), trusted)
+        with failure_on(KeyUnusable, f"{key}: {{why}}.", "Name the box's public key, a PEM file."):
+            trusted = None if key is None else PublicKey.from_pem(read_bytes(key))
+        walk = verify_walk(read_bytes(beside), read_bytes(report, at_most=MAX_REPORT_BYTES), trusted)
     except OSError as error:
         what = f"{error.filename} cannot be read ({error_text(error)})" if error.filename else error_text(error)
-        raise Failure(
-            f"{what}.",
-            f"Name the report where the box wrote it, {INSTALLATION_FOLDER}/ of its storage folder: "
-            f"{beside.name} lies beside it.",
-        ) from error
-    except KeyUnusable as error:
-        raise Failure(f"{key}: {error}.", "Name the box's public key, a PEM file.") from error
-    if isinstance(found, str):
-        raise Failure(f"{report}: {found}.", "Take the report from the box again.", ExitCode.NEGATIVE)
-    fingerprint = PublicKey.from_text(found.key).fingerprint
-    return f"signed by the box {found.box} (key {fingerprint}): {found.entrance}, begun {found.begun}, {found.standing}"
+        folder = f"{INSTALLATION_FOLDER}/ of its storage folder"
+        todo = f"Name the report where the box wrote it, {folder}: {beside.name} lies beside it."
+        raise Failure(f"{what}.", todo) from error
+    if isinstance(walk, str):
+        raise Failure(f"{report}: {walk}.", "Take the report from the box again.", ExitCode.NEGATIVE)
+    fingerprint = PublicKey.from_text(walk.key).fingerprint
+    return f"signed by the box {walk.box} (key {fingerprint}): {walk.entrance}, begun {walk.begun}, {walk.standing}"
