@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -52,8 +52,8 @@ def hands(
         for line in list_actions():
             print_line(line)
         return
-    asked = [parse_action(action, who) for action in actions]
-    asyncio.run(_send_actions(control or control_socket(load_home(home)), list(zip(actions, asked, strict=True))))
+    requests = [(action, parse_action(action, who)) for action in actions]
+    asyncio.run(_send_actions(control or control_socket(load_home(home)), requests))
 
 
 def parse_action(action: str, who: str | None) -> "Request":
@@ -64,15 +64,16 @@ def parse_action(action: str, who: str | None) -> "Request":
     """
     from pydantic import ValidationError
 
-    from devices.simulators.control import REQUEST
+    from devices.simulators.control import REQUEST, Request
 
     words = action.split()
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
-    kinds = _action_fields()
-    if name not in kinds:
+    known = {kind.model_fields["do"].default: kind for kind in get_args(Request)}
+    if name not in known:
         raise Failure(f"{name.replace('_', ' ')!r} is no action.", "`perron hands` lists them all.")
+    parameters = [field for field in known[name].model_fields if field != "do"]
     fields: dict[str, object] = {"do": name}
-    if who is not None and "who" in kinds[name]:
+    if who is not None and "who" in parameters:
         fields["who"] = who
     for word in words:
         key, equals, value = word.partition("=")
@@ -83,7 +84,7 @@ def parse_action(action: str, who: str | None) -> "Request":
     except ValidationError as invalid:
         wrong = invalid.errors(include_url=False)[0]
         where = ".".join(str(part) for part in wrong["loc"][1:])
-        takes = ", ".join(kinds[name]) or "nothing"
+        takes = ", ".join(parameters) or "nothing"
         raise Failure(f"{action!r}: {where}: {wrong['msg']}.", f"{name.replace('_', ' ')} takes {takes}.") from invalid
 
 
@@ -95,22 +96,8 @@ def _parse_value(value: str) -> object:
         return value
 
 
-def _action_fields() -> Mapping[str, Sequence[str]]:
-    """Every action there is, and what it takes."""
-    from typing import get_args
-
-    from devices.simulators.control import Request
-
-    return {
-        kind.model_fields["do"].default: tuple(name for name in kind.model_fields if name != "do")
-        for kind in get_args(Request)
-    }
-
-
 def list_actions() -> Iterator[str]:
     """Yield one line for each action: its name, its parameters, its meaning."""
-    from typing import get_args
-
     from devices.simulators.control import Request
 
     for kind in get_args(Request):
@@ -123,26 +110,18 @@ def list_actions() -> Iterator[str]:
         yield f"{f'{name} {takes}'.strip()}: {(kind.__doc__ or '').strip()}"
 
 
-async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
+async def _send_actions(socket: Path, requests: Sequence[tuple[str, "Request"]]) -> None:
     from devices.simulators.control import HouseControl, Impossible
 
     begin = "Start it with `perron simulate`, or name its socket with --control."
+    silent = f"No simulated house answers at {socket} ({{why}})."
     with (
         failure_on(OSError, f"{socket} cannot be spoken to ({{why}}).", begin),
-        failure_on(
-            (FileNotFoundError, ConnectionError),
-            f"No simulated house answers at {socket} ({{why}}).",
-            begin,
-            ExitCode.NO_ANSWER,
-        ),
+        failure_on((FileNotFoundError, ConnectionError), silent, begin, ExitCode.NO_ANSWER),
     ):
         async with HouseControl(socket) as house:
-            for action, request in asked:
-                with failure_on(
-                    Impossible,
-                    f"{action}: the simulated house says no: {{why}}.",
-                    "The actions before it were carried out.",
-                    ExitCode.NEGATIVE,
-                ):
+            for action, request in requests:
+                refused = f"{action}: the simulated house says no: {{why}}."
+                with failure_on(Impossible, refused, "The actions before it were carried out.", ExitCode.NEGATIVE):
                     answer = await house.ask(request)
                 print_line(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")

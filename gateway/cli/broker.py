@@ -31,21 +31,18 @@ async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int
             yield guest
     except ConnectionError as error:
         why, todo = explain_error(str(error), broker)
-        raise Failure(
-            f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}.",
-            todo,
-            ExitCode.NO_ANSWER,
-        ) from error
+        what = f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}."
+        raise Failure(what, todo, ExitCode.NO_ANSWER) from error
     except ConfigError as error:
-        raise Failure(
-            str(error), "The passwords of all accounts lie beside broker.password_file of the house file."
-        ) from error
+        todo = "The passwords of all accounts lie beside broker.password_file of the house file."
+        raise Failure(str(error), todo) from error
 
 
 def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
     """Return an error of network or broker in words, and what to do about it."""
-    said, todo = connection_error(error, broker, is_listening=needs_port_check(error, broker) and _is_reachable(broker))
-    return sentence_text(said, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
+    is_listening = needs_port_check(error, broker) and _is_reachable(broker)
+    cause, todo = connection_error(error, broker, is_listening=is_listening)
+    return sentence_text(cause, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
 
 
 def _is_reachable(broker: BrokerSection) -> bool:
@@ -64,28 +61,23 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
         raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)
+    look = "It may have arrived: look."
     try:
         async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
             code = (await outcome.acknowledged).code
     except TimeoutError:
-        raise Failure(
-            f"The broker does not say within {ACKNOWLEDGEMENT_TIMEOUT_S:.0f} s that it took what was sent to {topic}.",
-            "It may have arrived: look.",
-            ExitCode.NO_ANSWER,
-        ) from None
+        what = (
+            f"The broker does not say within {ACKNOWLEDGEMENT_TIMEOUT_S:.0f} s that it took what was sent to {topic}."
+        )
+        raise Failure(what, look, ExitCode.NO_ANSWER) from None
     if code is None:
-        raise Failure(
-            f"The broker was lost while sending to {topic}.", "It may have arrived: look.", ExitCode.NO_ANSWER
-        )
+        raise Failure(f"The broker was lost while sending to {topic}.", look, ExitCode.NO_ANSWER)
     if code >= 0x80:
-        raise Failure(
-            f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x}).",
-            "Write the broker's files anew with `perron broker-config`, and let it read them.",
-        )
+        what = f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x})."
+        raise Failure(what, "Write the broker's files anew with `perron broker-config`, and let it read them.")
     if code == NO_MATCHING_SUBSCRIBERS:
-        raise Failure(
-            f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", ExitCode.NO_ANSWER
-        )
+        todo = "Is the gateway running? Start it with `perron run`."
+        raise Failure(f"Nobody listens to {topic}.", todo, ExitCode.NO_ANSWER)
 
 
 async def wait_for_message(

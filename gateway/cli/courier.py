@@ -57,10 +57,10 @@ def resolve_scanner(home: Home, scanner: str | None) -> str:
     """
     known = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
     names = ", ".join(known) or "none"
-    if scanner is None and len(known) == 1:
-        return known[0]
     if scanner is None:
-        raise Failure(f"Which scanner? The house has: {names}.", "Say --scanner.")
+        if len(known) != 1:
+            raise Failure(f"Which scanner? The house has: {names}.", "Say --scanner.")
+        return known[0]
     if scanner not in known:
         raise Failure(f"There is no scanner {scanner!r}. The house has: {names}.", "Say --scanner with one of these.")
     return scanner
@@ -88,9 +88,8 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
 
 
 async def _simulate(socket: Path, request: ask.Request) -> None:
-    with failure_on(
-        ask.Impossible, "The simulated house says no: {why}.", "See what it tells of itself.", ExitCode.NEGATIVE
-    ):
+    todo = "See what it tells of itself."
+    with failure_on(ask.Impossible, "The simulated house says no: {why}.", todo, ExitCode.NEGATIVE):
         async with ask.HouseControl(socket) as house:
             await house.ask(request)
 
@@ -112,12 +111,12 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
     if not entrances:
         raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
     async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
-        there = await wait_for_message(guest, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
+        bridge = await wait_for_message(guest, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
         door = _EntranceListener(home, guest, scanner, next(iter(entrances.values())), output)
         word: ScanAnswer | None = None
         for code in codes:
             output(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
-            if there is None or there.payload != b'{"state":"online"}':
+            if bridge is None or bridge.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
                               "Start it with `perron run`, then scan again.", ExitCode.NO_ANSWER)  # fmt: skip
             word = await door.wait_for_answer()
@@ -139,17 +138,13 @@ class _EntranceListener:
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
         """Wait for the next event of these kinds that concerns our scan; None: none came in time."""
-        found: list[Body] = []
 
-        def wanted(incoming: InboundMessage) -> bool:
+        def is_ours(incoming: InboundMessage) -> bool:
             body = json.loads(incoming.payload) if not incoming.retain and incoming.topic != BRIDGE_STATE else {}
-            ours = body.get("kind") != "answer" or body["scanner"] == self._scanner
-            if body.get("kind") in kinds and ours:
-                found.append(body)
-            return bool(found)
+            return body.get("kind") in kinds and (body["kind"] != "answer" or body["scanner"] == self._scanner)
 
-        await wait_for_message(self._session, wanted, within=within)
-        return found[0] if found else None
+        event = await wait_for_message(self._session, is_ours, within=within)
+        return None if event is None else json.loads(event.payload)
 
     async def wait_for_answer(self) -> ScanAnswer:
         """Wait for the answer to the last scan, and print it.
@@ -189,9 +184,8 @@ class _EntranceListener:
             longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S
             event = await self._wait_for_event("answer", "phase", "house", within=longest)
             if event is None:
-                raise Failure(
-                    f"The gateway said neither go nor no within {longest:.0f} s.", DOCTOR_HINT, ExitCode.NO_ANSWER
-                )
+                what = f"The gateway said neither go nor no within {longest:.0f} s."
+                raise Failure(what, DOCTOR_HINT, ExitCode.NO_ANSWER)
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._report(event)
             if event["kind"] == "house":
@@ -202,12 +196,11 @@ class _EntranceListener:
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; wait for the seal. True: the door is locked again."""
-        for told, request in CARRY_IN_ACTIONS:
-            with failure_on(
-                OSError, "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.NO_ANSWER
-            ):
+        todo = "Start it again: `perron simulate`."
+        for action, request in CARRY_IN_ACTIONS:
+            with failure_on(OSError, "The simulated house has ended.", todo, ExitCode.NO_ANSWER):
                 await _simulate(control_socket(self._home), request)
-            self._output(f"The courier {told}.")
+            self._output(f"The courier {action}.")
             await asyncio.sleep(ACTION_INTERVAL_S)
         timing = self._section.timing
         house = await self._wait_for_event("house", within=timing.stable + 3 * timing.relock + TIMEOUT_MARGIN_S)

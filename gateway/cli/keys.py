@@ -65,24 +65,20 @@ def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKP
     if brand is not None and brand not in home.brands:
         raise Failure(f"home.yaml knows no brand {brand!r}. Known: {', '.join(home.brands) or 'none'}.", "Name one.")
     brands = home.brands if brand is None else {brand: home.brands[brand]}
-    here = [
-        (id_, key.kid, key.x)
-        for id_, section in brands.items()
-        for key in section.keys
-        if key_file_path(folder, key.kid).exists()
+    enrolled = [
+        (id_, key) for id_, section in brands.items() for key in section.keys if key_file_path(folder, key.kid).exists()
     ]
-    if not here:
+    if not enrolled:
         raise Failure(f"{folder} holds no private key of {' or '.join(brands) or 'any brand'}.", NEW_KEY_HINT)
-    if len({id_ for id_, _, _ in here}) > 1:
-        raise Failure(f"There are keys of several brands: {', '.join(id_ for id_, _, _ in here)}.", "Say --brand.")
-    id_, kid, enrolled = here[-1]
-    key = read_key(key_file_path(folder, kid))
-    if public_x(key) != enrolled:
-        raise Failure(
-            f"{key_file_path(folder, kid)} is another key than the one enrolled as {kid} of {id_} in home.yaml.",
-            NEW_KEY_HINT,
-        )
-    return id_, kid, key
+    if len({id_ for id_, _ in enrolled}) > 1:
+        raise Failure(f"There are keys of several brands: {', '.join(id_ for id_, _ in enrolled)}.", "Say --brand.")
+    id_, section_key = enrolled[-1]
+    file = key_file_path(folder, section_key.kid)
+    key = read_key(file)
+    if public_x(key) != section_key.x:
+        what = f"{file} is another key than the one enrolled as {section_key.kid} of {id_} in home.yaml."
+        raise Failure(what, NEW_KEY_HINT)
+    return id_, section_key.kid, key
 
 
 def read_key(file: Path) -> OKPKey:

@@ -34,24 +34,24 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
         Failure: the request could not be sent, or the entrance does not confirm it.
     """
     state = entrance_topic(entrance, "state")
-    wish = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
+    request = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
 
-    def fits(incoming: InboundMessage) -> bool:
-        return not incoming.retain and json_body(incoming).get("stopped") is (not lift)
+    def is_done(incoming: InboundMessage) -> bool:
+        return json_body(incoming).get("stopped") is (not lift)
 
     async with open_session(home.broker.account("owner"), [state]) as guest:
         before = await wait_for_message(guest, lambda incoming: incoming.retain, within=1.0)
-        await publish(guest, entrance_topic(entrance, "set"), json.dumps(wish).encode(), expiry=int(ANSWER_TIMEOUT_S))
-        if before is not None and json_body(before).get("stopped") is (not lift):
+        await publish(
+            guest, entrance_topic(entrance, "set"), json.dumps(request).encode(), expiry=int(ANSWER_TIMEOUT_S)
+        )
+        if before is not None and is_done(before):
             # It stood so already, so no new state will come; that the gateway listens is known by now.
             return f"{entrance}: {'not stopped' if lift else 'stopped'} already"
-        now = await wait_for_message(guest, fits, within=ANSWER_TIMEOUT_S)
+        now = await wait_for_message(guest, lambda new: not new.retain and is_done(new), within=ANSWER_TIMEOUT_S)
     if now is None:
-        raise Failure(
-            f"The entrance {entrance!r} does not confirm it within {ANSWER_TIMEOUT_S:.0f} s.",
-            "Take it as not done: look after the door, and see the gateway's log.",
-            ExitCode.NO_ANSWER,
-        )
+        what = f"The entrance {entrance!r} does not confirm it within {ANSWER_TIMEOUT_S:.0f} s."
+        todo = "Take it as not done: look after the door, and see the gateway's log."
+        raise Failure(what, todo, ExitCode.NO_ANSWER)
     return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {json_body(now).get('phase')}"
 
 
@@ -64,26 +64,20 @@ def verify_folder(
         Failure: the key, the folder or the checkpoints cannot be read, so nothing was verified.
     """
     if folder.is_file():
-        return verify_evidence(folder, key=key)
+        return _verify_evidence(folder, key=key)
     public = check_readable(folder, key=key, checkpoint=checkpoint)
-    try:
+    todo = "Take key/succession.jsonl from the box again, or leave --succession out."
+    with failure_on((OSError, ValueError), f"{succession}: no line of keys can be read ({{why}}).", todo):
         line = None if succession is None else KeyHistory.parse(read_regular(succession, at_most=MAX_HISTORY_BYTES))
-    except (OSError, ValueError) as error:
-        todo = "Take key/succession.jsonl from the box again, or leave --succession out."
-        raise Failure(f"{succession}: no line of keys can be read ({error_text(error)}).", todo) from error
-    found = verify_proof(folder, public_key=public, checkpoint=checkpoint, line=line)
-    return found.ok, "\n".join(_verdict_lines(found))
+    verdict = verify_proof(folder, public_key=public, checkpoint=checkpoint, line=line)
+    return verdict.ok, "\n".join(_verdict_lines(verdict))
 
 
-def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
-    """Verify a retailer's proof (`GET /v1/deliveries/{id}/proof`); return whether it holds, and the text to print.
-
-    Raises:
-        Failure: the key or the file cannot be read, so nothing was verified.
-    """
+def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
+    """Verify a retailer's proof (`GET /v1/deliveries/{id}/proof`); as `verify_folder`."""
     from gateway.hub.deliveries.evidence import Evidence, first_problem
 
-    public = read_public_key(key)
+    public = _read_public_key(key)
     try:
         text = read_regular(file, at_most=MAX_EVIDENCE_BYTES)
         loads(text)
@@ -91,12 +85,10 @@ def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     except (OSError, ValueError) as error:
         # Of a file that is something else nothing is quoted: an API key may stand in it.
         why = "it is JSON of another kind" if isinstance(error, ValidationError) else error_text(error)
-        raise Failure(
-            f"{file}: no proof of a retailer's can be read ({why}).",
-            "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder.",
-        ) from error
+        todo = "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder."
+        raise Failure(f"{file}: no proof of a retailer's can be read ({why}).", todo) from error
     problem = first_problem(evidence)
-    signers = sorted({PublicKey.from_text(told.key).fingerprint for told in evidence.accounts})
+    signers = sorted({PublicKey.from_text(account.key).fingerprint for account in evidence.accounts})
     if problem is None and public is not None and signers != [public.fingerprint]:
         problem = f"it is signed by {', '.join(signers)}, not by the key that you gave ({public.fingerprint})"
     if problem is not None:
@@ -104,27 +96,27 @@ def verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
     newest = evidence.accounts[-1]
     last = newest.statement
     what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {last.at:%Y-%m-%d %H:%M:%SZ}"
-    told = [
+    lines = [
         f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
         *(f"  {_account_line(line)}" for line in newest.lines),
     ]
     if last.sandbox:
-        told.append("  of a sandbox: there is no such home")
+        lines.append("  of a sandbox: there is no such home")
     if last.message_sha256 is None:
-        told.append(
+        lines.append(
             "  the home did not note which message it took: whoever holds the key that signed this one"
             " may have signed another of this version since"
         )
     if last.left_out:
-        told.append(f"  {last.left_out} lines in the middle were left out by the box")
+        lines.append(f"  {last.left_out} lines in the middle were left out by the box")
     if not last.clock_trusted:
-        told.append("  the box was not sure of the time at each of these")
-    told.append(f"signed by {', '.join(signers)}")
+        lines.append("  the box was not sure of the time at each of these")
+    lines.append(f"signed by {', '.join(signers)}")
     if public is None:
-        told.append(
+        lines.append(
             "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is."
         )
-    return True, "\n".join(told)
+    return True, "\n".join(lines)
 
 
 def _account_line(line: "AccountLine") -> str:
@@ -133,18 +125,10 @@ def _account_line(line: "AccountLine") -> str:
     return f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.what.replace('_', ' ')}{more}"
 
 
-def read_public_key(key: Path | None) -> PublicKey | None:
-    """Read the box's public key, if a file is given.
-
-    Raises:
-        Failure: it cannot be read.
-    """
-    if key is None:
-        return None
-    with failure_on(
-        (OSError, KeyUnusable), f"{key}: no public key can be read ({{why}}).", "Give the box's public key in PEM."
-    ):
-        return PublicKey.from_pem(key.read_bytes())
+def _read_public_key(key: Path | None) -> PublicKey | None:
+    todo = "Give the box's public key in PEM."
+    with failure_on((OSError, KeyUnusable), f"{key}: no public key can be read ({{why}}).", todo):
+        return None if key is None else PublicKey.from_pem(key.read_bytes())
 
 
 def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
@@ -153,7 +137,7 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
     Raises:
         Failure: the key, the folder or the checkpoints cannot be read.
     """
-    public = read_public_key(key)
+    public = _read_public_key(key)
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "is not there"
         raise Failure(
@@ -169,19 +153,19 @@ def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -
     return public
 
 
-def _verdict_lines(found: VerificationResult) -> list[str]:
+def _verdict_lines(verdict: VerificationResult) -> list[str]:
     lines = [
         f"part {manifest.part}: {manifest.entrance},"
         f" {manifest.film.start:%Y-%m-%d %H:%M:%S} to {manifest.film.end:%H:%M:%S} UTC;"
         f" {len(manifest.clips)} films, {len(manifest.decisions)} decisions"
         + "".join(f"\n  declared gap: {gap}" for gap in manifest.declared_gaps)
-        for manifest in (part.manifest for part in found.parts)
+        for manifest in (part.manifest for part in verdict.parts)
     ]
-    if found.erased is not None:
-        lines.append(f"erased: {found.erased}")
-    if found.fingerprint is not None:
-        lines.append(f"signed by the box with the fingerprint {found.fingerprint}")
-    lines += [f"note: {note}" for note in found.notes]
-    if found.ok:
+    if verdict.erased is not None:
+        lines.append(f"erased: {verdict.erased}")
+    if verdict.fingerprint is not None:
+        lines.append(f"signed by the box with the fingerprint {verdict.fingerprint}")
+    lines += [f"note: {note}" for note in verdict.notes]
+    if verdict.ok:
         return [*lines, "The proof holds."]
-    return [*lines, f"WRONG: {found.problem}: {found.where}", *found.remedies]
+    return [*lines, f"WRONG: {verdict.problem}: {verdict.where}", *verdict.remedies]

@@ -27,13 +27,7 @@ DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
 
 
 def write_notice(  # noqa: PLR0913 - one argument an option of the command
-    home: Home,
-    entrance: str,
-    out: Path,
-    *,
-    language: str,
-    contact: str | None,
-    pages: str | None,
+    home: Home, entrance: str, out: Path, *, language: str, contact: str | None, pages: str | None
 ) -> str:
     """Write the notice for the door; return the text to print.
 
@@ -43,8 +37,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
     with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
         notice = notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
-    made = read_clock(home.clock).utc
-    _write(out, door_notice(notice, languages=languages, made=made))
+    _write(out, door_notice(notice, languages=languages, made=read_clock(home.clock).utc))
     lines = [
         f"Written: {relative_path(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
     ]
@@ -81,17 +74,17 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
         Failure: folder, key or checkpoints cannot be read, or the file cannot be written.
     """
     public = check_readable(folder, key=key, checkpoint=checkpoint)
-    told = read_visit(folder, public_key=public, checkpoint=checkpoint)
-    own = house if house is not None and _is_visit_of(house, told, named=named) else None
+    visit = read_visit(folder, public_key=public, checkpoint=checkpoint)
+    own = house if house is not None and _is_visit_of(house, visit, named=named) else None
     pdf = draw_report(
-        told,
+        visit,
         language=language or ("fr" if own is None else own.language),
         zone=ZoneInfo(DEFAULT_ZONE if own is None else own.timezone),
         made=machine_time() if house is None else read_clock(house.clock).utc,
         names=HouseNames() if own is None else house_names(own),
     )
     _write(out, pdf)
-    verdict = told.verdict
+    verdict = visit.verdict
     foreign = [] if own is not None or house is None else [_FOREIGN_HOME_HINT]
     if verdict.ok:
         notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]

@@ -34,15 +34,15 @@ async def request_reload(file: Path, *, wait: bool, output: Callable[[str], None
         Failure: the file is wrong (the gateway gets the request anyway, so that its log and pages show the error),
             no gateway runs there, or it does not answer.
     """
-    folder, wrong = find_storage_folder(file), None
+    folder, invalid = find_storage_folder(file), None
     try:
         folder = load_home_file(file).storage.folder
     except ConfigError as error:
-        wrong = error
+        invalid = error
     pid = None if folder is None else reload.gateway_pid(folder)
     if folder is None or pid is None:
-        if wrong is not None:
-            raise Failure(str(wrong), _UNCHANGED_HINT) from wrong
+        if invalid is not None:
+            raise Failure(str(invalid), _UNCHANGED_HINT) from invalid
         todo = "`perron run` starts it, with the house file as it is now."
         raise Failure(f"No gateway runs in {folder}.", todo, ExitCode.NO_ANSWER)
     before = reload.read_report(folder)
@@ -54,13 +54,14 @@ async def request_reload(file: Path, *, wait: bool, output: Callable[[str], None
 async def _wait_for_result(
     folder: Path, before: str | None, *, wait: bool, file: Path, output: Callable[[str], None]
 ) -> None:
-    told: tuple[reload.BusyEntrance, ...] = ()
-    heard = asyncio.get_running_loop().time()
+    printed: tuple[reload.BusyEntrance, ...] = ()
+    clock = asyncio.get_running_loop().time
+    began = clock()
     while True:
         await asyncio.sleep(POLL_INTERVAL_S)
         last = reload.read_report(folder)
         if last is None or last[0].id == before:
-            if asyncio.get_running_loop().time() - heard > ANSWER_TIMEOUT_S:
+            if clock() - began > ANSWER_TIMEOUT_S:
                 raise Failure("The gateway does not answer.", "See its log.", ExitCode.NO_ANSWER)
             continue
         report = last[0]
@@ -71,9 +72,9 @@ async def _wait_for_result(
             case "refused":
                 raise Failure("\n".join(report.problems), _UNCHANGED_HINT)
             case "waiting":
-                if report.busy != told:
-                    told = report.busy
-                    why = "; ".join(f"at {one.entrance} {_BUSY_TEXTS[one.what]}" for one in told)
+                if report.busy != printed:
+                    printed = report.busy
+                    why = "; ".join(f"at {busy.entrance} {_BUSY_TEXTS[busy.what]}" for busy in printed)
                     output(f"Taken, and applied once the doors are free: {why}.")
                 if not wait:
                     return

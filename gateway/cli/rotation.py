@@ -1,9 +1,10 @@
 """`perron rotate-key`: makes the next key, and has it taken up between visits or at once where no gateway runs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import relative_path
 from gateway.cli.reloading import request_reload
 from gateway.config.home import Home
@@ -46,21 +47,18 @@ async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
     else:
         await request_reload(file, wait=False, output=output)
         output("Once that is applied the box signs under it, and the old one is destroyed.")
-    output(
-        f"Give {relative_path(folder / PUBLIC_KEY_FILE)} to whoever checks proofs, with "
-        f"{SUCCESSION_FILE} beside it for older ones."
-    )
+    public = relative_path(folder / PUBLIC_KEY_FILE)
+    output(f"Give {public} to whoever checks proofs, with {SUCCESSION_FILE} beside it for older ones.")
 
 
 def _rotate_offline(home: Home) -> bool:
     """Activate the new key; False: a gateway has just started and will do it at its next start."""
-    now = read_clock(home.clock)
-    try:
-        with lock_folder(home.storage.folder):
-            finish_key_change(home.storage.folder / "key", box=home.box, now=now)
-    except FolderInUse:
-        return False
-    except (OSError, ValueError) as error:
-        todo = "Mend that; the next start finishes it."
-        raise Failure(f"The new key is not in use yet: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
-    return True
+    now, todo = read_clock(home.clock), "Mend that; the next start finishes it."
+    with (
+        suppress(FolderInUse),
+        failure_on((OSError, ValueError), "The new key is not in use yet: {why}.", todo, ExitCode.NO_ANSWER),
+        lock_folder(home.storage.folder),
+    ):
+        finish_key_change(home.storage.folder / "key", box=home.box, now=now)
+        return True
+    return False

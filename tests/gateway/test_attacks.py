@@ -226,7 +226,10 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
 
         await play.wait_for_new_scan()
         await play.deliver(two)
-        assert [body["delivery"] for body in play.watch.events("outcome")] == [f"{one.brand}.{one.id}", f"{two.brand}.{two.id}"]
+        assert [body["delivery"] for body in play.watch.events("outcome")] == [
+            f"{one.brand}.{one.id}",
+            f"{two.brand}.{two.id}",
+        ]
         assert door(play) == 2 * MOVES_ONCE_IN_AND_OUT
 
 
