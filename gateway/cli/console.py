@@ -48,18 +48,18 @@ async def _log_readiness(app: App) -> None:
 
     A lack is logged once it lasts for some checks. The open door of a running visit is not a lack.
     """
-    told: Mapping[str, tuple[str, ...]] | None = None
-    seen: dict[str, tuple[str, ...]] = {}
-    looks = 0
+    logged: Mapping[str, tuple[str, ...]] | None = None
+    lacks: dict[str, tuple[str, ...]] = {}
+    same_checks = 0
     while True:
-        now = seen | {state.id: _missing_parts(Step(state, at)) for state, at in app.states() if state.visit is None}
-        looks = looks + 1 if now == seen else 0
-        seen = now
-        patience = STARTUP_CHECKS if told is None else STABLE_CHECKS
-        if seen and seen != told and (looks >= patience or not any(seen.values())):
-            told = seen
-            log.info("readiness", ready=[name for name, lack in told.items() if not lack],
-                     lacking={name: list(lack) for name, lack in told.items() if lack})  # fmt: skip
+        now = lacks | {state.id: _missing_parts(Step(state, at)) for state, at in app.states() if state.visit is None}
+        same_checks = same_checks + 1 if now == lacks else 0
+        lacks = now
+        needed = STARTUP_CHECKS if logged is None else STABLE_CHECKS
+        if lacks and lacks != logged and (same_checks >= needed or not any(lacks.values())):
+            logged = lacks
+            log.info("readiness", ready=[name for name, lack in lacks.items() if not lack],
+                     lacking={name: list(lack) for name, lack in lacks.items() if lack})  # fmt: skip
         await asyncio.sleep(CHECK_INTERVAL_S)
 
 
@@ -107,10 +107,10 @@ class ShortLineRenderer:
     def _lines(self, event: EventDict) -> Iterator[str]:
         match event["event"]:
             case "decision":
-                for one in self._reader.happenings(event["row"]):
-                    line = _happening_text(one)
+                for happening in self._reader.happenings(event["row"]):
+                    line = _happening_text(happening)
                     if line is not None:
-                        yield f"{one.entrance}: {line}"
+                        yield f"{happening.entrance}: {line}"
             case "readiness":
                 yield _readiness_line(event["ready"], event["lacking"])
             case "pages":
@@ -166,34 +166,34 @@ _PLAIN_TEXTS: Mapping[HappeningKind, str] = {
 }
 
 
-def _happening_text(one: Happening) -> str | None:
+def _happening_text(happening: Happening) -> str | None:
     """Return the line of a happening; None: it has none. Alarms and what is lacking have lines of their own."""
-    value = _split_words(one.value)
-    match one.kind:
+    value = _split_words(happening.value)
+    match happening.kind:
         case HappeningKind.BOLT_REPORTED | HappeningKind.DOOR_REPORTED:
-            what = "bolt" if one.kind is HappeningKind.BOLT_REPORTED else "door"
-            return None if one.value == one.previous else f"the {what} is {value}"
+            what = "bolt" if happening.kind is HappeningKind.BOLT_REPORTED else "door"
+            return None if happening.value == happening.previous else f"the {what} is {value}"
         case HappeningKind.DEVICE_OFFLINE:
-            return f"the {one.value} is lost"
+            return f"the {happening.value} is lost"
         case HappeningKind.PAUSES_CHANGED:
-            return f"the household's pauses: {'none' if one.value == '0' else one.value}"
+            return f"the household's pauses: {'none' if happening.value == '0' else happening.value}"
         case HappeningKind.PROOF_SEALED:
-            return f"film and log of visit {one.value} are sealed"
+            return f"film and log of visit {happening.value} are sealed"
         case HappeningKind.SCAN_ANSWERED:
-            why = f" ({REFUSAL_TEXTS[Refusal(one.detail)].to(SOURCE)})" if one.detail else ""
-            return f"{one.subject}{_code_text(one.code)}: {one.value}{why}"
+            why = f" ({REFUSAL_TEXTS[Refusal(happening.detail)].to(SOURCE)})" if happening.detail else ""
+            return f"{happening.subject}{_code_text(happening.code)}: {happening.value}{why}"
         case HappeningKind.LOCK_SENT:
-            return f"the gateway commands the lock to lock{_try_text(one.value)}"
+            return f"the gateway commands the lock to lock{_try_text(happening.value)}"
         case HappeningKind.GARAGE_CLOSE_SENT:
-            return f"the gateway commands the garage door to close{_try_text(one.value)}"
+            return f"the gateway commands the garage door to close{_try_text(happening.value)}"
         case HappeningKind.PARCELS_REPORTED:
-            return f"{one.subject}: {value}"
+            return f"{happening.subject}: {value}"
         case HappeningKind.READINESS_CHECKED:
-            return None if one.lacking else f"ready for {one.subject}"
+            return None if happening.lacking else f"ready for {happening.subject}"
         case HappeningKind.NOTE_LOGGED:
             return f"the lock-up: {value.removeprefix('lockup ')}" if value.startswith("lockup ") else None
         case HappeningKind.PHASE_ENTERED:
-            return f"{_split_words(one.previous or '')} -> {value}"
+            return f"{_split_words(happening.previous or '')} -> {value}"
         case kind:
             return _PLAIN_TEXTS[kind].format(value=value) if kind in _PLAIN_TEXTS else None
 
@@ -229,7 +229,7 @@ def use_full_log() -> None:
 def use_short_log(home: Home, output: Callable[[str], None]) -> None:
     """Log short lines for a person; `output` prints each."""
 
-    class Telling:
+    class OutputLogger:
         """The logger to which structlog writes its lines."""
 
         def msg(self, line: str) -> None:
@@ -245,5 +245,5 @@ def use_short_log(home: Home, output: Callable[[str], None]) -> None:
             ShortLineRenderer(ZoneInfo(home.timezone)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),  # info
-        logger_factory=lambda *_names: Telling(),
+        logger_factory=lambda *_names: OutputLogger(),
     )

@@ -51,19 +51,13 @@ async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHand
     return None
 
 
-def _table(found: Iterable[DiscoveredDevice], file: Path) -> Table:
+def _table(devices: Iterable[DiscoveredDevice], file: Path) -> Table:
     table = Table("where", "what", "name", "at", "in the house file as", "to add it")
     for column in table.columns:
         column.overflow = "fold"
-    for one in sorted(found, key=lambda one: (one.known_as is not None, one.source, one.text_key, one.name)):
-        known = Text(one.known_as or "-", style="green" if one.known_as else "")
-        add = command_line(*one.add_arguments, home=file) if one.add_arguments else ""
-        table.add_row(
-            one.source.value,
-            one.text_key,
-            Text(escape_invisible(one.name)),
-            Text(escape_invisible(one.address)),
-            known,
-            Text(add),
-        )
+    for device in sorted(devices, key=lambda d: (d.known_as is not None, d.source, d.text_key, d.name)):
+        name, address = Text(escape_invisible(device.name)), Text(escape_invisible(device.address))
+        known = Text(device.known_as or "-", style="green" if device.known_as else "")
+        add = Text(command_line(*device.add_arguments, home=file) if device.add_arguments else "")
+        table.add_row(device.source.value, device.text_key, name, address, known, add)
     return table

@@ -46,9 +46,9 @@ async def follow_physical_log(log: Path, zone: ZoneInfo, output: Output) -> None
         while True:
             *lines, rest = (rest + file.read()).split("\n")
             for line in map(json.loads, lines):
-                told = describe_line(line)
-                if told is not None:
-                    output(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {told}")
+                text = describe_line(line)
+                if text is not None:
+                    output(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {text}")
             await asyncio.sleep(POLL_INTERVAL_S)
 
 
@@ -107,19 +107,19 @@ class DeviceLinkMonitor:
 
     async def poll_links(self, control: Path) -> None:
         """Check all links twice a second, until cancelled."""
-        told: set[str] | None = None
-        seen: set[str] = set()
-        looks = 0
+        printed: set[str] | None = None
+        away: set[str] = set()
+        same_checks = 0
         while True:
             with suppress(OSError):
                 async with HouseControl(control) as house:  # a new connection for each check: the house may have ended
                     devices: Any = (await house.ask(ReadState()))["devices"]
-                away = {name for name, device in devices.items() if not device["connected"]}
-                looks = looks + 1 if away == seen else 0
-                seen = away
-                if away != told and (looks >= STABLE_CHECKS or not away):
+                now = {name for name, device in devices.items() if not device["connected"]}
+                same_checks = same_checks + 1 if now == away else 0
+                away = now
+                if away != printed and (same_checks >= STABLE_CHECKS or not away):
                     self._output(self._links_text(away, len(devices)))
-                    told = away
+                    printed = away
             await asyncio.sleep(5 * POLL_INTERVAL_S)
 
     def _links_text(self, away: set[str], of: int) -> str:

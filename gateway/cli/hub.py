@@ -1,8 +1,9 @@
 """The hub's commands: run one, let a retailer in."""
 
 import asyncio
+import contextlib
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -45,10 +46,8 @@ def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     """
     file = load_hub_file(config)
     if file.boxes is None:
-        raise Failure(
-            f"{config} does not say how boxes reach this hub's broker.",
-            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md.",
-        )
+        todo = "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md."
+        raise Failure(f"{config} does not say how boxes reach this hub's broker.", todo)
     return file, file.boxes
 
 
@@ -58,11 +57,10 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
     Raises:
         Failure: store or folder cannot be used.
     """
-    from gateway.hub.boxes.authority import AuthorityUnusable
     from gateway.hub.cluster.management_api import NodesUnreachable
-    from gateway.hub.database.store import HubStore, StoreUnusable
+    from gateway.hub.database.store import HubStore
 
-    async def opened() -> T:
+    async def run() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await HubStore.open(file.database)
         try:
@@ -70,18 +68,27 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
         finally:
             await store.close()
 
-    try:
-        return asyncio.run(opened())
-    except StoreUnusable as error:
-        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
-    except NodesUnreachable:  # an OSError too, and not the folder's
-        raise
-    except OSError as error:
-        raise Failure(
-            f"{file.folder} cannot be used ({error_text(error)}).", f"Correct `folder` in {config}."
-        ) from error
-    except AuthorityUnusable as error:
-        raise Failure(f"{error}.", AUTHORITY_HINT) from error
+    with _failures(config):
+        try:
+            return asyncio.run(run())
+        except NodesUnreachable:  # an OSError too, and not the folder's
+            raise
+        except OSError as error:
+            todo = f"Correct `folder` in {config}."
+            raise Failure(f"{file.folder} cannot be used ({error_text(error)}).", todo) from error
+
+
+@contextlib.contextmanager
+def _failures(config: Path) -> Iterator[None]:
+    """Turn what is wrong with the hub's store or authority into a `Failure`."""
+    from gateway.hub.boxes.authority import AuthorityUnusable
+    from gateway.hub.database.store import StoreUnusable
+
+    with (
+        failure_on(StoreUnusable, "{why}", f"Correct `store` or `folder` in {config}."),
+        failure_on(AuthorityUnusable, "{why}.", AUTHORITY_HINT),
+    ):
+        yield
 
 
 @commands.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))
@@ -93,8 +100,6 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """
     import structlog
 
-    from gateway.hub.boxes.authority import AuthorityUnusable
-    from gateway.hub.database.store import StoreUnusable
     from gateway.hub.process import HubProcess
     from gateway.mqtt.tls import check_files
     from gateway.protocol.keys import KeyUnusable
@@ -102,33 +107,28 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = load_hub_file(config)
-    try:
-        if not file.lines:
-            print_line("No `broker` in it: only simulated homes are reached.")
-        elif file.broker is not None:
-            _check_account(file.broker, config)
-            check_files(file.broker)
-        asyncio.run(HubProcess(file).run())
-    except ConfigError as error:
-        raise Failure(str(error), f"Correct {config}.") from error
-    except StoreUnusable as error:
-        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
-    except KeyUnusable as error:
-        raise Failure(str(error), f"The hub's own key is in the folder that {config} names.") from error
-    except AuthorityUnusable as error:
-        raise Failure(f"{error}.", AUTHORITY_HINT) from error
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else error_text(error)
-        raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
+    with (
+        _failures(config),
+        failure_on(KeyUnusable, "{why}", f"The hub's own key is in the folder that {config} names."),
+        failure_on(ConfigError, "{why}", f"Correct {config}."),
+    ):
+        try:
+            if not file.lines:
+                print_line("No `broker` in it: only simulated homes are reached.")
+            elif file.broker is not None:
+                _check_account(file.broker, config)
+                check_files(file.broker)
+            asyncio.run(HubProcess(file).run())
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else error_text(error)
+            raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 
 def _check_account(broker: "BrokerSection", config: Path) -> None:
     if broker.password_file is not None and not broker.password_file.exists():
-        raise Failure(
-            f"{broker.password_file} is not there: the hub's password at its broker.",
-            f"Write it with `perron hub-config --config {config}`, or correct broker.password_file.",
-        )
+        todo = f"Write it with `perron hub-config --config {config}`, or correct broker.password_file."
+        raise Failure(f"{broker.password_file} is not there: the hub's password at its broker.", todo)
 
 
 @commands.command(epilog=command_epilog("perron hub-retailer 'Maison Lune'"))

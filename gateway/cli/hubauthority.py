@@ -57,31 +57,30 @@ def hub_authority(
             _check_nodes_ready(file, boxes, config, now=now)
             ca_rotation.activate_next(file.folder, now=now)
         step = following or change or end
-        told = run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
-    for line in told:
+        lines = run_in_store(file, config, lambda store: _apply_step(file, boxes, store, now=now, step=step, end=end))
+    for line in lines:
         print_line(line)
 
 
 def _check_nodes_ready(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> None:
-    """See to it that every node of a cluster shows the successor's certificate, before any box believes it alone."""
+    """Refuse the change until every node of a cluster shows the successor's certificate: then no box is cut off."""
     from gateway.hub.cluster.rabbitmq import nodes_not_ready, set_up, setup_instructions
 
     if file.rabbit is None:
         return
 
-    async def visited(_store: "HubStore") -> dict[str, str]:
+    async def visit_nodes(_store: "HubStore") -> dict[str, str]:
         return await nodes_not_ready(file, now=now, monotonic=asyncio.get_running_loop().time)
 
-    left = run_in_store(file, config, visited)
+    left = run_in_store(file, config, visit_nodes)
     if left:
         set_up(file, boxes, file.rabbit, now=now, show_next=True)
         for line in (*setup_instructions(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())):
             print_line(line)
-        raise Failure(
-            f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {', '.join(left)}.",
-            "Bring them the files, restart them one after the other while a hub runs, and say --change again.",
-            ExitCode.NEGATIVE,
-        )
+        nodes = ", ".join(left)
+        what = f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {nodes}."
+        todo = "Bring them the files, restart them one after the other while a hub runs, and say --change again."
+        raise Failure(what, todo, ExitCode.NEGATIVE)
 
 
 async def _apply_step(  # noqa: PLR0913 - the options of the command
@@ -95,14 +94,12 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
 
     folder = file.folder
     before = ca_rotation.former_certificate(folder)
-    if end and before is None:
-        raise ca_rotation.RotationRefused(ca_rotation.NO_FORMER_AUTHORITY)
-    if end and before is not None:
-        left = await count_certificates_by(store, before, now)
-        if left:
-            raise ca_rotation.RotationRefused(
-                f"It has certified {left} boxes that have not renewed yet: they would be cut off."
-            )
+    if end:
+        if before is None:
+            raise ca_rotation.RotationRefused(ca_rotation.NO_FORMER_AUTHORITY)
+        if left := await count_certificates_by(store, before, now):
+            what = f"It has certified {left} boxes that have not renewed yet: they would be cut off."
+            raise ca_rotation.RotationRefused(what)
         ca_rotation.end_former(folder)
     authority = HubAuthority.load(folder, now=now)
     coming, before = ca_rotation.next_certificate(folder), ca_rotation.former_certificate(folder)
@@ -117,18 +114,18 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
             set_up(file, boxes, file.rabbit, now=now)
             lines += [*setup_instructions(file, file.rabbit), "Then restart the nodes, one after the other."]
         return lines
-    told = await BrokerFileKeeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).check(now)
+    pids = await BrokerFileKeeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).check(now)
     if coming is not None:
         lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
-    if told:
-        lines.append(f"mosquitto ({', '.join(map(str, told))}) was told to read its files anew.")
+    if pids:
+        lines.append(f"mosquitto ({', '.join(map(str, pids))}) was told to read its files anew.")
     return lines
 
 
-def _certificate_line(what: str, one: "x509.Certificate") -> str:
+def _certificate_line(what: str, certificate: "x509.Certificate") -> str:
     from cryptography.hazmat.primitives import hashes
 
     from gateway.protocol.enrolment import proquint_words
 
-    words = proquint_words(one.fingerprint(hashes.SHA256()).hex())
-    return f"{what}: {words}, good until {one.not_valid_after_utc:%Y-%m-%d}."
+    words = proquint_words(certificate.fingerprint(hashes.SHA256()).hex())
+    return f"{what}: {words}, good until {certificate.not_valid_after_utc:%Y-%m-%d}."

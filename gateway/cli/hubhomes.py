@@ -10,6 +10,7 @@ from gateway.cli.hub import AUTHORITY_HINT, DEFAULT_CONFIG, HubConfig, load_with
 from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
+    from gateway.hub.boxes.authority import HubAuthority
     from gateway.hub.config import Boxes, HubFile, Rabbit
     from gateway.hub.database.store import HubStore
 
@@ -30,7 +31,6 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     from gateway.mqtt.mosquitto.folder_check import foreign_configuration
     from gateway.system.clock import machine_time
     from gateway.system.mosquitto import reload
-    from gateway.system.pki.pages import format_fingerprint
 
     file, boxes = load_with_boxes(config)
     if file.rabbit is not None:
@@ -44,24 +44,28 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
     )
-    print_line(f"Boxes trust its authority, SHA-256 {format_fingerprint(authority.fingerprint)}, and reach it at"
-         f" {boxes.host}:{boxes.port}.")  # fmt: skip
+    _print_authority(authority, boxes)
     if file.broker is None:
-        print_line(
-            f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {folder / 'hub.password'}}}"
-        )
-    told = reload(folder)
-    for pid in told:
+        password = folder / "hub.password"
+        print_line(f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {password}}}")
+    pids = reload(folder)
+    for pid in pids:
         print_line(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
-    if not told:
+    if not pids:
         print_line(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
+
+
+def _print_authority(authority: "HubAuthority", boxes: "Boxes") -> None:
+    from gateway.system.pki.pages import format_fingerprint
+
+    fingerprint = format_fingerprint(authority.fingerprint)
+    print_line(f"Boxes trust its authority, SHA-256 {fingerprint}, and reach it at {boxes.host}:{boxes.port}.")
 
 
 def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
     from gateway.hub.boxes.authority import AuthorityUnusable
     from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
     from gateway.system.clock import machine_time
-    from gateway.system.pki.pages import format_fingerprint
 
     with (
         failure_on(OSError, f"{file.folder} cannot be used ({{why}}).", "Correct `folder` in the hub's file."),
@@ -70,8 +74,7 @@ def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> N
         authority = set_up(file, boxes, rabbit, now=machine_time())
     for line in setup_instructions(file, rabbit):
         print_line(line)
-    print_line(f"Boxes trust its authority, SHA-256 {format_fingerprint(authority.fingerprint)}, and reach it at"
-         f" {boxes.host}:{boxes.port}.")  # fmt: skip
+    _print_authority(authority, boxes)
 
 
 @commands.command(
@@ -99,20 +102,15 @@ def hub_claim(
 
     async def make(store: "HubStore") -> str:
         authority = HubAuthority.load(file.folder, now=now)
-        made = await create_claim(store, url=file.url, fingerprint=authority.fingerprint, now=now, home=again)
-        print_line(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
-        print_line(
-            f"The hub's authority, to compare: {proquint_words(made.authority)}\nSHA-256 "
-            f"{format_fingerprint(made.authority)}"
-        )
-        return made.text
+        code = await create_claim(store, url=file.url, fingerprint=authority.fingerprint, now=now, home=again)
+        print_line(f"{code.claim}, good once, until tomorrow {now:%H:%M} UTC.")
+        words, fingerprint = proquint_words(code.authority), format_fingerprint(code.authority)
+        print_line(f"The hub's authority, to compare: {words}\nSHA-256 {fingerprint}")
+        return code.text
 
-    try:
+    todo = "Name one that has joined, or leave --again out."
+    with failure_on(HomeNotFound, f"The hub knows no home {again!r}.", todo):
         text = run_in_store(file, config, make)
-    except HomeNotFound as error:
-        raise Failure(
-            f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --again out."
-        ) from error
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
@@ -153,22 +151,16 @@ def hub_revoke(
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
     try:
-        told = run_in_store(file, config, work)
-    except HomeNotFound as error:
-        raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
+        with failure_on(HomeNotFound, f"The hub knows no home {name!r}.", "Name one that has joined."):
+            notified = run_in_store(file, config, work)
     except NodesUnreachable as error:
         print_line(revoked)
-        raise Failure(
-            f"No node of the cluster could be told: its box is not cut off yet. {error}",
-            "A hub that runs tells them as soon as one of them answers.",
-            ExitCode.NO_ANSWER,
-        ) from error
+        what = f"No node of the cluster could be told: its box is not cut off yet. {error}"
+        raise Failure(what, "A hub that runs tells them as soon as one of them answers.", ExitCode.NO_ANSWER) from error
     print_line(revoked)
-    if not told:
-        raise Failure(
-            f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
-            " know yet.",
-            "Let yours read its files (SIGHUP). A hub that runs looks each 30 s, and cuts the box off.",
-            ExitCode.NO_ANSWER,
-        )
+    if not notified:
+        broker = folder_of(file) / "mosquitto.conf"
+        what = f"No mosquitto of this machine that may be told runs with {broker}: it does not know yet."
+        todo = "Let yours read its files (SIGHUP). A hub that runs looks each 30 s, and cuts the box off."
+        raise Failure(what, todo, ExitCode.NO_ANSWER)
     print_line("The broker knows, and its connection is cut.")

@@ -59,10 +59,8 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
     with failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Name another folder."):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # a private key never gets into git
-        for old, new in (
-            *_replacements(template, folder / "keys"),
-            *(ENGLISH_REPLACEMENTS if language == "en" else ()),
-        ):
+        english = ENGLISH_REPLACEMENTS if language == "en" else ()
+        for old, new in (*_replacements(template, folder / "keys"), *english):
             if old not in text:
                 raise Failure(f"{TEMPLATE_PATH} is not the one that came with this program: {old!r} is not in it.",
                               "Put it back as it was (`git checkout config/home.yaml`).")  # fmt: skip
@@ -71,9 +69,8 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         write_for_editors(file)
         (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
         home = load_home_file(file)
-        provisioning.write_house(
-            folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=broker_user()
-        )
+        broker = home.broker
+        provisioning.write_house(folder / "accounts", home, host=broker.host, port=broker.port, user=broker_user())
     return file
 
 
