@@ -57,11 +57,7 @@ def hands(
 
 
 def parse_action(action: str, who: str | None) -> "Request":
-    """Read an action: its name, in words or with `_`, and behind it `key=value` for what else it needs.
-
-    Raises:
-        Failure: there is none of this name, or it lacks or does not know something.
-    """
+    """Read an action: its name, in words or with `_`, and behind it `key=value` for what else it needs."""
     from pydantic import ValidationError
 
     from devices.simulators.control import REQUEST, Request

@@ -36,22 +36,14 @@ def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: 
 
 
 def begin_home_file(file: Path) -> None:
-    """Create a house file without devices and entrances.
-
-    Raises:
-        Failure: the file exists, or cannot be written.
-    """
+    """Create a house file without devices and entrances; refuse one that exists."""
     if file.exists():
         raise Failure(f"{file} is there already.", "Add to it: `perron add ID --kind ...`, or the page Installation.")
     _write(file, NEW_HOME_TEXT)
 
 
 def parse_fields(pairs: Sequence[str]) -> dict[str, str]:
-    """Read `key=value` words.
-
-    Raises:
-        Failure: a word is not `key=value`.
-    """
+    """Read `key=value` words."""
     fields: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

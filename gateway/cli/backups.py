@@ -53,11 +53,7 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
 
 
 def inspect(archive: Path, *, output: Output) -> None:
-    """Read a backup whole and print what is in it.
-
-    Raises:
-        Failure: it is not a backup, or not a complete one.
-    """
+    """Read a backup whole and print what is in it; refuse what is no complete backup."""
     listing = _read_listing(archive)
     output(f"Whole: {_content_text(listing)}.")
     output(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")

@@ -21,11 +21,7 @@ DOCTOR_HINT = "`perron doctor` looks for the cause."
 
 @contextlib.asynccontextmanager
 async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
-    """Connect to the broker as `broker.username`, with `topics` subscribed.
-
-    Raises:
-        Failure: it cannot be reached, or it refuses this account.
-    """
+    """Connect to the broker as `broker.username`, with `topics` subscribed."""
     try:
         async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
             yield guest
@@ -53,11 +49,7 @@ def _is_reachable(broker: BrokerSection) -> bool:
 
 
 async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
-    """Publish once and wait until the broker has acknowledged it to a subscriber.
-
-    Raises:
-        Failure: it was not sent, the broker refused it, or no client subscribes to the topic.
-    """
+    """Publish once and wait until the broker has accepted it; `Failure` also if no client subscribes to the topic."""
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
         raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)

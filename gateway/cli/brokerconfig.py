@@ -223,11 +223,7 @@ def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def check_base_topic(text: str) -> str:
-    """Return a base topic if it is valid.
-
-    Raises:
-        Failure: it has wildcards, is empty, or is ours.
-    """
+    """Return a base topic; refuse one that has wildcards, is empty, or is ours."""
     words = text.split("/")
     if not all(words) or set(text) & set("+#$ \t\r\n\0") or not text.isprintable() or words[0] == "perron":
         raise Failure(

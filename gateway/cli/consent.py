@@ -19,11 +19,7 @@ from gateway.system.clock import machine_time
 
 
 def read_terms(file: Path) -> AskedTerms:
-    """Read the requested terms.
-
-    Raises:
-        Failure: the file holds no terms.
-    """
+    """Read the requested terms."""
     terms = read_yaml_file(file, "Name a file with the terms.")
     try:
         return AskedTerms.model_validate_json(json.dumps(terms))

@@ -50,11 +50,7 @@ Body = Mapping[str, Any]
 
 
 def resolve_scanner(home: Home, scanner: str | None) -> str:
-    """Take the scanner that is meant: the named one, or the only one.
-
-    Raises:
-        Failure: there is no such scanner, or several to choose from.
-    """
+    """Return the named scanner, or the only one."""
     known = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
     names = ", ".join(known) or "none"
     if scanner is None:
@@ -147,11 +143,7 @@ class _EntranceListener:
         return None if event is None else json.loads(event.payload)
 
     async def wait_for_answer(self) -> ScanAnswer:
-        """Wait for the answer to the last scan, and print it.
-
-        Raises:
-            Failure: no answer came.
-        """
+        """Wait for the answer to the last scan, and print it."""
         answer = await self._wait_for_event("answer", within=ANSWER_TIMEOUT_S)
         if answer is None:
             merge = f"{self._section.timing.merge:g} s"

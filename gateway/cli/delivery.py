@@ -87,11 +87,7 @@ def _read_file(path: Path) -> dict[str, object]:
 
 
 def read_parcels(path: Path) -> tuple[str, ...]:
-    """Return the codes on the parcels of the delivery in this file.
-
-    Raises:
-        Failure: it cannot be read.
-    """
+    """Return the codes on the parcels of the delivery in this file."""
     parcels = _read_file(path).get("parcels")
     return tuple(str(code) for code in parcels) if isinstance(parcels, list) else ()
 
@@ -106,11 +102,7 @@ def _parse_instant(value: object, utc: datetime) -> object:
 async def announce(  # noqa: PLR0913 - what is promised, and by whom
     home: Home, path: Path, *, brand: str, kid: str, key: OKPKey, courier: bytes | None = None
 ) -> DeliveryResult:
-    """Sign the delivery in the file, offer it, and return the box's answer.
-
-    Raises:
-        Failure: the file is wrong, the broker is not reachable, or no answer came.
-    """
+    """Sign the delivery in the file, offer it, and return the box's answer."""
     now = read_clock(home.clock)
     claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
     token = sign_delivery(claims, key, kid=kid)

@@ -44,11 +44,7 @@ def error_text(error: Exception) -> str:
 def failure_on(
     errors: type[Exception] | tuple[type[Exception], ...], what: str, todo: str, code: ExitCode = ExitCode.INVALID
 ) -> Iterator[None]:
-    """Turn these errors of the block into a `Failure`; `{why}` in `what` becomes the error's text.
-
-    Raises:
-        Failure: the block raised one of `errors`.
-    """
+    """Turn these errors of the block into a `Failure`; `{why}` in `what` becomes the error's text."""
     try:
         yield
     except errors as error:
@@ -64,11 +60,7 @@ def invalid_fields(error: "ValidationError", *, skip: int = 0, whole: str = "the
 
 
 def load_home(path: Path) -> "Home":
-    """Read the house file.
-
-    Raises:
-        Failure: it cannot be used.
-    """
+    """Read the house file."""
     from gateway.config.loader import load_home_file
     from gateway.system.config_section import ConfigError
 
@@ -78,11 +70,7 @@ def load_home(path: Path) -> "Home":
 
 
 def read_yaml_file(path: Path, todo: str) -> object:
-    """Read a file of YAML or JSON that a person wrote.
-
-    Raises:
-        Failure: it cannot be read (`todo` says what to do then), or it is no YAML.
-    """
+    """Read a file of YAML or JSON that a person wrote; `todo` says what to do if it cannot be read."""
     from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
     with failure_on((OSError, UnicodeDecodeError), f"{path}: cannot be read ({{why}}).", todo):
@@ -94,11 +82,7 @@ def read_yaml_file(path: Path, todo: str) -> object:
 
 
 def resolve_entrance(home: "Home", entrance: str | None) -> str:
-    """Return the named entrance, or the only one.
-
-    Raises:
-        Failure: the house does not have this entrance, or has several and the command names none.
-    """
+    """Return the named entrance, or the only one."""
     known = ", ".join(home.entrances)
     if not home.entrances:
         raise Failure("The house has no entrance yet.", "`perron add front --kind entrance ...` writes one.")

@@ -26,11 +26,7 @@ commands = typer.Typer()
 
 
 def load_hub_file(config: Path) -> "HubFile":
-    """Read the hub's file.
-
-    Raises:
-        Failure: it cannot be used.
-    """
+    """Read the hub's file."""
     from gateway.hub.config import load
     from gateway.system.config_section import ConfigError
 
@@ -39,11 +35,7 @@ def load_hub_file(config: Path) -> "HubFile":
 
 
 def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
-    """Read the hub's file, which must say how boxes reach its broker.
-
-    Raises:
-        Failure: it cannot be used, or does not say that.
-    """
+    """Read the hub's file, which must say how boxes reach its broker."""
     file = load_hub_file(config)
     if file.boxes is None:
         todo = "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md."
@@ -52,11 +44,7 @@ def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
 
 
 def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
-    """Run a function with the hub's store.
-
-    Raises:
-        Failure: store or folder cannot be used.
-    """
+    """Run a function with the hub's store."""
     from gateway.hub.cluster.management_api import NodesUnreachable
     from gateway.hub.database.store import HubStore
 

@@ -97,11 +97,7 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
 
 
 def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> None:
-    """Write the box's membership of its hub into the house file, and keep the comments.
-
-    Raises:
-        Failure: the file cannot be written, or would be no house.
-    """
+    """Write the box's membership of its hub into the house file, and keep the comments."""
     from gateway.config.editor import EditRejected, read_home_text, write_home
     from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join
     from gateway.integrations.hub_client.house_file import text_with_membership

@@ -18,11 +18,7 @@ NEW_KEY_HINT = "`perron retailer announce --new-key KID` makes one and tells the
 
 
 def check_kid(kid: str) -> str:
-    """Return `kid` if it may be a key's name, and so a file's.
-
-    Raises:
-        Failure: it may not.
-    """
+    """Return `kid`; refuse one that cannot be a key's name, and so a file's."""
     if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", kid) is None:
         raise Failure(f"{kid!r} is no key's name.", "Take 1 to 64 of A-Z, a-z, 0-9, point, _ and -, no point first.")
     return kid
@@ -34,11 +30,7 @@ def key_file_path(folder: Path, kid: str) -> Path:
 
 
 def create_key(folder: Path, kid: str) -> OKPKey:
-    """Create a key pair and store its private key, readable by its owner only.
-
-    Raises:
-        Failure: there is one of this name already, or it cannot be written.
-    """
+    """Create a key pair and store its private key, readable by its owner only; refuse a name that is taken."""
     key = OKPKey.generate_key("Ed25519")
     file = key_file_path(folder, kid)
     with (
@@ -57,11 +49,7 @@ def home_yaml_lines(kid: str, key: OKPKey) -> str:
 
 
 def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]:
-    """Find a brand whose private key lies in `folder` and whose public key is enrolled: brand, kid, key.
-
-    Raises:
-        Failure: there is none, several brands to choose from, or the key is another than the enrolled one.
-    """
+    """Return the brand whose private key lies in `folder` and whose public key is enrolled: brand, kid, key."""
     if brand is not None and brand not in home.brands:
         raise Failure(f"home.yaml knows no brand {brand!r}. Known: {', '.join(home.brands) or 'none'}.", "Name one.")
     brands = home.brands if brand is None else {brand: home.brands[brand]}
@@ -82,21 +70,13 @@ def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKP
 
 
 def read_key(file: Path) -> OKPKey:
-    """Read a private key.
-
-    Raises:
-        Failure: the file holds no private key.
-    """
+    """Read a private key."""
     with failure_on((OSError, ValueError, JoseError), f"{file} holds no Ed25519 key ({{why}}).", NEW_KEY_HINT):
         return OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
 
 
 def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
-    """Return a function that signs with the private key in `file`.
-
-    Raises:
-        Failure: there is none.
-    """
+    """Return a function that signs with the private key in `file`."""
     private = key.private_key
     if not isinstance(private, Ed25519PrivateKey):
         raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY_HINT)

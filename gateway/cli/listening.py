@@ -76,11 +76,7 @@ def _address_failure(options: ListenOptions) -> contextlib.AbstractContextManage
 
 
 async def listen_for_webhooks(secret: str, options: ListenOptions) -> None:
-    """Listen, and print each webhook.
-
-    Raises:
-        Failure: the secret is none, or address or port cannot be had.
-    """
+    """Listen, and print each webhook."""
     arrivals = asyncio.Semaphore(0)
 
     def on_message(id_: str, message: dict[str, Any]) -> None:

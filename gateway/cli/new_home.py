@@ -75,11 +75,7 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
 
 
 def check_folder_path(folder: Path, todo: str) -> None:
-    """Check that Unix sockets fit into a folder.
-
-    Raises:
-        Failure: its path is too long.
-    """
+    """Refuse a folder whose path is too long for the Unix sockets in it."""
     if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
         raise Failure(f"{folder} is too long a path.", todo)
 

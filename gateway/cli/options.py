@@ -41,11 +41,7 @@ def command_epilog(*lines: str) -> str:
 
 
 def exit_unless(good: bool, code: ExitCode = ExitCode.NEGATIVE) -> None:
-    """End the command with this exit code unless all is well.
-
-    Raises:
-        typer.Exit: it is not.
-    """
+    """End the command with this exit code unless all is well."""
     if not good:
         raise typer.Exit(code)
 
@@ -59,20 +55,12 @@ BOTH = "both"
 
 
 def known_language(code: str | None) -> str | None:
-    """Check that a language has a catalogue; None stays None.
-
-    Raises:
-        typer.BadParameter: it has no catalogue.
-    """
+    """Return the language; refuse one that has no catalogue. None stays None."""
     if code is None or code in languages():
         return code
     raise typer.BadParameter(f"the languages are {', '.join(languages())}")
 
 
 def known_or_both(code: str) -> str:
-    """Check that a language has a catalogue or is `BOTH`.
-
-    Raises:
-        typer.BadParameter: it is neither.
-    """
+    """Return the language; refuse one that has no catalogue and is not `BOTH`."""
     return code if code == BOTH else known_language(code) or BOTH

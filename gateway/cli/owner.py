@@ -132,11 +132,7 @@ def _read_public_key(key: Path | None) -> PublicKey | None:
 
 
 def check_readable(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
-    """Check that all inputs of a verification can be read; return the box's key, if one is given.
-
-    Raises:
-        Failure: the key, the folder or the checkpoints cannot be read.
-    """
+    """Check that all inputs of a verification can be read; return the box's key, if one is given."""
     public = _read_public_key(key)
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "is not there"

@@ -29,11 +29,7 @@ DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
 def write_notice(  # noqa: PLR0913 - one argument an option of the command
     home: Home, entrance: str, out: Path, *, language: str, contact: str | None, pages: str | None
 ) -> str:
-    """Write the notice for the door; return the text to print.
-
-    Raises:
-        Failure: an option does not fit the notice, or the file cannot be written.
-    """
+    """Write the notice for the door; return the text to print."""
     with failure_on(ValueError, "This does not fit the notice: {why}.", "Correct --contact or --pages."):
         notice = notice_for(_with_stored_retention(home), entrance, contact=contact, pages=pages)
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)

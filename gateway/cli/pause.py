@@ -27,11 +27,7 @@ _TIME_FORMAT_HINT = 'Write it in the house\'s own time, as "2026-11-28 18:00", o
 
 
 async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) -> str:
-    """Pause deliveries from `start` to `end` at one entrance (None: at all); return once the gateway has accepted it.
-
-    Raises:
-        Failure: a time is invalid, or the gateway refuses or does not answer.
-    """
+    """Pause deliveries from `start` to `end` at one entrance (None: at all); return once the gateway accepts it."""
     zone, now = ZoneInfo(home.timezone), read_clock(home.clock).utc
     begins = None if start == "now" else _parse_instant(start, zone, now, end=False)  # the box's clock says when now is
     ends = _parse_instant(end, zone, now, end=True)
@@ -44,21 +40,13 @@ async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) 
 
 
 async def end_pause(home: Home, pause: str) -> str:
-    """End a running pause, or withdraw a planned one.
-
-    Raises:
-        Failure: there is no such pause, or the gateway does not answer.
-    """
+    """End a running pause, or withdraw a planned one."""
     await _request(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
     return f"Pause {pause} is ended."
 
 
 async def list_pauses(home: Home) -> list[str]:
-    """Return one line for each pause of the running gateway that is not over.
-
-    Raises:
-        Failure: the gateway does not run.
-    """
+    """Return one line for each pause of the running gateway that is not over."""
     zone, topics = ZoneInfo(home.timezone), {entrance_topic(name, "state"): name for name in home.entrances}
     states: dict[str, Mapping[str, Any]] = {}
     online = False
@@ -131,11 +119,7 @@ def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
 def run(  # noqa: PLR0913 - one argument an option of the command
     home: Home, entrance: str | None, *, start: str, end_at: str | None, show: bool, ended: str | None
 ) -> str:
-    """Do what the command line asks for: list, end, or plan.
-
-    Raises:
-        Failure: not exactly one of these is given, or the action fails.
-    """
+    """List, end, or plan: the command line must ask for exactly one of these."""
     if (end_at is not None) + show + (ended is not None) != 1:
         raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
     if show:

@@ -61,11 +61,7 @@ def _check_no_held_films(home: Home, *, held_too: bool) -> None:
 
 
 def create_recovery_code(home: Home, name: str) -> str:
-    """Create the recovery code of an owner who lost the password; the code before it is void.
-
-    Raises:
-        Failure: there is no such owner, or the box's folder cannot be used.
-    """
+    """Create the recovery code of an owner who lost the password; the code before it is void."""
     store, file = home.storage.folder / STORE_FILE, home.recovery_codes_file
     with failure_on(StoreFailed, f"{store} cannot be read ({{why}}).", "Run this as the box's own user."):
         owners = readonly.owners(store)

@@ -328,11 +328,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
 
 
 def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[T]]") -> T:
-    """Run `work` with a hub's client and return its result; Ctrl-C ends the command.
-
-    Raises:
-        Failure: the hub refuses, or does not answer.
-    """
+    """Run `work` with a hub's client and return its result; Ctrl-C ends the command."""
     from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
 
     with failure_on(ValueError, f"--hub {url}: {{why}}.", "Name the hub's own address."):

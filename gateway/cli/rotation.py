@@ -23,11 +23,7 @@ KEY_UNCHANGED = "The key is as it was."
 
 
 async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
-    """Give the box a new signing key, which the present key signs.
-
-    Raises:
-        Failure: there is no box, its key cannot be used, or the new key cannot be written.
-    """
+    """Give the box a new signing key, which the present key signs."""
     home = load_home(file)
     folder = home.storage.folder / "key"
     if not (folder / PRIVATE_KEY_FILE).is_file():

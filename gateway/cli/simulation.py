@@ -100,11 +100,7 @@ class Simulation:
         bring_broker: bool = False,
         output: Callable[[str], None],
     ) -> None:
-        """Prepare its files.
-
-        Raises:
-            Failure: the house file is wrong, or the storage folder cannot be written.
-        """
+        """Prepare its files."""
         self._home, self._output, self._bring_broker = home, output, bring_broker
         self._control, self._log = control or control_socket(home), log or physical_log(home)
         if len(os.fsencode(self._control)) > MAX_SOCKET_PATH_BYTES:
@@ -124,11 +120,7 @@ class Simulation:
         )  # fmt: skip
 
     async def run(self) -> None:
-        """Run until SIGINT, SIGTERM or SIGHUP; house and broker then end.
-
-        Raises:
-            Failure: a port or a password is missing, or the house ended unexpectedly.
-        """
+        """Run until SIGINT, SIGTERM or SIGHUP; house and broker then end. `Failure` if the house ends by itself."""
         running = asyncio.create_task(self._run())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, lambda: running.cancelling() or running.cancel())
@@ -188,11 +180,7 @@ async def _is_listening(host: str, port: int) -> bool:
 
 
 def read_house_file(file: Path) -> SimulatedHouse:
-    """Read a house file.
-
-    Raises:
-        Failure: it is missing or invalid; the text says where.
-    """
+    """Read a file of the simulated house; the `Failure` of an invalid one says where."""
     if not file.is_file():
         raise Failure(f"{file}: there is no such house file.", "Leave --house out: a fitting house is made then.")
     try:

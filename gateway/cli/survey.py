@@ -12,11 +12,7 @@ from gateway.storage.readonly import counted_readiness
 
 
 def survey_lines(home: Home, entrance: str) -> Iterator[str]:
-    """Return a line for each device and one for each hour, in the house's time.
-
-    Raises:
-        Failure: the store cannot be read.
-    """
+    """Return a line for each device and one for each hour, in the house's time."""
     with failure_on(
         StoreFailed, "The store cannot be read ({why}).", "Start the gateway once with this version, then try again."
     ):

@@ -20,11 +20,7 @@ LOCK_TIMEOUT_S = 60.0  # for a lock request to end, however slow the lock
 
 
 async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
-    """Query a device `times` times and store the measurement; return whether it always answered.
-
-    Raises:
-        Failure: the device does not exist or cannot be queried, or the broker is unreachable.
-    """
+    """Query a device `times` times and store the measurement; return whether it always answered."""
     if device not in home.devices:
         if not home.devices:
             raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
@@ -48,11 +44,7 @@ async def run_device_test(home: Home, device: str, *, times: int, output: Callab
 
 
 async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:
-    """Let the gateway lock this lock, with all its queries; return whether it is proven locked.
-
-    Raises:
-        Failure: it is the lock of no entrance, or the gateway does not report a result.
-    """
+    """Let the gateway lock this lock, with all its queries; return whether it is proven locked."""
     entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
     if entrance is None:
         raise Failure(f"{device} is the lock of no entrance.", "Only the gateway moves a lock, at an entrance.")

@@ -18,11 +18,7 @@ MAX_REPORT_BYTES = 64 * 2**20  # a report holds one picture of each camera
 
 
 def show_walk_test(home: Home, entrance: str) -> None:
-    """Print how the entrance's walk test stands, and the address of its page as text and as a QR code.
-
-    Raises:
-        Failure: the house has no pages.
-    """
+    """Print how the entrance's walk test stands, and the address of its page as text and as a QR code."""
     if home.pages is None:
         what = "The walk test is a page, and this house has no pages."
         raise Failure(what, "Add a section `pages:` to the house file.")
@@ -33,11 +29,7 @@ def show_walk_test(home: Home, entrance: str) -> None:
 
 
 def verify_report(report: Path, key: Path | None) -> str:
-    """Verify a report by the box's signature; return one line about it.
-
-    Raises:
-        Failure: the report does not match the signature, or it cannot be read.
-    """
+    """Verify a report by the box's signature; return one line about it."""
     beside = report.with_suffix(".signed.json")
     try:
         with failure_on(KeyUnusable, f"{key}: {{why}}.", "Name the box's public key, a PEM file."):

@@ -60,11 +60,7 @@ class DemoRetailer:
         id_: str | None = None,
         brand: int = 0,
     ) -> PromisedDelivery:
-        """Offer a delivery and wait for the box's answer. Windows are in seconds from now.
-
-        Raises:
-            WaitTimeout: the box did not answer.
-        """
+        """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now."""
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         section, now = self._home.entrances[self._entrance], machine_time().replace(microsecond=0)
         window = Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in))
@@ -88,11 +84,7 @@ class DemoRetailer:
         )  # fmt: skip
 
     async def cancel(self, id_: str, *, version: int = 2, brand: int = 0) -> Body:
-        """Cancel a delivery and wait for the box's answer.
-
-        Raises:
-            WaitTimeout: the box did not answer.
-        """
+        """Cancel a delivery and wait for the box's answer (`WaitTimeout`)."""
         self._on_action("retailer", f"cancels {id_}")
         return await self._send(self._signers[brand], Cancel(id=id_, version=version))
 

@@ -195,11 +195,7 @@ def _folder_failure(folder: Path) -> AbstractContextManager[None]:
 
 
 def new_folder(folder: Path) -> Path:
-    """Create a new folder, with a number if the name is taken: two demos may begin within one second.
-
-    Raises:
-        Failure: it cannot be created.
-    """
+    """Create a new folder, with a number if the name is taken: two demos may begin within one second."""
     name = folder.name
     for number in count(2):
         with _folder_failure(folder), suppress(FileExistsError):

@@ -30,11 +30,7 @@ class WaitTimeout(Exception):  # noqa: N818 - it says what happened
 
 
 async def wait_for_change(changes: ChangeNotifier, read: Callable[[], Value | None], *, within: float) -> Value:
-    """Read after each change until there is something, at most `within` seconds; return it.
-
-    Raises:
-        TimeoutError: there was nothing in time.
-    """
+    """Read after each change until there is something, at most `within` seconds (`TimeoutError`); return it."""
     async with asyncio.timeout(within):
         while not (value := read()):
             await changes.wait_after(changes.count)
@@ -50,7 +46,10 @@ class ObservedMessage:
 
 
 class GatewayObserver:
-    """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each."""
+    """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each.
+
+    What is awaited and does not come within `within` seconds raises `WaitTimeout`.
+    """
 
     def __init__(
         self, broker: BrokerSection, entrance: str, checkpoint_file: Path, on_message: Callable[[ObservedMessage], None]
@@ -121,11 +120,7 @@ class GatewayObserver:
         self._mark, self._next = len(self.seen), {}
 
     async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float) -> None:
-        """Wait until `condition` holds, at most `within` seconds.
-
-        Raises:
-            WaitTimeout: it did not hold in time.
-        """
+        """Wait until `condition` holds, at most `within` seconds."""
         try:
             await wait_for_change(self._changes, condition, within=within)
         except TimeoutError:
@@ -142,11 +137,7 @@ class GatewayObserver:
         return await self._wait_for_next("event", within=within, kind=kind, **facts)
 
     async def wait_for_message(self, about: str, *, urgent: bool, within: float) -> Body:
-        """Wait for the owner's next message about this (an alarm is urgent), and return it.
-
-        Raises:
-            WaitTimeout: none came within `within` seconds.
-        """
+        """Wait for the owner's next message about this (an alarm is urgent), and return it."""
         return await self._wait_for_next("message", within=within, about=about, urgent=urgent)
 
     async def _wait_for_next(self, word: str, /, *, within: float, **facts: object) -> Body:
@@ -167,11 +158,7 @@ class GatewayObserver:
         return self.seen[place].body
 
     async def wait_for_reconnect(self, since: int, *, within: float) -> None:
-        """Wait until messages after number `since` report the box offline, then online.
-
-        Raises:
-            WaitTimeout: they did not come within `within` seconds.
-        """
+        """Wait until messages after number `since` report the box offline, then online."""
 
         def is_back() -> bool:
             states = [seen.body["state"] for seen in self.seen[since:] if seen.kind == "bridge"]
@@ -238,11 +225,7 @@ class HouseLog:
         return next(matches, None)
 
     async def wait_for_line(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
-        """Wait for a line of this kind with these facts, and return it.
-
-        Raises:
-            WaitTimeout: none was written within `within` seconds.
-        """
+        """Wait for a line of this kind with these facts, at most `within` seconds (`WaitTimeout`), and return it."""
         try:
             return await wait_for_change(self._changes, lambda: self.find(what, after=after, **facts), within=within)
         except TimeoutError:

@@ -129,11 +129,7 @@ async def stop_detached(pid_file: Path) -> None:
 
 
 def read_pid(pid_file: Path) -> int:
-    """Read a pid file.
-
-    Raises:
-        OSError, ValueError: there is no pid in it.
-    """
+    """Read a pid file; OSError or ValueError: there is no pid in it."""
     return int(pid_file.read_text(encoding="ascii"))
 
 

@@ -91,11 +91,7 @@ class ScenarioRun:
         return self.plan.section
 
     def require(self, holds: bool, requirement: str) -> None:
-        """Check what must hold in addition to the expectation.
-
-        Raises:
-            WaitTimeout: it does not hold.
-        """
+        """Check what must hold in addition to the expectation; raise `WaitTimeout` if it does not."""
         if not holds:
             raise WaitTimeout(f"required: {requirement}. Seen instead: {self.watch.last_messages()}")
 

@@ -51,11 +51,7 @@ class CableRelay:
         self._is_plugged.set()
 
     async def connect(self, port: int) -> int:
-        """Listen for a port of this machine and return the port of the near end.
-
-        Raises:
-            OSError: no port can be had.
-        """
+        """Listen for a port of this machine and return the port of the near end."""
         loop = asyncio.get_running_loop()
 
         def protocol() -> asyncio.StreamReaderProtocol:

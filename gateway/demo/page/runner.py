@@ -136,11 +136,7 @@ class DemoRunner:
         self.show(snapshot)
 
     async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
-        """Wait until the snapshot satisfies a condition.
-
-        Raises:
-            WaitTimeout: it did not within so many seconds.
-        """
+        """Wait until the snapshot satisfies a condition, at most `within` seconds (`WaitTimeout`)."""
         try:
             await wait_for_change(self.changes, lambda: condition(self.snapshot), within=within)
         except TimeoutError:
