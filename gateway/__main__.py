@@ -151,14 +151,15 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
 
     It tells what happens to bolt and door until Ctrl-C.
     """
-    from gateway.cli.simulation import Simulation
+    from gateway.cli.simulation import simulate as run_simulation
 
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
-    simulation = Simulation(
-        load_home(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, output=print_line
+    asyncio.run(
+        run_simulation(
+            load_home(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, output=print_line
+        )
     )
-    asyncio.run(simulation.run())
 
 
 @cli.command(

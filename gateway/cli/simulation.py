@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -83,90 +83,91 @@ def write_plan(home: Home) -> Path:
     return file
 
 
-class Simulation:
-    """Runs a simulated house; `output` prints what it is and what happens in it.
+async def simulate(  # noqa: PLR0913 - one argument an option of the command
+    home: Home,
+    *,
+    house: Path | None = None,
+    control: Path | None = None,
+    log: Path | None = None,
+    seed: int | None = None,
+    bring_broker: bool = False,
+    output: Callable[[str], None],
+) -> None:
+    """Run a simulated house until SIGINT, SIGTERM or SIGHUP; `output` prints what it is and what happens in it.
 
-    `bring_broker`: start a broker too if none listens; it ends with the house.
+    `bring_broker`: start a broker too if none listens; it ends with the house. `Failure` if the house ends by itself.
     """
-
-    def __init__(  # noqa: PLR0913 - one argument an option of the command
-        self,
-        home: Home,
-        *,
-        house: Path | None = None,
-        control: Path | None = None,
-        log: Path | None = None,
-        seed: int | None = None,
-        bring_broker: bool = False,
-        output: Callable[[str], None],
-    ) -> None:
-        """Prepare its files."""
-        self._home, self._output, self._bring_broker = home, output, bring_broker
-        self._control, self._log = control or control_socket(home), log or physical_log(home)
-        if len(os.fsencode(self._control)) > MAX_SOCKET_PATH_BYTES:
-            raise Failure(f"{self._control} is too long a path for a socket.", "Name a shorter one with --control.")
-        try:
-            home.storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = house or write_plan(home)
-            self._house = read_house_file(file)
-            self._log.touch()
-        except OSError as error:
-            raise Failure(
-                f"{error.filename} cannot be used ({error_text(error)}).", "Correct storage.folder."
-            ) from error
-        self._command = (
-            sys.executable, "-m", "devices.simulators", "--house", str(file), "--control", str(self._control),
-            "--log", str(self._log), *(() if seed is None else ("--seed", str(seed))),
-        )  # fmt: skip
-
-    async def run(self) -> None:
-        """Run until SIGINT, SIGTERM or SIGHUP; house and broker then end. `Failure` if the house ends by itself."""
-        running = asyncio.create_task(self._run())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, lambda: running.cancelling() or running.cancel())
-        try:
-            await running
-        except asyncio.CancelledError:
-            self._output("The simulated house has ended.")
-        except BrokerMissing as missing:
-            raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.NO_ANSWER) from missing
-
-    async def _run(self) -> None:
-        home, planned, tell = self._home, self._house, self._output
-        host, port = planned.broker.host, planned.broker.port
-        async with AsyncExitStack() as stack:
-            if self._bring_broker and not await _is_listening(host, port):
-                file = home.broker.password_file
-                folder = home.storage.folder / "broker" if file is None else file.parent
-                broker = await stack.enter_async_context(private_broker(folder, home))
-                tell(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
-            await _check_runnable(planned)
-            devices = ", ".join(f"{id_} ({device.kind})" for id_, device in planned.devices.items())
-            tell(f"Simulated until Ctrl-C: {devices}.")
-            tell(f"Pictures: rtsp://{planned.rtsp.host}:{planned.rtsp.port}/. What happens at the door is told here.")
-            house = await asyncio.create_subprocess_exec(
-                *with_parent_death_signal(self._command), stderr=asyncio.subprocess.PIPE, start_new_session=True
-            )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
-            stack.push_async_callback(end_process, house, within=STOP_TIMEOUT_S)
-            links = DeviceLinkMonitor(planned, tell)
-            narration = follow_physical_log(self._log, ZoneInfo(home.timezone), tell)
-            await stack.enter_async_context(
-                run_beside(links.read_house_errors(house), links.poll_links(self._control), narration)
-            )
-            status = await house.wait()
-            what = f"The simulated house ended by itself ({status}): {links.last_line}"
-            raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+    control, log = control or control_socket(home), log or physical_log(home)
+    if len(os.fsencode(control)) > MAX_SOCKET_PATH_BYTES:
+        raise Failure(f"{control} is too long a path for a socket.", "Name a shorter one with --control.")
+    try:
+        home.storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = house or write_plan(home)
+        plan = read_house_file(file)
+        log.touch()
+    except OSError as error:
+        raise Failure(f"{error.filename} cannot be used ({error_text(error)}).", "Correct storage.folder.") from error
+    command = (
+        sys.executable, "-m", "devices.simulators", "--house", str(file), "--control", str(control),
+        "--log", str(log), *(() if seed is None else ("--seed", str(seed))),
+    )  # fmt: skip
+    running = asyncio.ensure_future(
+        _run_house(home, plan, command, control=control, log=log, bring_broker=bring_broker, output=output)
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: running.cancelling() or running.cancel())
+    try:
+        await running
+    except asyncio.CancelledError:
+        output("The simulated house has ended.")
+    except BrokerMissing as missing:
+        raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.NO_ANSWER) from missing
 
 
-async def _check_runnable(planned: SimulatedHouse) -> None:
+async def _run_house(  # noqa: PLR0913 - what `simulate` has prepared
+    home: Home,
+    plan: SimulatedHouse,
+    command: Sequence[str],
+    *,
+    control: Path,
+    log: Path,
+    bring_broker: bool,
+    output: Callable[[str], None],
+) -> None:
+    host, port = plan.broker.host, plan.broker.port
+    async with AsyncExitStack() as stack:
+        if bring_broker and not await _is_listening(host, port):
+            file = home.broker.password_file
+            folder = home.storage.folder / "broker" if file is None else file.parent
+            broker = await stack.enter_async_context(private_broker(folder, home))
+            output(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
+        await _check_runnable(plan)
+        devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
+        output(f"Simulated until Ctrl-C: {devices}.")
+        output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. What happens at the door is told here.")
+        house = await asyncio.create_subprocess_exec(
+            *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
+        )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
+        stack.push_async_callback(end_process, house, within=STOP_TIMEOUT_S)
+        links = DeviceLinkMonitor(plan, output)
+        narration = follow_physical_log(log, ZoneInfo(home.timezone), output)
+        await stack.enter_async_context(
+            run_beside(links.read_house_errors(house), links.poll_links(control), narration)
+        )
+        status = await house.wait()
+        what = f"The simulated house ended by itself ({status}): {links.last_line}"
+        raise Failure(what, "Start it again.", ExitCode.NO_ANSWER)
+
+
+async def _check_runnable(plan: SimulatedHouse) -> None:
     """Refuse what would end the house at its start: a missing password, a taken port."""
-    for id_, device in planned.devices.items():
-        file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
+    for id_, device in plan.devices.items():
+        file = None if plan.broker.passwords is None else plan.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
                           f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip
-    if planned.rtsp.port and await _is_listening(planned.rtsp.host, planned.rtsp.port):
-        raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
+    if plan.rtsp.port and await _is_listening(plan.rtsp.host, plan.rtsp.port):
+        raise Failure(f"The pictures' port, {plan.rtsp.host}:{plan.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
                       ExitCode.NO_ANSWER)  # fmt: skip
 

@@ -65,18 +65,13 @@ class ShowState:
     message_count: int = 0  # of both phones, before the cable was pulled
     log_position: int = 0  # the lines of the house's log before the second courier
 
-    def show_line(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
-        """Show one line; `message`: the box's message, which becomes the line's fact `text`."""
-        self.page.change(says=LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
-        if message is not None:
-            facts["text"] = message["text"]
-        self.play.narrate("show", TEXTS[key].to(self.page.language, **facts))
-
-    async def show_line_and_wait(
-        self, key: str, *, read: float = READING_TIME_S, message: Mapping[str, Any] | None = None, **facts: str
+    async def show_line(
+        self, key: str, *, read: float = 0.0, message: Mapping[str, Any] | None = None, **facts: str
     ) -> None:
-        """Show one line for as long as it takes to read it."""
-        self.show_line(key, message=message, **facts)
+        """Show one line for `read` seconds; `message`: the box's message, which becomes the line's fact `text`."""
+        self.page.change(says=LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
+        shown = facts if message is None else {**facts, "text": message["text"]}
+        self.play.narrate("show", TEXTS[key].to(self.page.language, **shown))
         await asyncio.sleep(read)
 
     def current_delivery(self) -> PromisedDelivery:
@@ -103,7 +98,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     act.page.change(asked=asked)
-    act.show_line("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
+    await act.show_line("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
 
@@ -112,7 +107,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
 
     await play.watch.wait_until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
     act.page.change(asked=replace(asked, granted=True))
-    await act.show_line_and_wait("show.granted", read=1.2)
+    await act.show_line("show.granted", read=1.2)
 
 
 async def everything_is_proven_good(act: ShowState) -> None:
@@ -120,7 +115,7 @@ async def everything_is_proven_good(act: ShowState) -> None:
     await act.play.wait_until_ready()
     await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.play.watch.mark_seen()
-    await act.show_line_and_wait("show.ready")
+    await act.show_line("show.ready", read=READING_TIME_S)
 
 
 async def the_cable_is_pulled(act: ShowState) -> None:
@@ -128,26 +123,26 @@ async def the_cable_is_pulled(act: ShowState) -> None:
     act.message_count = len(act.page.snapshot.phone)
     act.page.cable.pull()
     act.page.change(cable=False)
-    await act.show_line_and_wait("show.pulled")
+    await act.show_line("show.pulled", read=READING_TIME_S)
 
 
 async def the_courier_rings(act: ShowState) -> None:
     """Nobody is home."""
     await act.play.courier.does("arrive")
     await act.play.house.ask(ask.PressBell())
-    await act.show_line_and_wait("show.rings")
+    await act.show_line("show.rings", read=READING_TIME_S)
 
 
 async def the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
     play, parcels = act.play, act.current_delivery()
-    act.show_line("show.scans")
+    await act.show_line("show.scans")
     await play.courier.scans(parcels.codes[0])
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
     await play.wait_for_ringing()
     await act.page.wait_until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
-    act.show_line("show.decided")
+    await act.show_line("show.decided")
     play.require(not act.page.cable.is_plugged, "the cable is out")
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
 
@@ -157,20 +152,20 @@ async def the_door_opens_once(act: ShowState) -> None:
     play = act.play
     await play.wait_for_unlocked()
     act.visit = str(play.watch.state["visit"])
-    await act.show_line_and_wait("show.unlocks", read=1.5)
+    await act.show_line("show.unlocks", read=1.5)
     await play.courier.does("open")
     await play.wait_for_phase(Phase.INSIDE)
     await act.page.wait_until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
-    await act.show_line_and_wait("show.opens")
+    await act.show_line("show.opens", read=READING_TIME_S)
 
 
 async def the_parcel_is_put_down(act: ShowState) -> None:
     """In, down, out, shut."""
     courier = act.play.courier
     await courier.does("walk_in")
-    act.show_line("show.inside")
+    await act.show_line("show.inside")
     await courier.does("put_parcel", "walk_out", "close")
-    act.show_line("show.out")
+    await act.show_line("show.out")
     await courier.does("leave")
 
 
@@ -178,7 +173,7 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
     await play.wait_for_locked_again()
-    await act.show_line_and_wait("show.locked", read=1.2)
+    await act.show_line("show.locked", read=1.2)
     play.require(len(page.snapshot.phone) == act.message_count, "nothing has left the house while the cable was out")
     page.cable.plug()
     page.change(cable=True)
@@ -187,7 +182,7 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
         "“locked again” on the phone, with a picture",
         lambda now: _on_each_phone(now, notification, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    await act.show_line_and_wait("show.back", message=notification)
+    await act.show_line("show.back", read=READING_TIME_S, message=notification)
 
 
 async def the_film_is_sealed(act: ShowState) -> None:
@@ -197,17 +192,17 @@ async def the_film_is_sealed(act: ShowState) -> None:
     film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
     act.page.change(film=film)
     play.require(len(film.moments) > 4, "the timeline tells the visit")
-    await act.show_line_and_wait("show.sealed", read=3 * READING_TIME_S)
+    await act.show_line("show.sealed", read=3 * READING_TIME_S)
 
 
 async def the_same_label_again(act: ShowState) -> None:
     """Red: already used."""
     play = act.play
-    act.show_line("show.again")
+    await act.show_line("show.again")
     await play.courier.does("arrive")
     await play.courier.scans(act.current_delivery().codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
-    await act.show_line_and_wait("show.used")
+    await act.show_line("show.used", read=READING_TIME_S)
     await play.courier.does("leave")
 
 
@@ -218,7 +213,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     act.log_position = len(play.log.lines)
     act.page.show(for_next_delivery(act.page.snapshot))
     await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
-    act.show_line("show.thief")
+    await act.show_line("show.thief")
     await play.thief.does("arrive")
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
@@ -230,10 +225,10 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
         took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
     )
     await play.thief.does("leave")
-    await act.show_line_and_wait("show.greyed", seconds=_number_text(took))
+    await act.show_line("show.greyed", read=READING_TIME_S, seconds=_number_text(took))
     await play.scan_codes(act.current_delivery())
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await act.show_line_and_wait("show.shut")
+    await act.show_line("show.shut", read=READING_TIME_S)
     play.require(not _openings_since(act), "the door has stayed shut")
 
 
@@ -242,28 +237,28 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     play, parcels = act.play, act.current_delivery()
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
     await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
-    act.show_line("show.unfrozen")
+    await act.show_line("show.unfrozen")
     await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
     await play.log.wait_for_line(
         "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )
-    act.show_line("show.killed")
+    await act.show_line("show.killed")
     await play.courier.does("open")
     await play.wait_for_gateway()
-    await act.show_line_and_wait("show.revived")
+    await act.show_line("show.revived", read=READING_TIME_S)
     await play.courier.does("walk_in", "put_parcel")
     await play.courier.comes_out()
     await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
     await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1, within=TIMEOUT_MARGIN_S)
-    await act.show_line_and_wait("show.openings", count=str(act.page.snapshot.openings))
+    await act.show_line("show.openings", read=READING_TIME_S, count=str(act.page.snapshot.openings))
 
 
 async def one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
-    act.show_line("show.changed")
+    await act.show_line("show.changed")
     stage = act.play.stage
     intact, broken = await asyncio.to_thread(
         verify_changed_copy, stage.folder, stage.plan, act.visit, stage.checkpoint_file
@@ -273,7 +268,7 @@ async def one_byte_is_changed(act: ShowState) -> None:
     await asyncio.sleep(READING_TIME_S / 2)
     act.page.change(verified=broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
-    await act.show_line_and_wait("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
+    await act.show_line("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
 
 
 CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
