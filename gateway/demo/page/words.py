@@ -12,7 +12,8 @@ from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
 from gateway.web.texts.catalogue import TEXTS as PAGES
 
-_PAGE_TEXTS: Mapping[str, Text] = {
+TEXTS: Mapping[str, Text] = MappingProxyType({
+    # The page.
     "title": _("Perron, the demo"),
     "skip": _("Skip to the house"),
     "about.fast": _("About {seconds} s, at --fast waiting times. Nothing is simulated but the house."),
@@ -70,9 +71,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "verify.holds": pgettext("said aloud", "The proof holds"),
     "verify.broken": _("One byte was changed at second {second}"),
     "verify.where": _("perron verify: {where}"),
-}  # fmt: skip
-
-_CHAPTER_TEXTS: Mapping[str, Text] = {
+    # The show.
     "rest": _("Watch: the house is being set up."),
     "show.asks": _("{brand} asks to be let in. By {carrier}: {place} only, {hours}."),
     "show.granted": _("The owner says yes."),
@@ -100,9 +99,7 @@ _CHAPTER_TEXTS: Mapping[str, Text] = {
     "show.changed": _("One single byte of the film is changed."),
     "show.verified": _("Verification points at the second: {second}."),
     "show.over": _("Your turn."),
-}  # fmt: skip
-
-_LINE_TEXTS: Mapping[str, Text] = {
+    # What happens in a scenario.
     "line.refused": _("No: {why}."),
     "line.held_back": _("The unlock is held back."),
     "line.outcome": _("Parcels: {outcome}"),
@@ -134,9 +131,7 @@ _LINE_TEXTS: Mapping[str, Text] = {
     "device.front-scanner": _("the scanner"),
     "device.front-signal": _("the signal"),
     "device.kitchen-fridge": _("the fridge"),
-}  # fmt: skip
-
-_PLAY_TEXTS: Mapping[str, Text] = {
+    # Playing a scenario.
     "turn.title": _("Your turn"),
     "turn.why": _("Each button plays a scene in a fresh house, with the real box."),
     "turn.show": _("See the show again"),
@@ -153,26 +148,20 @@ _PLAY_TEXTS: Mapping[str, Text] = {
     "group.cameras": _("Cameras"),
     "group.locks": _("Lock and door"),
     "group.failures": _("The box fails"),
-}  # fmt: skip
-
-TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **_CHAPTER_TEXTS, **_LINE_TEXTS, **_PLAY_TEXTS})
+})  # fmt: skip
 
 LANGUAGES = languages_of(TEXTS["title"])
 
-SHARED_KEY_PREFIXES = (
-    "phase.",
-    "outcome.",
-    "live.",
-    "nav.live",
-)  # families of `gateway/web/texts/catalogue.py` that the page says too
+# Families of keys in `gateway/web/texts/catalogue.py` that the page has too.
+SHARED_KEY_PREFIXES = ("phase.", "outcome.", "live.", "nav.live")
 
 
 def page_texts(language: Language) -> dict[str, str]:
     """Return all texts of the page in this language, by key."""
-    found = {key: text.template(language) for key, text in PAGES.items() if key.startswith(SHARED_KEY_PREFIXES)}
-    found |= {f"refusal.{refusal}": text.to(language) for refusal, text in REFUSAL_TEXTS.items()}
-    found |= {key: text.template(language) for key, text in TEXTS.items()}
-    return {key: _with_hard_spaces(text) for key, text in found.items()}
+    texts = {key: text for key, text in PAGES.items() if key.startswith(SHARED_KEY_PREFIXES)}
+    texts |= {f"refusal.{refusal}": text for refusal, text in REFUSAL_TEXTS.items()}
+    texts |= TEXTS
+    return {key: _with_hard_spaces(text.template(language)) for key, text in texts.items()}
 
 
 def _with_hard_spaces(text: str) -> str:
