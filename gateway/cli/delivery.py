@@ -4,7 +4,6 @@ import json
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -124,55 +123,39 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
     return DeliveryResult.model_validate_json(answer.payload)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrandSigning:
-    """A brand's own signature. The key file's name is its `kid`; `home` is the connection's, the message's `aud`."""
-
-    key: OKPKey
-    kid: str
-    brand: str
-    home: str
-
-
-async def make_signing(
-    hub: RetailerClient, connection: str, key_file: Path, *, brand: str | None, home: str | None
-) -> BrandSigning:
-    """Sign with this key; whose it is and for which home says the connection, unless it is said here.
-
-    Raises:
-        Failure: the key cannot be read, or the connection has no home to sign for.
-        HubRefusal, HubUnreachable: the hub says no, or nothing.
-    """
-    key = read_key(key_file)
-    if brand is None or home is None:
-        known = await hub.request("GET", f"/v1/connections/{quote(connection, safe='')}")
-        brand, home = brand or str(known["brand"]), home or known.get("home")
-        if home is None:
-            raise Failure(
-                f"{connection} is {known['state']}: there is no home yet for which to sign.",
-                "Wait for its yes (`perron retailer watch` tells it), or leave --key-file out where the hub may sign.",
-                ExitCode.NEGATIVE,
-            )
-    return BrandSigning(key=key, kid=key_file.stem, brand=brand, home=home)
-
-
-async def announce_at_hub(
-    hub: RetailerClient, path: Path, connection: str, *, signing: BrandSigning | None, courier: bytes | None = None
+async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
+    hub: RetailerClient,
+    path: Path,
+    connection: str,
+    *,
+    key_file: Path | None,
+    brand: str | None,
+    home: str | None,
+    courier: bytes | None = None,
 ) -> dict[str, Any]:
     """Announce the delivery in the file through a hub, and return the hub's answer.
 
-    Without `signing` the hub signs.
+    Without `key_file` the hub signs. The key file's name is its `kid`; whose key it is and for which home it signs, the
+    connection says, unless `brand` and `home` (the message's `aud`) do.
 
     Raises:
-        Failure: the file is wrong.
+        Failure: the file or the key is wrong, or the connection has no home to sign for.
         HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     utc = machine_time()
-    if signing is None:
+    if key_file is None:
         offer = read_claims(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
         delivery = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
         body = {"connection": connection, "delivery": delivery | {"name": offer.id}}
     else:
-        claims = read_claims(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
-        body = {"connection": connection, "token": sign_delivery(claims, signing.key, kid=signing.kid).decode()}
+        key = read_key(key_file)
+        if brand is None or home is None:
+            known = await hub.request("GET", f"/v1/connections/{quote(connection, safe='')}")
+            brand, home = brand or str(known["brand"]), home or known.get("home")
+            if home is None:
+                what = f"{connection} is {known['state']}: there is no home yet for which to sign."
+                watch = "Wait for its yes (`perron retailer watch` tells it)"
+                raise Failure(what, f"{watch}, or leave --key-file out where the hub may sign.", ExitCode.NEGATIVE)
+        claims = read_claims(path, brand=brand, box=home, utc=utc, courier=courier)
+        body = {"connection": connection, "token": sign_delivery(claims, key, kid=key_file.stem).decode()}
     return await hub.request("POST", "/v1/deliveries", body)

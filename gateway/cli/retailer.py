@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -227,15 +228,12 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    permission = connection
+    from gateway.cli.delivery import announce_at_hub
 
-    async def work(client: "RetailerClient") -> dict[str, Any]:
-        from gateway.cli.delivery import announce_at_hub, make_signing
-
-        signing = None if key_file is None else await make_signing(client, permission, key_file, brand=brand, home=to)
-        return await announce_at_hub(client, file, permission, signing=signing, courier=secret)
-
-    _print_json(_run_requests(hub, _read_api_key(api_key_file), work))
+    send = partial(
+        announce_at_hub, path=file, connection=connection, key_file=key_file, brand=brand, home=to, courier=secret
+    )
+    _print_json(_run_requests(hub, _read_api_key(api_key_file), send))
     if secret is not None:
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joserfc.jwk import OKPKey
+from pydantic import BaseModel
 
 from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
 from devices.simulators.house import SimulatedBroker as HouseBroker
@@ -59,12 +60,6 @@ class GuardSetup:
     home: Home
     file: GuardFile
 
-    def write(self, folder: Path) -> Path:
-        """Write the guard's file (JSON is YAML); returns where."""
-        path = folder / GUARD_FILE
-        path.write_text(json.dumps(self.file.model_dump(mode="json"), indent=1), encoding="utf-8")
-        return path
-
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
@@ -93,12 +88,13 @@ class DemoPlan:
         return lock.latency if isinstance(lock, LockDevice) else 0.0
 
     def write(self, folder: Path) -> None:
-        """Write home.yaml and house.yaml (JSON is YAML), and each brand's key for `perron retailer announce`."""
+        """Write the configuration files (JSON is YAML), and each brand's key for `perron retailer announce`."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, model in (("home.yaml", self.home), ("house.yaml", self.house)):
-            (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
+        files: dict[str, BaseModel] = {"home.yaml": self.home, "house.yaml": self.house}
         if self.guard_setup is not None:
-            self.guard_setup.write(folder)
+            files[GUARD_FILE] = self.guard_setup.file
+        for name, model in files.items():
+            (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
         keys = folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         for signer in self.signers.values():

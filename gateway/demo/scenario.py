@@ -118,7 +118,7 @@ class ScenarioRun:
         """Wait until the entrance's published state has these facts."""
 
         def has_facts() -> bool:
-            return all(self.watch.state.get(name) == fact for name, fact in facts.items())
+            return facts.items() <= self.watch.state.items()
 
         await self.watch.wait_until(description, has_facts, within=due + TIMEOUT_MARGIN_S)
 

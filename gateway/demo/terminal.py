@@ -41,8 +41,7 @@ class TerminalObserver(DemoObserver):
 
     def _print(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
-        if self._started_mono is None:
-            self._started_mono = now
+        self._started_mono = now if self._started_mono is None else self._started_mono
         self._console.print(Text(f"{now - self._started_mono:6.1f}  {text}"), soft_wrap=True)
 
 

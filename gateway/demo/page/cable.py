@@ -84,21 +84,15 @@ class CableRelay:
         with contextlib.closing(writer), contextlib.suppress(OSError):
             if not await self._wait_until_plugged(reader):
                 return
-            far = _RelayReader(limit=MAX_BUFFERED_BYTES, loop=(loop := asyncio.get_running_loop()))
+            loop = asyncio.get_running_loop()
+            far = _RelayReader(limit=MAX_BUFFERED_BYTES, loop=loop)
             transport, protocol = await loop.create_connection(
                 lambda: asyncio.StreamReaderProtocol(far, loop=loop), "127.0.0.1", port
             )
             with contextlib.closing(asyncio.StreamWriter(transport, protocol, far, loop)) as far_writer:
-                ways = {
-                    asyncio.create_task(self._relay(reader, far_writer)),
-                    asyncio.create_task(self._relay(far, writer)),
-                }
-                try:
-                    await asyncio.wait(ways)
-                finally:
-                    for way in ways:
-                        way.cancel()
-                    await asyncio.wait(ways)
+                async with asyncio.TaskGroup() as directions:
+                    directions.create_task(self._relay(reader, far_writer))
+                    directions.create_task(self._relay(far, writer))
 
     async def _relay(self, reader: _RelayReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):  # one end broke; the other end sees the end of its stream

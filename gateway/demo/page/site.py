@@ -124,23 +124,15 @@ class DemoSite:
 
     async def _serve_page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
-        told = page_texts(language)
-
-        def t(key: str, **facts: object) -> str:
-            return told[key].format(**facts)
-
-        about = (
-            t("about.fast", seconds=script.FAST_DURATION_S)
-            if self._demo_runner.is_fast
-            else t("about.slow", minutes=script.NORMAL_DURATION_MIN)
-        )
+        texts, is_fast = page_texts(language), self._demo_runner.is_fast
+        about = texts["about.fast" if is_fast else "about.slow"]
         text = self._environment.get_template("demo.html").render(
-            t=t,
+            t=texts.__getitem__,
             language=language,
             languages=LANGUAGES,
             names=language_names(),
-            words=json.dumps(told, ensure_ascii=False),
-            about=about,
+            words=json.dumps(texts, ensure_ascii=False),
+            about=about.format(seconds=script.FAST_DURATION_S, minutes=script.NORMAL_DURATION_MIN),
             checks=CHECK_NAMES,
             cameras=CAMERA_IDS,
             chapters=len(script.CHAPTERS),
@@ -197,28 +189,28 @@ class DemoSite:
         if not self._is_opened:
             self._is_opened = True
             self._demo_runner.request_scenario(SHOW_TITLE)
-        telling = asyncio.create_task(self._send_snapshots(page, self._language_of(request)))
+        sending = asyncio.create_task(self._send_snapshots(page, self._language_of(request)))
         try:
             async for _ in page:
                 pass  # a page has nothing to say here
         finally:
-            telling.cancel()
+            sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await telling
+                await sending
         return page
 
     async def _send_snapshots(self, page: web.WebSocketResponse, language: Language) -> None:
-        changes, told = self._demo_runner.changes, -1
+        changes, sent_count = self._demo_runner.changes, -1
         while not page.closed:
-            said: dict[str, object] = {"beat": True}
-            if changes.count != told:
-                told = changes.count
-                said["now"] = snapshot_json(self._demo_runner.snapshot, language)
-            await page.send_str(json.dumps(said, ensure_ascii=False))
+            message: dict[str, object] = {"beat": True}
+            if changes.count != sent_count:
+                sent_count = changes.count
+                message["now"] = snapshot_json(self._demo_runner.snapshot, language)
+            await page.send_str(json.dumps(message, ensure_ascii=False))
             await asyncio.sleep(COALESCE_DELAY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
-                    await changes.wait_after(told)
+                    await changes.wait_after(sent_count)
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """Send a camera's live view from the box's video process, which outlives the gateway."""
@@ -247,7 +239,7 @@ class DemoSite:
 
 def lan_address() -> str:
     """Return this machine's address in its network, by its route to the outside; loopback without one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, contextlib.suppress(OSError):
-        asked.connect(("192.0.2.1", 9))  # RFC 5737: an address for documentation; connect sends nothing
-        return str(asked.getsockname()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # RFC 5737: an address for documentation; connect sends nothing
+        return str(probe.getsockname()[0])
     return "127.0.0.1"
