@@ -26,9 +26,9 @@ from gateway.cli import (
 )
 from gateway.cli.failure import ExitCode, Failure, error_text, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, relative_path
-from gateway.cli.options import HomeFile, command_epilog, exit_unless, print_line
+from gateway.cli.options import CommandGroup, HomeFile, command_epilog, exit_unless, print_line
 
-cli = typer.Typer(
+cli = CommandGroup(
     name="perron",
     help="Lets a parcel in while nobody is home: the gateway of one house, and tools to try it.",
     epilog=command_epilog("perron demo", "perron new var/mine", "perron doctor", "perron stop"),
@@ -40,7 +40,7 @@ cli = typer.Typer(
 )
 
 
-@cli.command(epilog=command_epilog("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml"))
+@cli.example("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml")
 def run(
     *,
     home: HomeFile = DEFAULT_HOME,
@@ -100,7 +100,7 @@ def run(
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
 
 
-@cli.command(epilog=command_epilog("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml"))
+@cli.example("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml")
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
     from gateway.cli.new_home import create_home
@@ -119,13 +119,11 @@ def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in i
     typer.echo(f"  $ {command_line('claim-code', home=home)}")
 
 
-@cli.command(
-    epilog=command_epilog(
-        "perron simulate",
-        "perron simulate --broker --home var/mine/home.yaml",
-        "perron simulate --seed 7",
-        "perron simulate --house config/house.yaml",
-    )
+@cli.example(
+    "perron simulate",
+    "perron simulate --broker --home var/mine/home.yaml",
+    "perron simulate --seed 7",
+    "perron simulate --house config/house.yaml",
 )
 def simulate(  # noqa: PLR0913 - one argument an option of the command
     *,
@@ -162,12 +160,10 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     )
 
 
-@cli.command(
-    epilog=command_epilog(
-        "perron scan 8L20524752032",
-        "perron scan 8L20524752032 perron:ipqz6kjkvwu4bqg2mx3vjbmspa --deliver",
-        "perron scan 8L20524752032 --scanner front-scanner",
-    )
+@cli.example(
+    "perron scan 8L20524752032",
+    "perron scan 8L20524752032 perron:ipqz6kjkvwu4bqg2mx3vjbmspa --deliver",
+    "perron scan 8L20524752032 --scanner front-scanner",
 )
 def scan(
     codes: Annotated[list[str], typer.Argument(help="What the barcode says; then the courier's code, if asked for.")],
@@ -186,7 +182,7 @@ def scan(
     exit_unless(asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, output=print_line)))
 
 
-@cli.command(epilog=command_epilog("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
+@cli.example("perron doctor", "perron doctor --home /etc/perron/home.yaml")
 def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
     from gateway.cli.doctor import report
@@ -202,18 +198,15 @@ for module in (
 
 def _add_demo() -> None:
     """The demo brings its own commands; it is only looked at when it is named."""
-    commands = typer.Typer()
+    commands = CommandGroup()
     if "demo" in sys.argv[1:2]:
         from gateway.demo.cli import demo
 
-        commands.command(
-            "demo",
-            epilog=command_epilog(
-                "perron demo",
-                "perron demo --list",
-                "perron demo lock-lies --fast --once --language fr",
-                "perron demo owner-stops --fast --json",
-            ),
+        commands.example(
+            "perron demo",
+            "perron demo --list",
+            "perron demo lock-lies --fast --once --language fr",
+            "perron demo owner-stops --fast --json",
         )(demo)
     else:
         commands.command("demo", help="Play a delivery in a simulated house, everything on 127.0.0.1.")(lambda: None)

@@ -10,21 +10,19 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import CommandGroup, HomeFile, print_line
 
 if TYPE_CHECKING:
     from devices.simulators.control import Request
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron hands",
-        'perron hands --who resident "turn key" open close',
-        'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
-    )
+@commands.example(
+    "perron hands",
+    'perron hands --who resident "turn key" open close',
+    'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
 )
 def hands(
     actions: Annotated[

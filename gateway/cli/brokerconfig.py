@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.failure import Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, command_epilog, exit_unless, print_line
+from gateway.cli.options import CommandGroup, HomeFile, exit_unless, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
@@ -22,19 +22,16 @@ if TYPE_CHECKING:  # `perron --help` answers without them
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    name="broker-config",
-    epilog=command_epilog(
-        "perron broker-config config/accounts",
-        "mosquitto -c config/accounts/mosquitto.conf",
-        "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
-        "perron broker-config config/accounts --renew",
-        "perron broker-config config/accounts --check",
-        "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
-    ),
+@commands.example(
+    "perron broker-config config/accounts",
+    "mosquitto -c config/accounts/mosquitto.conf",
+    "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
+    "perron broker-config config/accounts --renew",
+    "perron broker-config config/accounts --check",
+    "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
 )
 def broker_config(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="Where the broker's files and the passwords go.")],

@@ -9,14 +9,12 @@ from rich.console import Console
 
 from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, relative_path
-from gateway.cli.options import EntranceName, HomeFile, command_epilog, exit_unless, print_line
+from gateway.cli.options import CommandGroup, EntranceName, HomeFile, exit_unless, print_line
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
-)
+@commands.example("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
 def discover(
     home: HomeFile = DEFAULT_HOME,
     seconds: Annotated[float, typer.Option(help="For how long.", min=1, max=600)] = 10.0,
@@ -33,16 +31,14 @@ def discover(
     exit_unless(wrong is None, ExitCode.NO_ANSWER)
 
 
-@commands.command(
-    "add",
-    epilog=command_epilog(
-        "perron add",
-        "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
-        "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
-        "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
-        " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
-        " --set cameras.outside=doorbell --set places.hall.name=Hall",
-    ),
+@commands.example(
+    "perron add",
+    "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
+    "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
+    "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
+    " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
+    " --set cameras.outside=doorbell --set places.hall.name=Hall",
+    name="add",
 )
 def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     id_: Annotated[
@@ -98,11 +94,8 @@ def _warn_of_login(home: Path, id_: str) -> None:
         print_line(f"{id_}: {unusable.to('en')}. {LOGIN_UNUSABLE_TODO.to('en')}")
 
 
-@commands.command(
-    "test",
-    epilog=command_epilog(
-        "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"
-    ),
+@commands.example(
+    "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move", name="test"
 )
 def measure_device(
     device: Annotated[str, typer.Argument(help="Which device.")],
@@ -123,7 +116,7 @@ def measure_device(
     exit_unless(good)
 
 
-@commands.command(epilog=command_epilog("perron survey", "perron survey front"))
+@commands.example("perron survey", "perron survey front")
 def survey(
     entrance: EntranceName = None,
     *,
@@ -140,13 +133,10 @@ def survey(
         print_line(line)
 
 
-@commands.command(
-    "walk-test",
-    epilog=command_epilog(
-        "perron walk-test",
-        "perron walk-test front",
-        "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
-    ),
+@commands.example(
+    "perron walk-test",
+    "perron walk-test front",
+    "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
 )
 def walk_test(
     entrance: EntranceName = None,

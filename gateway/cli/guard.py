@@ -8,14 +8,12 @@ import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import CommandGroup, HomeFile, print_line
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
-)
+@commands.example("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
 def guard(
     config: Annotated[Path, typer.Option(help="The guard's file.", metavar="FILE")] = Path("guard.yaml"),
 ) -> None:
@@ -54,12 +52,7 @@ def guard(
     asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 
-@commands.command(
-    "guard-key",
-    epilog=command_epilog(
-        "perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"
-    ),
-)
+@commands.example("perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml")
 def guard_key(
     *,
     home: HomeFile = DEFAULT_HOME,

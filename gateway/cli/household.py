@@ -11,10 +11,10 @@ from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
 from gateway.cli.options import (
     BOTH,
     CheckpointFile,
+    CommandGroup,
     EntranceName,
     HomeFile,
     PublicKeyFile,
-    command_epilog,
     exit_unless,
     known_language,
     known_or_both,
@@ -23,10 +23,10 @@ from gateway.cli.options import (
 if TYPE_CHECKING:  # `perron --help` answers without it
     from gateway.config.home import Home
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(epilog=command_epilog("perron stop", "perron stop front", "perron stop front --lift"))
+@commands.example("perron stop", "perron stop front", "perron stop front --lift")
 def stop(
     entrance: EntranceName = None,
     home: HomeFile = DEFAULT_HOME,
@@ -39,14 +39,12 @@ def stop(
     typer.echo(asyncio.run(say_stop(house, resolve_entrance(house, entrance), lift=lift)))
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron pause --to +2h",
-        'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
-        "perron pause garage --to +5d",
-        "perron pause --list",
-        "perron pause --end 3f2a9c1e",
-    )
+@commands.example(
+    "perron pause --to +2h",
+    'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+    "perron pause garage --to +5d",
+    "perron pause --list",
+    "perron pause --end 3f2a9c1e",
 )
 def pause(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
@@ -69,12 +67,10 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
     typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron verify var/visits/0f3a",
-        "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
-        "perron verify proof.json --key box.pem",
-    )
+@commands.example(
+    "perron verify var/visits/0f3a",
+    "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
+    "perron verify proof.json --key box.pem",
 )
 def verify(
     folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
@@ -96,11 +92,9 @@ def verify(
     exit_unless(holds)
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron report var/visits/0f3a visit.pdf",
-        "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
-    )
+@commands.example(
+    "perron report var/visits/0f3a visit.pdf",
+    "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
 )
 def report(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
@@ -135,13 +129,10 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     exit_unless(holds)
 
 
-@commands.command(
-    "door-notice",
-    epilog=command_epilog(
-        'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
-        "perron door-notice notice.pdf --entrance front --language fr",
-        "perron door-notice notice.pdf --pages https://perron.example",
-    ),
+@commands.example(
+    'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
+    "perron door-notice notice.pdf --entrance front --language fr",
+    "perron door-notice notice.pdf --pages https://perron.example",
 )
 def door_notice(  # noqa: PLR0913 - one argument an option of the command
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
@@ -174,9 +165,7 @@ def _load_home_with_pages(file: Path) -> "Home":
     return house
 
 
-@commands.command(
-    name="claim-code", epilog=command_epilog("perron claim-code", "perron claim-code --home var/mine/home.yaml")
-)
+@commands.example("perron claim-code", "perron claim-code --home var/mine/home.yaml")
 def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
     house = _load_home_with_pages(home)
@@ -191,10 +180,7 @@ def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     typer.echo(code)
 
 
-@commands.command(
-    name="way-in",
-    epilog=command_epilog("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml'),
-)
+@commands.example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
 def way_in(
     name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
     home: HomeFile = DEFAULT_HOME,
@@ -210,12 +196,8 @@ def way_in(
     typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron wipe",
-        "perron wipe --home var/mine/home.yaml --held",
-        "perron wipe --home /etc/perron/home.yaml --yes",
-    )
+@commands.example(
+    "perron wipe", "perron wipe --home var/mine/home.yaml --held", "perron wipe --home /etc/perron/home.yaml --yes"
 )
 def wipe(
     home: HomeFile = DEFAULT_HOME,

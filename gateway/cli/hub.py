@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from gateway.cli.failure import Failure, error_text, failure_on
-from gateway.cli.options import command_epilog, print_line
+from gateway.cli.options import CommandGroup, print_line
 
 if TYPE_CHECKING:
     from gateway.hub.config import Boxes, HubFile
@@ -22,7 +22,7 @@ DEFAULT_CONFIG = Path("hub.yaml")
 AUTHORITY_HINT = "Put that file back from a copy: with another authority every box joins anew."
 T = TypeVar("T")
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
 def load_hub_file(config: Path) -> "HubFile":
@@ -79,7 +79,7 @@ def _failures(config: Path) -> Iterator[None]:
         yield
 
 
-@commands.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))
+@commands.example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml")
 def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
 
@@ -119,7 +119,7 @@ def _check_account(broker: "BrokerSection", config: Path) -> None:
         raise Failure(f"{broker.password_file} is not there: the hub's password at its broker.", todo)
 
 
-@commands.command(epilog=command_epilog("perron hub-retailer 'Maison Lune'"))
+@commands.example("perron hub-retailer 'Maison Lune'")
 def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:

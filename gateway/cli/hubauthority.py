@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.hub import DEFAULT_CONFIG, HubConfig, load_with_boxes, run_in_store
-from gateway.cli.options import command_epilog, print_line
+from gateway.cli.options import CommandGroup, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from cryptography import x509
@@ -18,12 +18,10 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.database.store import HubStore
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
-)
+@commands.example("perron hub-authority", "perron hub-authority --next", "perron hub-authority --change")
 def hub_authority(
     *,
     config: HubConfig = DEFAULT_CONFIG,

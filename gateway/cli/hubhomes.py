@@ -7,7 +7,7 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.hub import AUTHORITY_HINT, DEFAULT_CONFIG, HubConfig, load_with_boxes, run_in_store
-from gateway.cli.options import command_epilog, print_line
+from gateway.cli.options import CommandGroup, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.boxes.authority import HubAuthority
@@ -15,10 +15,10 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.database.store import HubStore
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(epilog=command_epilog("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))
+@commands.example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml")
 def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
 
@@ -77,9 +77,7 @@ def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> N
     _print_authority(authority, boxes)
 
 
-@commands.command(
-    epilog=command_epilog("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
-)
+@commands.example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
 def hub_claim(
     *,
     config: HubConfig = DEFAULT_CONFIG,
@@ -118,7 +116,7 @@ def hub_claim(
     print_line(f"or at its terminal:\n  perron join '{text}'")
 
 
-@commands.command(epilog=command_epilog("perron hub-revoke home-4x3k2..."))
+@commands.example("perron hub-revoke home-4x3k2...")
 def hub_revoke(
     name: Annotated[
         str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")

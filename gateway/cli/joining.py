@@ -6,7 +6,7 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, home_option
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import CommandGroup, HomeFile, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from pathlib import Path
@@ -16,14 +16,12 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.protocol.enrolment import ClaimCode
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron join 'https://hub.example/join#claim-4x3k2....'",
-        "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
-    )
+@commands.example(
+    "perron join 'https://hub.example/join#claim-4x3k2....'",
+    "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
 )
 def join(
     code: Annotated[str, typer.Argument(help="What `perron hub-claim` told, in quotes.")],

@@ -7,14 +7,12 @@ from typing import Annotated
 import typer
 
 from gateway.cli.lines import DEFAULT_HOME
-from gateway.cli.options import HomeFile, command_epilog, print_line
+from gateway.cli.options import CommandGroup, HomeFile, print_line
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
-@commands.command(
-    epilog=command_epilog("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml")
-)
+@commands.example("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml")
 def reload(
     home: HomeFile = DEFAULT_HOME,
     wait: Annotated[bool, typer.Option("--wait", help="Return once it is applied, however long that takes.")] = False,  # noqa: FBT002 - a flag
@@ -29,11 +27,9 @@ def reload(
     asyncio.run(request_reload(home, wait=wait, output=print_line))
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron backup /media/stick/perron-2026-11-25.tar",
-        "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
-    )
+@commands.example(
+    "perron backup /media/stick/perron-2026-11-25.tar",
+    "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
 )
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE.tar")],
@@ -50,11 +46,9 @@ def backup(
     write_backup(home, target, films=not no_films, output=print_line)
 
 
-@commands.command(
-    epilog=command_epilog(
-        "perron restore /media/stick/perron-2026-11-25.tar --check",
-        "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
-    )
+@commands.example(
+    "perron restore /media/stick/perron-2026-11-25.tar --check",
+    "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
 )
 def restore(
     archive: Annotated[Path, typer.Argument(help="A file that `perron backup` wrote.", metavar="FILE.tar")],
@@ -75,9 +69,7 @@ def restore(
         restore_backup(archive, home, output=print_line)
 
 
-@commands.command(
-    "rotate-key", epilog=command_epilog("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml")
-)
+@commands.example("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml")
 def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     """Give the box a new signing key, without dropping a visit. The old key signs the new one, then it is destroyed.
 

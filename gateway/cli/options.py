@@ -1,8 +1,9 @@
 """Defines what commands share: the option of the house file, examples in the help, printed lines."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
@@ -29,6 +30,7 @@ HomeFile = Annotated[
 ]
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 EntranceName = Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")]
 PublicKeyFile = Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")]
 CheckpointFile = Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")]
@@ -38,6 +40,19 @@ def command_epilog(*lines: str) -> str:
     """Return the end of a command's help: examples to type, and the exit codes."""
     shown = (re.sub(r"^perron\b", program_name(), line) for line in lines)
     return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), EXIT_CODES_TEXT])
+
+
+class CommandGroup(typer.Typer):
+    """Commands whose help ends with examples and the exit codes."""
+
+    def example(
+        self, *lines: str, name: str | None = None, more: str = "", hidden: bool = False
+    ) -> Callable[[Command], Command]:
+        """Return a decorator that adds a command with these examples, and `more` behind them.
+
+        `name` is the command's, where it is not the function's.
+        """
+        return self.command(name, epilog=command_epilog(*lines) + more, hidden=hidden)
 
 
 def exit_unless(good: bool, code: ExitCode = ExitCode.NEGATIVE) -> None:

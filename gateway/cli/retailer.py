@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
-from gateway.cli.options import HomeFile, command_epilog
+from gateway.cli.options import CommandGroup, HomeFile, command_epilog
 
 if TYPE_CHECKING:  # the other commands start without it
     from gateway.hub.sdk.hub import RetailerClient
@@ -39,7 +39,7 @@ SignedBy = Annotated[
     Path | None, typer.Option("--key-file", help="Sign with this key of the brand's (KID.jwk).", metavar="FILE")
 ]
 
-retailer = typer.Typer(
+retailer = CommandGroup(
     name="retailer",
     help="A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks.",
     epilog=command_epilog(
@@ -51,11 +51,11 @@ retailer = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-commands = typer.Typer()
+commands = CommandGroup()
 commands.add_typer(retailer)
 
 
-@retailer.command(epilog=command_epilog("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key"))
+@retailer.example("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key")
 def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     """Get a sandbox: a key, a brand, and a simulated home that has let it in. No account is needed.
 
@@ -69,11 +69,9 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     _print_json(answer)
 
 
-@retailer.command(
-    epilog=command_epilog(
-        "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
-        "perron retailer keys lune-2028 --brand lune --hub https://hub.example --by lune-2027",
-    )
+@retailer.example(
+    "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
+    "perron retailer keys lune-2028 --brand lune --hub https://hub.example --by lune-2027",
 )
 def keys(  # noqa: PLR0913 - one argument an option of the command
     *,
@@ -112,11 +110,9 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     _print_json({**answer, "private": str(file)})
 
 
-@retailer.command(
-    epilog=command_epilog(
-        "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
-    )
-    + "\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: \\[mon, tue, wed], hours: '08:00-18:00'}"
+@retailer.example(
+    "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
+    more="\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: \\[mon, tue, wed], hours: '08:00-18:00'}",
 )
 def connect(  # noqa: PLR0913 - one argument an option of the command
     *,
@@ -143,7 +139,7 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     _print_json(_request(hub, key, "POST", "/v1/connections", body))
 
 
-@retailer.command(epilog=command_epilog("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk"))
+@retailer.example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk")
 def end(
     *,
     connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON", show_default=False)],
@@ -162,21 +158,17 @@ def end(
     _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
 
 
-@commands.command(  # its older name
-    "announce",
-    hidden=True,
-    epilog=command_epilog("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
-)
-@retailer.command(
-    epilog=command_epilog(
-        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
-        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
-        "perron retailer announce delivery.yaml --courier",
-        "perron retailer announce --new-key cdiscount-2027",
-    )
-    + "\n\n[bold]delivery.yaml[/bold]\n\n"
+@commands.example(
+    "perron announce delivery.yaml", "perron retailer announce delivery.yaml", hidden=True
+)  # its older name
+@retailer.example(
+    "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
+    "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
+    "perron retailer announce delivery.yaml --courier",
+    "perron retailer announce --new-key cdiscount-2027",
+    more="\n\n[bold]delivery.yaml[/bold]\n\n"
     "  {id: order-1, entrance: front, place: hall, carrier: Colissimo,\n\n"
-    "   window: {start: +0m, end: +2h}, parcels: [8L20524752032]}"
+    "   window: {start: +0m, end: +2h}, parcels: [8L20524752032]}",
 )
 def announce(  # noqa: PLR0913 - one argument an option of the command
     *,
@@ -238,11 +230,9 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 
 
-@retailer.command(
-    epilog=command_epilog(
-        "perron retailer watch --hub https://hub.example",
-        "perron retailer watch --hub https://hub.example --place var/watched --json",
-    )
+@retailer.example(
+    "perron retailer watch --hub https://hub.example",
+    "perron retailer watch --hub https://hub.example --place var/watched --json",
 )
 def watch(  # noqa: PLR0913 - one argument an option of the command
     *,
@@ -274,12 +264,10 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     _run_requests(hub, _read_api_key(api_key_file), work)
 
 
-@retailer.command(
-    epilog=command_epilog(
-        "perron retailer listen --hub https://hub.example --url https://shop.example/hooks",
-        "perron retailer listen --secret-file var/webhook-secret --port 8700",
-        "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
-    )
+@retailer.example(
+    "perron retailer listen --hub https://hub.example --url https://shop.example/hooks",
+    "perron retailer listen --secret-file var/webhook-secret --port 8700",
+    "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
 )
 def listen(  # noqa: PLR0913 - one argument an option of the command
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.options import command_epilog
+from gateway.cli.options import CommandGroup
 
 if TYPE_CHECKING:  # the other commands start without it
     from pydantic import BaseModel
@@ -21,7 +21,7 @@ class ConfigFile(StrEnum):
     HUB = "hub"
 
 
-commands = typer.Typer()
+commands = CommandGroup()
 
 
 def schema(file: ConfigFile) -> dict[str, Any]:
@@ -41,13 +41,11 @@ def write_for_editors(house_file: Path) -> None:
     house_file.with_name("home.schema.json").write_text(_json(schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
 
 
-@commands.command(
-    "schema",
-    epilog=command_epilog(
-        "perron schema > home.schema.json",
-        "perron schema guard > guard.schema.json",
-        "perron schema hub --markdown | less",
-    ),
+@commands.example(
+    "perron schema > home.schema.json",
+    "perron schema guard > guard.schema.json",
+    "perron schema hub --markdown | less",
+    name="schema",
 )
 def _schema(
     file: Annotated[ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml or hub.yaml.")] = ConfigFile.HOME,
