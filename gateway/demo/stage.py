@@ -149,9 +149,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
         watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", on_event)
         await stack.enter_async_context(run_beside(watch.run(), log.run()))
         on_start("everybody finds each other")
-        what = "the entrance connected, locked and closed"
-        await watch.wait_until(what, lambda: _is_ready(watch), within=START_TIMEOUT_S)
-        watch.mark_seen()
+        await _wait_until_ready(watch)
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             rig_socket=rig_socket,
@@ -175,5 +173,9 @@ async def _run_guard(guard_setup: GuardSetup | None, folder: Path, on_start: OnS
             await guard.end()
 
 
-def _is_ready(watch: GatewayObserver) -> bool:
-    return watch.is_online and all(watch.state.get(fact) for fact in ("connected", "locked", "closed", "disk"))
+async def _wait_until_ready(watch: GatewayObserver) -> None:
+    def is_ready() -> bool:
+        return watch.is_online and all(watch.state.get(fact) for fact in ("connected", "locked", "closed", "disk"))
+
+    await watch.wait_until("the entrance connected, locked and closed", is_ready, within=START_TIMEOUT_S)
+    watch.mark_seen()
