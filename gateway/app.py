@@ -25,19 +25,9 @@ from gateway.config.writer import HomeFileWriter
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import CameraState, Entrance
-from gateway.evidence import succession
+from gateway.domain.visit.state import Entrance
+from gateway.evidence import rollback, succession
 from gateway.evidence.archive import Archive
-from gateway.evidence.rollback import (
-    MARK_FILE,
-    STORE_FILE,
-    MarkWriter,
-    StoreDoubt,
-    find_doubt,
-    foreign_visits,
-    load_own_key,
-    read_sealed_proofs,
-)
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
 from gateway.integrations.hub_client import ca_rotation, unenrolment
@@ -71,17 +61,8 @@ from gateway.system.containment import ContainedFault, Containment
 from gateway.system.fault_log import FaultLog
 from gateway.system.regular_file import read_bytes
 from gateway.system.shutdown import until_stopped
+from gateway.video import ipc
 from gateway.video.client import VideoClient
-from gateway.video.ipc import (
-    BarcodeRead,
-    CameraProof,
-    ClipBegun,
-    ClipKey,
-    ClipsClosed,
-    FromVideo,
-    PictureTaken,
-    VideoHello,
-)
 
 if TYPE_CHECKING:
     from gateway.web.remote.sessions import RemoteSessions
@@ -188,7 +169,7 @@ class App:
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall_clock)
-        _, _, lost = load_own_key(folder)
+        _, _, lost = rollback.load_own_key(folder)
         if succession.finish_key_change(folder / "key", box=self.home.box, now=early.now()) is not None:
             log.warning("key_replaced", fingerprint=BoxKey.load(folder / "key").public.fingerprint)
         key = BoxKey.load_or_create(folder / "key")
@@ -196,7 +177,8 @@ class App:
             folder / fault_log.FAULTS_FILE, now=lambda: early.now().utc, write=write_whole, before=_read_faults(folder)
         )
         self._contained = Containment(report=self._on_fault, count=self._faults.count)
-        store = await Store.open(folder / STORE_FILE, home=self.home, now=early.now(), contained=self._contained)
+        file = folder / rollback.STORE_FILE
+        store = await Store.open(file, home=self.home, now=early.now(), contained=self._contained)
         try:
             if phones_left:  # they are the former household's, as after a hand-over
                 await store.handover.set_task(TASK_RENEW_LINKS, "new")
@@ -211,7 +193,7 @@ class App:
             )
             crashes = await self._record_start(store)
             doubt, message = await self._check_store(store, key, lost)
-            marks = MarkWriter(folder, box=self.home.box, key=key, is_held=lambda: store.rollback.is_unstored,
+            marks = rollback.MarkWriter(folder, box=self.home.box, key=key, is_held=lambda: store.rollback.is_unstored,
                                crash_point=self._crash_point)  # fmt: skip
             store.box.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
@@ -227,8 +209,8 @@ class App:
             )  # fmt: skip
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
             if doubt is not None and message is not None:
-                told = c.NotifyOwner(notification=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
-                self._notify_owner_of_box(told, message)
+                command = c.NotifyOwner(notification=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
+                self._notify_owner_of_box(command, message)
             await unenrolment.finish_pending(self.home, store=store, rewriting=self._rewriting)
             async with (
                 until_stopped(signals=self._handles_signals) as self._request_stop,
@@ -245,17 +227,19 @@ class App:
             await store.close()
 
     async def _check_store(
-        self, store: Store, key: BoxKey, lost: StoreDoubt | None
-    ) -> tuple[StoreDoubt | None, int | None]:
+        self, store: Store, key: BoxKey, lost: rollback.StoreDoubt | None
+    ) -> tuple[rollback.StoreDoubt | None, int | None]:
         """Find out whether this is the store that the box used last, and record a doubt about it.
 
         Return the doubt and the number of the message about it. `lost`: the box's key was lost.
         """
         folder = self.home.storage.folder
         line, known = succession.read_key_history(folder / "key"), store.rollback.condition()
-        proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.keys_of_same_box(key.public))
-        doubt = lost or find_doubt(folder / MARK_FILE, store.log.hash_at, known, key.public, line, proofs)
-        strangers = foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
+        proofs = await asyncio.to_thread(rollback.read_sealed_proofs, folder, line.keys_of_same_box(key.public))
+        doubt = lost or rollback.find_doubt(
+            folder / rollback.MARK_FILE, store.log.hash_at, known, key.public, line, proofs
+        )
+        strangers = rollback.foreign_visits(proofs, store.log.hash_at, known.foreign_visits)
         try:
             if doubt is None:
                 await store.rollback.set_signer(key.public.text)
@@ -319,14 +303,11 @@ class App:
     def _on_fault(self, fault: ContainedFault) -> None:
         """Record the first fault of a kind and notify the owner; its name is a worker's, never a message's text."""
         self._faults.report(fault)
-        first = next(iter(self._entrances.values()), None)
-        if first is not None:
-            tell = c.NotifyOwner(notification=c.Notification.SET_ASIDE, detail=fault.worker)
-            self._outbox.notify(tell, first.state, self._clock.now(), message=None, picture=None)
+        self._notify_owner_of_box(c.NotifyOwner(notification=c.Notification.SET_ASIDE, detail=fault.worker), None)
 
     # ---- building ---------------------------------------------------------------------------------------------------
 
-    def _build(self, store: Store, key: BoxKey, links: bytes, marks: MarkWriter, *, safe_mode: bool) -> None:
+    def _build(self, store: Store, key: BoxKey, links: bytes, marks: rollback.MarkWriter, *, safe_mode: bool) -> None:
         home, clock = self.home, self._clock
         self._video = VideoClient(
             command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
@@ -502,12 +483,11 @@ class App:
         """Return a camera's current picture as a small JPEG."""
         return await self._video.take_picture(camera, PICTURE_TIMEOUT_S)
 
-    def _notify_owner_of_box(self, command: c.NotifyOwner, message: int) -> None:
+    def _notify_owner_of_box(self, command: c.NotifyOwner, message: int | None) -> None:
         """Send a notification that concerns no entrance; it is stored under the first entrance, if there is one."""
         first = next(iter(self._entrances.values()), None)
-        if first is None:  # a house that is still being installed has no phone yet
-            return
-        self._outbox.notify(command, first.state, self._clock.now(), message=message, picture=None)
+        if first is not None:  # a house that is still being installed has no phone yet
+            self._outbox.notify(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
         """Load one entrance from the store."""
@@ -562,8 +542,8 @@ class App:
                 self._inbox.on_owner_message(entrance, incoming)
             case RetailerOrigin():
                 self._inbox.on_retailer_message(incoming)
-            case HomeAssistantOrigin(entrance=asked, carries=carried):
-                self._home_assistant.on_message(asked, incoming)
+            case HomeAssistantOrigin(entrance=entrance, carries=carried):
+                self._home_assistant.on_message(entrance, incoming)
                 if carried is not None:
                     self._on_device(carried, incoming)
             case None:
@@ -572,10 +552,10 @@ class App:
                 assert_never(origin)
 
     def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
-        for device, where, told in self._guards.on_message(origin.devices, origin.channel, incoming):
-            self._walk_tests.on_message(device, where, told)
+        for device, channel, message in self._guards.on_message(origin.devices, origin.channel, incoming):
+            self._walk_tests.on_message(device, channel, message)
             for name in self._by_device[device]:
-                self._entrances[name].on_message(device, where, told)
+                self._entrances[name].on_message(device, channel, message)
 
     def _on_up(self, session: int) -> None:
         self._guards.on_connected()
@@ -589,17 +569,23 @@ class App:
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
-        rivalled = self._takeover_detector.session_lost(why, self._clock.now().mono)
-        if rivalled:
+        taken_over = self._takeover_detector.session_lost(why, self._clock.now().mono)
+        if taken_over:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
         for running in self._entrances.values():
             running.post(e.BrokerDown())
-            if rivalled and running.state.visit is None and not running.state.safe_mode:
+            if taken_over and running.state.visit is None and not running.state.safe_mode:
                 running.post(e.Restarted(safe_mode=True))  # the other gateway may have used what this one had reserved
 
     def _on_missed(self, topic: str) -> None:
-        self._note_missed(topic)
-        match self._topics.origin(topic):
+        """Count a dropped message, and log the counts once a minute: an entry for each would be a flood of its own."""
+        origin, mono = self._topics.origin(topic), time.monotonic()
+        self._missed[topic if origin is not None else "others"] += 1
+        if mono - self._missed_logged >= MISSED_LOG_INTERVAL_S:
+            log.warning("messages_missed", topics=dict(self._missed))
+            self._missed.clear()
+            self._missed_logged = mono
+        match origin:
             case DeviceOrigin(devices=devices) | HomeAssistantOrigin(carries=DeviceOrigin(devices=devices)):
                 for device in devices:
                     for name in self._by_device[device]:
@@ -607,50 +593,38 @@ class App:
             case OwnerOrigin() | RetailerOrigin() | HomeAssistantOrigin() | None:
                 pass
 
-    def _note_missed(self, topic: str) -> None:
-        """Count a dropped message, and log the counts once a minute: an entry for each would be a flood of its own."""
-        self._missed[topic if self._topics.origin(topic) is not None else "others"] += 1
-        mono = time.monotonic()
-        if mono - self._missed_logged >= MISSED_LOG_INTERVAL_S:
-            log.warning("messages_missed", topics=dict(self._missed))
-            self._missed.clear()
-            self._missed_logged = mono
-
-    def _on_video(self, event: FromVideo) -> None:
+    def _on_video(self, event: ipc.FromVideo) -> None:
         match event:
-            case CameraProof():
+            case ipc.CameraProof():
                 self._on_proof(event)
-            case ClipsClosed():
+            case ipc.ClipsClosed():
                 self._archive.add_clips(event)
-            case VideoHello(recording=recording):
+            case ipc.VideoHello(recording=recording):
                 for clip in recording:
                     if not self._is_filming(clip):
                         self._video.finish(clip, keep=True)
-            case BarcodeRead():
+            case ipc.BarcodeRead():
                 self._on_label(event)
-            case ClipBegun() | PictureTaken():
+            case ipc.ClipBegun() | ipc.PictureTaken():
                 pass
             case _:
                 assert_never(event)
 
-    def _on_proof(self, proof: CameraProof) -> None:
+    def _on_proof(self, proof: ipc.CameraProof) -> None:
         for name in self._by_device[proof.camera]:
             running = self._entrances[name]
-            clip = _current_clip(running.state)
-            seen = CameraState(
-                live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings
-            )
             if proof.camera in running.state.rules.cameras:
+                films = _current_clip(running.state) in proof.recordings
                 running.post(
-                    e.CameraChanged(camera=proof.camera, live=seen.live, moving=seen.moving, recording=seen.recording)
+                    e.CameraChanged(camera=proof.camera, live=proof.live, moving=proof.moving, recording=films)
                 )
 
-    def _on_label(self, label: BarcodeRead) -> None:
+    def _on_label(self, label: ipc.BarcodeRead) -> None:
         for name in self._by_device[label.camera]:
             if label.camera in self.home.entrances[name].cameras.read_labels:
                 self._entrances[name].on_label(label.camera, label.code)
 
-    def _is_filming(self, clip: ClipKey) -> bool:
+    def _is_filming(self, clip: ipc.ClipKey) -> bool:
         return any(_current_clip(running.state) == clip for running in self._entrances.values())
 
 
@@ -671,11 +645,11 @@ def _has_door_answered(state: Entrance) -> bool:
     )
 
 
-def _current_clip(state: Entrance) -> ClipKey | None:
+def _current_clip(state: Entrance) -> ipc.ClipKey | None:
     """Return the clip that an entrance is filming now."""
     if state.visit is not None:
-        return ClipKey(visit=state.visit.id, part=state.visit.part)
-    return None if state.incident is None else ClipKey(visit=state.incident, part=1)
+        return ipc.ClipKey(visit=state.visit.id, part=state.visit.part)
+    return None if state.incident is None else ipc.ClipKey(visit=state.incident, part=1)
 
 
 def _read_faults(folder: Path) -> bytes | None:

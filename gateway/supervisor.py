@@ -6,10 +6,9 @@ reload does what a restart does. The supervisor waits until no entrance is busy.
 """
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 
 import structlog
@@ -25,11 +24,6 @@ POLL_INTERVAL_S = 0.1  # seconds between two checks whether the entrances are fr
 log = structlog.get_logger(__name__)
 
 
-@contextlib.asynccontextmanager
-async def _no_companion(_app: App) -> AsyncIterator[None]:
-    yield
-
-
 class Supervisor:
     """Runs gateways of the house in `file`; SIGHUP reloads it. `companion` runs along with each of them."""
 
@@ -39,7 +33,7 @@ class Supervisor:
         file: Path,
         *,
         make_app: Callable[[Home, Supervision], App] = App,
-        companion: Callable[[App], AbstractAsyncContextManager[object]] = _no_companion,
+        companion: Callable[[App], AbstractAsyncContextManager[object]] = nullcontext,
     ) -> None:
         self._home, self._file = home, file
         self._make_app, self._companion = make_app, companion
@@ -60,8 +54,8 @@ class Supervisor:
             FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`, of the first gateway.
         """
         loop = asyncio.get_running_loop()
-        for number, told in self._signals.items():
-            loop.add_signal_handler(number, told)
+        for number, handler in self._signals.items():
+            loop.add_signal_handler(number, handler)
         reload.delete_report(self._home.storage.folder)
         reloading = asyncio.create_task(self._reload(), name="reload")
         try:
@@ -69,7 +63,7 @@ class Supervisor:
                 pass
         finally:
             reloading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):
                 await reloading
             for number in self._signals:
                 loop.remove_signal_handler(number)
@@ -134,15 +128,15 @@ class Supervisor:
     async def _apply(self, ident: str, new: Home) -> None:
         """Start again with the new house as soon as every entrance is free; another reload request ends the waiting."""
         self._pending_reload = (ident, new)
-        told: tuple[reload.BusyEntrance, ...] = ()
+        reported: tuple[reload.BusyEntrance, ...] = ()
         while not self._reload_requested.is_set():
             app = self._app
             busy = () if app is None else reload.busy_entrances(app.states())
             if app is not None and app.started.is_set() and not busy:
                 app.restart()
                 return
-            if busy != told:
-                told = busy
+            if busy != reported:
+                reported = busy
                 log.info("reload_waits", busy=", ".join(f"{one.entrance}: {one.what}" for one in busy))
                 self._write_report(reload.ReloadReport(id=ident, said="waiting", busy=busy))
             await asyncio.sleep(POLL_INTERVAL_S)

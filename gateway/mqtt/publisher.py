@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from gateway.config.topics import BRIDGE_STATE
 from gateway.mqtt.client import NotSent, Sent
@@ -12,22 +12,22 @@ from gateway.mqtt.packets import BirthAndWill
 GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 
 
+class PublishOptions(TypedDict, total=False):
+    """What `gateway.mqtt.client.MqttClient.publish` takes beside topic and payload."""
+
+    qos: int
+    retain: bool
+    expiry: int | None
+    correlation: bytes | None
+    response_topic: str | None
+    user_properties: Mapping[str, str] | None
+    immediate: bool
+
+
 class Publisher(Protocol):
     """The part of `gateway.mqtt.client.MqttClient` that publishes."""
 
-    def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 1,
-        retain: bool = False,
-        expiry: int | None = None,
-        correlation: bytes | None = None,
-        response_topic: str | None = None,
-        user_properties: Mapping[str, str] | None = None,
-        immediate: bool = False,
-    ) -> Sent | NotSent:
+    def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
         """Publish as `gateway.mqtt.client.MqttClient.publish` does."""
         ...
 

@@ -15,11 +15,11 @@ from typing import Any, Protocol, assert_never
 
 import structlog
 
-from devices import commands as asked
+from devices import commands as d
 from devices.reports import DoorState, LockState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.home import EntranceSection, Home
+from gateway.config.home import Home
 from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
@@ -49,19 +49,15 @@ class CameraControl(Protocol):
     @property
     def proofs(self) -> Mapping[str, CameraProof]:
         """Return the newest proof of each camera; empty when the video process is gone."""
-        ...
 
     def record(self, clip: ClipKey, cameras: tuple[str, ...], folder: str) -> None:
         """Start a clip of each camera."""
-        ...
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
         """End the clips."""
-        ...
 
     async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
         """Return the newest picture as JPEG, or None."""
-        ...
 
 
 class OutboxProtocol(Protocol):
@@ -77,11 +73,9 @@ class OutboxProtocol(Protocol):
         picture: Callable[[], Awaitable[bytes | None]] | None,
     ) -> None:
         """Notify the owner; `message` is its number in the store, None where nothing could be stored."""
-        ...
 
     def schedule_results(self) -> None:
         """Report to the retailers: the state of a delivery changed."""
-        ...
 
 
 class FilmSealer(Protocol):
@@ -89,11 +83,9 @@ class FilmSealer(Protocol):
 
     def on_film_end(self, command: c.StopRecording, now: Now) -> None:
         """End the part's film."""
-        ...
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof; `ProofSealed` comes back."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +118,15 @@ class CommandExecutor:
         is_stopped: Callable[[], bool],
         crash_point: Callable[[str], None],
     ) -> None:
-        self._home = home
-        self._section: EntranceSection = home.entrances[entrance]
-        self._entrance = entrance
+        self._home, self._entrance, self._section = home, entrance, home.entrances[entrance]
         self._is_garage = garage.is_garage(home, self._section)
-        self._publisher = publisher
-        self._cameras = cameras
-        self._outbox = outbox
-        self._archive = sealer
-        self._clock = clock
-        self._post = post
-        self._is_stopped = is_stopped
-        self._crash_point = crash_point
+        self._publisher, self._cameras, self._outbox, self._archive = publisher, cameras, outbox, sealer
+        self._clock, self._post, self._is_stopped, self._crash_point = clock, post, is_stopped, crash_point
         self._uptimes: dict[str, DeviceUptime] = {}
-        self._sent_queries: defaultdict[str, deque[tuple[int, int]]] = defaultdict(
-            lambda: deque(maxlen=MAX_OPEN_QUERIES)
-        )
+        self._sent_queries = defaultdict[str, deque[tuple[int, int]]](lambda: deque(maxlen=MAX_OPEN_QUERIES))
         self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number, instant
         self._ring_commands: dict[str, str] = {}
-        self._held_back_unlock: tuple[str, str] | None = None  # the visit whose unlock was never sent, and why
+        self._held_back_unlock: dict[str, str] = {}  # the visit whose unlock was never sent, and why
         self._unmarked_visit: str | None = None  # the visit whose intent is stored but has no mark outside the store
         self._published_state: dict[str, object] = {}
         outside = self._section.cameras.outside
@@ -157,11 +139,11 @@ class CommandExecutor:
 
     def take_query(self, device: str, session: int) -> int | None:
         """Return, once, the number of this session's newest query to a device that returns no correlation."""
-        asked_in, number, since = self._last_queries.pop(device, (session, -1, 0.0))
+        query_session, number, since = self._last_queries.pop(device, (session, -1, 0.0))
         section = self._home.devices[device]
-        patience = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
-        late = self._clock.now().mono - since > patience  # an answer so late was published for another reason
-        return number if asked_in == session and number >= 0 and not late else None
+        timeout_s = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
+        late = self._clock.now().mono - since > timeout_s  # an answer so late was published for another reason
+        return number if query_session == session and number >= 0 and not late else None
 
     def has_queried(self, device: str, session: int, number: int) -> bool:
         """Return whether this query went to this device; a number that the device cannot know answers nothing."""
@@ -199,7 +181,8 @@ class CommandExecutor:
             case c.SealProof():
                 self._archive.seal(command, state)
             case c.ShowSignal():
-                self._send_signal(asked.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound))
+                signal = d.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound)
+                self._send(self._section.signal, signal, life=5)
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
                 picture = self._take_picture if with_picture else None
@@ -219,7 +202,7 @@ class CommandExecutor:
         why, detail = self._hold_back_reason(command, state, decided, now), None
         if why is None:
             self._crash_point("before-publish")
-            unlock = asked.UnlockDoor(
+            unlock = d.UnlockDoor(
                 id=command.visit,
                 intent=command.visit,
                 latch=state.rules.unlatch,
@@ -232,7 +215,7 @@ class CommandExecutor:
                 case NotSent() as not_sent:
                     why, detail = e.UnsentReason.BROKER, not_sent.reason
         if why is not None:
-            self._held_back_unlock = command.visit, why
+            self._held_back_unlock = {command.visit: why}
             log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
             self._post(e.UnlockNotSent(visit=command.visit, why=why))
 
@@ -253,15 +236,15 @@ class CommandExecutor:
         # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
         deadline = self._deadline(self._section.lock, command.life, self._clock.now())
-        self._send(self._section.lock, asked.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
+        self._send(self._section.lock, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
-        countdown = self._uptimes.get(device)
+        uptime = self._uptimes.get(device)
         return {
             "issued_at": now.utc,
             "expires_at": now.utc + timedelta(seconds=life),
-            "boot": None if countdown is None else countdown.boot,
-            "until_ms": None if countdown is None else countdown.at(now.mono) + int(life * 1000),
+            "boot": None if uptime is None else uptime.boot,
+            "until_ms": None if uptime is None else uptime.at(now.mono) + int(life * 1000),
         }
 
     def query_all(self, session: int) -> None:
@@ -282,7 +265,7 @@ class CommandExecutor:
         self._sent_queries[device].append((session, number))
         self._send(
             device,
-            asked.QueryState(echo=f"{session}:{number}"),
+            d.QueryState(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
             response_topic=device_topic(self._home, device, TopicSuffix.RESULT),
@@ -293,22 +276,20 @@ class CommandExecutor:
         echoes = self._home.devices[self._section.signal].definition.correlates
         id_ = secrets.token_hex(8)
         self._ring_commands = {id_ if echoes else "": command.visit}
-        self._send_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
+        signal = d.SetSignal(id=id_, light=d.Light.AMBER, sound=d.Sound.RING)
+        self._send(self._section.signal, signal, life=5)
         if not echoes and state.broker_session is not None:
             self._send_query(self._section.signal, state.broker_session, 0)
 
     def _show_result(self, command: c.AnswerScan) -> None:
         if command.scanner in self._section.scanners:
             event, now = str(uuid.uuid4()), self._clock.now().utc
-            self._send(command.scanner, asked.ShowResult(word=command.answer.value, event=event, issued_at=now), life=5)
-
-    def _send_signal(self, signal: asked.SetSignal) -> None:
-        self._send(self._section.signal, signal, life=5)
+            self._send(command.scanner, d.ShowResult(word=command.answer.value, event=event, issued_at=now), life=5)
 
     def _send(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self,
         device: str,
-        command: asked.Command,
+        command: d.Command,
         *,
         life: float,
         immediate: bool = False,
@@ -316,11 +297,11 @@ class CommandExecutor:
         response_topic: str | None = None,
     ) -> Sent | NotSent:
         configured = self._home.devices[device]
-        letter = VENDORS[configured.vendor].encode_command(command, configured.device_ref)
+        publication = VENDORS[configured.vendor].encode_command(command, configured.device_ref)
         id_ = getattr(command, "id", None)
         return self._publisher.publish(
-            device_topic(self._home, device, letter.suffix),
-            letter.payload,
+            device_topic(self._home, device, publication.suffix),
+            publication.payload,
             expiry=max(1, round(life)),
             correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
             response_topic=response_topic,
@@ -333,22 +314,11 @@ class CommandExecutor:
         For an unlock that was never sent, the event says that it was held back, and why.
         """
         body = event_body(command)
-        if (
-            isinstance(command, c.Unlock)
-            and self._held_back_unlock is not None
-            and self._held_back_unlock[0] == command.visit
-        ):
-            body = {"kind": "held_back", "why": self._held_back_unlock[1]}
+        if isinstance(command, c.Unlock) and command.visit in self._held_back_unlock:
+            body = {"kind": "held_back", "why": self._held_back_unlock[command.visit]}
         if body is not None:
             visit = {} if state.visit is None else {"visit": state.visit.id}
-            event = {
-                "event_id": secrets.token_hex(8),
-                "at": rfc3339_ms(now.utc),
-                "entrance": self._entrance,
-                **visit,
-                **body,
-            }
-            self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
+            self._publish_event(now, {**visit, **body})
 
     def publish_state(self, state: Entrance, now: Now) -> None:
         """Publish the entrance's state if it changed; a change of phase is also published as an event.
@@ -363,9 +333,11 @@ class CommandExecutor:
             return
         before, self._published_state = self._published_state.get("phase"), shown
         if shown["phase"] != before:
-            event = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self._entrance,
-                     "visit": shown["visit"], "kind": "phase", "phase": shown["phase"]}  # fmt: skip
-            self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
+            self._publish_event(now, {"visit": shown["visit"], "kind": "phase", "phase": shown["phase"]})
+
+    def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
+        head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self._entrance}
+        self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes({**head, **body}))
 
     def republish_state(self) -> None:
         """Forget the published state: a new broker session does not know it."""
@@ -447,7 +419,7 @@ def state_body(state: Entrance) -> dict[str, object]:
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,
         "away": state.away,
-        "pauses": [{"id": one.id, "start": rfc3339_ms(one.start), "end": rfc3339_ms(one.end)} for one in state.pauses],
+        "pauses": [{"id": p.id, "start": rfc3339_ms(p.start), "end": rfc3339_ms(p.end)} for p in state.pauses],
         "lockup": None if lockup is None else "running" if lockup.result is None else lockup.result.value,
         "safe_mode": state.safe_mode,
         "incident": state.incident is not None,

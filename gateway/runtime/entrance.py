@@ -12,13 +12,14 @@ import hashlib
 import json
 import math
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import assert_never
 
 import structlog
 
-from devices import reports as said
+from devices import reports as r
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
@@ -38,19 +39,15 @@ from gateway.runtime.reconnects import ReconnectTracker
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.subscribers import Subscribers
+from gateway.system.token_bucket import FixedWindow
 
 log = structlog.get_logger(__name__)
 
-SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # of a scanner's reports
-# Where the devices around an entrance publish their readings
-READING_TOPICS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT})
+SCAN_TOPICS = (TopicSuffix.EVENT, TopicSuffix.STATE)  # of a scanner's reports
+READING_TOPICS = (TopicSuffix.STATE, TopicSuffix.RESULT)  # of the readings of the devices around an entrance
 MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
-ANSWERING_REPORTS = (
-    said.LockReport,
-    said.DoorReport,
-    said.FridgeReport,
-    said.SignalReport,
-)  # what the gateway's queries are about
+# What the gateway queries.
+ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport, r.SignalReport)
 ROLES = ("lock", "door")
 RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
 
@@ -91,13 +88,10 @@ class EntranceActor:
         crash_point: Callable[[str], None],
     ) -> None:
         self.state = state
-        self._home = home
-        self._section = home.entrances[state.id]
+        self._home, self._section = home, home.entrances[state.id]
         self._is_garage = garage.is_garage(home, self._section)
-        self._commit, self._matches = commit, matches
-        self._clock = clock
+        self._commit, self._matches, self._clock, self._crash_point = commit, matches, clock, crash_point
         self._executor = executor(self.post, self.is_stopped)
-        self._crash_point = crash_point
         self._event_queue = EventQueue()
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
@@ -105,8 +99,7 @@ class EntranceActor:
         self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
-        # Device -> start of the current second, and the messages in it
-        self._message_counts: dict[str, tuple[float, int]] = {}
+        self._message_rates: defaultdict[str, FixedWindow] = defaultdict(lambda: FixedWindow(MAX_MESSAGES_PER_SECOND))
         self._devices_with_loss: set[str] = set()  # devices with messages that were dropped unread
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
@@ -137,7 +130,7 @@ class EntranceActor:
         vendor = VENDORS[configured.vendor]
         if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.device_ref):
             return  # an entry of the bridge's log about another device
-        if device not in self._section.scanners and not self._within_rate_limit(device, mono):
+        if device not in self._section.scanners and not self._message_rates[device].take(mono):
             self.on_messages_lost(device)
             return
         if not incoming.retain:  # a retained message contains an old uptime
@@ -153,20 +146,20 @@ class EntranceActor:
         )
         events = [event for report in reports for event in self._decode_events(device, channel, report, heard)]
         read = incoming.payload.strip()
-        unreadable = any(isinstance(report, said.UnreadablePayload) for report in reports)
+        unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
         if read and unreadable and device in self._section.scanners and channel in SCAN_TOPICS:
-            events.append(self._new_scan(device, _unreadable_code(read), retained=heard.retained, expected_only=False))
+            events.append(new_scan(device, _unreadable_code(read), retained=heard.retained))
         role = self._role(device)
         if role == "door" and not heard.retained and channel not in BRIDGE_CHANNELS:
             self._door_heard_mono = mono
         if role in ROLES and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
             events.append(e.SequenceAdvanced(device=role, context=heard))
         for event in events:
-            for told in garage.with_bolt_events(event) if self._is_garage else (event,):
-                self.post(told)
+            for single in garage.with_bolt_events(event) if self._is_garage else (event,):
+                self.post(single)
 
     def _answered_query(
-        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
+        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> int | None:
         """Return the query that this message answers; without correlation data the first state answers it.
 
@@ -174,19 +167,19 @@ class EntranceActor:
         """
         if self._home.devices[device].definition.correlates:
             for report in reports:
-                if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
+                if isinstance(report, r.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
             number = incoming.answered_query if channel is TopicSuffix.RESULT else None
-            asked = number is not None and self._executor.has_queried(device, incoming.session, number)
-            return number if asked else None
-        if incoming.retain or self._reconnects.settling(device, self._clock.now().mono):
+            is_ours = number is not None and self._executor.has_queried(device, incoming.session, number)
+            return number if is_ours else None
+        if incoming.retain or self._is_settling(device):
             return None
         if not any(isinstance(report, ANSWERING_REPORTS) and not _is_lock_movement(report) for report in reports):
             return None
         return self._executor.take_query(device, incoming.session)
 
     def _track_link(
-        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
+        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[r.Report, ...]
     ) -> None:
         """Void the queries of a device whose link is lost, and query it again once it is back.
 
@@ -194,49 +187,37 @@ class EntranceActor:
         """
         mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
-            if isinstance(report, said.NoAnswerReport):
+            if isinstance(report, r.NoAnswerReport):
                 self._executor.take_query(device, incoming.session)
-            elif isinstance(report, said.AvailabilityReport):
+            elif isinstance(report, r.AvailabilityReport):
                 if not report.online:
                     self._reconnects.lost(device)
                     self._executor.take_query(device, incoming.session)
                 elif self._reconnects.online(device, mono, by_bridge=by_bridge):
                     self._executor.take_query(device, incoming.session)
 
-    def _is_stale_closed(self, device: str, report: said.DoorReport) -> bool:
-        """Return whether a "closed" may come from a starting bridge's memory: from a basic door it would count."""
-        return report.door is said.DoorState.CLOSED and self._reconnects.settling(device, self._clock.now().mono)
+    def _is_settling(self, device: str) -> bool:
+        return self._reconnects.settling(device, self._clock.now().mono)
 
     def query_reconnected(self, now: Now) -> None:
         """Query the devices whose time after a reconnect has ended."""
-        back = self._reconnects.settled(now.mono)
-        if any(self._role(device) is not None for device in back):
+        if any(self._role(device) is not None for device in self._reconnects.settled(now.mono)):
             self.post(e.ReportsMissed())
-
-    def _within_rate_limit(self, device: str, mono: float) -> bool:
-        since, said = self._message_counts.get(device, (mono, 0))
-        if mono - since >= 1.0:
-            since, said = mono, 0
-        self._message_counts[device] = since, said + 1
-        return said < MAX_MESSAGES_PER_SECOND
 
     def check_heartbeats(self, now: Now) -> None:
         """Report a door that cannot be queried as offline, once, when its heartbeat is missing.
 
         The same applies to devices around the entrance that have to report regularly.
         """
-        self._check_silence(now)
+        for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
+            del self._last_heard_mono[device]
+            self._post_unknown(device)
         door = self._home.devices[self._section.door]
         if door.kind != "door" or door.can_be_queried or self._door_heard_mono is None:
             return
         if now.mono - self._door_heard_mono > door.heartbeat:
             self._door_heard_mono = None
             self.post(e.DeviceOffline(device="door"))
-
-    def _check_silence(self, now: Now) -> None:
-        for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
-            del self._last_heard_mono[device]
-            self._post_unknown(device)
 
     def _post_unknown(self, device: str) -> None:
         for event in presence_fridge_alarm.unknown_events(self._section, device):
@@ -246,82 +227,73 @@ class EntranceActor:
         return {self._section.lock: "way" if self._is_garage else "lock", self._section.door: "door"}.get(device)
 
     def _decode_events(
-        self, device: str, channel: TopicSuffix, report: said.Report, heard: e.ReportContext
+        self, device: str, channel: TopicSuffix, report: r.Report, heard: e.ReportContext
     ) -> Iterator[e.Event]:
         match report:
-            case said.LockReport() if device == self._section.lock:
-                if report.bolt is said.LockState.UNLOCKED and not heard.retained:
+            case r.LockReport() if device == self._section.lock:
+                if report.bolt is r.LockState.UNLOCKED and not heard.retained:
                     self._crash_point("after-report")
                 yield e.LockReported(report=report, context=heard)
-            case said.DoorReport() if device == self._section.door and not self._is_stale_closed(device, report):
-                yield e.DoorReported(report=report, context=heard)
-            case said.GarageDoorReport() if device == self._section.lock:
+            case r.DoorReport(door=position) if device == self._section.door:
+                # A starting bridge may remember "closed", which would count for a door that answers no query.
+                if position is not r.DoorState.CLOSED or not self._is_settling(device):
+                    yield e.DoorReported(report=report, context=heard)
+            case r.GarageDoorReport() if device == self._section.lock:
                 yield from garage.obstruction_events(report, heard)
-            case said.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
+            case r.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
                 yield e.BellPressed()
-            case said.AvailabilityReport(online=False):
+            case r.AvailabilityReport(online=False):
                 role = self._role(device)
                 if role is not None:
                     yield e.DeviceOffline(device=role)
                 yield from presence_fridge_alarm.unknown_events(self._section, device)
-            case said.BatteryReport():
+            case r.BatteryReport():
                 home, name = self._home, self.state.id
                 yield from batteries.battery_events(home, name, device, channel, report, retained=heard.retained)
-            case said.ScanReport():
-                yield self.on_scan(device, report.code, retained=heard.retained, expected_only=False)
-            case said.FridgeReport() | said.PresenceReport() | said.AlarmPanelReport():
-                old = heard.retained or self._reconnects.settling(device, self._clock.now().mono)
+            case r.ScanReport():
+                yield new_scan(device, code_text(report.code), retained=heard.retained)
+            case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport():
+                old = heard.retained or self._is_settling(device)
                 if not old:
                     self._last_heard_mono[device] = self._clock.now().mono
                 yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
-            case said.SignalReport() if report.id or heard.answers is not None:
+            case r.SignalReport() if report.id or heard.answers is not None:
                 visit = self._executor.take_ringing_visit(report.id)
                 if visit is not None:
                     yield e.BellConfirmed(visit=visit)
-            case said.AnswerButtonReport() if not heard.retained:
+            case r.AnswerButtonReport() if not heard.retained:
                 yield e.HouseholdAnswered()
-            case said.ErrorReport():
+            case r.ErrorReport():
                 log.warning("device_says", device=device, report=repr(report))
                 if device == self._section.lock and not heard.retained:
                     yield e.LockFailed(failure=report.failure, command=report.id)
-            case said.UnreadablePayload():
+            case r.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
                 if channel in READING_TOPICS:  # its reading is unknown now
                     yield from presence_fridge_alarm.unknown_events(self._section, device)
             case (
-                said.LockReport()
-                | said.DoorReport()
-                | said.AvailabilityReport()
-                | said.AnswerButtonReport()
-                | said.SignalReport()
-                | said.ProgressReport()
-                | said.DoorbellPressed()
-                | said.GarageDoorReport()
-                | said.MotionReport()
-                | said.StreamReport()
-                | said.CorrelationReport()
-                | said.NoAnswerReport()
+                r.LockReport()
+                | r.DoorReport()
+                | r.AvailabilityReport()
+                | r.AnswerButtonReport()
+                | r.SignalReport()
+                | r.ProgressReport()
+                | r.DoorbellPressed()
+                | r.GarageDoorReport()
+                | r.MotionReport()
+                | r.StreamReport()
+                | r.CorrelationReport()
+                | r.NoAnswerReport()
             ):
                 pass  # true, but an opening does not depend on it
             case _:
                 assert_never(report)
 
-    def on_scan(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
-        """Build a scan event; a text that cannot be a code still counts, under a name that is safe to log."""
-        code = normalise(raw)
-        value = _unreadable_code(raw.encode(errors="replace")) if isinstance(code, InvalidBarcode) else code.value
-        return self._new_scan(scanner, value, retained=retained, expected_only=expected_only)
-
     def on_label(self, camera: str, raw: str) -> None:
         """Queue a code that a camera read; ignore a text that cannot be a code."""
-        if not isinstance(normalise(raw), InvalidBarcode):
-            self.post(self.on_scan(camera, raw, retained=False, expected_only=True))
-
-    @staticmethod
-    def _new_scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
-        return e.Scanned(
-            id=secrets.token_hex(8), scanner=scanner, code=code, retained=retained, expected_only=expected_only
-        )
+        code = normalise(raw)
+        if not isinstance(code, InvalidBarcode):
+            self.post(new_scan(camera, code.value, expected_only=True))
 
     def forget_fridges(self) -> None:
         """Set the fridges' state to unknown at a new broker session."""
@@ -331,18 +303,13 @@ class EntranceActor:
             if section.fridge is not None and place in self.state.fridges:
                 self.post(e.FridgeReported(place=place, fridge=FridgeState()))
 
-    def on_scans_lost(self) -> None:
-        """Record that a scan was dropped unread."""
-        self._dropped_scans += 1
-        self._wake.set()
-
     def on_messages_lost(self, device: str) -> None:
         """Record that a message of this device was dropped unread."""
         if device in self._section.scanners:
-            self.on_scans_lost()
+            self._dropped_scans += 1
         else:
             self._devices_with_loss.add(device)
-            self._wake.set()
+        self._wake.set()
 
     def _query_after_loss(self, mono: float) -> None:
         """Query lock and door after a loss, and set the devices around the entrance to unknown."""
@@ -362,7 +329,7 @@ class EntranceActor:
             if not isinstance(event, e.Scanned):
                 self._devices_with_loss.add(self._section.lock)
             elif not event.expected_only:
-                self.on_scans_lost()
+                self._dropped_scans += 1
         self._wake.set()
 
     # ---- decide, commit, perform ------------------------------------------------------------------------------------
@@ -394,7 +361,7 @@ class EntranceActor:
             if mono >= relearns:
                 self._query_after_loss(mono)
                 continue
-            summarises = math.inf if self._log_limits.due is None else self._log_limits.due
+            summarises = self._log_limits.due
             if mono >= summarises:
                 await self._store_summary(self._clock.now())
                 continue
@@ -430,14 +397,13 @@ class EntranceActor:
                 await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
+            step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if limited and not self._log_limits.admits(event, now.mono):
-                step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
                 # Only the scanner gets its answer: each light and each query would cause another event.
                 self._execute(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
                 await asyncio.sleep(0)
                 return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)
-            step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if intent:
                 self._clock.mark(now)  # the time floor never lies behind an intent
                 self._crash_point("before-commit")
@@ -466,10 +432,9 @@ class EntranceActor:
 
     async def _store_summary(self, now: Now) -> None:
         """Store how many steps of each source had no entry of their own."""
-        found = self._log_limits.summary()
-        if found is not None:
-            event, notes = found
-            await self._store_entry(event, notes, now)
+        summary = self._log_limits.summary()
+        if summary is not None:
+            await self._store_entry(*summary, now)
 
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
         """Store an entry that changes nothing; if the disk fails, it is lost."""
@@ -544,8 +509,20 @@ def _camera_status(cameras: Mapping[str, CameraState]) -> dict[str, tuple[bool, 
     return {name: (camera.live, camera.recording) for name, camera in cameras.items()}
 
 
-def _is_lock_movement(report: said.Report) -> bool:
-    return isinstance(report, said.LockReport) and report.event
+def _is_lock_movement(report: r.Report) -> bool:
+    return isinstance(report, r.LockReport) and report.event
+
+
+def new_scan(scanner: str, code: str, *, retained: bool = False, expected_only: bool = False) -> e.Scanned:
+    """Return the event of a scan, with a new id."""
+    id_ = secrets.token_hex(8)
+    return e.Scanned(id=id_, scanner=scanner, code=code, retained=retained, expected_only=expected_only)
+
+
+def code_text(raw: str) -> str:
+    """Return the normalised code. A text that cannot be a code still counts, under a name that is safe to log."""
+    code = normalise(raw)
+    return _unreadable_code(raw.encode(errors="replace")) if isinstance(code, InvalidBarcode) else code.value
 
 
 def _unreadable_code(raw: bytes) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from gateway.domain.visit import events as e
 
-# Of one scanner: more than a courier can scan during one commit; a scanner that sends more floods
-MAX_QUEUED_SCANS = 50
+MAX_QUEUED_SCANS = 50  # of one scanner: more than a courier can scan during one commit; more is a flood
 MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and reads a dropped code again
 MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them for their current state
 SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
@@ -29,7 +28,6 @@ class EventQueue:
     """The queued events of one entrance."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._priority_events: deque[e.Event] = deque()
         self._report_count = 0  # of those from devices
         self._surroundings: dict[str, e.Event] = {}

@@ -11,8 +11,9 @@ client and the entrances.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Unpack
 
 import structlog
 from joserfc.jwk import OKPKey
@@ -24,10 +25,11 @@ from gateway.config.devices import DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
-from gateway.mqtt.publisher import Publisher
+from gateway.mqtt.publisher import Publisher, PublishOptions
 from gateway.protocol.guard_keys import command_key
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_key
+from gateway.system.token_bucket import FixedWindow
 
 HEARTBEAT_INTERVAL_S = 4.0  # seconds between two heartbeats; each answer brings the next challenge
 ANSWER_TIMEOUT_S = 5.0  # seconds: a later message answers nothing
@@ -62,8 +64,7 @@ class _GuardPeer:
     open_queries: dict[str, _Query] = field(default_factory=dict)
     queued_queries: list[tuple[bytes, _Query]] = field(default_factory=list)
     last_heartbeat_mono: float = float("-inf")
-    rate_window_start: float = float("-inf")
-    messages_in_window: int = 0
+    message_rate: FixedWindow = field(default_factory=lambda: FixedWindow(MAX_MESSAGES_PER_SECOND))
 
 
 class GuardClient:
@@ -83,8 +84,8 @@ class GuardClient:
                 continue
             doors = [
                 id_
-                for id_, one in home.devices.items()
-                if isinstance(one, DoorDevice) and one.definition.is_behind_guard and one.address == lock
+                for id_, door in home.devices.items()
+                if isinstance(door, DoorDevice) and door.definition.is_behind_guard and door.address == lock
             ]
             key = command_key(home.storage.folder / "key")
             guard = _GuardPeer(lock, doors[0] if doors else None, public_key(section.guard.key), key)
@@ -94,36 +95,16 @@ class GuardClient:
 
     # ---- to the guard -----------------------------------------------------------------------------------------------
 
-    def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 1,
-        retain: bool = False,
-        expiry: int | None = None,
-        correlation: bytes | None = None,
-        response_topic: str | None = None,
-        user_properties: Mapping[str, str] | None = None,
-        immediate: bool = False,
-    ) -> Sent | NotSent:
+    def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
         """Publish a message, signed if it goes to a guard. Without a valid challenge a command is not sent at all."""
         guard, channel = self._topics.get(topic, (None, None))
         if guard is None:
-            return self._publisher.publish(
-                topic,
-                payload,
-                qos=qos,
-                retain=retain,
-                expiry=expiry,
-                correlation=correlation,
-                response_topic=response_topic,
-                user_properties=user_properties,
-                immediate=immediate,
-            )
+            return self._publisher.publish(topic, payload, **options)
         if channel is TopicSuffix.GET:
-            return self._query(guard, payload, _Query(correlation, self._mono()))
-        return self._send_command(guard, payload, expiry=expiry, immediate=immediate)
+            return self._query(guard, payload, _Query(options.get("correlation"), self._mono()))
+        return self._send_command(
+            guard, payload, expiry=options.get("expiry"), immediate=options.get("immediate", False)
+        )
 
     def _send_command(
         self, guard: _GuardPeer, payload: bytes, *, expiry: int | None, immediate: bool
@@ -147,11 +128,11 @@ class GuardClient:
             guard.nonce = None  # used, whatever the result
         return sent
 
-    def _query(self, guard: _GuardPeer, payload: bytes, question: _Query) -> Sent | NotSent:
+    def _query(self, guard: _GuardPeer, payload: bytes, query: _Query) -> Sent | NotSent:
         """Send a query with a challenge; without one the query waits for it."""
         if self._current_nonce(guard) is not None:
-            return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER_TIMEOUT_S))
-        guard.queued_queries = [*guard.queued_queries, (payload, question)][-MAX_HELD_QUERIES:]
+            return self._send(guard, "get", TopicSuffix.GET, query, body=payload, expiry=round(ANSWER_TIMEOUT_S))
+        guard.queued_queries = [*guard.queued_queries, (payload, query)][-MAX_HELD_QUERIES:]
         return self._send_heartbeat(guard)
 
     def _current_nonce(self, guard: _GuardPeer) -> str | None:
@@ -162,27 +143,27 @@ class GuardClient:
         guard: _GuardPeer,
         at: str,
         channel: TopicSuffix,
-        question: _Query,
+        query: _Query,
         *,
         body: bytes = b"",
         counter: int | None = None,
         expiry: int | None = None,
         immediate: bool = False,
     ) -> Sent | NotSent:
-        word = secrets.token_urlsafe(16)
+        question = secrets.token_urlsafe(16)
         claims = ToGuard.model_validate(
             {
                 "at": at,
                 "lock": guard.lock,
-                "question": word,
+                "question": question,
                 "nonce": self._current_nonce(guard),
                 "counter": counter,
                 "body": body.decode(),
             }
         )
         guard.open_queries = {
-            w: q for w, q in guard.open_queries.items() if question.sent_at - q.sent_at <= ANSWER_TIMEOUT_S
-        } | {word: question}
+            id_: other for id_, other in guard.open_queries.items() if query.sent_at - other.sent_at <= ANSWER_TIMEOUT_S
+        } | {question: query}
         topic = device_topic(self._home, guard.lock, channel)
         return self._publisher.publish(
             topic, sign_guard_message(claims, guard.signing_key), expiry=expiry, immediate=immediate
@@ -191,9 +172,9 @@ class GuardClient:
     def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()
         if now - guard.last_heartbeat_mono < HEARTBEAT_INTERVAL_S / 8:  # a heartbeat is under way
-            done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
-            done.set_result(Acknowledgement(code=None, seconds=0.0))
-            return Sent(done)
+            acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+            acknowledged.set_result(Acknowledgement(code=None, seconds=0.0))
+            return Sent(acknowledged)
         guard.last_heartbeat_mono = now
         return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
@@ -227,7 +208,7 @@ class GuardClient:
             bare = replace(incoming, boot=None, seq=None, uptime_ms=None, correlation=None)
             return tuple((device, channel, bare) for device in devices)  # bad news needs no proof
         now = self._mono()
-        if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_rate_limit(guard, now):
+        if incoming.retain or channel is TopicSuffix.AVAILABILITY or not guard.message_rate.take(now):
             return ()
         claims = verify_guard_message(incoming.payload, FromGuard, guard.public_key)
         if isinstance(claims, str):
@@ -235,17 +216,11 @@ class GuardClient:
             return ()
         return self._accept_claims(guard, claims, incoming, now)
 
-    def _within_rate_limit(self, guard: _GuardPeer, now: float) -> bool:
-        if now - guard.rate_window_start >= 1.0:
-            guard.rate_window_start, guard.messages_in_window = now, 0
-        guard.messages_in_window += 1
-        return guard.messages_in_window <= MAX_MESSAGES_PER_SECOND
-
     def _accept_claims(
         self, guard: _GuardPeer, claims: FromGuard, incoming: InboundMessage, now: float
     ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
-        asked = guard.open_queries.get(claims.question or "")  # two may answer it: the guard at once, its device later
-        answered = asked if asked is not None and now - asked.sent_at <= ANSWER_TIMEOUT_S else None
+        query = guard.open_queries.get(claims.question or "")  # two may answer it: the guard at once, its device later
+        answered = query if query is not None and now - query.sent_at <= ANSWER_TIMEOUT_S else None
         if claims.lock != guard.lock:
             return ()
         if claims.boot != guard.boot:
@@ -266,7 +241,7 @@ class GuardClient:
         device = guard.lock if claims.part == "lock" else guard.door
         if device is None:
             return ()
-        told = replace(
+        signed = replace(
             incoming,
             payload=claims.body.encode(),
             boot=claims.boot,
@@ -274,14 +249,14 @@ class GuardClient:
             uptime_ms=claims.uptime_ms,
             correlation=None if answered is None else answered.correlation,
         )
-        return ((device, TopicSuffix(claims.channel), told),)
+        return ((device, TopicSuffix(claims.channel), signed),)
 
     def _on_challenge(self, guard: _GuardPeer, nonce: str, until: float) -> None:
         """Store a new challenge and send the queries that waited for one."""
         if until <= guard.nonce_until and guard.nonce is not None:
             return
         guard.nonce, guard.nonce_until = nonce, until
-        held, guard.queued_queries = guard.queued_queries, []
-        for payload, question in held:
-            if self._mono() - question.sent_at <= ANSWER_TIMEOUT_S:
-                self._query(guard, payload, question)
+        queued, guard.queued_queries = guard.queued_queries, []
+        for payload, query in queued:
+            if self._mono() - query.sent_at <= ANSWER_TIMEOUT_S:
+                self._query(guard, payload, query)

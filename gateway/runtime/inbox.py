@@ -29,8 +29,7 @@ from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import HouseholdPresence as Household
-from gateway.storage import MessageAnswer, Store, StoreFailed
+from gateway.storage import HouseholdPresence, MessageAnswer, Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
@@ -71,14 +70,8 @@ class Inbox:
         contained: Containment | None = None,
     ) -> None:
         self._containment = contained or Containment()
-        self._home = home
-        self._store = store
-        self._publisher = publisher
-        self._clock = clock
-        self._entrances = entrances
-        self._refresh_agenda = refresh_agenda
-        self._erase = erase
-        self._outbox = outbox
+        self._home, self._store, self._publisher, self._clock = home, store, publisher, clock
+        self._entrances, self._refresh_agenda, self._erase, self._outbox = entrances, refresh_agenda, erase, outbox
         self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # bounded for retailers where they are received
         self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
@@ -152,15 +145,11 @@ class Inbox:
             StoreFailed: the disk did not store it.
         """
         now = self._clock.now()
-        found = delivery_message.verify_hub_delivery(
-            token,
-            {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)},
-            box=home,
-            now=now,
-        )
-        if isinstance(found, delivery_message.HubClaims) and found.brand not in self._store.brands.known():
-            found = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
-        return await self._accept_verified(token, found, now)
+        keys = {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)}
+        verified = delivery_message.verify_hub_delivery(token, keys, box=home, now=now)
+        if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self._store.brands.known():
+            verified = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
+        return await self._accept_verified(token, verified, now)
 
     async def _accept_verified(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> JobOutcome:
         if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
@@ -182,17 +171,17 @@ class Inbox:
 
     def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
         """Notify the owner that a brand asks for permission; the message is stored already."""
-        now, (key,) = self._clock.now(), answer.changed
-        facts = self._store.deliveries.facts(key, now)
+        now, (delivery,) = self._clock.now(), answer.changed
+        facts = self._store.deliveries.facts(delivery, now)
         if facts is not None:
-            tell = c.NotifyOwner(notification=c.Notification.BRAND_ASKS, delivery=key)
-            self._outbox.notify(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
+            command = c.NotifyOwner(notification=c.Notification.BRAND_ASKS, delivery=delivery)
+            self._outbox.notify(command, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
-    def _notify_consent_request(self, noted: ConsentIntakeResult) -> None:
+    def _notify_consent_request(self, result: ConsentIntakeResult) -> None:
         """Notify the owner that a brand asks for permission through a hub, or has a new key."""
-        tell = c.NotifyOwner(notification=noted.saying, delivery=noted.delivery)
-        state = self._entrances[noted.entrance].state
-        self._outbox.notify(tell, state, self._clock.now(), message=noted.message, picture=None)
+        command = c.NotifyOwner(notification=result.saying, delivery=result.delivery)
+        state = self._entrances[result.entrance].state
+        self._outbox.notify(command, state, self._clock.now(), message=result.message, picture=None)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
@@ -228,12 +217,12 @@ class Inbox:
         if incoming.retain:
             log.warning("stored_wish_ignored", entrance=entrance)
             return
-        wish = owner_requests.parse_owner_request(incoming.payload)
-        if isinstance(wish, str):
-            log.warning("wish_not_understood", entrance=entrance, why=wish)
-            self._publish_reply(entrance, "?", accepted=False, why=wish)
+        request = owner_requests.parse_owner_request(incoming.payload)
+        if isinstance(request, str):
+            log.warning("wish_not_understood", entrance=entrance, why=request)
+            self._publish_reply(entrance, "?", why=request)
             return
-        self.submit_request(entrance, wish)
+        self.submit_request(entrance, request)
 
     def submit_request(
         self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None = None
@@ -249,20 +238,20 @@ class Inbox:
         running = self._entrances[entrance]
         stops = isinstance(request, owner_requests.OwnerStopRequest) and request.do == "stop"
         queue = self._stop_requests if isinstance(request, owner_requests.OwnerStopRequest) else self._owner_requests
-        asked = _QueuedRequest(entrance, request, by, asyncio.get_running_loop().create_future())
+        queued = _QueuedRequest(entrance, request, by, asyncio.get_running_loop().create_future())
         if queue.qsize() >= MAX_QUEUED_REQUESTS:
             last = self._last_stop_requests.get(entrance)
             if stops and last is not None and not last.result.done() and last.request.do == "stop":
                 return last.result
             if not stops:
-                asked.result.set_result("too many requests wait")
-                return asked.result
+                queued.result.set_result("too many requests wait")
+                return queued.result
         if stops:
             running.latch_stop()
         if queue is self._stop_requests:
-            self._last_stop_requests[entrance] = asked
-        queue.put_nowait(asked)
-        return asked.result
+            self._last_stop_requests[entrance] = queued
+        queue.put_nowait(queued)
+        return queued.result
 
     async def plan_pause(
         self, entrance: str | None, start: datetime | None, end: datetime, by: str | None
@@ -317,26 +306,26 @@ class Inbox:
             LookupError: no brand has this key.
         """
         brand = self._store.brand_keys.brand_of(x)
-        owed = self._unstored_distrusts.pop(x, None)
+        unstored = self._unstored_distrusts.pop(x, None)
         try:
             await self._store.brand_keys.trust(x, self._clock.now(), by=by)
         except StoreFailed as failure:
-            if owed is not None:
-                self._unstored_distrusts[x] = owed
+            if unstored is not None:
+                self._unstored_distrusts[x] = unstored
             return f"not stored: {failure}"
         self._on_brand_change(brand)
         return None
 
     async def _process_requests(self, queue: asyncio.Queue[_QueuedRequest]) -> None:
         while True:
-            asked = await queue.get()
-            entrance, wish = asked.entrance, asked.request
+            queued = await queue.get()
+            entrance, request = queued.entrance, queued.request
             why: str | None = INTERNAL_ERROR
-            with self._containment.piece("owner's requests", wish.id):
-                why = await self._try_request(entrance, wish, asked.by)
-            self._publish_reply(entrance, wish.id, accepted=why is None, why=why)
-            if not asked.result.done():  # the requester may have gone
-                asked.result.set_result(why)
+            with self._containment.piece("owner's requests", request.id):
+                why = await self._try_request(entrance, request, queued.by)
+            self._publish_reply(entrance, request.id, why)
+            if not queued.result.done():  # the requester may have gone
+                queued.result.set_result(why)
 
     async def _try_request(self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
         """Perform the owner's request; return None, or why it failed."""
@@ -373,7 +362,7 @@ class Inbox:
                     raise LookupError(f"no scanner {request.scanner} at this entrance")
                 running.post(e.LockoutCleared(scanner=request.scanner))
             case owner_requests.OwnerPresenceRequest():
-                household = Household(somebody_home=request.do == "home", away=request.do == "away")
+                household = HouseholdPresence(somebody_home=request.do == "home", away=request.do == "away")
                 await self._store.entrances.set_presence(entrance, household, now, by=by)
                 running.post(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
             case owner_requests.OwnerPauseRequest():
@@ -384,31 +373,27 @@ class Inbox:
             case owner_requests.OwnerLockRequest():
                 running.post(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.OwnerPermitRequest():
-                decided = {
-                    "permit": self._store.brands.permit,
-                    "refuse_brand": self._store.brands.refuse,
-                    "revoke": self._store.brands.revoke,
-                }
-                await decided[request.do](request.brand, now, by=by)
+                brands = self._store.brands
+                decide = {"permit": brands.permit, "refuse_brand": brands.refuse, "revoke": brands.revoke}[request.do]
+                await decide(request.brand, now, by=by)
                 self._on_brand_change(request.brand)
             case owner_requests.OwnerHoldRequest(do="erase"):
                 await self._erase(request.visit, by)
             case owner_requests.OwnerHoldRequest():
-                await self._store.recordings.set_hold(
-                    request.visit, request.why if request.do == "hold" else None, now, by=by
-                )
+                reason = request.why if request.do == "hold" else None
+                await self._store.recordings.set_hold(request.visit, reason, now, by=by)
             case _:
                 assert_never(request)
 
     async def _store_lift(self, entrance: str, by: str | None) -> int:
         """Store that a stop is lifted and return its epoch; if that fails, an unstored stop stays pending."""
-        owed = entrance in self._unstored_stops
+        is_unstored = entrance in self._unstored_stops
         self._unstored_stops.discard(entrance)
         try:
             above = self._highest_epoch(entrance)
             return await self._store.entrances.set_stop(entrance, self._clock.now(), on=False, above=above, by=by)
         except StoreFailed:
-            if owed:
+            if is_unstored:
                 self._unstored_stops.add(entrance)
             raise
 
@@ -437,25 +422,16 @@ class Inbox:
             concerned |= {key for key, of in _tracked_deliveries(running.state).items() if of == brand}
         self._update_deliveries(tuple(sorted(concerned)))
 
-    def _publish_reply(self, entrance: str, id_: str, *, accepted: bool, why: str | None) -> None:
+    def _publish_reply(self, entrance: str, id_: str, why: str | None) -> None:
         body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self._clock.now().utc), "entrance": entrance,
-                "kind": "wish", "id": id_, "accepted": accepted, "why": why}  # fmt: skip
+                "kind": "wish", "id": id_, "accepted": why is None, "why": why}  # fmt: skip
         self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(body))
 
 
 def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
-    """Raise if the outcome is a refusal.
-
-    Raises:
-        LookupError: the outcome is no pause.
-    """
-    match outcome:
-        case PauseRefusal():
-            raise LookupError(f"no pause: {outcome}")
-        case PlannedPause():
-            pass
-        case _:
-            assert_never(outcome)
+    """Raise LookupError if the pause was refused."""
+    if isinstance(outcome, PauseRefusal):
+        raise LookupError(f"no pause: {outcome}")  # noqa: TRY004 - the person's request failed, no type is wrong
 
 
 def _tracked_deliveries(state: Entrance) -> dict[str, str]:

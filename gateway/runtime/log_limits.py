@@ -5,6 +5,7 @@ minute one entry contains the counts of each source. Entries that a proof needs 
 while a visit or an incident runs there, and every decision that does more than refuse a scan or note a reading.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,10 +17,7 @@ from gateway.runtime.event_queue import SURROUNDING_EVENTS, event_source
 from gateway.system.token_bucket import TokenBucket
 
 SUMMARY_INTERVAL_S = 60.0  # between two summaries of counted events
-SOURCE_ENTRIES_PER_MINUTE, SOURCE_BURST_ENTRIES = (
-    4.0,
-    10.0,
-)  # entries of one source: a thermometer, a person's device, a scanner
+SOURCE_ENTRIES_PER_MINUTE, SOURCE_BURST_ENTRIES = 4.0, 10.0  # of a thermometer, a person's device, a scanner
 ENTRANCE_ENTRIES_PER_MINUTE, ENTRANCE_BURST_ENTRIES = 20.0, 30.0  # of one entrance: 29,000 a day at most, some 20 MB
 MAX_NAMED_SOURCES = 50  # sources that a summary names; it counts the others together
 
@@ -28,23 +26,21 @@ class LogLimits:
     """The limits of one entrance, and the counts since its last summary."""
 
     def __init__(self) -> None:
-        """Start with nothing counted."""
         self._entrance_bucket = TokenBucket(ENTRANCE_ENTRIES_PER_MINUTE / 60, ENTRANCE_BURST_ENTRIES)
         self._source_buckets: dict[str, TokenBucket] = {}
         self._suppressed_counts: Counter[str] = Counter()
         self._newest_readings: dict[str, e.FridgeReported] = {}  # place -> its newest reading that has no entry
         self._last_suppressed: e.Event | None = None
-        self.due: float | None = None
-        """When the summary is due, in monotonic seconds; None while nothing is counted."""
+        self.due = math.inf
+        """When the summary is due, in monotonic seconds; infinity while nothing is counted."""
 
     def counts(self, event: e.Event, before: Entrance, after: Entrance, commands: Sequence[c.Command]) -> bool:
         """Return whether the step is limited: it records a reading or only refuses a scan."""
         if isinstance(event, SURROUNDING_EVENTS):
             return not commands and not _is_part_of_proof(event, after)
         if isinstance(event, e.Scanned):
-            return all(_is_refusal(command) for command in commands) and _without_transient_state(
-                after
-            ) == _without_transient_state(before)
+            is_refused = all(_is_refusal(command) for command in commands)
+            return is_refused and _without_transient_state(after) == _without_transient_state(before)
         return False
 
     def admits(self, event: e.Event, mono: float) -> bool:
@@ -59,8 +55,7 @@ class LogLimits:
         self._last_suppressed = event
         if isinstance(event, e.FridgeReported):
             self._newest_readings[event.place] = event
-        if self.due is None:
-            self.due = mono + SUMMARY_INTERVAL_S
+        self.due = min(self.due, mono + SUMMARY_INTERVAL_S)
         return False
 
     def newest(self, place: str) -> e.FridgeReported | None:
@@ -70,13 +65,13 @@ class LogLimits:
     def summary(self) -> tuple[e.Event, tuple[c.LogNote, ...]] | None:
         """Remove and return the counts: their newest event, and a note for each source."""
         event, counted = self._last_suppressed, self._suppressed_counts
-        self._last_suppressed, self._suppressed_counts, self.due = None, Counter(), None
+        self._last_suppressed, self._suppressed_counts, self.due = None, Counter(), math.inf
         if event is None:
             return None
         named = counted.most_common(MAX_NAMED_SOURCES)
         others = counted.total() - sum(number for _, number in named)
-        told = [*named, ("others", others)] if others else named
-        return event, tuple(c.LogNote(what=f"{name}: {number} more in this minute") for name, number in told)
+        counts = [*named, ("others", others)] if others else named
+        return event, tuple(c.LogNote(what=f"{name}: {number} more in this minute") for name, number in counts)
 
 
 def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:

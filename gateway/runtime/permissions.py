@@ -21,7 +21,8 @@ log = structlog.get_logger(__name__)
 class PermissionService:
     """The permission service of the box.
 
-    `changed(brand)`: its permission or keys changed; `tell` notifies the owner of a request that waits for a decision.
+    It calls `on_change(brand)` when a brand's permission or keys changed, and `notify_owner` when a brand's request
+    waits for a decision.
     """
 
     def __init__(
@@ -44,15 +45,17 @@ class PermissionService:
 
         `version`: of the permission that the person saw: later decisions are not undone.
         """
-        return await self._decide(brand, PermissionStatus.GRANTED, terms, by, ask=ask, version=version)
+        brands, now = self._store.brands, self._clock.now()
+        deciding = brands.decide(brand, PermissionStatus.GRANTED, terms, now, by=by, ask=ask, version=version)
+        return await self._store_change(brand, deciding)
 
     async def refuse(self, brand: str, by: str) -> str | None:
         """Refuse a brand."""
-        return await self._decide(brand, PermissionStatus.REFUSED, None, by)
+        return await self._store_change(brand, self._store.brands.refuse(brand, self._clock.now(), by=by))
 
     async def revoke(self, brand: str, by: str) -> str | None:
         """Revoke a brand's permission, also for deliveries that it has announced."""
-        return await self._decide(brand, PermissionStatus.REVOKED, None, by)
+        return await self._store_change(brand, self._store.brands.revoke(brand, self._clock.now(), by=by))
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
         """Accept a brand's new key beside its other keys."""
@@ -66,23 +69,9 @@ class PermissionService:
         """Forget a brand that is neither in the house file nor granted: it may ask again, with another key."""
         return await self._store_change(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
 
-    async def _decide(  # noqa: PLR0913 - the decision, what it applies to, and its person
-        self,
-        brand: str,
-        standing: PermissionStatus,
-        terms: PermissionTerms | None,
-        by: str,
-        *,
-        ask: str | None = None,
-        version: int | None = None,
-    ) -> str | None:
-        now = self._clock.now()
-        deciding = self._store.brands.decide(brand, standing, terms, now, by=by, ask=ask, version=version)
-        return await self._store_change(brand, deciding)
-
-    async def _store_change(self, brand: str, work: Awaitable[object]) -> str | None:
+    async def _store_change(self, brand: str, change: Awaitable[object]) -> str | None:
         try:
-            await work
+            await change
         except StoreFailed as failure:
             return f"not stored: {failure}"
         except LookupError as failure:
@@ -102,16 +91,16 @@ class PermissionService:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        asking, now = parse_consent(token), self._clock.now()
+        request, now = parse_consent(token), self._clock.now()
         if not now.trusted:
             return REASON_NOT_YET_VALID
-        recognised = None if asking is None else self._store.brands.recognised_keys(asking.brand, now)
-        heard = verify_consent(asking, home=home, hub=hub, known_keys=recognised, utc=now.utc)
-        if isinstance(heard, str):
-            return heard
-        noted = await self._store.brands.store_message(heard, now)
-        if heard.withdrawn:
-            self._on_change(heard.brand)
-        if noted.message is not None:
-            self._notify_owner(noted)
-        return noted.why
+        recognised = None if request is None else self._store.brands.recognised_keys(request.brand, now)
+        verified = verify_consent(request, home=home, hub=hub, known_keys=recognised, utc=now.utc)
+        if isinstance(verified, str):
+            return verified
+        result = await self._store.brands.store_message(verified, now)
+        if verified.withdrawn:
+            self._on_change(verified.brand)
+        if result.message is not None:
+            self._notify_owner(result)
+        return result.why

@@ -16,7 +16,6 @@ class CountStore(Protocol):
 
     def count(self, entrance: str, devices: Mapping[str, bool], now: Now) -> None:
         """Count one check: device -> whether it was ready."""
-        ...
 
 
 class ReadinessCounter:

@@ -24,7 +24,6 @@ class CameraRings(Protocol):
 
     def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
         """Start or stop the ring buffers of these cameras."""
-        ...
 
 
 class Scheduler:
@@ -43,20 +42,14 @@ class Scheduler:
         contained: Containment | None = None,
     ) -> None:
         self._containment = contained or Containment()
-        self._home = home
-        self._store = store
-        self._clock = clock
-        self._entrances = entrances
-        self._rings = rings
-        self._free_bytes = free_bytes
-        self._schedule_results = schedule_results
+        self._home, self._store, self._clock, self._entrances = home, store, clock, entrances
+        self._rings, self._free_bytes, self._schedule_results = rings, free_bytes, schedule_results
         self._readiness_counter = ReadinessCounter(home, store.readiness)
         self._next_refresh: dict[str, datetime] = {}
         self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
         self._entrance_filming: dict[str, bool] = {}
-        # Rings and labels as last requested
-        self._requested_rings: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self._requested_rings: tuple[dict[str, bool], set[str]] | None = None  # rings and labels as last requested
 
     def refresh(self, entrance: str) -> None:
         """Read the agenda of this entrance again, because a delivery or permission changed."""
@@ -90,31 +83,29 @@ class Scheduler:
         """Read one entrance's agenda, when it may have changed since the last poll."""
         if self._clock_trusted.get(name, now.trusted) is not now.trusted:
             running.post(e.TimerExpired())  # a pause may have begun or ended while the time was unknown
-        later = self._next_refresh.get(name)
-        if later is not None and now.utc < later and self._clock_trusted[name] == now.trusted:
+        due = self._next_refresh.get(name)
+        if due is not None and now.utc < due and self._clock_trusted[name] == now.trusted:
             return
         timing = self._home.entrances[name].timing
-        read = build_agenda(
-            [
-                ExpectedDelivery(delivery=u.delivery, checked=u.checked)
-                for u in self._store.deliveries.upcoming(name, now)
-            ],
+        upcoming = self._store.deliveries.upcoming(name, now)
+        agenda = build_agenda(
+            [ExpectedDelivery(delivery=one.delivery, checked=one.checked) for one in upcoming],
             now=now,
             near=timedelta(seconds=timing.near),
             after=timedelta(seconds=timing.after),
             locked_at=self._store.entrances.locked_at(name),
         )
         soonest = now.utc + AGENDA_REFRESH_INTERVAL
-        self._next_refresh[name] = soonest if read.next_change_at is None else min(read.next_change_at, soonest)
+        self._next_refresh[name] = soonest if agenda.next_change_at is None else min(agenda.next_change_at, soonest)
         self._clock_trusted[name] = now.trusted
-        for delivery in read.checks:
+        for delivery in agenda.checks:
             running.post(e.PreflightDue(delivery=delivery))
-        if read.checks:
+        if agenda.checks:
             self._next_refresh[name] = now.utc + timedelta(seconds=1)  # until the check is stored it would be due again
-        if self._expecting.get(name) is not read.expecting or running.state.window_near is not read.expecting:
-            self._expecting[name] = read.expecting
-            running.post(e.WindowChanged(near=read.expecting))
-        self._entrance_filming[name] = read.ring
+        if self._expecting.get(name) is not agenda.expecting or running.state.window_near is not agenda.expecting:
+            self._expecting[name] = agenda.expecting
+            running.post(e.WindowChanged(near=agenda.expecting))
+        self._entrance_filming[name] = agenda.ring
 
     def _update_rings(self) -> None:
         """Run the ring buffers of the cameras that a window, a visit or the time after one needs, and no others."""
@@ -128,9 +119,8 @@ class Scheduler:
                 wanted[camera] = wanted.get(camera, False) or busy or self._entrance_filming.get(name, False)
             if state.window_near:
                 labels.update(cameras.read_labels)
-        seen = (tuple(sorted(name for name, on in wanted.items() if on)), tuple(sorted(labels)))
-        if seen == self._requested_rings:
+        if (wanted, labels) == self._requested_rings:
             return
-        self._requested_rings = seen
+        self._requested_rings = wanted, labels
         for camera, on in wanted.items():
             self._rings.watch((camera,), on=on, labels=(camera,) if camera in labels else ())

@@ -1,4 +1,4 @@
-"""Limits rates by token buckets: an average rate, and a burst after a pause. Pure.
+"""Limits rates: token buckets have an average rate and a burst after a pause, a fixed window has a count. Pure.
 
 The clock is an argument: `mono` is in monotonic seconds.
 """
@@ -54,3 +54,20 @@ class TokenBuckets:
         if len(self._buckets) > self.most_keys:
             self._buckets.popitem(last=False)
         return bucket.take(mono)
+
+
+@dataclass(slots=True)
+class FixedWindow:
+    """Admits `limit` in each window of `window_s` seconds. A window begins with its first."""
+
+    limit: int
+    window_s: float = 1.0
+    count: int = 0  # in this window, admitted or not
+    _began_mono: float = float("-inf")
+
+    def take(self, mono: float) -> bool:
+        """Count one more at `mono` (monotonic seconds); return whether it is admitted."""
+        if mono - self._began_mono >= self.window_s:
+            self._began_mono, self.count = mono, 0
+        self.count += 1
+        return self.count <= self.limit

@@ -253,10 +253,10 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
     async with made_box(tmp_path) as made:
         send, publish, sealed = made.office._send, made.office._publish_result, list[str]()  # noqa: SLF001 - where faults are thrown in
 
-        async def message(entrance: str, said: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401 - its own
+        async def message(said: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401 - its own
             if said.about is Notification.DOOR_OPEN:
                 raising.now()
-            await send(entrance, said, *more, **named)
+            await send(said, *more, **named)
 
         async def result(said: Any) -> None:  # noqa: ANN401 - its own
             if said.delivery == "poison":

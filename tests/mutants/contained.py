@@ -72,12 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a job that the box cannot work is not answered, and the hub sends it for ever",
         file="gateway/integrations/hub_client/session.py",
-        old=(
-            "        return JobReceipt(\n"
-            '            job=job.job, state="refused", why="this box could not work it"\n'
-            "        )  # else the hub sends it for ever\n"
-        ),
-        new="        return None\n",
+        old='return box_hub.JobReceipt(job=job.job, state="refused", why="this box could not work it")',
+        new="return None",
         tests=(f"{BOX}::test_a_job_that_cannot_be_worked_is_refused_and_the_next_one_is_received",),
     ),
     Mutant(

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         name="each scan of a locked-out scanner is an entry for ever",
         file="gateway/runtime/log_limits.py",
-        old="        if isinstance(event, e.Scanned):\n            return all(",
-        new="        if isinstance(event, e.DiskChanged):\n            return all(",
+        old="        if isinstance(event, e.Scanned):\n            is_refused = all(",
+        new="        if isinstance(event, e.DiskChanged):\n            is_refused = all(",
         tests=(LOG,),
     ),
     Mutant(

@@ -60,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard moves first and keeps then",
         file=RULES,
-        old=("        self.write_ledger()\n        self.commands.append(PublishCommand(command))\n"),
-        new=("        self.commands.append(PublishCommand(command))\n        self.write_ledger()\n"),
+        old=("        self.write_ledger()\n        self.commands.append(m.PublishCommand(command))\n"),
+        new=("        self.commands.append(m.PublishCommand(command))\n        self.write_ledger()\n"),
         tests=(TESTS, ORDER),
     ),
     Mutant(
@@ -76,7 +76,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file=RULES,
         old=(
             "        why = self.lateness_reason(command, nonce)\n        if why is not None:\n"
-            "            self.refuse(command.id, OperationError.EXPIRED, why)\n            return\n"
+            "            self.refuse(command.id, r.OperationError.EXPIRED, why)\n            return\n"
         ),
         new="",
         tests=(TESTS,),
@@ -85,12 +85,12 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the guard locks on the first answer of closed",
         file=RULES,
         old=(
-            "            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):\n"
+            "            elif query is not None and self.is_at_step(m.SecuringStep.DOOR, query.number):\n"
             "                until = self.mono + self.state.settings.timing.stable\n"
         ),
         new=(
-            "            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):\n"
-            "                self.throw()\n"
+            "            elif query is not None and self.is_at_step(m.SecuringStep.DOOR, query.number):\n"
+            "                self.throw_bolt()\n"
             "                until = self.mono + self.state.settings.timing.stable\n"
         ),
         tests=(TESTS,),
@@ -99,24 +99,27 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the guard locks on news of a closed door",
         file=RULES,
         old=(
-            "            elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):\n"
-            "                self.throw()\n"
+            "            elif query is not None and self.is_at_step(m.SecuringStep.DOOR_AGAIN, query.number):\n"
+            "                self.throw_bolt()\n"
         ),
-        new=("            elif chain.step is SecuringStep.DOOR_AGAIN:\n                self.throw()\n"),
+        new=(
+            "            elif self.is_at_step(m.SecuringStep.DOOR_AGAIN, self.state.last_query_number):\n"
+            "                self.throw_bolt()\n"
+        ),
         tests=(TESTS,),
     ),
     Mutant(
         name="a door that opens meanwhile does not stop the guard's own locking",
         file=RULES,
-        old=("if report.door is not DoorState.CLOSED:\n                self.try_again"),
-        new=("if report.door is DoorState.ERROR:\n                self.try_again"),
+        old=("if report.door is not r.DoorState.CLOSED:\n                self.try_later"),
+        new=("if report.door is r.DoorState.ERROR:\n                self.try_later"),
         tests=(TESTS, ORDER),
     ),
     Mutant(
         name="the guard locks what a hand unlocked",
         file=RULES,
-        old="return state.owes_locking and state.is_radio_connected and state.settings.has_door",
-        new="return state.is_radio_connected and state.settings.has_door",
+        old="if not (state.owes_locking and state.is_radio_connected and state.settings.has_door):",
+        new="if not (state.is_radio_connected and state.settings.has_door):",
         tests=(TESTS,),
     ),
     Mutant(

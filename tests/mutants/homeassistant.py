@@ -50,8 +50,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a flood of Home Assistant's is heard whole",
-        file="gateway/integrations/homeassistant/commands.py",
-        old="        return self.accepted <= MAX_REQUESTS",
+        file="gateway/system/token_bucket.py",
+        old="        return self.count <= self.limit",
         new="        return True",
         tests=(f"{ASSISTANT}::test_a_flood_is_rationed_and_delays_nothing",),
     ),
@@ -73,8 +73,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the broker keeps what Home Assistant is shown",
         file="gateway/integrations/homeassistant/bridge.py",
-        old='homeassistant_topic(entrance, "state"), json_bytes(shown), expiry',
-        new='homeassistant_topic(entrance, "state"), json_bytes(shown), retain=True, expiry',
+        old="homeassistant_topic(entrance, part), payload, expiry",
+        new="homeassistant_topic(entrance, part), payload, retain=True, expiry",
         tests=(f"{ASSISTANT}::test_nothing_but_what_there_is_stays_in_the_broker",),
     ),
     Mutant(

@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant(
         name="the entrance hides that a scan is retained",
         file="gateway/runtime/entrance.py",
-        old="yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)",
-        new="yield self.scanned(device, report.code, retained=False, expected_only=False)",
+        old="yield new_scan(device, code_text(report.code), retained=heard.retained)",
+        new="yield new_scan(device, code_text(report.code), retained=False)",
         tests=(
             (
                 "tests/gateway/runtime/test_entrance.py"

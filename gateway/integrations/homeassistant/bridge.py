@@ -20,22 +20,16 @@ from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import entrance_topic, homeassistant_topic
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
+from gateway.integrations.homeassistant import commands as ha
 from gateway.integrations.homeassistant import discovery, state
-from gateway.integrations.homeassistant.commands import (
-    REQUESTER,
-    CommandRateLimit,
-    CommandRefusal,
-    HomeAssistantCommand,
-    parse_command,
-    to_owner_request,
-)
-from gateway.mqtt.packets import InboundMessage, Sent
+from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.runtime.entrance import EntranceActor
 from gateway.storage import Store, StoreFailed
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.clock import Clock
+from gateway.system.token_bucket import FixedWindow
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +73,11 @@ class HomeAssistantBridge:
         self._birth_received = asyncio.Event()
         self._last_states: dict[str, Entrance] = {}
         self._published_states: dict[str, object] = {}
-        self._rate_limits = {name: CommandRateLimit() for name in home.entrances}
+        self._rate_limits = {name: FixedWindow(ha.MAX_REQUESTS, ha.REQUEST_WINDOW_S) for name in home.entrances}
         self._refusal_logged_mono: dict[tuple[str, str], float] = {}  # the refusals in the log, and their times
-        self._pending_pictures: deque[tuple[str, str]] = deque()
-        self._picture_requested = asyncio.Event()
+        self._pending_pictures: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._pictures: dict[str, _VisitPicture] = {}
-        self._refusals: asyncio.Queue[tuple[str, CommandRefusal]] = asyncio.Queue()
+        self._refusals: asyncio.Queue[tuple[str, ha.CommandRefusal]] = asyncio.Queue()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -118,47 +111,47 @@ class HomeAssistantBridge:
 
         It is in force before this returns; only people lift it.
         """
-        what = parse_command(payload)
-        stops = what is HomeAssistantCommand.STOP and "stop" in section.may
+        command = ha.parse_command(payload)
+        stops = command is ha.HomeAssistantCommand.STOP and "stop" in section.may
         if stops and self._entrances[entrance].is_stopped():
             return
-        ration = self._rate_limits[entrance]
-        if not stops and not ration.take(self._clock.now().mono):
-            if ration.dropped == 1:
+        limit = self._rate_limits[entrance]
+        if not stops and not limit.take(self._clock.now().mono):
+            if limit.count == ha.MAX_REQUESTS + 1:
                 log.warning("home_assistant_floods", entrance=entrance)
             return
-        wish = (
-            what if isinstance(what, CommandRefusal) else to_owner_request(what, section, f"ha-{secrets.token_hex(6)}")
-        )
-        if isinstance(wish, CommandRefusal):
-            self._refuse(entrance, wish)
+        request = command if isinstance(command, ha.CommandRefusal) else ha.to_owner_request(
+            command, section, f"ha-{secrets.token_hex(6)}"
+        )  # fmt: skip
+        if isinstance(request, ha.CommandRefusal):
+            self._refuse(entrance, request)
             return
-        answer = self._submit_request(entrance, wish, REQUESTER)
-        answer.add_done_callback(lambda done: self._on_result(entrance, str(what), done))
+        answer = self._submit_request(entrance, request, ha.REQUESTER)
+        answer.add_done_callback(lambda done: self._on_result(entrance, str(command), done))
 
-    def _on_result(self, entrance: str, what: str, done: asyncio.Future[str | None]) -> None:
-        why = None if done.cancelled() else done.result()
-        if why is not None:
-            self._refuse(entrance, CommandRefusal(what, why))
+    def _on_result(self, entrance: str, command: str, done: asyncio.Future[str | None]) -> None:
+        reason = None if done.cancelled() else done.result()
+        if reason is not None:
+            self._refuse(entrance, ha.CommandRefusal(command, reason))
 
-    def _refuse(self, entrance: str, refusal: CommandRefusal) -> None:
+    def _refuse(self, entrance: str, refusal: ha.CommandRefusal) -> None:
         """Report a refusal to Home Assistant, to observers of the entrance, and to the signed log."""
         log.warning("home_assistant_refused", entrance=entrance, asked=refusal.command, why=refusal.reason)
         self._publish_event(entrance, state.refusal_event(refusal.command, refusal.reason))
         now = self._clock.now()
-        said = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "wish",
-                "id": f"{REQUESTER}:{refusal.command}", "accepted": False, "why": refusal.reason}  # fmt: skip
-        self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(said))
+        body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "wish",
+                "id": f"{ha.REQUESTER}:{refusal.command}", "accepted": False, "why": refusal.reason}  # fmt: skip
+        self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(body))
         if now.mono - self._refusal_logged_mono.get((entrance, refusal.command), float("-inf")) >= 60.0:
             self._refusal_logged_mono[entrance, refusal.command] = now.mono
             self._refusals.put_nowait((entrance, refusal))
 
     async def _store_refusals(self) -> None:
         while True:
-            entrance, no = await self._refusals.get()
+            entrance, refusal = await self._refusals.get()
             try:
-                said = {"asked": no.command, "why": no.reason, "by": REQUESTER}
-                await self._store.log.append("wish_refused", said, self._clock.now(), entrance=entrance)
+                detail = {"asked": refusal.command, "why": refusal.reason, "by": ha.REQUESTER}
+                await self._store.log.append("wish_refused", detail, self._clock.now(), entrance=entrance)
             except StoreFailed as failure:
                 log.warning("refusal_not_noted", entrance=entrance, why=str(failure))
 
@@ -174,27 +167,26 @@ class HomeAssistantBridge:
             self._publish_state(entrance)
         for happening in state.decision_events(before, after, commands):
             self._publish_event(entrance, happening)
-        rings = after.visit is not None and after.visit.phase is Phase.RINGING
-        if rings and (before is None or before.visit is None) and discovery.publishes_picture(self._home, entrance):
-            self._pending_pictures.append((entrance, after.visit.id if after.visit is not None else ""))
-            self._picture_requested.set()
+        if (
+            after.visit is not None and after.visit.phase is Phase.RINGING and (before is None or before.visit is None)
+            and discovery.publishes_picture(self._home, entrance)
+        ):  # fmt: skip
+            self._pending_pictures.put_nowait((entrance, after.visit.id))
 
     def _publish_event(self, entrance: str, happening: Mapping[str, object]) -> None:
-        self._publisher.publish(
-            homeassistant_topic(entrance, "event"), json_bytes(happening), expiry=discovery.EXPIRY_S
-        )
+        self._publish(entrance, "event", json_bytes(happening))
+
+    def _publish(self, entrance: str, part: str, payload: bytes) -> Sent | NotSent:
+        return self._publisher.publish(homeassistant_topic(entrance, part), payload, expiry=discovery.EXPIRY_S)
 
     def _publish_state(self, entrance: str) -> None:
         """Publish the state, and only then that the gateway is online."""
         if self._section is None:
             return
         shown = state.entrance_snapshot(self._entrances[entrance].state, self._clock.now())
-        sent = self._publisher.publish(
-            homeassistant_topic(entrance, "state"), json_bytes(shown), expiry=discovery.EXPIRY_S
-        )
-        if isinstance(sent, Sent):
+        if isinstance(self._publish(entrance, "state", json_bytes(shown)), Sent):
             self._published_states[entrance] = shown
-            self._publisher.publish(homeassistant_topic(entrance, "availability"), b"online", expiry=discovery.EXPIRY_S)
+            self._publish(entrance, "availability", b"online")
 
     async def _publish_loop(self) -> None:
         soon: deque[float] = deque()
@@ -227,16 +219,16 @@ class HomeAssistantBridge:
         if not before and not now:
             return
         await self._record(discovery.merged_entities(before, now), before)
-        back = [
+        removals = [
             self._publisher.publish(topic, json_bytes(message) if message else b"", retain=True)
             for topic, message in discovery.removal_messages(before, self._messages)
         ]
-        taken = [isinstance(sent, Sent) and (await sent.acknowledged).accepted for sent in back]
+        accepted = [isinstance(sent, Sent) and (await sent.acknowledged).accepted for sent in removals]
         for topic, message in self._messages.items():
             self._publisher.publish(topic, json_bytes(message), retain=True)
         for entrance, picture in self._pictures.items():
-            self._publisher.publish(homeassistant_topic(entrance, "picture"), picture.jpeg, expiry=discovery.EXPIRY_S)
-        if all(taken):
+            self._publish(entrance, "picture", picture.jpeg)
+        if all(accepted):
             await self._record(now, discovery.merged_entities(before, now))
 
     async def _record(self, published: discovery.PublishedEntities, was: discovery.PublishedEntities) -> None:
@@ -252,14 +244,11 @@ class HomeAssistantBridge:
     async def _take_pictures(self) -> None:
         """Take one picture per visit, of the camera outside, when it rings. No disk and no broker stores it."""
         while True:
-            await self._picture_requested.wait()
-            self._picture_requested.clear()
-            while self._pending_pictures:
-                entrance, visit = self._pending_pictures.popleft()
-                jpeg = await self._picture(self._home.entrances[entrance].cameras.outside)
-                if jpeg is not None:
-                    self._pictures[entrance] = _VisitPicture(visit, jpeg, self._clock.now().mono)
-                    self._publisher.publish(homeassistant_topic(entrance, "picture"), jpeg, expiry=discovery.EXPIRY_S)
+            entrance, visit = await self._pending_pictures.get()
+            jpeg = await self._picture(self._home.entrances[entrance].cameras.outside)
+            if jpeg is not None:
+                self._pictures[entrance] = _VisitPicture(visit, jpeg, self._clock.now().mono)
+                self._publish(entrance, "picture", jpeg)
 
     def _remove_pictures(self) -> None:
         """Remove pictures after a day, or as soon as the visit's films are erased."""
@@ -271,14 +260,14 @@ class HomeAssistantBridge:
             erased = erased and picture.visit not in of  # its films begin a moment after the visit
             if erased or mono - picture.mono > PICTURE_LIFETIME_S:
                 del self._pictures[entrance]
-                self._publisher.publish(homeassistant_topic(entrance, "picture"), b"", expiry=discovery.EXPIRY_S)
+                self._publish(entrance, "picture", b"")
 
 
 def read_record(file: Path) -> discovery.PublishedEntities:
     """Return the entities published before; empty if the file cannot be read."""
     try:
-        said: Any = json.loads(read_regular(file, at_most=MAX_RECORD_BYTES))
-        return {str(topic): {str(k): str(v) for k, v in parts.items()} for topic, parts in said.items()}
+        record: Any = json.loads(read_regular(file, at_most=MAX_RECORD_BYTES))
+        return {str(topic): {str(k): str(v) for k, v in parts.items()} for topic, parts in record.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError) as failure:

@@ -59,20 +59,3 @@ def to_owner_request(
             return owner_requests.OwnerPresenceRequest(id=id_, do="home")
         case HomeAssistantCommand.LOCK | HomeAssistantCommand.STOP | HomeAssistantCommand.SOMEBODY_HOME:
             return CommandRefusal(command, NOT_ALLOWED_REASON)
-
-
-@dataclass(slots=True)
-class CommandRateLimit:
-    """Limits the commands of one entrance: of a flood only the first ones count."""
-
-    window_start_mono: float = float("-inf")
-    accepted: int = 0
-    dropped: int = 0
-
-    def take(self, mono: float) -> bool:
-        """Return whether one more is accepted at this monotonic second."""
-        if mono - self.window_start_mono >= REQUEST_WINDOW_S:
-            self.window_start_mono, self.accepted, self.dropped = mono, 0, 0
-        self.accepted += 1
-        self.dropped += self.accepted > MAX_REQUESTS
-        return self.accepted <= MAX_REQUESTS

@@ -84,12 +84,8 @@ def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
     section = home.homeassistant
     if section is None:
         return {}
-    return {
-        f"{section.discovery_prefix}/device/{object_id(home, entrance)}/config": _device_message(
-            home, section, entrance
-        )
-        for entrance in home.entrances
-    }
+    prefix = f"{section.discovery_prefix}/device"
+    return {f"{prefix}/{object_id(home, name)}/config": _device_message(home, section, name) for name in home.entrances}
 
 
 def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEntities:

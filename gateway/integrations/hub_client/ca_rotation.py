@@ -19,25 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, StringConstraints
 
 from gateway.config.home import Home
-from gateway.integrations.hub_client.enrolment import (
-    AUTHORITY_FILE,
-    HUB_FOLDER,
-    IDENTITY_FILE,
-    DamagedIdentity,
-    HttpPost,
-    HubError,
-    HubResponse,
-    HubUnavailable,
-    WrongHub,
-    authority_fingerprint,
-    http_request,
-    is_issued_by,
-    parse_authority,
-    read_answer,
-    read_identity,
-    renew_certificate,
-    trusted_authorities,
-)
+from gateway.integrations.hub_client import enrolment
 from gateway.protocol.enrolment import proquint_words, successor_statement
 from gateway.system.atomic_file import write_whole
 from gateway.system.base64url import decode_base64url
@@ -45,21 +27,19 @@ from gateway.system.clock import machine_time
 
 log = structlog.get_logger(__name__)
 
-CHECK_INTERVAL_S, RETRY_DELAY_S = (
-    6 * 3600.0,
-    900.0,
-)  # seconds between checks of the certificate; after the hub did not answer
+CHECK_INTERVAL_S = 6 * 3600.0  # seconds between checks of the certificate
+RETRY_DELAY_S = 900.0  # seconds after which a hub that did not answer is tried again
 HttpGet = Callable[[str], bytes]
 """Reads an address and returns the answer; raises `HubError` or `HubUnavailable`."""
 MAX_AUTHORITY_CHANGES = 20  # changes in the list
 
 
-class _AuthorityChange(HubResponse):
+class _AuthorityChange(enrolment.HubResponse):
     certificate: Annotated[str, StringConstraints(max_length=8192)]
     signature: Annotated[str, StringConstraints(max_length=200)]
 
 
-class _AuthorityChain(HubResponse):
+class _AuthorityChain(enrolment.HubResponse):
     data: Annotated[list[_AuthorityChange], Field(max_length=MAX_AUTHORITY_CHANGES)]
 
 
@@ -72,35 +52,37 @@ def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
         WrongHub: the answer is not such a list. HubError: the hub refuses. HubUnavailable: it cannot be reached.
         DamagedIdentity, OSError: the folder's files cannot be used.
     """
-    before, mine = trusted_authorities(folder), read_identity(folder)
+    before, mine = enrolment.trusted_authorities(folder), enrolment.read_identity(folder)
     known = list(before)
-    for step in read_answer(_AuthorityChain, get(f"{url}/v1/authorities")).data:
-        one = parse_authority(step.certificate)
+    for step in enrolment.read_answer(_AuthorityChain, get(f"{url}/v1/authorities")).data:
+        one = enrolment.parse_authority(step.certificate)
         if one not in known and any(_is_signed_by(older, one, step.signature) for older in known):
             known.append(one)
-    if mine is not None and is_issued_by(mine.certificate, known[-1]):
+    if mine is not None and enrolment.is_issued_by(mine.certificate, known[-1]):
         known = known[-1:]
     if known == before:
         return False
-    write_whole(folder / AUTHORITY_FILE, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in known))
+    write_whole(
+        folder / enrolment.AUTHORITY_FILE, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in known)
+    )
     return True
 
 
 def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """Return the tasks that renew the certificate, by name; empty if the box joined no hub by a claim."""
-    folder = home.storage.folder / HUB_FOLDER
-    if home.hub is None or not (folder / IDENTITY_FILE).exists():
+    folder = home.storage.folder / enrolment.HUB_FOLDER
+    if home.hub is None or not (folder / enrolment.IDENTITY_FILE).exists():
         return {}
-    return {"hub certificate": partial(keep_renewed, home.hub.url, folder, http_request, now=machine_time)}
+    return {"hub certificate": partial(keep_renewed, home.hub.url, folder, enrolment.http_request, now=machine_time)}
 
 
 async def keep_renewed(  # noqa: PLR0913 - its dependencies, each replaced by tests
     url: str,
     folder: Path,
-    post: HttpPost,
+    post: enrolment.HttpPost,
     *,
     now: Callable[[], datetime],
-    get: HttpGet = http_request,
+    get: HttpGet = enrolment.http_request,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Follow the hub's authority, and renew the certificate in time, until cancelled.
@@ -111,14 +93,16 @@ async def keep_renewed(  # noqa: PLR0913 - its dependencies, each replaced by te
         wait = CHECK_INTERVAL_S
         try:
             if await asyncio.to_thread(follow_authorities, url, folder, get):
-                log.warning("hub_authority_followed", words=proquint_words(authority_fingerprint(folder) or ""))
-            renewed = await asyncio.to_thread(renew_certificate, url, folder, post, now=now())
+                log.warning(
+                    "hub_authority_followed", words=proquint_words(enrolment.authority_fingerprint(folder) or "")
+                )
+            renewed = await asyncio.to_thread(enrolment.renew_certificate, url, folder, post, now=now())
             if renewed is not None:
                 log.info("hub_certificate_renewed", until=renewed.valid_until.isoformat())
-        except HubUnavailable as away:
+        except enrolment.HubUnavailable as away:
             log.warning("hub_certificate_not_renewed", why=str(away))
             wait = RETRY_DELAY_S
-        except (HubError, WrongHub, DamagedIdentity, OSError) as error:
+        except (enrolment.HubError, enrolment.WrongHub, enrolment.DamagedIdentity, OSError) as error:
             log.error("hub_certificate_not_renewed", why=str(error), todo="`perron join --replace`, with a new claim")
         await sleep(wait)
 

@@ -30,18 +30,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway.protocol import enrolment as wire
 from gateway.protocol import support_code as supportcode
-from gateway.protocol.enrolment import (
-    HOME_ID_PATTERN,
-    ClaimCode,
-    answer_mac,
-    confirmation_statement,
-    leave_statement,
-    macs_equal,
-    renewal_statement,
-    request_mac,
-    secret_key,
-)
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
@@ -54,17 +44,10 @@ from gateway.system.pki.authority import BACKDATING
 log = structlog.get_logger(__name__)
 
 HUB_FOLDER = "hub"  # in the storage folder
-IDENTITY_FILE, AUTHORITY_FILE, NEXT_KEY_FILE, SUPPORT_CODE_FILE = (
-    "identity.pem",
-    "authority.pem",
-    "next.pem",
-    "support-code",
-)
+IDENTITY_FILE, AUTHORITY_FILE = "identity.pem", "authority.pem"
+NEXT_KEY_FILE, SUPPORT_CODE_FILE = "next.pem", "support-code"
 KEY_SPENT_CODE = "conflict"  # the hub's code for a key that it will not certify (again)
-UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE = (
-    "not_found",
-    "signature_refused",
-)  # the hub's codes for a home or a certificate that is not valid
+NOT_ACCEPTED_CODES = ("not_found", "signature_refused")  # the hub's codes for an invalid home or certificate
 HTTP_TIMEOUT_S = 20.0  # seconds for the hub to answer
 MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of the box
 
@@ -108,7 +91,7 @@ class _BrokerAddress(HubResponse):
 
 
 class _JoinResponse(HubResponse):
-    home: Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
+    home: Annotated[str, StringConstraints(pattern=wire.HOME_ID_PATTERN)]
     shard: Annotated[int, Field(ge=0, le=65535)]
     broker: _BrokerAddress
     certificate: str
@@ -174,7 +157,7 @@ def read_identity(folder: Path) -> HubIdentity | None:
         raise DamagedIdentity(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
 
 
-def join_hub(code: ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> HubMembership:
+def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> HubMembership:
     """Join by a claim's code; return the section for the house file. Repeated after a crash, the result is the same.
 
     Until `finish_join` the same code may be used once more: the house file is written between the two.
@@ -184,9 +167,13 @@ def join_hub(code: ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> H
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key, secret = _next_key(folder, code.claim), secret_key(code.secret)
+    key, secret = _next_key(folder, code.claim), wire.secret_key(code.secret)
     csr = _csr(key)
-    asked = {"csr": encode_base64url(csr), "box_key": box.text, "mac": request_mac(secret, code.claim, csr, box.text)}
+    asked = {
+        "csr": encode_base64url(csr),
+        "box_key": box.text,
+        "mac": wire.request_mac(secret, code.claim, csr, box.text),
+    }
     joined = read_answer(_JoinResponse, post(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
@@ -195,7 +182,7 @@ def join_hub(code: ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> H
     authority = parse_authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
         raise WrongHub("It has another authority than the code names.")
-    if not macs_equal(answer_mac(secret, code.claim, parts), joined.mac):
+    if not wire.macs_equal(wire.answer_mac(secret, code.claim, parts), joined.mac):
         raise WrongHub("It does not know the claim's secret.")
     one = checked_certificate(joined.certificate, (authority,), joined.home, key)
     store_support_code(folder, joined.support_code)
@@ -273,17 +260,15 @@ def leave_hub(url: str, folder: Path, post: HttpPost) -> bool:
     mine = read_identity(folder)
     if mine is None:
         return False
-    serial = f"{mine.certificate.serial_number:x}"
-    said = {"home": mine.home, "serial": serial, "signature": _sign(mine.key, leave_statement(mine.home, serial))}
-    return _hub_accepts(lambda: post(f"{url}/v1/homes/leave", said))
+    return _hub_accepts(lambda: post(f"{url}/v1/homes/leave", _signed(mine, wire.leave_statement)))
 
 
-def _hub_accepts(asks: Callable[[], object]) -> bool:
+def _hub_accepts(request: Callable[[], object]) -> bool:
     """Send a request; return whether the hub accepts it as this home's."""
     try:
-        asks()
-    except HubError as no:
-        if no.code in (UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE):
+        request()
+    except HubError as refusal:
+        if refusal.code in NOT_ACCEPTED_CODES:
             return False
         raise
     return True
@@ -305,12 +290,12 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
         asked = {
             "home": mine.home,
             "csr": encode_base64url(csr),
-            "signature": _sign(mine.key, renewal_statement(mine.home, csr)),
+            "signature": _sign(mine.key, wire.renewal_statement(mine.home, csr)),
         }
         try:
             renewed = read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", asked))
-        except HubError as no:
-            if no.code == KEY_SPENT_CODE:
+        except HubError as refusal:
+            if refusal.code == KEY_SPENT_CODE:
                 (folder / NEXT_KEY_FILE).unlink()  # the next renewal uses another key
             raise
         one = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
@@ -322,9 +307,13 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
 
 
 def _confirm(url: str, identity: HubIdentity, post: HttpPost) -> None:
+    post(f"{url}/v1/homes/confirm", _signed(identity, wire.confirmation_statement))
+
+
+def _signed(identity: HubIdentity, statement: Callable[[str, str], bytes]) -> dict[str, str]:
     serial = f"{identity.certificate.serial_number:x}"
-    signature = _sign(identity.key, confirmation_statement(identity.home, serial))
-    post(f"{url}/v1/homes/confirm", {"home": identity.home, "serial": serial, "signature": signature})
+    signature = _sign(identity.key, statement(identity.home, serial))
+    return {"home": identity.home, "serial": serial, "signature": signature}
 
 
 def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> ec.EllipticCurvePrivateKey:

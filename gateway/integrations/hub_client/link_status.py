@@ -1,6 +1,5 @@
 """Stores the state of the uplink in a file, so that a diagnosis from outside sees what the gateway sees."""
 
-from datetime import datetime
 from pathlib import Path
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -44,8 +43,3 @@ def read_status(folder: Path) -> LinkStatus | None:
         return LinkStatus.model_validate_json(read_bytes(folder / STATUS_FILE, at_most=_MAX_FILE_BYTES))
     except (OSError, ValidationError):
         return None
-
-
-def initial_status(home: str, now: datetime, *, is_leaving: bool) -> LinkStatus:
-    """Return the status before the first session."""
-    return LinkStatus(home=home, up=False, since=now, waiting=0, leaving=is_leaving)

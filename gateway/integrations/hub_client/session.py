@@ -18,29 +18,12 @@ from pydantic import ValidationError
 from gateway.config.home import Home, HubSection
 from gateway.integrations.hub_client.enrolment import HUB_FOLDER, store_support_code
 from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
-from gateway.integrations.hub_client.link_status import LinkStatus, initial_status, write_status
+from gateway.integrations.hub_client.link_status import LinkStatus, write_status
 from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import BirthAndWill, ConnectionOptions, InboundMessage, Sent
+from gateway.protocol import box_hub
 from gateway.protocol.box_event import sign_event, sign_statement
-from gateway.protocol.box_hub import (
-    MAX_JOB_BYTES,
-    Ack,
-    EntranceDescription,
-    Hello,
-    Job,
-    JobKind,
-    JobReceipt,
-    SealedQuery,
-    SealedReply,
-    ack_topic,
-    down_topics,
-    jobs_topic,
-    query_topic,
-    reply_topic,
-    shard_of,
-    up_topic,
-)
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
@@ -72,16 +55,16 @@ SUBSCRIBE_QOS = (0, 1)
 MAX_KEY_CHANGES_SENT = 16  # the newest changes of the box's key
 MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`
 
-W = TypeVar("W", Ack, SealedQuery, Job)
+W = TypeVar("W", box_hub.Ack, box_hub.SealedQuery, box_hub.Job)
 
 MAX_CONCURRENT_QUERIES = 32  # queries of the household in progress at a time
 MAX_QUERIES_PER_SECOND = 60  # a flood of queries takes no more of the loop than this
 ANSWER_EXPIRY_S = 25  # seconds that the broker keeps an answer
 
-JobHandler = Callable[[Job], Awaitable[JobReceipt | None]]
+JobHandler = Callable[[box_hub.Job], Awaitable[box_hub.JobReceipt | None]]
 """Handles one kind of job. None: neither stored nor refused; the hub must send it again."""
 
-QuestionHandler = Callable[[SealedQuery], Awaitable[str | None]]
+QuestionHandler = Callable[[box_hub.SealedQuery], Awaitable[str | None]]
 """Answers an encrypted query of the household, encrypted; None: the query is invalid."""
 
 
@@ -101,7 +84,7 @@ class Uplink:
         clock: Clock,
         key: BoxKey,
         keys: KeyHistory,
-        handlers: Mapping[JobKind, JobHandler],
+        handlers: Mapping[box_hub.JobKind, JobHandler],
         monotonic: Callable[[], float],
         leaving: bool = False,
         unenrolment: Unenrolment,
@@ -125,17 +108,18 @@ class Uplink:
         self._sending = SendWindow()
         self._error_logged_mono = self._status_written_mono = self._support_code_mono = float("-inf")
         self._folder, self._support_code = home.storage.folder / HUB_FOLDER, ""
-        self._status = initial_status(section.home, clock.now().utc, is_leaving=leaving)
+        self._status = LinkStatus(home=section.home, up=False, since=clock.now().utc, waiting=0, leaving=leaving)
         self._written_status: LinkStatus | None = None
-        self._shard = shard_of(section.home) if section.shard is None else section.shard
-        self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (down_topics(section.home),)
+        self._shard = box_hub.shard_of(section.home) if section.shard is None else section.shard
+        self._topic = {
+            what: box_hub.up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")
+        }
+        down = Subscription(
+            topic=box_hub.down_topics(section.home), wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY
+        )
         self._mqtt = MqttClient(
             broker=section.broker,
-            subscriptions=[
-                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
-                for topic in topics
-            ],
+            subscriptions=[down],
             session_number=self._next_session,
             on_message=self._on_message,
             on_up=self._on_up,
@@ -155,15 +139,15 @@ class Uplink:
 
     def serve(self, *, on_owner_job: JobHandler, on_question: QuestionHandler) -> None:
         """Let the household's browsers send orders and questions through this uplink."""
-        self._handlers[JobKind.OWNER], self._question_handler = on_owner_job, on_question
+        self._handlers[box_hub.JobKind.OWNER], self._question_handler = on_owner_job, on_question
 
     @property
     def status(self) -> LinkStatus:
         """Return the current state of the uplink."""
-        uplinks, found = self._store.hub_journal, self._status
-        why = None if found.up else self._mqtt.failure or found.why
-        waiting = max(0, uplinks.last_seq() - uplinks.acknowledged_seq())
-        return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
+        journal, status = self._store.hub_journal, self._status
+        why = None if status.up else self._mqtt.failure or status.why
+        waiting = max(0, journal.last_seq() - journal.acknowledged_seq())
+        return status.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
 
     def leave(self, *, immediately: bool) -> None:
         """Leave the hub, as the store has recorded: after everything due is sent, or `immediately`."""
@@ -223,42 +207,36 @@ class Uplink:
     def _route(self, incoming: InboundMessage) -> None:
         if incoming.retain:
             return
-        if incoming.topic == query_topic(self._section.home):
+        if incoming.topic == box_hub.query_topic(self._section.home):
             self._on_question(incoming.payload)
             return
-        if incoming.topic == ack_topic(self._section.home):
+        if incoming.topic == box_hub.ack_topic(self._section.home):
             self._ack = incoming.payload  # the newest contains everything
             self._work_pending.set()
-        elif incoming.topic == jobs_topic(self._section.home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
+        elif incoming.topic == box_hub.jobs_topic(self._section.home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
             self._jobs.put_nowait(incoming.payload)
 
     def _on_question(self, payload: bytes) -> None:
         """Answer a household's query in its own task. Excess queries get no answer; the browser repeats them."""
-        if (
-            self._leaving
-            or self._question_handler is None
-            or self._task_group is None
-            or len(self._question_tasks) >= MAX_CONCURRENT_QUERIES
-        ):
+        if self._leaving or self._question_handler is None or self._task_group is None:
             return
-        if not self._query_rate.take(self._monotonic()):
+        if len(self._question_tasks) >= MAX_CONCURRENT_QUERIES or not self._query_rate.take(self._monotonic()):
             return
-        asked = _parse(SealedQuery, payload)
-        if asked is not None:
-            task = self._task_group.create_task(
-                self._answer_question(self._question_handler, asked), name="hub: answer"
-            )
+        query = _parse(box_hub.SealedQuery, payload)
+        if query is not None:
+            answering = self._answer_question(self._question_handler, query)
+            task = self._task_group.create_task(answering, name="hub: answer")
             self._question_tasks.add(task)
             task.add_done_callback(self._question_tasks.discard)
 
-    async def _answer_question(self, ask: QuestionHandler, question: SealedQuery) -> None:
+    async def _answer_question(self, handler: QuestionHandler, query: box_hub.SealedQuery) -> None:
         sealed = None
-        with self._containment.piece("hub questions", question.id):
-            sealed = await ask(question)
+        with self._containment.piece("hub questions", query.id):
+            sealed = await handler(query)
         if sealed is not None:
-            said = SealedReply(id=question.id, browser=question.browser, sealed=sealed)
-            topic = reply_topic(self._shard, self._section.home, question.via)
-            self._mqtt.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_EXPIRY_S)
+            reply = box_hub.SealedReply(id=query.id, browser=query.browser, sealed=sealed)
+            topic = box_hub.reply_topic(self._shard, self._section.home, query.via)
+            self._mqtt.publish(topic, reply.model_dump_json().encode(), expiry=ANSWER_EXPIRY_S)
 
     def _on_up(self, _session: int) -> None:
         self._is_up, self._hello_due, self._hello_sent, self._renumbered = True, True, False, False
@@ -287,33 +265,30 @@ class Uplink:
         while True:
             payload = await self._jobs.get()
             with self._containment.piece("hub jobs"):
-                job = self._decode(Job, payload)
+                job = self._decode(box_hub.Job, payload)
                 receipt = None if job is None else await self._handle_job(job)
                 if receipt is not None:
                     self._crash_point("before-receipt")
-                    self._mqtt.publish(
-                        self._topic["status"],
-                        receipt.model_dump_json(exclude_none=True).encode(),
-                        expiry=MESSAGE_EXPIRY_S,
-                    )
+                    body = receipt.model_dump_json(exclude_none=True).encode()
+                    self._mqtt.publish(self._topic["status"], body, expiry=MESSAGE_EXPIRY_S)
             self._work_pending.set()
             await asyncio.sleep(PAUSE_BETWEEN_JOBS_S)
 
-    async def _handle_job(self, job: Job) -> JobReceipt | None:
+    async def _handle_job(self, job: box_hub.Job) -> box_hub.JobReceipt | None:
         if self._leaving:
-            return JobReceipt(job=job.job, state="refused", why="this house is another household's now")
-        taker = self._handlers.get(job.kind)
-        if taker is None:
-            return JobReceipt(job=job.job, state="refused", why=f"this box knows no {job.kind} yet")
+            return box_hub.JobReceipt(job=job.job, state="refused", why="this house is another household's now")
+        handler = self._handlers.get(job.kind)
+        if handler is None:
+            return box_hub.JobReceipt(job=job.job, state="refused", why=f"this box knows no {job.kind} yet")
         try:
             with self._containment.piece("hub jobs", job.job, foreseen=(StoreFailed,)):
-                return await taker(job)
+                return await handler(job)
         except StoreFailed as failure:
             self._log_error("job_not_stored", why=str(failure))
             await asyncio.sleep(STORE_RETRY_DELAY_S)  # no receipt: the hub sends it again
             return None
-        # Without an answer the hub would send the job for ever
-        return JobReceipt(job=job.job, state="refused", why="this box could not work it")
+        # Without a receipt the hub would send it for ever.
+        return box_hub.JobReceipt(job=job.job, state="refused", why="this box could not work it")
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
@@ -350,9 +325,9 @@ class Uplink:
 
     async def _write_status(self) -> None:
         """Store the status in a file: at once when the connection changes, else now and then."""
-        now, told, mono = self.status, self._written_status, self._monotonic()
-        soon = told is None or now.model_copy(update={"waiting": told.waiting}) != told
-        if now == told or not (soon or mono - self._status_written_mono >= STATUS_WRITE_INTERVAL_S):
+        now, written, mono = self.status, self._written_status, self._monotonic()
+        soon = written is None or now.model_copy(update={"waiting": written.waiting}) != written
+        if now == written or not (soon or mono - self._status_written_mono >= STATUS_WRITE_INTERVAL_S):
             return
         self._written_status, self._status_written_mono = now, mono
         try:
@@ -373,31 +348,31 @@ class Uplink:
             self._log_error("support_code_not_kept", why=str(failure))
 
     def _is_all_sent(self) -> bool:
-        uplinks = self._store.hub_journal
-        all_kept = self._sending.is_hello_acknowledged and uplinks.acknowledged_seq() == uplinks.last_seq()
-        return all_kept and not uplinks.has_due_events(self._clock.now())
+        journal = self._store.hub_journal
+        all_kept = self._sending.is_hello_acknowledged and journal.acknowledged_seq() == journal.last_seq()
+        return all_kept and not journal.has_due_events(self._clock.now())
 
     async def _send_round(self) -> None:
         """Send the hello if due, process the acknowledgement, and send events that the hub lacks."""
-        uplinks = self._store.hub_journal
-        if uplinks.has_due_events(self._clock.now()):
+        journal = self._store.hub_journal
+        if journal.has_due_events(self._clock.now()):
             with self._containment.piece("hub events", foreseen=(StoreFailed,)) as piece:
-                await uplinks.write_due_events(self._clock.now())
+                await journal.write_due_events(self._clock.now())
             if piece.fault is not None:
-                await uplinks.write_due_events_singly(self._clock.now(), self._containment)
+                await journal.write_due_events_singly(self._clock.now(), self._containment)
         if not self._is_up:
             return
         mono = self._monotonic()
         if self._hello_due:
             self._send_hello()
-        heard, self._ack = self._ack, None
-        ack = None if heard is None else self._decode(Ack, heard)
+        payload, self._ack = self._ack, None
+        ack = None if payload is None else self._decode(box_hub.Ack, payload)
         if ack is not None:
             await self._store_support_code(ack.support)
         if ack is not None and not self._hello_due:
             await self._on_ack(ack)
         elif mono >= self._sending.retry_at_mono and (
-            not self._sending.is_hello_acknowledged or uplinks.last_seq() > uplinks.acknowledged_seq()
+            not self._sending.is_hello_acknowledged or journal.last_seq() > journal.acknowledged_seq()
         ):
             if self._sending.on_timeout():
                 self._reconnect.set()
@@ -412,13 +387,15 @@ class Uplink:
 
     def _send_hello(self) -> None:
         now = self._clock.now()
-        hello = Hello(
+        hello = box_hub.Hello(
             boot=self._boot,
             keys=tuple(step.to_json().decode() for step in self._key_succession.steps[-MAX_KEY_CHANGES_SENT:]),
             events=self._store.hub_journal.last_seq(),
             open=self._store.hub_journal.open_deliveries(now),
             entrances=tuple(
-                EntranceDescription(id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof)
+                box_hub.EntranceDescription(
+                    id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof
+                )
                 for id_, one in list(self._home.entrances.items())[:MAX_ENTRANCES_SENT]
             ),
             timezone=self._home.timezone,
@@ -431,37 +408,37 @@ class Uplink:
             spread_s = lengthened(delay_s, random.random()) - delay_s  # noqa: S311 - jitter is no secret
             self._sending.on_hello_sent(self._monotonic() + spread_s)
 
-    async def _on_ack(self, ack: Ack) -> None:
-        uplinks = self._store.hub_journal
-        # It had more, according to this session
-        back = self._sending.is_hello_acknowledged and ack.seq < uplinks.acknowledged_seq()
-        if uplinks.is_same_chain(ack) and (back or ack.seq == uplinks.acknowledged_seq()):
-            self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())  # nothing new to store
+    async def _on_ack(self, ack: box_hub.Ack) -> None:
+        journal = self._store.hub_journal
+        # In this session the hub had more.
+        back = self._sending.is_hello_acknowledged and ack.seq < journal.acknowledged_seq()
+        if journal.is_same_chain(ack) and (back or ack.seq == journal.acknowledged_seq()):
+            self._sending.on_ack(journal.acknowledged_seq(), self._monotonic())  # nothing new to store
             return
-        if self._renumbered and not uplinks.is_same_chain(ack):
+        if self._renumbered and not journal.is_same_chain(ack):
             return  # an answer to an earlier state
-        if not await uplinks.acknowledge(ack, self._clock.now()):
+        if not await journal.acknowledge(ack, self._clock.now()):
             self._renumbered = True
             log.warning("events_renumbered", after=ack.seq, why="the hub's chain of our events is another than ours")
             self._sending.sent_seq = 0
             self._work_pending.set()
-        self._sending.on_ack(uplinks.acknowledged_seq(), self._monotonic())
+        self._sending.on_ack(journal.acknowledged_seq(), self._monotonic())
 
     def _send_waiting(self) -> None:
         if not self._sending.is_hello_acknowledged:
             return  # the hub must first report what it has stored
-        uplinks = self._store.hub_journal
-        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent_seq - uplinks.acknowledged_seq())
-        for event in uplinks.unacknowledged(self._sending.sent_seq, max(0, room)):
+        journal = self._store.hub_journal
+        room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent_seq - journal.acknowledged_seq())
+        for event in journal.unacknowledged(self._sending.sent_seq, max(0, room)):
             if not isinstance(self._mqtt.publish(self._topic["evt"], event.token, expiry=MESSAGE_EXPIRY_S), Sent):
                 break
             self._sending.sent_seq = event.seq
 
     def _decode(self, model: type[W], payload: bytes) -> W | None:
-        found = _parse(model, payload)
-        if found is None:
+        message = _parse(model, payload)
+        if message is None:
             self._log_error("hub_not_understood", word=model.__name__, bytes=len(payload))
-        return found
+        return message
 
     def _log_error(self, what: str, **more: object) -> None:
         """Log an error once a minute: no hub may fill the disk with it."""
@@ -473,7 +450,7 @@ class Uplink:
 
 def _parse(model: type[W], payload: bytes) -> W | None:
     """Parse a hub's message; None if invalid. One with too many parts is not parsed at all."""
-    if len(payload) > MAX_JOB_BYTES or payload.count(b",") > MAX_COMMAS or b"[" in payload:
+    if len(payload) > box_hub.MAX_JOB_BYTES or payload.count(b",") > MAX_COMMAS or b"[" in payload:
         return None
     try:
         loads(payload)

@@ -18,118 +18,67 @@ The guard locks by itself only what it unlocked itself, when the gateway has bee
 after two answers *closed* of the door, both requested after that. It never locks out a person who turned a key.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
+from devices import reports as r
 from devices.commands import LockDoor, UnlockDoor
-from devices.reports import (
-    AvailabilityReport,
-    BatteryReport,
-    DoorReport,
-    DoorState,
-    ErrorReport,
-    LockReport,
-    LockState,
-    NoAnswerReport,
-    OperationError,
-    ProgressReport,
-    Report,
-    UnreadablePayload,
-)
 from devices.strict_json import MalformedPayload
 from devices.vendors import guard as words
 from devices.vendors.words import TopicSuffix
-from gateway.integrations.lock_guard.messages import (
-    CommandNotSent,
-    DeadlinePassed,
-    GatewayMessage,
-    GuardCommand,
-    GuardEvent,
-    GuardNote,
-    GuardPart,
-    GuardSettings,
-    GuardState,
-    IssuedNonce,
-    LedgerWriteFailed,
-    OpenQuery,
-    PendingUnlock,
-    ProbeRadioBroker,
-    PublishCommand,
-    QueryRadioDevice,
-    RadioAnswered,
-    RadioConnected,
-    RadioDisconnected,
-    RadioReported,
-    SecuringSequence,
-    SecuringStep,
-    SendReport,
-    WriteLedger,
-)
+from gateway.integrations.lock_guard import messages as m
 from gateway.protocol.guard_message import ToGuard
 
+MAX_COMMAND_LIFE_S = 30.0  # the longest lifetime of a command
+PROBE_TIMEOUT_S = 0.5  # how long the radio's broker may take to answer before an unlock
+SETTLE_TIME_S = 5.0  # after a bridge has reconnected, its messages answer no query: it repeats remembered states
 MAX_NONCES = 16  # challenges that are valid at a time; the oldest goes
 MAX_REMEMBERED_IDS = 256  # queries, intents and ids of lock commands that are recognised again
-# The bolt is not thrown yet
-STEPS_BEFORE_LOCKING = frozenset({SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN})
+STEPS_BEFORE_LOCKING = (m.SecuringStep.DOOR, m.SecuringStep.STABLE, m.SecuringStep.DOOR_AGAIN)
 MAX_QUEUED_QUESTIONS = 32  # queries of the gateway that wait for one device
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # for a message that needs a wall-clock time, which the guard does not have
 
 _V = TypeVar("_V")
 
 
-def initial_state(  # noqa: PLR0913 - settings, stored values and time are independent
-    settings: GuardSettings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
-) -> GuardState:
-    """Return the guard's state at its start.
-
-    No challenge of an earlier boot is valid, the gateway counts as present.
-    """
-    return GuardState(
-        settings=settings,
-        boot=boot,
-        boot_mono=mono,
-        counter=counter,
-        intents=intents,
-        owes_locking=owes,
-        gateway_heard_mono=mono,
-    )
-
-
-def next_deadline_mono(state: GuardState) -> float:
-    """Return when `DeadlinePassed` must come at the latest; infinity where nothing waits."""
-    deadlines = [asked.until_mono for asked in state.open_queries.values()]
+def next_deadline_mono(state: m.GuardState) -> float:
+    """Return when `DEADLINE_PASSED` must come at the latest; infinity where nothing waits."""
+    deadlines = [query.until_mono for query in state.open_queries.values()]
     if state.pending_unlock is not None:
         deadlines.append(state.pending_unlock.until_mono)
     if state.securing is not None:
         deadlines.append(state.securing.until_mono)
-    elif _may_lock(state):
-        deadlines.append(max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono))
-    return min(deadlines, default=float("inf"))
+    else:
+        deadlines.append(_own_locking_mono(state))
+    return min(deadlines)
 
 
-def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[GuardState, tuple[GuardCommand, ...]]:
+def handle_event(
+    state: m.GuardState, event: m.GuardEvent, *, mono: float
+) -> tuple[m.GuardState, tuple[m.GuardCommand, ...]]:
     """Handle one event. Overdue items are dropped first, whatever the event."""
     turn = _Transition(state, mono)
     turn.expire()
     match event:
-        case GatewayMessage():
+        case m.GatewayMessage():
             turn.on_gateway_message(event.claims, event.new_nonce)
-        case RadioReported():
+        case m.RadioReported():
             turn.on_radio_report(event)
-        case RadioConnected():
+        case m.GuardSignal.RADIO_CONNECTED:
             turn.on_radio_connected()
-        case RadioDisconnected():
+        case m.GuardSignal.RADIO_DISCONNECTED:
             turn.on_radio_disconnected()
-        case RadioAnswered():
+        case m.GuardSignal.RADIO_ANSWERED:
             turn.on_radio_answered()
-        case LedgerWriteFailed():
-            turn.report_failure(OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
-        case CommandNotSent():
-            turn.report_failure(OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
-        case DeadlinePassed():
+        case m.GuardSignal.LEDGER_WRITE_FAILED:
+            turn.report_failure(r.OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
+        case m.GuardSignal.COMMAND_NOT_SENT:
+            turn.report_failure(r.OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
+        case m.GuardSignal.DEADLINE_PASSED:
             pass
         case _:
             assert_never(event)
@@ -137,24 +86,27 @@ def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[
     return turn.state, tuple(turn.commands)
 
 
-def _may_lock(state: GuardState) -> bool:
-    return state.owes_locking and state.is_radio_connected and state.settings.has_door
+def _own_locking_mono(state: m.GuardState) -> float:
+    """Return when the guard starts to lock by itself; infinity where it must not."""
+    if not (state.owes_locking and state.is_radio_connected and state.settings.has_door):
+        return math.inf
+    return max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono)
 
 
-def _updated(mapping: Mapping[GuardPart, _V], part: GuardPart, value: _V) -> Mapping[GuardPart, _V]:
+def _updated(mapping: Mapping[m.GuardPart, _V], part: m.GuardPart, value: _V) -> Mapping[m.GuardPart, _V]:
     return MappingProxyType({**mapping, part: value})
 
 
-def _without(mapping: Mapping[GuardPart, _V], part: GuardPart) -> Mapping[GuardPart, _V]:
+def _without(mapping: Mapping[m.GuardPart, _V], part: m.GuardPart) -> Mapping[m.GuardPart, _V]:
     return MappingProxyType({key: value for key, value in mapping.items() if key is not part})
 
 
 class _Transition:
     """The handling of one event: the new state, and the commands in order."""
 
-    def __init__(self, state: GuardState, mono: float) -> None:
+    def __init__(self, state: m.GuardState, mono: float) -> None:
         self.state, self.mono = state, mono
-        self.commands: list[GuardCommand] = []
+        self.commands: list[m.GuardCommand] = []
 
     # ---- reports -----------------------------------------------------------------------------------------------------
 
@@ -163,16 +115,16 @@ class _Transition:
         return int((self.mono - self.state.boot_mono) * 1000)
 
     def send_report(
-        self, part: GuardPart, report: Report | None, *, question: str | None = None, nonce: str | None = None
+        self, part: m.GuardPart, report: r.Report | None, *, question: str | None = None, nonce: str | None = None
     ) -> None:
         """Send the next report of this part; a challenge that is issued with it is valid from now on."""
         seq = self.state.seqs.get(part, 0) + 1
         self.state = replace(self.state, seqs=_updated(self.state.seqs, part, seq))
         if nonce is not None:
-            given = IssuedNonce(nonce, self.mono + self.state.settings.timing.nonce_life)
-            self.state = replace(self.state, nonces=(*self.state.nonces, given)[-MAX_NONCES:])
+            issued = m.IssuedNonce(nonce, self.mono + self.state.settings.timing.nonce_life)
+            self.state = replace(self.state, nonces=(*self.state.nonces, issued)[-MAX_NONCES:])
         self.commands.append(
-            SendReport(
+            m.SendReport(
                 part=part,
                 report=report,
                 seq=seq,
@@ -184,11 +136,11 @@ class _Transition:
         )
 
     def note(self, what: str) -> None:
-        self.commands.append(GuardNote(what))
+        self.commands.append(m.GuardNote(what))
 
-    def refuse(self, id_: str, failure: OperationError, why: str) -> None:
+    def refuse(self, id_: str, failure: r.OperationError, why: str) -> None:
         self.note(f"refused: {why}")
-        self.send_report(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
+        self.send_report(m.GuardPart.LOCK, r.ErrorReport(id=id_, failure=failure))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -199,9 +151,9 @@ class _Transition:
         waiting = state.pending_unlock
         if waiting is not None and waiting.until_mono <= self.mono:
             self.state = replace(self.state, pending_unlock=None)
-            self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker does not answer")
-        for part, asked in state.open_queries.items():
-            if asked.until_mono <= self.mono:  # no answer: the gateway's queries stay unanswered too
+            self.refuse(waiting.command.id, r.OperationError.UNREACHABLE, "the radio's broker does not answer")
+        for part, query in state.open_queries.items():
+            if query.until_mono <= self.mono:  # no answer: the gateway's queries stay unanswered too
                 self.state = replace(self.state, open_queries=_without(self.state.open_queries, part))
                 self.send_queued_query(part)
 
@@ -215,10 +167,11 @@ class _Transition:
             self.note("a copy of a message that was taken already")
             return
         self.state = replace(self.state, questions=(*self.state.questions, claims.question)[-MAX_REMEMBERED_IDS:])
-        nonce = next((given for given in self.state.nonces if given.value == claims.nonce), None)
+        nonce = next((issued for issued in self.state.nonces if issued.value == claims.nonce), None)
         if nonce is not None:
             self.state = replace(self.state, gateway_heard_mono=self.mono)
-            self.stop_own_locking()
+            if self.is_before_locking():  # the gateway is there; a bolt already thrown is still queried
+                self.state = replace(self.state, securing=None)
         match claims.at:
             case "beat":
                 pass
@@ -228,15 +181,9 @@ class _Transition:
                 self.on_command(claims, nonce)
             case _:
                 assert_never(claims.at)
-        self.send_report(GuardPart.GUARD, None, question=claims.question, nonce=fresh)
+        self.send_report(m.GuardPart.GUARD, None, question=claims.question, nonce=fresh)
 
-    def stop_own_locking(self) -> None:
-        """Stop the guard's own locking, because the gateway is there. A bolt already thrown is still queried."""
-        chain = self.state.securing
-        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
-            self.state = replace(self.state, securing=None)
-
-    def on_query(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
+    def on_query(self, claims: ToGuard, nonce: m.IssuedNonce | None) -> None:
         """Query the device for the gateway: the answer is newer than the query.
 
         Only a valid challenge may cause that.
@@ -245,11 +192,11 @@ class _Transition:
             self.note("a question without a living challenge")
             return
         try:
-            part = GuardPart(words.queried_part(claims.body.encode()))
+            part = m.GuardPart(words.queried_part(claims.body.encode()))
         except MalformedPayload as malformed:
             self.note(f"an unreadable query: {malformed}")
             return
-        if not self.state.is_radio_connected or (part is GuardPart.DOOR and not self.state.settings.has_door):
+        if not self.state.is_radio_connected or (part is m.GuardPart.DOOR and not self.state.settings.has_door):
             return
         queue = self.state.queued_questions.get(part, ())
         if len(queue) < MAX_QUEUED_QUESTIONS:
@@ -258,64 +205,64 @@ class _Transition:
             )
         self.send_queued_query(part)
 
-    def send_queued_query(self, part: GuardPart) -> None:
+    def send_queued_query(self, part: m.GuardPart) -> None:
         """Query once for all who wait, after the outstanding older query is answered."""
         queue = self.state.queued_questions.get(part, ())
         if queue and part not in self.state.open_queries:
             self.state = replace(self.state, queued_questions=_without(self.state.queued_questions, part))
             self.send_query(part, queue)
 
-    def send_query(self, part: GuardPart, questions: tuple[str, ...] = ()) -> int:
+    def send_query(self, part: m.GuardPart, questions: tuple[str, ...] = ()) -> int:
         number = self.state.last_query_number + 1
-        asked = OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
+        query = m.OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
         self.state = replace(
-            self.state, last_query_number=number, open_queries=_updated(self.state.open_queries, part, asked)
+            self.state, last_query_number=number, open_queries=_updated(self.state.open_queries, part, query)
         )
-        self.commands.append(QueryRadioDevice(part, number))
+        self.commands.append(m.QueryRadioDevice(part, number))
         return number
 
-    def on_command(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
+    def on_command(self, claims: ToGuard, nonce: m.IssuedNonce | None) -> None:
         command = words.decode_command(TopicSuffix.SET, claims.body.encode())
         match command:
             case UnlockDoor():
                 self.unlock(command, claims, nonce)
             case LockDoor():
                 self.lock(command, nonce)
-            case UnreadablePayload():
+            case r.UnreadablePayload():
                 self.note(f"an unreadable command: {command.why}")
             case _:
                 self.note("a command that moves no bolt")
 
-    def lateness_reason(self, command: UnlockDoor | LockDoor, nonce: IssuedNonce | None) -> str | None:
+    def lateness_reason(self, command: UnlockDoor | LockDoor, nonce: m.IssuedNonce | None) -> str | None:
         """Return why the command is late on the guard's own clock; None: it is in time."""
-        longest = int(self.state.settings.max_command_life_s * 1000)
+        longest = int(MAX_COMMAND_LIFE_S * 1000)
         if command.boot != self.state.boot or command.until_ms is None:
             return "it is for another boot of the guard"
         if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:
             return "its time is over, or it takes too much"
         return None if nonce is not None else "its challenge is unknown or has expired"
 
-    def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: IssuedNonce | None) -> None:
+    def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: m.IssuedNonce | None) -> None:
         state = self.state
         why = self.lateness_reason(command, nonce)
         if why is not None or nonce is None:
-            self.refuse(command.id, OperationError.EXPIRED, why or "no challenge")
+            self.refuse(command.id, r.OperationError.EXPIRED, why or "no challenge")
         elif claims.counter != state.counter + 1:
-            self.refuse(command.id, OperationError.REPEATED, "its counter is not the next")
+            self.refuse(command.id, r.OperationError.REPEATED, "its counter is not the next")
         elif command.intent in state.intents:
-            self.refuse(command.id, OperationError.REPEATED, "its intent was obeyed before")
+            self.refuse(command.id, r.OperationError.REPEATED, "its intent was obeyed before")
         elif command.latch and not state.settings.can_unlatch:
-            self.refuse(command.id, OperationError.RESTRICTED, "no order of ours pulls this lock's latch")
+            self.refuse(command.id, r.OperationError.RESTRICTED, "no order of ours pulls this lock's latch")
         elif state.pending_unlock is not None:
-            self.refuse(command.id, OperationError.BUSY, "another unlock is looked at")
+            self.refuse(command.id, r.OperationError.BUSY, "another unlock is looked at")
         elif not state.is_radio_connected:
-            self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
+            self.refuse(command.id, r.OperationError.UNREACHABLE, "there is no radio")
         else:
-            until = self.mono + state.settings.probe_timeout_s
-            waiting = PendingUnlock(command, nonce, claims.counter, claims.question, until)
+            until = self.mono + PROBE_TIMEOUT_S
+            waiting = m.PendingUnlock(command, nonce, claims.counter, claims.question, until)
             left = tuple(other for other in state.nonces if other != nonce)
             self.state = replace(state, pending_unlock=waiting, nonces=left)
-            self.commands.append(ProbeRadioBroker())
+            self.commands.append(m.ProbeRadioBroker())
 
     def on_radio_answered(self) -> None:
         """Spend challenge and counter and move the bolt, if all conditions still hold."""
@@ -327,7 +274,7 @@ class _Transition:
         nonce = waiting.nonce if waiting.nonce.until_mono > self.mono else None
         why = self.lateness_reason(command, nonce)
         if why is not None:
-            self.refuse(command.id, OperationError.EXPIRED, why)
+            self.refuse(command.id, r.OperationError.EXPIRED, why)
             return
         intents = (*state.intents, command.intent)[-MAX_REMEMBERED_IDS:]
         self.state = replace(
@@ -335,43 +282,43 @@ class _Transition:
             unlocked_at_mono=self.mono, min_query_number=state.last_query_number + 1, bolt_has_moved=False,
         )  # fmt: skip
         self.write_ledger()
-        self.commands.append(PublishCommand(command))
+        self.commands.append(m.PublishCommand(command))
         self.note("unlocks")
 
     def write_ledger(self) -> None:
         state = self.state
-        self.commands.append(WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes_locking))
+        self.commands.append(m.WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes_locking))
 
-    def report_failure(self, failure: OperationError, why: str) -> None:
+    def report_failure(self, failure: r.OperationError, why: str) -> None:
         """Handle a move that was not sent. Its counter stays spent, its intent obeyed: it is never tried again."""
         id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
-        self.send_report(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
+        self.send_report(m.GuardPart.LOCK, r.ErrorReport(id=id_, failure=failure))
 
-    def lock(self, command: LockDoor, nonce: IssuedNonce | None) -> None:
+    def lock(self, command: LockDoor, nonce: m.IssuedNonce | None) -> None:
         why = self.lateness_reason(command, nonce)
         if why is not None:
-            self.refuse(command.id, OperationError.EXPIRED, why)
+            self.refuse(command.id, r.OperationError.EXPIRED, why)
         elif command.id in self.state.obeyed_lock_ids:
-            self.refuse(command.id, OperationError.REPEATED, "this lock command was obeyed before")
-        elif self.state.door not in (None, DoorState.CLOSED):
-            self.refuse(command.id, OperationError.RESTRICTED, "the door is not closed")
+            self.refuse(command.id, r.OperationError.REPEATED, "this lock command was obeyed before")
+        elif self.state.door not in (None, r.DoorState.CLOSED):
+            self.refuse(command.id, r.OperationError.RESTRICTED, "the door is not closed")
         elif not self.state.is_radio_connected:
-            self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
+            self.refuse(command.id, r.OperationError.UNREACHABLE, "there is no radio")
         else:
             self.state = replace(
                 self.state, obeyed_lock_ids=(*self.state.obeyed_lock_ids, command.id)[-MAX_REMEMBERED_IDS:]
             )
-            self.commands.append(PublishCommand(command))
+            self.commands.append(m.PublishCommand(command))
             self.note("locks, told to")
 
     # ---- the radio --------------------------------------------------------------------------------------------------
 
     def on_radio_connected(self) -> None:
         self.state = replace(self.state, is_radio_connected=True, bolt=None, door=None)
-        self.send_query(GuardPart.LOCK)
+        self.send_query(m.GuardPart.LOCK)
         if self.state.settings.has_door:
-            self.send_query(GuardPart.DOOR)
+            self.send_query(m.GuardPart.DOOR)
 
     def on_radio_disconnected(self) -> None:
         waiting = self.state.pending_unlock
@@ -379,49 +326,47 @@ class _Transition:
             self.state, is_radio_connected=False, bolt=None, door=None, securing=None, pending_unlock=None
         )
         if waiting is not None:
-            self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker was lost")
-        for part in (GuardPart.LOCK, GuardPart.DOOR)[: 1 + self.state.settings.has_door]:
+            self.refuse(waiting.command.id, r.OperationError.UNREACHABLE, "the radio's broker was lost")
+        for part in (m.GuardPart.LOCK, m.GuardPart.DOOR)[: 1 + self.state.settings.has_door]:
             self.void_query(part)
-            self.send_report(part, AvailabilityReport(online=False))
+            self.send_report(part, r.AvailabilityReport(online=False))
 
-    def on_radio_report(self, event: RadioReported) -> None:
+    def on_radio_report(self, event: m.RadioReported) -> None:
         for report in event.reports:
             match report:
-                case LockReport(event=True) if event.part is GuardPart.LOCK:
+                case r.LockReport(event=True) if event.part is m.GuardPart.LOCK:
                     self.on_bolt_report(report, None)  # a move as it happens is news
-                case LockReport() if event.part is GuardPart.LOCK:
+                case r.LockReport() if event.part is m.GuardPart.LOCK:
                     self.on_bolt_report(report, self.match_query(event))
-                case DoorReport() if event.part is GuardPart.DOOR:
+                case r.DoorReport() if event.part is m.GuardPart.DOOR:
                     self.on_door_report(report, self.match_query(event))
-                case AvailabilityReport():
+                case r.AvailabilityReport():
                     self.on_link_changed(event.part, online=report.online, by_bridge=event.by_bridge)
                     self.send_report(event.part, report)
-                case NoAnswerReport():
+                case r.NoAnswerReport():
                     self.void_query(event.part)
-                case BatteryReport():
+                case r.BatteryReport():
                     self.send_report(event.part, report)
-                case ErrorReport() if event.part is GuardPart.LOCK:
+                case r.ErrorReport() if event.part is m.GuardPart.LOCK:
                     self.send_report(event.part, report)
-                case ProgressReport():
-                    pass  # a radio's acknowledgement never means that the bolt moved
                 case _:
-                    pass  # no report of a lock or a door
+                    pass  # no report of lock or door; a `ProgressReport` never means that the bolt moved
 
-    def match_query(self, event: RadioReported) -> OpenQuery | None:
+    def match_query(self, event: m.RadioReported) -> m.OpenQuery | None:
         """Return the outstanding query that this answers.
 
         A device that echoes no number answers with its first state.
         """
-        asked = self.state.open_queries.get(event.part)
+        query = self.state.open_queries.get(event.part)
         back_since_mono = self.state.back_since_mono.get(event.part, float("-inf"))
-        is_settled = self.mono - back_since_mono >= self.state.settings.settle_time_s
+        is_settled = self.mono - back_since_mono >= SETTLE_TIME_S
         must_echo = event.part in self.state.settings.echoing_parts
-        if asked is None or not is_settled or (must_echo and event.query_number != asked.number):
+        if query is None or not is_settled or (must_echo and event.query_number != query.number):
             return None
         self.state = replace(self.state, open_queries=_without(self.state.open_queries, event.part))
-        return asked
+        return query
 
-    def pass_on(self, part: GuardPart, report: Report, query: OpenQuery | None) -> None:
+    def pass_on(self, part: m.GuardPart, report: r.Report, query: m.OpenQuery | None) -> None:
         """Pass the report on: as the answer to each query that it answers, else as news."""
         for question in () if query is None else query.questions:
             self.send_report(part, report, question=question)
@@ -429,14 +374,14 @@ class _Transition:
             self.send_report(part, report)
         self.send_queued_query(part)
 
-    def on_bolt_report(self, report: LockReport, query: OpenQuery | None) -> None:
-        locked = report.bolt is LockState.LOCKED
+    def on_bolt_report(self, report: r.LockReport, query: m.OpenQuery | None) -> None:
+        locked = report.bolt is r.LockState.LOCKED
         self.state = replace(self.state, bolt=report.bolt, bolt_has_moved=self.state.bolt_has_moved or not locked)
         if locked and query is not None and query.number >= self.state.min_query_number and self.has_bolt_settled():
             self.on_locked_again()
-        elif query is not None and self.is_at_step(SecuringStep.BOLT, query.number):
+        elif query is not None and self.is_at_step(m.SecuringStep.BOLT, query.number):
             self.try_later("the bolt does not answer locked")
-        self.pass_on(GuardPart.LOCK, report, query)
+        self.pass_on(m.GuardPart.LOCK, report, query)
 
     def has_bolt_settled(self) -> bool:
         """Return whether a bolt that reports locked has had the time to obey the unlock before."""
@@ -449,20 +394,21 @@ class _Transition:
             self.write_ledger()
             self.note("locked again, proven")
 
-    def on_door_report(self, report: DoorReport, query: OpenQuery | None) -> None:
+    def on_door_report(self, report: r.DoorReport, query: m.OpenQuery | None) -> None:
         self.state = replace(self.state, door=report.door)
-        chain = self.state.securing
-        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
-            if report.door is not DoorState.CLOSED:
+        if self.is_before_locking():
+            if report.door is not r.DoorState.CLOSED:
                 self.try_later("the door is not closed")
-            elif query is not None and self.is_at_step(SecuringStep.DOOR, query.number):
+            elif query is not None and self.is_at_step(m.SecuringStep.DOOR, query.number):
                 until = self.mono + self.state.settings.timing.stable
-                self.state = replace(self.state, securing=SecuringSequence(SecuringStep.STABLE, query.number, until))
-            elif query is not None and self.is_at_step(SecuringStep.DOOR_AGAIN, query.number):
+                self.state = replace(
+                    self.state, securing=m.SecuringSequence(m.SecuringStep.STABLE, query.number, until)
+                )
+            elif query is not None and self.is_at_step(m.SecuringStep.DOOR_AGAIN, query.number):
                 self.throw_bolt()
-        self.pass_on(GuardPart.DOOR, report, query)
+        self.pass_on(m.GuardPart.DOOR, report, query)
 
-    def void_query(self, part: GuardPart) -> None:
+    def void_query(self, part: m.GuardPart) -> None:
         """Void the outstanding query: later reports do not answer it, and the gateway queries again."""
         self.state = replace(
             self.state,
@@ -470,7 +416,7 @@ class _Transition:
             queued_questions=_without(self.state.queued_questions, part),
         )
 
-    def on_link_changed(self, part: GuardPart, *, online: bool, by_bridge: bool) -> None:
+    def on_link_changed(self, part: m.GuardPart, *, online: bool, by_bridge: bool) -> None:
         """Handle a lost or restored link. Both void queries; a restored one first repeats old states, live."""
         if not online:
             self.state = replace(
@@ -485,53 +431,51 @@ class _Transition:
             self.state = replace(self.state, offline_parts=self.state.offline_parts - {part}, back_since_mono=back)
             self.void_query(part)
 
-    def forget_device(self, part: GuardPart) -> None:
+    def forget_device(self, part: m.GuardPart) -> None:
         """Set the state of an offline device to unknown."""
-        door = part is GuardPart.DOOR
-        self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
-        chain = self.state.securing
-        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
+        is_door = part is m.GuardPart.DOOR
+        self.state = replace(self.state, door=None) if is_door else replace(self.state, bolt=None)
+        if self.is_before_locking():
             self.try_later("a device is lost")
 
     # ---- locking by itself ------------------------------------------------------------------------------------------
 
-    def is_at_step(self, step: SecuringStep, number: int) -> bool:
-        chain = self.state.securing
-        return chain is not None and chain.step is step and chain.number == number
+    def is_before_locking(self) -> bool:
+        return self.state.securing is not None and self.state.securing.step in STEPS_BEFORE_LOCKING
+
+    def is_at_step(self, step: m.SecuringStep, number: int) -> bool:
+        sequence = self.state.securing
+        return sequence is not None and sequence.step is step and sequence.number == number
 
     def lock_by_itself(self) -> None:
         """Start or continue the guard's own locking, when it is time."""
-        state, chain = self.state, self.state.securing
-        if chain is not None and chain.until_mono <= self.mono:
-            if chain.step is SecuringStep.STABLE:
-                self.query_for_step(SecuringStep.DOOR_AGAIN, GuardPart.DOOR)
-            elif chain.step is SecuringStep.MOVING:
-                self.query_for_step(SecuringStep.BOLT, GuardPart.LOCK)
+        state, sequence = self.state, self.state.securing
+        if sequence is not None and sequence.until_mono <= self.mono:
+            if sequence.step is m.SecuringStep.STABLE:
+                self.query_for_step(m.SecuringStep.DOOR_AGAIN, m.GuardPart.DOOR)
+            elif sequence.step is m.SecuringStep.MOVING:
+                self.query_for_step(m.SecuringStep.BOLT, m.GuardPart.LOCK)
             else:
                 self.try_later("no answer")
-        elif (
-            chain is None
-            and _may_lock(state)
-            and self.mono >= max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono)
-        ):
+        elif sequence is None and self.mono >= _own_locking_mono(state):
             self.note("the gateway is silent: the door is asked")
-            self.query_for_step(SecuringStep.DOOR, GuardPart.DOOR)
+            self.query_for_step(m.SecuringStep.DOOR, m.GuardPart.DOOR)
 
-    def query_for_step(self, step: SecuringStep, part: GuardPart) -> None:
+    def query_for_step(self, step: m.SecuringStep, part: m.GuardPart) -> None:
         """Query again: an outstanding query was sent before this step and proves nothing for it."""
         before = self.state.open_queries.get(part)
         number = self.send_query(part, () if before is None else before.questions)
         until = self.mono + self.state.settings.timing.answer
-        self.state = replace(self.state, securing=SecuringSequence(step, number, until))
+        self.state = replace(self.state, securing=m.SecuringSequence(step, number, until))
 
     def throw_bolt(self) -> None:
         """Throw the bolt: the door has answered closed twice, with nothing else between."""
         id_ = f"guard-{self.state.boot}-{self.state.last_query_number}"
-        self.commands.append(PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
+        self.commands.append(m.PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
         self.note("locks by itself")
         until = self.mono + self.state.settings.latency_s
-        chain = SecuringSequence(SecuringStep.MOVING, self.state.last_query_number, until)
-        self.state = replace(self.state, min_query_number=self.state.last_query_number + 1, securing=chain)
+        sequence = m.SecuringSequence(m.SecuringStep.MOVING, self.state.last_query_number, until)
+        self.state = replace(self.state, min_query_number=self.state.last_query_number + 1, securing=sequence)
 
     def try_later(self, why: str) -> None:
         self.note(f"own locking waits: {why}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum, auto
+from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 
 from devices.commands import LockDoor, UnlockDoor
@@ -21,12 +21,9 @@ class GuardPart(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """The settings of `guard.yaml`, and fixed limits; times in seconds.
+    """What the guard's rules need of `guard.yaml` and of the vendors; times in seconds.
 
-    `max_silence_s`, `latency_s` and `timing` come from `guard.yaml`. `max_command_life_s`: the longest lifetime of a
-    command. `probe_timeout_s`: how long the radio's broker may take to answer. `echoing_parts`: the parts whose
-    answers carry the number of the query. `can_unlatch`: the lock can also pull its latch. `settle_time_s`: after a
-    bridge has reconnected, its messages in this time answer no query, because it repeats states that it remembers.
+    `echoing_parts`: the parts whose answers carry the number of the query. `can_unlatch`: the lock can pull its latch.
     """
 
     lock: str
@@ -34,10 +31,7 @@ class GuardSettings:
     max_silence_s: float
     echoing_parts: frozenset[GuardPart] = frozenset()
     can_unlatch: bool = False
-    settle_time_s: float = 5.0
     timing: Timing = field(default_factory=Timing)
-    max_command_life_s: float = 30.0
-    probe_timeout_s: float = 0.5
     latency_s: float = 3.0
 
 
@@ -65,46 +59,18 @@ class RadioReported:
     by_bridge: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RadioConnected:
-    """The radio's broker is connected."""
+class GuardSignal(Enum):
+    """An event without content."""
+
+    RADIO_CONNECTED = auto()
+    RADIO_DISCONNECTED = auto()
+    RADIO_ANSWERED = auto()  # the radio's broker has just answered the probe for the unlock that waits
+    LEDGER_WRITE_FAILED = auto()  # before a move: the move was not made and never will be
+    COMMAND_NOT_SENT = auto()  # the radio's broker was lost at that instant: not one byte of the command was sent
+    DEADLINE_PASSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class RadioDisconnected:
-    """The radio's broker is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class RadioAnswered:
-    """The radio's broker has just answered the probe for the unlock that waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerWriteFailed:
-    """The disk did not store what it must before a move: the move was not made and never will be."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandNotSent:
-    """The radio's broker was lost at that instant: not one byte of the command was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """A deadline passed."""
-
-
-GuardEvent = (
-    GatewayMessage
-    | RadioReported
-    | RadioConnected
-    | RadioDisconnected
-    | RadioAnswered
-    | LedgerWriteFailed
-    | CommandNotSent
-    | DeadlinePassed
-)
+GuardEvent = GatewayMessage | RadioReported | GuardSignal
 
 
 # ---- commands -------------------------------------------------------------------------------------------------------
@@ -149,7 +115,7 @@ class QueryRadioDevice:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRadioBroker:
-    """Probe the radio's broker for any answer at all: `RadioAnswered`."""
+    """Probe the radio's broker for any answer at all: `RADIO_ANSWERED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +183,8 @@ class GuardState:
     """The whole state of the guard. Times are monotonic seconds; `boot_mono` is the start of this boot.
 
     `counter`, `intents` (the last that were obeyed) and `owes_locking` (the guard withdrew the bolt, and it has not
-    been proven locked since) are also on the disk. `gateway_heard_mono` is when the gateway last sent a message.
+    been proven locked since) are also on the disk. `gateway_heard_mono` is when the gateway last sent a message; at the
+    start of the guard the gateway counts as present, and no challenge of an earlier boot is valid.
     """
 
     settings: GuardSettings
@@ -237,7 +204,7 @@ class GuardState:
     queued_questions: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     is_radio_connected: bool = False
     offline_parts: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
-    # Since when they are back
+    # since when parts are online again
     back_since_mono: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))
     bolt: LockState | None = None
     door: DoorState | None = None

@@ -7,8 +7,8 @@ loop: the guard decides an event and performs its commands before the next one.
 
 import asyncio
 import contextlib
+import math
 import secrets
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,41 +17,23 @@ from typing import assert_never
 import structlog
 from joserfc.jwk import OKPKey
 
-from devices import commands as asked
+from devices import commands as d
 from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.topics import RETAINED_CHANNELS
-from gateway.integrations.lock_guard.decide import handle_event, initial_state, next_deadline_mono
+from gateway.integrations.lock_guard import messages as m
+from gateway.integrations.lock_guard.decide import handle_event, next_deadline_mono
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
-from gateway.integrations.lock_guard.messages import (
-    CommandNotSent,
-    DeadlinePassed,
-    GatewayMessage,
-    GuardCommand,
-    GuardEvent,
-    GuardNote,
-    GuardPart,
-    GuardSettings,
-    GuardState,
-    LedgerWriteFailed,
-    ProbeRadioBroker,
-    PublishCommand,
-    QueryRadioDevice,
-    RadioAnswered,
-    RadioConnected,
-    RadioDisconnected,
-    RadioReported,
-    SendReport,
-    WriteLedger,
-)
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
+from gateway.system.shutdown import until_stopped
+from gateway.system.token_bucket import FixedWindow
 
 MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are examined in a second
 ALIVE_TOPIC = "perron/guard/alive"  # no account may publish there; the broker's refusal proves that it is alive
@@ -80,31 +62,27 @@ class GuardProcess:
         self._file, self._key, self._ledger, self._mono, self._crash_point = file, key, ledger, mono, reached
         self._containment = Containment()  # of the messages of both brokers; its own decisions are not contained
         self._gateway = file.gateway_key
-        self._radio_devices: dict[GuardPart, RadioDevice] = {GuardPart.LOCK: file.radio.lock}
+        self._radio_devices: dict[m.GuardPart, RadioDevice] = {m.GuardPart.LOCK: file.radio.lock}
         if file.radio.door is not None:
-            self._radio_devices[GuardPart.DOOR] = file.radio.door
-        page = ledger.state
-        self._state: GuardState = initial_state(
-            self._settings(),
-            boot=f"{page.boots}-{secrets.token_hex(8)}",
-            counter=page.counter,
-            intents=page.intents,
-            owes=page.owes,
-            mono=mono(),
-        )
-        self._events: deque[GuardEvent] = deque()
+            self._radio_devices[m.GuardPart.DOOR] = file.radio.door
+        stored, now = ledger.state, mono()
+        self.state = m.GuardState(
+            settings=self._settings(), boot=f"{stored.boots}-{secrets.token_hex(8)}", boot_mono=now,
+            counter=stored.counter, intents=stored.intents, owes_locking=stored.owes, gateway_heard_mono=now,
+        )  # fmt: skip
+        self._events: deque[m.GuardEvent] = deque()
         self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
-        self._window_start_mono, self._messages_in_window = float("-inf"), 0
-        self._sources: dict[str, list[tuple[GuardPart, TopicSuffix]]] = {}
+        self._house_rate = FixedWindow(MAX_MESSAGES_PER_SECOND)
+        self._sources: dict[str, list[tuple[m.GuardPart, TopicSuffix]]] = {}
         for part, device in self._radio_devices.items():
             for channel, topic in device.report_topics.items():
                 self._sources.setdefault(topic, []).append((part, channel))
         self._house_mqtt, self._radio_mqtt = self._mqtt_clients()
 
-    def _settings(self) -> GuardSettings:
+    def _settings(self) -> m.GuardSettings:
         echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].DEFINITION.correlates}
-        return GuardSettings(
+        return m.GuardSettings(
             lock=self._file.lock,
             has_door=self._file.radio.door is not None,
             max_silence_s=self._file.silent,
@@ -154,33 +132,17 @@ class GuardProcess:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
-        log.info("guard_begins", lock=self._file.lock, boot=self._state.boot, counter=self._state.counter)
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        if task is None:
-            raise RuntimeError("a guard runs in a task")
-        ended = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
-        async with asyncio.TaskGroup() as group:
-            lines = [group.create_task(self._house_mqtt.run()), group.create_task(self._radio_mqtt.run())]
-            await ended.wait()
-            for line in lines:
-                line.cancel()
-
-    @property
-    def state(self) -> GuardState:
-        """Return the current state."""
-        return self._state
+        log.info("guard_begins", lock=self._file.lock, boot=self.state.boot, counter=self.state.counter)
+        async with until_stopped(signals=True), asyncio.TaskGroup() as group:
+            group.create_task(self._house_mqtt.run())
+            group.create_task(self._radio_mqtt.run())
 
     # ---- received ---------------------------------------------------------------------------------------------------
 
     def _on_house_message(self, incoming: InboundMessage) -> None:
         """Handle a message from the house: drop a retained one, and excess ones before their signature costs time."""
-        now = self._mono()
-        if now - self._window_start_mono >= 1.0:
-            self._window_start_mono, self._messages_in_window = now, 0
-        self._messages_in_window += 1
-        if incoming.retain or self._messages_in_window > MAX_MESSAGES_PER_SECOND:
+        admitted = self._house_rate.take(self._mono())
+        if incoming.retain or not admitted:
             return
         claims = None
         with self._containment.piece("house's messages", incoming.topic):
@@ -190,17 +152,17 @@ class GuardProcess:
         if isinstance(claims, str):
             log.warning("not_believed", why=claims)
             return
-        self._handle_event(GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
+        self._handle_event(m.GatewayMessage(claims=claims, new_nonce=secrets.token_urlsafe(16)))
 
     def _on_radio_message(self, incoming: InboundMessage) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
-            said = None
+            event = None
             with self._containment.piece("radio's messages", incoming.topic):
-                said = self._decode(part, channel, incoming)
-            if said is not None:
-                self._handle_event(said)
+                event = self._decode(part, channel, incoming)
+            if event is not None:
+                self._handle_event(event)
 
-    def _decode(self, part: GuardPart, channel: TopicSuffix, incoming: InboundMessage) -> RadioReported:
+    def _decode(self, part: m.GuardPart, channel: TopicSuffix, incoming: InboundMessage) -> m.RadioReported:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
@@ -209,17 +171,17 @@ class GuardProcess:
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
         number = _query_number(echo) if vendor.DEFINITION.correlates and channel is TopicSuffix.RESULT else None
         by_bridge = channel is TopicSuffix.BRIDGE and not incoming.retain
-        return RadioReported(part=part, reports=reports, query_number=number, by_bridge=by_bridge)
+        return m.RadioReported(part=part, reports=reports, query_number=number, by_bridge=by_bridge)
 
     def _on_radio_connected(self, _session: int) -> None:
         log.info("radio_found")
-        self._handle_event(RadioConnected())
+        self._handle_event(m.GuardSignal.RADIO_CONNECTED)
 
     def _on_radio_disconnected(self, why: str) -> None:
         log.warning("radio_lost", why=why)
-        self._handle_event(RadioDisconnected())
+        self._handle_event(m.GuardSignal.RADIO_DISCONNECTED)
 
-    def _handle_event(self, event: GuardEvent) -> None:
+    def _handle_event(self, event: m.GuardEvent) -> None:
         """Decide one event and perform its commands; events that come meanwhile wait."""
         self._events.append(event)
         if self._is_handling:
@@ -227,7 +189,7 @@ class GuardProcess:
         self._is_handling = True
         try:
             while self._events:
-                self._state, commands = handle_event(self._state, self._events.popleft(), mono=self._mono())
+                self.state, commands = handle_event(self.state, self._events.popleft(), mono=self._mono())
                 self._execute(commands)
         finally:
             self._is_handling = False
@@ -236,50 +198,50 @@ class GuardProcess:
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        at = next_deadline_mono(self._state)
-        wait = max(0.0, at - self._mono())
-        loop = asyncio.get_running_loop()
-        self._timer = None if at == float("inf") else loop.call_later(wait, self._handle_event, DeadlinePassed())
+        wait_s = next_deadline_mono(self.state) - self._mono()
+        later = asyncio.get_running_loop().call_later
+        passed = m.GuardSignal.DEADLINE_PASSED
+        self._timer = None if wait_s == math.inf else later(max(0.0, wait_s), self._handle_event, passed)
 
     # ---- commands ---------------------------------------------------------------------------------------------------
 
-    def _execute(self, commands: tuple[GuardCommand, ...]) -> None:
+    def _execute(self, commands: tuple[m.GuardCommand, ...]) -> None:
         for command in commands:
             match command:
-                case SendReport():
+                case m.SendReport():
                     self._send_report(command)
-                case WriteLedger():
+                case m.WriteLedger():
                     if not self._write_ledger(command):
                         return  # the rest must not happen
-                case PublishCommand():
+                case m.PublishCommand():
                     self._publish_command(command.command)
-                case QueryRadioDevice():
+                case m.QueryRadioDevice():
                     self._query_device(command)
-                case ProbeRadioBroker():
+                case m.ProbeRadioBroker():
                     self._probe_radio()
-                case GuardNote():
+                case m.GuardNote():
                     log.info("guard", what=command.text)
                 case _:
                     assert_never(command)
 
-    def _send_report(self, said: SendReport) -> None:
-        device_ref = DeviceRef(kind=said.part.value)
+    def _send_report(self, command: m.SendReport) -> None:
+        device_ref = DeviceRef(kind=command.part.value)
         body, channel = b"", TopicSuffix.EVENT
-        if said.report is not None:
-            letter = words.encode_report(said.report, device_ref)[0]
-            body, channel = letter.payload, letter.suffix if said.question is None else TopicSuffix.RESULT
+        if command.report is not None:
+            letter = words.encode_report(command.report, device_ref)[0]
+            body, channel = letter.payload, letter.suffix if command.question is None else TopicSuffix.RESULT
         claims = FromGuard.model_validate(
             {
                 "lock": self._file.lock,
-                "part": said.part.value,
+                "part": command.part.value,
                 "channel": channel.value,
-                "boot": self._state.boot,
-                "seq": said.seq,
-                "uptime_ms": said.uptime_ms,
-                "counter": said.counter,
-                "question": said.question,
-                "nonce": said.nonce,
-                "nonce_ms": None if said.nonce is None else round(self._state.settings.timing.nonce_life * 1000),
+                "boot": self.state.boot,
+                "seq": command.seq,
+                "uptime_ms": command.uptime_ms,
+                "counter": command.counter,
+                "question": command.question,
+                "nonce": command.nonce,
+                "nonce_ms": None if command.nonce is None else round(self.state.settings.timing.nonce_life * 1000),
                 "body": body.decode(),
             }
         )
@@ -287,38 +249,39 @@ class GuardProcess:
             f"perron/{self._file.lock}/{channel}", sign_guard_message(claims, self._key), expiry=COMMAND_EXPIRY_S
         )
 
-    def _write_ledger(self, kept: WriteLedger) -> bool:
-        page = LedgerState(boots=self._ledger.state.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
+    def _write_ledger(self, command: m.WriteLedger) -> bool:
+        page = LedgerState(
+            boots=self._ledger.state.boots, counter=command.counter, intents=command.intents, owes=command.owes
+        )
         try:
             self._ledger.write(page)
         except OSError as failure:
             log.error("ledger_not_kept", why=str(failure))
-            self._handle_event(LedgerWriteFailed())
+            self._handle_event(m.GuardSignal.LEDGER_WRITE_FAILED)
             return False
-        if kept.owes:
+        if command.owes:
             self._crash_point("kept")
         return True
 
-    def _publish_command(self, command: asked.UnlockDoor | asked.LockDoor) -> None:
-        sent = self._publish_to_radio(self._radio_devices[GuardPart.LOCK], command, command.id.encode())
+    def _publish_command(self, command: d.UnlockDoor | d.LockDoor) -> None:
+        sent = self._publish_to_radio(self._radio_devices[m.GuardPart.LOCK], command, command.id.encode())
         self._crash_point("moved")
         if isinstance(sent, NotSent):
             log.error("not_moved", why=sent.reason)
-            self._handle_event(CommandNotSent())
+            self._handle_event(m.GuardSignal.COMMAND_NOT_SENT)
 
-    def _query_device(self, ask: QueryRadioDevice) -> None:
-        self._publish_to_radio(
-            self._radio_devices[ask.part], asked.QueryState(echo=str(ask.number)), str(ask.number).encode()
-        )
+    def _query_device(self, query: m.QueryRadioDevice) -> None:
+        number = str(query.number)
+        self._publish_to_radio(self._radio_devices[query.part], d.QueryState(echo=number), number.encode())
 
-    def _publish_to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
+    def _publish_to_radio(self, device: RadioDevice, command: d.Command, correlation: bytes) -> Sent | NotSent:
         letter = VENDORS[device.vendor].encode_command(command, device.device_ref)
         return self._radio_mqtt.publish(
             device.topic(letter.suffix),
             letter.payload,
             expiry=COMMAND_EXPIRY_S,
             correlation=correlation,
-            response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, asked.QueryState) else None,
+            response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, d.QueryState) else None,
             immediate=True,
         )
 
@@ -331,7 +294,7 @@ class GuardProcess:
 
     def _on_probe_answer(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().code is not None:  # whatever the answer: it is alive
-            self._handle_event(RadioAnswered())
+            self._handle_event(m.GuardSignal.RADIO_ANSWERED)
 
 
 async def _session_number() -> int:

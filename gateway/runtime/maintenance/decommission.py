@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum, auto
 
 import structlog
@@ -42,6 +42,7 @@ class WipeObstacle:
     entrance: str | None = None
 
 
+@dataclass(eq=False)
 class Decommissioning:
     """Decommissions the box.
 
@@ -49,49 +50,39 @@ class Decommissioning:
     called when results for retailers are due, `restart` restarts the gateway.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a part that it uses
-        self,
-        home: Home,
-        *,
-        store: Store,
-        clock: Clock,
-        entrances: Mapping[str, EntranceActor],
-        submit_request: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]],
-        schedule_results: Callable[[], None],
-        restart: Callable[[], None],
-    ) -> None:
-        self._home = home
-        self._store = store
-        self._clock = clock
-        self._entrances = entrances
-        self._submit_request = submit_request
-        self._schedule_results = schedule_results
-        self.restart = restart
+    home: Home
+    _: KW_ONLY
+    store: Store
+    clock: Clock
+    entrances: Mapping[str, EntranceActor]
+    submit_request: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]]
+    schedule_results: Callable[[], None]
+    restart: Callable[[], None]
 
     def held_visit_count(self) -> int:
         """Return the number of visits whose films are held."""
-        return self._store.privacy.counts().held
+        return self.store.privacy.counts().held
 
     def visit_obstacles(self) -> tuple[WipeObstacle, ...]:
         """Return the obstacles from running visits at the doors."""
-        found = []
-        for name, running in self._entrances.items():
+        obstacles = []
+        for name, running in self.entrances.items():
             if running.state.visit is not None:
-                found.append(WipeObstacle(why=WipeObstacleReason.VISIT, entrance=name))
+                obstacles.append(WipeObstacle(why=WipeObstacleReason.VISIT, entrance=name))
             elif running.state.incident is not None:
-                found.append(WipeObstacle(why=WipeObstacleReason.INCIDENT, entrance=name))
-        return tuple(found)
+                obstacles.append(WipeObstacle(why=WipeObstacleReason.INCIDENT, entrance=name))
+        return tuple(obstacles)
 
     def obstacles(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Return every current obstacle to wiping the box."""
         found = list(self.visit_obstacles())
-        now = self._clock.now()
-        for name, running in self._entrances.items():
+        now = self.clock.now()
+        for name, running in self.entrances.items():
             state = running.state
             if state.broker_session is None or not is_locked(state) or not is_closed(state):
                 found.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
-            coming = (one.delivery for one in self._store.deliveries.upcoming(name, now))
+            coming = (one.delivery for one in self.store.deliveries.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
                 found.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
         if self.held_visit_count() and not held_too:
@@ -107,18 +98,17 @@ class Decommissioning:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        ways = self.obstacles(held_too=held_too)
-        if ways:
-            return ways
-        for name in self._home.entrances:
-            await self._submit_request(
-                name, owner_requests.OwnerStopRequest(id=f"wipe-{secrets.token_hex(8)}", do="stop"), by
-            )
-        ways = self.obstacles(held_too=held_too)
-        if ways:
-            return ways
+        obstacles = self.obstacles(held_too=held_too)
+        if obstacles:
+            return obstacles
+        for name in self.home.entrances:
+            stop = owner_requests.OwnerStopRequest(id=f"wipe-{secrets.token_hex(8)}", do="stop")
+            await self.submit_request(name, stop, by)
+        obstacles = self.obstacles(held_too=held_too)
+        if obstacles:
+            return obstacles
         try:
-            await asyncio.to_thread(factory_reset.mark_for_wipe, self._home.storage.folder)
+            await asyncio.to_thread(factory_reset.mark_for_wipe, self.home.storage.folder)
         except OSError as failure:
             raise StoreFailed(str(failure)) from failure
         log.warning("wipe_decided", by=by)
@@ -128,8 +118,8 @@ class Decommissioning:
     async def _cancel_deliveries(self, by: str) -> None:
         """Cancel open deliveries, and send retailers the results as far as the broker accepts them."""
         with suppress(StoreFailed, TimeoutError):
-            await self._store.handover.cancel_open_deliveries(self._clock.now(), by=by)
-            self._schedule_results()
+            await self.store.handover.cancel_open_deliveries(self.clock.now(), by=by)
+            self.schedule_results()
             async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
-                while self._store.deliveries.changed_results(self._clock.now()):  # noqa: ASYNC110 - the store has no event for it
+                while self.store.deliveries.changed_results(self.clock.now()):  # noqa: ASYNC110 - the store has no event for it
                     await asyncio.sleep(POLL_INTERVAL_S)

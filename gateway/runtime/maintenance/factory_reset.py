@@ -38,8 +38,6 @@ OWN_NAMES = frozenset({
 The list names each entry because others keep things there too: a house file, another house, the simulation's log.
 """
 
-_DELETED_FIRST = ("key", "pages", "hub")
-
 
 def mark_for_wipe(folder: Path) -> None:
     """Decide to wipe this box: from here on no start opens what is there.
@@ -66,7 +64,7 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
     """
     emptied = truncate(phones)
     _delete(_temporary_file(phones))
-    for name in _DELETED_FIRST:
+    for name in ("key", "pages", "hub"):
         _delete_with_temporary(folder / name)
     delete_except(folder)
     (folder / WIPE_MARK).unlink(missing_ok=True)
@@ -76,13 +74,13 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
 
 def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
     """Delete the credentials with which the box proves elsewhere that it is this home; return those that remain."""
-    left = []
+    remaining = []
     for file in credentials:
         try:
             _delete(file)
         except OSError:  # it may be mounted read-only
-            left.append(file)
-    return tuple(left)
+            remaining.append(file)
+    return tuple(remaining)
 
 
 def delete_except(folder: Path, *but: str) -> None:

@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 
 from gateway.system.atomic_file import read_regular, write_whole
 
-CODES_FILE = "way-in"
 CODE_LIFETIME_S = 900.0  # seconds
 MAX_CODES = 5  # codes: an older one is still recognised as old
 
@@ -73,9 +72,9 @@ def find_code(
     codes: Sequence[RecoveryCode], digest: bytes, *, boot: str, mono: float
 ) -> tuple[RecoveryCode, RecoveryCodeState] | None:
     """Return the code with this SHA-256 and its state, or None if no code matches."""
-    found = [code for code in codes if compare_digest(code.digest.encode(), digest.hex().encode())]
-    if not found:
+    matches = [code for code in codes if compare_digest(code.digest.encode(), digest.hex().encode())]
+    if not matches:
         return None
-    code = found[-1]
+    code = matches[-1]
     good = code is codes[-1] and code.boot == boot and 0 <= mono - code.mono < CODE_LIFETIME_S
     return code, RecoveryCodeState.GOOD if good else RecoveryCodeState.OLD

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from gateway.config.home import Home
 from gateway.config.loader import named_paths
 from gateway.domain.now import Now
@@ -43,7 +41,7 @@ class ReloadReport(ConfigSection):
     id: str
     said: Literal["applied", "waiting", "refused"]
     busy: tuple[BusyEntrance, ...] = ()
-    problems: tuple[str, ...] = Field(default=())
+    problems: tuple[str, ...] = ()
 
 
 def new_id() -> str:
@@ -88,11 +86,10 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
         for path in sorted(set(named_paths(new)) - {new.storage.folder})
         if not _readable(path)
     ]
-    if found:
-        return tuple(found)
-    new.broker.password()
-    if new.messages is not None:
-        load_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
+    if not found:
+        new.broker.password()
+        if new.messages is not None:
+            load_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
     return tuple(found)
 
 

@@ -39,6 +39,12 @@ class UnexpectedFile:
     kind: UnexpectedFileKind
 
 
+_KINDS = {
+    stat.S_IFDIR: UnexpectedFileKind.FOLDER,
+    stat.S_IFIFO: UnexpectedFileKind.FIFO,
+    stat.S_IFSOCK: UnexpectedFileKind.SOCKET,
+    stat.S_IFREG: UnexpectedFileKind.FILE,
+}  # every other kind is a device
 _KIND_TEXTS = {
     UnexpectedFileKind.FOLDER: "is a folder",
     UnexpectedFileKind.FIFO: "is a FIFO",
@@ -58,7 +64,7 @@ class StartError(Exception):
         self.todo = todo
 
 
-def check_folder(folder: Path, *, within: float = STORE_CHECK_TIMEOUT_S) -> None:
+def check_folder(folder: Path) -> None:
     """Inspect the folder before the gateway opens anything in it. It only reads, and does not block.
 
     Raises:
@@ -71,7 +77,7 @@ def check_folder(folder: Path, *, within: float = STORE_CHECK_TIMEOUT_S) -> None
             f"{found.path} {_KIND_TEXTS[found.kind]}: there {what} belongs.",
             f"Move {found.path.name} out of {folder}, then start the gateway again.",
         )
-    why = store_damage(folder, within=within)
+    why = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
     if why is not None:
         raise StartError(
             f"{folder / STORE_FILE} is damaged ({why}).",
@@ -90,24 +96,11 @@ def unexpected_files(folder: Path) -> Iterator[UnexpectedFile]:
     for names, wanted in ((_FILES, stat.S_ISREG), (_SOCKETS, stat.S_ISSOCK)):
         for name in names:
             try:
-                found = (folder / name).stat()  # a link to a file on another disk is as good as the file
+                status = (folder / name).stat()  # a link to a file on another disk is as good as the file
             except FileNotFoundError:
                 continue
-            if not wanted(found.st_mode):
-                yield UnexpectedFile(path=folder / name, kind=_file_kind(found.st_mode))
-            elif wanted is stat.S_ISSOCK and found.st_uid != os.getuid():
+            if not wanted(status.st_mode):
+                kind = _KINDS.get(stat.S_IFMT(status.st_mode), UnexpectedFileKind.DEVICE)
+                yield UnexpectedFile(path=folder / name, kind=kind)
+            elif wanted is stat.S_ISSOCK and status.st_uid != os.getuid():
                 yield UnexpectedFile(path=folder / name, kind=UnexpectedFileKind.ANOTHER_USERS)
-
-
-def _file_kind(mode: int) -> UnexpectedFileKind:
-    match stat.S_IFMT(mode):
-        case stat.S_IFDIR:
-            return UnexpectedFileKind.FOLDER
-        case stat.S_IFIFO:
-            return UnexpectedFileKind.FIFO
-        case stat.S_IFSOCK:
-            return UnexpectedFileKind.SOCKET
-        case stat.S_IFREG:
-            return UnexpectedFileKind.FILE
-        case _:
-            return UnexpectedFileKind.DEVICE

@@ -21,7 +21,6 @@ LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
 MAX_TOKEN_CHARACTERS = 600  # characters of a token
 
-_SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}(\.[A-Za-z0-9-]{1,64}){0,2}")
 _LINK_CONTEXT = b"perron link 1\n"  # separates these signatures from all others of the key
 _NONCE_CONTEXT = b"perron nonce 1\n"
 
@@ -45,15 +44,14 @@ LINK_LIFETIMES: Mapping[LinkPurpose, timedelta] = MappingProxyType({
 })  # fmt: skip
 """How long a link is valid after the event that it answers."""
 
-_SUBJECT_PARTS: Mapping[LinkPurpose, int] = MappingProxyType(
-    {
-        LinkPurpose.STOP: 1,
-        LinkPurpose.APPROVE: 2,
-        LinkPurpose.VETO: 2,
-        LinkPurpose.PERMIT: 3,
-        LinkPurpose.REFUSE_BRAND: 3,
-    }
-)
+_ID = r"[A-Za-z0-9-]{1,64}"
+_SUBJECT_PATTERNS: Mapping[LinkPurpose, str] = MappingProxyType({
+    LinkPurpose.STOP: _ID,
+    LinkPurpose.APPROVE: rf"{_ID}\.{_ID}",
+    LinkPurpose.VETO: rf"{_ID}\.{_ID}",
+    LinkPurpose.PERMIT: rf"{_ID}\.{_ID}\.[0-9]{{1,64}}",
+    LinkPurpose.REFUSE_BRAND: rf"{_ID}\.{_ID}\.[0-9]{{1,64}}",
+})  # fmt: skip
 
 
 class LinkError(StrEnum):
@@ -79,7 +77,7 @@ class ActionLink:
 class LinkRequest:
     """The owner's request to an entrance that a link makes.
 
-    `permission_version`: the request concerns the permission of `wish.brand` at this version, and no other.
+    `permission_version`: the request concerns the permission of `request.brand` at this version, and no other.
     """
 
     entrance: str
@@ -95,10 +93,10 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
-    if not _is_subject_of(purpose, subject):
+    if re.fullmatch(_SUBJECT_PATTERNS[purpose], subject) is None:
         raise ValueError(f"{subject!r} is no subject for {purpose}")
-    said = f"{purpose}\n{subject}\n{int(expires.timestamp())}\n{nonce.hex()}".encode()
-    return f"{encode_base64url(said)}.{encode_base64url(_mac(said, key))}"
+    content = f"{purpose}\n{subject}\n{int(expires.timestamp())}\n{nonce.hex()}".encode()
+    return f"{encode_base64url(content)}.{encode_base64url(_mac(content, key))}"
 
 
 def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
@@ -120,20 +118,16 @@ def link_request(link: ActionLink) -> LinkRequest:
     match link.purpose:
         case LinkPurpose.STOP:
             return LinkRequest(entrance=entrance, request=owner_requests.OwnerStopRequest(id=id_, do="stop"))
-        case LinkPurpose.APPROVE:
-            return LinkRequest(
-                entrance=entrance, request=owner_requests.OwnerDecideRequest(id=id_, do="approve", visit=rest[0])
+        case LinkPurpose.APPROVE | LinkPurpose.VETO as purpose:
+            answer = owner_requests.OwnerDecideRequest(
+                id=id_, do="approve" if purpose is LinkPurpose.APPROVE else "refuse", visit=rest[0]
             )
-        case LinkPurpose.VETO:
-            return LinkRequest(
-                entrance=entrance, request=owner_requests.OwnerDecideRequest(id=id_, do="refuse", visit=rest[0])
+            return LinkRequest(entrance=entrance, request=answer)
+        case LinkPurpose.PERMIT | LinkPurpose.REFUSE_BRAND as purpose:
+            decision = owner_requests.OwnerPermitRequest(
+                id=id_, do="permit" if purpose is LinkPurpose.PERMIT else "refuse_brand", brand=rest[0]
             )
-        case LinkPurpose.PERMIT:
-            wish = owner_requests.OwnerPermitRequest(id=id_, do="permit", brand=rest[0])
-            return LinkRequest(entrance=entrance, request=wish, permission_version=int(rest[1]))
-        case LinkPurpose.REFUSE_BRAND:
-            wish = owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=rest[0])
-            return LinkRequest(entrance=entrance, request=wish, permission_version=int(rest[1]))
+            return LinkRequest(entrance=entrance, request=decision, permission_version=int(rest[1]))
         case _:
             assert_never(link.purpose)
 
@@ -152,28 +146,19 @@ def _verified(token: str, key: bytes) -> ActionLink | None:
     if len(token) > MAX_TOKEN_CHARACTERS or token.count(".") != 1:
         return None
     try:
-        said, mac = map(decode_base64url, token.split("."))
+        content, mac = map(decode_base64url, token.split("."))
     except ValueError:
         return None
-    if not hmac.compare_digest(_mac(said, key), mac):
+    if not hmac.compare_digest(_mac(content, key), mac):
         return None
-    purpose, subject, expires, nonce_ = said.decode().split("\n")  # trusted from here on: the box signed it
+    purpose, subject, expires, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
     return ActionLink(
         purpose=LinkPurpose(purpose),
         subject=subject,
         expires=datetime.fromtimestamp(int(expires), UTC),
-        nonce=bytes.fromhex(nonce_),
+        nonce=bytes.fromhex(nonce),
     )
 
 
-def _is_subject_of(purpose: LinkPurpose, subject: str) -> bool:
-    parts = subject.split(".")
-    return (
-        _SUBJECT_PATTERN.fullmatch(subject) is not None
-        and len(parts) == _SUBJECT_PARTS[purpose]
-        and (len(parts) < 3 or re.fullmatch(r"[0-9]+", parts[2]) is not None)
-    )
-
-
-def _mac(said: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, _LINK_CONTEXT + said, "sha256")
+def _mac(content: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, _LINK_CONTEXT + content, "sha256")

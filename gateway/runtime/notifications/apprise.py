@@ -30,8 +30,7 @@ MAX_FILE_CHARACTERS = 65_536  # characters of the file
 NTFY_SCHEMES = ("ntfy", "ntfys")  # it has its own buttons, three at most
 MAX_NTFY_BUTTONS = 3
 
-# With these schemes the host part is a host and no token, wherever it looks like one.
-# Each also with s
+# With these schemes (each also with s) the host part is a host and no token, wherever it looks like one.
 _SCHEMES_WITH_HOST = frozenset({"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"})
 _MUTED_LOGGERS = ("apprise", "urllib3", "requests")
 _NAME_CONTEXT = b"perron phone 1\n"
@@ -54,7 +53,6 @@ class PhoneEndpoint(Protocol):
 
     async def send(self, notification: PhoneNotification) -> SendResult:
         """Send the notification; return within the limit, and never raise for a network or service failure."""
-        ...
 
 
 class ApprisePhone:
@@ -101,38 +99,30 @@ class ApprisePhone:
         apprise = _import_apprise()
         url, text = self._with_buttons(notification)
         # Made again each time: an old one would wait some seconds between two messages.
-        told = apprise.Apprise(asset=_apprise_asset(apprise))
-        if not told.add(url):
+        sender = apprise.Apprise(asset=_apprise_asset(apprise))
+        if not sender.add(url):
             return False
         kind = apprise.NotifyType.WARNING if notification.urgent else apprise.NotifyType.INFO
         with self._attachment(notification.picture) as picture:
-            outcome = told.notify(
-                body=text,
-                title=notification.title,
-                notify_type=kind,
+            return bool(sender.notify(
+                body=text, title=notification.title, notify_type=kind, attach=picture,
                 body_format=apprise.NotifyFormat.TEXT,  # so that names are escaped where a phone renders HTML
-                attach=picture,
-            )
-        return bool(outcome)
+            ))  # fmt: skip
 
     def _with_buttons(self, notification: PhoneNotification) -> tuple[str, str]:
-        """Return title and text; links are buttons if the phone supports them, else lines of the text."""
-        url, text = self._url, notification.text
-        if self.scheme in NTFY_SCHEMES:
-            more = {}
-            if notification.urgent and "priority=" not in url:
-                more["priority"] = "high"
-            if notification.buttons and "actions=" not in url:
-                views = [
-                    {"action": "view", "label": one.label, "url": one.url}
-                    for one in notification.buttons[:MAX_NTFY_BUTTONS]
-                ]
-                more["actions"] = json.dumps(views)  # ASCII, as an HTTP header must be
-            for name, value in more.items():
-                url += f"{'&' if '?' in url else '?'}{name}={quote(value, safe='')}"
-        else:
-            text = "\n".join([text, *(f"{one.label} : {one.url}" for one in notification.buttons)])
-        return url, text
+        """Return URL and text; links are buttons if the phone supports them, else lines of the text."""
+        url, buttons = self._url, notification.buttons
+        if self.scheme not in NTFY_SCHEMES:
+            return url, "\n".join([notification.text, *(f"{button.label} : {button.url}" for button in buttons)])
+        parameters = {}
+        if notification.urgent and "priority=" not in url:
+            parameters["priority"] = "high"
+        if buttons and "actions=" not in url:
+            views = [{"action": "view", "label": one.label, "url": one.url} for one in buttons[:MAX_NTFY_BUTTONS]]
+            parameters["actions"] = json.dumps(views)  # ASCII, as an HTTP header must be
+        for name, value in parameters.items():
+            url += f"{'&' if '?' in url else '?'}{name}={quote(value, safe='')}"
+        return url, notification.text
 
     @contextlib.contextmanager
     def _attachment(self, picture: bytes | None) -> Iterator[str | None]:
@@ -141,14 +131,13 @@ class ApprisePhone:
             yield None
             return
         with contextlib.ExitStack() as stack:
-            try:
+            path = None
+            with contextlib.suppress(OSError):
                 self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
                 file = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".jpg"))
                 file.write(picture)
                 file.flush()
-                path: str | None = file.name
-            except OSError:
-                path = None
+                path = file.name
             yield path
 
 

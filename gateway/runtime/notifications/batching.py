@@ -10,8 +10,7 @@ from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.i18n import Language, Text, _
 
 LATE_AFTER = timedelta(seconds=60)  # a message that is sent later states its time
-# So long an alarm or "locked again" is sent alone; afterwards together with others
-MAX_SEPARATE_AGE = timedelta(hours=24)
+MAX_SEPARATE_AGE = timedelta(hours=24)  # an older alarm or "locked again" is sent together with others
 # Sent alone and never dropped, like alarms; a brand asks once, and only this message has the links for the answer.
 SEPARATE_KINDS = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notification.BRAND_ASKS})
 GROUP_ABOVE_MESSAGES = 3  # if more other messages wait, they are sent as one

@@ -161,7 +161,7 @@ class Contacts:
         """
         url = url.strip()
         async with self._file_lock:
-            # Never beside phones of the former household: that would notify them too
+            # Never beside phones of the former household: that would notify them too.
             anew = is_former_file(self.file, self._store)
             unfit = await asyncio.to_thread(self._append_url, url, anew=anew)
             if unfit is not None:

@@ -29,6 +29,7 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
+PictureSource = Callable[[], Awaitable[bytes | None]]
 MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker accepted, kept for the next session: the newest
 
 
@@ -43,16 +44,14 @@ class Outbox:
         channels: Sequence[NotificationChannel] = (), contained: Containment | None = None,
     ) -> None:  # fmt: skip
         self._containment = contained or Containment()
-        self._store = store
-        self._publisher = publisher
-        self._clock = clock
+        self._store, self._publisher, self._clock = store, publisher, clock
         self._composer = MessageComposer(home, store)
         self._language = home.language
         self._log_channel = LogChannel(home.language)
         self._channels = tuple(channels)
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._in_flight: set[int] = set()
-        self._unsent: deque[tuple[str, ComposedMessage]] = deque(maxlen=MAX_UNSENT_MESSAGES)
+        self._unsent: deque[ComposedMessage] = deque(maxlen=MAX_UNSENT_MESSAGES)
         self._results_due = asyncio.Event()
 
     async def run(self) -> None:
@@ -70,7 +69,7 @@ class Outbox:
         now: Now,
         *,
         message: int | None,
-        picture: Callable[[], Awaitable[bytes | None]] | None,
+        picture: PictureSource | None,
     ) -> None:
         """Notify the owner, with a picture if one arrives in time; `message` is its number in the store."""
         running = state.visit or state.grace_visit
@@ -80,71 +79,51 @@ class Outbox:
             visit = command.visit  # perhaps a visit that has just ended, or none
             if delivery is None or delivery.id != command.delivery:
                 delivery = self._store.deliveries.facts(command.delivery, now)
-        said = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message)
-        self._enqueue(state.id, said, message, picture, late=False)
+        composed = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message)
+        self._enqueue(composed, picture, late=False)
 
     def on_connected(self) -> None:
         """Start a new broker session: publish what could not be published before, with the time of its event."""
-        for waiting in self._store.messages.unsent():
-            if waiting.id in self._in_flight:
+        for stored in self._store.messages.unsent():
+            if stored.id in self._in_flight:
                 continue
-            said = self._composer.recompose(waiting, self._clock.now())
-            if said is not None:
-                self._enqueue(waiting.entrance, said, waiting.id, None, late=True)
-        untold, self._unsent = self._unsent, deque(maxlen=MAX_UNSENT_MESSAGES)
-        for entrance, said in untold:
-            self._enqueue(entrance, said, None, None, late=True)
+            message = self._composer.recompose(stored, self._clock.now())
+            if message is not None:
+                self._enqueue(message, None, late=True)
+        unsent, self._unsent = self._unsent, deque(maxlen=MAX_UNSENT_MESSAGES)
+        for message in unsent:
+            self._enqueue(message, None, late=True)
         self._results_due.set()
 
-    def _enqueue(
-        self,
-        entrance: str,
-        said: ComposedMessage,
-        number: int | None,
-        picture: Callable[[], Awaitable[bytes | None]] | None,
-        *,
-        late: bool,
-    ) -> None:
-        if number is not None:
-            self._in_flight.add(number)
-        self._jobs.put_nowait(lambda: self._send(entrance, said, number, picture, late=late))
+    def _enqueue(self, message: ComposedMessage, picture: PictureSource | None, *, late: bool) -> None:
+        if message.number is not None:
+            self._in_flight.add(message.number)
+        self._jobs.put_nowait(lambda: self._send(message, picture, late=late))
 
     async def _run_jobs(self) -> None:
         while True:
-            work = await self._jobs.get()
+            job = await self._jobs.get()
             with self._containment.piece("messages to the owner"):
-                await work()
+                await job()
 
-    async def _send(
-        self,
-        entrance: str,
-        message: ComposedMessage,
-        number: int | None,
-        picture: Callable[[], Awaitable[bytes | None]] | None,
-        *,
-        late: bool,
-    ) -> None:
-        jpeg = None if picture is None else await picture()
-        message = replace(message, picture=jpeg)
+    async def _send(self, message: ComposedMessage, picture: PictureSource | None, *, late: bool) -> None:
+        message = replace(message, picture=None if picture is None else await picture())
         await self._log_channel.notify(message)
-        for voice in () if late else self._channels:
-            await voice.notify(message)
-        outcome = self._publish_message(entrance, message, number, late=late)
+        for channel in () if late else self._channels:
+            await channel.notify(message)
+        outcome = self._publish_message(message, late=late)
         if outcome == NotSent(NotSentReason.TOO_LARGE):
-            # The text matters more
-            outcome = self._publish_message(entrance, replace(message, picture=None), number, late=late)
+            outcome = self._publish_message(replace(message, picture=None), late=late)  # the text matters more
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
-                lambda done: self._on_acknowledged(entrance, message, number, taken=done.result().accepted)
+                lambda done: self._on_acknowledged(message, accepted=done.result().accepted)
             )
         else:
-            self._on_acknowledged(entrance, message, number, taken=False)
+            self._on_acknowledged(message, accepted=False)
 
-    def _publish_message(
-        self, entrance: str, message: ComposedMessage, number: int | None, *, late: bool
-    ) -> Sent | NotSent:
+    def _publish_message(self, message: ComposedMessage, *, late: bool) -> Sent | NotSent:
         body = {
-            "id": number,
+            "id": message.number,
             "at": rfc3339_ms(message.at),
             "to": "owner",
             "about": message.about.value,
@@ -156,17 +135,18 @@ class Outbox:
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),
         }
-        return self._publisher.publish(entrance_topic(entrance, "message"), json_bytes(body))
+        return self._publisher.publish(entrance_topic(message.entrance, "message"), json_bytes(body))
 
-    def _on_acknowledged(self, entrance: str, message: ComposedMessage, number: int | None, *, taken: bool) -> None:
+    def _on_acknowledged(self, message: ComposedMessage, *, accepted: bool) -> None:
         """Handle the broker's answer; a message that it did not accept is published in the next session.
 
         It comes from the store, or from memory if it is not stored.
         """
+        number = message.number
         if number is None:
-            if not taken:
-                self._unsent.append((entrance, message))
-        elif taken:
+            if not accepted:
+                self._unsent.append(message)
+        elif accepted:
             self._jobs.put_nowait(lambda: self._store_sent(number))
         else:
             self._in_flight.discard(number)
@@ -205,9 +185,9 @@ class Outbox:
         self._publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
 
     @staticmethod
-    async def _try_store(work: Awaitable[object]) -> bool:
+    async def _try_store(change: Awaitable[object]) -> bool:
         try:
-            await work
+            await change
         except StoreFailed as failure:
             log.warning("not_noted", why=str(failure))  # published again at the next start: twice is better than never
             return False

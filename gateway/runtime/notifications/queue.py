@@ -23,19 +23,9 @@ from gateway.config.home import Home
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.runtime.notifications import action_links
+from gateway.runtime.notifications import action_links, batching
 from gateway.runtime.notifications.action_links import LINK_LIFETIMES, LinkPurpose
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, PhoneEndpoint, SendResult
-from gateway.runtime.notifications.batching import (
-    MAX_LISTED_MESSAGES,
-    SEPARATE_KINDS,
-    Button,
-    PendingMessage,
-    PhoneNotification,
-    group_messages,
-    grouped_text,
-    message_text,
-)
 from gateway.runtime.notifications.composer import MessageComposer, stored_kind
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
@@ -118,12 +108,12 @@ class NotificationQueue:
     @property
     def phones(self) -> tuple[PhoneEndpoint, ...]:
         """Return the phones, in the order of the file."""
-        return tuple(carrier.phone for carrier in self._senders)
+        return tuple(sender.phone for sender in self._senders)
 
     @property
     def failures(self) -> list[int]:
         """Return each phone's number of failures in a row, in the order of the file."""
-        return [carrier.failures for carrier in self._senders]
+        return [sender.failures for sender in self._senders]
 
     async def register_phones(self) -> None:
         """Register the phones: only later messages are queued for them. Call it before any decision."""
@@ -132,8 +122,8 @@ class NotificationQueue:
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
         spoken = {one.name: one.language for one in self._store.phones.statuses()}
-        for carrier in self._senders:
-            carrier.language = _parse_language(spoken.get(carrier.phone.name))
+        for sender in self._senders:
+            sender.language = _parse_language(spoken.get(sender.phone.name))
 
     async def set_phones(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
@@ -157,13 +147,13 @@ class NotificationQueue:
 
     def language_of(self, name: str) -> Language | None:
         """Return a phone's own language; None: the house's."""
-        return next((carrier.language for carrier in self._senders if carrier.phone.name == name), None)
+        return next((sender.language for sender in self._senders if sender.phone.name == name), None)
 
     def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's."""
-        for carrier in self._senders:
-            if carrier.phone.name == name:
-                carrier.language = language
+        for sender in self._senders:
+            if sender.phone.name == name:
+                sender.language = language
         self._on_change()
 
     async def record_attempt(self, name: str, result: SendResult) -> None:
@@ -176,13 +166,13 @@ class NotificationQueue:
 
     def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Create one sender for each phone."""
-        known = {carrier.phone.name: carrier for carrier in self._senders}
-        carriers = []
+        known = {sender.phone.name: sender for sender in self._senders}
+        senders = []
         for phone in phones:
-            carrier = known.get(phone.name)
-            if carrier is None:
+            sender = known.get(phone.name)
+            if sender is None:
                 self._sender_count += 1
-                carrier = _PhoneSender(
+                sender = _PhoneSender(
                     self._sender_count,
                     phone,
                     store=self._store,
@@ -192,48 +182,45 @@ class NotificationQueue:
                     poll_interval_s=self._poll_interval_s,
                     on_result=self.record_attempt,
                 )
-            carriers.append(carrier)
-        self._senders = carriers
+            senders.append(sender)
+        self._senders = senders
 
     def _start_senders(self) -> None:
         """Start each sender, and cancel those of removed phones."""
         if self._task_group is None:
             return
-        wanted = {carrier.phone.name: carrier for carrier in self._senders}
+        wanted = {sender.phone.name: sender for sender in self._senders}
         for name in self._sender_tasks.keys() - wanted.keys():
             self._sender_tasks.pop(name).cancel()
-        for name, carrier in wanted.items():
+        for name, sender in wanted.items():
             if name not in self._sender_tasks:
                 self._sender_tasks[name] = self._task_group.create_task(
-                    self._containment.keep(f"phone {carrier.phone.scheme}", carrier.run), name=f"phone {name}"
+                    self._containment.keep(f"phone {sender.phone.scheme}", sender.run), name=f"phone {name}"
                 )
 
     async def _store_recipients(self) -> None:
-        await self._store.phones.set_recipients([carrier.phone.name for carrier in self._senders], self._clock.now())
+        await self._store.phones.set_recipients([sender.phone.name for sender in self._senders], self._clock.now())
 
     async def notify(self, message: ComposedMessage) -> None:
         """Queue the message and return at once. An unstored message is due only from this process."""
         number = message.number
         if number is None:
             self._unstored_count += 1
-            for carrier in self._senders:
-                carrier.add_unstored(-self._unstored_count, message)
+            for sender in self._senders:
+                sender.add_unstored(-self._unstored_count, message)
         else:
             self._recent_messages[number] = message
             while len(self._recent_messages) > MAX_CACHED_MESSAGES:
                 self._recent_messages.popitem(last=False)
-        for carrier in self._senders:
-            carrier.wake()
+        for sender in self._senders:
+            sender.wake()
 
 
 class _NotificationWriter:
     """Writes the text of waiting messages and signs their links."""
 
-    def __init__(self, home: Home, store: Store, key: bytes, fresh: Mapping[int, ComposedMessage]) -> None:
-        self._home = home
-        self._store = store
-        self._key = key
-        self._recent_messages = fresh
+    def __init__(self, home: Home, store: Store, key: bytes, recent: Mapping[int, ComposedMessage]) -> None:
+        self._home, self._store, self._key, self._recent_messages = home, store, key, recent
         self._zone = ZoneInfo(home.timezone)
         self._composer = MessageComposer(home, store)
 
@@ -245,30 +232,30 @@ class _NotificationWriter:
 
     def compose(
         self,
-        group: Sequence[PendingMessage],
+        group: Sequence[batching.PendingMessage],
         known: Mapping[int, ComposedMessage | Stored],
         now: Now,
         language: Language | None,
-    ) -> PhoneNotification | None:
+    ) -> batching.PhoneNotification | None:
         """Return one notification for a group of messages, newest first, in a language (None: the house's)."""
         language = language or self._home.language
-        told = [
-            message
-            for one in reversed(group[-1 - MAX_LISTED_MESSAGES :])
-            if (message := self._compose_message(known[one.number], now)) is not None
-        ]
-        if not told:
+        newest_first = reversed(group[-1 - batching.MAX_LISTED_MESSAGES :])
+        composed = (self._compose_message(known[one.number], now) for one in newest_first)
+        messages = [message for message in composed if message is not None]
+        if not messages:
             return None
         if len(group) == 1:
-            text = message_text(told[0], utc=now.utc, language=language, zone=self._zone)
+            text = batching.message_text(messages[0], utc=now.utc, language=language, zone=self._zone)
         else:
-            text = grouped_text(told, len(group), group[0].at, utc=now.utc, language=language, zone=self._zone)
-        return PhoneNotification(
+            text = batching.grouped_text(
+                messages, len(group), group[0].at, utc=now.utc, language=language, zone=self._zone
+            )
+        return batching.PhoneNotification(
             title=without_links(self._home.name),
             text=text,
-            urgent=told[0].urgent,
-            picture=told[0].picture,
-            buttons=self._action_buttons(told[0], now, language),
+            urgent=messages[0].urgent,
+            picture=messages[0].picture,
+            buttons=self._action_buttons(messages[0], now, language),
         )
 
     def _compose_message(self, known: ComposedMessage | Stored, now: Now) -> ComposedMessage | None:
@@ -276,7 +263,7 @@ class _NotificationWriter:
             return known
         return self._recent_messages.get(known.id) or self._composer.recompose(known, now)
 
-    def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[Button, ...]:
+    def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[batching.Button, ...]:
         """Return the actions that still make sense; none where phones cannot reach the box's pages."""
         settings = self._home.messages
         if settings is None or settings.pages is None:
@@ -287,25 +274,22 @@ class _NotificationWriter:
             subject, expires = self._link_subject(purpose, message), message.at + LINK_LIFETIMES[purpose]
             if subject is None or now.utc >= expires:
                 continue
-            said = f"{message.number}\n{message.at.isoformat()}"
-            nonce = action_links.derive_nonce(said, purpose, subject, self._key)
+            message_id = f"{message.number}\n{message.at.isoformat()}"
+            nonce = action_links.derive_nonce(message_id, purpose, subject, self._key)
             token = action_links.sign_link(purpose, subject, expires, nonce, self._key)
             label = ACTION_LABELS[purpose].to(language)
-            buttons.append(Button(label=label, url=action_links.link_url(settings.pages, token)))
+            buttons.append(batching.Button(label=label, url=action_links.link_url(settings.pages, token)))
         return tuple(buttons)
 
     def _link_subject(self, purpose: LinkPurpose, message: ComposedMessage) -> str | None:
         """Return the subject of a link; None if there is nothing to decide."""
         entrance = message.entrance
-        if entrance is None:
-            return None
         if purpose is LinkPurpose.STOP:
             return entrance
         if purpose in {LinkPurpose.APPROVE, LinkPurpose.VETO}:
             return None if message.visit is None else f"{entrance}.{message.visit}"
-        permission = (
-            None if message.delivery is None else self._store.brands.permission(message.delivery.partition(".")[0])
-        )
+        brand = None if message.delivery is None else message.delivery.partition(".")[0]
+        permission = None if brand is None else self._store.brands.permission(brand)
         if permission is None or permission.standing is not PermissionStatus.PENDING:
             return None
         terms = permission.terms
@@ -333,17 +317,13 @@ class _PhoneSender:
     ) -> None:
         self.phone = phone
         self.language: Language | None = None  # None: the house's
-        self._on_result = on_result
         self._index = index  # the phone's index, for the log
-        self._store = store
-        self._clock = clock
-        self._writer = writer
-        self._jitter = jitter
-        self._poll_interval_s = poll_interval_s
+        self._store, self._clock, self._writer, self._on_result = store, clock, writer, on_result
+        self._jitter, self._poll_interval_s = jitter, poll_interval_s
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
         self._delivered: set[int] = set()  # sent messages that the store could not record yet
-        # Failed since the phone last accepted a message: these wait behind the rest
+        # failed since the phone last accepted a message: these wait behind the rest
         self._failed_numbers: set[int] = set()
         self.failures = 0  # in a row
         self._retry_at_mono = 0.0  # mono
@@ -355,7 +335,9 @@ class _PhoneSender:
         """
         self._unstored_messages[number] = message
         quiet = [
-            key for key, one in self._unstored_messages.items() if not one.urgent and one.about not in SEPARATE_KINDS
+            key
+            for key, one in self._unstored_messages.items()
+            if not one.urgent and one.about not in batching.SEPARATE_KINDS
         ]
         for key in quiet[:-MAX_CACHED_MESSAGES]:
             del self._unstored_messages[key]
@@ -384,12 +366,12 @@ class _PhoneSender:
             if stored.id not in self._delivered and self._writer.is_ready(stored, now):
                 known[stored.id] = stored
         waiting = [
-            PendingMessage(
+            batching.PendingMessage(
                 number=number, about=one.about if isinstance(one, ComposedMessage) else stored_kind(one), at=one.at
             )
             for number, one in known.items()
         ]
-        ordered = group_messages(waiting, now.utc)
+        ordered = batching.group_messages(waiting, now.utc)
         if not ordered:
             return False
         untried = [group for group in ordered if not self._failed_numbers.issuperset(one.number for one in group)]
@@ -401,7 +383,7 @@ class _PhoneSender:
         await self._deliver(chosen, notice)
         return True
 
-    async def _claim(self, group: tuple[PendingMessage, ...], now: Now) -> tuple[PendingMessage, ...]:
+    async def _claim(self, group: tuple[batching.PendingMessage, ...], now: Now) -> tuple[batching.PendingMessage, ...]:
         """Claim messages that no other process sends.
 
         If that cannot be stored, send anyway: twice is better than never.
@@ -413,14 +395,13 @@ class _PhoneSender:
                 ours = await self._store.phones.claim(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
         return tuple(one for one in group if one.number < 0 or one.number in ours)
 
-    async def _deliver(self, group: tuple[PendingMessage, ...], notice: PhoneNotification) -> None:
-        heard = await self.phone.send(notice)
-        # Perhaps only because of the picture: the text matters more
-        if heard is SendResult.REFUSED and notice.picture is not None:
-            heard = await self.phone.send(replace(notice, picture=None))
+    async def _deliver(self, group: tuple[batching.PendingMessage, ...], notice: batching.PhoneNotification) -> None:
+        result = await self.phone.send(notice)
+        if result is SendResult.REFUSED and notice.picture is not None:  # perhaps because of the picture
+            result = await self.phone.send(replace(notice, picture=None))
         numbers = tuple(one.number for one in group)
         now = self._clock.now()
-        if heard is SendResult.TAKEN:
+        if result is SendResult.TAKEN:
             log.info("phone_told", phone=self._index, scheme=self.phone.scheme, messages=len(group),
                      late=group[-1].is_late(now.utc))  # fmt: skip
             self.failures, self._retry_at_mono = 0, 0.0
@@ -429,23 +410,23 @@ class _PhoneSender:
                 self._unstored_messages.pop(number, None)
             self._delivered.update(number for number in numbers if number > 0)
             await self._store_delivered()
-            await self._on_result(self.phone.name, heard)
+            await self._on_result(self.phone.name, result)
             return
         self.failures += 1
         self._failed_numbers.update(numbers)
         wait = shortened(PHONE_BACKOFF.delay_s(self.failures - 1), self._jitter())
         if not self._wake_event.is_set():  # else a new message arrived meanwhile, and is tried at once
             self._retry_at_mono = now.mono + wait
-        log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=heard.value,
+        log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=result.value,
                     failures=self.failures, again_in=round(wait, 1))  # fmt: skip
         with contextlib.suppress(StoreFailed):  # then it is free when its time is over
             await self._store.phones.release(self.phone.name, tuple(number for number in numbers if number > 0))
-        await self._on_result(self.phone.name, heard)
+        await self._on_result(self.phone.name, result)
 
     async def _store_delivered(self) -> None:
         """Record what the phone has; what the disk fails to store is recorded later, or sent again after a restart."""
         if self._delivered:
-            noted = frozenset(self._delivered)
+            delivered = frozenset(self._delivered)
             with contextlib.suppress(StoreFailed):
-                await self._store.phones.mark_delivered(self.phone.name, tuple(noted))
-                self._delivered -= noted
+                await self._store.phones.mark_delivered(self.phone.name, tuple(delivered))
+                self._delivered -= delivered

@@ -14,7 +14,7 @@ import structlog
 
 from devices.reports import OperationError
 from gateway.domain.delivery.result import Refusal
-from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
 
@@ -177,12 +177,6 @@ STORE_DOUBT_TEXTS: Mapping[str, Text] = MappingProxyType({
     "line_damaged": _("the file of the box's former keys, beside its key, is damaged"),
 })  # fmt: skip
 
-DISPLAY_TEXTS: Mapping[ScanAnswer, Text] = MappingProxyType({
-    ScanAnswer.WAIT: _("Please wait"),
-    ScanAnswer.GO: _("Come in"),
-    ScanAnswer.NO: _("Sorry, this door does not open"),
-})  # fmt: skip
-
 _COURIER_TEXT: Text = _("A courier")
 _BRAND_TEXT: Text = _("A brand")
 _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
@@ -217,7 +211,7 @@ class ComposedMessage:
     visit: str | None = None
     delivery: str | None = None
     picture: bytes | None = None
-    entrance: str | None = None
+    entrance: str = ""
     number: int | None = None
 
     @property
@@ -246,11 +240,11 @@ def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], langu
 
     The names in the parameters may be anybody's.
     """
-    given = {name: without_links(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
+    names = {name: without_links(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     known = {
-        **given,
-        "who": given["carrier"] or _COURIER_TEXT.to(language),
-        "asker": given["brand"] or _BRAND_TEXT.to(language),
+        **names,
+        "who": names["carrier"] or _COURIER_TEXT.to(language),
+        "asker": names["brand"] or _BRAND_TEXT.to(language),
         "hours": parameters.get("hours", ""),
         "seconds": parameters.get("seconds", ""),
         "time": parameters.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=parameters.get("uncertain_time", "")),
@@ -270,7 +264,6 @@ class NotificationChannel(Protocol):
 
     async def notify(self, message: ComposedMessage) -> None:
         """Send the message; the adapter delivers and retries it, and never blocks the door."""
-        ...
 
 
 class LogChannel:
@@ -316,9 +309,7 @@ def battery_text(detail: str, language: Language) -> str:
     kind, _slash, id_ = role.partition("/")
     name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
     name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
-    days = without_links(days)
-    left = _(", in about {days} days").to(language, days=days) if days else ""
-    return name + left
+    return name + (_(", in about {days} days").to(language, days=without_links(days)) if days else "")
 
 
 def readiness_text(word: str, language: Language) -> str:
@@ -327,8 +318,3 @@ def readiness_text(word: str, language: Language) -> str:
         return READINESS_TEXTS[word].to(language)
     kind, _colon, name = word.partition(":")
     return f"{READINESS_TEXTS[kind].to(language)} {name}" if kind in READINESS_TEXTS else word
-
-
-def display_text(word: ScanAnswer, *, language: Language) -> str:
-    """Return the text for a display at the door: as neutral as the light."""
-    return DISPLAY_TEXTS[word].to(language)

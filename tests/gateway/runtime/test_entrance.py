@@ -23,7 +23,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase, Timer
-from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.entrance import EntranceActor, code_text, new_scan
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
 from gateway.storage import StoredDecision
 from gateway.system.clock import Clock
@@ -308,10 +308,10 @@ async def test_a_flood_that_goes_on_is_told_once_a_minute(ready: ShellBox) -> No
     def alarms() -> list[str]:
         return [one.detail for one in ready.commands(c.RaiseAlarm) if one.code is c.AlarmCode.SCANS_DROPPED]
 
-    ready.front.on_scans_lost()  # by the line, before it came here
+    ready.front.on_messages_lost("scanner")  # by the line, before it came here
     await wait_until(lambda: alarms() == ["1"])
     for _ in range(5):
-        ready.front.on_scans_lost()
+        ready.front.on_messages_lost("scanner")
     await ready.quiet()
     assert alarms() == ["1"]
     ready.passes(61)
@@ -430,7 +430,7 @@ BAD = {
 
 @pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
 async def test_what_can_be_no_code_is_one_wrong_attempt_under_a_safe_name(ready: ShellBox, raw: str) -> None:
-    ready.front.post(ready.front.on_scan("scanner", raw, retained=False, expected_only=False))
+    ready.front.post(new_scan("scanner", code_text(raw)))
     await wait_until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 

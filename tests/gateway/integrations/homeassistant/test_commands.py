@@ -10,13 +10,13 @@ from gateway.integrations.homeassistant.commands import (
     NEVER_REASON,
     NOT_ALLOWED_REASON,
     REQUEST_WINDOW_S,
-    CommandRateLimit,
     CommandRefusal,
     HomeAssistantCommand,
     parse_command,
     to_owner_request,
 )
 from gateway.protocol import owner_requests
+from gateway.system.token_bucket import FixedWindow
 
 ALL = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"))
 WORDS = {word.value.encode() for word in HomeAssistantCommand}
@@ -65,7 +65,7 @@ def test_whatever_is_sent_is_a_word_or_a_refusal_that_quotes_nothing(payload: by
 
 
 def test_of_a_flood_only_the_beginning_is_heard_and_calm_ends_it() -> None:
-    ration = CommandRateLimit()
+    ration = FixedWindow(MAX_REQUESTS, REQUEST_WINDOW_S)
     assert [ration.take(100.0 + n / 100) for n in range(50)] == [True] * MAX_REQUESTS + [False] * (50 - MAX_REQUESTS)
-    assert ration.dropped == 50 - MAX_REQUESTS
+    assert ration.count == 50
     assert ration.take(100.0 + REQUEST_WINDOW_S)

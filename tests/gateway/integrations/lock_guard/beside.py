@@ -8,7 +8,7 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import guard as vendor
 from devices.vendors.words import NO_DEVICE_REF
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.decide import handle_event, initial_state
+from gateway.integrations.lock_guard.decide import handle_event
 from gateway.protocol.guard_message import ToGuard
 
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
@@ -37,15 +37,12 @@ class GuardInMemory:
 
     def boot(self) -> None:
         self.boots += 1
-        self.state = initial_state(
-            self.settings,
-            boot=f"{self.boots}-{self.boots:016x}",
-            counter=self.disk.counter,
-            intents=self.disk.intents,
-            owes=self.disk.owes,
-            mono=self.mono,
-        )
-        self.hear(w.RadioConnected())
+        self.state = w.GuardState(
+            settings=self.settings, boot=f"{self.boots}-{self.boots:016x}", boot_mono=self.mono,
+            counter=self.disk.counter, intents=self.disk.intents, owes_locking=self.disk.owes,
+            gateway_heard_mono=self.mono,
+        )  # fmt: skip
+        self.hear(w.GuardSignal.RADIO_CONNECTED)
 
     def hear(self, event: w.GuardEvent) -> tuple[w.GuardCommand, ...]:
         """Feed one event, and do what comes of it as the process does: in order, and after a failed disk not at all."""
@@ -53,14 +50,14 @@ class GuardInMemory:
         did: list[w.GuardCommand] = []
         for command in commands:
             if isinstance(command, w.WriteLedger) and not self.disk_ok:
-                did += self.hear(w.LedgerWriteFailed())
+                did += self.hear(w.GuardSignal.LEDGER_WRITE_FAILED)
                 break
             if isinstance(command, w.WriteLedger):
                 self.disk = command
             did.append(command)
             self.done.append(command)
             if isinstance(command, w.ProbeRadioBroker) and self.alive:
-                did += self.hear(w.RadioAnswered())
+                did += self.hear(w.GuardSignal.RADIO_ANSWERED)
         return tuple(did)
 
     def word(self) -> str:
@@ -69,7 +66,7 @@ class GuardInMemory:
 
     def wait(self, seconds: float) -> tuple[w.GuardCommand, ...]:
         self.mono += seconds
-        return self.hear(w.DeadlinePassed())
+        return self.hear(w.GuardSignal.DEADLINE_PASSED)
 
     # ---- the gateway ------------------------------------------------------------------------------------------------
 

@@ -95,13 +95,13 @@ class Attacker(RuleBasedStateMachine):
 
     @rule()
     def the_radio_answers_late(self) -> None:
-        self.house.hear(w.RadioAnswered())
+        self.house.hear(w.GuardSignal.RADIO_ANSWERED)
         self.watch()
 
     @rule()
     def the_radio_is_lost_and_comes_back(self) -> None:
-        self.house.hear(w.RadioDisconnected())
-        self.house.hear(w.RadioConnected())
+        self.house.hear(w.GuardSignal.RADIO_DISCONNECTED)
+        self.house.hear(w.GuardSignal.RADIO_CONNECTED)
         self.closed_answers = 0
         self.watch()
 

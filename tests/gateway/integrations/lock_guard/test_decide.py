@@ -17,7 +17,7 @@ from devices.reports import (
     Report,
 )
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.decide import next_deadline_mono
+from gateway.integrations.lock_guard.decide import PROBE_TIMEOUT_S, SETTLE_TIME_S, next_deadline_mono
 from gateway.protocol.guard_message import ToGuard
 from tests.gateway.integrations.lock_guard.beside import LOCK, GuardInMemory
 
@@ -125,9 +125,9 @@ def test_the_counter_goes_on_after_a_reboot() -> None:
 def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late() -> None:
     house = GuardInMemory(alive=False)
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.wait(house.settings.probe_timeout_s)) == [OperationError.UNREACHABLE]
+    assert refusals(house.wait(PROBE_TIMEOUT_S)) == [OperationError.UNREACHABLE]
     house.alive = True
-    house.hear(w.RadioAnswered())  # its answer comes after all
+    house.hear(w.GuardSignal.RADIO_ANSWERED)  # its answer comes after all
     assert (house.unlocked, house.disk.counter) == (0, 0), "nothing was spent"
 
 
@@ -136,13 +136,13 @@ def test_what_became_too_late_while_the_radio_was_asked_moves_nothing() -> None:
     uptime = int((house.mono - house.state.boot_mono) * 1000)
     house.tell(house.unlocking(house.beat(), until_ms=uptime + 100))
     house.mono += 0.2
-    assert refusals(house.hear(w.RadioAnswered())) == [OperationError.EXPIRED]
+    assert refusals(house.hear(w.GuardSignal.RADIO_ANSWERED)) == [OperationError.EXPIRED]
     assert house.unlocked == 0
 
 
 def test_without_a_radio_nothing_is_spent() -> None:
     house = GuardInMemory()
-    house.hear(w.RadioDisconnected())
+    house.hear(w.GuardSignal.RADIO_DISCONNECTED)
     assert refusals(house.tell(house.unlocking(house.beat()))) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 0
 
@@ -156,7 +156,7 @@ def test_a_disk_that_takes_nothing_lets_nothing_move() -> None:
 def test_a_move_that_never_left_is_said_and_never_tried_again() -> None:
     house = GuardInMemory()
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.hear(w.CommandNotSent())) == [OperationError.UNREACHABLE]
+    assert refusals(house.hear(w.GuardSignal.COMMAND_NOT_SENT)) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 1
 
 
@@ -239,7 +239,7 @@ def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> Non
     assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
         "a memory, perhaps"
     )
-    house.wait(house.settings.settle_time_s)
+    house.wait(SETTLE_TIME_S)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
     assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
@@ -288,7 +288,7 @@ def test_what_the_radio_says_of_battery_link_and_failure_is_passed_on() -> None:
 
 def test_a_lost_radio_is_told_of_both_parts() -> None:
     house = GuardInMemory()
-    done = house.hear(w.RadioDisconnected())
+    done = house.hear(w.GuardSignal.RADIO_DISCONNECTED)
     assert [
         part
         for part in (w.GuardPart.LOCK, w.GuardPart.DOOR)

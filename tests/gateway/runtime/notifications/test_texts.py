@@ -14,20 +14,18 @@ from devices.reports import BatteryLevel, OperationError
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.readiness import missing_conditions
 from gateway.domain.visit.state import Entrance, Rules
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
     ALARM_TEXTS,
-    DISPLAY_TEXTS,
     NOTIFICATION_TEXTS,
     READINESS_TEXTS,
     REFUSAL_TEXTS,
     ComposedMessage,
     LogChannel,
     MessageFacts,
-    display_text,
 )
 from gateway.system.i18n import Language, languages
 from gateway.system.text import MAX_NAME_CHARS, isolate_direction, sanitized, without_links
@@ -43,11 +41,10 @@ def said(about: Notification | AlarmCode, language: Language, facts: MessageFact
     return message.words(language)
 
 
-def test_every_saying_alarm_refusal_and_door_word_has_its_words() -> None:
+def test_every_notification_alarm_and_refusal_has_its_words() -> None:
     assert set(NOTIFICATION_TEXTS) == set(Notification)
     assert set(ALARM_TEXTS) == set(AlarmCode)
     assert set(REFUSAL_TEXTS) == set(Refusal)
-    assert set(DISPLAY_TEXTS) == set(ScanAnswer)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -148,10 +145,6 @@ def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
 def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
     winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
     assert said(Notification.LOCKED_AGAIN, "en", MessageFacts(), winter) == "Locked again 13:07"
-
-
-def test_the_door_is_neutral() -> None:
-    assert display_text(ScanAnswer.NO, language="en") == "Sorry, this door does not open"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence import export
+from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.runtime.maintenance import factory_reset
 from gateway.web.auth.roles import Role
 from tests.browser import accessibility_problems, visitor
@@ -230,14 +231,14 @@ async def test_a_visit_that_begins_while_it_is_decided_stands_in_the_way(
     site: ServedSite, made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The house is stopped before it is looked at again: what began in between is found, what comes later is no."""
-    real = made.removal._submit_request  # noqa: SLF001 - what it was given
+    real = made.removal.submit_request
 
-    async def rings(entrance: str, *given: object) -> str | None:
-        outcome = await real(entrance, *given)  # type: ignore[arg-type]  # handed on as it comes
+    async def rings(entrance: str, request: AnyOwnerRequest, by: str | None) -> str | None:
+        outcome = await real(entrance, request, by)
         made.front.state = entrance_in_visit(made.home)
         return outcome
 
-    monkeypatch.setattr(made.removal, "_submit_request", rings)
+    monkeypatch.setattr(made.removal, "submit_request", rings)
     async with site.client(site.owner) as client:
         assert (await asked(client, "wipe", name="Home"))[0] == 409
     assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
