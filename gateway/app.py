@@ -161,10 +161,10 @@ class App:
                     "a backup was put back here and not to its end; say `perron restore` again"
                 )
             await asyncio.to_thread(startup_checks.check_folder, folder)
-            left = factory_reset.is_marked_for_wipe(folder) and not await asyncio.to_thread(
+            phones_left = factory_reset.is_marked_for_wipe(folder) and not await asyncio.to_thread(
                 unenrolment.finish_wipe_at_hub, self.home, self._file
             )
-            await self._run(folder, phones_left=left)
+            await self._run(folder, phones_left=phones_left)
         return self._restart_requested
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:

@@ -137,23 +137,23 @@ class EntranceActor:
             self._executor.record_uptime(device, incoming.boot, incoming.uptime_ms, mono)
         reports = vendor.decode_report(channel, incoming.payload, configured.device_ref)
         self._track_link(device, channel, incoming, reports)
-        heard = e.ReportContext(
+        context = e.ReportContext(
             session=incoming.session,
             retained=incoming.retain,
             answers=self._answered_query(device, channel, incoming, reports),
             boot=incoming.boot,
             seq=incoming.seq,
         )
-        events = [event for report in reports for event in self._decode_events(device, channel, report, heard)]
+        events = [event for report in reports for event in self._decode_events(device, channel, report, context)]
         read = incoming.payload.strip()
         unreadable = any(isinstance(report, r.UnreadablePayload) for report in reports)
         if read and unreadable and device in self._section.scanners and channel in SCAN_TOPICS:
-            events.append(new_scan(device, _unreadable_code(read), retained=heard.retained))
+            events.append(new_scan(device, _unreadable_code(read), retained=context.retained))
         role = self._role(device)
-        if role == "door" and not heard.retained and channel not in BRIDGE_CHANNELS:
+        if role == "door" and not context.retained and channel not in BRIDGE_CHANNELS:
             self._door_heard_mono = mono
         if role in ROLES and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
-            events.append(e.SequenceAdvanced(device=role, context=heard))
+            events.append(e.SequenceAdvanced(device=role, context=context))
         for event in events:
             for single in garage.with_bolt_events(event) if self._is_garage else (event,):
                 self.post(single)
@@ -227,20 +227,20 @@ class EntranceActor:
         return {self._section.lock: "way" if self._is_garage else "lock", self._section.door: "door"}.get(device)
 
     def _decode_events(
-        self, device: str, channel: TopicSuffix, report: r.Report, heard: e.ReportContext
+        self, device: str, channel: TopicSuffix, report: r.Report, context: e.ReportContext
     ) -> Iterator[e.Event]:
         match report:
             case r.LockReport() if device == self._section.lock:
-                if report.bolt is r.LockState.UNLOCKED and not heard.retained:
+                if report.bolt is r.LockState.UNLOCKED and not context.retained:
                     self._crash_point("after-report")
-                yield e.LockReported(report=report, context=heard)
+                yield e.LockReported(report=report, context=context)
             case r.DoorReport(door=position) if device == self._section.door:
                 # A starting bridge may remember "closed", which would count for a door that answers no query.
                 if position is not r.DoorState.CLOSED or not self._is_settling(device):
-                    yield e.DoorReported(report=report, context=heard)
+                    yield e.DoorReported(report=report, context=context)
             case r.GarageDoorReport() if device == self._section.lock:
-                yield from garage.obstruction_events(report, heard)
-            case r.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
+                yield from garage.obstruction_events(report, context)
+            case r.DoorbellPressed() if device == self._section.cameras.outside and not context.retained:
                 yield e.BellPressed()
             case r.AvailabilityReport(online=False):
                 role = self._role(device)
@@ -249,23 +249,23 @@ class EntranceActor:
                 yield from presence_fridge_alarm.unknown_events(self._section, device)
             case r.BatteryReport():
                 home, name = self._home, self.state.id
-                yield from batteries.battery_events(home, name, device, channel, report, retained=heard.retained)
+                yield from batteries.battery_events(home, name, device, channel, report, retained=context.retained)
             case r.ScanReport():
-                yield new_scan(device, code_text(report.code), retained=heard.retained)
+                yield new_scan(device, code_text(report.code), retained=context.retained)
             case r.FridgeReport() | r.PresenceReport() | r.AlarmPanelReport():
-                old = heard.retained or self._is_settling(device)
+                old = context.retained or self._is_settling(device)
                 if not old:
                     self._last_heard_mono[device] = self._clock.now().mono
                 yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
-            case r.SignalReport() if report.id or heard.answers is not None:
+            case r.SignalReport() if report.id or context.answers is not None:
                 visit = self._executor.take_ringing_visit(report.id)
                 if visit is not None:
                     yield e.BellConfirmed(visit=visit)
-            case r.AnswerButtonReport() if not heard.retained:
+            case r.AnswerButtonReport() if not context.retained:
                 yield e.HouseholdAnswered()
             case r.ErrorReport():
                 log.warning("device_says", device=device, report=repr(report))
-                if device == self._section.lock and not heard.retained:
+                if device == self._section.lock and not context.retained:
                     yield e.LockFailed(failure=report.failure, command=report.id)
             case r.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
@@ -390,8 +390,8 @@ class EntranceActor:
                 await asyncio.sleep(0)  # without a commit nothing gives the loop a turn, nor in the two cases below
                 return
             if not commands and _is_transient(event, new):
-                seen, self.state = self.state.cameras, new
-                if _camera_status(seen) != _camera_status(new.cameras):
+                cameras, self.state = self.state.cameras, new
+                if _camera_status(cameras) != _camera_status(new.cameras):
                     self._executor.publish_state(new, now)
                     self.changes.publish()
                 await asyncio.sleep(0)

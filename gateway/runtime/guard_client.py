@@ -13,7 +13,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Unpack
+from typing import Literal, Unpack
 
 import structlog
 from joserfc.jwk import OKPKey
@@ -141,7 +141,7 @@ class GuardClient:
     def _send(  # noqa: PLR0913 - the parts of a signed message
         self,
         guard: _GuardPeer,
-        at: str,
+        at: Literal["set", "get", "beat"],
         channel: TopicSuffix,
         query: _Query,
         *,
@@ -151,16 +151,8 @@ class GuardClient:
         immediate: bool = False,
     ) -> Sent | NotSent:
         question = secrets.token_urlsafe(16)
-        claims = ToGuard.model_validate(
-            {
-                "at": at,
-                "lock": guard.lock,
-                "question": question,
-                "nonce": self._current_nonce(guard),
-                "counter": counter,
-                "body": body.decode(),
-            }
-        )
+        nonce = self._current_nonce(guard)
+        claims = ToGuard(at=at, lock=guard.lock, question=question, nonce=nonce, counter=counter, body=body.decode())
         guard.open_queries = {
             id_: other for id_, other in guard.open_queries.items() if query.sent_at - other.sent_at <= ANSWER_TIMEOUT_S
         } | {question: query}

@@ -92,5 +92,5 @@ def _is_refusal(command: c.Command) -> bool:
 def _without_transient_state(state: Entrance) -> Entrance:
     """Return the state without what a restart may lose: recent codes of scanners, and a light's timer."""
     attempts = {name: replace(one, recent_codes=(), retained_noted=False) for name, one in state.scan_lockouts.items()}
-    kept = {name: one for name, one in attempts.items() if one != ScanLockout()}
-    return replace(state, scan_lockouts=kept, timers={}, last_query_id=0)
+    lockouts = {name: one for name, one in attempts.items() if one != ScanLockout()}
+    return replace(state, scan_lockouts=lockouts, timers={}, last_query_id=0)

@@ -108,14 +108,14 @@ def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
 def problems(state: Entrance) -> tuple[str, ...]:
     """Return what a person should check now."""
     visit = state.visit
-    found = {
+    conditions = {
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
         "jammed": _is_jammed(visit),
         "unexpected_opening": state.incident is not None,
         "bolt_in_the_air": is_bolt_thrown_with_door_open(state),
         "safe_mode": state.safe_mode,
     }
-    return tuple(name for name, holds in found.items() if holds)
+    return tuple(name for name, holds in conditions.items() if holds)
 
 
 def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:

@@ -108,11 +108,11 @@ async def keep_renewed(  # noqa: PLR0913 - its dependencies, each replaced by te
 
 
 def _is_signed_by(signer: x509.Certificate, certificate: x509.Certificate, signature: str) -> bool:
-    key, told = signer.public_key(), successor_statement(certificate.public_bytes(serialization.Encoding.DER))
+    key, statement = signer.public_key(), successor_statement(certificate.public_bytes(serialization.Encoding.DER))
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:
-        key.verify(decode_base64url(signature), told, ec.ECDSA(hashes.SHA256()))
+        key.verify(decode_base64url(signature), statement, ec.ECDSA(hashes.SHA256()))
     except (ValueError, InvalidSignature):
         return False
     return True

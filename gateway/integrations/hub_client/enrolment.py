@@ -169,12 +169,12 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, secret = _next_key(folder, code.claim), wire.secret_key(code.secret)
     csr = _csr(key)
-    asked = {
+    request = {
         "csr": encode_base64url(csr),
         "box_key": box.text,
         "mac": wire.request_mac(secret, code.claim, csr, box.text),
     }
-    joined = read_answer(_JoinResponse, post(f"{code.url}/v1/claims/{code.claim}", asked))
+    joined = read_answer(_JoinResponse, post(f"{code.url}/v1/claims/{code.claim}", request))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
@@ -184,9 +184,9 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
         raise WrongHub("It has another authority than the code names.")
     if not wire.macs_equal(wire.answer_mac(secret, code.claim, parts), joined.mac):
         raise WrongHub("It does not know the claim's secret.")
-    one = checked_certificate(joined.certificate, (authority,), joined.home, key)
+    certificate = checked_certificate(joined.certificate, (authority,), joined.home, key)
     store_support_code(folder, joined.support_code)
-    _write_identity(folder, key, one, authority)
+    _write_identity(folder, key, certificate, authority)
     return HubMembership(
         url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
         key=joined.key,
@@ -287,20 +287,20 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
     key = _next_key(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
     if _public_numbers(key) != _public_numbers(mine.key):
         csr = _csr(key)
-        asked = {
+        request = {
             "home": mine.home,
             "csr": encode_base64url(csr),
             "signature": _sign(mine.key, wire.renewal_statement(mine.home, csr)),
         }
         try:
-            renewed = read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", asked))
+            renewed = read_answer(_RenewalResponse, post(f"{url}/v1/homes/renew", request))
         except HubError as refusal:
             if refusal.code == KEY_SPENT_CODE:
                 (folder / NEXT_KEY_FILE).unlink()  # the next renewal uses another key
             raise
-        one = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
-        _write_identity(folder, key, one)
-        mine = HubIdentity(key, one)
+        certificate = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
+        _write_identity(folder, key, certificate)
+        mine = HubIdentity(key, certificate)
     _confirm(url, mine, post)
     (folder / NEXT_KEY_FILE).unlink()
     return mine
@@ -325,14 +325,14 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
     if file.exists():
         pem = read_regular(file, at_most=MAX_BODY_BYTES)
         try:
-            kept = _load_key(pem)
+            stored = _load_key(pem)
         except (ValueError, TypeError, UnsupportedAlgorithm):  # it was never certified
-            kept = None
-        said = pem.partition(b"\n")[0].decode(errors="replace")
-        if kept is not None and (
-            said == purpose or (of is not None and _public_numbers(kept) == _public_numbers(of.key))
+            stored = None
+        stored_purpose = pem.partition(b"\n")[0].decode(errors="replace")
+        if stored is not None and (
+            stored_purpose == purpose or (of is not None and _public_numbers(stored) == _public_numbers(of.key))
         ):
-            return kept
+            return stored
     key = ec.generate_private_key(ec.SECP256R1())
     write_whole(file, purpose.encode() + b"\n" + _pem_key(key))
     return key
@@ -424,8 +424,8 @@ def _public_numbers(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNu
 def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     """Return a certificate request, DER. The hub decides the subject; the name in the request means nothing."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perron")])
-    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    return made.public_bytes(serialization.Encoding.DER)
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.DER)
 
 
 def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> str:
@@ -474,10 +474,13 @@ def _error_from(error: HTTPError) -> Exception:
     status = error.code
     try:
         with error:
-            said = loads(error.read(MAX_BODY_BYTES), deepest=8)
-        if not isinstance(said, dict):
+            problem = loads(error.read(MAX_BODY_BYTES), deepest=8)
+        if not isinstance(problem, dict):
             raise TypeError  # noqa: TRY301 - one error for everything but a problem document
-        code, why = _safe_line(str(said["code"]))[:64], _safe_line(str(said.get("detail") or said["title"]))[:400]
+        code, why = (
+            _safe_line(str(problem["code"]))[:64],
+            _safe_line(str(problem.get("detail") or problem["title"]))[:400],
+        )
     except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return HubUnavailable(f"it answers with HTTP {status}, and is no hub")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:

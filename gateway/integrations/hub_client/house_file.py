@@ -24,9 +24,9 @@ def text_with_membership(text: str, file: Path, storage: Path, member: HubMember
         "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
         "key": member.key, "tls": {"ca": str(own / AUTHORITY_FILE), "certificate": one, "key": one},
     }  # fmt: skip
-    said = with_top_section(text, file, HUB_SECTION, section)
-    check_home(said, file)
-    return said
+    edited = with_top_section(text, file, HUB_SECTION, section)
+    check_home(edited, file)
+    return edited
 
 
 def text_without_membership(text: str, file: Path, home: str) -> str:
@@ -35,9 +35,9 @@ def text_without_membership(text: str, file: Path, home: str) -> str:
     Raises:
         EditRejected: the text is not a valid house file, or would not be one.
     """
-    stands = check_home(text, file).hub
-    if stands is None or stands.home != home:
+    section = check_home(text, file).hub
+    if section is None or section.home != home:
         return text
-    said = without_top_section(text, file, HUB_SECTION)
-    check_home(said, file)
-    return said
+    edited = without_top_section(text, file, HUB_SECTION)
+    check_home(edited, file)
+    return edited

@@ -44,8 +44,8 @@ def job_handlers(
 ) -> Mapping[JobKind, JobHandler]:
     """Return the handler of each kind of job. Other kinds are refused, and the hub reports that to the sender."""
     name = section.home
-    asked: deque[float] = deque(maxlen=MAX_QUESTIONS_PER_HOUR)
-    hub_said: deque[float] = deque(maxlen=MAX_HUB_SIGNED_PER_DAY)
+    connect_times: deque[float] = deque(maxlen=MAX_QUESTIONS_PER_HOUR)
+    hub_signed_times: deque[float] = deque(maxlen=MAX_HUB_SIGNED_PER_DAY)
 
     async def delivery(job: Job) -> JobReceipt | None:
         return _receipt(job, await by_hub(job.token.encode(), name))
@@ -55,12 +55,12 @@ def job_handlers(
             return JobReceipt(
                 job=job.job, state="refused", why="this box does not know the hub's key: join the hub anew"
             )
-        if not _within_limit(hub_said, DAY_S, monotonic()):
+        if not _within_limit(hub_signed_times, DAY_S, monotonic()):
             return None
         return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
 
-    def _receipt(job: Job, answered: JobOutcome) -> JobReceipt | None:
-        match answered:
+    def _receipt(job: Job, outcome: JobOutcome) -> JobReceipt | None:
+        match outcome:
             case JobOutcome.ANSWERED:
                 return JobReceipt(job=job.job, state="received")
             case JobOutcome.RETRY_LATER:
@@ -69,7 +69,7 @@ def job_handlers(
                 return JobReceipt(job=job.job, state="refused", why="too many messages came of late")
 
     async def connect(job: Job) -> JobReceipt | None:
-        if not _within_limit(asked, HOUR_S, monotonic()):
+        if not _within_limit(connect_times, HOUR_S, monotonic()):
             return None  # each answer is an event on the disk: an honest hub sends it again later
         why = await letting.accept_message(job.token.encode(), home=name, hub=section.url)
         if why == REASON_NOT_YET_VALID:
@@ -111,8 +111,8 @@ def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses
     section = home.hub
     if section is None:
         return None
-    left = store.handover.pending_task(TASK_HUB_LEFT) == section.home
-    if not has_identity(home, section) or (left and not is_enrolled_by_claim(home, section)):
+    has_left = store.handover.pending_task(TASK_HUB_LEFT) == section.home
+    if not has_identity(home, section) or (has_left and not is_enrolled_by_claim(home, section)):
         log.warning("hub_left", home=section.home, todo="the box is this home no longer: join the hub anew")
         return None
     return Uplink(

@@ -67,7 +67,7 @@ class Unenrolment:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._home, self._section, self._store, self._rewriting = home, section, store, rewriting
-        self._ask, self._sleep = post, sleep
+        self._post, self._sleep = post, sleep
         self._folder = home.storage.folder / HUB_FOLDER
 
     async def is_home_accepted(self) -> bool | None:
@@ -80,7 +80,7 @@ class Unenrolment:
         with contextlib.suppress(HubUnavailable, HubError, WrongHub, DamagedIdentity, OSError):
             await asyncio.to_thread(follow_authorities, self._section.url, self._folder, http_request)
         try:
-            return await asyncio.to_thread(is_accepted, self._section.url, self._folder, self._ask)
+            return await asyncio.to_thread(is_accepted, self._section.url, self._folder, self._post)
         except (HubUnavailable, HubError, DamagedIdentity, OSError):
             return None
 
@@ -91,7 +91,7 @@ class Unenrolment:
         """
         while is_enrolled_by_claim(self._home, self._section):
             try:
-                await asyncio.to_thread(leave_hub, self._section.url, self._folder, self._ask)
+                await asyncio.to_thread(leave_hub, self._section.url, self._folder, self._post)
                 break
             except HubUnavailable as away:
                 log.warning("hub_not_told_of_leaving", why=str(away))
@@ -104,12 +104,11 @@ class Unenrolment:
         while True:
             try:
                 await forget_hub(self._home, self._section, store=self._store, rewriting=self._rewriting)
+                break
             except StoreFailed as failure:  # a full disk: none of it belongs to this home any more, recorded or not
                 log.error("hub_not_forgotten", why=str(failure))
                 await self._sleep(HUB_RETRY_DELAY_S)
-                continue
-            log.info("hub_left", home=self._section.home)
-            return
+        log.info("hub_left", home=self._section.home)
 
 
 async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting: HomeFileWriter) -> None:
@@ -134,17 +133,14 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
     section = home.hub
     if section is None:
         return
-    marks = {store.handover.pending_task(TASK_LEAVE_HUB), store.handover.pending_task(TASK_HUB_LEFT)}
-    if section.home not in marks:
+    has_left = store.handover.pending_task(TASK_HUB_LEFT) == section.home
+    if not has_left and store.handover.pending_task(TASK_LEAVE_HUB) != section.home:
         return
+    identity = has_identity(home, section)
     try:
-        if (
-            is_enrolled_by_claim(home, section)
-            and has_identity(home, section)
-            and store.handover.pending_task(TASK_HUB_LEFT) == section.home
-        ):
+        if has_left and identity and is_enrolled_by_claim(home, section):
             await store.handover.set_task(TASK_HUB_LEFT, None)  # it has joined again under its former name
-        elif not has_identity(home, section) or store.handover.pending_task(TASK_HUB_LEFT) == section.home:
+        elif has_left or not identity:
             await forget_hub(home, section, store=store, rewriting=rewriting)
     except StoreFailed as failure:  # at the next start
         log.error("hub_not_forgotten", why=str(failure))
@@ -162,11 +158,8 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | No
     section = home.hub
     if section is not None and is_enrolled_by_claim(home, section):
         try:
-            leave_hub(
-                section.url,
-                home.storage.folder / HUB_FOLDER,
-                post or partial(http_request, timeout_s=WIPE_NOTICE_TIMEOUT_S),
-            )
+            request = post or partial(http_request, timeout_s=WIPE_NOTICE_TIMEOUT_S)
+            leave_hub(section.url, home.storage.folder / HUB_FOLDER, request)
         except (HubUnavailable, HubError, DamagedIdentity, OSError) as error:
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")
     for credential in factory_reset.delete_credentials(() if section is None else section.credentials):

@@ -260,8 +260,8 @@ class _Transition:
         else:
             until = self.mono + PROBE_TIMEOUT_S
             waiting = m.PendingUnlock(command, nonce, claims.counter, claims.question, until)
-            left = tuple(other for other in state.nonces if other != nonce)
-            self.state = replace(state, pending_unlock=waiting, nonces=left)
+            others = tuple(other for other in state.nonces if other != nonce)
+            self.state = replace(state, pending_unlock=waiting, nonces=others)
             self.commands.append(m.ProbeRadioBroker())
 
     def on_radio_answered(self) -> None:

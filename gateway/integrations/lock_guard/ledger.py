@@ -51,27 +51,27 @@ class Ledger:
             OSError: the folder cannot be used.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        handle = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ledger = cls(folder, _read(folder / LEDGER_FILE), held)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ledger = cls(folder, _read(folder / LEDGER_FILE), handle)
             ledger.write(ledger.state.model_copy(update={"boots": ledger.state.boots + 1}))
-        except BlockingIOError as taken:
-            os.close(held)
-            raise InvalidLedger(f"Another guard runs in {folder}.") from taken
+        except BlockingIOError as busy:
+            os.close(handle)
+            raise InvalidLedger(f"Another guard runs in {folder}.") from busy
         except (InvalidLedger, OSError):
-            os.close(held)
+            os.close(handle)
             raise
         return ledger
 
-    def write(self, page: LedgerState) -> None:
+    def write(self, state: LedgerState) -> None:
         """Write the state; it is on the disk when this returns.
 
         Raises:
             OSError: it is not; the former content remains.
         """
-        write_whole(self._file, page.model_dump_json().encode())
-        self.state = page
+        write_whole(self._file, state.model_dump_json().encode())
+        self.state = state
 
     def close(self) -> None:
         """Release the file for another process."""

@@ -28,16 +28,16 @@ def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
 
 def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
     """Return the role of this device's battery at the entrance; None if another entrance reports it."""
-    section, found = home.entrances[entrance], home.devices[device]
+    section, configured = home.entrances[entrance], home.devices[device]
     if device == section.door:
         return "door"
-    if device == section.lock and found.kind == "lock":
+    if device == section.lock and configured.kind == "lock":
         return "lock"
     first = next((name for name, one in home.entrances.items() if device in (one.lock, *auxiliary_devices(one))), None)
     if first != entrance:
         return None
-    apart = found.kind == "signal" and channel is TopicSuffix.EVENT
-    return f"{BUTTON_ROLE if apart else found.kind}/{device}"
+    apart = configured.kind == "signal" and channel is TopicSuffix.EVENT
+    return f"{BUTTON_ROLE if apart else configured.kind}/{device}"
 
 
 def battery_events(  # noqa: PLR0913 - a report, its device and its channel
@@ -53,10 +53,10 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
     """Return the other batteries that this entrance may report, in their order."""
     section = home.entrances[entrance]
     devices = (section.lock, *sorted(auxiliary_devices(section)))
-    found = (
+    roles = (
         battery_role(home, entrance, device, channel) for device in devices for channel in _battery_topics(home, device)
     )
-    return tuple(dict.fromkeys(one for one in found if one is not None and one not in ("lock", "door")))
+    return tuple(dict.fromkeys(one for one in roles if one is not None and one not in ("lock", "door")))
 
 
 def _battery_topics(home: Home, device: str) -> Iterator[TopicSuffix]:

@@ -26,16 +26,16 @@ def query_target(section: EntranceSection, device: str) -> str:
 def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
     """Yield the sensor's event for the bolt too, in an order in which no bolt is out while the door is open."""
     match event:
-        case e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard):
+        case e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=context):
             yield event
-            yield e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=heard)
-        case e.DoorReported(report=report, context=heard):
+            yield e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=context)
+        case e.DoorReported(report=report, context=context):
             bolt = LockState.UNLOCKED if report.door in OPEN_DOOR_STATES else LockState.UNKNOWN
-            yield e.LockReported(report=LockReport(bolt=bolt), context=heard)
+            yield e.LockReported(report=LockReport(bolt=bolt), context=context)
             yield event
-        case e.SequenceAdvanced(device="door", context=heard):
+        case e.SequenceAdvanced(device="door", context=context):
             yield event
-            yield e.SequenceAdvanced(device="lock", context=heard)
+            yield e.SequenceAdvanced(device="lock", context=context)
         case e.DeviceOffline(device="door"):
             yield event
             yield e.DeviceOffline(device="lock")
@@ -43,9 +43,9 @@ def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
             yield event
 
 
-def obstruction_events(report: GarageDoorReport, heard: e.ReportContext) -> Iterator[e.Event]:
+def obstruction_events(report: GarageDoorReport, context: e.ReportContext) -> Iterator[e.Event]:
     """Yield the opener's report of an obstruction; the sensor alone reports the door's position."""
     if report.clear is not None:
         yield e.ObstructionReported(
-            obstruction=Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED, context=heard
+            obstruction=Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED, context=context
         )

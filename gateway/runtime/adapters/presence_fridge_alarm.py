@@ -6,14 +6,14 @@ nor does a retained temperature. A device that is offline, or silent for longer 
 
 from collections.abc import Iterator, Mapping
 
-from devices import reports as said
+from devices import reports as r
 from gateway.config.devices import FridgeDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit import events as e
 from gateway.domain.visit.presence import LIVE_ONLY
 from gateway.domain.visit.state import FridgeState
 
-SurroundingReport = said.FridgeReport | said.PresenceReport | said.AlarmPanelReport
+SurroundingReport = r.FridgeReport | r.PresenceReport | r.AlarmPanelReport
 
 
 def surrounding_devices(section: EntranceSection) -> frozenset[str]:
@@ -28,15 +28,15 @@ def surrounding_events(
     """Yield the events of such a device's report. `old`: retained, or remembered by a bridge that starts."""
     configured = home.devices[device]
     match report:
-        case said.FridgeReport() if not old and isinstance(configured, FridgeDevice):
+        case r.FridgeReport() if not old and isinstance(configured, FridgeDevice):
             if report.compartment in ("", configured.compartment):
                 for place, its in section.places.items():
                     if its.fridge == device:
                         yield e.FridgeReported(place=place, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
-        case said.PresenceReport(presence=presence) if device in section.presence:
+        case r.PresenceReport(presence=presence) if device in section.presence:
             if not (old and presence in LIVE_ONLY):
                 yield e.PresenceReported(device=device, presence=presence)
-        case said.AlarmPanelReport(panel=panel) if device == section.alarm:
+        case r.AlarmPanelReport(panel=panel) if device == section.alarm:
             bypassed = configured.bypassed_states if configured.kind == "alarm" else frozenset()
             if not (old and (panel in LIVE_ONLY or panel in bypassed)):
                 yield e.AlarmPanelReported(panel=panel)
@@ -50,9 +50,9 @@ def unknown_events(section: EntranceSection, device: str) -> Iterator[e.Event]:
         if its.fridge == device:
             yield e.FridgeReported(place=place, fridge=FridgeState())
     if device in section.presence:
-        yield e.PresenceReported(device=device, presence=said.PresenceState.UNKNOWN)
+        yield e.PresenceReported(device=device, presence=r.PresenceState.UNKNOWN)
     if device == section.alarm:
-        yield e.AlarmPanelReported(panel=said.AlarmPanelState.UNKNOWN)
+        yield e.AlarmPanelReported(panel=r.AlarmPanelState.UNKNOWN)
 
 
 def silent_devices(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:
@@ -60,7 +60,7 @@ def silent_devices(home: Home, spoke: Mapping[str, float], mono: float) -> froze
     return frozenset(
         device
         for device, at in spoke.items()
-        if isinstance(found := home.devices[device], FridgeDevice)
-        and found.silence_s is not None
-        and mono - at > found.silence_s
+        if isinstance(fridge := home.devices[device], FridgeDevice)
+        and fridge.silence_s is not None
+        and mono - at > fridge.silence_s
     )

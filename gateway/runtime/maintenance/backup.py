@@ -102,8 +102,8 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
     if os.path.lexists(target):
         raise FileExistsError(f"{target} exists: a backup is never written over another file")
     key = BoxKey.load(folder / KEY_FOLDER)
-    with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as made:
-        whole, store = Path(made) / "whole.tar", Path(made) / STORE_FILE
+    with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as temporary:
+        whole, store = Path(temporary) / "whole.tar", Path(temporary) / STORE_FILE
         copied = write_snapshot(folder / STORE_FILE, store, now)
         hashes = {clip.path: clip.sha256 for clip in copied.clips}
         house, outside = _house_files(home, file)
@@ -117,7 +117,7 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
             for name, path in (*_own_files(folder), *house, *(_film_files(folder, copied.running) if films else ())):
                 with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
                     packed.file(name, path)
-            damaged = tuple(sorted(n for n, found in packed.hashes.items() if hashes.get(n, found) != found))
+            damaged = tuple(sorted(n for n, digest in packed.hashes.items() if hashes.get(n, digest) != digest))
             unsigned = BackupListing(
                 box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
                 files=tuple(packed.items), key=key.public.text, signature=PLACEHOLDER_SIGNATURE,
@@ -131,8 +131,8 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
         sync_folder(target.parent)
     with suppress(OSError):  # the pages then show an older one
         write_whole(folder / LAST_BACKUP_FILE, _LastBackup(at=now.utc).model_dump_json().encode())
-    seen = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
-    return BackupResult(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
+    open_to_others = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
+    return BackupResult(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=open_to_others)
 
 
 def last_backup_at(folder: Path) -> datetime | None:

@@ -75,19 +75,19 @@ class Decommissioning:
 
     def obstacles(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Return every current obstacle to wiping the box."""
-        found = list(self.visit_obstacles())
+        obstacles = list(self.visit_obstacles())
         now = self.clock.now()
         for name, running in self.entrances.items():
             state = running.state
             if state.broker_session is None or not is_locked(state) or not is_closed(state):
-                found.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
+                obstacles.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
             coming = (one.delivery for one in self.store.deliveries.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
-                found.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
+                obstacles.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
         if self.held_visit_count() and not held_too:
-            found.append(WipeObstacle(why=WipeObstacleReason.HELD))
-        return tuple(found)
+            obstacles.append(WipeObstacle(why=WipeObstacleReason.HELD))
+        return tuple(obstacles)
 
     async def wipe(self, by: str, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Decide to wipe the box and send retailers the results of open deliveries; the caller then calls `restart`.

@@ -29,19 +29,19 @@ async def finish_handover(home: Home, store: Store) -> bool:
     file = home.phones_file
     if store.handover.pending_task(TASK_RENEW_LINKS) is not None:
         await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
-        proposed = home.storage.folder / "proposals"  # addressed to the former owner, with passwords of his cameras
-        if proposed.exists():
-            await asyncio.to_thread(shutil.rmtree, proposed)
-        left = None if factory_reset.truncate(file) else file_digest(file)
+        proposals = home.storage.folder / "proposals"  # addressed to the former owner, with passwords of his cameras
+        if proposals.exists():
+            await asyncio.to_thread(shutil.rmtree, proposals)
+        digest = None if factory_reset.truncate(file) else file_digest(file)
         with suppress(StoreFailed):  # then all of it is done again at the next start
-            await store.handover.set_task(TASK_FORGET_PHONES, left)
+            await store.handover.set_task(TASK_FORGET_PHONES, digest)
             await store.handover.set_task(TASK_RENEW_LINKS, None)
     else:
-        left = store.handover.pending_task(TASK_FORGET_PHONES)
-        if left is not None and (file_digest(file) != left or factory_reset.truncate(file)):
-            left = None
+        digest = store.handover.pending_task(TASK_FORGET_PHONES)
+        if digest is not None and (file_digest(file) != digest or factory_reset.truncate(file)):
+            digest = None
             with suppress(StoreFailed):
                 await store.handover.set_task(TASK_FORGET_PHONES, None)
-    if left is not None:
+    if digest is not None:
         log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
-    return left is None
+    return digest is None

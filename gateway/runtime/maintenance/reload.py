@@ -54,7 +54,7 @@ def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance
 
     These have a visit or its quarter of an hour after it, a film, a pending scan, or a lock request.
     """
-    found: list[BusyEntrance] = []
+    busy: list[BusyEntrance] = []
     for state, _ in states:
         running: dict[BusyReason, bool] = {
             "visit": state.visit is not None,
@@ -63,8 +63,8 @@ def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance
             "scan": state.pending_scan is not None,
             "lockup": state.lock_request is not None and state.lock_request.result is None,
         }
-        found += [BusyEntrance(entrance=state.id, what=what) for what, runs in running.items() if runs]
-    return tuple(found)
+        busy += [BusyEntrance(entrance=state.id, what=what) for what, runs in running.items() if runs]
+    return tuple(busy)
 
 
 def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
@@ -73,24 +73,24 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
     Raises:
         ConfigError: a file that it names cannot be used.
     """
-    found = []
+    problems = []
     if new.box != old.box:
-        found.append(f"`box` is {new.box!r}: a box keeps its name ({old.box!r}), its proofs bear it.")
+        problems.append(f"`box` is {new.box!r}: a box keeps its name ({old.box!r}), its proofs bear it.")
     if new.storage.folder != old.storage.folder:
-        found.append(
+        problems.append(
             f"`storage.folder` is {new.storage.folder}: the running box keeps its store ({old.storage.folder})."
             " End it, move the folder, start it again."
         )
-    found += [
+    problems += [
         f"{path}, which the house file names, is not there, is no plain file or cannot be read."
         for path in sorted(set(named_paths(new)) - {new.storage.folder})
         if not _readable(path)
     ]
-    if not found:
+    if not problems:
         new.broker.password()
         if new.messages is not None:
             load_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
-    return tuple(found)
+    return tuple(problems)
 
 
 def _readable(path: Path) -> bool:

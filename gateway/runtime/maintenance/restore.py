@@ -47,27 +47,27 @@ def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _n
         InvalidBackup: the file is no backup, or was truncated or changed.
         OSError: it cannot be read, or what `put` raises.
     """
-    found: dict[str, BackupFile] = {}
+    files: dict[str, BackupFile] = {}
     listing: BackupListing | None = None
     pem = b""
     with _members(archive) as members:
         for info, data in members:
-            plain = info.isreg() and info.sparse is None  # a few bytes of a sparse file can claim petabytes
-            if listing is not None or not plain or not _is_valid_name(info.name) or info.name in found:
+            is_plain = info.isreg() and info.sparse is None  # a few bytes of a sparse file can claim petabytes
+            if listing is not None or not is_plain or not _is_valid_name(info.name) or info.name in files:
                 raise InvalidBackup(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
             if info.name == LISTING_FILE:
                 listing = _parse_listing(data.read(MAX_LISTING_BYTES + 1))
                 continue
             source = HashingReader(data)
-            kept = source.read(MAX_HOUSE_FILE_BYTES) if info.name == f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}" else None
-            pem = pem if kept is None else kept
-            put(info.name, source if kept is None else BytesIO(kept))  # type: ignore[arg-type]  # it only reads
+            key_pem = source.read(MAX_HOUSE_FILE_BYTES) if info.name == f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}" else None
+            pem = pem if key_pem is None else key_pem
+            put(info.name, source if key_pem is None else BytesIO(key_pem))  # type: ignore[arg-type]  # it only reads
             while source.read(CHUNK_BYTES):
                 pass
-            found[info.name] = BackupFile(name=info.name, size=info.size, sha256=source.digest)
+            files[info.name] = BackupFile(name=info.name, size=info.size, sha256=source.digest)
     if listing is None:
         raise InvalidBackup(f"{archive.name} was cut: its listing, which stands at its end, is missing")
-    _compare(archive, listing, found)
+    _compare(archive, listing, files)
     try:
         signed = (
             listing.is_signed_by(PublicKey.from_text(listing.key)) and BoxKey.from_pem(pem).public.text == listing.key
@@ -108,12 +108,12 @@ def _parse_listing(data: bytes) -> BackupListing:
         raise InvalidBackup(f"{LISTING_FILE} in it is no listing of a backup that this version knows") from failure
 
 
-def _compare(archive: Path, listing: BackupListing, found: Mapping[str, BackupFile]) -> None:
+def _compare(archive: Path, listing: BackupListing, files: Mapping[str, BackupFile]) -> None:
     named = {item.name: item for item in listing.files}
-    for name in sorted(named.keys() | found.keys()):
-        if named.get(name) != found.get(name):
+    for name in sorted(named.keys() | files.keys()):
+        if named.get(name) != files.get(name):
             what = (
-                "is missing" if name not in found else "is not in its listing" if name not in named else "was changed"
+                "is missing" if name not in files else "is not in its listing" if name not in named else "was changed"
             )
             raise InvalidBackup(f"{archive.name}: {name} {what}")
     for name in (STORE_FILE, f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}", HOUSE_FILE):
@@ -130,8 +130,8 @@ def foreign_files(folder: Path) -> tuple[str, ...]:
     """Return the files that prevent a restore; the folder must be empty or half restored."""
     if not folder.is_dir():
         return ()
-    there = {path.name for path in folder.iterdir()} - {factory_reset.LOCK_FILE}
-    return tuple(sorted(there - factory_reset.OWN_NAMES if factory_reset.RESTORE_MARK in there else there))
+    names = {path.name for path in folder.iterdir()} - {factory_reset.LOCK_FILE}
+    return tuple(sorted(names - factory_reset.OWN_NAMES if factory_reset.RESTORE_MARK in names else names))
 
 
 def house_files(archive: Path) -> Mapping[str, bytes]:

@@ -71,11 +71,11 @@ def check_folder(folder: Path) -> None:
         StartError: the store is damaged or a file is of an unexpected kind.
         OSError: the folder cannot be read.
     """
-    for found in unexpected_files(folder):
-        what = "the box's store" if found.path.name in _FILES else "one of the box's sockets"
+    for unexpected in unexpected_files(folder):
+        what = "the box's store" if unexpected.path.name in _FILES else "one of the box's sockets"
         raise StartError(
-            f"{found.path} {_KIND_TEXTS[found.kind]}: there {what} belongs.",
-            f"Move {found.path.name} out of {folder}, then start the gateway again.",
+            f"{unexpected.path} {_KIND_TEXTS[unexpected.kind]}: there {what} belongs.",
+            f"Move {unexpected.path.name} out of {folder}, then start the gateway again.",
         )
     why = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
     if why is not None:

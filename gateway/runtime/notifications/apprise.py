@@ -90,10 +90,10 @@ class ApprisePhone:
         except TimeoutError:
             return SendResult.SILENT
 
-    def _on_send_done(self, done: asyncio.Future[bool], taken: bool) -> None:
+    def _on_send_done(self, done: asyncio.Future[bool], accepted: bool) -> None:
         self._running_sends -= 1
         if not done.done():
-            done.set_result(taken)
+            done.set_result(accepted)
 
     def _send(self, notification: PhoneNotification) -> bool:
         apprise = _import_apprise()
@@ -155,8 +155,8 @@ def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TI
         ) from error
     if len(text) > MAX_FILE_CHARACTERS:
         raise ConfigError(f"{file}: larger than {MAX_FILE_CHARACTERS // 1024} KiB: write one Apprise URL a line.")
-    found: dict[str, int] = {}
-    wrong = []
+    lines_by_url: dict[str, int] = {}
+    problems = []
     lines = [(number, url) for number, line in enumerate(text.splitlines(), start=1) if (url := line.strip())]
     lines = [(number, url) for number, url in lines if not url.startswith("#")]
     if lines and not is_installed():
@@ -166,13 +166,13 @@ def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TI
         )
     for number, url in lines:
         if not is_known_url(url):
-            wrong.append(f"{file}:{number}: this is no URL that Apprise knows: write one like ntfys://HOST/TOPIC.")
-        elif url in found:
-            wrong.append(f"{file}:{number}: the same URL stands in line {found[url]} already: keep one.")
-        found.setdefault(url, number)
-    if wrong:
-        raise ConfigError("\n".join(wrong))
-    return tuple(ApprisePhone(url, key=key, scratch=scratch, timeout_s=limit) for url in found)
+            problems.append(f"{file}:{number}: this is no URL that Apprise knows: write one like ntfys://HOST/TOPIC.")
+        elif url in lines_by_url:
+            problems.append(f"{file}:{number}: the same URL stands in line {lines_by_url[url]} already: keep one.")
+        lines_by_url.setdefault(url, number)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(ApprisePhone(url, key=key, scratch=scratch, timeout_s=limit) for url in lines_by_url)
 
 
 def public_host(url: str) -> str | None:

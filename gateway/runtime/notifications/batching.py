@@ -68,9 +68,9 @@ def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tup
     """
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
     rest = [one for one in ordered if not one.is_sent_alone(utc)]
-    told: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.is_sent_alone(utc)]
-    told += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
-    return sorted(told, key=lambda group: (group[-1].is_late(utc), not group[-1].is_sent_alone(utc), group[-1].at))
+    groups: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.is_sent_alone(utc)]
+    groups += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
+    return sorted(groups, key=lambda group: (group[-1].is_late(utc), not group[-1].is_sent_alone(utc), group[-1].at))
 
 
 def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
@@ -102,5 +102,5 @@ def grouped_text(  # noqa: PLR0913 - the messages, their count, and how to show 
 
 def format_time(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Return an instant by the house's clock, with the day if it is another one."""
-    there, here = at.astimezone(zone), utc.astimezone(zone)
-    return there.strftime((_TODAY_FORMAT if there.date() == here.date() else _EARLIER_FORMAT).to(language))
+    local, now = at.astimezone(zone), utc.astimezone(zone)
+    return local.strftime((_TODAY_FORMAT if local.date() == now.date() else _EARLIER_FORMAT).to(language))

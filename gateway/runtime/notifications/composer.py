@@ -20,47 +20,36 @@ class MessageComposer:
     """Composes the box's messages."""
 
     def __init__(self, home: Home, store: Store) -> None:
-        self._home = home
-        self._store = store
-        self._zone = ZoneInfo(home.timezone)
+        self._home, self._store, self._zone = home, store, ZoneInfo(home.timezone)
 
     def compose(
-        self,
-        command: c.NotifyOwner | c.RaiseAlarm,
-        entrance: str,
-        delivery: VisitDelivery | None,
-        now: Now,
+        self, command: c.NotifyOwner | c.RaiseAlarm, entrance: str, delivery: VisitDelivery | None, now: Now
     ) -> ComposedMessage:
         """Return the message for a command of an entrance of this house. The caller adds the visit."""
         section = self._home.entrances[entrance]
-        brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
-        place = None if delivery is None else section.places.get(delivery.place)
         about = command.notification if isinstance(command, c.NotifyOwner) else command.code
-        if isinstance(command, c.NotifyOwner) and about is c.Notification.BRAND_ASKS and command.delivery is not None:
-            asked = self._requested_terms(command.delivery.partition(".")[0])
-            return self._message(about, asked, now, delivery=command.delivery, entrance=entrance)
-        if isinstance(command, c.NotifyOwner) and about is c.Notification.NEW_KEY and command.delivery is not None:
-            brand = self._store.brands.known().get(command.delivery.partition(".")[0])
-        facts = MessageFacts(
-            brand=None if brand is None else brand.name,
-            carrier=None if delivery is None else delivery.carrier,
-            entrance=section.name,
-            place=None if place is None else place.name,
-            seconds={
-                c.Notification.AT_THE_DOOR: section.timing.ring,
-                c.Notification.ASKS_FOR_YES: section.timing.approval,
-            }.get(about)
-            if isinstance(about, c.Notification)
-            else None,
-            detail=command.detail,
-        )
-        return self._message(about, facts, now, delivery=None if delivery is None else delivery.id, entrance=entrance)
-
-    def _message(
-        self, about: c.Notification | c.AlarmCode, facts: MessageFacts, now: Now, *, delivery: str | None, entrance: str
-    ) -> ComposedMessage:
+        brand_id, delivery_id = (None, None) if delivery is None else (delivery.brand, delivery.id)
+        requested = command.delivery if isinstance(command, c.NotifyOwner) else None
+        if requested is not None and about in (c.Notification.BRAND_ASKS, c.Notification.NEW_KEY):
+            brand_id = requested.partition(".")[0]
+        if requested is not None and brand_id is not None and about is c.Notification.BRAND_ASKS:
+            facts, delivery_id = self._requested_terms(brand_id), requested
+        else:
+            brand = None if brand_id is None else self._store.brands.known().get(brand_id)
+            place = None if delivery is None else section.places.get(delivery.place)
+            seconds: dict[c.Notification | c.AlarmCode, float] = {
+                c.Notification.AT_THE_DOOR: section.timing.ring, c.Notification.ASKS_FOR_YES: section.timing.approval,
+            }  # fmt: skip
+            facts = MessageFacts(
+                brand=None if brand is None else brand.name,
+                carrier=None if delivery is None else delivery.carrier,
+                entrance=section.name,
+                place=None if place is None else place.name,
+                seconds=seconds.get(about),
+                detail=command.detail,
+            )
         return ComposedMessage(
-            about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone, delivery=delivery,
+            about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone, delivery=delivery_id,
             entrance=entrance,
         )  # fmt: skip
 
@@ -89,8 +78,8 @@ class MessageComposer:
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
         facts = None if delivery is None else self._store.deliveries.facts(delivery, now)
-        said = self.compose(command, stored.entrance, facts, replace(now, utc=stored.at))
-        return replace(said, visit=stored.visit, number=stored.id)
+        message = self.compose(command, stored.entrance, facts, replace(now, utc=stored.at))
+        return replace(message, visit=stored.visit, number=stored.id)
 
 
 def format_hours(hours: str) -> str:

@@ -163,9 +163,9 @@ class Contacts:
         async with self._file_lock:
             # Never beside phones of the former household: that would notify them too.
             anew = is_former_file(self.file, self._store)
-            unfit = await asyncio.to_thread(self._append_url, url, anew=anew)
-            if unfit is not None:
-                return unfit
+            error = await asyncio.to_thread(self._append_url, url, anew=anew)
+            if error is not None:
+                return error
             await self._reload()
             scheme = url.partition("://")[0].lower()
             await self._store.log.append("phone_added", {"scheme": scheme, "by": by}, self._clock.now())
@@ -180,14 +180,14 @@ class Contacts:
             OSError, StoreFailed: the file or the store cannot be written.
         """
         async with self._file_lock:
-            found = next((one for one in self.list_phones() if one.name == name), None)
-            if found is None:
+            phone = next((one for one in self.list_phones() if one.name == name), None)
+            if phone is None:
                 raise LookupError("no such phone")
             await asyncio.to_thread(self._remove_line, name)
             self._tests.pop(name, None)
             await self._reload()
-            await self._store.log.append("phone_removed", {"scheme": found.scheme, "by": by}, self._clock.now())
-        return RemovedPhone(waiting=found.standing.waiting, others=bool(self._queue.phones))
+            await self._store.log.append("phone_removed", {"scheme": phone.scheme, "by": by}, self._clock.now())
+        return RemovedPhone(waiting=phone.standing.waiting, others=bool(self._queue.phones))
 
     async def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's.
@@ -200,10 +200,7 @@ class Contacts:
         self._queue.set_language(name, language)
 
     def send_test(self, name: str) -> bool:
-        """Send a phone a test message; `listed` shows the result.
-
-        Return False if unknown, or if a test is on its way.
-        """
+        """Send a phone a test message; `list_phones` shows the result. False: unknown, or a test is on its way."""
         phone = next((one for one in self._queue.phones if one.name == name), None)
         running = self._tests.get(name)
         if phone is None or (running is not None and running.heard is None):
@@ -216,10 +213,10 @@ class Contacts:
 
     async def _run_test(self, phone: PhoneEndpoint) -> None:
         language = self._queue.language_of(phone.name) or self._home.language
-        heard = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
+        result = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
         if phone.name in self._tests:  # else it was removed meanwhile
-            self._tests[phone.name] = replace(self._tests[phone.name], heard=heard)
-        await self._queue.record_attempt(phone.name, heard)
+            self._tests[phone.name] = replace(self._tests[phone.name], heard=result)
+        await self._queue.record_attempt(phone.name, result)
 
     async def _reload(self) -> None:
         phones = await asyncio.to_thread(load_phones, self.file, key=self._key, scratch=self._scratch)
@@ -228,17 +225,17 @@ class Contacts:
     # ---- the file: in a thread, one change at a time
 
     def _append_url(self, url: str, *, anew: bool) -> PhoneUrlError | None:
-        unfit = phone_url_error(url)
-        if unfit is not None:
-            return unfit
+        error = phone_url_error(url)
+        if error is not None:
+            return error
         stays = self.file.exists() and not anew
         try:
-            there = load_phones(self.file, key=self._key, scratch=self._scratch) if stays else ()
+            phones = load_phones(self.file, key=self._key, scratch=self._scratch) if stays else ()
         except ConfigError:
             return PhoneUrlError.FILE
-        if len(there) >= MAX_PHONES:
+        if len(phones) >= MAX_PHONES:
             return PhoneUrlError.TOO_MANY
-        if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in there}:
+        if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in phones}:
             return PhoneUrlError.KNOWN
         before = read_text(self.file) if stays else ""
         ended = before if not before or before.endswith("\n") else f"{before}\n"
@@ -247,8 +244,8 @@ class Contacts:
 
     def _remove_line(self, name: str) -> None:
         lines = read_text(self.file).splitlines(keepends=True)
-        kept = [line for line in lines if not self._line_has_name(line.strip(), name)]
-        write_whole(self.file, "".join(kept).encode())
+        remaining = [line for line in lines if not self._line_has_name(line.strip(), name)]
+        write_whole(self.file, "".join(remaining).encode())
 
     def _line_has_name(self, line: str, name: str) -> bool:
         return "://" in line and ApprisePhone(line, key=self._key, scratch=self._scratch).name == name
@@ -297,8 +294,8 @@ def is_former_file(file: Path, store: Store) -> bool:
     """Return whether the phones' file is still the former household's, so that nobody in it may be notified."""
     if store.handover.pending_task(TASK_RENEW_LINKS) is not None:  # even that could not be recorded
         return True
-    left = store.handover.pending_task(TASK_FORGET_PHONES)
-    return left is not None and file_digest(file) == left
+    digest = store.handover.pending_task(TASK_FORGET_PHONES)
+    return digest is not None and file_digest(file) == digest
 
 
 def file_digest(file: Path) -> str:
