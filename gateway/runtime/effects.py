@@ -253,9 +253,8 @@ class CommandExecutor:
             self._send_query(device, session, 0)
 
     def _query(self, command: c.QueryDevice) -> None:
-        device = self._section.lock if command.device == "lock" else self._section.door
-        if self._is_garage:
-            device = garage.query_target(self._section, command.device)
+        opener = "way" if self._is_garage else "lock"  # of a garage door the sensor answers for the bolt, too
+        device = self._section.lock if command.device == opener else self._section.door
         self._send_query(device, command.session, command.number)
 
     def _send_query(self, device: str, session: int, number: int) -> None:

@@ -77,6 +77,7 @@ class GuardClient:
             KeyUnusable, OSError: a lock has a guard, and the key cannot be used.
         """
         self._home, self._publisher, self._mono = home, publisher, monotonic
+        self._peers: list[_GuardPeer] = []
         self._guards: dict[str, _GuardPeer] = {}  # by each of its devices
         self._topics: dict[str, tuple[_GuardPeer, TopicSuffix]] = {}
         for lock, section in home.devices.items():
@@ -89,6 +90,7 @@ class GuardClient:
             ]
             key = command_key(home.storage.folder / "key")
             guard = _GuardPeer(lock, doors[0] if doors else None, public_key(section.guard.key), key)
+            self._peers.append(guard)
             self._guards |= dict.fromkeys((lock, *doors), guard)
             for channel in (TopicSuffix.SET, TopicSuffix.GET):
                 self._topics[device_topic(home, lock, channel)] = guard, channel
@@ -172,7 +174,7 @@ class GuardClient:
 
     def on_connected(self) -> None:
         """Start a new broker session: earlier queries get no answer any more."""
-        for guard in self._all_guards():
+        for guard in self._peers:
             guard.open_queries, guard.queued_queries, guard.last_heartbeat_mono = {}, [], float("-inf")
             self._send_heartbeat(guard)
 
@@ -180,11 +182,8 @@ class GuardClient:
         """Send heartbeats until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
-            for guard in self._all_guards():
+            for guard in self._peers:
                 self._send_heartbeat(guard)
-
-    def _all_guards(self) -> tuple[_GuardPeer, ...]:
-        return tuple({id(guard): guard for guard in self._guards.values()}.values())
 
     # ---- from the guard ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ returns None once the decision is stored and in force, or the reason why it fail
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,6 +19,7 @@ from gateway.system.clock import Clock
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
 class PermissionService:
     """The permission service of the box.
 
@@ -25,16 +27,10 @@ class PermissionService:
     waits for a decision.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        *,
-        on_change: Callable[[str], None],
-        notify_owner: Callable[[ConsentIntakeResult], None],
-    ) -> None:
-        self._store, self._clock = store, clock
-        self._on_change, self._notify_owner = on_change, notify_owner
+    store: Store
+    clock: Clock
+    on_change: Callable[[str], None]
+    notify_owner: Callable[[ConsentIntakeResult], None]
 
     # -- the owner; `by` is the person's id
 
@@ -45,29 +41,29 @@ class PermissionService:
 
         `version`: of the permission that the person saw: later decisions are not undone.
         """
-        brands, now = self._store.brands, self._clock.now()
+        brands, now = self.store.brands, self.clock.now()
         deciding = brands.decide(brand, PermissionStatus.GRANTED, terms, now, by=by, ask=ask, version=version)
         return await self._store_change(brand, deciding)
 
     async def refuse(self, brand: str, by: str) -> str | None:
         """Refuse a brand."""
-        return await self._store_change(brand, self._store.brands.refuse(brand, self._clock.now(), by=by))
+        return await self._store_change(brand, self.store.brands.refuse(brand, self.clock.now(), by=by))
 
     async def revoke(self, brand: str, by: str) -> str | None:
         """Revoke a brand's permission, also for deliveries that it has announced."""
-        return await self._store_change(brand, self._store.brands.revoke(brand, self._clock.now(), by=by))
+        return await self._store_change(brand, self.store.brands.revoke(brand, self.clock.now(), by=by))
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
         """Accept a brand's new key beside its other keys."""
-        return await self._store_change(brand, self._store.brands.approve_key(brand, kid, self._clock.now(), by=by))
+        return await self._store_change(brand, self.store.brands.approve_key(brand, kid, self.clock.now(), by=by))
 
     async def refuse_key(self, brand: str, kid: str, by: str) -> str | None:
         """Refuse a brand's new key for good."""
-        return await self._store_change(brand, self._store.brands.refuse_key(brand, kid, self._clock.now(), by=by))
+        return await self._store_change(brand, self.store.brands.refuse_key(brand, kid, self.clock.now(), by=by))
 
     async def forget(self, brand: str, by: str) -> str | None:
         """Forget a brand that is neither in the house file nor granted: it may ask again, with another key."""
-        return await self._store_change(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
+        return await self._store_change(brand, self.store.brands.forget(brand, self.clock.now(), by=by))
 
     async def _store_change(self, brand: str, change: Awaitable[object]) -> str | None:
         try:
@@ -76,7 +72,7 @@ class PermissionService:
             return f"not stored: {failure}"
         except LookupError as failure:
             return str(failure.args[0])
-        self._on_change(brand)
+        self.on_change(brand)
         return None
 
     # -- what brands say by a hub
@@ -91,16 +87,16 @@ class PermissionService:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        request, now = parse_consent(token), self._clock.now()
+        request, now = parse_consent(token), self.clock.now()
         if not now.trusted:
             return REASON_NOT_YET_VALID
-        recognised = None if request is None else self._store.brands.recognised_keys(request.brand, now)
+        recognised = None if request is None else self.store.brands.recognised_keys(request.brand, now)
         verified = verify_consent(request, home=home, hub=hub, known_keys=recognised, utc=now.utc)
         if isinstance(verified, str):
             return verified
-        result = await self._store.brands.store_message(verified, now)
+        result = await self.store.brands.store_message(verified, now)
         if verified.withdrawn:
-            self._on_change(verified.brand)
+            self.on_change(verified.brand)
         if result.message is not None:
-            self._notify_owner(result)
+            self.notify_owner(result)
         return result.why

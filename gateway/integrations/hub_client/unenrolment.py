@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -53,34 +54,33 @@ def has_identity(home: Home, section: HubSection) -> bool:
     return not is_enrolled_by_claim(home, section) or (home.storage.folder / HUB_FOLDER / IDENTITY_FILE).exists()
 
 
+@dataclass(frozen=True, eq=False)
 class Unenrolment:
     """Asks the hub by HTTP whether it still accepts this home, and reports that the home leaves."""
 
-    def __init__(  # noqa: PLR0913 - its dependencies, each replaced by tests
-        self,
-        home: Home,
-        section: HubSection,
-        *,
-        store: Store,
-        rewriting: HomeFileWriter,
-        post: HttpPost = http_request,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._home, self._section, self._store, self._rewriting = home, section, store, rewriting
-        self._post, self._sleep = post, sleep
-        self._folder = home.storage.folder / HUB_FOLDER
+    home: Home
+    section: HubSection
+    _: KW_ONLY
+    store: Store
+    rewriting: HomeFileWriter
+    post: HttpPost = http_request
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def _folder(self) -> Path:
+        return self.home.storage.folder / HUB_FOLDER
 
     async def is_home_accepted(self) -> bool | None:
         """Return whether the hub still accepts this home; None: no answer.
 
         Its authority may have changed since the box was there last, so the box reads that first.
         """
-        if not is_enrolled_by_claim(self._home, self._section):
+        if not is_enrolled_by_claim(self.home, self.section):
             return None
         with contextlib.suppress(HubUnavailable, HubError, WrongHub, DamagedIdentity, OSError):
-            await asyncio.to_thread(follow_authorities, self._section.url, self._folder, http_request)
+            await asyncio.to_thread(follow_authorities, self.section.url, self._folder, http_request)
         try:
-            return await asyncio.to_thread(is_accepted, self._section.url, self._folder, self._post)
+            return await asyncio.to_thread(is_accepted, self.section.url, self._folder, self.post)
         except (HubUnavailable, HubError, DamagedIdentity, OSError):
             return None
 
@@ -89,9 +89,9 @@ class Unenrolment:
 
         `immediately` returns whether to do so without waiting for the hub's answer.
         """
-        while is_enrolled_by_claim(self._home, self._section):
+        while is_enrolled_by_claim(self.home, self.section):
             try:
-                await asyncio.to_thread(leave_hub, self._section.url, self._folder, self._post)
+                await asyncio.to_thread(leave_hub, self.section.url, self._folder, self.post)
                 break
             except HubUnavailable as away:
                 log.warning("hub_not_told_of_leaving", why=str(away))
@@ -100,15 +100,15 @@ class Unenrolment:
                 break
             if immediately():
                 break
-            await self._sleep(HUB_RETRY_DELAY_S)
+            await self.sleep(HUB_RETRY_DELAY_S)
         while True:
             try:
-                await forget_hub(self._home, self._section, store=self._store, rewriting=self._rewriting)
+                await forget_hub(self.home, self.section, store=self.store, rewriting=self.rewriting)
                 break
             except StoreFailed as failure:  # a full disk: none of it belongs to this home any more, recorded or not
                 log.error("hub_not_forgotten", why=str(failure))
-                await self._sleep(HUB_RETRY_DELAY_S)
-        log.info("hub_left", home=self._section.home)
+                await self.sleep(HUB_RETRY_DELAY_S)
+        log.info("hub_left", home=self.section.home)
 
 
 async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting: HomeFileWriter) -> None:

@@ -18,11 +18,6 @@ def is_garage(home: Home, section: EntranceSection) -> bool:
     return home.devices[section.lock].kind == "cover"
 
 
-def query_target(section: EntranceSection, device: str) -> str:
-    """Return the device that answers a query about "lock", "door" or "way"."""
-    return section.lock if device == "way" else section.door
-
-
 def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
     """Yield the sensor's event for the bolt too, in an order in which no bolt is out while the door is open."""
     match event:
