@@ -234,10 +234,10 @@ class EntranceActor:
                 if report.bolt is r.LockState.UNLOCKED and not context.retained:
                     self._crash_point("after-report")
                 yield e.LockReported(report=report, context=context)
-            case r.DoorReport(door=position) if device == self._section.door:
-                # A starting bridge may remember "closed", which would count for a door that answers no query.
-                if position is not r.DoorState.CLOSED or not self._is_settling(device):
-                    yield e.DoorReported(report=report, context=context)
+            case r.DoorReport(door=r.DoorState.CLOSED) if device == self._section.door and self._is_settling(device):
+                pass  # a starting bridge may remember it, and for a door that answers no query it would count
+            case r.DoorReport() if device == self._section.door:
+                yield e.DoorReported(report=report, context=context)
             case r.GarageDoorReport() if device == self._section.lock:
                 yield from garage.obstruction_events(report, context)
             case r.DoorbellPressed() if device == self._section.cameras.outside and not context.retained:
@@ -258,8 +258,7 @@ class EntranceActor:
                     self._last_heard_mono[device] = self._clock.now().mono
                 yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
             case r.SignalReport() if report.id or context.answers is not None:
-                visit = self._executor.take_ringing_visit(report.id)
-                if visit is not None:
+                if (visit := self._executor.take_ringing_visit(report.id)) is not None:
                     yield e.BellConfirmed(visit=visit)
             case r.AnswerButtonReport() if not context.retained:
                 yield e.HouseholdAnswered()

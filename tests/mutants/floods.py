@@ -114,8 +114,8 @@ MUTANTS = (
     Mutant(
         name="the reading on which a visit rests has no entry",
         file="gateway/runtime/entrance.py",
-        old=("            if reading is not None:\n                await self._store_entry("),
-        new=("            if reading is None:\n                await self._store_entry("),
+        old=("            if reading is not None:\n                await self._store_entry(reading, "),
+        new=("            if reading is None:\n                await self._store_entry(reading, "),
         tests=(LOG,),
     ),
     Mutant(

@@ -114,12 +114,10 @@ class Uplink:
         self._topic = {
             what: box_hub.up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")
         }
-        down = Subscription(
-            topic=box_hub.down_topics(section.home), wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY
-        )
+        topic = box_hub.down_topics(section.home)
         self._mqtt = MqttClient(
             broker=section.broker,
-            subscriptions=[down],
+            subscriptions=[Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)],
             session_number=self._next_session,
             on_message=self._on_message,
             on_up=self._on_up,
