@@ -243,8 +243,7 @@ class EntranceActor:
             case r.DoorbellPressed() if device == self._section.cameras.outside and not context.retained:
                 yield e.BellPressed()
             case r.AvailabilityReport(online=False):
-                role = self._role(device)
-                if role is not None:
+                if (role := self._role(device)) is not None:
                     yield e.DeviceOffline(device=role)
                 yield from presence_fridge_alarm.unknown_events(self._section, device)
             case r.BatteryReport():
