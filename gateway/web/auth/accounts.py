@@ -7,6 +7,7 @@ not take it. A session that exists stays valid on a full disk. A stranger learns
 
 import math
 import unicodedata
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
@@ -99,8 +100,13 @@ class NewInvitation:
 
     id: str
     token: str = field(repr=False)
-    role: Role
-    until: datetime
+
+
+_CLAIM_ERRORS = {
+    ClaimResult.WRONG: AccountError.CODE_WRONG,
+    ClaimResult.VOID: AccountError.CODE_VOID,
+    ClaimResult.TAKEN: AccountError.CLAIMED,
+}
 
 
 class UserAccounts:
@@ -130,11 +136,8 @@ class UserAccounts:
         code = new_claim_code()
         digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - a code that was just made is valid
-        match await self._register.set_claim_code(digest, now):
-            case ClaimResult.TAKEN:
-                return AccountError.CLAIMED
-            case _:
-                return code
+        result = await self._register.set_claim_code(digest, now)
+        return AccountError.CLAIMED if result is ClaimResult.TAKEN else code
 
     async def claim(
         self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -147,20 +150,20 @@ class UserAccounts:
         """
         if self._register.has_owner():
             return AccountError.CLAIMED
-        bad = credential_error(name, password)
-        if bad is not None:
-            return bad
+        error = credential_error(name, password)
+        if error is not None:
+            return error
         digest = claim_code_digest(code)
         if digest is None:
             return AccountError.CODE_WRONG
-        refused = _claim_error(await self._register.check_claim_code(digest, now))
-        if refused is not None:
-            return refused
-        owner = await self.new_account(name, password, Role.OWNER, now)
-        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        entry = self.sign_in_entry(session, device, now, browser)
-        refused = _claim_error(await self._register.claim(digest, owner, entry, now))
-        return refused or self.session_secrets(owner.person, session, device, now)
+        result = await self._register.check_claim_code(digest, now)
+        if result is not ClaimResult.DONE:
+            return _CLAIM_ERRORS[result]
+
+        async def store(owner: NewAccount, entry: SignInEntry) -> AccountError | None:
+            return _CLAIM_ERRORS.get(await self._register.claim(digest, owner, entry, now))
+
+        return await self.create_account(name, password, Role.OWNER, now, browser=browser, store=store)
 
     # ---- signing in
 
@@ -172,20 +175,20 @@ class UserAccounts:
         A user with the cookie of a known device never waits because of attempts by others.
         """
         key = name_key(name)
-        found = self._register.find_by_name(key)
-        token = self._known_device(device, None if found is None else found[0], now)
+        person, stored = self._register.find_by_name(key) or (None, None)
+        token = self._known_device(device, person, now)
         attempt = LoginAttempt(device=token.id) if token is not None else self.throttle.stranger_attempt(key, address)
         wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
-        stored, stranger = None if found is None else found[1], token is None
+        stranger = token is None
         with self._passwords.queue_slot(stranger=stranger):
             tries = await self.throttle.count_attempt(attempt, now)
             fits = await self._passwords.matches(password, stored, stranger=stranger)
-        if not fits or found is None or stored is None:
-            self._log_wrong_password(None if found is None else found[0].id, tries, now)
+        if not fits or person is None or stored is None:
+            self._log_wrong_password(None if person is None else person.id, tries, now)
             return AccountError.WRONG
-        person, session, token = found[0], SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
+        session, token = SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
         await self._register.expire_sessions(
             self._clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
         )
@@ -221,12 +224,9 @@ class UserAccounts:
         self, user: CurrentUser, old: str, new: str, now: Now
     ) -> AccountError | RetryAfter | None:
         """Replace the password; all other sessions end, and no other device stays known."""
-        unfit = _weakness_error(password_weakness(new, user.name))
-        if unfit is not None:
-            return unfit
-        wrong = await self.confirm_password(user, old, now)
-        if wrong is not None:
-            return wrong
+        error = _weakness_error(password_weakness(new, user.name)) or await self.confirm_password(user, old, now)
+        if error is not None:
+            return error
         stored = await self._passwords.hash(new)
         return account_change_error(await self._register.set_password(user.person, stored, now, device=user.device))
 
@@ -238,10 +238,10 @@ class UserAccounts:
         row = None if token is None else self._running_session(token.id, now)
         if token is None or row is None or not token.matches(row.secret):
             return None
-        reckoned = self._clock.read(now)
-        if reckoned - row.seen >= _LAST_USE_INTERVAL:
-            self._register.touch_session(row.id, reckoned)
-        return _user_of(row)
+        at = self._clock.read(now)
+        if at - row.seen >= _LAST_USE_INTERVAL:
+            self._register.touch_session(row.id, at)
+        return _current_user(row.id, row.device, row.person)
 
     def access_error(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
         """Return why the user may not do this now; None: the user may.
@@ -258,7 +258,7 @@ class UserAccounts:
     def is_signed_in(self, user: CurrentUser, now: Now) -> bool:
         """Return whether the session still runs, and its user has the same name and role as at the look-up."""
         row = self._running_session(user.session, now)
-        return row is not None and _user_of(row) == user
+        return row is not None and _current_user(row.id, row.device, row.person) == user
 
     def is_confirmed(self, user: CurrentUser, now: Now) -> bool:
         """Return whether the password was given in this session within the last 5 minutes."""
@@ -267,7 +267,7 @@ class UserAccounts:
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
         """Return the running sessions of a person, oldest first."""
-        return tuple(one for one in self._register.sessions_of(person) if not self._is_over(one, now))
+        return tuple(row for row in self._register.sessions_of(person) if not self._is_over(row, now))
 
     async def sign_out(self, user: CurrentUser) -> None:
         """End this session. The device stays known."""
@@ -278,29 +278,25 @@ class UserAccounts:
         row = self._register.session(session)
         if row is None:
             return AccountError.UNKNOWN
-        refused = self._person_error(user, row.person.id, now)
-        if refused is None:
+        if row.person.id != user.person:
+            error = self.access_error(user, UserRight.PEOPLE, now)
+        else:
+            error = None if self._running_session(user.session, now) is not None else AccountError.SIGNED_OUT
+        if error is None:
             await self._register.end_session(session)
-        return refused
-
-    async def end_sessions(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
-        """End all sessions of a person but the user's own: the user's, or with the right `PEOPLE` any person's."""
-        refused = self._person_error(user, person, now)
-        if refused is None:
-            await self._register.end_sessions(person, but=user.session)
-        return refused
+        return error
 
     # ---- other people
 
     async def invite(self, user: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
         """Invite one person, for 48 hours. Couriers are not invited: they have no account."""
-        refused = self.access_error(user, UserRight.PEOPLE, now)
-        if refused is not None or role is Role.COURIER:
-            return refused or AccountError.NOT_ALLOWED
-        token, made = SecretToken.new(LINK_BYTES), self._clock.read(now)
-        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=made)
+        error = self.access_error(user, UserRight.PEOPLE, now)
+        if error is not None or role is Role.COURIER:
+            return error or AccountError.NOT_ALLOWED
+        token = SecretToken.new(LINK_BYTES)
+        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=self._clock.read(now))
         await self._register.add_invitation(invitation, now, lives=INVITATION_LIFETIME)
-        return NewInvitation(id=token.id, token=token.text, role=role, until=made + INVITATION_LIFETIME)
+        return NewInvitation(id=token.id, token=token.text)
 
     def invitations(self, now: Now) -> tuple[Invitation, ...]:
         """Return the invitations that are still valid, oldest first."""
@@ -308,18 +304,16 @@ class UserAccounts:
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """Return the invitation of a token; None: it is not valid, or no longer."""
-        held = SecretToken.parse(token)
-        if held is None:
+        secret = SecretToken.parse(token)
+        if secret is None:
             return None
-        found = next((one for one in self.invitations(now) if one.id == held.id), None)
-        return found if found is not None and held.matches(found.secret) else None
+        row = next((invitation for invitation in self.invitations(now) if invitation.id == secret.id), None)
+        return row if row is not None and secret.matches(row.secret) else None
 
     async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Withdraw an invitation by its id."""
-        refused = self.access_error(user, UserRight.PEOPLE, now)
-        return refused or account_change_error(
-            await self._register.withdraw_invitation(invitation, now, by=user.person)
-        )
+        error = self.access_error(user, UserRight.PEOPLE, now)
+        return error or account_change_error(await self._register.withdraw_invitation(invitation, now, by=user.person))
 
     async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -331,40 +325,31 @@ class UserAccounts:
         invitation = self.invitation(token, now)
         if invitation is None:
             return AccountError.INVITATION_GONE
-        bad = credential_error(name, password)
-        if bad is not None:
-            return bad
-        new = await self.new_account(name, password, Role(invitation.role), now)
-        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        match await self._register.redeem_invitation(
-            invitation, new, self.sign_in_entry(session, device, now, browser), now
-        ):
-            case AccountChangeResult.DONE:
-                return self.session_secrets(new.person, session, device, now)
-            case AccountChangeResult.NAME_TAKEN:
-                return AccountError.NAME_TAKEN
-            case _:
-                return AccountError.INVITATION_GONE
+
+        async def store(account: NewAccount, entry: SignInEntry) -> AccountError | None:
+            return invitation_error(await self._register.redeem_invitation(invitation, account, entry, now))
+
+        return await self.create_account(name, password, Role(invitation.role), now, browser=browser, store=store)
 
     async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
         """Change a person's role, also for pages that are open. The last owner stays owner."""
-        refused = self.access_error(user, UserRight.PEOPLE, now)
-        if refused is not None or role is Role.COURIER:
-            return refused or AccountError.NOT_ALLOWED
+        error = self.access_error(user, UserRight.PEOPLE, now)
+        if error is not None or role is Role.COURIER:
+            return error or AccountError.NOT_ALLOWED
         return account_change_error(await self._register.set_role(person, role, now, by=user.person))
 
     async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End a person's account with all sessions, devices and invitations. The last owner's stays."""
-        refused = self.access_error(user, UserRight.PEOPLE, now)
-        return refused or account_change_error(await self._register.remove_account(person, now, by=user.person))
+        error = self.access_error(user, UserRight.PEOPLE, now)
+        return error or account_change_error(await self._register.remove_account(person, now, by=user.person))
 
     async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
         """End the account and invitation of every installer; return the ids of these people.
 
         An installer who is invited again makes a new account: the former password opens nothing.
         """
-        refused = self.access_error(user, UserRight.HAND_OVER, now)
-        return refused or await self._register.remove_installers(now, by=user.person)
+        error = self.access_error(user, UserRight.HAND_OVER, now)
+        return error or await self._register.remove_installers(now, by=user.person)
 
     # ---- internal
 
@@ -390,14 +375,9 @@ class UserAccounts:
         at = self._clock.latest(now, session.seen)
         return at - session.seen >= SESSION_IDLE_LIMIT or at - session.began >= MAX_SESSION_AGE
 
-    def _person_error(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
-        if person != user.person:
-            return self.access_error(user, UserRight.PEOPLE, now)
-        return None if self._running_session(user.session, now) is not None else AccountError.SIGNED_OUT
-
     def _mark_confirmed(self, session: str, now: Now) -> None:
         self._confirmed_sessions = {
-            one: given for one, given in self._confirmed_sessions.items() if now.mono - given < CONFIRMATION_LIFETIME_S
+            id_: given for id_, given in self._confirmed_sessions.items() if now.mono - given < CONFIRMATION_LIFETIME_S
         }
         self._confirmed_sessions[session] = now.mono
 
@@ -417,10 +397,25 @@ class UserAccounts:
         """Return an instant that is never later than the true time."""
         return self._clock.read(now)
 
-    async def new_account(self, name: str, password: str, role: Role, now: Now) -> NewAccount:
-        """Return an account to be stored; `credential_error` accepted its name and password."""
+    async def create_account(  # noqa: PLR0913 - name, password and role, and how the account is stored
+        self,
+        name: str,
+        password: str,
+        role: Role,
+        now: Now,
+        *,
+        browser: str | None,
+        store: Callable[[NewAccount, SignInEntry], Awaitable[AccountError | None]],
+    ) -> SessionSecrets | AccountError:
+        """Create an account that is signed in; `store` stores account and sign-in together, or returns why not."""
+        error = credential_error(name, password)
+        if error is not None:
+            return error
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
-        return NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
+        account = NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
+        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
+        error = await store(account, self.sign_in_entry(session, device, now, browser))
+        return error or self.session_secrets(person, session, device, now)
 
     def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """Return a sign-in to be stored."""
@@ -438,15 +433,13 @@ class UserAccounts:
     ) -> SessionSecrets:
         """Return the two secrets of a stored sign-in; the password counts as just given."""
         self._mark_confirmed(session.id, now)  # the password was given just now
-        user = CurrentUser(
-            session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role)
+        return SessionSecrets(
+            user=_current_user(session.id, device.id, person), session=session.text, device=device.text
         )
-        return SessionSecrets(user=user, session=session.text, device=device.text)
 
 
-def _user_of(row: Session) -> CurrentUser:
-    person = row.person
-    return CurrentUser(session=row.id, device=row.device, person=person.id, name=person.name, role=Role(person.role))
+def _current_user(session: str, device: str, person: AccountHolder) -> CurrentUser:
+    return CurrentUser(session=session, device=device, person=person.id, name=person.name, role=Role(person.role))
 
 
 def _display_name(name: str) -> str:
@@ -471,18 +464,12 @@ def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:
     return None if weak is None else AccountError(f"password_{weak}")
 
 
-def _claim_error(outcome: ClaimResult) -> AccountError | None:
-    match outcome:
-        case ClaimResult.DONE:
-            return None
-        case ClaimResult.WRONG:
-            return AccountError.CODE_WRONG
-        case ClaimResult.VOID:
-            return AccountError.CODE_VOID
-        case ClaimResult.TAKEN:
-            return AccountError.CLAIMED
-
-
 def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
     """Return why a change of accounts was not made; None: it was. Both enumerations have the same values."""
     return None if outcome is AccountChangeResult.DONE else AccountError(outcome.value)
+
+
+def invitation_error(outcome: AccountChangeResult) -> AccountError | None:
+    """Return why an invitation or an offer was not accepted; None: it was."""
+    error = account_change_error(outcome)
+    return AccountError.INVITATION_GONE if error is AccountError.UNKNOWN else error

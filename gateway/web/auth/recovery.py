@@ -7,14 +7,14 @@ is raised, as in `UserAccounts`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import TypeAdapter
 
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.runtime.maintenance import recovery_codes
-from gateway.storage import HouseOffer, RecoveryCodeUse, RecoveryResult, Store
+from gateway.storage import HouseOffer, NewAccount, RecoveryCodeUse, RecoveryResult, SignInEntry, Store
 from gateway.web.auth.accounts import (
     AccountError,
     CurrentUser,
@@ -23,6 +23,7 @@ from gateway.web.auth.accounts import (
     UserAccounts,
     account_change_error,
     credential_error,
+    invitation_error,
 )
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest
@@ -38,7 +39,6 @@ class NewHouseOffer:
     """An offer of the home that was made just now. The token is shown only once."""
 
     token: str = field(repr=False)
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,35 +79,35 @@ class OwnerSuccession:
         digest = claim_code_digest(code)
         if digest is None:  # too short to be a code: a typing mistake
             return AccountError.CODE_WRONG
-        found = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
-        if found is None:
+        known = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
+        if known is None:
             return await self._count_wrong_code(address, now)
-        made, standing = found
+        recovery_code, state = known
         if self._register.is_link_used(digest):
             return AccountError.CODE_USED
-        if standing is not recovery_codes.RecoveryCodeState.GOOD:
+        if state is not recovery_codes.RecoveryCodeState.GOOD:
             return AccountError.CODE_OLD
-        person = self._register.person(made.person)
+        person = self._register.person(recovery_code.person)
         if person is None:
             return AccountError.UNKNOWN
-        bad = credential_error(person.name, password)
-        if bad is not None:
-            return bad
+        error = credential_error(person.name, password)
+        if error is not None:
+            return error
         stored = await self._accounts.hash_password(password)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        told = NotifyOwner(notification=Notification.PASSWORD_RESET, detail=person.name)
+        notification = NotifyOwner(notification=Notification.PASSWORD_RESET, detail=person.name)
         by = RecoveryCodeUse(
             code=digest,
             keep=now.utc + USED_CODE_RETENTION,
             entrance=self._entrance,
-            message=_NOTIFICATION_ADAPTER.dump_json(told, by_alias=True),
+            message=_NOTIFICATION_ADAPTER.dump_json(notification, by_alias=True),
         )
         entry = self._accounts.sign_in_entry(session, device, now, browser)
         outcome, message = await self._register.recover_account(person.id, stored, entry, now, by)
         match outcome:
             case RecoveryResult.DONE:
                 signed_in = self._accounts.session_secrets(person, session, device, now)
-                return RecoveredOwner(session=signed_in, notification=told, message_id=message)
+                return RecoveredOwner(session=signed_in, notification=notification, message_id=message)
             case RecoveryResult.USED:
                 return AccountError.CODE_USED
             case RecoveryResult.GONE:
@@ -128,22 +128,16 @@ class OwnerSuccession:
         self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
     ) -> NewHouseOffer | AccountError:
         """Offer the home to its next owner by a one-time link; the previous offer becomes void."""
-        refused = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
-        if refused is not None:
-            return refused
-        token, made = SecretToken.new(LINK_BYTES), self._accounts.earliest_time(now)
-        await self._handover.set_offer(
-            HouseOffer(
-                id=token.id,
-                secret=token.digest,
-                by=user.person,
-                made=made,
-                leaves_films=leaves_films,
-                held_too=held_too,
-            ),
-            now,
-        )
-        return NewHouseOffer(token=token.text, until=made + OFFER_LIFETIME)
+        error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
+        if error is not None:
+            return error
+        token = SecretToken.new(LINK_BYTES)
+        offer = HouseOffer(
+            id=token.id, secret=token.digest, by=user.person, made=self._accounts.earliest_time(now),
+            leaves_films=leaves_films, held_too=held_too,
+        )  # fmt: skip
+        await self._handover.set_offer(offer, now)
+        return NewHouseOffer(token=token.text)
 
     def current_offer(self, now: Now) -> HouseOffer | None:
         """Return the offer that is still valid, or None."""
@@ -151,15 +145,15 @@ class OwnerSuccession:
 
     def find_offer(self, token: str, now: Now) -> HouseOffer | None:
         """Return the offer of a token; None: it is not valid, or no longer."""
-        held, offer = SecretToken.parse(token), self.current_offer(now)
-        if held is None or offer is None or held.id != offer.id or not held.matches(offer.secret):
+        secret, offer = SecretToken.parse(token), self.current_offer(now)
+        if secret is None or offer is None or secret.id != offer.id or not secret.matches(offer.secret):
             return None
         return offer
 
     async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
         """Withdraw the offer."""
-        refused = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
-        return refused or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
+        error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
+        return error or account_change_error(await self._handover.withdraw_offer(now, by=user.person))
 
     async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -168,13 +162,8 @@ class OwnerSuccession:
         offer = self.find_offer(token, now)
         if offer is None:
             return AccountError.INVITATION_GONE
-        bad = credential_error(name, password)
-        if bad is not None:
-            return bad
-        new = await self._accounts.new_account(name, password, Role.OWNER, now)
-        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        entry = self._accounts.sign_in_entry(session, device, now, browser)
-        refused = account_change_error(await self._handover.accept_offer(offer, new, entry, now))
-        if refused is AccountError.UNKNOWN:
-            return AccountError.INVITATION_GONE
-        return refused or self._accounts.session_secrets(new.person, session, device, now)
+
+        async def store(owner: NewAccount, entry: SignInEntry) -> AccountError | None:
+            return invitation_error(await self._handover.accept_offer(offer, owner, entry, now))
+
+        return await self._accounts.create_account(name, password, Role.OWNER, now, browser=browser, store=store)

@@ -29,82 +29,42 @@ class Role(StrEnum):
 class UserRight(StrEnum):
     """One action, or one kind of information, that a role may be allowed."""
 
-    SEE_STATE = auto()
-    """See whether doors are locked, what is not ready and why, and whether a stop is active."""
-
-    SEE_OWN_DELIVERY = auto()
-    """See the courier's page of the delivery whose link one holds, and of no other."""
-
-    WATCH_LIVE = auto()
-    """Watch live pictures, also a single one, and hear the microphone should there ever be one."""
-
-    SEE_HISTORY = auto()
-    """See past visits with their films, planned deliveries, and their messages."""
-
-    SHARE_FILM = auto()
-    """Make a link or a document that shows a film to somebody outside the home."""
+    SEE_STATE = auto()  # see whether doors are locked, what is not ready and why, and whether a stop is active
+    SEE_OWN_DELIVERY = auto()  # see the courier's page of the delivery whose link one holds, and of no other
+    WATCH_LIVE = auto()  # watch live pictures, also a single one, and hear the microphone should there ever be one
+    SEE_HISTORY = auto()  # see past visits with their films, planned deliveries, and their messages
+    SHARE_FILM = auto()  # make a link or a document that shows a film to somebody outside the home
 
     HOLD_FILM = auto()
     """Keep a film beyond its retention. Ending a hold needs `ERASE_FILM`, since the film is then erased."""
 
-    ERASE_FILM = auto()
-    """Erase a film before its time, or end its hold."""
-
-    STOP = auto()
-    """Stop an entrance, or everything."""
-
-    LIFT_STOP = auto()
-    """End a stop, end a pause early, or unlock a locked-out scanner."""
-
-    SAY_HOME = auto()
-    """Say that somebody or nobody is home, that the household is away, or plan a pause."""
-
-    DECIDE_AT_DOOR = auto()
-    """Approve or veto the visit that rings."""
-
-    ACKNOWLEDGE = auto()
-    """Say that one has looked after a door that was handed over, or that safe mode may end."""
-
-    LOCK = auto()
-    """Lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)."""
-
-    SEE_BRANDS = auto()
-    """See which brands ask, may come in, or were refused, and under which terms."""
-
-    DECIDE_BRANDS = auto()
-    """Permit, refuse, revoke a brand; change its terms."""
-
-    SEE_HOUSEHOLD = auto()
-    """See who has an account, in which role, and who permitted what."""
-
-    PEOPLE = auto()
-    """Invite and remove people, change roles, withdraw an invitation."""
+    ERASE_FILM = auto()  # erase a film before its time, or end its hold
+    STOP = auto()  # stop an entrance, or everything
+    LIFT_STOP = auto()  # end a stop, end a pause early, or unlock a locked-out scanner
+    SAY_HOME = auto()  # say that somebody or nobody is home, that the household is away, or plan a pause
+    DECIDE_AT_DOOR = auto()  # approve or veto the visit that rings
+    ACKNOWLEDGE = auto()  # say that one has looked after a door that was handed over, or that safe mode may end
+    LOCK = auto()  # lock a door. No right unlocks one: nothing opens outside a delivery (decision 0007)
+    SEE_BRANDS = auto()  # see which brands ask, may come in, or were refused, and under which terms
+    DECIDE_BRANDS = auto()  # permit, refuse, revoke a brand; change its terms
+    SEE_HOUSEHOLD = auto()  # see who has an account, in which role, and who permitted what
+    PEOPLE = auto()  # invite and remove people, change roles, withdraw an invitation
 
     AWAY = auto()
     """Enrol a browser that reaches the home through the hub with its person's rights and no more.
 
     The form itself takes the password, so this right is not in `PASSWORD_RIGHTS`."""
 
-    HAND_OVER = auto()
-    """Declare the installation done: every installer's access ends."""
-
-    LANGUAGE = auto()
-    """Choose the language of one's own pages."""
-
-    SETTINGS = auto()
-    """Change what holds for the whole home: its language, messages, privacy."""
-
-    KEYS = auto()
-    """Manage the keys of the box and of brands, certificates, and API keys."""
+    HAND_OVER = auto()  # declare the installation done: every installer's access ends
+    LANGUAGE = auto()  # choose the language of one's own pages
+    SETTINGS = auto()  # change what holds for the whole home: its language, messages, privacy
+    KEYS = auto()  # manage the keys of the box and of brands, certificates, and API keys
 
     RETENTION = auto()
     """Choose how long films and log are kept, and whether inside cameras may be watched live at any time."""
 
-    MOVE_OUT = auto()
-    """Wipe the box, or hand everything over to the next owner."""
-
-    DEVICES = auto()
-    """Propose devices and test them one at a time; this shows no picture (see `WALK_TEST`)."""
+    MOVE_OUT = auto()  # wipe the box, or hand everything over to the next owner
+    DEVICES = auto()  # propose devices and test them one at a time; this shows no picture (see `WALK_TEST`)
 
     ENROL = auto()
     """Accept or refuse a proposal for home.yaml (`gateway/installation/proposal_workflow.py`).

@@ -190,10 +190,10 @@ async def test_one_session_ends_alone_and_all_of_a_person_together(tmp_path: Pat
         assert await house.accounts.end_session(phone.user, tablet.user.session, house.now) is AccountError.UNKNOWN
         again = signed_in(await house.sign_in(device=tablet.device))
         assert again.user.device == tablet.user.device
-        assert await house.accounts.end_sessions(phone.user, phone.user.person, house.now) is None
+        assert await house.accounts.end_session(phone.user, again.user.session, house.now) is None
         assert house.accounts.find_user(again.session, house.now) is None
         assert house.accounts.find_user(phone.session, house.now) == phone.user
-        assert await house.accounts.end_sessions(again.user, phone.user.person, house.now) is AccountError.SIGNED_OUT
+        assert await house.accounts.end_session(again.user, phone.user.session, house.now) is AccountError.SIGNED_OUT
 
 
 async def test_only_an_owner_ends_the_sessions_of_others(tmp_path: Path) -> None:
@@ -201,8 +201,7 @@ async def test_only_an_owner_ends_the_sessions_of_others(tmp_path: Path) -> None
         anna = await house.owner()
         bob = await house.guest(anna, "Bob")
         assert await house.accounts.end_session(bob.user, anna.user.session, house.now) is AccountError.NOT_ALLOWED
-        assert await house.accounts.end_sessions(bob.user, anna.user.person, house.now) is AccountError.NOT_ALLOWED
-        assert await house.accounts.end_sessions(anna.user, bob.user.person, house.now) is None
+        assert await house.accounts.end_session(anna.user, bob.user.session, house.now) is None
         assert house.accounts.find_user(bob.session, house.now) is None
 
 
