@@ -20,7 +20,7 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.changes import ChangeNotifier
 from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.system.http_log import http_logger
-from gateway.system.i18n import Language, _, languages
+from gateway.system.i18n import Language, languages
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.pages import PAGES_FOLDER, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
@@ -44,11 +44,12 @@ from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.remote_browsers import RemoteBrowsersPage
 from gateway.web.pages.sign_in import SignInPages
 from gateway.web.server import courier_view
-from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, wants_json
+from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, Unauthorized
 from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
 from gateway.web.server.fragments import qr_svg
+from gateway.web.server.page import DISK_FULL, Conflict
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
     LABEL_READER_HEADERS,
@@ -287,10 +288,10 @@ class PagesSite:
         if self._connection_limiter is not None and not self._connection_limiter.count_request(
             request, signed_in=signed_in
         ):
-            answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
-                                  text=self._authorizer.translate(request, TEXTS["error.429"]) + "\n")  # fmt: skip
-            answer.force_close()
-            return answer
+            response = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
+                                    text=TEXTS["error.429"].to(self._authorizer.language(request)) + "\n")  # fmt: skip
+            response.force_close()
+            return response
         return await handler(request)
 
     @web.middleware
@@ -305,23 +306,14 @@ class PagesSite:
         """Answer an error with a page, and a script's with JSON."""
         try:
             return await handler(request)
+        except (Conflict, Unauthorized) as error:
+            return self._authorizer.render_error(request, error.status, error.message)
         except web.HTTPClientError as error:
-            ours = error.status in (web.HTTPConflict.status_code, web.HTTPUnauthorized.status_code)
-            key = f"error.{error.status}" if error.status in (401, 403, 404) else "error.other"
-            why = error.text if ours and error.text else self._authorizer.translate(request, TEXTS[key])
-            if wants_json(request):
-                return web.json_response({"why": why}, status=error.status)
-            return self._authorizer.render_page(request, "error", status=error.status, error=why)
+            key = f"error.{error.status}" if error.status in (403, 404) else "error.other"
+            return self._authorizer.render_error(request, error.status, TEXTS[key])
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
-            why = self._authorizer.translate(
-                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
-            )
-            if wants_json(request):
-                return web.json_response({"why": why}, status=web.HTTPServiceUnavailable.status_code)
-            return self._authorizer.render_page(
-                request, "error", status=web.HTTPServiceUnavailable.status_code, error=why
-            )
+            return self._authorizer.render_error(request, web.HTTPServiceUnavailable.status_code, DISK_FULL)
 
     @web.middleware
     async def _restrict_plain_http(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -356,11 +348,12 @@ class PagesSite:
 
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
-        answer = self._authorizer.render_page(
-            request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABEL_KINDS, forms=page_patterns()
+        digest, _ = self._delivery(request)
+        response = self._authorizer.render_page(
+            request, "label_reader", digest=digest, kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
-        answer.headers.update(LABEL_READER_HEADERS)
-        return answer
+        response.headers.update(LABEL_READER_HEADERS)
+        return response
 
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of the courier's own delivery and of nothing else."""
@@ -397,7 +390,7 @@ class PagesSite:
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         user = self._authorizer.current_user(request)
         if user is None:
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
+            raise Unauthorized
         return await self._serve_feed(
             request,
             only=None,

@@ -103,7 +103,7 @@ class House:
     async def turned_away(self) -> None:
         """A visit that was under way ends with a no, and the phone tells why."""
         await self.play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
-        await expect(self.phone.page.locator(".timeline")).to_contain_text(TEXTS["story.Stopped"].to("en"))
+        await expect(self.phone.page.locator(".timeline")).to_contain_text("Stopped by you")
 
 
 def held(plan: DemoPlan, port: int) -> DemoPlan:

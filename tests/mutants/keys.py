@@ -88,7 +88,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="trust in a key is given back without the password",
         file="gateway/web/pages/keys.py",
-        old=("        if why is not None:\n            return self._render(request, why=why, status=422)\n"),
+        old=("        if error is not None:\n            return await self._page(request, user, error=error)\n"),
         new="",
         tests=(f"{KEYRING}::test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on",),
     ),

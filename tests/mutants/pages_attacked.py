@@ -100,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what was filled in is forgotten after the password",
         file=f"{WEB}server/authorization.py",
-        old=("        kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]\n"),
+        old=("        kept = [(name, value) for name, value in fields.items() if name != PASSWORD_FIELD]\n"),
         new="        kept: list[tuple[str, str]] = []\n",
         tests=("tests/gateway/web/test_coming_in.py::test_an_invitation_is_made_once_the_password_was_given",),
     ),

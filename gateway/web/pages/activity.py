@@ -6,20 +6,46 @@ from datetime import datetime
 from typing import Any
 
 from gateway.storage import Store
-from gateway.system.i18n import Language, _
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.roles import Role
 from gateway.web.auth.user_agent import UserAgent
 from gateway.web.server.context import person_name
 from gateway.web.texts.catalogue import TEXTS
 
-ACTIVITY_KINDS = (
-    "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
-    "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
-    "key_trusted", "key_approved", "key_refused", "key_withdrawn",
-    "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
-    "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended", "hub_joined", "hub_leaving",
-)  # fmt: skip
+ACTIVITY_TEXTS: Mapping[str, Text] = {
+    "addition_proposed": _("{by} proposed for the house: {what}"),
+    "addition_accepted": _("{by} accepted into the house: {what} (proposed by {who})"),
+    "addition_refused": _("{by} refused for the house: {what} (proposed by {who})"),
+    "addition_withdrawn": _("{by} withdrew what was proposed: {what}"),
+    "signed_in": _("{who} signed in: {what}"),
+    "sign_in_wrong": _("{what} wrong passwords for {who}"),
+    "password_changed": _("{who} changed their password"),
+    "person_added": _("{who} has an account: {what}"),
+    "person_removed": _("{who} has no account any more (by {by})"),
+    "role_changed": _("{who} is now {what} (by {by})"),
+    "invited": _("{by} invited somebody: {what}"),
+    "invitation_withdrawn": _("{by} withdrew an invitation"),
+    "handed_over": _("{by} said that the installation is done"),
+    "claim_code_wrong": _("A wrong code to claim the box"),
+    "phone_added": _("{by} added a phone ({what})"),
+    "phone_removed": _("{by} removed a phone ({what})"),
+    "key_distrusted": _("{by} trusts the key {what} no longer"),
+    "key_approved": _("{by} accepted the key {what}"),
+    "key_refused": _("{by} refused the key {what}"),
+    "key_withdrawn": _("A brand took back its key {what}"),
+    "key_trusted": _("{by} trusts the key {what} again"),
+    "shared": _("{by} shows a visit by a link"),
+    "share_ended": _("{by} ended a link"),
+    "survey_begun": _("{by} began a survey ({what})"),
+    "survey_ended": _("{by} ended a survey ({what})"),
+    "browser_enrolled": _("{who} reaches the house from afar: {what}"),
+    "browser_ended": _("{by} ended a browser of {who}: {what}"),
+    "hub_joined": _("{by} let the house join a hub."),
+    "hub_leaving": _("{by} left the hub."),
+}
+"""The kinds of log rows that the page shows."""
+
 MAX_ROWS_READ, MAX_LINES_SHOWN = 2000, 50  # the newest rows of the log
 
 
@@ -45,13 +71,13 @@ def _all_lines(store: Store, language: Language, person: str | None) -> Iterator
             names[ident] = person_name(store.accounts, ident)
         return names[ident] or _("somebody").to(language)
 
-    for row in store.log.newest_bodies(ACTIVITY_KINDS, at_most=MAX_ROWS_READ):
+    for row in store.log.newest_bodies(tuple(ACTIVITY_TEXTS), at_most=MAX_ROWS_READ):
         if person is not None and person not in (row.get("person"), row.get("by")):
             continue
         kind = row["kind"]
         facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _line_text(row, language)}
         bad = kind in ("sign_in_wrong", "claim_code_wrong")
-        yield ActivityLine(datetime.fromisoformat(row["at"]), TEXTS[f"did.{kind}"].to(language, **facts), bad)
+        yield ActivityLine(datetime.fromisoformat(row["at"]), ACTIVITY_TEXTS[kind].to(language, **facts), bad)
 
 
 def _line_text(row: Mapping[str, Any], language: Language) -> str:

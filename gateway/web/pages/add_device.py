@@ -13,28 +13,26 @@ from gateway.installation import records
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
 from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
-from gateway.system.i18n import _
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import escape_invisible, sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, FieldError, entered_values, initial_values, read_form
-from gateway.web.pages.capabilities import capability_facts
+from gateway.web.pages.installation import capability_facts
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts
 from gateway.web.texts.catalogue import TEXTS
 
 ADD_DEVICE_PATH = "/installation/add"
 
 
-class AddDevicePage:
+class AddDevicePage(Page):
     """The page of proposals for home.yaml."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services, self._proposals = (
-            authorizer,
-            authorizer.services,
-            authorizer.services.proposals,
-        )
+        super().__init__(authorizer)
+        self._proposals = authorizer.services.proposals
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -49,9 +47,9 @@ class AddDevicePage:
 
     async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
         kind = request.query.get("kind", "")
-        return await self._render(
-            request, user, kind=kind, values=initial_values(kind, request.query) if kind in FORM_FIELDS else {}
-        )
+        if kind not in FORM_FIELDS:
+            return await self._render(request, user)
+        return await self._render(request, user, kind=kind, values=initial_values(kind, request.query))
 
     async def _render(  # noqa: PLR0913 - the parts of the page
         self,
@@ -60,71 +58,58 @@ class AddDevicePage:
         *,
         kind: str = "",
         values: Mapping[str, Sequence[str]] | None = None,
-        wrong: Sequence[FieldError] = (),
-        errors: Sequence[str] = (),
+        field_errors: Sequence[FieldError] = (),
+        errors: Sequence[Text] = (),
         status: int = 200,
     ) -> web.Response:
-        seen = await self._proposals.read_views()
+        views = await self._proposals.read_views()
         home = await self._proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
-        shown = [self._proposal_facts(request, one, user, measured) for one in seen]
+        language = self._authorizer.language(request)
+        proposals = [self._proposal_facts(view, user, measured, language) for view in views]
         return self._authorizer.render_page(
             request,
-            "adding",
+            "add_device",
             status=status,
             page=ADD_DEVICE_PATH,
             errors=errors,
             kinds=PROPOSAL_KINDS,
-            kind=kind if kind in FORM_FIELDS else "",
+            kind=kind,
             fields=FORM_FIELDS.get(kind, ()),
             values=values or {},
             devices=home.devices,
-            wrong={one.key: self._remark_text(request, one.remark) for one in wrong},
-            waiting=[one for one in shown if one["standing"] == ProposalState.PROPOSED.value],
-            taken=[one for one in shown if one["standing"] != ProposalState.PROPOSED.value],
+            field_errors={error.key: _remark_text(error.remark) for error in field_errors},
+            waiting=[one for one in proposals if one["state"] == ProposalState.PROPOSED],
+            accepted=[one for one in proposals if one["state"] != ProposalState.PROPOSED],
             writable=await asyncio.to_thread(self._proposals.is_writable),
             file=self._proposals.file,
-            edited=bool(seen) and await asyncio.to_thread(self._proposals.is_edited),
-            accounts=await asyncio.to_thread(self._devices_without_password, seen),
+            edited=bool(views) and await asyncio.to_thread(self._proposals.is_edited),
+            accounts=await asyncio.to_thread(self._devices_without_password, views),
             command=self._password_command(),
         )
 
     def _proposal_facts(
-        self, request: web.Request, seen: ProposalView, user: CurrentUser, measured: Mapping[str, Any]
+        self, view: ProposalView, user: CurrentUser, measured: Mapping[str, Any], language: Language
     ) -> Mapping[str, Any]:
-        one, register = seen.proposal, self._services.store.accounts
-        accepted = None if one.accepted is None else person_name(register, one.accepted.by)
+        proposal, accounts = view.proposal, self._services.store.accounts
+        accepted = proposal.accepted
         return {
-            "id": one.id,
-            "name": one.name,
-            "kind": one.kind,
-            "standing": seen.state.value,
-            "by": person_name(register, one.by) or self._authorizer.translate(request, _("somebody")),
-            "accepted": accepted,
-            "at": one.at,
-            "text": seen.text,
-            "command": seen.add_command,
-            "login": one.login,
-            "against": [self._remark_text(request, remark) for remark in seen.objections],
-            "failed": one.failed,
-            "problems": () if seen.reload_report is None else seen.reload_report.problems,
+            "proposal": proposal,
+            "view": view,
+            "state": view.state,
+            "by": person_name(accounts, proposal.by) or _("somebody"),
+            "accepted_by": None if accepted is None else person_name(accounts, accepted.by),
+            "objections": [_remark_text(remark) for remark in view.objections],
+            "problems": () if view.reload_report is None else view.reload_report.problems,
             "cautions": [
-                self._authorizer.translate(request, TEXTS[f"add.note.{r.text_key}"], **_inert_facts(r.facts))
-                for r in seen.cautions
+                TEXTS[f"add.note.{remark.text_key}"].with_facts(
+                    **{key: sanitized(fact) for key, fact in remark.facts.items()}
+                )
+                for remark in view.cautions
             ],
-            "promises": capability_facts(self._capabilities(seen, measured), self._authorizer.language(request)),
-            "mine": one.by == user.person,
+            "capabilities": capability_facts(_capabilities(view, measured), language),
+            "mine": proposal.by == user.person,
         }
-
-    @staticmethod
-    def _capabilities(seen: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
-        """Return what the proposed device or entrance will be able to promise, by its section; it was never tried."""
-        one, home = seen.proposal, seen.house
-        if home is None:
-            return ()
-        if one.kind == ENTRANCE:
-            return entrance_capabilities(home, one.name, measured, WalkTestStatus.NEVER)
-        return device_capabilities(home, one.name, None)
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
@@ -133,33 +118,27 @@ class AddDevicePage:
         kind = str(form.get("kind", ""))
         if kind not in FORM_FIELDS:
             raise web.HTTPBadRequest
-        home = await self._proposals.read_house_with_all()
-        asked = await asyncio.to_thread(read_form, kind, form, home)
-        if not isinstance(asked, ProposalRequest):
-            return await self._render(
-                request, user, kind=kind, values=entered_values(kind, form), wrong=asked, status=422
-            )
-        against = await self._proposals.propose(asked, by=user.person, now=self._authorizer.now)
-        if against:
-            why = [self._remark_text(request, one) for one in against]
-            return await self._render(
-                request, user, kind=kind, values=entered_values(kind, form), errors=why, status=422
-            )
+        home, values = await self._proposals.read_house_with_all(), entered_values(kind, form)
+        proposal = await asyncio.to_thread(read_form, kind, form, home)
+        if not isinstance(proposal, ProposalRequest):
+            return await self._render(request, user, kind=kind, values=values, field_errors=proposal, status=422)
+        objections = await self._proposals.propose(proposal, by=user.person, now=self._authorizer.now)
+        if objections:
+            errors = [_remark_text(remark) for remark in objections]
+            return await self._render(request, user, kind=kind, values=values, errors=errors, status=422)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Write the ticked proposals to home.yaml; the form brings the password."""
         form = await request.post()
-        unproven = await self._authorizer.password_error(request, user)
-        if unproven is not None:
-            return await self._render(request, user, errors=[unproven], status=422)
-        chosen = [str(one) for one in form.getall("take", ())]
-        against = await self._proposals.accept(chosen, by=user.person, now=self._authorizer.now)
-        if against:
-            return await self._render(
-                request, user, errors=[self._remark_text(request, one) for one in against], status=409
-            )
+        error = await self._authorizer.password_error(request, user)
+        if error is not None:
+            return await self._render(request, user, errors=[error], status=422)
+        chosen = [str(id_) for id_ in form.getall("take", ())]
+        objections = await self._proposals.accept(chosen, by=user.person, now=self._authorizer.now)
+        if objections:
+            return await self._render(request, user, errors=[_remark_text(one) for one in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     async def _refuse(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -167,38 +146,25 @@ class AddDevicePage:
 
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Withdraw one's own proposal; an owner may withdraw any."""
-        one = self._proposals.find(str((await request.post()).get("proposal", "")))
-        if one is not None and one.by != user.person and user.role is not Role.OWNER:
+        proposal = self._proposals.find((await form_texts(request)).get("proposal", ""))
+        if proposal is not None and proposal.by != user.person and user.role is not Role.OWNER:
             raise web.HTTPForbidden
         return await self._drop(request, user, refused=False)
 
     async def _drop(self, request: web.Request, user: CurrentUser, *, refused: bool) -> web.Response:
-        ident = str((await request.post()).get("proposal", ""))
+        id_ = (await form_texts(request)).get("proposal", "")
         try:
-            there = await self._proposals.discard(ident, by=user.person, now=self._authorizer.now, refused=refused)
+            discarded = await self._proposals.discard(id_, by=user.person, now=self._authorizer.now, refused=refused)
         except OSError as error:
-            raise self._authorizer.conflict(
-                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
-            ) from error
-        if not there:
-            return await self._render(
-                request,
-                user,
-                errors=[self._authorizer.translate(request, _("Nothing of the kind waits (any more)."))],
-                status=409,
-            )
+            raise Conflict(DISK_FULL) from error
+        if not discarded:
+            return await self._render(request, user, errors=[TEXTS["add.no.none"]], status=409)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    # ---- texts -------------------------------------------------------------------------------------------------------
+    # ---- accounts at the broker --------------------------------------------------------------------------------------
 
-    def _remark_text(self, request: web.Request, remark: Remark) -> str:
-        facts = {
-            key: " ".join(escape_invisible(line) for line in text.splitlines()) for key, text in remark.facts.items()
-        }
-        return self._authorizer.translate(request, TEXTS[f"add.no.{remark.text_key}"], **facts)
-
-    def _devices_without_password(self, seen: Sequence[ProposalView]) -> tuple[str, ...]:
+    def _devices_without_password(self, views: Sequence[ProposalView]) -> tuple[str, ...]:
         """Return the accounts of devices for which the broker may have no password yet.
 
         With the broker's files beside the gateway's password the answer is exact; else it is every device that was
@@ -208,15 +174,15 @@ class AddDevicePage:
         if file is None:
             return ()
         try:
-            known = [
+            devices = [
                 name for name in account_names(home) if name not in ROLE_ACCOUNTS and not name.startswith("retailer-")
             ]
         except AccountTaken:  # `perron broker-config` reports the reason
             return ()
         if (file.parent / "mosquitto.conf").exists():
-            return tuple(name for name in known if not (file.parent / f"{name}.password").exists())
-        late = {one.proposal.name for one in seen if one.state is ProposalState.APPLIED}
-        return tuple(name for name in known if name in late)
+            return tuple(name for name in devices if not (file.parent / f"{name}.password").exists())
+        added = {view.proposal.name for view in views if view.state is ProposalState.APPLIED}
+        return tuple(name for name in devices if name in added)
 
     def _password_command(self) -> str:
         file = self._services.home.broker.password_file
@@ -225,5 +191,15 @@ class AddDevicePage:
         return f"perron broker-config {folder} --home {self._proposals.file or 'home.yaml'}"
 
 
-def _inert_facts(facts: Mapping[str, str]) -> dict[str, str]:
-    return {key: sanitized(value) for key, value in facts.items()}
+def _remark_text(remark: Remark) -> Text:
+    facts = {key: " ".join(map(escape_invisible, fact.splitlines())) for key, fact in remark.facts.items()}
+    return TEXTS[f"add.no.{remark.text_key}"].with_facts(**facts)
+
+
+def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
+    """Return what the proposed device or entrance will be able to promise, by its section; it was never tried."""
+    if view.house is None:
+        return ()
+    if view.proposal.kind == ENTRANCE:
+        return entrance_capabilities(view.house, view.proposal.name, measured, WalkTestStatus.NEVER)
+    return device_capabilities(view.house, view.proposal.name, None)

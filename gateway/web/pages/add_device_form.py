@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum, auto
 from typing import get_args
 
@@ -19,6 +19,7 @@ from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
 from gateway.installation.proposal_checks import ProposalRequest, Remark
+from gateway.system.i18n import Text, _
 
 MAX_LINES = 24  # further keys, and places
 MAX_EXTRA_CHARACTERS = 4000  # characters of all further keys; the page's own field takes half
@@ -42,7 +43,7 @@ class InputType(StrEnum):
     PLACES = auto()  # a name a line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FormField:
     """One field; `key` is its key in home.yaml.
 
@@ -50,7 +51,9 @@ class FormField:
     """
 
     key: str
+    label: Text
     input_type: InputType = InputType.TEXT
+    _: KW_ONLY
     is_required: bool = False
     is_on_by_default: bool = False
     choices: tuple[str, ...] = ()  # to choose from
@@ -58,62 +61,100 @@ class FormField:
 
 
 def _device_fields(kind: DeviceKind, *more: FormField) -> tuple[FormField, ...]:
-    vendor = FormField(key="vendor", input_type=InputType.CHOICE, choices=VendorOf(kind).names, is_required=True)
-    return (vendor, FormField(key="address"), *more)
+    vendor = FormField(
+        "vendor", _("Whose words it speaks (vendor)"), InputType.CHOICE, choices=VendorOf(kind).names, is_required=True
+    )
+    return (
+        vendor,
+        FormField(
+            "address", _("Address: the maker's, or its topic (zigbee2mqtt/name); empty if it speaks Perron's own words")
+        ),
+        *more,
+    )
 
 
-_LATENCY_FIELD = FormField(key="latency", input_type=InputType.NUMBER)
-_HEARTBEAT_FIELD = FormField(key="heartbeat", input_type=InputType.NUMBER)
+_LATENCY_FIELD = FormField("latency", _("Answers within so many seconds (latency)"), InputType.NUMBER)
+_HEARTBEAT_FIELD = FormField(
+    "heartbeat", _("Says something at least every so many seconds (heartbeat)"), InputType.NUMBER
+)
 
 FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     "lock": _device_fields(
         "lock",
         _LATENCY_FIELD,
-        FormField(key="auto_lock", input_type=InputType.CHOICE, choices=("yes", "no")),
-        FormField(key="guarded", input_type=InputType.CHECK),
-        FormField(key="unlatch", input_type=InputType.CHECK),
-        FormField(key="lift_handle", input_type=InputType.CHECK),
-        FormField(key="guard.key"),
+        FormField("auto_lock", _("Locks by itself (auto_lock)"), InputType.CHOICE, choices=("yes", "no")),
+        FormField("guarded", _("Refuses a late or repeated command by itself (guarded)"), InputType.CHECK),
+        FormField("unlatch", _("Fixed knob outside: the lock pulls the latch too (unlatch)"), InputType.CHECK),
+        FormField("lift_handle", _("The handle has to be lifted before it locks (lift_handle)"), InputType.CHECK),
+        FormField("guard.key", _("The guard's public key, only with vendor guard")),
     ),
     "cover": _device_fields(
         "cover",
-        FormField(key="reverses", input_type=InputType.CHECK, is_required=True),
-        FormField(key="beam", input_type=InputType.CHECK, is_on_by_default=True),
+        FormField(
+            "reverses",
+            _("Goes up again by itself when it meets something (reverses)"),
+            InputType.CHECK,
+            is_required=True,
+        ),
+        FormField("beam", _("Tells of its light beam (beam)"), InputType.CHECK, is_on_by_default=True),
         _LATENCY_FIELD,
-        FormField(key="warning", input_type=InputType.NUMBER),
-        FormField(key="closing", input_type=InputType.NUMBER),
+        FormField("warning", _("Warns so many seconds before (warning)"), InputType.NUMBER),
+        FormField("closing", _("Closes within so many seconds (closing)"), InputType.NUMBER),
     ),
     "door": _device_fields(
-        "door", FormField(key="answers", input_type=InputType.CHECK, is_on_by_default=True), _HEARTBEAT_FIELD
+        "door",
+        FormField("answers", _("Can be asked (answers)"), InputType.CHECK, is_on_by_default=True),
+        _HEARTBEAT_FIELD,
     ),
-    "camera": _device_fields("camera", FormField(key="url", is_required=True), FormField(key="fingerprint")),
-    "scanner": _device_fields("scanner", FormField(key="keys.code")),
-    "signal": _device_fields("signal", FormField(key="topics.event")),
+    "camera": _device_fields(
+        "camera",
+        FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account (url)"), is_required=True),
+        FormField("fingerprint", _("SHA-256 fingerprint of its certificate, with rtsps (fingerprint)")),
+    ),
+    "scanner": _device_fields("scanner", FormField("keys.code", _("Where the code stands in its JSON (keys.code)"))),
+    "signal": _device_fields("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
     "fridge": _device_fields(
         "fridge",
-        FormField(key="compartment"),
-        FormField(key="unit", input_type=InputType.CHOICE, choices=("C", "F")),
+        FormField("compartment", _("Compartment")),
+        FormField("unit", _("Unit"), InputType.CHOICE, choices=("C", "F")),
         _HEARTBEAT_FIELD,
     ),
     "presence": _device_fields("presence"),
     "alarm": _device_fields(
-        "alarm", FormField(key="bypassed_in", input_type=InputType.CHOICES, choices=get_args(devices.ArmedMode))
+        "alarm",
+        FormField(
+            "bypassed_in",
+            _("Modes in which opening this door sets off nothing (bypassed_in)"),
+            InputType.CHOICES,
+            choices=get_args(devices.ArmedMode),
+        ),
     ),
     ENTRANCE: (
-        FormField(key="name", is_required=True),
-        FormField(key="lock", input_type=InputType.DEVICE, device_kinds=("lock", "cover"), is_required=True),
-        FormField(key="door", input_type=InputType.DEVICE, device_kinds=("door",), is_required=True),
-        FormField(key="signal", input_type=InputType.DEVICE, device_kinds=("signal",), is_required=True),
-        FormField(key="cameras.outside", input_type=InputType.DEVICE, device_kinds=("camera",), is_required=True),
-        FormField(key="cameras.inside", input_type=InputType.DEVICES, device_kinds=("camera",)),
-        FormField(key="scanners", input_type=InputType.DEVICES, device_kinds=("scanner",)),
-        FormField(key="cameras.read_labels", input_type=InputType.DEVICES, device_kinds=("camera",)),
-        FormField(key="places", input_type=InputType.PLACES, is_required=True),
-        FormField(key="way_out_by_hand", input_type=InputType.CHECK, is_required=True),
-        FormField(key="living_space", input_type=InputType.CHECK, is_on_by_default=True),
-        FormField(key="courier_proof", input_type=InputType.CHECK, is_on_by_default=True),
-        FormField(key="presence", input_type=InputType.DEVICES, device_kinds=("presence",)),
-        FormField(key="alarm", input_type=InputType.DEVICE, device_kinds=("alarm",)),
+        FormField("name", _("Name"), is_required=True),
+        FormField("lock", _("Lock"), InputType.DEVICE, device_kinds=("lock", "cover"), is_required=True),
+        FormField(
+            "door", _("Door sensor, not the lock's own"), InputType.DEVICE, device_kinds=("door",), is_required=True
+        ),
+        FormField("signal", _("Signal"), InputType.DEVICE, device_kinds=("signal",), is_required=True),
+        FormField("cameras.outside", _("Camera outside"), InputType.DEVICE, device_kinds=("camera",), is_required=True),
+        FormField("cameras.inside", _("Cameras inside"), InputType.DEVICES, device_kinds=("camera",)),
+        FormField("scanners", _("Scanners"), InputType.DEVICES, device_kinds=("scanner",)),
+        FormField("cameras.read_labels", _("Cameras that read the label"), InputType.DEVICES, device_kinds=("camera",)),
+        FormField("places", _("Where a parcel is left, a name a line"), InputType.PLACES, is_required=True),
+        FormField(
+            "way_out_by_hand",
+            _("From inside the door opens by hand, without key or power"),
+            InputType.CHECK,
+            is_required=True,
+        ),
+        FormField(
+            "living_space", _("Leads to the living space (living_space)"), InputType.CHECK, is_on_by_default=True
+        ),
+        FormField(
+            "courier_proof", _("Asks for the courier's code (courier_proof)"), InputType.CHECK, is_on_by_default=True
+        ),
+        FormField("presence", _("Nobody may be home (presence)"), InputType.DEVICES, device_kinds=("presence",)),
+        FormField("alarm", _("Alarm"), InputType.DEVICE, device_kinds=("alarm",)),
     ),
 }
 
@@ -134,26 +175,25 @@ def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequ
     Raises:
         KeyError: the kind is unknown.
     """
-    wrong: list[FieldError] = []
+    errors: list[FieldError] = []
     fields: dict[str, JsonValue] = {}
+
+    def add(key: str, outcome: dict[str, JsonValue] | Remark) -> None:
+        if isinstance(outcome, Remark):
+            errors.append(FieldError(key, outcome))
+        else:
+            fields.update(outcome)
+
     name = _form_text(form, "id")
     if not _ID_PATTERN.fullmatch(name):
-        wrong.append(FieldError("id", Remark("id")))
+        add("id", Remark("id"))
     for field in FORM_FIELDS[kind]:
-        found = _read_field(field, form, home)
-        if isinstance(found, Remark):
-            wrong.append(FieldError(field.key, found))
-        else:
-            fields |= found
-    more = _read_extra_keys(_form_text(form, "more"), kind, fields)
-    if isinstance(more, Remark):
-        wrong.append(FieldError("more", more))
-    else:
-        fields |= more
+        add(field.key, _read_field(field, form, home))
+    add("more", _read_extra_keys(_form_text(form, "more"), kind, fields))
     login = (_form_text(form, "user"), str(form.get("secret", ""))) if kind == "camera" else ("", "")
     if bool(login[0]) != bool(login[1]):
-        wrong.append(FieldError("user", Remark("login")))
-    return tuple(wrong) or ProposalRequest(kind=kind, name=name, fields=fields, login=login if all(login) else None)
+        add("user", Remark("login"))
+    return tuple(errors) or ProposalRequest(kind=kind, name=name, fields=fields, login=login if all(login) else None)
 
 
 def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
@@ -164,21 +204,21 @@ def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequen
 
 def initial_values(kind: str, known: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     """Return the values of an empty form, filled with what `discover` found; keys without a field go to "more"."""
-    shapes = {"id": InputType.TEXT, **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
-    found: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *shapes), ())
-    found |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.is_on_by_default}
-    further = []
+    types = {"id": InputType.TEXT, **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
+    values: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *types), ())
+    values |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.is_on_by_default}
+    extra_lines = []
     for key, value in list(known.items())[:MAX_LINES]:
-        match shapes.get(key):
+        match types.get(key):
             case InputType.TEXT | InputType.NUMBER | InputType.CHOICE:
-                found[key] = (value[:500],)
+                values[key] = (value[:500],)
             case InputType.CHECK:
-                found[key] = ("1",) if value == "true" else ()
+                values[key] = ("1",) if value == "true" else ()
             case None if _KEY_PATTERN.fullmatch(key) and key not in _FORM_KEYS:
-                further.append(f"{key}={value}"[:500])
-            case _:
-                pass
-    return found | ({"more": ("\n".join(further),)} if further else {})
+                extra_lines.append(f"{key}={value}"[:500])
+    if extra_lines:
+        values["more"] = ("\n".join(extra_lines),)
+    return values
 
 
 def _form_text(form: MultiMapping[object], key: str) -> str:
@@ -187,17 +227,19 @@ def _form_text(form: MultiMapping[object], key: str) -> str:
 
 def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dict[str, JsonValue] | Remark:
     """Return what a field adds to the section: nothing for a default."""
-    key, text, all_of = field.key, _form_text(form, field.key), [str(one) for one in form.getall(field.key, ())]
+    key, text, values = field.key, _form_text(form, field.key), [str(value) for value in form.getall(field.key, ())]
     if field.is_required and not text:
         return Remark("must" if field.input_type is not InputType.CHECK else f"must.{key}")
-    known = {id_ for id_, one in home.devices.items() if one.kind in field.device_kinds}
+    devices_of_kind = {id_ for id_, device in home.devices.items() if device.kind in field.device_kinds}
     match field.input_type:
         case InputType.CHECK:
-            said = bool(text)
-            return {} if said == field.is_on_by_default and not field.is_required else {key: said}
+            ticked = bool(text)
+            return {} if ticked == field.is_on_by_default and not field.is_required else {key: ticked}
         case InputType.DEVICES | InputType.CHOICES:
-            of = known if field.input_type is InputType.DEVICES else set(field.choices)
-            return Remark("choice") if set(all_of) - of else _read_list(key, all_of)
+            choices = devices_of_kind if field.input_type is InputType.DEVICES else set(field.choices)
+            if not choices.issuperset(values):
+                return Remark("choice")
+            return {key: [*dict.fromkeys(values)]} if values or key == "scanners" else {}
         case InputType.PLACES:
             return _read_places(text)
         case InputType.TEXT | InputType.NUMBER | InputType.CHOICE | InputType.DEVICE if not text:
@@ -210,12 +252,7 @@ def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dic
             value: JsonValue = text == "yes" if field.choices == ("yes", "no") else text
             return {key: value} if text in field.choices else Remark("choice")
         case InputType.DEVICE:
-            return {key: text} if text in known else Remark("choice")
-
-
-def _read_list(key: str, values: Sequence[str]) -> dict[str, JsonValue]:
-    found: list[JsonValue] = [*dict.fromkeys(values)]
-    return {key: found} if found or key == "scanners" else {}
+            return {key: text} if text in devices_of_kind else Remark("choice")
 
 
 def _read_seconds(key: str, text: str) -> dict[str, JsonValue] | Remark:
@@ -239,18 +276,19 @@ def _read_places(text: str) -> dict[str, JsonValue] | Remark:
     names = [name for line in text.splitlines() if (name := line.strip())]
     if len(names) > MAX_LINES:
         return Remark("lines", {"most": str(MAX_LINES)})
-    found: dict[str, JsonValue] = {}
+    fields: dict[str, JsonValue] = {}
     for name in names:
         id_ = _id_from_name(name)
-        while f"places.{id_}.name" in found:
+        while f"places.{id_}.name" in fields:
             id_ += "-2"
-        found[f"places.{id_}.name"] = name
-    return found
+        fields[f"places.{id_}.name"] = name
+    return fields
 
 
 def _id_from_name(name: str) -> str:
     """Derive an id that home.yaml accepts from a name."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
+    decomposed = unicodedata.normalize("NFKD", name.lower())
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:56] or "place"
 
 
@@ -261,19 +299,19 @@ def _read_extra_keys(text: str, kind: str, fields: Mapping[str, JsonValue]) -> d
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_LINES:
         return Remark("lines", {"most": str(MAX_LINES)})
-    found: dict[str, JsonValue] = {}
+    extra: dict[str, JsonValue] = {}
     for line in lines:
         key, equals, value = (part.strip() for part in line.partition("="))
         if not equals or not _KEY_PATTERN.fullmatch(key):
             return Remark("line", {"line": line})
-        refused = next(_key_errors(key, kind, {**fields, **found}), None)
-        if refused is not None:
-            return refused
+        error = next(_key_errors(key, kind, {**fields, **extra}), None)
+        if error is not None:
+            return error
         try:
-            found[key] = _JSON_ADAPTER.validate_python(parse_value(key, value))
+            extra[key] = _JSON_ADAPTER.validate_python(parse_value(key, value))
         except (EditRejected, ValueError):
             return Remark("line", {"line": line})
-    return found
+    return extra
 
 
 def _key_errors(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator[Remark]:
@@ -282,5 +320,5 @@ def _key_errors(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator
         yield Remark("file")
     if first == "timing" and kind == ENTRANCE:
         yield Remark("timing")
-    if first == "kind" or any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in taken):
+    if first == "kind" or any(f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.") for one in taken):
         yield Remark("twice", {"name": key})

@@ -18,28 +18,17 @@ from gateway.system.i18n import Language, _, languages_of
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.fragments import Viewer
+from gateway.web.server.context import Viewer
+from gateway.web.server.page import Page
 from gateway.web.server.security_headers import away_headers
 from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.catalogue import TEXTS
 
 STATIC_FOLDER = resources.files("gateway.web") / "static"
-SCRIPTS = (
-    "away.js",
-    "away_brands.js",
-    "away_crypto.js",
-    "away_films.js",
-    "away_keys.js",
-    "away_line.js",
-    "away_orders.js",
-    "away_view.js",
-)
-STATIC_FILES = {
-    "away.css": "text/css",
-    "perron.css": "text/css",
-    "perron.svg": "image/svg+xml",
-    "perron-180.png": "image/png",
-}
+STATIC_FILES = (
+    "away.js", "away_brands.js", "away_crypto.js", "away_films.js", "away_keys.js", "away_line.js", "away_orders.js",
+    "away_view.js", "away.css", "perron.css", "perron.svg", "perron-180.png",
+)  # fmt: skip
 
 # The keys of the texts that the page's script shares with the home's own pages.
 SHARED_KEYS = frozenset({
@@ -51,12 +40,12 @@ SHARED_KEY_PREFIXES = ("brand.", "day.", "door.", "phase.")
 ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
 
 
-class AwayPage:
+class AwayPage(Page):
     """The page, its service worker, and the page that enrols a browser."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
-        hub = authorizer.services.home.hub
+        super().__init__(authorizer)
+        hub = self._services.home.hub
         self._hub = None if hub is None else origin(hub.url)
 
     def routes(self) -> list[web.RouteDef]:
@@ -89,17 +78,16 @@ class AwayPage:
 
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the page that makes the keys; without a hub it shows no button."""
-        lacks = "away.enrol.no_hub" if self._hub is None else None
         language = self._authorizer.language(request)
-        says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
+        texts = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
         return self._authorizer.render_page(
-            request, "away-enrol", lacks=lacks, hub=self._hub, label=user.name, says=canonical_json(says).decode()
+            request, "enrol_browser", hub=self._hub, label=user.name, script_texts=canonical_json(texts).decode()
         )
 
     @cached_property
     def _cached_files(self) -> Mapping[str, tuple[bytes, str]]:
         """All files that a browser stores: by path, the bytes and their SHA-256."""
-        files = {f"/static/{name}": (STATIC_FOLDER / name).read_bytes() for name in (*SCRIPTS, *STATIC_FILES)}
+        files = {f"/static/{name}": (STATIC_FOLDER / name).read_bytes() for name in STATIC_FILES}
         files |= {f"/away/{language}": self._render(language) for language in _page_languages()}
         files |= {f"/away/{language}.webmanifest": web_manifest(language) for language in _page_languages()}
         return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
@@ -115,9 +103,9 @@ class AwayPage:
         return head.encode() + (STATIC_FOLDER / "away_worker.js").read_bytes()
 
     def _render(self, language: Language) -> bytes:
-        others = [one for one in _page_languages() if one != language]
+        others = [other for other in _page_languages() if other != language]
         return self._authorizer.renderer.render_page(
-            "away", Viewer(language=language), others=others, says=script_texts(language)
+            "away", Viewer(language=language), others=others, script_texts=script_texts(language)
         ).encode()
 
 

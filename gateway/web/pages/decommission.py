@@ -1,35 +1,43 @@
 """The page for moving out: export everything, wipe the box, or hand the house to its next owner."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from aiohttp import web
 
 from gateway.evidence.export import export_name, stream_zip
 from gateway.runtime.maintenance.decommission import WipeObstacle
-from gateway.system.i18n import _
+from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountError, CurrentUser, SessionSecrets, name_key
-from gateway.web.auth.recovery import NewHouseOffer, OwnerSuccession
+from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import UserAgent
 from gateway.web.pages.privacy import MEGABYTE_BYTES
-from gateway.web.server.authorization import Authorizer
+from gateway.web.server.authorization import Authorizer, account_error_text
 from gateway.web.server.fragments import qr_svg
+from gateway.web.server.page import Conflict, Page, form_texts, raise_if_refused
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
 EXPORT_RETRY_DELAY_S = 60  # seconds until another export may be requested while one runs
 
+_README = _(
+    "All that this box kept.\n\nvisits/       one visit a folder: films, log, signed proof\nlog.jsonl     "
+    "the whole log, one entry a line\npeople.json, permissions.json\n              who had an account, and "
+    "which brands could come in\nbox.pub.pem   the box's public key\n\nTo verify a visit, without the "
+    "internet:\n  perron verify {name}/visits/VISIT --key {name}/box.pub.pem\n"
+)
 
-class DecommissionPage:
+
+class DecommissionPage(Page):
     """The pages of the owner who leaves and of the one who follows."""
 
     def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
-        self._authorizer, self._services, self._succession = authorizer, authorizer.services, succession
+        super().__init__(authorizer)
+        self._succession = succession
         self._export_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -45,55 +53,43 @@ class DecommissionPage:
             web.post("/take-over/{token}", self._accept_offer),
         ]
 
-    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return self._render(request)
-
-    def _render(
-        self, request: web.Request, *, status: int = 200, errors: tuple[str, ...] = (), link: str | None = None
+    async def _page(
+        self,
+        request: web.Request,
+        _user: CurrentUser,
+        *,
+        status: int = 200,
+        errors: Sequence[Text] = (),
+        link: str | None = None,
     ) -> web.Response:
-        removal, tally = self._services.decommissioning, self._services.store.privacy.counts()
-        held = removal.held_visit_count()
-        ways = () if errors else tuple(self._obstacle_text(request, way) for way in removal.obstacles(held_too=True))
+        removal, counts = self._services.decommissioning, self._services.store.privacy.counts()
         return self._authorizer.render_page(
             request,
-            "moving",
+            "decommission",
             status=status,
             errors=errors,
-            obstacles=ways,
-            held=held,
+            obstacles=() if errors else self._obstacle_texts(removal.obstacles(held_too=True)),
+            held=removal.held_visit_count(),
             link=link,
             offer=self._succession.current_offer(self._authorizer.now),
-            tally=tally,
-            megabytes=-(-tally.film_bytes // MEGABYTE_BYTES),
+            counts=counts,
+            megabytes=-(-counts.film_bytes // MEGABYTE_BYTES),
             qr=None if link is None else qr_svg(link, scale=4),
         )
 
-    def _obstacle_text(self, request: web.Request, obstacle: WipeObstacle) -> str:
-        section = None if obstacle.entrance is None else self._services.home.entrances[obstacle.entrance]
-        return self._authorizer.translate(
-            request, TEXTS[f"way.{obstacle.why}"], entrance="" if section is None else sanitized(section.name)
-        )
+    def _obstacle_texts(self, obstacles: Iterable[WipeObstacle]) -> list[Text]:
+        names = {id_: sanitized(section.name) for id_, section in self._services.home.entrances.items()}
+        return [TEXTS[f"way.{one.why}"].with_facts(entrance=names.get(one.entrance or "", "")) for one in obstacles]
 
-    def _missing_confirmations(self, request: web.Request, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    def _missing_confirmations(self, fields: Mapping[str, str]) -> list[Text]:
         """Return what the form has to confirm and does not: the home's name, and that held films are erased too."""
-        unsaid = []
-        if name_key(str(fields.get("name", ""))) != name_key(self._services.home.name):
-            unsaid.append(
-                self._authorizer.translate(
-                    request, _("This is not the house's name: {name}"), name=sanitized(self._services.home.name)
-                )
-            )
-        if (
-            self._services.decommissioning.held_visit_count()
-            and fields.get("held") != "1"
-            and fields.get("films") != "leave"
-        ):
-            unsaid.append(
-                self._authorizer.translate(
-                    request, _("visits are held as evidence: tick that they go too"), entrance=""
-                )
-            )
-        return tuple(unsaid)
+        missing, name = [], self._services.home.name
+        if name_key(fields.get("name", "")) != name_key(name):
+            missing.append(_("This is not the house's name: {name}", name=sanitized(name)))
+        holds = self._services.decommissioning.held_visit_count() > 0
+        if holds and fields.get("held") != "1" and fields.get("films") != "leave":
+            missing.append(TEXTS["way.held"])
+        return missing
 
     # ---- export ------------------------------------------------------------------------------------------------------
 
@@ -105,7 +101,7 @@ class DecommissionPage:
             return await self._stream_export(request, user)
 
     async def _stream_export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
-        now, desk = self._authorizer.now, self._authorizer
+        now, accounts = self._authorizer.now, self._authorizer.accounts
         states = [state for state, _ in self._services.states()]
         running = {state.visit.id for state in states if state.visit is not None}
         running |= {state.incident for state in states if state.incident is not None}
@@ -116,39 +112,28 @@ class DecommissionPage:
         }
         self._services.store.privacy.record_view("copy", "", user.person, now)
         name = export_name(self._services.home, now.utc)
-        answer = web.StreamResponse(
+        response = web.StreamResponse(
             headers={"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{name}.zip"'}
         )
-        await answer.prepare(request)
+        await response.prepare(request)
         pieces = stream_zip(
             self._services.home,
             self._services.store,
             self._services.public_key,
             made=now.utc,
             running=frozenset(running),
-            readme=desk.translate(
-                request,
-                _(
-                    "All that this box kept.\n\nvisits/       one visit a folder: films, log, signed "
-                    "proof\nlog.jsonl     "
-                    "the whole log, one entry a line\npeople.json, permissions.json\n              who had an "
-                    "account, and "
-                    "which brands could come in\nbox.pub.pem   the box's public key\n\nTo verify a visit, without the "
-                    "internet:\n  perron verify {name}/visits/VISIT --key {name}/box.pub.pem\n"
-                ),
-                name=name,
-            ),
+            readme=_README.to(self._authorizer.language(request), name=name),
         )
         try:
             async for piece in pieces:
-                if not desk.accounts.is_signed_in(user, desk.now):
-                    return _abort_stream(request, answer)
-                await answer.write(piece)
+                if not accounts.is_signed_in(user, self._authorizer.now):
+                    return _abort_stream(request, response)
+                await response.write(piece)
         except OSError as failure:  # the ZIP is incomplete, and must not look complete
             log.warning("taking_along_broken_off", why=str(failure))
-            return _abort_stream(request, answer)
-        await answer.write_eof()
-        return answer
+            return _abort_stream(request, response)
+        await response.write_eof()
+        return response
 
     def _is_unsealed(self, visit: str) -> bool:
         """Return whether a part of a visit is not sealed yet. For 15 minutes after a seal another part may begin."""
@@ -157,78 +142,75 @@ class DecommissionPage:
     # ---- wipe -------------------------------------------------------------------------------------------------------
 
     async def _wipe(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
-        fields = await request.post()
-        unsaid = self._missing_confirmations(request, fields)
-        if unsaid:
-            return self._render(request, status=422, errors=unsaid)
-        ways = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
-        if ways:
-            return self._render(request, status=409, errors=tuple(self._obstacle_text(request, way) for way in ways))
-        return await self._answer_then_restart(request, self._authorizer.render_page(request, "wiped"))
+        fields = await form_texts(request)
+        missing = self._missing_confirmations(fields)
+        if missing:
+            return await self._page(request, user, status=422, errors=missing)
+        obstacles = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
+        if obstacles:
+            return await self._page(request, user, status=409, errors=self._obstacle_texts(obstacles))
+        return await self._respond_then_restart(request, self._authorizer.render_page(request, "wiped"))
 
-    async def _answer_then_restart(self, request: web.Request, answer: web.Response) -> web.Response:
+    async def _respond_then_restart(self, request: web.Request, response: web.Response) -> web.Response:
         """Send the whole response, then restart the gateway, also when the client has gone."""
         try:
-            await answer.prepare(request)
-            await answer.write_eof()
+            await response.prepare(request)
+            await response.write_eof()
         finally:
             self._services.decommissioning.restart()
-        return answer
+        return response
 
     # ---- hand over --------------------------------------------------------------------------------------------------
 
     async def _offer(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Make an offer. The response itself shows the link, this once."""
-        fields = await request.post()
-        unsaid = self._missing_confirmations(request, fields)
-        if unsaid:
-            return self._render(request, status=422, errors=unsaid)
-        offered = await self._succession.make_offer(
+        fields = await form_texts(request)
+        missing = self._missing_confirmations(fields)
+        if missing:
+            return await self._page(request, user, status=422, errors=missing)
+        offer = await self._succession.make_offer(
             user, self._authorizer.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
         )
-        match offered:
-            case NewHouseOffer():
-                link = f"{request.scheme}://{request.host}/take-over/{offered.token}"
-                return self._render(request, link=link)
-            case _:
-                raise self._authorizer.conflict(request, TEXTS[f"refused.{offered}"])
+        if isinstance(offer, AccountError):
+            raise Conflict(account_error_text(offer))
+        link = f"{request.scheme}://{request.host}/take-over/{offer.token}"
+        return await self._page(request, user, link=link)
 
-    async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
-        refused = await self._succession.withdraw_offer(user, self._authorizer.now)
-        if refused is not None:
-            raise self._authorizer.conflict(request, TEXTS[f"refused.{refused}"])
+    async def _withdraw(self, _request: web.Request, user: CurrentUser) -> web.Response:
+        raise_if_refused(await self._succession.withdraw_offer(user, self._authorizer.now))
         raise web.HTTPSeeOther("/settings/moving-out")
 
     async def _show_offer(self, request: web.Request) -> web.Response:
         offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
-        return self._authorizer.render_page(request, "take-over", error=None, name="", leaves_films=offer.leaves_films)
+        return self._authorizer.render_page(
+            request, "house_offer", error=None, name="", leaves_films=offer.leaves_films
+        )
 
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
-        token, fields = request.match_info["token"], await request.post()
-        name, offer = str(fields.get("name", "")), self._succession.find_offer(token, self._authorizer.now)
+        token, fields = request.match_info["token"], await form_texts(request)
+        name, offer = fields.get("name", ""), self._succession.find_offer(token, self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
         outcome: SessionSecrets | AccountError = AccountError.BUSY
         if not self._services.decommissioning.visit_obstacles():
             outcome = await self._succession.accept_offer(
-                token, name, str(fields.get("password", "")), self._authorizer.now,
+                token, name, fields.get("password", ""), self._authorizer.now,
                 browser=UserAgent.parse(request.headers.get("User-Agent", "")).stored_text,
             )  # fmt: skip
         if isinstance(outcome, SessionSecrets):
-            answer = self._authorizer.render_page(request, "taken-over", leaves_films=offer.leaves_films)
-            return await self._answer_then_restart(
-                request, self._authorizer.set_sign_in_cookies(request, outcome, answer)
-            )
+            response = self._authorizer.render_page(request, "house_taken_over")
+            self._authorizer.set_sign_in_cookies(request, outcome, response)
+            return await self._respond_then_restart(request, response)
         return self._authorizer.render_page(
-            request, "take-over", status=422, name=name, leaves_films=offer.leaves_films,
-            error=self._authorizer.translate(request, TEXTS[f"refused.{outcome}"]),
+            request, "house_offer", status=422, name=name, leaves_films=offer.leaves_films,
+            error=account_error_text(outcome),
         )  # fmt: skip
 
 
-def _abort_stream(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+def _abort_stream(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     """Abort the connection, so that the client does not take a part for the whole."""
     if request.transport is not None:
         request.transport.abort()
-    return answer
+    return response

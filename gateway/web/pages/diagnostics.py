@@ -13,20 +13,21 @@ from gateway.installation.diagnostics.finding import Finding, FindingVerdict, se
 from gateway.installation.diagnostics.house import examine_house
 from gateway.installation.diagnostics.phones import phone_findings
 from gateway.installation.diagnostics.stream import CameraLockouts
-from gateway.system.i18n import Language, _
+from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.page import Page, form_texts
 
 DIAGNOSTICS_PATH = "/installation/examination"
 _ORDER = (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD)
 
 
-class DiagnosticsPage:
+class DiagnosticsPage(Page):
     """The page of the examination. Phones are tried by those who may change them, and shown to them only."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
+        super().__init__(authorizer)
         self._camera_lockouts = CameraLockouts()
         self._house = ExaminationRunner(self._last_findings, self._services.clock)
         self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
@@ -40,61 +41,44 @@ class DiagnosticsPage:
         ]
 
     async def _last_findings(self) -> tuple[Finding, ...]:
-        home = self._services.home
         return await examine_house(
-            home,
+            self._services.home,
             installer_lock=self._services.walk_tests.installer_lock,
             in_gateway=True,
             with_phones=False,
             lockouts=self._camera_lockouts,
         )
 
-    async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
-        return self._render(request, user)
-
     async def _examine(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Run the examination, but not during a visit: it would use the visit's lock and cameras."""
-        rings = bool((await request.post()).get("phones"))
+        rings = bool((await form_texts(request)).get("phones"))
         if rings and not has_right(user.role, UserRight.SETTINGS):
             raise web.HTTPForbidden
         if any(state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER
                for state, _ in self._services.states()):  # fmt: skip
-            return self._render(
-                request,
-                user,
-                notice=self._authorizer.translate(
-                    request,
-                    _("A visit is under way: its lock and its cameras are left alone. Examine when it is over."),
-                ),
-                status=409,
-            )
-        rounds = [self._house, *([self._phones] if rings else [])]
-        anew = await asyncio.gather(*(one.examine() for one in rounds))
-        if not any(anew):
-            return self._render(
-                request,
-                user,
-                notice=self._authorizer.translate(
-                    request, _("Examined a moment ago: this is what was found. Try again in a few seconds.")
-                ),
-            )
+            notice = _("A visit is under way: its lock and its cameras are left alone. Examine when it is over.")
+            return await self._page(request, user, notice=notice, status=409)
+        runners = [self._house, *([self._phones] if rings else [])]
+        if not any(await asyncio.gather(*(runner.examine() for runner in runners))):
+            notice = _("Examined a moment ago: this is what was found. Try again in a few seconds.")
+            return await self._page(request, user, notice=notice)
         raise web.HTTPSeeOther(DIAGNOSTICS_PATH)
 
-    def _render(
-        self, request: web.Request, user: CurrentUser, *, notice: str | None = None, status: int = 200
+    async def _page(
+        self, request: web.Request, user: CurrentUser, *, notice: Text | None = None, status: int = 200
     ) -> web.Response:
-        last, language = self._house.last, self._authorizer.language(request)
+        last = self._house.last
         rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None
-        found = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
+        findings = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
         return self._authorizer.render_page(
             request,
-            "examination",
+            "diagnostics",
             status=status,
             notice=notice,
             page=DIAGNOSTICS_PATH,
             last=last,
-            findings=list(finding_facts(found, language)),
-            counted={verdict.value: sum(one.verdict is verdict for one in found) for verdict in FindingVerdict},
+            findings=list(finding_facts(findings, self._authorizer.language(request))),
+            counts={verdict.value: sum(one.verdict is verdict for one in findings) for verdict in FindingVerdict},
         )
 
 
@@ -102,11 +86,11 @@ def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[M
     """Return each finding as the page shows it, the worst first; of a split text every second part is a command."""
     for finding in sorted(findings, key=lambda one: _ORDER.index(one.verdict)):
         yield {
-            "how": finding.verdict.value,
-            "what": _strip_invisible(sentence_text(finding.subject, language)),
-            "said": _split_commands(sentence_text(finding.statement, language)),
+            "verdict": finding.verdict.value,
+            "subject": _strip_invisible(sentence_text(finding.subject, language)),
+            "statement": _split_commands(sentence_text(finding.statement, language)),
             "todo": [] if finding.todo is None else _split_commands(sentence_text(finding.todo, language)),
-            "walk": finding.entrance,
+            "entrance": finding.entrance,
         }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from gateway.web.auth.tokens import LINK_BYTES, SecretToken
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
 from gateway.web.server.fragments import qr_svg
+from gateway.web.server.page import Page, form_texts
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.view_log import ViewLog
 from gateway.web.server.visit_story import story_lines
@@ -26,11 +28,11 @@ REPORT_RETRY_DELAY_S = 10  # seconds until then
 SHARE_DAYS = (1, 7, 30)  # days for which a visit may be shared
 
 
-class HistoryPages:
+class HistoryPages(Page):
     """The pages of past visits."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
+        super().__init__(authorizer)
         self._report_lock = asyncio.Lock()
         self._pending_reports = 0  # drawn and waiting ones
         self._view_log = ViewLog(authorizer.services.store)
@@ -57,18 +59,16 @@ class HistoryPages:
         `entrance`, `brand`, `day` (ISO 8601, in the home's time zone) and `held` filter the list.
         """
         filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
-        first = [
-            film
-            for film in reversed(self._services.store.recordings.films())
-            if film.part == 1 and self._matches_filter(film, filters)
-        ]
-        brands = {name: brand.name for name, brand in self._services.store.brands.known().items()}
+        newest = reversed(self._services.store.recordings.films())
+        visits = (film for film in newest if film.part == 1 and self._matches_filter(film, filters))
         return self._authorizer.render_page(
             request,
             "history",
-            visits=[self._visit_line(film) for film in first[:MAX_VISITS_SHOWN]],
+            visits=islice(visits, MAX_VISITS_SHOWN),
+            brand_of=self._brand_of,
+            entrance_of=self._entrance_of,
             filters=filters,
-            brands=brands,
+            brands=self._services.store.brands.known(),
             shares=self._share_facts(),
             back="/history",
         )
@@ -83,15 +83,9 @@ class HistoryPages:
             and (not filters["held"] or film.held is not None)
         )
 
-    def _visit_line(self, film: FilmRecord) -> Mapping[str, Any]:
-        return {
-            "id": film.visit, "began": film.began, "sealed": film.sealed, "held": film.held, "erased": film.erased,
-            "brand": self._brand_of(film), "entrance": self._entrance_of(film),
-        }  # fmt: skip
-
     def _brand_of(self, film: FilmRecord) -> str | None:
-        promise = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
-        return None if promise is None else self._services.brand_name(promise.brand)
+        order = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
+        return None if order is None else self._services.brand_name(order.brand)
 
     def _entrance_of(self, film: FilmRecord) -> str:
         section = self._services.home.entrances.get(film.entrance)
@@ -107,15 +101,22 @@ class HistoryPages:
         if not parts:
             raise web.HTTPNotFound
         rows = self._services.store.log.bodies_of_visit(visit)
-        first, clips = parts[0], _film_clips(parts)
-        told = read_timeline(rows, visit=visit)
+        temperatures = read_timeline(rows, visit=visit).temperatures
         return self._authorizer.render_page(
-            request, template, id=visit, began=first.began, brand=self._brand_of(first), clips=clips, parts=parts,
-            held=first.held, entrance=first.entrance, entrance_name=self._entrance_of(first), days=SHARE_DAYS,
+            request,
+            template,
+            film=parts[0],
+            brand=self._brand_of(parts[0]),
+            entrance_name=self._entrance_of(parts[0]),
+            clips=_film_clips(parts),
+            parts=parts,
+            days=SHARE_DAYS,
             lines=story_lines(rows, language=self._authorizer.language(request), zone=self._services.zone),
-            plots=[temperature_plot(place, readings) for place, readings in told.temperatures.items()],
-            shares=[one for one in self._share_facts() if one["visit"] == visit], back=f"/history/{visit}", **facts,
-        )  # fmt: skip
+            plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
+            shares=[share for share in self._share_facts() if share["visit"] == visit],
+            back=f"/history/{visit}",
+            **facts,
+        )
 
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the report for an insurer. Drawing takes seconds, so it runs in a thread, one at a time."""
@@ -163,8 +164,8 @@ class HistoryPages:
 
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Share a visit. The response itself shows the link, this once."""
-        visit, days = request.match_info["visit"], str((await request.post()).get("days", ""))
-        if days not in {str(known) for known in SHARE_DAYS}:
+        visit, days = request.match_info["visit"], (await form_texts(request)).get("days", "")
+        if days not in map(str, SHARE_DAYS):
             raise web.HTTPBadRequest
         token, now = SecretToken.new(LINK_BYTES), self._authorizer.now
         share = SharedVisit(
@@ -173,47 +174,47 @@ class HistoryPages:
         )  # fmt: skip
         try:
             await self._services.store.accounts.add_share(share, now)
-        except LookupError as gone:
-            raise web.HTTPNotFound from gone
+        except LookupError as error:
+            raise web.HTTPNotFound from error
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
         return self._render_visit(request, "visit", visit, link=link, qr=qr_svg(link, scale=3))
 
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
-        fields = await request.post()
-        if not await self._services.store.accounts.end_share(
-            str(fields.get("id", "")), self._authorizer.now, by=user.person
-        ):
+        fields, accounts = await form_texts(request), self._services.store.accounts
+        if not await accounts.end_share(fields.get("id", ""), self._authorizer.now, by=user.person):
             raise web.HTTPNotFound
-        raise web.HTTPSeeOther(local_path(str(fields.get("back", "/history"))))
+        raise web.HTTPSeeOther(local_path(fields.get("back", "/history")))
 
     def _active_shares(self) -> Iterator[SharedVisit]:
         """Yield the valid shares. A share ends when the person who made it loses the right to share."""
-        register = self._services.store.accounts
-        for share in register.active_shares(self._authorizer.now.utc):
-            maker = register.person(share.by)
+        accounts = self._services.store.accounts
+        for share in accounts.active_shares(self._authorizer.now.utc):
+            maker = accounts.person(share.by)
             if maker is not None and maker.removed is None and has_right(Role(maker.role), UserRight.SHARE_FILM):
                 yield share
 
     def _share_facts(self) -> list[Mapping[str, Any]]:
         """Return the valid links for the users who may end them."""
-        found: list[Mapping[str, Any]] = []
+        facts: list[Mapping[str, Any]] = []
         for share in self._active_shares():
-            films = self._services.store.recordings.films(visit=share.visit)
+            film = self._services.store.recordings.films(visit=share.visit)[0]
             who = person_name(self._services.store.accounts, share.by)
-            found.append({"id": share.id, "visit": share.visit, "who": who, "until": share.until,
-                          "began": films[0].began, "entrance": self._entrance_of(films[0])})  # fmt: skip
-        return found
+            facts.append({"id": share.id, "visit": share.visit, "who": who, "until": share.until,
+                          "began": film.began, "entrance": self._entrance_of(film)})  # fmt: skip
+        return facts
 
     def _share_of(self, request: web.Request) -> SharedVisit:
         token = SecretToken.parse(request.match_info["token"])
-        share = None if token is None else next((one for one in self._active_shares() if one.id == token.id), None)
+        share = next((share for share in self._active_shares() if token is not None and share.id == token.id), None)
         if token is None or share is None or not token.matches(share.secret) or not self._authorizer.now.trusted:
             raise web.HTTPNotFound
         return share
 
     async def _shared_visit(self, request: web.Request) -> web.Response:
         share = self._share_of(request)
-        return self._render_visit(request, "shared", share.visit, until=share.until, token=request.match_info["token"])
+        return self._render_visit(
+            request, "shared_visit", share.visit, until=share.until, token=request.match_info["token"]
+        )
 
     async def _serve_shared_film(self, request: web.Request) -> web.FileResponse:
         share, name = self._share_of(request), request.match_info["file"]

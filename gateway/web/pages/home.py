@@ -11,10 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.domain.delivery.permission import Permission, PermissionTerms, extends_permission
 from gateway.domain.pause import PauseRefusal, PlannedPause, parse_local_time
 from gateway.protocol.owner_requests import AnyOwnerRequest, OwnerPermitRequest
-from gateway.system.i18n import _
+from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, Authorizer, wants_json
+from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_done
 from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
@@ -23,11 +24,8 @@ log = structlog.get_logger(__name__)
 _REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
-class HomePage:
+class HomePage(Page):
     """The home page: every entrance, its requests, and the pauses of the household."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -44,7 +42,7 @@ class HomePage:
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
         return self._render(request, blank, error=None)
 
-    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: str | None) -> web.Response:
+    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None) -> web.Response:
         """Answer with the home page; a refused form keeps the entered values."""
         return self._authorizer.render_page(
             request, "home", status=200 if error is None else 422, entered=entered, error=error,
@@ -52,18 +50,18 @@ class HomePage:
         )  # fmt: skip
 
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
-        form = await request.post()
-        entered = {name: str(form.get(name, "")) for name in ("entrance", "from", "to")}
+        form = await form_texts(request)
+        entered = {name: form.get(name, "") for name in ("entrance", "from", "to")}
         if entered["entrance"] and entered["entrance"] not in self._services.home.entrances:
             raise web.HTTPNotFound
         times = [parse_local_time(entered[name], self._services.zone, end=name == "to") for name in ("from", "to")]
         outcome = await self._store_pause(entered["entrance"] or None, times, user)
         if isinstance(outcome, PlannedPause):
-            return self._result(request)
-        why = self._authorizer.translate(request, TEXTS[f"pause.no.{outcome}"])
+            return self._authorizer.done_response(request, "/")
+        error = TEXTS[f"pause.no.{outcome}"]
         if wants_json(request):
-            raise web.HTTPConflict(text=why)
-        return self._render(request, entered, error=why)
+            raise Conflict(error)
+        return self._render(request, entered, error=error)
 
     async def _store_pause(
         self, entrance: str | None, times: list[datetime | PauseRefusal], user: CurrentUser
@@ -75,24 +73,19 @@ class HomePage:
                 return next(no for no in times if isinstance(no, PauseRefusal))
 
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
-        outcome = await self._services.end_pause(str((await request.post()).get("pause", "")), user.person)
+        outcome = await self._services.end_pause((await form_texts(request)).get("pause", ""), user.person)
         if isinstance(outcome, PauseRefusal):
-            raise self._authorizer.conflict(request, TEXTS[f"pause.no.{outcome}"])
-        return self._result(request)
-
-    def _result(self, request: web.Request) -> web.Response:
-        if wants_json(request):
-            return web.json_response({"done": self._authorizer.translate(request, _("Done."))})
-        raise web.HTTPSeeOther("/")
+            raise Conflict(TEXTS[f"pause.no.{outcome}"])
+        return self._authorizer.done_response(request, "/")
 
     async def _entrance_request(self, request: web.Request) -> web.Response:
         entrance = request.match_info["entrance"]
-        fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        fields = await form_texts(request)
         back, _ = fields.pop("back", "/"), fields.pop(PASSWORD_FIELD, None)
         right = required_right(fields)
-        asks = await self._authorizer.confirm_form(request, right)
-        if asks is not None:
-            return asks
+        form = await self._authorizer.confirm_form(request, right)
+        if form is not None:
+            return form
         user = self._authorizer.require_user(request, right)
         if entrance not in self._services.home.entrances:
             raise web.HTTPNotFound
@@ -126,21 +119,19 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
         web.HTTPException: the form is no request, or it was not done; else a redirect to `back`.
     """
     try:
-        wish = _REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
+        owner_request = _REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
     except ValidationError as error:
         raise web.HTTPBadRequest from error
-    if isinstance(wish, OwnerPermitRequest) and wish.do == "permit":
-        permission = authorizer.services.store.brands.permission(wish.brand)
+    if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":
+        permission = authorizer.services.store.brands.permission(owner_request.brand)
         terms = None if permission is None else permission.terms
         form = await permission_password_form(authorizer, request, user, terms, permission)
         if form is not None:
             return form
-    why = await authorizer.services.submit_request(entrance, wish, user.person)
-    log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=user.person, done=why is None)
-    authorizer.raise_if_not_done(request, why)
-    if wants_json(request):
-        return web.json_response({"done": authorizer.translate(request, _("Done."))})
-    raise web.HTTPSeeOther(local_path(back))
+    why = await authorizer.services.submit_request(entrance, owner_request, user.person)
+    log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=why is None)
+    raise_if_not_done(why)
+    return authorizer.done_response(request, local_path(back))
 
 
 async def permission_password_form(

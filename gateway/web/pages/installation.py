@@ -1,23 +1,22 @@
 """The installer's pages: what devices can promise, tests of devices, and the walk test at the door."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.installation import records
-from gateway.installation.capability import device_capabilities, entrance_capabilities
+from gateway.installation.capability import Capability, CapabilityEvidence, device_capabilities, entrance_capabilities
 from gateway.installation.diagnostics.connection_errors import connection_error
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.readiness_hours import summarise
 from gateway.installation.walk import TrialAnswer
 from gateway.storage import StoreFailed
-from gateway.system.i18n import Language, _
+from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.pages.capabilities import capability_facts
-from gateway.web.server.authorization import Authorizer
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, raise_if_not_done
 from gateway.web.texts.catalogue import TEXTS
 
 INSTALLATION_PATH = "/installation"
@@ -25,11 +24,8 @@ DISCOVERY_S = 5.0  # seconds in which devices announce themselves
 UNTESTABLE_KINDS = frozenset({"camera", "scanner", "signal"})  # the walk test tries them
 
 
-class InstallationPage:
+class InstallationPage(Page):
     """The pages used while Perron is installed."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -50,16 +46,14 @@ class InstallationPage:
             ),
         ]
 
-    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return await self._render(request)
-
-    async def _render(
+    async def _page(
         self,
         request: web.Request,
+        _user: CurrentUser,
         *,
-        notice: str | None = None,
+        notice: Text | None = None,
         status: int = 200,
-        found: Sequence[DiscoveredDevice] | None = None,
+        discovered: Sequence[DiscoveredDevice] | None = None,
     ) -> web.Response:
         home, language = self._services.home, self._authorizer.language(request)
         measured = await asyncio.to_thread(records.read_measurements, home.storage.folder)
@@ -73,8 +67,8 @@ class InstallationPage:
             id_: {
                 "kind": device.kind,
                 "vendor": device.vendor,
-                "asked": device.kind not in UNTESTABLE_KINDS,
-                "promises": capability_facts(device_capabilities(home, id_, measured.get(id_)), language),
+                "is_testable": device.kind not in UNTESTABLE_KINDS,
+                "capabilities": capability_facts(device_capabilities(home, id_, measured.get(id_)), language),
             }
             for id_, device in home.devices.items()
         }
@@ -87,52 +81,49 @@ class InstallationPage:
             entrances=entrances,
             readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
-            found=found,
-            whats={one.text_key: _kind_name(one.text_key, language) for one in found or ()},
+            discovered=discovered,
+            kind_names={one.text_key: _kind_name(one.text_key) for one in discovered or ()},
         )
 
-    async def _discover(self, request: web.Request, _user: CurrentUser) -> web.Response:
+    async def _discover(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Listen for a few seconds, and show the devices that announced themselves."""
-        found, wrong = await self._services.walk_tests.discover(DISCOVERY_S)
-        said = None if wrong is None else self._broker_error_text(request, wrong)
-        return await self._render(
-            request, notice=said, found=sorted(found, key=lambda one: (one.known_as or "", one.name))
-        )
+        devices, error = await self._services.walk_tests.discover(DISCOVERY_S)
+        notice = None if error is None else self._broker_error_text(error)
+        discovered = sorted(devices, key=lambda device: (device.known_as or "", device.name))
+        return await self._page(request, user, notice=notice, discovered=discovered)
 
-    async def _test_device(self, request: web.Request, _user: CurrentUser) -> web.Response:
+    async def _test_device(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Query a device several times, and show the measured response times."""
-        device = str((await request.post()).get("device", ""))
+        device = (await form_texts(request)).get("device", "")
         if device not in self._services.home.devices:
             raise web.HTTPNotFound
         try:
-            found = await self._services.walk_tests.measure(device)
+            measurement = await self._services.walk_tests.measure(device)
         except ConnectionError as error:
-            return await self._render(request, notice=self._broker_error_text(request, str(error)), status=409)
+            return await self._page(request, user, notice=self._broker_error_text(str(error)), status=409)
         except OSError as error:
-            raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(error)) from error
-        if isinstance(found, str):
-            return await self._render(
-                request, notice=self._authorizer.translate(request, _("Not done: {why}"), why=found), status=409
-            )
-        key = "install.measured" if found.seconds else "install.silent"
-        return await self._render(request, notice=self._authorizer.translate(request, TEXTS[key], device=device))
+            raise Conflict(_("Not done: {why}", why=str(error))) from error
+        if isinstance(measurement, str):
+            return await self._page(request, user, notice=_("Not done: {why}", why=measurement), status=409)
+        answered = _("{device} has answered.") if measurement.seconds else _("{device} did not answer.")
+        return await self._page(request, user, notice=answered.with_facts(device=device))
 
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         name = self._entrance(request)
         return self._authorizer.render_page(
-            request, "walk", entrance=name, section=self._services.home.entrances[name], page=INSTALLATION_PATH
+            request, "walk_test", entrance=name, section=self._services.home.entrances[name], page=INSTALLATION_PATH
         )
 
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Begin, answer, or lock now. Beginning again asks first, since it discards hours of work at the door."""
-        name, fields = self._entrance(request), await request.post()
-        walks, do = self._services.walk_tests, str(fields.get("do", ""))
+        name, fields = self._entrance(request), await form_texts(request)
+        walks, do = self._services.walk_tests, fields.get("do", "")
         walk = walks.walk(name)
         done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
         if do == "begin" and done and fields.get("sure") != "1":
             section = self._services.home.entrances[name]
             return self._authorizer.render_page(
-                request, "walk_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
+                request, "walk_test_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
             )
         asks_owner = user.role is not Role.OWNER
         why: str | None = None
@@ -143,12 +134,11 @@ class InstallationPage:
                 case "lock":
                     why = await walks.lock(name, user.person)
                 case _:
-                    number = int(str(fields.get("number", "")))
+                    number = int(fields.get("number", ""))
                     await walks.answer(name, number, TrialAnswer(do), asks_owner=asks_owner)
         except (LookupError, ValueError, OSError, StoreFailed) as error:
             why = str(error.args[0]) if error.args else do
-        if why is not None:
-            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
+        raise_if_not_done(why)
         raise web.HTTPSeeOther(f"{INSTALLATION_PATH}/walk/{name}")
 
     async def _picture(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -161,9 +151,7 @@ class InstallationPage:
         except (LookupError, ValueError) as error:
             raise web.HTTPNotFound from error
         except OSError as error:
-            raise self._authorizer.conflict(
-                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
-            ) from error
+            raise Conflict(DISK_FULL) from error
         camera = None if walk is None else walk.steps[number].camera
         if camera is not None:
             self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
@@ -178,14 +166,10 @@ class InstallationPage:
         _sheet, signed = records.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
 
-    def _broker_error_text(self, request: web.Request, error: str) -> str:
+    def _broker_error_text(self, error: str) -> Text:
         """Word why the broker could not be reached."""
-        said, _todo = connection_error(error, self._services.home.broker, is_listening=False)
-        return self._authorizer.translate(
-            request,
-            _("There is no talking to the broker: {why}. The examination of the house says what to do."),
-            why=said.to(self._authorizer.language(request)),
-        )
+        cause, _todo = connection_error(error, self._services.home.broker, is_listening=False)
+        return _("There is no talking to the broker: {why}. The examination of the house says what to do.", why=cause)
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]
@@ -194,10 +178,20 @@ class InstallationPage:
         return name
 
 
-def _kind_name(what: str, language: Language) -> str:
+def capability_facts(capabilities: Iterable[Capability], language: Language) -> list[dict[str, str]]:
+    """Return each capability as a sentence and its state: good, unknown ("rests") or bad."""
+    facts = []
+    for one in capabilities:
+        unknown = one.evidence in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
+        state = "bad" if one.forbids else "rests" if unknown else "good"
+        facts.append({"text": one.text.to(language).replace("`", ""), "state": state})
+    return facts
+
+
+def _kind_name(kind: str) -> Text | str:
     """Return the name of a kind of device; the name of a maker or a program stays as it is."""
-    keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
-    return next((TEXTS[key].to(language) for key in keys if key in TEXTS), what)
+    keys = (f"add.kind.{kind}", f"install.what.{kind.replace(' ', '_')}")
+    return next((TEXTS[key] for key in keys if key in TEXTS), kind)
 
 
 async def _file_response(file: Path, kind: str) -> web.Response:

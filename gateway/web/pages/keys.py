@@ -6,14 +6,16 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE
 from gateway.storage import StoredBrandKey
-from gateway.system.i18n import Language, _
+from gateway.system.i18n import Language, Text, _
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import person_name
+from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_done
 
 KEYS_PATH = "/settings/keys"
 
@@ -35,11 +37,12 @@ class ServedCertificate(Protocol):
         ...
 
 
-class KeysPage:
+class KeysPage(Page):
     """The page of the keys. All of it needs the password (`PASSWORD_RIGHTS`)."""
 
     def __init__(self, authorizer: Authorizer, trust: ServedCertificate) -> None:
-        self._authorizer, self._services, self._served_certificate = authorizer, authorizer.services, trust
+        super().__init__(authorizer)
+        self._served_certificate = trust
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -52,19 +55,16 @@ class KeysPage:
             web.post(f"{KEYS_PATH}/trust", behind(UserRight.KEYS, self._trust_key)),
         ]
 
-    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        return self._render(request)
-
-    def _render(
-        self, request: web.Request, *, notice: str | None = None, error: str | None = None, status: int = 200
+    async def _page(
+        self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
         pages, certificate = self._services.home.pages, self._served_certificate.certificate
         language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
         brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
         return self._authorizer.render_page(
-            request, "keys", notice=notice, error=error, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH,
-            brands=brands,
+            request, "keys", notice=notice, error=error, status=200 if error is None else 422, file=PUBLIC_KEY_FILE,
+            page=KEYS_PATH, brands=brands,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),
         )  # fmt: skip
@@ -73,7 +73,7 @@ class KeysPage:
         return {
             "x": key.x, "kid": key.kid, "brand": self._services.brand_name(key.brand), "since": key.since,
             "withdrawn": key.withdrawn,
-            "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
+            "used": key.used, "distrusted": key.distrusted, "fingerprint": key_fingerprint(key),
             "who": person_name(self._services.store.accounts, key.by) or _("somebody").to(language),
         }  # fmt: skip
 
@@ -81,32 +81,30 @@ class KeysPage:
         headers = {"Content-Disposition": f'attachment; filename="{PUBLIC_KEY_FILE}"'}
         return web.Response(body=self._services.public_key.pem, content_type="application/x-pem-file", headers=headers)
 
-    async def _renew_certificate(self, request: web.Request, _user: CurrentUser) -> web.Response:
+    async def _renew_certificate(self, request: web.Request, user: CurrentUser) -> web.Response:
         if self._served_certificate.certificate is None:
             raise web.HTTPNotFound
         try:
             await self._served_certificate.renew()
         except (OSError, ValueError) as failure:
-            raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(failure)) from failure
-        return self._render(request, notice=self._authorizer.translate(request, _("Renewed, and served already.")))
+            raise Conflict(_("Not done: {why}", why=str(failure))) from failure
+        return await self._page(request, user, notice=_("Renewed, and served already."))
 
     async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         return await self._change_trust(request, self._services.distrust_key, user)
 
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Trust a key again. This lets a brand in, so the form brings the password, however fresh the last one is."""
-        why = await self._authorizer.password_error(request, user)
-        if why is not None:
-            return self._render(request, error=why, status=422)
+        error = await self._authorizer.password_error(request, user)
+        if error is not None:
+            return await self._page(request, user, error=error)
         return await self._change_trust(request, self._services.trust_key, user)
 
     async def _change_trust(
         self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], user: CurrentUser
     ) -> web.Response:
         try:
-            why = await change(str((await request.post()).get("x", "")), user.person)
-        except LookupError as unknown:
-            raise web.HTTPNotFound from unknown
-        if why is not None:
-            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
+            raise_if_not_done(await change((await form_texts(request)).get("x", ""), user.person))
+        except LookupError as error:
+            raise web.HTTPNotFound from error
         raise web.HTTPSeeOther(KEYS_PATH)

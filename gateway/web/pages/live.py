@@ -9,13 +9,14 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import live_video
 from gateway.web.server.authorization import Authorizer
+from gateway.web.server.page import Conflict, Page
 
 
-class LivePage:
+class LivePage(Page):
     """The page of live video, and its streams."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
+        super().__init__(authorizer)
         self._snapshots = live_video.SnapshotCache(authorizer.services.take_picture)
 
     def routes(self) -> list[web.RouteDef]:
@@ -53,9 +54,7 @@ class LivePage:
     async def _stream_pictures(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
-            raise self._authorizer.conflict(
-                request, _("The inside can only be watched during a visit (Settings, Privacy)")
-            )
+            raise Conflict(_("The inside can only be watched during a visit (Settings, Privacy)"))
         allowed = partial(self._may_watch, user, camera)
         self._log_view(user, camera)
         try:

@@ -1,26 +1,26 @@
 """Shows what is stored, where and how long, and who watched; sets when inside cameras may be watched."""
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
+from gateway.web.server.page import Page, form_texts
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
 MAX_LINES_SHOWN = 50  # the newest views and erasures
 MEGABYTE_BYTES = 1_000_000
 
 
-class PrivacyPage:
+class PrivacyPage(Page):
     """The page of privacy."""
 
     def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services, self._privacy = (
-            authorizer,
-            authorizer.services,
-            authorizer.services.store.privacy,
-        )
+        super().__init__(authorizer)
+        self._privacy = authorizer.services.store.privacy
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -32,32 +32,27 @@ class PrivacyPage:
         ]
 
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        tally, hub = self._privacy.counts(), self._services.home.hub
+        counts, hub = self._privacy.counts(), self._services.home.hub
         return self._authorizer.render_page(
             request,
             "privacy",
-            tally=tally,
-            megabytes=-(-tally.film_bytes // MEGABYTE_BYTES),
+            counts=counts,
+            megabytes=-(-counts.film_bytes // MEGABYTE_BYTES),
             shortest=MIN_RETENTION_DAYS,
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
             always=self._privacy.inside_always(),
             folder=str(self._services.films_folder),
             insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
-            looks=[
-                {"look": one, "who": person_name(self._services.store.accounts, one.person)}
-                for one in self._privacy.views(at_most=MAX_LINES_SHOWN)
-            ],
-            erasures=[
-                {"one": one, "who": person_name(self._services.store.accounts, one.by)}
-                for one in self._privacy.erasures(at_most=MAX_LINES_SHOWN)
-            ],
+            views=self._privacy.views(at_most=MAX_LINES_SHOWN),
+            erasures=self._privacy.erasures(at_most=MAX_LINES_SHOWN),
+            person_name=partial(person_name, self._services.store.accounts),
         )
 
     async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Set the retention. It holds for existing films too: those beyond it are erased now."""
-        days = str((await request.post()).get("days", ""))
-        if days not in {str(known) for known in range(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS + 1)}:
+        days = (await form_texts(request)).get("days", "")
+        if days not in map(str, range(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS + 1)):
             raise web.HTTPBadRequest
         was = self._services.retention_days
         if int(days) != was:
@@ -66,7 +61,7 @@ class PrivacyPage:
         raise web.HTTPSeeOther("/settings/privacy")
 
     async def _set_inside_live(self, request: web.Request, user: CurrentUser) -> web.Response:
-        chosen = str((await request.post()).get("inside", ""))
+        chosen = (await form_texts(request)).get("inside")
         if chosen not in ("always", "filming"):
             raise web.HTTPBadRequest
         await self._privacy.set_inside_always(self._authorizer.now, always=chosen == "always", by=user.person)

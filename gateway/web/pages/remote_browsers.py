@@ -15,19 +15,17 @@ from pydantic import ValidationError
 
 from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.system.i18n import _
+from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
-from gateway.web.server.authorization import Authorizer, wants_json
+from gateway.web.server.authorization import Authorizer, Unauthorized
+from gateway.web.server.page import Conflict, Page, form_texts
 
 MAX_LABEL_CHARACTERS = 64
 
 
-class RemoteBrowsersPage:
+class RemoteBrowsersPage(Page):
     """The addresses that enrol and end a browser."""
-
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -39,20 +37,16 @@ class RemoteBrowsersPage:
 
     async def _enrol(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Store a browser's keys. The form brings the password, however fresh the last one is."""
-        fields, hub = await request.post(), self._services.home.hub
+        fields, hub = await form_texts(request), self._services.home.hub
         if hub is None:
-            raise self._authorizer.conflict(request, _("This house has joined no hub: nothing reaches it from afar."))
-        label = " ".join(str(fields.get("label", "")).split())
+            raise Conflict(_("This house has joined no hub: nothing reaches it from afar."))
+        label = " ".join(fields.get("label", "").split())
         sign, agree = _parse_jwk(fields.get("sign")), _parse_jwk(fields.get("agree"))
         if not 0 < len(label) <= MAX_LABEL_CHARACTERS or not label.isprintable() or sign is None or agree is None:
-            return _error_response(
-                self._authorizer.translate(
-                    request, _("This browser did not bring what is needed: a name and two keys.")
-                )
-            )
-        why = await self._authorizer.password_error(request, user)
-        if why is not None:
-            return _error_response(why)
+            return self._error_response(request, _("This browser did not bring what is needed: a name and two keys."))
+        error = await self._authorizer.password_error(request, user)
+        if error is not None:
+            return self._error_response(request, error)
         person = self._services.store.accounts.person(user.person)
         assert person is not None  # noqa: S101 - the user is signed in
         own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
@@ -62,7 +56,7 @@ class RemoteBrowsersPage:
             farewell=seal_end_message(derive_keys(own, agree, home=hub.home, browser=ident)),
         )  # fmt: skip
         if not await self._services.store.browsers.enrol(new, now):
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
+            raise Unauthorized
         return web.json_response(
             {
                 "browser": new.id, "home": hub.home, "hub": hub.url, "agree": Jwk.of(own.public_key()).model_dump(),
@@ -70,28 +64,30 @@ class RemoteBrowsersPage:
             }
         )  # fmt: skip
 
+    def _error_response(self, request: web.Request, error: Text) -> web.Response:
+        text = error.to(self._authorizer.language(request))
+        return web.json_response({"why": text}, status=web.HTTPUnprocessableEntity.status_code)
+
     async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
         """End a browser: the user's own at once, another person's with the right `PEOPLE`."""
-        ident, browsers = str((await request.post()).get("id", "")), self._services.store.browsers
-        one = browsers.browser(ident)
-        if one is not None and one.person.id != user.person:
-            asks = await self._authorizer.confirm_form(request, UserRight.PEOPLE)
-            if asks is not None:
-                return asks
+        id_, browsers = (await form_texts(request)).get("id", ""), self._services.store.browsers
+        browser = browsers.browser(id_)
+        if browser is not None and browser.person.id != user.person:
+            form = await self._authorizer.confirm_form(request, UserRight.PEOPLE)
+            if form is not None:
+                return form
             self._authorizer.require_user(request, UserRight.PEOPLE)
-        if one is None or not await browsers.end(ident, self._authorizer.now, by=user.person):
+        if browser is None or not await browsers.end(id_, self._authorizer.now, by=user.person):
             raise web.HTTPNotFound
-        if wants_json(request):
-            return web.json_response({"done": self._authorizer.translate(request, _("Done."))})
-        raise web.HTTPSeeOther("/settings")
+        return self._authorizer.done_response(request, "/settings")
 
 
 def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str, Any]]:
     """Return the browsers that the user may end: the user's own, or with the right `PEOPLE` all."""
     everybody = has_right(user.role, UserRight.PEOPLE)
-    found = authorizer.services.store.browsers.browsers(None if everybody else user.person)
-    return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == user.person,
-             "here": one.device == user.device, "since": one.since} for one in found]  # fmt: skip
+    browsers = authorizer.services.store.browsers.browsers(None if everybody else user.person)
+    return [{"id": one.id, "label": one.label, "who": one.person.name, "here": one.device == user.device,
+             "since": one.since} for one in browsers]  # fmt: skip
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:
@@ -99,8 +95,8 @@ def seal_end_message(between: EnvelopeKeys) -> str:
 
     The message is the box's own, so no hub can make a browser forget its keys.
     """
-    said = json.dumps({"ended": True, "browser": between.browser}).encode()
-    return encrypt(between.down, between.browser, said, random=secrets.token_bytes)
+    message = json.dumps({"ended": True, "browser": between.browser}).encode()
+    return encrypt(between.down, between.browser, message, random=secrets.token_bytes)
 
 
 def _parse_jwk(text: object) -> Jwk | None:
@@ -108,7 +104,3 @@ def _parse_jwk(text: object) -> Jwk | None:
         return Jwk.model_validate_json(str(text))
     except (ValidationError, json.JSONDecodeError):
         return None
-
-
-def _error_response(why: str) -> web.Response:
-    return web.json_response({"why": why}, status=web.HTTPUnprocessableEntity.status_code)

@@ -10,17 +10,19 @@ from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, Ses
 from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
 from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import UserAgent
-from gateway.web.server.authorization import Authorizer, cookie_name
+from gateway.web.server.authorization import Authorizer, account_error_text, cookie_name
+from gateway.web.server.page import Page, form_texts
 from gateway.web.server.security_headers import local_path
 
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
 
-class SignInPages:
+class SignInPages(Page):
     """The pages for a user who is not signed in, and the confirmation of the password."""
 
     def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
-        self._authorizer, self._succession = authorizer, succession
+        super().__init__(authorizer)
+        self._succession = succession
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -42,11 +44,11 @@ class SignInPages:
         if not self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
         return self._authorizer.render_page(
-            request, "enter", back=local_path(request.query.get("back", "/")), error=None, name=""
+            request, "sign_in", back=local_path(request.query.get("back", "/")), error=None, name=""
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        fields = await _form_texts(request)
+        fields = await form_texts(request)
         name, back = fields.get("name", ""), local_path(fields.get("back", "/"))
         outcome = await self._authorizer.accounts.sign_in(
             name,
@@ -58,28 +60,28 @@ class SignInPages:
         )
         if isinstance(outcome, SessionSecrets):
             return self._authorizer.sign_in_response(request, outcome, back)
-        return self._render_error(request, "enter", outcome, back=back, name=name)
+        return self._render_error(request, "sign_in", outcome, back=back, name=name)
 
     async def _recovery_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "again", error=None, code="")
+        return self._authorizer.render_page(request, "recovery", error=None, code="")
 
     async def _recover(self, request: web.Request) -> web.Response:
         """Let an owner who lost the password back in, by a code that was made on the box."""
-        fields, box = await _form_texts(request), self._authorizer.services
+        fields = await form_texts(request)
         code = fields.get("code", "")
         outcome = await self._succession.recover_owner(
             code,
             fields.get("password", ""),
             address=request.remote or "",
-            codes=recovery_codes.read_codes(box.home.recovery_codes_file),
+            codes=recovery_codes.read_codes(self._services.home.recovery_codes_file),
             boot=recovery_codes.boot_id(),
             now=self._authorizer.now,
             browser=_browser_label(request),
         )
         if isinstance(outcome, RecoveredOwner):
-            box.notify_owner(outcome.notification, outcome.message_id)
+            self._services.notify_owner(outcome.notification, outcome.message_id)
             return self._authorizer.sign_in_response(request, outcome.session, "/")
-        return self._render_error(request, "again", outcome, code=code)
+        return self._render_error(request, "recovery", outcome, code=code)
 
     async def _claim_page(self, request: web.Request) -> web.Response:
         if self._authorizer.accounts.is_claimed():
@@ -87,14 +89,14 @@ class SignInPages:
         return self._authorizer.render_page(request, "claim", error=None, name="", code="")
 
     async def _claim(self, request: web.Request) -> web.Response:
-        fields = await _form_texts(request)
+        fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
         outcome = await self._authorizer.accounts.claim(
             code, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # the code is void now
-                self._authorizer.services.home.claim_code_file.unlink()
+                self._services.home.claim_code_file.unlink()
             return self._authorizer.sign_in_response(request, outcome, "/")
         return self._render_error(request, "claim", outcome, name=name, code=code)
 
@@ -102,10 +104,10 @@ class SignInPages:
         invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
-        return self._authorizer.render_page(request, "join", error=None, name="", role=invitation.role)
+        return self._authorizer.render_page(request, "invitation", error=None, name="", role=invitation.role)
 
     async def _accept_invitation(self, request: web.Request) -> web.Response:
-        token, fields = request.match_info["token"], await _form_texts(request)
+        token, fields = request.match_info["token"], await form_texts(request)
         name = fields.get("name", "")
         invitation = self._authorizer.accounts.invitation(token, self._authorizer.now)
         outcome = await self._authorizer.accounts.accept_invitation(
@@ -115,21 +117,23 @@ class SignInPages:
             return self._authorizer.sign_in_response(request, outcome, "/")
         if invitation is None:
             raise web.HTTPNotFound
-        return self._render_error(request, "join", outcome, name=name, role=invitation.role)
+        return self._render_error(request, "invitation", outcome, name=name, role=invitation.role)
 
     async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.render_page(request, "confirm", error=None, fields=[("back", back)], **_CONFIRM_FORM)
+        return self._authorizer.render_page(
+            request, "confirm_password", error=None, fields=[("back", back)], **_CONFIRM_FORM
+        )
 
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
-        fields = await _form_texts(request)
+        fields = await form_texts(request)
         back = local_path(fields.get("back", "/"))
         outcome = await self._authorizer.accounts.confirm_password(
             user, fields.get("password", ""), self._authorizer.now
         )
         if outcome is None:
             raise web.HTTPSeeOther(back)
-        return self._render_error(request, "confirm", outcome, **_CONFIRM_FORM, fields=[("back", back)])
+        return self._render_error(request, "confirm_password", outcome, **_CONFIRM_FORM, fields=[("back", back)])
 
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
         await self._authorizer.accounts.sign_out(user)
@@ -142,8 +146,9 @@ class SignInPages:
     ) -> web.Response:
         """Show the form again with the error and the entered values, but for the password."""
         status = 429 if isinstance(error, RetryAfter) else 422
-        text = self._authorizer.error_text(request, error)
-        response = self._authorizer.render_page(request, template, status=status, error=text, **facts)
+        response = self._authorizer.render_page(
+            request, template, status=status, error=account_error_text(error), **facts
+        )
         if isinstance(error, RetryAfter):
             response.headers["Retry-After"] = str(error.seconds)
         return response
@@ -151,8 +156,3 @@ class SignInPages:
 
 def _browser_label(request: web.Request) -> str:
     return UserAgent.parse(request.headers.get("User-Agent", "")).stored_text
-
-
-async def _form_texts(request: web.Request) -> dict[str, str]:
-    """Return the text fields of a form; these forms have no files."""
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

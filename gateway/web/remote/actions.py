@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
-from typing import assert_never
+from typing import Any, assert_never
 
 from multidict import MultiDict
 
@@ -47,13 +47,15 @@ def question_digest(permission: Permission, question: StoredConsentRequest | Non
 
     The permission's version is part of it: a yes that a hub held back does not undo a later decision.
     """
-    terms = {
-        name: sorted(value) if isinstance(value, list) else value
-        for name, value in json.loads(TERMS_ADAPTER.dump_json(permission.terms)).items()
-    }
-    asked = None if question is None else question.digest
-    said = [permission.brand, permission.version, permission.standing.value, terms, asked]
-    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    digest = None if question is None else question.digest
+    shown = [permission.brand, permission.version, permission.standing.value, sorted_terms(permission), digest]
+    return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+
+
+def sorted_terms(permission: Permission) -> dict[str, Any]:
+    """Return the terms of a permission as JSON in which the order of each list is always the same."""
+    terms = json.loads(TERMS_ADAPTER.dump_json(permission.terms))
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in terms.items()}
 
 
 StopResults = Sequence[Awaitable[str | None]]
@@ -68,10 +70,10 @@ class OrderExecutor:
 
     def stop(self, order: browser_messages.StopOrder, person: str) -> StopResults:
         """Stop at once, before anything is stored; `wait_stopped` awaits the results."""
-        where = self._entrances(order.entrance)
         return [
             self._services.submit_request(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
-            for name in where
+            for name in self._services.home.entrances
+            if order.entrance in (None, name)
         ]
 
     async def execute(self, order: browser_messages.OrderAction, person: str) -> str | None:
@@ -80,13 +82,13 @@ class OrderExecutor:
             case browser_messages.StopOrder():
                 return await wait_stopped(self.stop(order, person))
             case browser_messages.DecideOrder():
-                word = owner_requests.OwnerDecideRequest(
+                decision = owner_requests.OwnerDecideRequest(
                     id=_new_id(), do="approve" if order.do == "approve" else "refuse", visit=order.visit
                 )
-                return await self._submit_for_visit(order.entrance, order.visit, word, person)
+                return await self._submit_for_visit(order.entrance, order.visit, decision, person)
             case browser_messages.AcknowledgeOrder():
-                wish = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=order.visit)
-                return await self._submit_for_visit(order.entrance, order.visit, wish, person)
+                request = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=order.visit)
+                return await self._submit_for_visit(order.entrance, order.visit, request, person)
             case browser_messages.LockOrder():
                 return await self._submit(
                     order.entrance, owner_requests.OwnerLockRequest(id=_new_id(), do="lock"), person
@@ -94,17 +96,13 @@ class OrderExecutor:
             case browser_messages.PermitOrder():
                 return await self._permit(order, person)
             case browser_messages.DenyOrder():
-                letting = self._services.permissions
-                judge = letting.revoke if order.do == "revoke" else letting.refuse
-                return None if await judge(order.brand, person) is None else NOT_DONE
+                permissions = self._services.permissions
+                decide = permissions.revoke if order.do == "revoke" else permissions.refuse
+                return None if await decide(order.brand, person) is None else NOT_DONE
             case browser_messages.ApproveKeyOrder() | browser_messages.RefuseKeyOrder():
                 return await self._decide_key(order, person)
             case _:
                 assert_never(order)
-
-    def _entrances(self, entrance: str | None) -> tuple[str, ...]:
-        known = tuple(self._services.home.entrances)
-        return known if entrance is None else tuple(name for name in known if name == entrance)
 
     async def _submit_for_visit(
         self, entrance: str, visit: str, request: owner_requests.AnyOwnerRequest, person: str
@@ -124,8 +122,8 @@ class OrderExecutor:
 
     async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:
         """Permit a brand if it still asks what was shown: a later decision is not undone."""
-        store = self._services.store
-        permission, question = store.brands.permission(order.brand), store.brands.request_of(order.brand)
+        brands = self._services.store.brands
+        permission, question = brands.permission(order.brand), brands.request_of(order.brand)
         if permission is None:
             return NOT_FOUND
         if question_digest(permission, question) != order.ask:
@@ -135,8 +133,8 @@ class OrderExecutor:
         except ValueError:
             return NOT_DONE
         ask = None if question is None else question.digest
-        letting = self._services.permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
-        return None if await letting is None else NOT_DONE
+        permit = self._services.permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
+        return None if await permit is None else NOT_DONE
 
     async def _decide_key(
         self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
@@ -146,14 +144,14 @@ class OrderExecutor:
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND
-        letting = self._services.permissions
-        judge = letting.approve_key if isinstance(order, browser_messages.ApproveKeyOrder) else letting.refuse_key
-        return None if await judge(order.brand, kid, person) is None else NOT_DONE
+        permissions, approves = self._services.permissions, isinstance(order, browser_messages.ApproveKeyOrder)
+        decide = permissions.approve_key if approves else permissions.refuse_key
+        return None if await decide(order.brand, kid, person) is None else NOT_DONE
 
 
 async def wait_stopped(results: StopResults) -> str | None:
     """Wait until the stop is stored at each door; None, or why it is not."""
-    failed = [why for why in [await one for one in results] if why is not None]
+    failed = [why for why in [await result for result in results] if why is not None]
     return NOT_FOUND if not results else NOT_DONE if failed else None
 
 

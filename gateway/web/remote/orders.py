@@ -141,26 +141,26 @@ class OrderQueue:
             log.warning("order_refused", why=why)
 
     async def _accept_token(self, token: bytes) -> str | None:
-        found = self._open_order(token)
-        if not isinstance(found, tuple):
-            return found
-        one, sealed, said = found
-        before = self._browsers.order(one.id, said.number)
-        if before is not None and before.signed == sealed.text:
+        opened = self._open_order(token)
+        if not isinstance(opened, tuple):
+            return opened
+        browser, content, order = opened
+        before = self._browsers.order(browser.id, order.number)
+        if before is not None and before.signed == content.text:
             return None  # a repetition: its receipt was lost
-        why = self._objection_to(one, said)
+        why = self._objection_to(browser, order)
         if why is not None:
             return why
         # A stop is active from this instant, like one that is pressed at home, even if it is never stored.
-        stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None
-        kept = await self._browsers.add_order(one.id, said.number, sealed.text, self._clock.now())
-        if kept is None:
+        stopping = self._executor.stop(order.order, browser.person.id) if isinstance(order.order, StopOrder) else None
+        stored = await self._browsers.add_order(browser.id, order.number, content.text, self._clock.now())
+        if stored is None:
             return OVERTAKEN
         self._crash_point("order-kept")
         if stopping is not None:
-            self._stop_orders.put_nowait((kept, stopping))
+            self._stop_orders.put_nowait((stored, stopping))
         else:
-            self._enqueue(kept)
+            self._enqueue(stored)
         return None
 
     def _enqueue(self, order: StoredOrder) -> None:
@@ -171,17 +171,15 @@ class OrderQueue:
 
     def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
         """Decrypt and verify an order, or return why it is refused."""
-        name = kid_of(token)
-        one = None if name is None else self._browsers.browser(name)
-        if one is None or one.home != self._home:
+        id_ = kid_of(token)
+        browser = None if id_ is None else self._browsers.browser(id_)
+        if browser is None or browser.home != self._home:
             return TokenRejection.UNKNOWN_BROWSER
-        sealed = decrypt(browser_keys(one).up, one.id, token, largest=MAX_UP_BYTES)
-        if sealed is None or sealed.raw:
+        content = decrypt(browser_keys(browser).up, browser.id, token, largest=MAX_UP_BYTES)
+        if content is None or content.raw:
             return TokenRejection.MALFORMED
-        said = browser_token.verify_order(
-            sealed.text, Jwk.model_validate_json(one.sign), browser=one.id, home=self._home
-        )
-        return said if isinstance(said, TokenRejection) else (one, sealed, said)
+        order = _verify_order(browser, content.text)
+        return order if isinstance(order, TokenRejection) else (browser, content, order)
 
     def _objection_to(self, browser: EnrolledBrowser, order: Order) -> str | None:
         """Return why a verified order does not count now; None: it does."""
@@ -196,16 +194,16 @@ class OrderQueue:
 
     async def _execute(self, order: StoredOrder) -> None:
         """Perform a stored order, with the rights that its person has now."""
-        one = self._browsers.browser(order.browser)
-        if one is None:
+        browser = self._browsers.browser(order.browser)
+        if browser is None:
             return  # the browser has ended, and its orders with it
-        said = self._reread(one, order)
-        if isinstance(said, TokenRejection):  # an earlier release accepted and stored it
-            self._finish(order, said)
+        verified = _verify_order(browser, order.signed)
+        if isinstance(verified, TokenRejection):  # an earlier release accepted and stored it
+            self._finish(order, verified)
             return
         why: str | None = NOT_ALLOWED
-        if is_allowed(one.person.role, said.order.do):
-            why = self._lateness_error(said) or await self._executor.execute(said.order, one.person.id)
+        if is_allowed(browser.person.role, verified.order.do):
+            why = self._lateness_error(verified) or await self._executor.execute(verified.order, browser.person.id)
         self._finish(order, why)
 
     def _finish(self, order: StoredOrder, why: str | None) -> None:
@@ -213,17 +211,17 @@ class OrderQueue:
         self._crash_point("order-done")
         self._finished_orders.put_nowait((order, why))
 
-    def _reread(self, browser: EnrolledBrowser, order: StoredOrder) -> Order | TokenRejection:
-        return browser_token.verify_order(
-            order.signed, Jwk.model_validate_json(browser.sign), browser=browser.id, home=browser.home
-        )
-
     def _lateness_error(self, order: Order) -> str | None:
         """Return why it is too late for an order that lets somebody in; None for every other order."""
         now = self._clock.now()
         if not order.order.gives:
             return None
         return browser_token.validity_error(order, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
+
+
+def _verify_order(browser: EnrolledBrowser, signed: bytes) -> Order | TokenRejection:
+    key = Jwk.model_validate_json(browser.sign)
+    return browser_token.verify_order(signed, key, browser=browser.id, home=browser.home)
 
 
 def _order_name(order: StoredOrder) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
@@ -15,19 +16,18 @@ from typing import Any, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.protocol import browser_messages
-from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
-from gateway.storage.rows import TERMS_ADAPTER
 from gateway.system.base64url import decode_base64url
 from gateway.system.changes import ChangeNotifier
 from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
-from gateway.web.remote.actions import question_digest
-from gateway.web.server.context import GatewayServices
-from gateway.web.server.fragments import FRAGMENTS, Viewer
+from gateway.web.remote.actions import question_digest, sorted_terms
+from gateway.web.server.brand_terms import key_fingerprint
+from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.fragments import FRAGMENTS
 from gateway.web.server.live_video import SnapshotCache, is_live
 from gateway.web.server.view_log import ViewLog
 
@@ -74,11 +74,10 @@ class QueryService:
         except (ValueError, ValidationError):
             return None
         try:
-            said, raw = await self._answer_query(browser, question)
-            body: dict[str, Any] = {"answer": said}
-        except QueryRefused as no:
-            body, raw = {"refused": no.code}, b""
-        return self._response_body(question.id, body), raw
+            answer, raw = await self._answer_query(browser, question)
+        except QueryRefused as refusal:
+            return self._response_body(question.id, {"refused": refusal.code}), b""
+        return self._response_body(question.id, {"answer": answer}), raw
 
     def refusal(self, text: bytes, code: str) -> bytes:
         """Return the answer that refuses a valid query."""
@@ -122,11 +121,8 @@ class QueryService:
         if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
             raise QueryRefused("stale")
         if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
-            self._seen_queries = {
-                name: at
-                for name, at in self._seen_queries.items()
-                if abs(at - now) <= browser_messages.MAX_QUERY_SKEW_S
-            }
+            fresh = browser_messages.MAX_QUERY_SKEW_S
+            self._seen_queries = {id_: at for id_, at in self._seen_queries.items() if abs(at - now) <= fresh}
         if (browser.id, query.id) in self._seen_queries:
             raise QueryRefused("seen")
         if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
@@ -161,20 +157,18 @@ class QueryService:
             left = until - loop.time()
             if left <= 0:
                 return {"version": version, "unchanged": True, "state": None}
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, 1.0)):  # finds what no change announces (a pause begins)
                     await self._changes.wait_after(count)
-            except TimeoutError:
-                pass
 
     def _current_state(self, browser: EnrolledBrowser, role: Role) -> dict[str, Any]:
-        box, known = self._services, self._services.store.browsers.browser(browser.id)
+        box, row = self._services, self._services.store.browsers.browser(browser.id)
         return {
             "trusted": box.clock.now().trusted,
             "person": browser.person.name,
             "role": role.value,
             "may": sorted(right.value for right in ROLE_RIGHTS[role]),
-            "number": 0 if known is None else known.number,
+            "number": 0 if row is None else row.number,
             "timezone": box.home.timezone,
             "entrances": [self._entrance_state(name, role) for name in box.home.entrances],
             "brands": self._brands() if has_right(role, UserRight.SEE_BRANDS) else [],
@@ -185,69 +179,67 @@ class QueryService:
     def _entrance_state(self, name: str, role: Role) -> dict[str, Any]:
         box, viewer = self._services, Viewer(language=self._services.home.language)
         state, _ = box.entrance_state(name)
-        section, seen = box.home.entrances[name], FRAGMENTS["state"](box, name, viewer)
-        pauses = [one for one in FRAGMENTS["pause"](box, name, viewer)["pauses"] if one["holds"]]
-        paused = {"until": pauses[0]["planned"].end.isoformat(), "who": pauses[0]["who"]} if pauses else None
+        section, facts = box.home.entrances[name], FRAGMENTS["state"](box, name, viewer)
+        pause = next((pause for pause in FRAGMENTS["pause"](box, name, viewer)["pauses"] if pause["holds"]), None)
+        paused = None if pause is None else {"until": pause["planned"].end.isoformat(), "who": pause["who"]}
         return {
-            "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
-            "since": seen["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
+            "id": name, "name": section.name, "living_space": section.living_space, "door": facts["door"],
+            "since": facts["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
             "stopped": state.stopped, "safe_mode": state.safe_mode,
             "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, viewer),
             "next": self._next_delivery(name, viewer) if has_right(role, UserRight.SEE_HISTORY) else None,
             "cameras": [
-                {"id": one.name, "inside": box.is_inside(one.name), "watch": box.may_be_watched(one.name)}
-                for one in seen["cameras"]
+                {"id": camera, "inside": box.is_inside(camera), "watch": box.may_be_watched(camera)}
+                for camera in facts["cameras"]
             ] if has_right(role, UserRight.WATCH_LIVE) else [],
             "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
         }  # fmt: skip
 
     def _visit_state(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
-        seen = FRAGMENTS["visit"](self._services, entrance, viewer)
-        if seen["visit"] is None:
+        facts = FRAGMENTS["visit"](self._services, entrance, viewer)
+        if facts["visit"] is None:
             return None
-        deadline = seen["deadline"]
+        deadline = facts["deadline"]
         return {
-            "id": seen["visit"].id, "phase": seen["phase"], "brand": seen["brand"], "place": seen["place"],
-            "may_veto": seen["may_veto"], "asks": seen["asks"],
+            "id": facts["visit"].id, **{name: facts[name] for name in ("phase", "brand", "place", "may_veto", "asks")},
             "deadline": None if deadline is None else deadline.isoformat(timespec="seconds"),
         }  # fmt: skip
 
     def _next_delivery(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
-        seen = FRAGMENTS["next"](self._services, entrance, viewer)
-        if seen["delivery"] is None:
+        facts = FRAGMENTS["next"](self._services, entrance, viewer)
+        if facts["delivery"] is None:
             return None
-        return {"brand": seen["brand"], "place": seen["place"],
-                "start": seen["start"].isoformat(), "end": seen["end"].isoformat()}  # fmt: skip
+        return {"brand": facts["brand"], "place": facts["place"],
+                "start": facts["start"].isoformat(), "end": facts["end"].isoformat()}  # fmt: skip
 
     def _brands(self) -> list[dict[str, Any]]:
         """Return the brands, first those that wait for an answer, without those whose request has expired."""
-        store, now, found = self._services.store, self._services.clock.now(), []
-        keys = store.brands.waiting_keys()
-        for one in store.brands.permissions():
-            brand, ask = store.brands.known().get(one.brand), store.brands.request_of(one.brand)
+        store, now, facts = self._services.store.brands, self._services.clock.now(), []
+        keys = store.waiting_keys()
+        for permission in store.permissions():
+            brand, ask = store.known().get(permission.brand), store.request_of(permission.brand)
             if brand is None or (ask is not None and ask.is_over(now)):
                 continue
-            terms = json.loads(TERMS_ADAPTER.dump_json(one.terms))
-            found.append({
-                "id": one.brand, "name": brand.name, "standing": one.standing.value, "ask": question_digest(one, ask),
-                "terms": {name: sorted(part) if isinstance(part, list) else part for name, part in terms.items()},
+            facts.append({
+                "id": permission.brand, "name": brand.name, "standing": permission.standing.value,
+                "ask": question_digest(permission, ask), "terms": sorted_terms(permission),
                 "asked": None if ask is None else ask.asked.model_dump(mode="json"),
                 "hub": None if ask is None else ask.hub,
-                "open": ask is not None and store.brands.is_open(ask, now),
-                "fingerprints": [] if ask is None else [_fingerprint(key.x) for key in ask.keys],
-                "keys": [{"key": key.x, "kid": key.kid, "fingerprint": _fingerprint(key.x)}
-                         for key in keys if key.brand == one.brand],
+                "open": ask is not None and store.is_open(ask, now),
+                "fingerprints": [] if ask is None else [key_fingerprint(key) for key in ask.keys],
+                "keys": [{"key": key.x, "kid": key.kid, "fingerprint": key_fingerprint(key)}
+                         for key in keys if key.brand == permission.brand],
             })  # fmt: skip
-        found.sort(key=lambda one: one["standing"] != "pending" and not one["keys"])
-        return found[:MAX_ITEMS_SHOWN]
+        facts.sort(key=lambda brand: brand["standing"] != "pending" and not brand["keys"])
+        return facts[:MAX_ITEMS_SHOWN]
 
     def _orders(self, browser: EnrolledBrowser) -> list[dict[str, Any]]:
-        found = []
+        facts = []
         for order in self._services.store.browsers.orders(browser.id, at_most=MAX_ORDERS_SHOWN):
             payload = json.loads(decode_base64url(order.signed.split(b".")[1]))
-            found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
+            facts.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
                           "state": order.state, "why": order.why})  # fmt: skip
-        return found
+        return facts
 
     def _newest_message(self) -> int:
         """Return the number of the newest message; 0 without one."""
@@ -259,25 +251,25 @@ class QueryService:
     def _messages(self, browser: EnrolledBrowser, query: browser_messages.MessagesQuery) -> Mapping[str, Any]:
         """Return the messages in the reader's language; an older page names none, and gets the home's."""
         self._require(browser, UserRight.SEE_HISTORY)
-        now, found = self._services.clock.now(), []
+        now, messages = self._services.clock.now(), []
         for stored in self._services.store.messages.after(query.after, at_most=MAX_ITEMS_SHOWN):
-            said = self._composer.recompose(stored, now)
-            if said is not None:
-                found.append({
+            message = self._composer.recompose(stored, now)
+            if message is not None:
+                messages.append({
                     "id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
-                    "about": said.about.value, "urgent": said.urgent,
-                    "text": said.words(query.language or self._services.home.language), "visit": stored.visit,
+                    "about": message.about.value, "urgent": message.urgent,
+                    "text": message.words(query.language or self._services.home.language), "visit": stored.visit,
                 })  # fmt: skip
-        return {"messages": found}
+        return {"messages": messages}
 
     def _visits(self, browser: EnrolledBrowser) -> Mapping[str, Any]:
         self._require(browser, UserRight.SEE_HISTORY)
-        found: dict[str, dict[str, Any]] = {}
+        visits: dict[str, dict[str, Any]] = {}
         for film in reversed(self._services.store.recordings.films()):
-            if film.erased is not None or (film.visit not in found and len(found) >= MAX_ITEMS_SHOWN):
+            if film.erased is not None or (film.visit not in visits and len(visits) >= MAX_ITEMS_SHOWN):
                 continue
             brand = None if film.delivery is None else film.delivery.partition(".")[0]
-            visit = found.setdefault(film.visit, {
+            visit = visits.setdefault(film.visit, {
                 "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
                 "brand": brand and self._services.brand_name(brand), "films": [],
             })  # fmt: skip
@@ -286,14 +278,12 @@ class QueryService:
                  "end": clip.end.isoformat(), "size": clip.size}
                 for clip in film.clips
             ]  # fmt: skip
-        return {"visits": [*found.values()]}
+        return {"visits": [*visits.values()]}
 
     async def _film(self, browser: EnrolledBrowser, query: browser_messages.FilmQuery) -> QueryAnswer:
         """Return one piece of a clip that the store knows; no other file can be named."""
         clip = self._clip(browser, query.path)
-        pieces = -(-clip.size // CHUNK_BYTES)
-        if query.piece >= pieces:
-            raise QueryRefused("not_here")
+        pieces = _piece_count(clip.size, query.piece)
         raw = await _read_film(_read_chunk, self._services.films_folder / clip.path, query.piece * CHUNK_BYTES)
         return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
 
@@ -302,19 +292,17 @@ class QueryService:
         clip = self._clip(browser, query.path)
         name = (clip.path, query.second)
         async with self._picture_lock:
-            if name not in self._pictures:
+            jpeg = self._pictures.get(name)
+            if jpeg is None:
                 jpeg = await _read_film(_still_picture, self._services.films_folder / clip.path, query.second)
                 if jpeg is None:
                     raise QueryRefused("no_picture")
                 while len(self._pictures) >= MAX_CACHED_PICTURES:
                     del self._pictures[next(iter(self._pictures))]
                 self._pictures[name] = jpeg
-            jpeg = self._pictures[name]
-        pieces = -(-len(jpeg) // CHUNK_BYTES)
-        if query.piece >= pieces:
-            raise QueryRefused("not_here")
-        said = {"path": clip.path, "second": query.second, "piece": query.piece, "pieces": pieces}
-        return said, jpeg[query.piece * CHUNK_BYTES : (query.piece + 1) * CHUNK_BYTES]
+        pieces = _piece_count(len(jpeg), query.piece)
+        answer = {"path": clip.path, "second": query.second, "piece": query.piece, "pieces": pieces}
+        return answer, jpeg[query.piece * CHUNK_BYTES : (query.piece + 1) * CHUNK_BYTES]
 
     def _clip(self, browser: EnrolledBrowser, path: str) -> StoredClip:
         self._require(browser, UserRight.SEE_HISTORY)
@@ -346,6 +334,18 @@ class QueryService:
         return {"camera": camera, "live": is_live(self._services.camera_proofs(), camera)}, jpeg
 
 
+def _piece_count(size: int, piece: int) -> int:
+    """Return into how many pieces a content of so many bytes is cut.
+
+    Raises:
+        QueryRefused: it has no such piece.
+    """
+    pieces = -(-size // CHUNK_BYTES)
+    if piece >= pieces:
+        raise QueryRefused("not_here")
+    return pieces
+
+
 def _state_version(state: Mapping[str, Any]) -> str:
     """Return a version of a state, in which the time since the door's last change does not count."""
     still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
@@ -374,7 +374,3 @@ def _still_picture(file: Path, second: float) -> bytes | None:
     with file.open("rb") as film:
         (still,) = take_stills(film, (second,))
     return None if still is None else still.jpeg
-
-
-def _fingerprint(x: str) -> str:
-    return PublicKey.from_text(x).fingerprint

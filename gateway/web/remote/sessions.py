@@ -54,14 +54,14 @@ class RemoteSessions:
 
     async def _store_ended_browsers(self) -> None:
         """Where all browsers end, store it once the disk accepts it; none of them counts meanwhile."""
-        told = False
+        logged = False
         while self._browsers.is_ending:
             try:
                 await self._browsers.finish_ending()
             except StoreFailed as failure:
-                if not told:
+                if not logged:
                     log.error("browsers_not_ended", why=str(failure), todo="make room: until then none is enrolled")
-                told = True
+                logged = True
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
     async def accept_job(self, job: Job) -> JobReceipt:
@@ -74,24 +74,26 @@ class RemoteSessions:
 
     async def answer_query(self, query: SealedQuery) -> str | None:
         """Answer a query, sealed for its browser; None: it is not from an enrolled browser."""
-        one = self._browsers.browser(query.browser)
-        if one is None or one.home != self._home:
+        browser = self._browsers.browser(query.browser)
+        if browser is None or browser.home != self._home:
             return None
-        keys = self._keys_of(one)
-        opened = decrypt(keys.up, one.id, query.sealed.encode(), largest=MAX_UP_BYTES)
-        answer = None if opened is None or opened.raw else await self._queries.answer(one, opened.text)
+        keys = self._keys_of(browser)
+        opened = decrypt(keys.up, browser.id, query.sealed.encode(), largest=MAX_UP_BYTES)
+        if opened is None or opened.raw:
+            return None
+        answer = await self._queries.answer(browser, opened.text)
         if answer is None:
             return None
         text, raw = answer
         if len(text) + len(raw) >= MAX_DOWN_BYTES:
-            text, raw = self._queries.refusal(opened.text if opened is not None else b"", "too_much"), b""
-        return encrypt(keys.down, one.id, text, raw, random=secrets.token_bytes)
+            text, raw = self._queries.refusal(opened.text, "too_much"), b""
+        return encrypt(keys.down, browser.id, text, raw, random=secrets.token_bytes)
 
     def _keys_of(self, browser: EnrolledBrowser) -> EnvelopeKeys:
         """Return the keys of a browser, derived once for each enrolment."""
-        found = self._keys.get(browser.own)
-        if found is None or found.browser != browser.id:
+        keys = self._keys.get(browser.own)
+        if keys is None or keys.browser != browser.id:
             if len(self._keys) >= MAX_CACHED_KEYS:
                 self._keys.clear()
-            found = self._keys[browser.own] = browser_keys(browser)
-        return found
+            keys = self._keys[browser.own] = browser_keys(browser)
+        return keys

@@ -11,8 +11,7 @@ from gateway.system.changes import ChangeNotifier
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.context import GatewayServices
-from gateway.web.server.fragments import Viewer
+from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.renderer import Renderer
 from gateway.web.server.security_headers import Handler, local_path
 from gateway.web.texts.catalogue import TEXTS, offered
@@ -45,9 +44,18 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
     "erase": UserRight.ERASE_FILM,
 }
 
+SIGN_IN_FIRST, PASSWORD_NEEDED = _("Sign in first."), _("Your password is asked for once more.")
 
 ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResponse]]
 """A handler that gets the current user."""
+
+
+class Unauthorized(web.HTTPUnauthorized):
+    """A script's request needs a sign-in or the password; the site words `message` for the reader."""
+
+    def __init__(self, message: Text = SIGN_IN_FIRST) -> None:
+        super().__init__()
+        self.message = message
 
 
 class Authorizer:
@@ -88,8 +96,8 @@ class Authorizer:
         """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            asks = await self.confirm_form(request, right)
-            return asks or await handler(request, self.require_user(request, right))
+            form = await self.confirm_form(request, right)
+            return form or await handler(request, self.require_user(request, right))
 
         return guarded
 
@@ -106,19 +114,18 @@ class Authorizer:
         Else return a page that sends the same form again with the password (`PASSWORD_FIELD`).
 
         Raises:
-            web.HTTPUnauthorized: the password is missing or wrong, and a script sent the form.
+            Unauthorized: the password is missing or wrong, and a script sent the form.
         """
-        fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
-        given = any(name == PASSWORD_FIELD for name, _ in fields)
-        why = await self.password_error(request, user, PASSWORD_FIELD) if given else None
-        if given and why is None:
+        fields = await request.post()
+        given = PASSWORD_FIELD in fields
+        error = await self.password_error(request, user, PASSWORD_FIELD) if given else None
+        if given and error is None:
             return None
         if wants_json(request):
-            text = why or _("Your password is asked for once more.").to(self.language(request))
-            raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
-        kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]
+            raise Unauthorized(error or PASSWORD_NEEDED)
+        kept = [(name, value) for name, value in fields.items() if name != PASSWORD_FIELD]
         return self.render_page(
-            request, "confirm", status=web.HTTPUnauthorized.status_code, error=why, fields=kept,
+            request, "confirm_password", status=web.HTTPUnauthorized.status_code, error=error, fields=kept,
             action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
 
@@ -129,16 +136,15 @@ class Authorizer:
             web.HTTPException: the user has to sign in or to give the password first, or may not do this.
         """
         user = self.current_user(request)
-        refused = AccountError.SIGNED_OUT if user is None else self.accounts.access_error(user, right, self.now)
-        if user is not None and refused is None:
+        error = AccountError.SIGNED_OUT if user is None else self.accounts.access_error(user, right, self.now)
+        if user is not None and error is None:
             return user
-        if refused not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
+        if error not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
             raise web.HTTPForbidden
         if wants_json(request):
-            first = TEXTS["enter.first" if refused is AccountError.SIGNED_OUT else "confirm.first"]
-            raise web.HTTPUnauthorized(text=self.translate(request, first), headers={"WWW-Authenticate": "Session"})
+            raise Unauthorized(PASSWORD_NEEDED if error is AccountError.CONFIRM else SIGN_IN_FIRST)
         back = local_path(request.path if request.method == "GET" else request.query.get("back", "/"))
-        raise web.HTTPSeeOther(f"/{'confirm' if refused is AccountError.CONFIRM else 'enter'}?back={back}")
+        raise web.HTTPSeeOther(f"/{'confirm' if error is AccountError.CONFIRM else 'enter'}?back={back}")
 
     # ---- responses ---------------------------------------------------------------------------------------------------
 
@@ -147,30 +153,23 @@ class Authorizer:
         text = self.renderer.render_page(template, self.viewer(request), here=template, path=request.path, **facts)
         return web.Response(text=text, content_type="text/html", status=status)
 
-    def translate(self, request: web.Request, text: Text, **facts: str) -> str:
-        """Return a text in the language of the request."""
-        return text.to(self.language(request), **facts)
+    def render_error(self, request: web.Request, status: int, error: Text) -> web.Response:
+        """Return the response of an error: a script gets JSON, a browser a page."""
+        if wants_json(request):
+            return web.json_response({"why": error.to(self.language(request))}, status=status)
+        return self.render_page(request, "error", status=status, error=error)
 
-    def conflict(self, request: web.Request, text: Text, **facts: str) -> web.HTTPConflict:
-        """Return the error of a request that the box cannot carry out, with the reason in the reader's language."""
-        return web.HTTPConflict(text=self.translate(request, text, **facts))
+    def done_response(self, request: web.Request, location: str) -> web.Response:
+        """Answer that a request was done: a script gets JSON, a browser is redirected."""
+        if wants_json(request):
+            return web.json_response({"done": _("Done.").to(self.language(request))})
+        raise web.HTTPSeeOther(location)
 
-    def raise_if_not_done(self, request: web.Request, why: str | None) -> None:
-        """Raise a 409 with the reason why a request was not done; None: it was done."""
-        if why is not None:
-            raise self.conflict(request, _("Not done: {why}"), why=why)
-
-    def error_text(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
-        """Word an error of an account."""
-        if isinstance(outcome, RetryAfter):
-            return self.translate(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
-        return self.translate(request, TEXTS[f"refused.{outcome}"])
-
-    async def password_error(self, request: web.Request, user: CurrentUser, field: str = "password") -> str | None:
+    async def password_error(self, request: web.Request, user: CurrentUser, field: str = "password") -> Text | None:
         """Check the password in a field of the form, however fresh the last one is; None: it is right."""
         password = str((await request.post()).get(field, ""))
-        outcome = await self.accounts.confirm_password(user, password, self.now)
-        return None if outcome is None else self.error_text(request, outcome)
+        error = await self.accounts.confirm_password(user, password, self.now)
+        return None if error is None else account_error_text(error)
 
     def sign_in_response(self, request: web.Request, secrets: SessionSecrets, location: str) -> web.Response:
         """Return a redirect that sets the two cookies of a new session."""
@@ -215,6 +214,13 @@ FRAGMENT_RIGHTS: Mapping[str, UserRight] = {
     "walk": UserRight.WALK_TEST,
 }
 """The right that each kind of fragment needs. A courier's fragment needs only the link."""
+
+
+def account_error_text(error: AccountError | RetryAfter) -> Text:
+    """Word an error of an account."""
+    if isinstance(error, RetryAfter):
+        return _("Too many tries: wait {seconds} s.", seconds=str(error.seconds))
+    return TEXTS[f"refused.{error}"]
 
 
 def cookie_name(request: web.Request, name: str) -> str:

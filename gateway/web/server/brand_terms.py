@@ -10,6 +10,8 @@ from gateway.config.home import Home
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, parse_hours
 from gateway.domain.now import Now
+from gateway.protocol.keys import PublicKey
+from gateway.storage import StoredBrandKey
 from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized
@@ -27,20 +29,20 @@ def read_terms(fields: MultiMapping[Any], home: Home, now: Now) -> PermissionTer
         DayError: the last day is out of bounds.
         ValueError: a number, an hour or a name is invalid.
     """
-    carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := sanitized(text))}
+    carriers = frozenset(filter(None, map(sanitized, str(fields.get("carriers", "")).split(","))))
     if len(carriers) > MAX_CARRIERS:
         raise ValueError(f"{MAX_CARRIERS} carriers at most")
-    last, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
+    last_day, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
     today = now.utc.astimezone(zone).date() if now.trusted else None
     return PermissionTerms(
         entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
         places=frozenset(place_names(home)) & set(map(str, fields.getall("place", ()))),
-        carriers=frozenset(carriers),
+        carriers=carriers,
         days=frozenset(map(str, fields.getall("day", ()))),
         hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
         ask_each_time=fields.get("each") == "1",
         openings=int(str(fields.get("openings", "1"))),
-        expires=day_end(read_day(last, today=today), zone) if last else None,
+        expires=day_end(read_day(last_day, today=today), zone) if last_day else None,
         hub_signed=fields.get("hub_signed") == "1",
     )
 
@@ -53,28 +55,22 @@ def terms_facts(permission: Permission, home: Home, language: Language) -> Mappi
         "places": [places.get(name, name) for name in sorted(terms.places)],
         "carriers": sorted(terms.carriers),
         "days": _day_names(terms.days, language),
-        "hours": terms.hours,
-        "ask_each_time": terms.ask_each_time,
-        "hub_signed": terms.hub_signed,
     }
 
 
-def question_facts(ask: StoredConsentRequest, home: Home, language: Language) -> Mapping[str, Any]:
+def question_facts(question: StoredConsentRequest, home: Home, language: Language) -> Mapping[str, Any]:
     """Return what a brand requests with the home's own names; None where it leaves the choice to the owner."""
-    asked, places = ask.asked, place_names(home)
-    entrances = None if asked.entrances is None else [
-        home.entrances[name].name for name in asked.entrances if name in home.entrances
-    ]  # fmt: skip
+    asked, entrances, places = question.asked, home.entrances, place_names(home)
     return {
-        "entrances": entrances,
-        "places": None if asked.places is None else [places[name] for name in asked.places if name in places],
-        "carriers": asked.carriers,
+        "entrances": asked.entrances and [entrances[name].name for name in asked.entrances if name in entrances],
+        "places": asked.places and [places[name] for name in asked.places if name in places],
         "days": _day_names(asked.days, language),
-        "hours": asked.hours,
-        "openings": asked.openings,
-        "until": asked.expires,
-        "hub_signed": asked.hub_signed,
     }
+
+
+def key_fingerprint(key: StoredBrandKey) -> str:
+    """Return the fingerprint of a brand's key, which people compare."""
+    return PublicKey.from_text(key.x).fingerprint
 
 
 def place_names(home: Home) -> dict[str, str]:
@@ -90,12 +86,12 @@ def week_spans(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
     """Return the spans of a week in which a brand may come in: for each day its column and the rectangles in it."""
     opens, closes = parse_hours(hours)
     begin, end = opens.total_seconds() / 3600, closes.total_seconds() / 3600
-    painted: list[Mapping[str, Any]] = []
+    columns: list[Mapping[str, Any]] = []
     for place, day in enumerate(DAYS):
         spans = []
         if day in days:
             spans.append({"y": 2 * begin, "height": 2 * (min(end, 24) - begin)})
         if end > 24 and DAYS[place - 1] in days:  # the part after midnight belongs to the next day
             spans.append({"y": 0, "height": 2 * (end - 24)})
-        painted.append({"name": day, "x": place * 28 + 2, "spans": spans})
-    return painted
+        columns.append({"name": day, "x": place * 28 + 2, "spans": spans})
+    return columns

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
@@ -22,8 +23,23 @@ from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.permissions import PermissionService
 from gateway.storage import AccountStore, Store
 from gateway.system.clock import Clock
+from gateway.system.i18n import Language
 from gateway.system.text import sanitized
 from gateway.video.ipc import CameraProof
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight, has_right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who looks at a page (`user` None: not signed in), and in which language."""
+
+    language: Language
+    user: CurrentUser | None = None
+
+    def may(self, right: str) -> bool:
+        """Return whether the viewer's role has a right; a page hides what the viewer may not do."""
+        return self.user is not None and has_right(self.user.role, UserRight(right))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +146,16 @@ class GatewayServices:
         """Return the name of a brand as it gave it (not sanitized); its id if the box does not know it."""
         known = self.store.brands.known().get(brand)
         return brand if known is None else known.name
+
+    def place_name(self, delivery: VisitDelivery) -> str:
+        """Return the name of the place of a delivery; its id if home.yaml does not have it any more."""
+        place = self.home.entrances[delivery.entrance].places.get(delivery.place)
+        return delivery.place if place is None else place.name
+
+
+def to_utc(now: Now, mono: float) -> datetime:
+    """Convert a monotonic instant to UTC by the present clock; an instant before this boot becomes that of the boot."""
+    return now.utc + timedelta(seconds=max(mono, 0.0) - now.mono)
 
 
 def person_name(register: AccountStore, person: str | None) -> str | None:

@@ -6,7 +6,6 @@ the link's fragment, which no browser sends to a server. The page shows no more 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, assert_never
 
@@ -16,7 +15,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import State
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CodeKind, Entrance, Phase, Timer
-from gateway.web.server.context import GatewayServices
+from gateway.web.server.context import GatewayServices, Viewer, to_utc
 
 # The kinds of codes that a phone may report from a label.
 _CARRIER_NAMES = dict.fromkeys(label.carrier for label in carriers.CARRIER_BARCODES)
@@ -41,36 +40,12 @@ class CourierStep(StrEnum):
     OVER = auto()  # the link opens nothing, or nothing any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CourierDelivery:
-    """A delivery as its courier sees it; `deadline_mono` (monotonic seconds) is set where the step is limited."""
-
-    delivery: VisitDelivery
-    step: CourierStep
-    deadline_mono: float | None = None
-
-
 def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier token has this SHA-256 (hex), or None."""
     if not _DIGEST_PATTERN.fullmatch(digest):
         return None
     matches = services.store.deliveries.matches(courier_token_value(digest), now=now)
     return matches[0].delivery if matches else None
-
-
-def courier_delivery(services: GatewayServices, digest: str) -> CourierDelivery:
-    """Return the present step of a courier's delivery.
-
-    Raises:
-        KeyError: no delivery has such a token, or its entrance is not in home.yaml.
-    """
-    now = services.clock.now()
-    delivery = find_delivery(services, digest, now)
-    if delivery is None:
-        raise KeyError(digest)
-    state, now = services.entrance_state(delivery.entrance)
-    turn, why = _courier_step(services, state, delivery, now)
-    return CourierDelivery(delivery=delivery, step=turn, deadline_mono=None if why is None else state.timers.get(why))
 
 
 def _courier_step(
@@ -134,21 +109,25 @@ def _missing_scan(state: Entrance) -> str | None:
     return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
 
 
-def courier_facts(services: GatewayServices, digest: str) -> Mapping[str, Any]:
-    """Return what the courier's fragment shows. Raises KeyError as `courier_delivery`."""
-    looked = courier_delivery(services, digest)
-    section = services.home.entrances[looked.delivery.entrance]
-    place = section.places.get(looked.delivery.place)
-    state, now = services.entrance_state(looked.delivery.entrance)
+def courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
+    """Return what the courier's fragment shows.
+
+    Raises:
+        KeyError: no delivery has such a token, or its entrance is not in home.yaml.
+    """
+    delivery = find_delivery(services, digest, services.clock.now())
+    if delivery is None:
+        raise KeyError(digest)
+    state, now = services.entrance_state(delivery.entrance)
+    step, timer = _courier_step(services, state, delivery, now)
+    deadline_mono = None if timer is None else state.timers.get(timer)
     return {
-        "turn": looked.step.value,
+        "step": step.value,
         "garage": state.rules.garage_door,
-        "missing": _missing_scan(state) if looked.step is CourierStep.OTHER else None,
-        "until": looked.deadline_mono,
-        "now": now,
-        "delivery": looked.delivery,
-        "section": section,
-        "place": looked.delivery.place if place is None else place.name,
+        "missing": _missing_scan(state) if step is CourierStep.OTHER else None,
+        "deadline": None if deadline_mono is None else to_utc(now, deadline_mono),
+        "delivery": delivery,
+        "place": services.place_name(delivery),
         "digest": digest,
-        "has_receipt": looked.step is CourierStep.DONE and signed_receipt(services, looked.delivery.id) is not None,
+        "has_receipt": step is CourierStep.DONE and signed_receipt(services, delivery.id) is not None,
     }

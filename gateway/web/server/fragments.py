@@ -4,16 +4,11 @@ A fragment is named `kind/entrance`. The first load and each update render it by
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
 
 import segno
 
-from gateway.config.home import EntranceSection
-from gateway.domain.delivery.candidate import VisitDelivery
-from gateway.domain.now import Now
 from gateway.domain.visit import batteries
 from gateway.domain.visit.conditions import is_closed, is_door_open, is_locked
 from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
@@ -22,12 +17,9 @@ from gateway.installation.capability import walk_test_text
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
-from gateway.system.i18n import Language
-from gateway.web.auth.accounts import CurrentUser
-from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server import courier_view
-from gateway.web.server.context import GatewayServices, person_name
-from gateway.web.server.visit_story import StoryLine, story_lines
+from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
+from gateway.web.server.visit_story import story_lines
 
 MAX_TIMELINE_LINES = 40  # lines at most, the newest
 
@@ -42,108 +34,67 @@ class DoorSummary(StrEnum):
     HANDED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
-    """Who looks at a page (`user` None: not signed in), and in which language."""
-
-    language: Language
-    user: CurrentUser | None = None
-
-    def may(self, right: str) -> bool:
-        """Return whether the viewer's role has a right; a page hides what the viewer may not do."""
-        return self.user is not None and has_right(self.user.role, UserRight(right))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraStatus:
-    """The state of one camera as a page shows it."""
-
-    name: str
-    is_live: bool
-    is_recording: bool
-    is_needed: bool
-
-
 def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
     """Return the state of a door, and since when (monotonic seconds) it was observed without interruption."""
-    handed = state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER
     since = max(state.bolt.stable_since, state.door.stable_since)
-    if handed:
+    if state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER:
         return DoorSummary.HANDED, since
     if state.broker_session is None:
         return DoorSummary.UNKNOWN, since
     if is_door_open(state):
         return DoorSummary.OPEN, state.door.stable_since
-    if is_locked(state) and is_closed(state):
+    if is_closed(state) and is_locked(state):
         return DoorSummary.LOCKED, since
-    if (
-        is_closed(state)
-        and not is_locked(state)
-        and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked")
-    ):
+    if is_closed(state) and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked"):
         return DoorSummary.UNLOCKED, since
     return DoorSummary.UNKNOWN, since
-
-
-def to_utc(now: Now, mono: float) -> datetime:
-    """Convert a monotonic instant to UTC by the present clock; an instant before this boot becomes that of the boot."""
-    return now.utc + timedelta(seconds=max(mono, 0.0) - now.mono)
 
 
 def _state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, now = services.entrance_state(entrance)
     section = services.home.entrances[entrance]
-    what, since = door_summary(state)
-    is_needed = state.window_near or state.visit is not None or state.incident is not None
-    cameras = tuple(
-        CameraStatus(
-            name=name,
-            is_live=seen is not None and seen.live,
-            is_recording=seen is not None and seen.recording,
-            is_needed=is_needed,
-        )
-        for name in (section.cameras.outside, *section.cameras.inside)
-        for seen in (state.cameras.get(name),)
-    )
+    door, since = door_summary(state)
     return {
         "entrance": entrance,
-        "section": section,
         "state": state,
-        "door": what.value,
+        "door": door.value,
         "since": to_utc(now, since),
-        "cameras": cameras,
+        "cameras": {name: state.cameras.get(name) for name in (section.cameras.outside, *section.cameras.inside)},
+        "needs_cameras": state.window_near or state.visit is not None or state.incident is not None,
         "batteries": tuple(battery_text(one, viewer.language) for one in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
-        "language": viewer.language,
     }
 
 
 def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     state, now = services.entrance_state(entrance)
     visit = state.visit
-    deadline = (
-        None if visit is None else state.timers.get(Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL)
-    )
+    if visit is None:
+        return {"visit": None}
+    deadline = state.timers.get(Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL)
     return {
         "entrance": entrance,
         "visit": visit,
-        "brand": None if visit is None else services.brand_name(visit.delivery.brand),
-        "place": None if visit is None else _place_name(services.home.entrances[entrance], visit.delivery),
-        "phase": "ready" if visit is None else visit.phase.value,
-        "may_veto": visit is not None and visit.phase in (Phase.RINGING, Phase.APPROVING),
-        "asks": visit is not None and visit.phase is Phase.APPROVING,
+        "brand": services.brand_name(visit.delivery.brand),
+        "place": services.place_name(visit.delivery),
+        "phase": visit.phase.value,
+        "may_veto": visit.phase in (Phase.RINGING, Phase.APPROVING),
+        "asks": visit.phase is Phase.APPROVING,
         "deadline": None if deadline is None else to_utc(now, deadline),
     }
 
 
 def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     _, now = services.entrance_state(entrance)
-    planned = [one for one in services.store.pauses.planned(now) if one.holds_at(entrance)]
-    names = [person_name(services.store.accounts, one.by) or one.by for one in planned]
     return {
         "pauses": [
-            {"planned": one, "holds": one.start <= now.utc, "who": name}
-            for one, name in zip(planned, names, strict=True)
+            {
+                "planned": pause,
+                "holds": pause.start <= now.utc,
+                "who": person_name(services.store.accounts, pause.by) or pause.by,
+            }
+            for pause in services.store.pauses.planned(now)
+            if pause.holds_at(entrance)
         ]
     }
 
@@ -165,18 +116,18 @@ def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
 
 def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     state, now = services.entrance_state(entrance)
-    coming = [
-        one.delivery for one in services.store.deliveries.upcoming(entrance, now) if one.delivery.openings_left > 0
-    ]
-    coming.sort(key=lambda delivery: delivery.start)
-    first = coming[0] if coming else None
-    lacking = next((p.lacking for p in state.preflights if first is not None and p.delivery.id == first.id), None)
+    upcoming = (row.delivery for row in services.store.deliveries.upcoming(entrance, now))
+    usable = (delivery for delivery in upcoming if delivery.openings_left > 0)
+    delivery = min(usable, key=lambda delivery: delivery.start, default=None)
+    if delivery is None:
+        return {"delivery": None}
+    lacking = next((check.lacking for check in state.preflights if check.delivery.id == delivery.id), None)
     return {
-        "delivery": first,
-        "brand": None if first is None else services.brand_name(first.brand),
-        "place": None if first is None else _place_name(services.home.entrances[entrance], first),
-        "start": None if first is None else first.start.astimezone(services.zone),
-        "end": None if first is None else first.end.astimezone(services.zone),
+        "delivery": delivery,
+        "brand": services.brand_name(delivery.brand),
+        "place": services.place_name(delivery),
+        "start": delivery.start.astimezone(services.zone),
+        "end": delivery.end.astimezone(services.zone),
         "lacking": None if lacking is None else tuple(readiness_text(word, viewer.language) for word in lacking),
     }
 
@@ -185,48 +136,30 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
     state, _ = services.entrance_state(entrance)
     running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or services.store.recordings.last_visit(entrance)
-    lines: tuple[StoryLine, ...] = ()
-    if visit is not None:
-        lines = story_lines(services.store.log.bodies_of_visit(visit), language=viewer.language, zone=services.zone)[
-            -MAX_TIMELINE_LINES:
-        ]
-    return {"visit": visit, "lines": lines, "zone": services.zone}
-
-
-def _place_name(section: EntranceSection, delivery: VisitDelivery) -> str:
-    place = section.places.get(delivery.place)
-    return delivery.place if place is None else place.name
-
-
-def _courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
-    return courier_view.courier_facts(services, digest)
+    rows = [] if visit is None else services.store.log.bodies_of_visit(visit)
+    return {"lines": story_lines(rows, language=viewer.language, zone=services.zone)[-MAX_TIMELINE_LINES:]}
 
 
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     """Return the progress of the walk test, and what the open trial asks or waits for."""
     state, _ = services.entrance_state(entrance)
-    walk, standing = services.walk_tests.walk(entrance), services.walk_tests.status(entrance)
+    walk, status = services.walk_tests.walk(entrance), services.walk_tests.status(entrance)
     current = None if walk is None else walk.current
     step = None if walk is None or current is None else walk.steps[current]
     delivers = step is not None and step.trial is WalkTrial.DELIVERY
+    camera = state.cameras.get(step.camera) if step is not None and step.camera is not None else None
     return {
         "entrance": entrance,
-        "standing": standing,
-        "told": walk_test_text(standing, entrance).to(viewer.language).replace("`", ""),
-        "bad": forbids_visits(standing),
+        "status": walk_test_text(status, entrance).to(viewer.language).replace("`", ""),
+        "forbids_visits": forbids_visits(status),
         "steps": () if walk is None else tuple(enumerate(walk.steps)),
         "number": current,
         "step": step,
         "words": installing,
         "codes": tuple((code, qr_svg(code)) for code in services.walk_tests.codes(entrance)) if delivers else (),
-        "pictured": step is not None and step.trial is WalkTrial.PICTURE and step.camera in _live_cameras(state),
+        "is_live": camera is not None and camera.live,
         "reported": walk is not None and walk.reported,
-        "language": viewer.language,
     }
-
-
-def _live_cameras(state: Entrance) -> frozenset[str]:
-    return frozenset(name for name, camera in state.cameras.items() if camera.live)
 
 
 def qr_svg(text: str, *, scale: int = 5) -> str:
@@ -245,7 +178,7 @@ FRAGMENTS: Mapping[str, Callable[[GatewayServices, str, Viewer], Mapping[str, An
     "pause": _pause_facts,
     "next": _next_delivery_facts,
     "timeline": _timeline_facts,
-    "courier": _courier_facts,
+    "courier": courier_view.courier_facts,
     "phones": _phones_facts,
     "walk": _walk_test_facts,
 }

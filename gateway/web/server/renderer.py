@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
-from gateway.domain.now import Now
 from gateway.domain.pause import is_ambiguous
 from gateway.protocol.hash_chain import canonical_json
-from gateway.system.i18n import Language, language_names, pgettext, template_functions
+from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
-from gateway.web.server.context import GatewayServices
-from gateway.web.server.fragments import FRAGMENTS, Viewer, to_utc
+from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.fragments import FRAGMENTS
 from gateway.web.texts.catalogue import TEXTS, offered
 
 
@@ -42,24 +42,24 @@ class Renderer:
         functions = template_functions(viewer.language)
         in_words = functions["in_words"]
 
-        def t(key: str, **names: object) -> str:
-            return in_words(TEXTS[key], **names)
+        def t(key: str, **facts: object) -> str:
+            return in_words(TEXTS[key], **facts)
 
-        def part(name: str) -> str:
-            return self.render_fragment(name, viewer)
-
-        found = _templates().get_template(template)
-        return found.render(
-            facts,
-            home=self._services.home,
-            viewer=viewer,
-            t=t,
-            **functions,
-            part=part,
-            languages=offered(str(facts.get("path", "/"))),
-            zone=self._services.zone,
-            kept=self._services.retention_days,
-            ages=age_texts(viewer.language),
+        return (
+            _templates()
+            .get_template(template)
+            .render(
+                facts,
+                home=self._services.home,
+                viewer=viewer,
+                t=t,
+                **functions,
+                part=partial(self.render_fragment, viewer=viewer),
+                languages=offered(str(facts.get("path", "/"))),
+                zone=self._services.zone,
+                kept=self._services.retention_days,
+                ages=age_texts(viewer.language),
+            )
         )
 
 
@@ -75,7 +75,7 @@ def _templates() -> Environment:
     """Return the environment of all templates, each of which is compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
+        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"], finalize=_worded,
     )  # fmt: skip
     environment.filters.update(
         inert=isolate_direction,
@@ -84,38 +84,30 @@ def _templates() -> Environment:
         clock=_clock,
         day=_day,
         moment=_moment,
-        instant=_instant,
         spaced=format_fingerprint,
     )
     environment.globals.update(language_names=language_names())
     return environment
 
 
+@pass_context
+def _worded(context: Context, value: object) -> object:
+    """Word a `Text` that a template shows for the reader of the page."""
+    return value.to(context["viewer"].language) if isinstance(value, Text) else value
+
+
 def age_texts(language: Language) -> str:
     """Return the texts by which a page's script says how old a value is, as JSON."""
     keys = (
-        "age.now",
-        "age.ago",
-        "age.left",
-        "link.up",
-        "link.down",
-        "nav.live",
-        "live.stale",
-        "live.none",
-        "live.over",
-        "live.waiting",
-        "live.private",
-    )
+        "age.now", "age.ago", "age.left", "link.up", "link.down", "nav.live", "live.stale", "live.none", "live.over",
+        "live.waiting", "live.private",
+    )  # fmt: skip
     return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
 def _utc(instant: datetime) -> str:
     """Format an instant for HTML's `datetime` attribute."""
     return instant.isoformat(timespec="milliseconds")
-
-
-def _instant(at: tuple[Now, float]) -> datetime:
-    return to_utc(*at)
 
 
 def _clock(instant: datetime, zone: ZoneInfo) -> str:

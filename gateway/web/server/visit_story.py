@@ -11,7 +11,7 @@ from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
 from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, ComposedMessage, MessageFacts
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
 
@@ -40,27 +40,27 @@ _PHASE_TONES: Mapping[str, StoryTone] = {
     Phase.LOCKED_AGAIN: StoryTone.GOOD,
     Phase.HANDED_TO_OWNER: StoryTone.BAD,
 }
-_PLAIN_LINES: Mapping[HappeningKind, tuple[str, StoryTone]] = {
-    HappeningKind.HOUSEHOLD_ANSWERED: ("story.SomebodyAnswered", StoryTone.CALM),
-    HappeningKind.STOPPED: ("story.Stopped", StoryTone.BAD),
-    HappeningKind.STOP_LIFTED: ("story.StopLifted", StoryTone.CALM),
-    HappeningKind.OWNER_ACKNOWLEDGED: ("story.OwnerAcknowledged", StoryTone.CALM),
-    HappeningKind.OWNER_ALLOWED: ("story.yes", StoryTone.GOOD),
-    HappeningKind.OWNER_REFUSED: ("story.no", StoryTone.BAD),
-    HappeningKind.BROKER_LOST: ("story.BrokerDown", StoryTone.BAD),
-    HappeningKind.BROKER_CONNECTED: ("story.BrokerUp", StoryTone.CALM),
-    HappeningKind.RESTARTED: ("story.Restarted", StoryTone.BAD),
-    HappeningKind.SAFE_MODE_STARTED: ("story.Restarted", StoryTone.BAD),
-    HappeningKind.PROOF_SEALED: ("story.Sealed", StoryTone.GOOD),
-    HappeningKind.BELL_RUNG: ("story.Ring", StoryTone.CALM),
-    HappeningKind.OPENING_RESERVED: ("story.Reserve", StoryTone.CALM),
-    HappeningKind.UNLOCK_SENT: ("story.Unlock", StoryTone.CALM),
-    HappeningKind.UNLOCK_NOT_SENT: ("story.held_back", StoryTone.BAD),
+_PLAIN_LINES: Mapping[HappeningKind, tuple[Text, StoryTone]] = {
+    HappeningKind.HOUSEHOLD_ANSWERED: (_("Somebody inside answered"), StoryTone.CALM),
+    HappeningKind.STOPPED: (_("Stopped by you"), StoryTone.BAD),
+    HappeningKind.STOP_LIFTED: (_("Stop lifted"), StoryTone.CALM),
+    HappeningKind.OWNER_ACKNOWLEDGED: (_("You looked after the door"), StoryTone.CALM),
+    HappeningKind.OWNER_ALLOWED: (_("You said yes"), StoryTone.GOOD),
+    HappeningKind.OWNER_REFUSED: (_("You said no"), StoryTone.BAD),
+    HappeningKind.BROKER_LOST: (_("Connection to the devices lost"), StoryTone.BAD),
+    HappeningKind.BROKER_CONNECTED: (_("Connected to the devices again"), StoryTone.CALM),
+    HappeningKind.RESTARTED: (_("The box restarted"), StoryTone.BAD),
+    HappeningKind.SAFE_MODE_STARTED: (_("The box restarted"), StoryTone.BAD),
+    HappeningKind.PROOF_SEALED: (_("Film and log sealed"), StoryTone.GOOD),
+    HappeningKind.BELL_RUNG: (_("The bell rings"), StoryTone.CALM),
+    HappeningKind.OPENING_RESERVED: (_("Decided here, without the internet: one opening"), StoryTone.CALM),
+    HappeningKind.UNLOCK_SENT: (_("The unlock has left, once"), StoryTone.CALM),
+    HappeningKind.UNLOCK_NOT_SENT: (_("The unlock did not leave"), StoryTone.BAD),
 }
-_DOOR_LINES: Mapping[str, tuple[str, StoryTone]] = {
-    "open": ("story.door_open", StoryTone.CALM),
-    "closed": ("story.door_closed", StoryTone.CALM),
-    "forced_open": ("story.door_forced", StoryTone.BAD),
+_DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
+    "open": (_("The door opens"), StoryTone.CALM),
+    "closed": (_("The door closes"), StoryTone.CALM),
+    "forced_open": (_("The door is forced"), StoryTone.BAD),
 }
 
 
@@ -86,29 +86,29 @@ def _worded(one: Happening, language: Language, zone: ZoneInfo) -> tuple[str, St
             return message.words(language), StoryTone.BAD
         case HappeningKind.PARCELS_REPORTED:
             good = one.value in {Outcome.DELIVERED, Outcome.ATTENDED}
-            line = f"outcome.{one.value}", StoryTone.GOOD if good else StoryTone.BAD
+            line = TEXTS[f"outcome.{one.value}"], StoryTone.GOOD if good else StoryTone.BAD
         case HappeningKind.DOOR_RESULT_REPORTED if one.value == DoorResult.HANDED_TO_OWNER:
-            line = "story.handed", StoryTone.BAD
+            line = _("The door is handed to you"), StoryTone.BAD
         case HappeningKind.PHASE_ENTERED if one.value in _PHASE_TONES:
-            line = f"phase.{one.value}", _PHASE_TONES[one.value]
+            line = TEXTS[f"phase.{one.value}"], _PHASE_TONES[one.value]
         case kind:
             line = _PLAIN_LINES.get(kind)
-    return None if line is None else (TEXTS[line[0]].to(language), line[1])
+    return None if line is None else (line[0].to(language), line[1])
 
 
 def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]:
     what = _code_text(answer.code, language)
     match ScanAnswer(answer.value):
         case ScanAnswer.WAIT:
-            return TEXTS["story.wait"].to(language, what=what).strip(), StoryTone.CALM
+            return _("{what} read: please wait").to(language, what=what).strip(), StoryTone.CALM
         case ScanAnswer.GO:
-            return TEXTS["story.go"].to(language), StoryTone.GOOD
+            return _("Green light: come in").to(language), StoryTone.GOOD
         case ScanAnswer.NO:
             why = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
-            return TEXTS["story.refused"].to(language, what=what, why=why).strip(), StoryTone.BAD
+            return _("{what} refused: {why}").to(language, what=what, why=why).strip(), StoryTone.BAD
 
 
 def _code_text(code: LoggedCode | None, language: Language) -> str:
     if code is None:
         return ""
-    return TEXTS["story.courier_code"].to(language) if code.is_courier else f"…{sanitized(code.end)}"
+    return _("Courier's code").to(language) if code.is_courier else f"…{sanitized(code.end)}"

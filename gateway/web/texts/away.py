@@ -94,7 +94,6 @@ AWAY_TEXTS: Mapping[str, Text] = {
     "away.film.whole": _("All of the film is here."),
     "away.film.broken": _("This browser cannot play this film."),
     "away.film.large": _("This film is too long for this page: watch it at home."),
-    "away.enrol.no_hub": _("This house has joined no hub: from outside nothing reaches it (`perron join`)."),
     "away.enrol.making": _("Making the keys…"),
     "away.enrol.failed": _("That did not work: nothing is enrolled. Try again."),
     "away.enrol.plain": _(

@@ -12,11 +12,7 @@ from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.courier import COURIER_TEXTS
 
 _PAGE_TEXTS: Mapping[str, Text] = {
-    "nav.home": _("Home"),
     "nav.live": _("Live"),
-    "nav.history": _("History"),
-    "nav.brands": _("Brands"),
-    "skip": _("Skip to the content"),
     "link.up": _("Connected to the box"),
     "link.down": _("No connection to the box: what is shown may be out of date"),
     "age.now": _("just now"),
@@ -69,28 +65,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "pause.no.overlaps": _("Another pause falls into that time: end or withdraw it first."),
     "pause.no.too_many": _("There are fifty pauses already."),
     "pause.no.unknown": _("This pause is over already."),
-    "story.wait": _("{what} read: please wait"),
-    "story.go": _("Green light: come in"),
-    "story.refused": _("{what} refused: {why}"),
-    "story.courier_code": _("Courier's code"),
-    "story.Ring": _("The bell rings"),
-    "story.Reserve": _("Decided here, without the internet: one opening"),
-    "story.Unlock": _("The unlock has left, once"),
-    "story.held_back": _("The unlock did not leave"),
-    "story.door_open": _("The door opens"),
-    "story.door_closed": _("The door closes"),
-    "story.door_forced": _("The door is forced"),
-    "story.yes": _("You said yes"),
-    "story.no": _("You said no"),
-    "story.SomebodyAnswered": _("Somebody inside answered"),
-    "story.Stopped": _("Stopped by you"),
-    "story.StopLifted": _("Stop lifted"),
-    "story.OwnerAcknowledged": _("You looked after the door"),
-    "story.BrokerDown": _("Connection to the devices lost"),
-    "story.BrokerUp": _("Connected to the devices again"),
-    "story.Restarted": _("The box restarted"),
-    "story.Sealed": _("Film and log sealed"),
-    "story.handed": _("The door is handed to you"),
     "phase.ready": _("Ready"),
     "phase.ringing": _("Ringing"),
     "phase.approving": _("Waiting for your yes"),
@@ -135,15 +109,10 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "day.fri": _("Fri"),
     "day.sat": _("Sat"),
     "day.sun": _("Sun"),
-    "nav.household": _("Household"),
-    "nav.settings": _("Settings"),
-    "error.401": _("Sign in first."),
-    "enter.first": _("Sign in first."),
     "link.forged": _("This link is not this box's."),
     "link.expired": _("This link is no longer good."),
     "link.clock_untrusted": _("The box's clock is not certain: sign in to do it."),
     "link.used": _("This link has been used."),
-    "confirm.first": _("Your password is asked for once more."),
     "role.owner": _("owner"),
     "role.household": _("household"),
     "role.installer": _("installer"),
@@ -163,16 +132,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "refused.password_common": _("This password is too well known."),
     "refused.unknown": _("There is no such thing (any more)."),
     "refused.last_owner": _("A house is never without an owner."),
-    "trust.android": _("Android: Settings, Security, Install a certificate, CA certificate."),
-    "trust.iphone": _(
-        "iPhone: open the file, Settings, Profile downloaded; then General, About, Certificate trust settings."
-    ),
-    "trust.computer": _("Computer: in the browser's certificates, Authorities, Import."),
-    "trust.works.courier": _("Courier's page"),
-    "trust.works.photo": _("Read a label from a photo"),
-    "trust.works.sign_in": _("Sign in, watch, stop"),
-    "trust.works.camera": _("Read a label live"),
-    "trust.works.passkeys": _("Passkeys"),
     "brand.asked.any": _("for you to choose"),
     "brand.openings": _("Openings a delivery"),
     "brand.until.how": _("Until and with this day (empty: no end)"),
@@ -196,11 +155,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "refused.code_used": _("This code has been used: make another one on the box."),
     "refused.code_old": _("This code is too old, or another one was made since: make another one on the box."),
     "refused.busy": _("Not during a visit: try again when it is over."),
-    "messages.nobody_else": _(
-        "It was the last phone: the {count} messages that waited for it go to nobody any more. They stay in the box's "
-        "log."
-    ),
-    "messages.to_others": _("{count} messages waited for it: the other phones have them, or get them."),
     "phone.heard.taken": _("Reached: look whether the phone shows it."),
     "phone.heard.refused": _(
         "Not reached: the service refused it, or nobody answers there. Look at the address, the account, and the box's "
@@ -218,31 +172,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "unfit.too_many": _("Too many: {most} phones at most."),
     "unfit.not_installed": _("The box lacks a module: `pip install 'perron[messages]'`, then restart it."),
     "unfit.file": _("The file of the addresses cannot be read: `perron doctor` says why."),
-    "did.addition_proposed": _("{by} proposed for the house: {what}"),
-    "did.addition_accepted": _("{by} accepted into the house: {what} (proposed by {who})"),
-    "did.addition_refused": _("{by} refused for the house: {what} (proposed by {who})"),
-    "did.addition_withdrawn": _("{by} withdrew what was proposed: {what}"),
-    "did.signed_in": _("{who} signed in: {what}"),
-    "did.sign_in_wrong": _("{what} wrong passwords for {who}"),
-    "did.password_changed": _("{who} changed their password"),
-    "did.person_added": _("{who} has an account: {what}"),
-    "did.person_removed": _("{who} has no account any more (by {by})"),
-    "did.role_changed": _("{who} is now {what} (by {by})"),
-    "did.invited": _("{by} invited somebody: {what}"),
-    "did.invitation_withdrawn": _("{by} withdrew an invitation"),
-    "did.handed_over": _("{by} said that the installation is done"),
-    "did.claim_code_wrong": _("A wrong code to claim the box"),
-    "did.phone_added": _("{by} added a phone ({what})"),
-    "did.phone_removed": _("{by} removed a phone ({what})"),
-    "did.key_distrusted": _("{by} trusts the key {what} no longer"),
-    "did.key_approved": _("{by} accepted the key {what}"),
-    "did.key_refused": _("{by} refused the key {what}"),
-    "did.key_withdrawn": _("A brand took back its key {what}"),
-    "did.key_trusted": _("{by} trusts the key {what} again"),
-    "did.shared": _("{by} shows a visit by a link"),
-    "did.share_ended": _("{by} ended a link"),
-    "did.survey_begun": _("{by} began a survey ({what})"),
-    "did.survey_ended": _("{by} ended a survey ({what})"),
     "link.brand.granted": _("{brand} is let in."),
     "link.brand.refused": _("{brand} is not let in."),
     "link.brand.revoked": _("{brand} is let in no longer."),
@@ -252,20 +181,9 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "house.file.refused": _(
         "Refused on {day} at {time}: there is a mistake in it, and the house goes on with the old one."
     ),
-    "did.browser_enrolled": _("{who} reaches the house from afar: {what}"),
-    "did.browser_ended": _("{by} ended a browser of {who}: {what}"),
     "examine.bad": _("Red"),
     "examine.doubtful": _("Doubtful"),
     "examine.good": _("Good"),
-    "hub.no.conflict": _("This code was used already. Ask whoever runs the hub for another one."),
-    "hub.no.too_late": _("This code has expired: it is good for a day. Ask for another one."),
-    "hub.no.not_found": _("The hub does not know this code. Ask for another one."),
-    "hub.no.signature_refused": _("This code is not the one that the hub made: copy it once more, whole."),
-    "hub.no.says": _("The hub refuses: {why}"),
-    "did.hub_joined": _("{by} let the house join a hub."),
-    "did.hub_leaving": _("{by} left the hub."),
-    "install.measured": _("{device} has answered."),
-    "install.silent": _("{device} did not answer."),
     "install.what.broker": _("Broker"),
     "install.what.button": _("Button"),
     "install.what.device": _("Device"),
@@ -274,8 +192,8 @@ _PAGE_TEXTS: Mapping[str, Text] = {
 
 TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER_TEXTS})
 
-_OF_THE_HOUSE = TEXTS["skip"]
-_OF_THE_COURIER = TEXTS["courier.help.ring"]
+_OF_THE_HOUSE = TEXTS["stop"]
+_OF_THE_COURIER = TEXTS["turn.show"]
 
 
 def offered(path: str) -> tuple[Language, ...]:

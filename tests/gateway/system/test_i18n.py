@@ -90,7 +90,7 @@ def test_a_translation_leaves_out_the_same_parts_when_a_fact_is_unknown(language
     assert [one.message for one in said if optional(one.translation) != optional(one.message)] == []
 
 
-COURIERS = ("web/templates/courier.html", "web/templates/label.html", "web/templates/parts/courier.html",
+COURIERS = ("web/templates/courier.html", "web/templates/label_reader.html", "web/templates/parts/courier.html",
             "web/texts/courier.py")  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from gateway.config.home import HubSection
 from gateway.protocol.browser_token import TokenRejection
 from gateway.web.auth.roles import Role
-from gateway.web.pages.away import SCRIPTS, origin, script_texts
+from gateway.web.pages.away import STATIC_FILES, origin, script_texts
 from gateway.web.remote.actions import NOT_DONE, NOT_FOUND, QUESTION_CHANGED
 from gateway.web.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
 from gateway.web.texts.catalogue import TEXTS
@@ -24,6 +24,7 @@ from tests.shell.site import serve_site
 
 REMOTE = Path(__file__).parents[3] / "gateway" / "web" / "remote"
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
+SCRIPTS = [name for name in STATIC_FILES if name.endswith(".js")]
 HUB = "https://hub.example:8443"
 
 

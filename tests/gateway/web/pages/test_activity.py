@@ -9,8 +9,7 @@ from gateway.storage import Store
 from gateway.storage.people import MAX_NOTED_BURSTS_PER_DAY
 from gateway.web.auth.accounts import WRONG_PASSWORDS_BEFORE_REPORT, AccountError, RetryAfter
 from gateway.web.auth.roles import Role
-from gateway.web.pages.activity import ACTIVITY_KINDS, MAX_LINES_SHOWN, activity_lines
-from gateway.web.texts.catalogue import TEXTS
+from gateway.web.pages.activity import MAX_LINES_SHOWN, activity_lines
 from tests.gateway.web.auth.test_user_agent import ANDROID
 from tests.gateway.web.house import ANNA_PASSWORD, AccountsHouse, running, signed_in
 from tests.shell.box import ShellBox, box, run_box
@@ -118,7 +117,3 @@ async def test_what_becomes_of_accounts_is_told_the_newest_first_and_has_an_end(
             signed_in(await house.sign_in())
         assert len(texts(house.store)) == MAX_LINES_SHOWN
         assert set(texts(house.store)) == {"Anna signed in: unknown browser"}
-
-
-def test_each_kind_that_is_told_has_words() -> None:
-    assert {f"did.{kind}" for kind in ACTIVITY_KINDS} == {key for key in TEXTS if key.startswith("did.")}
