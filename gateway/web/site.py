@@ -49,7 +49,7 @@ from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLi
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import DISK_FULL, Conflict
+from gateway.web.server.page import DISK_FULL, Conflict, form_texts
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
     LABEL_READER_HEADERS,
@@ -124,7 +124,7 @@ class PagesSite:
             HouseholdPage(self._authorizer),
             ActionLinkPage(self._authorizer, link_key),
             PhonesPage(self._authorizer),
-            KeysPage(self._authorizer, self),
+            KeysPage(self._authorizer, certificate=lambda: self.certificate, renew=self.renew),
             PrivacyPage(self._authorizer),
             DecommissionPage(self._authorizer, succession),
             InstallationPage(self._authorizer),
@@ -247,11 +247,11 @@ class PagesSite:
         Raises:
             OSError, ValueError: it could not be made; the previous one stays in use.
         """
-        made = await asyncio.to_thread(self._load_certificate, renew=True)
+        certificate = await asyncio.to_thread(self._load_certificate, renew=True)
         if self._tls is not None:
-            self._tls.load_cert_chain(made.files.chain, made.files.key)
-        self.certificate = made
-        log.info("certificate_renewed", until=made.until.isoformat())
+            self._tls.load_cert_chain(certificate.files.chain, certificate.files.key)
+        self.certificate = certificate
+        log.info("certificate_renewed", until=certificate.until.isoformat())
 
     def _load_certificate(self, *, renew: bool = False) -> IssuedCertificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
@@ -358,13 +358,13 @@ class PagesSite:
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of the courier's own delivery and of nothing else."""
         digest, _ = self._delivery(request)
-        found = partial(courier_view.find_delivery, self._services, digest)
+        find = partial(courier_view.find_delivery, self._services, digest)
         caller = connection_of(request)
         if caller is not None:
             caller.on_request(is_entitled=True)  # as long as the courier's page is open
         try:
             return await self._serve_feed(
-                request, only=f"courier/{digest}", allowed=lambda: found(self._services.clock.now()) is not None
+                request, only=f"courier/{digest}", allowed=lambda: find(self._services.clock.now()) is not None
             )
         finally:
             if caller is not None:
@@ -404,14 +404,14 @@ class PagesSite:
         """Serve a feed: of one fragment (`only`), or of all that a session may see."""
         viewer = self._authorizer.viewer(request)
 
-        def paint(name: str, language: Language) -> str:
+        def render(name: str, language: Language) -> str:
             if (name.partition("/")[0] == "courier") is (only is None) or only not in (None, name):
                 raise KeyError(name)
             return self._authorizer.render_fragment(viewer, name, language)
 
         feed = LiveFeed(
             self.changes,
-            paint,
+            render,
             lambda: _unix_ms(self._authorizer.now),
             is_allowed=allowed,
             take_turn=self._request_turns.take,
@@ -427,13 +427,13 @@ class PagesSite:
         return web.FileResponse(file, headers={"Content-Type": CONTENT_TYPES[file.suffix], "Cache-Control": "no-cache"})
 
     async def _language(self, request: web.Request) -> web.Response:
-        fields = await request.post()
-        chosen = fields.get(LANGUAGE_COOKIE)
+        fields = await form_texts(request)
+        chosen = fields.get(LANGUAGE_COOKIE, "")
         if chosen not in languages():
             raise web.HTTPBadRequest
-        answer = web.Response(status=303, headers={"Location": local_path(str(fields.get("back", "/")))})
-        answer.set_cookie(LANGUAGE_COOKIE, str(chosen), max_age=YEAR_DAYS * DAY_S, httponly=True, samesite="Strict")
-        return answer
+        response = web.Response(status=303, headers={"Location": local_path(fields.get("back", "/"))})
+        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR_DAYS * DAY_S, httponly=True, samesite="Strict")
+        return response
 
 
 def _unix_ms(now: Now) -> int:

@@ -46,12 +46,12 @@ class PasswordWeakness(StrEnum):
 
 def password_weakness(password: str, name: str) -> PasswordWeakness | None:
     """Return why a person of this name cannot use this password; None: accepted. Only length and commonness matter."""
-    said = unicodedata.normalize("NFC", password)
-    if len(said) < MIN_PASSWORD_CHARACTERS:
+    text = unicodedata.normalize("NFC", password)
+    if len(text) < MIN_PASSWORD_CHARACTERS:
         return PasswordWeakness.SHORT
     if len(_normalised_bytes(password)) > MAX_PASSWORD_BYTES:
         return PasswordWeakness.LONG
-    small = said.casefold()
+    small = text.casefold()
     stem = small.rstrip("0123456789!?.,;:-_*#$@ ")
     common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _DIGIT_SEQUENCES)
     if common or stem == name.casefold() or len(set(small)) < _MIN_DISTINCT_CHARACTERS:

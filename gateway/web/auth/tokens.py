@@ -32,8 +32,8 @@ class SecretToken:
     @classmethod
     def parse(cls, text: str | None) -> Self | None:
         """Parse what `text` returned; None: it is no token."""
-        found = None if text is None else _TOKEN_PATTERN.fullmatch(text)
-        return None if found is None else cls(found[1], found[2])
+        match = None if text is None else _TOKEN_PATTERN.fullmatch(text)
+        return None if match is None else cls(match[1], match[2])
 
     @property
     def text(self) -> str:

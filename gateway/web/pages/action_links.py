@@ -55,7 +55,7 @@ class ActionLinkPage(Page):
             return self._render(request, link, decided=True)
         if not await self._services.store.accounts.use_link(link.nonce, link.expires, now):
             return self._render(request, LinkError.USED)
-        why = await self._services.submit_request(action.entrance, action.request, None)
+        why = await self._services.inbox.submit_request(action.entrance, action.request, None)
         return self._render(request, link, done=why is None, failed=why)
 
     def _is_current(self, action: LinkRequest) -> bool:

@@ -121,17 +121,18 @@ class BrandsPage(Page):
         if form is not None:
             return form
         ask = str(fields["ask"]) if fields.get("ask") else None
-        raise_if_not_done(await self._services.permissions.permit(brand, terms, user.person, ask=ask))
+        raise_if_not_done(await self._services.inbox.permissions.permit(brand, terms, user.person, ask=ask))
         raise web.HTTPSeeOther("/brands")
 
     async def _forget_brand(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Remove a brand that came through a hub and is not permitted."""
-        raise_if_not_done(await self._services.permissions.forget(request.match_info["brand"], user.person))
+        raise_if_not_done(await self._services.inbox.permissions.forget(request.match_info["brand"], user.person))
         raise web.HTTPSeeOther("/brands")
 
     async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Accept or refuse a brand's new key."""
-        brand, kid, permissions = request.match_info["brand"], request.match_info["kid"], self._services.permissions
+        brand, kid = request.match_info["brand"], request.match_info["kid"]
+        permissions = self._services.inbox.permissions
         match (await form_texts(request)).get("do"):
             case "approve":
                 form = await self._authorizer.require_password(request, user)

@@ -13,11 +13,10 @@ from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountError, CurrentUser, SessionSecrets, name_key
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
-from gateway.web.auth.user_agent import UserAgent
 from gateway.web.pages.privacy import MEGABYTE_BYTES
 from gateway.web.server.authorization import Authorizer, account_error_text
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import Conflict, Page, form_texts, raise_if_refused
+from gateway.web.server.page import Conflict, Page, browser_label, form_texts, raise_if_refused
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
@@ -197,7 +196,7 @@ class DecommissionPage(Page):
         if not self._services.decommissioning.visit_obstacles():
             outcome = await self._succession.accept_offer(
                 token, name, fields.get("password", ""), self._authorizer.now,
-                browser=UserAgent.parse(request.headers.get("User-Agent", "")).stored_text,
+                browser=browser_label(request),
             )  # fmt: skip
         if isinstance(outcome, SessionSecrets):
             response = self._authorizer.render_page(request, "house_taken_over")

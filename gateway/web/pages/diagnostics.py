@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ class DiagnosticsPage(Page):
         last = self._house.last
         rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None
         findings = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
+        verdicts = Counter(finding.verdict for finding in findings)
         return self._authorizer.render_page(
             request,
             "diagnostics",
@@ -78,13 +80,13 @@ class DiagnosticsPage(Page):
             page=DIAGNOSTICS_PATH,
             last=last,
             findings=list(finding_facts(findings, self._authorizer.language(request))),
-            counts={verdict.value: sum(one.verdict is verdict for one in findings) for verdict in FindingVerdict},
+            counts={verdict.value: verdicts[verdict] for verdict in FindingVerdict},
         )
 
 
 def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[str, Any]]:
     """Return each finding as the page shows it, the worst first; of a split text every second part is a command."""
-    for finding in sorted(findings, key=lambda one: _ORDER.index(one.verdict)):
+    for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.verdict)):
         yield {
             "verdict": finding.verdict.value,
             "subject": _strip_invisible(sentence_text(finding.subject, language)),

@@ -68,12 +68,12 @@ class HomePage(Page):
     ) -> PlannedPause | PauseRefusal:
         match times:
             case [datetime() as start, datetime() as end]:
-                return await self._services.plan_pause(entrance, start, end, user.person)
+                return await self._services.inbox.plan_pause(entrance, start, end, user.person)
             case _:
                 return next(no for no in times if isinstance(no, PauseRefusal))
 
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
-        outcome = await self._services.end_pause((await form_texts(request)).get("pause", ""), user.person)
+        outcome = await self._services.inbox.end_pause((await form_texts(request)).get("pause", ""), user.person)
         if isinstance(outcome, PauseRefusal):
             raise Conflict(TEXTS[f"pause.no.{outcome}"])
         return self._authorizer.done_response(request, "/")
@@ -128,7 +128,7 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
         form = await permission_password_form(authorizer, request, user, terms, permission)
         if form is not None:
             return form
-    why = await authorizer.services.submit_request(entrance, owner_request, user.person)
+    why = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
     log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=why is None)
     raise_if_not_done(why)
     return authorizer.done_response(request, local_path(back))

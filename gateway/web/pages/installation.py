@@ -82,7 +82,7 @@ class InstallationPage(Page):
             readiness={name: summarise(self._services.store.readiness.hours(name)) for name in home.entrances},
             devices=devices,
             discovered=discovered,
-            kind_names={one.text_key: _kind_name(one.text_key) for one in discovered or ()},
+            kind_names={device.text_key: _kind_name(device.text_key) for device in discovered or ()},
         )
 
     async def _discover(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -181,10 +181,10 @@ class InstallationPage(Page):
 def capability_facts(capabilities: Iterable[Capability], language: Language) -> list[dict[str, str]]:
     """Return each capability as a sentence and its state: good, unknown ("rests") or bad."""
     facts = []
-    for one in capabilities:
-        unknown = one.evidence in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
-        state = "bad" if one.forbids else "rests" if unknown else "good"
-        facts.append({"text": one.text.to(language).replace("`", ""), "state": state})
+    for capability in capabilities:
+        unknown = capability.evidence in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
+        state = "bad" if capability.forbids else "rests" if unknown else "good"
+        facts.append({"text": capability.text.to(language).replace("`", ""), "state": state})
     return facts
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
 
 from aiohttp import web
 
@@ -20,29 +19,21 @@ from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_don
 KEYS_PATH = "/settings/keys"
 
 
-class ServedCertificate(Protocol):
-    """The certificate under which the site is served."""
-
-    @property
-    def certificate(self) -> IssuedCertificate | None:
-        """The certificate under the box's own authority; None without one."""
-        ...
-
-    async def renew(self) -> None:
-        """Make another certificate under the same authority, and serve it from the next connection on.
-
-        Raises:
-            OSError, ValueError: it could not be made; the previous one stays in use.
-        """
-        ...
-
-
 class KeysPage(Page):
-    """The page of the keys. All of it needs the password (`PASSWORD_RIGHTS`)."""
+    """The page of the keys. All of it needs the password (`PASSWORD_RIGHTS`).
 
-    def __init__(self, authorizer: Authorizer, trust: ServedCertificate) -> None:
+    `certificate` returns the one that is served (None: none of the box's own authority); `renew` makes another one.
+    """
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        *,
+        certificate: Callable[[], IssuedCertificate | None],
+        renew: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(authorizer)
-        self._served_certificate = trust
+        self._certificate, self._renew = certificate, renew
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this page."""
@@ -58,7 +49,7 @@ class KeysPage(Page):
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
-        pages, certificate = self._services.home.pages, self._served_certificate.certificate
+        pages, certificate = self._services.home.pages, self._certificate()
         language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
         brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
@@ -82,23 +73,23 @@ class KeysPage(Page):
         return web.Response(body=self._services.public_key.pem, content_type="application/x-pem-file", headers=headers)
 
     async def _renew_certificate(self, request: web.Request, user: CurrentUser) -> web.Response:
-        if self._served_certificate.certificate is None:
+        if self._certificate() is None:
             raise web.HTTPNotFound
         try:
-            await self._served_certificate.renew()
+            await self._renew()
         except (OSError, ValueError) as failure:
             raise Conflict(_("Not done: {why}", why=str(failure))) from failure
         return await self._page(request, user, notice=_("Renewed, and served already."))
 
     async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
-        return await self._change_trust(request, self._services.distrust_key, user)
+        return await self._change_trust(request, self._services.inbox.distrust_key, user)
 
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Trust a key again. This lets a brand in, so the form brings the password, however fresh the last one is."""
         error = await self._authorizer.password_error(request, user)
         if error is not None:
             return await self._page(request, user, error=error)
-        return await self._change_trust(request, self._services.trust_key, user)
+        return await self._change_trust(request, self._services.inbox.trust_key, user)
 
     async def _change_trust(
         self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], user: CurrentUser

@@ -1,5 +1,7 @@
 """Shows the cameras live: as video, or as JPEGs one after the other."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from aiohttp import web
@@ -42,29 +44,27 @@ class LivePage(Page):
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
             return await live_video.refuse_private(request)
-        allowed = partial(self._may_watch, user, camera)
-        self._log_view(user, camera)
-        try:
+        with self._logged_view(user, camera) as allowed:
             return await live_video.stream_camera(
                 request, self._services.video_socket, camera, proofs=self._services.camera_proofs, is_allowed=allowed
             )
-        finally:
-            self._log_view(user, camera)
 
     async def _stream_pictures(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
             raise Conflict(_("The inside can only be watched during a visit (Settings, Privacy)"))
-        allowed = partial(self._may_watch, user, camera)
-        self._log_view(user, camera)
-        try:
+        with self._logged_view(user, camera) as allowed:
             return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), is_allowed=allowed)
-        finally:
-            self._log_view(user, camera)
 
-    def _log_view(self, user: CurrentUser, camera: str) -> None:
-        """Log who watches, at the beginning and at the end."""
-        self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
+    @contextmanager
+    def _logged_view(self, user: CurrentUser, camera: str) -> Iterator[live_video.PermissionCheck]:
+        """Log who watches, at the beginning and at the end; yield whether the user may still watch."""
+        record = partial(self._services.store.privacy.record_view, "live", camera, user.person)
+        record(self._authorizer.now)
+        try:
+            yield partial(self._may_watch, user, camera)
+        finally:
+            record(self._authorizer.now)
 
     def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]

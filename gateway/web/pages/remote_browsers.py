@@ -86,8 +86,8 @@ def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str
     """Return the browsers that the user may end: the user's own, or with the right `PEOPLE` all."""
     everybody = has_right(user.role, UserRight.PEOPLE)
     browsers = authorizer.services.store.browsers.browsers(None if everybody else user.person)
-    return [{"id": one.id, "label": one.label, "who": one.person.name, "here": one.device == user.device,
-             "since": one.since} for one in browsers]  # fmt: skip
+    return [{"id": browser.id, "label": browser.label, "who": browser.person.name, "since": browser.since,
+             "here": browser.device == user.device} for browser in browsers]  # fmt: skip
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:

@@ -9,9 +9,8 @@ from gateway.runtime.maintenance import recovery_codes
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets
 from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
 from gateway.web.auth.roles import UserRight
-from gateway.web.auth.user_agent import UserAgent
 from gateway.web.server.authorization import Authorizer, account_error_text, cookie_name
-from gateway.web.server.page import Page, form_texts
+from gateway.web.server.page import Page, browser_label, form_texts
 from gateway.web.server.security_headers import local_path
 
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
@@ -56,7 +55,7 @@ class SignInPages(Page):
             address=request.remote or "",
             device=request.cookies.get(cookie_name(request, "device")),
             now=self._authorizer.now,
-            browser=_browser_label(request),
+            browser=browser_label(request),
         )
         if isinstance(outcome, SessionSecrets):
             return self._authorizer.sign_in_response(request, outcome, back)
@@ -76,7 +75,7 @@ class SignInPages(Page):
             codes=recovery_codes.read_codes(self._services.home.recovery_codes_file),
             boot=recovery_codes.boot_id(),
             now=self._authorizer.now,
-            browser=_browser_label(request),
+            browser=browser_label(request),
         )
         if isinstance(outcome, RecoveredOwner):
             self._services.notify_owner(outcome.notification, outcome.message_id)
@@ -92,7 +91,7 @@ class SignInPages(Page):
         fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
         outcome = await self._authorizer.accounts.claim(
-            code, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
+            code, name, fields.get("password", ""), self._authorizer.now, browser=browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # the code is void now
@@ -111,7 +110,7 @@ class SignInPages(Page):
         name = fields.get("name", "")
         invitation = self._authorizer.accounts.invitation(token, self._authorizer.now)
         outcome = await self._authorizer.accounts.accept_invitation(
-            token, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
+            token, name, fields.get("password", ""), self._authorizer.now, browser=browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
             return self._authorizer.sign_in_response(request, outcome, "/")
@@ -137,9 +136,9 @@ class SignInPages(Page):
 
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
         await self._authorizer.accounts.sign_out(user)
-        answer = web.Response(status=303, headers={"Location": "/enter"})
-        answer.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
-        return answer
+        response = web.Response(status=303, headers={"Location": "/enter"})
+        response.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
+        return response
 
     def _render_error(
         self, request: web.Request, template: str, error: AccountError | RetryAfter, **facts: object
@@ -152,7 +151,3 @@ class SignInPages(Page):
         if isinstance(error, RetryAfter):
             response.headers["Retry-After"] = str(error.seconds)
         return response
-
-
-def _browser_label(request: web.Request) -> str:
-    return UserAgent.parse(request.headers.get("User-Agent", "")).stored_text

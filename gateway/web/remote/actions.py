@@ -71,7 +71,7 @@ class OrderExecutor:
     def stop(self, order: browser_messages.StopOrder, person: str) -> StopResults:
         """Stop at once, before anything is stored; `wait_stopped` awaits the results."""
         return [
-            self._services.submit_request(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
+            self._services.inbox.submit_request(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
             for name in self._services.home.entrances
             if order.entrance in (None, name)
         ]
@@ -96,7 +96,7 @@ class OrderExecutor:
             case browser_messages.PermitOrder():
                 return await self._permit(order, person)
             case browser_messages.DenyOrder():
-                permissions = self._services.permissions
+                permissions = self._services.inbox.permissions
                 decide = permissions.revoke if order.do == "revoke" else permissions.refuse
                 return None if await decide(order.brand, person) is None else NOT_DONE
             case browser_messages.ApproveKeyOrder() | browser_messages.RefuseKeyOrder():
@@ -118,7 +118,7 @@ class OrderExecutor:
     async def _submit(self, entrance: str, request: owner_requests.AnyOwnerRequest, person: str) -> str | None:
         if entrance not in self._services.home.entrances:
             return NOT_FOUND
-        return None if await self._services.submit_request(entrance, request, person) is None else NOT_DONE
+        return None if await self._services.inbox.submit_request(entrance, request, person) is None else NOT_DONE
 
     async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:
         """Permit a brand if it still asks what was shown: a later decision is not undone."""
@@ -133,8 +133,9 @@ class OrderExecutor:
         except ValueError:
             return NOT_DONE
         ask = None if question is None else question.digest
-        permit = self._services.permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
-        return None if await permit is None else NOT_DONE
+        permissions = self._services.inbox.permissions
+        why = await permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
+        return None if why is None else NOT_DONE
 
     async def _decide_key(
         self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
@@ -144,7 +145,7 @@ class OrderExecutor:
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND
-        permissions, approves = self._services.permissions, isinstance(order, browser_messages.ApproveKeyOrder)
+        permissions, approves = self._services.inbox.permissions, isinstance(order, browser_messages.ApproveKeyOrder)
         decide = permissions.approve_key if approves else permissions.refuse_key
         return None if await decide(order.brand, kid, person) is None else NOT_DONE
 
@@ -159,8 +160,8 @@ def _terms_form(terms: browser_messages.OrderedTerms) -> MultiDict[str]:
     """Return the terms as the form of the brands page would send them."""
     opens, _, closes = terms.hours.partition("-")
     return MultiDict([
-        *(("entrance", one) for one in terms.entrances), *(("place", one) for one in terms.places),
-        *(("day", one) for one in terms.days), ("carriers", ",".join(terms.carriers)), ("from", opens), ("to", closes),
+        *(("entrance", id_) for id_ in terms.entrances), *(("place", id_) for id_ in terms.places),
+        *(("day", day) for day in terms.days), ("carriers", ",".join(terms.carriers)), ("from", opens), ("to", closes),
         ("openings", str(terms.openings)), ("until", terms.until or ""), ("each", "1" if terms.ask_each_time else ""),
         ("hub_signed", "1" if terms.hub_signed else ""),
     ])  # fmt: skip

@@ -348,7 +348,7 @@ def _piece_count(size: int, piece: int) -> int:
 
 def _state_version(state: Mapping[str, Any]) -> str:
     """Return a version of a state, in which the time since the door's last change does not count."""
-    still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
+    still = {**state, "entrances": [{**entrance, "since": None} for entrance in state["entrances"]]}
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
 
 

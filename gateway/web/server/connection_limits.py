@@ -36,9 +36,9 @@ def listen_socket(address: str, port: int) -> socket.socket:
     Raises:
         OSError: the address or the port is not available.
     """
-    made = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-    made.settimeout(0)  # non-blocking, for the event loop
-    return made
+    listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    listener.settimeout(0)  # non-blocking, for the event loop
+    return listener
 
 
 class PageConnection(BoundedReader):
@@ -154,10 +154,10 @@ class ConnectionLimiter:
 
     def _admit(self, connection: socket.socket, network: str, context: ssl.SSLContext | None) -> None:
         caller = PageConnection(self._server(), network)
-        attending = asyncio.create_task(self._serve_connection(caller, connection, context))
-        self._open_connections[caller] = attending
+        task = asyncio.create_task(self._serve_connection(caller, connection, context))
+        self._open_connections[caller] = task
         self._networks.add(network)
-        attending.add_done_callback(lambda _: self._remove_connection(caller))
+        task.add_done_callback(lambda _: self._remove_connection(caller))
 
     def _remove_connection(self, caller: PageConnection) -> None:
         if self._open_connections.pop(caller, None) is not None:  # else it was closed already
@@ -197,10 +197,10 @@ class ConnectionLimiter:
 
     async def close(self) -> None:
         """Close every open connection."""
-        attending = tuple(self._open_connections.values())
-        for one in attending:
-            one.cancel()
-        await asyncio.gather(*attending, return_exceptions=True)
+        tasks = tuple(self._open_connections.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def connection_of(request: web.BaseRequest) -> PageConnection | None:

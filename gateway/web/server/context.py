@@ -10,17 +10,15 @@ from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
-from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance
 from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.owner_requests import AnyOwnerRequest
+from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
-from gateway.runtime.permissions import PermissionService
 from gateway.storage import AccountStore, Store
 from gateway.system.clock import Clock
 from gateway.system.i18n import Language
@@ -53,23 +51,8 @@ class GatewayServices:
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
     """Returns the present state of every entrance."""
 
-    submit_request: Callable[[str, AnyOwnerRequest, str | None], Awaitable[str | None]]
-    """Takes an entrance, a request and the id of the person (None: the holder of a link); returns None when it was
-    done, else why not."""
-
-    permissions: PermissionService
-
-    plan_pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[PlannedPause | PauseRefusal]]
-    """Takes an entrance (None: every one), begin, end and the id of the person. Raises `StoreFailed`."""
-
-    end_pause: Callable[[str, str | None], Awaitable[PlannedPause | PauseRefusal]]
-    """Takes the id of a pause and of the person. Raises `StoreFailed`."""
-
-    distrust_key: Callable[[str, str], Awaitable[str | None]]
-    """Takes a brand's public key and the id of the person; returns None when it was done, else why not."""
-
-    trust_key: Callable[[str, str], Awaitable[str | None]]
-    """Takes and returns the same as `distrust_key`."""
+    inbox: Inbox
+    """Takes the owner's requests, pauses, and decisions on brands and keys."""
 
     contacts: Contacts
 

@@ -101,12 +101,12 @@ class LiveFeed:
 
     def _on_request(self, text: str) -> bool:
         try:
-            want = FragmentRequest.model_validate_json(text)
+            names = FragmentRequest.model_validate_json(text).want
         except ValidationError:
             return False
-        if not all(_is_fragment_name(name) for name in want.want):
+        if not all(map(_is_fragment_name, names)):
             return False
-        self._requested_fragments = tuple(dict.fromkeys(want.want))  # each once
+        self._requested_fragments = tuple(dict.fromkeys(names))  # each once
         self._sent_fragments = {
             name: html for name, html in self._sent_fragments.items() if name in self._requested_fragments
         }
@@ -117,17 +117,17 @@ class LiveFeed:
         loop = asyncio.get_running_loop()
         beats, count = loop.time(), -1
         while not socket.closed and self._is_allowed():
-            said: dict[str, Any] = {}
+            message: dict[str, Any] = {}
             changed = {
                 name: html async for name, html in self._rendered_fragments() if self._sent_fragments.get(name) != html
             }
             if changed:
                 self._sent_fragments |= changed
-                said["parts"] = changed
+                message["parts"] = changed
             if loop.time() >= beats:
-                said["beat"], beats = self._utc_ms(), loop.time() + HEARTBEAT_INTERVAL_S
-            if said and self._is_allowed():  # rendering took several turns
-                await socket.send_str(json.dumps(said, ensure_ascii=False))
+                message["beat"], beats = self._utc_ms(), loop.time() + HEARTBEAT_INTERVAL_S
+            if message and self._is_allowed():  # rendering took several turns
+                await socket.send_str(json.dumps(message, ensure_ascii=False))
             await asyncio.sleep(MIN_RENDER_INTERVAL_S)
             count = await self._wait(count, max(0.0, beats - loop.time()))
 
@@ -141,8 +141,8 @@ class LiveFeed:
         try:
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in waiting:
-                one.cancel()
+            for task in waiting:
+                task.cancel()
         return self._changes.count
 
     async def _rendered_fragments(self) -> AsyncIterator[tuple[str, str]]:

@@ -62,9 +62,9 @@ async def stream_camera(
                 asyncio.create_task(_wait_closed(page)),
             }
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-    except LiveViewUnavailable as nothing:
+    except LiveViewUnavailable as error:
         with suppress(ConnectionError):
-            await page.send_json({"why": nothing.reason.value})
+            await page.send_json({"why": error.reason.value})
     except ConnectionError:
         pass  # the browser disconnected before the first picture
     finally:
@@ -84,13 +84,13 @@ async def _stream(page: web.WebSocketResponse, view: LiveView) -> None:
 async def _send_live_state(
     page: web.WebSocketResponse, current_state: Callable[[], bool | None], is_allowed: PermissionCheck
 ) -> None:
-    told: bool | None = None
+    sent: bool | None = None
     with suppress(ConnectionError):
         while is_allowed():
-            now = current_state()
-            if now is not told and now is not None:
-                await page.send_json({"live": now})
-            told = now
+            live = current_state()
+            if live is not sent and live is not None:
+                await page.send_json({"live": live})
+            sent = live
             await asyncio.sleep(POLL_INTERVAL_S)
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import AccountError
+from gateway.web.auth.user_agent import UserAgent
 from gateway.web.server.authorization import Authorizer, account_error_text
 
 DISK_FULL = _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
@@ -34,6 +35,11 @@ async def form_texts(request: web.Request) -> dict[str, str]:
     """Return the fields of a form, the first value of each; these forms have no files."""
     fields = await request.post()
     return {name: str(fields[name]) for name in fields}
+
+
+def browser_label(request: web.Request) -> str:
+    """Return browser and system of a request, as a session stores them."""
+    return UserAgent.parse(request.headers.get("User-Agent", "")).stored_text
 
 
 def raise_if_not_done(why: str | None) -> None:

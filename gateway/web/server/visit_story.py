@@ -66,31 +66,32 @@ _DOOR_LINES: Mapping[str, tuple[Text, StoryTone]] = {
 
 def story_lines(rows: Iterable[object], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
     """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line."""
-    told = ((one.at, _worded(one, language, zone)) for one in narrative(rows))
-    return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in told if line is not None)
+    lines = ((happening.at, _worded(happening, language, zone)) for happening in narrative(rows))
+    return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in lines if line is not None)
 
 
-def _worded(one: Happening, language: Language, zone: ZoneInfo) -> tuple[str, StoryTone] | None:
+def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[str, StoryTone] | None:
     """Return the text and the tone of a happening, or None where it has no line."""
-    match one.kind:
+    match happening.kind:
         case HappeningKind.DOOR_REPORTED:
-            first = one.value == "closed" and one.previous not in _DOOR_LINES  # that it was closed is nothing new
-            line = None if first or one.value == one.previous else _DOOR_LINES.get(one.value)
+            # that the door was closed is nothing new
+            first = happening.value == "closed" and happening.previous not in _DOOR_LINES
+            line = None if first or happening.value == happening.previous else _DOOR_LINES.get(happening.value)
         case HappeningKind.SCAN_ANSWERED:
-            return _answer_line(one, language)
+            return _answer_line(happening, language)
         case HappeningKind.ALARM_RAISED:
             message = ComposedMessage(
-                about=AlarmCode(one.value), facts=MessageFacts(detail=one.detail), at=one.at,
-                trusted=one.is_clock_trusted, zone=zone,
+                about=AlarmCode(happening.value), facts=MessageFacts(detail=happening.detail), at=happening.at,
+                trusted=happening.is_clock_trusted, zone=zone,
             )  # fmt: skip
             return message.words(language), StoryTone.BAD
         case HappeningKind.PARCELS_REPORTED:
-            good = one.value in {Outcome.DELIVERED, Outcome.ATTENDED}
-            line = TEXTS[f"outcome.{one.value}"], StoryTone.GOOD if good else StoryTone.BAD
-        case HappeningKind.DOOR_RESULT_REPORTED if one.value == DoorResult.HANDED_TO_OWNER:
+            good = happening.value in {Outcome.DELIVERED, Outcome.ATTENDED}
+            line = TEXTS[f"outcome.{happening.value}"], StoryTone.GOOD if good else StoryTone.BAD
+        case HappeningKind.DOOR_RESULT_REPORTED if happening.value == DoorResult.HANDED_TO_OWNER:
             line = _("The door is handed to you"), StoryTone.BAD
-        case HappeningKind.PHASE_ENTERED if one.value in _PHASE_TONES:
-            line = TEXTS[f"phase.{one.value}"], _PHASE_TONES[one.value]
+        case HappeningKind.PHASE_ENTERED if happening.value in _PHASE_TONES:
+            line = TEXTS[f"phase.{happening.value}"], _PHASE_TONES[happening.value]
         case kind:
             line = _PLAIN_LINES.get(kind)
     return None if line is None else (line[0].to(language), line[1])
