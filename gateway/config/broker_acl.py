@@ -27,7 +27,7 @@ from gateway.config.topics import (
 
 HOMEASSISTANT_ACCOUNT = "homeassistant"  # the owner's Home Assistant
 STATESTREAM_TOPIC = "homeassistant_statestream"  # the base topic in the documentation of its statestream
-GUARD_ACCOUNT, BRIDGE_ACCOUNT = "guard", "bridge"  # the radio's two accounts
+RADIO_ACCOUNTS = GUARD_ACCOUNT, BRIDGE_ACCOUNT = "guard", "bridge"  # of the radio's broker
 MAX_TOPIC_DEPTH = 6  # levels between a radio's base topic and `set`: Z-Wave JS UI has node, class, endpoint, property
 
 
@@ -61,6 +61,11 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
         if account in brands:
             raise AccountTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
     return (*ROLE_ACCOUNTS, *brands, *own, *sorted(theirs))
+
+
+def discovery_prefix(home: Home) -> str:
+    """Return the first level of the topics on which Home Assistant discovers entities."""
+    return HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
 
 
 def brand_account(brand: str) -> str:
@@ -108,7 +113,7 @@ def _refuse_shared(home: Home) -> None:
         AccountTaken: a base topic is shared or reserved.
     """
     bases = _base_topics(home)
-    prefix = HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
+    prefix = discovery_prefix(home)
     if prefix == "perron":
         raise AccountTaken("the discovery prefix `perron` would show Home Assistant all that is said: take another")
     for base, vendors in bases.items():
@@ -158,13 +163,12 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
     for account, bases in carried.items():
         own[account] = [f"readwrite {base}/#" for base in bases]
         people["installer"] += [f"read {base}/#" for base in bases]
-    if HOMEASSISTANT_ACCOUNT in account_names(home, homeassistant=homeassistant):
-        prefix = HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
-        streams = carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))
+    accounts = account_names(home, homeassistant=homeassistant)
+    if HOMEASSISTANT_ACCOUNT in accounts:
+        prefix, streams = discovery_prefix(home), carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))
         own[HOMEASSISTANT_ACCOUNT] = [*_homeassistant_rights(prefix, streams), *_entity_rights(home)]
         people["gateway"] += [f"write {prefix}/#", f"read {HOMEASSISTANT_STATUS_TOPIC}"]
-    known = account_names(home, homeassistant=homeassistant)
-    users = [line for name in known for line in _account_lines(name, {**people, **own}.get(name, ()))]
+    users = [line for name in accounts for line in _account_lines(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_pattern_lines()]) + "\n"
 
 
@@ -199,11 +203,6 @@ def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
     ]
 
 
-def radio_accounts() -> tuple[str, str]:
-    """Return the two accounts of the radio's broker."""
-    return GUARD_ACCOUNT, BRIDGE_ACCOUNT
-
-
 def radio_access_list(base: str) -> str:
     """Return the access list of the radio's broker: only the guard commands, only the bridge reports.
 
@@ -211,15 +210,9 @@ def radio_access_list(base: str) -> str:
     """
     deep = ["/".join(["+"] * depth) for depth in range(1, MAX_TOPIC_DEPTH + 1)]
     commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (TopicSuffix.SET, TopicSuffix.GET)]
-    return (
-        "\n".join(
-            [
-                *_account_lines(GUARD_ACCOUNT, [f"read {base}/#", *commands]),
-                *_account_lines(BRIDGE_ACCOUNT, [f"readwrite {base}/#"]),
-            ]
-        )
-        + "\n"
-    )
+    guard = _account_lines(GUARD_ACCOUNT, [f"read {base}/#", *commands])
+    bridge = _account_lines(BRIDGE_ACCOUNT, [f"readwrite {base}/#"])
+    return "\n".join((*guard, *bridge)) + "\n"
 
 
 def _account_lines(name: str, topics: Sequence[str]) -> Iterable[str]:

@@ -111,26 +111,18 @@ class LockDevice(DeviceSection):
         return self.guarded or self.guard is not None
 
     @model_validator(mode="after")
-    def _behind_its_guard(self) -> Self:
+    def _possible_with_its_vendor(self) -> Self:
         if self.definition.is_behind_guard != (self.guard is not None):
             raise ValueError(
                 "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
                 " tells the line; the lock's own vendor stands in guard.yaml"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _unlatches_or_not(self) -> Self:
         if self.unlatch and not self.definition.pulls_latch:
             able = sorted(name for name, vendor in VENDORS.items() if vendor.DEFINITION.pulls_latch)
             raise ValueError(
                 f"unlatch must be false: no lock of the vendor {self.vendor} is known to pull the latch by an order of"
                 f" its own ({', '.join(able)} can). With a fixed knob outside it opens no door"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _guarded_or_not(self) -> Self:
         if self.guarded and not self.definition.refuses_late:
             raise ValueError(
                 f"guarded must be false: a lock of the vendor {self.vendor} gets no id and no time with a command, so"

@@ -140,24 +140,10 @@ def homeassistant_topic(entrance: str, word: str) -> str:
     return f"perron/ha/{entrance}/{word}"
 
 
-def _homeassistant_origins(home: Home) -> Mapping[str, HomeAssistantOrigin]:
-    if home.homeassistant is None:
-        return {}
-    asked = {
-        homeassistant_topic(entrance, "set"): HomeAssistantOrigin(entrance=entrance) for entrance in home.entrances
-    }
-    return {HOMEASSISTANT_STATUS_TOPIC: HomeAssistantOrigin(entrance=None), **asked}
-
-
 READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # only the newest message of these devices counts
 
 # The suffixes with their measurements
 READING_CHANNELS = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})
-
-
-def _door_devices(home: Home) -> frozenset[str]:
-    """Return locks and door sensors: a flood of another device must not cost them a message."""
-    return frozenset(id_ for section in home.entrances.values() for id_ in (section.lock, section.door))
 
 
 class TopicMap:
@@ -165,70 +151,72 @@ class TopicMap:
 
     def __init__(self, home: Home) -> None:
         """Build the map from a validated configuration."""
+        self._home = home
+        # A flood of another device must not cost them a message.
+        self._door_devices = {id_ for section in home.entrances.values() for id_ in (section.lock, section.door)}
         self._origins: dict[str, Origin] = {OFFER_TOPIC: RetailerOrigin()}
-        self._home, self._door_devices = home, _door_devices(home)
-        subscriptions = [Subscription(topic=OFFER_TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT)]
         for entrance in home.entrances:
-            topic = entrance_topic(entrance, "set")
-            self._origins[topic] = OwnerOrigin(entrance=entrance)
-            subscriptions.append(
-                Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.KEEP, is_urgent=True)
-            )
-        for topic, asks in _homeassistant_origins(home).items():
-            self._origins[topic] = asks
-            if asks.entrance is not None:
-                subscriptions.append(
-                    Subscription(
-                        topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT, is_urgent=True
-                    )
-                )
-        stored: dict[str, bool] = {}
-        for id_, device in home.devices.items():
-            for channel, topic in inbound_topics(home, id_).items():
-                self._add_device_topic(topic, id_, channel)
-                scans = device.kind == "scanner" and channel is TopicSuffix.STATE
-                stored.setdefault(topic, channel in RETAINED_CHANNELS and not scans)
-        subscriptions += [self._device_subscription(topic, stored=old) for topic, old in stored.items()]
-        if HOMEASSISTANT_STATUS_TOPIC in self._origins and HOMEASSISTANT_STATUS_TOPIC not in stored:
-            subscriptions.append(
-                Subscription(
-                    topic=HOMEASSISTANT_STATUS_TOPIC, wants_retained=False, overflow=OverflowPolicy.DROP_AND_COUNT
-                )
-            )
-        self.subscriptions = tuple(subscriptions)
-
-    def _add_device_topic(self, topic: str, device: str, channel: TopicSuffix) -> None:
-        """Add a device to a topic; devices behind one bridge share its topics."""
-        match self._origins.get(topic):
-            case DeviceOrigin() as known:
-                self._origins[topic] = replace(known, devices=(*known.devices, device))
-            case HomeAssistantOrigin(carries=None) as asks:
-                self._origins[topic] = replace(asks, carries=DeviceOrigin(devices=(device,), channel=channel))
-            case HomeAssistantOrigin(carries=DeviceOrigin() as known) as asks:
-                self._origins[topic] = replace(asks, carries=replace(known, devices=(*known.devices, device)))
-            case _:
-                self._origins[topic] = DeviceOrigin(devices=(device,), channel=channel)
-
-    def _device_subscription(self, topic: str, *, stored: bool) -> Subscription:
-        """Return the subscription of a topic: which loss is tolerable, and whose rate limit counts."""
-        origin = self._origins[topic]
-        found = origin.carries if isinstance(origin, HomeAssistantOrigin) else origin
-        devices, channel = (
-            (found.devices, found.channel) if isinstance(found, DeviceOrigin) else ((), TopicSuffix.STATE)
+            self._origins[entrance_topic(entrance, "set")] = OwnerOrigin(entrance=entrance)
+        if home.homeassistant is not None:
+            for entrance in home.entrances:
+                self._origins[homeassistant_topic(entrance, "set")] = HomeAssistantOrigin(entrance=entrance)
+        retained: set[str] = set()
+        for topic, origin in self._device_origins(retained).items():
+            carried = home.homeassistant is not None and topic == HOMEASSISTANT_STATUS_TOPIC
+            self._origins[topic] = HomeAssistantOrigin(entrance=None, carries=origin) if carried else origin
+        if home.homeassistant is not None:
+            self._origins.setdefault(HOMEASSISTANT_STATUS_TOPIC, HomeAssistantOrigin(entrance=None))
+        self.subscriptions = tuple(
+            self._subscription(topic, origin, wants_retained=topic in retained)
+            for topic, origin in self._origins.items()
         )
-        kinds = {self._home.devices[device].kind for device in devices}
-        door = bool(self._door_devices & set(devices))
-        bridge = bridge_base_topic(self._home, devices[0]) if devices else None
-        account = bridge if bridge is not None and not door else None
-        if channel is TopicSuffix.LOG:
-            return Subscription(topic=topic, wants_retained=stored, overflow=OverflowPolicy.DROP, account=account)
-        if kinds == {"scanner"} and channel is not TopicSuffix.AVAILABILITY:
-            return Subscription(
-                topic=topic, wants_retained=stored, overflow=OverflowPolicy.DROP_AND_COUNT, account=account
-            )
-        newest = not door and (kinds <= READING_KINDS or channel is TopicSuffix.BATTERY) and channel in READING_CHANNELS
-        loss = OverflowPolicy.KEEP_LATEST if newest else OverflowPolicy.DROP_AND_QUERY
-        return Subscription(topic=topic, wants_retained=stored, overflow=loss, account=account)
+
+    def _device_origins(self, retained: set[str]) -> Mapping[str, DeviceOrigin]:
+        """Return the origin of each device topic; devices behind one bridge share topics.
+
+        It adds the topics whose stored messages count to `retained`: their first device decides.
+        """
+        origins: dict[str, DeviceOrigin] = {}
+        for id_, device in self._home.devices.items():
+            for channel, topic in inbound_topics(self._home, id_).items():
+                known = origins.get(topic)
+                if known is not None:
+                    origins[topic] = replace(known, devices=(*known.devices, id_))
+                    continue
+                origins[topic] = DeviceOrigin(devices=(id_,), channel=channel)
+                scans = device.kind == "scanner" and channel is TopicSuffix.STATE
+                if channel in RETAINED_CHANNELS and not scans:
+                    retained.add(topic)
+        return origins
+
+    def _subscription(self, topic: str, origin: Origin, *, wants_retained: bool) -> Subscription:
+        """Return the subscription of a topic: which loss is tolerable, and whose rate limit counts."""
+        devices = origin.carries if isinstance(origin, HomeAssistantOrigin) else origin
+        if isinstance(devices, DeviceOrigin):
+            overflow, account = self._overflow(devices), self._account(devices)
+            return Subscription(topic=topic, wants_retained=wants_retained, overflow=overflow, account=account)
+        is_owner = isinstance(origin, OwnerOrigin)
+        return Subscription(
+            topic=topic,
+            wants_retained=False,
+            overflow=OverflowPolicy.KEEP if is_owner else OverflowPolicy.DROP_AND_COUNT,
+            is_urgent=is_owner or (isinstance(origin, HomeAssistantOrigin) and origin.entrance is not None),
+        )
+
+    def _account(self, origin: DeviceOrigin) -> str | None:
+        bridge, door = bridge_base_topic(self._home, origin.devices[0]), bool(self._door_devices & set(origin.devices))
+        return bridge if bridge is not None and not door else None
+
+    def _overflow(self, origin: DeviceOrigin) -> OverflowPolicy:
+        kinds = {self._home.devices[device].kind for device in origin.devices}
+        if origin.channel is TopicSuffix.LOG:
+            return OverflowPolicy.DROP
+        if kinds == {"scanner"} and origin.channel is not TopicSuffix.AVAILABILITY:
+            return OverflowPolicy.DROP_AND_COUNT
+        is_reading = kinds <= READING_KINDS or origin.channel is TopicSuffix.BATTERY
+        if is_reading and origin.channel in READING_CHANNELS and self._door_devices.isdisjoint(origin.devices):
+            return OverflowPolicy.KEEP_LATEST
+        return OverflowPolicy.DROP_AND_QUERY
 
     def origin(self, topic: str) -> Origin | None:
         """Return the origin of a message on `topic`; None if the gateway did not subscribe to it."""

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors.definition import DEVICE_KINDS, DOOR_KINDS
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics
+from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics, discovery_prefix
 from gateway.config.devices import AnyDevice, CameraDevice
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import EntranceSection, Home
@@ -216,7 +216,7 @@ def _topics_overlap(one: str, other: str) -> bool:
 def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
     """Refuse it if an account could then publish for another device, or what Home Assistant shows."""
     before, after = _writable_topics(old), _writable_topics(new)
-    prefix = HOMEASSISTANT_ACCOUNT if old.homeassistant is None else old.homeassistant.discovery_prefix
+    prefix = discovery_prefix(old)
     theirs = {topic: name for name in old.devices for _, topic in _device_topics(old, name)}
     theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in TopicSuffix}
     for account, filters in after.items():

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from gateway.config.broker_acl import access_list, account_names, bridge_topics, radio_access_list, radio_accounts
+from gateway.config.broker_acl import RADIO_ACCOUNTS, access_list, account_names, bridge_topics, radio_access_list
 from gateway.config.home import Home
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock import machine_time
@@ -151,7 +151,7 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
         OSError: the folder cannot be written.
     """
     folder = make_private_folder(folder, user)
-    write_passwords(folder, radio_accounts(), user)
+    write_passwords(folder, RADIO_ACCOUNTS, user)
     write_private(folder / "access", radio_access_list(base), user)
     listener = BrokerListener(host="127.0.0.1", port=port)
     told = configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
