@@ -12,14 +12,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.loader import parse_home
 from gateway.system.atomic_file import write_whole
-from gateway.system.config_section import ConfigError
+from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
+ENTRANCE = "entrance"  # the kind of what stands under `entrances`, beside the kinds of devices
 SCHEMA_LINE = "# yaml-language-server: $schema=home.schema.json\n"
 """The first line of a new house file: from it an editor finds the schema, which explains each key offline."""
 
@@ -69,7 +69,9 @@ def read_home_text(file: Path) -> str:
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise EditRejected(f"{file} cannot be read ({_describe_error(error)}).", "Name another with --home.") from error
+        raise EditRejected(
+            f"{file} cannot be read ({describe_read_error(error)}).", "Name another with --home."
+        ) from error
 
 
 def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
@@ -226,7 +228,3 @@ def _dump(data: CommentedMap) -> str:
     out = io.StringIO()
     _yaml().dump(data, out)
     return out.getvalue()
-
-
-def _describe_error(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is not UTF-8"

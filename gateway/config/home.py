@@ -2,12 +2,15 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.config.devices import AnyDevice
 from gateway.config.fields import DeviceId, Hours, LanguageCode, valid_day, valid_time_zone
+from gateway.domain.day import day_end, read_day
+from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_section import (
@@ -25,6 +28,9 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 _DISCOVERY_PREFIX = explained(r"^[A-Za-z0-9_-]{1,64}$", "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -")
 _KID = explained(r"^[A-Za-z0-9._-]{1,64}$", "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -")
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class ClockSection(ConfigSection):
@@ -211,15 +217,7 @@ class PermissionSeed(ConfigSection):
     """Carriers: names of the carriers that may deliver. Example: `[Chronopost, Colissimo]`."""
     places: tuple[Id, ...] = ()
     """Places: ids of the places where the brand's parcels may be left."""
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-    )
+    days: tuple[Weekday, ...] = get_args(Weekday)
     """Days: days of the week on which the brand may deliver. Example: `[mon, tue]`."""
     hours: Hours = "00:00-24:00"
     """Hours: time of the day in which the brand may deliver, the earlier time first. Example: `08:00-20:00`."""
@@ -232,6 +230,21 @@ class PermissionSeed(ConfigSection):
     hub_signed: bool = False
     """Hub-signed: also accept deliveries that the hub signed for the brand. Whoever runs the hub could then invent
     one."""
+
+    def permission(self, brand: str, *, zone: ZoneInfo) -> Permission:
+        """Return the permission that this describes; `expires` is the last whole day in `zone`."""
+        terms = PermissionTerms(
+            entrances=frozenset(self.entrances),
+            places=frozenset(self.places),
+            carriers=frozenset(self.carriers),
+            days=frozenset(self.days),
+            hours=self.hours,
+            openings=self.openings,
+            ask_each_time=self.ask_each_time,
+            expires=None if self.expires is None else day_end(read_day(self.expires), zone),
+            hub_signed=self.hub_signed,
+        )
+        return Permission(brand=brand, version=1, standing=PermissionStatus(self.state), terms=terms)
 
 
 class BrandSection(ConfigSection):

@@ -125,6 +125,23 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
     return "/".join(shared) or split[0][0]
 
 
+def depends_on_lock(home: Home, lock: str, door: str) -> bool:
+    """Return whether a door sensor is the lock's own: one device under two ids, or one with a topic of the lock.
+
+    A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
+    device (TaHoma's `io://GATEWAY/ADDRESS#2`).
+    """
+    lock_section, door_section = home.devices[lock], home.devices[door]
+    if door_section.definition.is_behind_guard:  # `guard.yaml` names the sensor, and its validation refuses the same
+        return False
+    lock_address, door_address = (device.address.partition("#")[0] for device in (lock_section, door_section))
+    same_address = (lock_section.vendor, lock_address) == (door_section.vendor, door_address)
+    if lock == door or (lock_address and same_address):
+        return True
+    shared = set(custom_topics(home, lock).items()) & set(custom_topics(home, door).items())
+    return any(channel.value in ("state", "set") for channel, _ in shared)
+
+
 def result_topics(brand: str | None) -> tuple[str, ...]:
     """Return the topics of a result: the brand's own, if the brand is known, and the common one."""
     return (RESULT_TOPIC,) if brand is None else (f"{RESULT_TOPIC}/{brand}", RESULT_TOPIC)

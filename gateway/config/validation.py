@@ -8,7 +8,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
-from gateway.config.sensor_independence import depends_on_lock
+from gateway.config.topics import depends_on_lock
 from gateway.domain.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, LockDevice
 from gateway.config.home import EntranceSection, Home
-from gateway.config.sensor_independence import depends_on_lock
+from gateway.config.topics import depends_on_lock
 from gateway.domain.timing import Timing
 from gateway.system.config_section import ConfigSection
 from gateway.system.i18n import Text, _

@@ -210,5 +210,4 @@ def _safe_offer(name: str, **fields: str) -> Mapping[str, str]:
 
 
 def _id_from_name(name: str) -> str:
-    """Return an id for the house file, made from a name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device"

@@ -18,7 +18,7 @@ from devices.vendors.definition import DEVICE_KINDS, DOOR_KINDS
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics, discovery_prefix
 from gateway.config.devices import AnyDevice, CameraDevice
-from gateway.config.editor_keys import ENTRANCE
+from gateway.config.editor import ENTRANCE
 from gateway.config.home import EntranceSection, Home
 from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
@@ -130,7 +130,6 @@ def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
 
 
 def _house_without(new: Home, proposal: Proposal) -> Home:
-    """Return the new house without the proposed device or entrance."""
     entrances = {name: one for name, one in new.entrances.items() if (proposal.kind, name) != (ENTRANCE, proposal.name)}
     devices = {name: one for name, one in new.devices.items() if proposal.kind == ENTRANCE or name != proposal.name}
     return new.model_copy(update={"entrances": entrances, "devices": devices})
@@ -180,7 +179,6 @@ def _is_same_device(one: AnyDevice, other: AnyDevice) -> bool:
 
 
 def _camera_source(camera: CameraDevice) -> tuple[tuple[str, int], str]:
-    """Return host, port, path and query of a camera's stream."""
     parts = urlsplit(camera.url)
     return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
 
@@ -250,8 +248,10 @@ def _filter_matches(pattern: str, topic: str) -> bool:
     """Return whether a filter of the access list matches a topic (MQTT 5, 4.7)."""
     if pattern.endswith("/#"):
         return f"{topic}/".startswith(pattern[:-1])
-    words, said = pattern.split("/"), topic.split("/")
-    return len(words) == len(said) and all(word in ("+", one) for word, one in zip(words, said, strict=True))
+    filter_levels, levels = pattern.split("/"), topic.split("/")
+    return len(filter_levels) == len(levels) and all(
+        filter_level in ("+", level) for filter_level, level in zip(filter_levels, levels, strict=True)
+    )
 
 
 def _normalised_name(name: str) -> str:

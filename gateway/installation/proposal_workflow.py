@@ -315,7 +315,6 @@ class Proposals:
         return (), text, new_text
 
     def _copy_login(self, proposal: Proposal) -> None:
-        """Copy a camera's account beside the house file."""
         login, target = self._proposal_file.login_path(proposal), self._login_path(proposal)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(target, read_regular(login, at_most=4 * MAX_LOGIN_CHARACTERS + 2))

@@ -77,16 +77,6 @@ RESULT_TEXTS: Mapping[str, Text] = {
     "open": _("to do"),
 }
 
-REPORT_TEXTS: Mapping[str, Text] = {
-    "title": _("Walk test"),
-    "made": _("Begun on {begun} by {by}. Box {box}, key {key}."),
-    "trials": _("What was tried"),
-    "devices": _("What each device can promise"),
-    "pictures": _("What the cameras see"),
-    "signature": _("Date and signature of the installer"),
-    "verified": _("The box has signed this report: `perron walk-test --verify` checks it."),
-}
-
 
 def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language) -> str:
     """Return the title, instruction or question of a trial; empty if it has none."""

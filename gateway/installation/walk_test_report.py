@@ -23,7 +23,6 @@ from gateway.installation.capability import (
     walk_test_text,
 )
 from gateway.installation.texts import (
-    REPORT_TEXTS,
     TRIAL_QUESTIONS,
     TRIAL_TITLES,
     result_text,
@@ -32,7 +31,7 @@ from gateway.installation.texts import (
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, Hash, Id, SignedDocument, sign_document
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 
 MARGIN_PT = 16.0
@@ -64,18 +63,10 @@ class SignedWalkTest(SignedDocument):
 def sign_walk(home: Home, walk: WalkTest, sheet: bytes, key: BoxKey) -> bytes:
     """Sign a walk test and its report; return one line of canonical JSON."""
     unsigned = SignedWalkTest(
-        box=home.box,
-        entrance=walk.entrance,
-        begun=walk.begun,
-        by=walk.by,
-        standing=walk_test_status(walk),
-        trials=tuple(
-            (s.trial.value, s.camera, None if s.ending is None else s.ending.value, s.picture) for s in walk.steps
-        ),
-        sheet_sha256=sha256(sheet).hexdigest(),
-        key=key.public.text,
-        signature=PLACEHOLDER_SIGNATURE,
-    )
+        box=home.box, entrance=walk.entrance, begun=walk.begun, by=walk.by, standing=walk_test_status(walk),
+        trials=tuple((s.trial.value, s.camera, s.ending and s.ending.value, s.picture) for s in walk.steps),
+        sheet_sha256=sha256(sheet).hexdigest(), key=key.public.text, signature=PLACEHOLDER_SIGNATURE,
+    )  # fmt: skip
     return sign_document(unsigned, key).to_json()
 
 
@@ -121,13 +112,10 @@ class _ReportPainter:
     def __init__(self, home: Home, walk: WalkTest, made: datetime) -> None:
         self._home, self._walk = home, walk
         self._language: Language = home.language
-        self._title = f"{self._text('title')} · {sanitized(home.entrances[walk.entrance].name)}"
+        self._title = f"{_('Walk test').to(home.language)} · {sanitized(home.entrances[walk.entrance].name)}"
         self.sheet = Sheet(title=self._title, language=self._language, made=made)
         self._y = 0.0
         self._new_page()
-
-    def _text(self, key: str, /, **facts: str) -> str:
-        return REPORT_TEXTS[key].to(self._language, **facts)
 
     def _new_page(self) -> None:
         self.sheet.add_page()
@@ -144,10 +132,10 @@ class _ReportPainter:
         at = (MARGIN_PT + indent, self._y)
         self._y = self.sheet.block(at, words, width=CONTENT_WIDTH_PT - indent, size=size, bold=bold, ink=ink) + 0.6
 
-    def _draw_heading(self, key: str) -> None:
+    def _draw_heading(self, heading: Text) -> None:
         self._ensure_room(20)
         self._y += 3
-        self._draw_line(self._text(key), bold=True, size=12)
+        self._draw_line(heading.to(self._language), bold=True, size=12)
 
     def head(self, box: PublicKey) -> None:
         """Draw house, entrance, person, time and status."""
@@ -155,8 +143,10 @@ class _ReportPainter:
         self._draw_line(self._title, bold=True, size=16)
         self._draw_line(sanitized(self._home.name), size=12)
         begun = f"{walk.begun.astimezone(zone):%Y-%m-%d %H:%M}"
-        made = self._text("made", begun=begun, by=sanitized(walk.by), box=self._home.box, key=box.fingerprint)
-        self._draw_line(made, ink=Ink.GREY)
+        origin = _("Begun on {begun} by {by}. Box {box}, key {key}.").with_facts(
+            begun=begun, by=sanitized(walk.by), box=self._home.box, key=box.fingerprint
+        )
+        self._draw_line(origin.to(self._language), ink=Ink.GREY)
         status = walk_test_status(walk)
         status_text = walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
         ink = Ink.GREEN if status is WalkTestStatus.PASSED else Ink.RED
@@ -164,26 +154,23 @@ class _ReportPainter:
 
     def trials(self) -> None:
         """Draw the trials and their results."""
-        self._draw_heading("trials")
+        self._draw_heading(_("What was tried"))
         for step in self._walk.steps:
             self._ensure_room(6)
             top = self._y
-            told, ink = result_text(step, self._language), RESULT_INKS[step.ending]
             self.sheet.text(
-                (MARGIN_PT + 118, top), told, size=FONT_SIZE_PT, bold=True, ink=ink, within=CONTENT_WIDTH_PT - 118
-            )
+                (MARGIN_PT + 118, top), result_text(step, self._language), size=FONT_SIZE_PT, bold=True,
+                ink=RESULT_INKS[step.ending], within=CONTENT_WIDTH_PT - 118,
+            )  # fmt: skip
             self._y = self.sheet.block((MARGIN_PT, top), self._result_text(step), width=114, size=FONT_SIZE_PT) + 0.8
 
     def _result_text(self, step: WalkTestStep) -> str:
-        title, question = (
-            trial_text(TRIAL_TITLES, step, self._language),
-            trial_text(TRIAL_QUESTIONS, step, self._language),
-        )
+        title, question = (trial_text(table, step, self._language) for table in (TRIAL_TITLES, TRIAL_QUESTIONS))
         return f"{title}. {question}" if question else title
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
         """Draw the capabilities of the entrance's devices, and what is missing."""
-        self._draw_heading("devices")
+        self._draw_heading(_("What each device can promise"))
         for of, found in _capabilities_by_subject(self._home, self._walk, measured):
             self._draw_line(of, bold=True)
             for one in found:
@@ -194,7 +181,7 @@ class _ReportPainter:
         """Draw the pictures, two in a row."""
         if not pictures:
             return
-        self._draw_heading("pictures")
+        self._draw_heading(_("What the cameras see"))
         wide, tall = (CONTENT_WIDTH_PT - 6) / 2, (CONTENT_WIDTH_PT - 6) / 2 * 9 / 16
         for number, (camera, jpeg) in enumerate(pictures.items()):
             left = MARGIN_PT + (number % 2) * (wide + 6)
@@ -209,10 +196,11 @@ class _ReportPainter:
         """Draw the space for date and signature."""
         self._ensure_room(34)
         self._y += 6
-        self._draw_line(self._text("signature"))
+        self._draw_line(_("Date and signature of the installer").to(self._language))
         self.sheet.box((MARGIN_PT, self._y), (CONTENT_WIDTH_PT, 18), line=Ink.GREY)
         self._y += 24
-        self._draw_line(self._text("verified").replace("`", ""), ink=Ink.GREY, size=8)
+        hint = _("The box has signed this report: `perron walk-test --verify` checks it.")
+        self._draw_line(hint.to(self._language).replace("`", ""), ink=Ink.GREY, size=8)
 
 
 def _capabilities_by_subject(

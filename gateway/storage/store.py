@@ -14,7 +14,6 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
-from gateway.config.permission_seed import initial_permission
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.permission import Permission
 from gateway.domain.now import Now
@@ -87,7 +86,7 @@ class Store:
             StoreFailed: the disk did not store it.
         """
         zone = ZoneInfo(home.timezone)
-        seeds = [initial_permission(name, brand.permission, zone=zone) for name, brand in home.brands.items()]
+        seeds = [brand.permission.permission(name, zone=zone) for name, brand in home.brands.items()]
         store = cls(path, home, Writer(path, asyncio.get_running_loop()), contained or Containment())
         try:
             store._encoder = await store._writer.do(lambda db: store._prepare(db, seeds, now))

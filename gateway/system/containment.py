@@ -23,7 +23,8 @@ from gateway.system.backoff import Backoff
 RESTART_BACKOFF: Final = Backoff(1.0, 60.0)  # a loop that raises at each start costs one start a minute
 STABLE_RUN_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins again
 MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was forgotten is reported once more
-MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
+MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen, and of other texts of a fault
+MAX_PLACE_CHARS: Final = 400
 
 ROW_BACKOFF: Final = Backoff(60.0, 24 * 3600.0)  # a release that fixes the fault finds the row within a day
 # Rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
@@ -100,8 +101,9 @@ class Containment:
     def caught(self, worker: str, item: str, error: Exception) -> ContainedFault:
         """Count a fault, and log and report it if it is the first of its kind."""
         fault = ContainedFault(
-            worker=worker, item=_printable(item)[:MAX_ITEM_CHARS], error=type(error).__name__,
-            text=_printable(str(error).partition("\n")[0])[:MAX_ITEM_CHARS], place=_place(error),
+            worker=worker[:MAX_ITEM_CHARS], item=_printable(item)[:MAX_ITEM_CHARS],
+            error=type(error).__name__[:MAX_ITEM_CHARS],
+            text=_printable(str(error).partition("\n")[0])[:MAX_ITEM_CHARS], place=_place(error)[:MAX_PLACE_CHARS],
         )  # fmt: skip
         before = self._fault_counts.pop(fault.kind, 0)
         self._fault_counts[fault.kind] = before + 1

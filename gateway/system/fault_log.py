@@ -7,13 +7,15 @@ process has set aside. Nothing of a message's content is in it.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
+from gateway.system.config_section import ConfigSection
 from gateway.system.containment import ContainedFault
 
 log = structlog.get_logger(__name__)
@@ -25,10 +27,8 @@ WRITE_INTERVAL_S: Final = 10.0  # between two writes, so that a flood of faults 
 RETRY_DELAY_S: Final = 60.0  # after a failed write
 
 
-class FaultKind(BaseModel):
+class FaultKind(ConfigSection):
     """The first fault of one kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: AwareDatetime
     worker: str = Field(max_length=120)
@@ -38,14 +38,12 @@ class FaultKind(BaseModel):
     place: str = Field(max_length=400)
 
 
-class FaultReport(BaseModel):
+class FaultReport(ConfigSection):
     """The content of the file. `counts`: pieces set aside by each worker since the process began at `since`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     since: AwareDatetime
     kinds: tuple[FaultKind, ...] = ()
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default={})
 
 
 def parse_report(data: bytes) -> FaultReport | None:
@@ -74,11 +72,7 @@ class FaultLog:
 
     def report(self, fault: ContainedFault) -> None:
         """Add a kind of fault; the oldest of more than 32 is dropped."""
-        kind = FaultKind(
-            at=self._now(), worker=fault.worker[:120], item=fault.item, error=fault.error[:120], text=fault.text,
-            place=fault.place[:400],
-        )  # fmt: skip
-        self._kinds = [*self._kinds, kind][-MAX_KINDS:]
+        self._kinds = [*self._kinds, FaultKind(at=self._now(), **asdict(fault))][-MAX_KINDS:]
         self._changed.set()
 
     def count(self, worker: str) -> None:

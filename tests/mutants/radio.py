@@ -88,7 +88,7 @@ MUTANTS = (
     ),
     Mutant(
         name="another part of the lock is a door sensor of its own",
-        file="gateway/config/sensor_independence.py",
+        file="gateway/config/topics.py",
         old='(device.address.partition("#")[0] for device in (one, other))',
         new="(device.address for device in (one, other))",
         tests=("tests/gateway/installation/test_capability.py",),

@@ -144,7 +144,6 @@ async def _connection_finding(subject: Text, account: BrokerSection, error: Conn
 
 
 async def _is_listening(broker: BrokerSection) -> bool:
-    """Return whether the broker's port accepts connections."""
     with contextlib.suppress(OSError):  # also TimeoutError
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             _reader, writer = await asyncio.open_connection(broker.host, broker.port)

@@ -53,7 +53,6 @@ def _rejoin_todo(section: HubSection) -> Text:
 
 
 def _identity_findings(home: Home, section: HubSection) -> Iterator[Finding]:
-    """Yield the finding about the gateway's certificate for the hub."""
     if not is_enrolled_by_claim(home, section):
         return
     subject, folder = _("hub: the box's certificate"), home.storage.folder / enrolment.HUB_FOLDER

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.config.broker_acl import AccountTaken, account_names
-from gateway.config.editor_keys import ENTRANCE
+from gateway.config.editor import ENTRANCE
 from gateway.config.fields import ROLE_ACCOUNTS
 from gateway.installation import records
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities

@@ -14,8 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from devices.vendor_name import VendorOf
 from devices.vendors.definition import DeviceKind
 from gateway.config import devices
-from gateway.config.editor import EditRejected, parse_value
-from gateway.config.editor_keys import ENTRANCE
+from gateway.config.editor import ENTRANCE, EditRejected, parse_value
 from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
 from gateway.installation.proposal_checks import ProposalRequest, Remark

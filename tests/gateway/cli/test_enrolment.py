@@ -15,7 +15,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
-from gateway.config.editor_keys import ENTRANCE
+from gateway.config.editor import ENTRANCE
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.installation import discovery_scan, records

@@ -12,7 +12,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import CoverDevice
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
-from gateway.config.sensor_independence import depends_on_lock
+from gateway.config.topics import depends_on_lock
 from gateway.installation.capability import (
     Capability,
     CapabilityEvidence,

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.editor import EditRejected, build_section, check_home, parse_value, read_home_text, with_item
-from gateway.config.editor_keys import ENTRANCE
+from gateway.config.editor import (
+    ENTRANCE,
+    EditRejected,
+    build_section,
+    check_home,
+    parse_value,
+    read_home_text,
+    with_item,
+)
 from gateway.config.home import Home
 from gateway.installation.proposal_checks import Proposal, cautions, new_accounts, objections
 

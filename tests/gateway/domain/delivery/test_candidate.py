@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.config.home import PermissionSeed
-from gateway.config.permission_seed import initial_permission
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.delivery.promise import DeliveryOrder, OrderUsage, State, order_of
@@ -17,7 +16,7 @@ from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, PARCEL,
 
 HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset({"front"}))
 PROMISE = order_of("shop", make_offer(max_celsius=4.0))
-SHOP = initial_permission("shop", PermissionSeed.model_validate(GRANTED_TERMS), zone=ZoneInfo("Europe/Paris"))
+SHOP = PermissionSeed.model_validate(GRANTED_TERMS).permission("shop", zone=ZoneInfo("Europe/Paris"))
 TWO = replace(SHOP, terms=replace(SHOP.terms, openings=2, ask_each_time=True))
 FRESH = OrderUsage()
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
-from gateway.config.permission_seed import initial_permission
 from gateway.domain.delivery.permission import (
     DAYS,
     Permission,
@@ -31,7 +30,7 @@ ALL = PermissionSeed.model_validate(GRANTED_TERMS)
 
 
 def granted(**changes: Any) -> Permission:  # noqa: ANN401 - any of the terms
-    permission = initial_permission("shop", ALL, zone=PARIS)
+    permission = ALL.permission("shop", zone=PARIS)
     return replace(permission, terms=replace(permission.terms, **changes))
 
 
@@ -187,7 +186,7 @@ def test_an_expiry_without_an_offset_is_refused() -> None:
     ],
 )
 def test_the_last_day_in_the_configuration_counts_whole(day: str, midnight: str) -> None:
-    permission = initial_permission("shop", ALL.model_copy(update={"expires": day}), zone=PARIS)
+    permission = ALL.model_copy(update={"expires": day}).permission("shop", zone=PARIS)
     assert permission.terms.expires == at(midnight)
     last = replace(order_of("shop", make_offer()), start=at(midnight) - timedelta(hours=1), end=at(midnight))
     assert word(permission, last, utc=last.start) is None

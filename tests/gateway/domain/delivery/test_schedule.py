@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
-from gateway.config.permission_seed import initial_permission
 from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate
 from gateway.domain.delivery.promise import OrderUsage, order_of
 from gateway.domain.delivery.result import Refusal
@@ -17,7 +16,7 @@ from gateway.domain.now import Now
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, make_offer, noon_plus
 
 HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
-SHOP = initial_permission("shop", PermissionSeed.model_validate(GRANTED_TERMS), zone=ZoneInfo("Europe/Paris"))
+SHOP = PermissionSeed.model_validate(GRANTED_TERMS).permission("shop", zone=ZoneInfo("Europe/Paris"))
 DELIVERY = candidate(order_of("shop", make_offer()), SHOP, OrderUsage(), context=HOUSE, now=NOW)  # from 13:00 to 15:00
 NEAR, AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ import pytest
 from gateway.config.broker_acl import access_list, account_names
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
-from gateway.config.sensor_independence import depends_on_lock
+from gateway.config.topics import depends_on_lock
 from gateway.installation.device_probe import probe_devices
 from gateway.mqtt.client import connect_once
 from gateway.runtime.entrance_configuration import entrance_rules

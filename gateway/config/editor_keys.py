@@ -1,3 +1,0 @@
-"""Keys of the house file that its editor writes and proposals name."""
-
-ENTRANCE = "entrance"
