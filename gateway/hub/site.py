@@ -18,7 +18,7 @@ from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connect
 from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay, RequestContext
 from gateway.hub.manual.pages import Manual
 from gateway.hub.worker import WorkerContext
-from gateway.system.config_section import ConfigError, describe_read_error
+from gateway.system.config_section import load_key_pair
 from gateway.system.http_limits import limit_requests
 from gateway.system.http_log import http_logger
 
@@ -82,16 +82,7 @@ class HubSite:
         listen, tls = self._file.listen, None
         if listen.certificate is not None and listen.key is not None:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                tls.load_cert_chain(listen.certificate, listen.key, password="")  # never prompts for one
-            except (OSError, ssl.SSLError) as error:
-                why = (
-                    describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
-                )
-                raise ConfigError(
-                    f"{listen.certificate}: it cannot be used with its key {listen.key} ({why})."
-                    " Both are PEM, the key without a password; correct listen.certificate and listen.key."
-                ) from error
+            load_key_pair(tls, listen.certificate, listen.key, section="listen")
         await self._runner.setup()
         served = self._runner.server
         assert served is not None  # noqa: S101 - it was just set up
@@ -114,17 +105,17 @@ class HubSite:
         if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")):
             return False
         try:
-            asks = ip_address((request.remote or "").partition("%")[0])
+            address = ip_address((request.remote or "").partition("%")[0])
         except ValueError:
             return False
-        return any(asks in ip_network(one) for one in self._file.listen.metrics)
+        return any(address in ip_network(network) for network in self._file.listen.metrics)
 
     async def _serve_liveness(self, _request: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
     async def _serve_readiness(self, _request: web.Request) -> web.Response:
-        found = {"store": await self._store.is_healthy(), **self._readiness()}
-        return web.json_response(found, status=200 if all(found.values()) else 503)
+        states = {"store": await self._store.is_healthy(), **self._readiness()}
+        return web.json_response(states, status=200 if all(states.values()) else 503)
 
     async def _serve_metrics(self, request: web.Request) -> web.Response:
         """Serve the metrics to the operator only: others could see in them which box is away."""

@@ -22,6 +22,7 @@ import statistics
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import aiomqtt
@@ -61,10 +62,7 @@ ROOM_POLL_S = 0.005  # between two checks whether there is room again
 BACKOFF_FIRST_S = 0.2
 STABLE_SESSION_S = 10.0  # after so long a session, the back-off starts at its beginning
 HOUSE_OPTIONS = ConnectionOptions()
-DELAYED_ACK_RANGE_S = (
-    0.035,
-    0.060,
-)  # Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
+DELAYED_ACK_RANGE_S = (0.035, 0.060)  # Nagle's algorithm waits for a delayed acknowledgement (40 ms on Linux)
 
 __all__ = [
     "Acknowledgement",
@@ -107,16 +105,16 @@ class _Connection:
         subscriptions: Sequence[Subscription],
         on_missed: Callable[[str], None],
         has_rate_limits: bool = False,
-        birth_and_will: BirthAndWill | None,
+        birth_and_will: BirthAndWill | None = None,
         options: ConnectionOptions = HOUSE_OPTIONS,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._monotonic = monotonic
-        losses = {one.topic: one.overflow for one in subscriptions}
-        urgent = frozenset(one.topic for one in subscriptions if one.is_urgent)
         self._inbox = ReceiveQueue(
-            policies=losses, on_missed=on_missed, max_payload_bytes=max_payload_bytes, urgent=urgent
-        )
+            policies={subscription.topic: subscription.overflow for subscription in subscriptions},
+            urgent=frozenset(subscription.topic for subscription in subscriptions if subscription.is_urgent),
+            on_missed=on_missed, max_payload_bytes=max_payload_bytes,
+        )  # fmt: skip
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_OutboundMessage] = deque()
         self._room_check: asyncio.TimerHandle | None = None
@@ -213,21 +211,9 @@ class _Connection:
             aiomqtt.MqttError: the broker refuses one, or does not answer.
         """
         for first in range(0, len(subscriptions), 100):  # a packet of 100 topics stays under the broker's limit
-            some = subscriptions[first : first + 100]
-            codes = await self.client.subscribe(
-                [
-                    (
-                        s.topic,
-                        # With `wants_retained`, `retain` marks a stored copy; else it repeats the publisher's flag: a
-                        # device retains each state that it reports live, and that must count; a retained scan not.
-                        SubscribeOptions(
-                            qos=qos, retainAsPublished=not s.wants_retained, retainHandling=0 if s.wants_retained else 2
-                        ),
-                    )
-                    for s in some
-                ]
-            )
-            for subscription, code in zip(some, codes, strict=True):
+            batch = subscriptions[first : first + 100]
+            codes = await self.client.subscribe([(s.topic, _subscribe_options(s, qos)) for s in batch])
+            for subscription, code in zip(batch, codes, strict=True):
                 if isinstance(code, ReasonCode) and code.is_failure:
                     raise aiomqtt.MqttError(f"the broker refuses us {subscription.topic}: {code}")
 
@@ -317,8 +303,8 @@ class _Connection:
 class _Client:
     """Publishes over the current connection, for the long-lived and the short-lived client."""
 
-    def __init__(self) -> None:
-        self._connection: _Connection | None = None
+    def __init__(self, connection: _Connection | None = None) -> None:
+        self._connection = connection
 
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self,
@@ -340,22 +326,14 @@ class _Client:
         """
         if self._connection is None:
             return NotSent(NotSentReason.NO_BROKER)
-        publication = _OutboundMessage(
-            topic,
-            payload,
-            qos,
-            retain,
-            _properties(
-                PacketTypes.PUBLISH,
-                MessageExpiryInterval=expiry,
-                CorrelationData=correlation,
-                ResponseTopic=response_topic,
-                UserProperty=list(user_properties.items()) if user_properties else None,
-            ),
-            asyncio.get_running_loop().create_future(),
-        )
-        why = self._connection.publish(publication, immediate=immediate)
-        return Sent(publication.acknowledged) if why is None else NotSent(why)
+        properties = _properties(
+            PacketTypes.PUBLISH, MessageExpiryInterval=expiry, CorrelationData=correlation,
+            ResponseTopic=response_topic, UserProperty=list(user_properties.items()) if user_properties else None,
+        )  # fmt: skip
+        acknowledged = asyncio.get_running_loop().create_future()
+        publication = _OutboundMessage(topic, payload, qos, retain, properties, acknowledged)
+        reason = self._connection.publish(publication, immediate=immediate)
+        return Sent(acknowledged) if reason is None else NotSent(reason)
 
     def round_trip(self) -> RoundTrip | None:
         """Return how fast the broker acknowledged the last 50 messages; None before the first acknowledgement."""
@@ -392,13 +370,14 @@ class MqttClient(_Client):
         has_rate_limits: bool = False,
     ) -> None:
         super().__init__()
-        self._has_rate_limits = has_rate_limits
+        self._connect = partial(
+            _Connection, monotonic=monotonic, subscriptions=subscriptions, on_missed=on_missed,
+            has_rate_limits=has_rate_limits, birth_and_will=birth_and_will, options=options,
+        )  # fmt: skip
         self._brokers, self._birth_and_will, self._options = deque((broker, *further_brokers)), birth_and_will, options
         self._session_count = 0  # sessions that were up
-        self._subscriptions, self._session_number = tuple(subscriptions), session_number
-        self._on_message, self._on_missed = on_message, on_missed
-        self._on_up, self._on_down = on_up, on_down
-        self._monotonic = monotonic
+        self._subscriptions, self._session_number, self._monotonic = tuple(subscriptions), session_number, monotonic
+        self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.failure: str | None = None  # the reason why the last session was not opened, or ended
 
     async def run(self) -> None:
@@ -409,27 +388,23 @@ class MqttClient(_Client):
             try:
                 await self._session()
             except aiomqtt.MqttError as error:
-                level = _log.warning if failures == 0 else _log.debug
-                self.failure, at = _error_reason(error), self._brokers[0]
-                level("broker_lost", host=at.host, port=at.port, why=self.failure)
+                log = _log.warning if failures == 0 else _log.debug
+                self.failure, broker = _error_reason(error), self._brokers[0]
+                log("broker_lost", host=broker.host, port=broker.port, why=self.failure)
                 self._brokers.rotate(-1)
             failures = 0 if self._monotonic() - began > STABLE_SESSION_S else failures + 1
             delay_s = Backoff(BACKOFF_FIRST_S, self._options.max_backoff_s).delay_s(failures)
             await asyncio.sleep(shortened(delay_s, random.random()))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
-        connection = _Connection(
-            self._brokers[0], monotonic=self._monotonic, subscriptions=self._subscriptions, on_missed=self._on_missed,
-            has_rate_limits=self._has_rate_limits, birth_and_will=self._birth_and_will, options=self._options,
-        )  # fmt: skip
+        connection = self._connect(self._brokers[0])
         async with connection.open():
             session = await self._session_number()
-            await connection.subscribe(
-                self._subscriptions, qos=self._options.qos[self._session_count % len(self._options.qos)]
-            )
+            qos = self._options.qos[self._session_count % len(self._options.qos)]
+            await connection.subscribe(self._subscriptions, qos=qos)
             self._session_count += 1
             self._connection = connection
-            why = "the gateway ends"
+            reason = "the gateway ends"
             try:
                 self._announce(online=True)
                 self._on_up(session)
@@ -438,24 +413,25 @@ class MqttClient(_Client):
                     if number % MAX_PACKETS_PER_TURN == 0:  # a waiting message needs no iteration of the loop
                         await asyncio.sleep(0)
             except aiomqtt.MqttError as error:
-                why = connection.limiter.violation or _error_reason(error)
-                raise aiomqtt.MqttError(why) from None
+                reason = connection.limiter.violation or _error_reason(error)
+                raise aiomqtt.MqttError(reason) from None
             finally:
                 self._announce(online=False)
                 self._connection = None
-                self._on_down(why)
+                self._on_down(reason)
 
     def _announce(self, *, online: bool) -> None:
-        if (own := self._birth_and_will) is not None and (said := own.online if online else own.offline) is not None:
-            self.publish(own.topic, said, retain=own.retain)
+        status = self._birth_and_will
+        payload = None if status is None else status.online if online else status.offline
+        if status is not None and payload is not None:
+            self.publish(status.topic, payload, retain=status.retain)
 
 
 class ShortSession(_Client):
     """A connection that is not opened again, for one task of the command line or the installer."""
 
     def __init__(self, connection: _Connection) -> None:
-        super().__init__()
-        self._connection = connection
+        super().__init__(connection)
         self._next_message = connection.next_message
 
     async def receive(self) -> InboundMessage:
@@ -477,13 +453,9 @@ async def connect_once(
         ConnectionError: the broker cannot be reached, refuses the connection, or was lost; the text says which.
     """
     connection = _Connection(  # its caller has a timeout, so a dropped message needs no report
-        broker,
-        monotonic=monotonic,
-        subscriptions=(),
-        on_missed=lambda _topic: None,
-        birth_and_will=None,
+        broker, monotonic=monotonic, subscriptions=(), on_missed=lambda _topic: None,
         max_payload_bytes=MAX_DEVICE_LIST_BYTES,
-    )
+    )  # fmt: skip
     try:
         async with connection.open():
             await connection.subscribe(
@@ -500,6 +472,14 @@ def _error_reason(error: aiomqtt.MqttError) -> str:
     return error_text(str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error))
 
 
+def _subscribe_options(s: Subscription, qos: int) -> SubscribeOptions:
+    # With `wants_retained`, `retain` marks a stored copy; else it repeats the publisher's flag: a device retains each
+    # state that it reports live, and that must count; a retained scan must not.
+    return SubscribeOptions(
+        qos=qos, retainAsPublished=not s.wants_retained, retainHandling=0 if s.wants_retained else 2
+    )
+
+
 def _properties(packet: int, **values: object) -> Properties:
     properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     for name, value in values.items():
@@ -509,8 +489,8 @@ def _properties(packet: int, **values: object) -> Properties:
 
 
 def _inbound_message(message: aiomqtt.Message, session: int) -> InboundMessage:
-    said = dict(getattr(message.properties, "UserProperty", []))
-    boot = said.get("boot")
+    user_properties = dict(getattr(message.properties, "UserProperty", []))
+    boot = user_properties.get("boot")
     return InboundMessage(
         topic=message.topic.value,
         payload=message.payload,
@@ -519,6 +499,6 @@ def _inbound_message(message: aiomqtt.Message, session: int) -> InboundMessage:
         correlation=getattr(message.properties, "CorrelationData", None),
         response_topic=getattr(message.properties, "ResponseTopic", None),
         boot=boot if boot and len(boot) <= 64 and boot.isprintable() else None,
-        seq=whole_number(said.get("seq")),
-        uptime_ms=whole_number(said.get("uptime")),
+        seq=whole_number(user_properties.get("seq")),
+        uptime_ms=whole_number(user_properties.get("uptime")),
     )

@@ -32,7 +32,22 @@ if paho.mqtt.__version__ != PAHO_VERSION:
     )
 
 MAX_WAITING_SCANS = 64  # more unread scans are a flood
-MAX_WAITING_REPORTS = 100  # for each topic, so that a device's flood costs no other device's report
+MAX_WAITING_REPORTS = 100
+# Unread messages of each topic, so that a device's flood costs no other device's report; KEEP has no limit.
+MAX_WAITING = {
+    OverflowPolicy.DROP_AND_QUERY: MAX_WAITING_REPORTS,
+    OverflowPolicy.DROP_AND_COUNT: MAX_WAITING_SCANS,
+    OverflowPolicy.KEEP_LATEST: MAX_WAITING_REPORTS,
+    OverflowPolicy.DROP: MAX_WAITING_REPORTS,
+}
+# The order in which messages are read, 0 first; urgent topics have 0 too.
+PRIORITIES = {
+    OverflowPolicy.KEEP: 0,
+    OverflowPolicy.DROP_AND_QUERY: 1,
+    OverflowPolicy.DROP_AND_COUNT: 2,
+    OverflowPolicy.KEEP_LATEST: 3,
+    OverflowPolicy.DROP: 3,
+}
 MAX_PROPERTIES_BYTES = 1_024  # a message with more loses all its properties
 MAX_CONTROL_PACKET_BYTES = 4_096  # of a packet other than PUBLISH
 MAX_UNSENT_PACKETS = 1_000  # a broker that does not read the answers loses the connection
@@ -41,7 +56,6 @@ MAX_SKIPPED_PACKETS_PER_TURN = 100  # dropped or held packets in one iteration; 
 RECEIVE_BYTES = 16_384  # received with one system call
 POLL_INTERVAL_S = 0.1  # between two checks whether a held reading may be read
 QOS, AT_LEAST_ONCE = 0b110, 0b010  # bits of a message's first byte
-PRIORITIES = 4  # of messages that wait to be read
 CONTINUATION_BIT = 128  # set in each byte of a length that is not the last
 
 
@@ -59,11 +73,11 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
         max_payload_bytes: int,
         urgent: AbstractSet[str] = frozenset(),
     ) -> None:
-        self._queues: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in range(PRIORITIES))
+        self._queues: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in set(PRIORITIES.values()))
         super().__init__()
         self._policies, self._max_payload_bytes = policies, max_payload_bytes
         self._on_missed, self._urgent = on_missed, urgent
-        self._waiting_counts: Counter[OverflowPolicy | str] = Counter()
+        self._waiting_counts: Counter[str] = Counter()  # by topic
 
     def qsize(self) -> int:
         """Return the number of unread messages."""
@@ -75,51 +89,32 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         """Queue a message, or drop it beyond the limits."""
-        budget, most = self._count_key(item)
-        if (most is not None and self._waiting_counts[budget] >= most) or len(item.payload) > self._max_payload_bytes:
-            self._on_missed(item.topic.value)
+        topic = item.topic.value
+        most = MAX_WAITING.get(self._policy(topic))
+        if (most is not None and self._waiting_counts[topic] >= most) or len(item.payload) > self._max_payload_bytes:
+            self._on_missed(topic)
             return
-        self._waiting_counts[budget] += 1
+        self._waiting_counts[topic] += 1
         super().put_nowait(item)
 
     def get_nowait(self) -> aiomqtt.Message:
         """Return the next message."""
         item = super().get_nowait()
-        budget, _ = self._count_key(item)
-        self._waiting_counts[budget] -= 1
-        if not self._waiting_counts[budget]:  # else new topics would fill the memory
-            del self._waiting_counts[budget]
+        topic = item.topic.value
+        self._waiting_counts[topic] -= 1
+        if not self._waiting_counts[topic]:  # else new topics would fill the memory
+            del self._waiting_counts[topic]
         return item
 
     def _put(self, item: aiomqtt.Message) -> None:
-        self._queues[self._priority(item.topic.value)].append(item)
+        topic = item.topic.value
+        self._queues[0 if topic in self._urgent else PRIORITIES[self._policy(topic)]].append(item)
 
     def _get(self) -> aiomqtt.Message:
         return next(lane for lane in self._queues if lane).popleft()
 
-    def _priority(self, topic: str) -> int:
-        if topic in self._urgent:
-            return 0
-        match self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY):
-            case OverflowPolicy.KEEP:
-                return 0
-            case OverflowPolicy.DROP_AND_QUERY:
-                return 1
-            case OverflowPolicy.DROP_AND_COUNT:
-                return 2
-            case OverflowPolicy.KEEP_LATEST | OverflowPolicy.DROP:
-                return 3
-
-    def _count_key(self, item: aiomqtt.Message) -> tuple[OverflowPolicy | str, int | None]:
-        """Return the key under which this message is counted, and how many of that key may wait (None: no limit)."""
-        topic = item.topic.value
-        match self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY):
-            case OverflowPolicy.KEEP:
-                return OverflowPolicy.KEEP, None
-            case OverflowPolicy.DROP_AND_COUNT:
-                return topic, MAX_WAITING_SCANS
-            case OverflowPolicy.DROP_AND_QUERY | OverflowPolicy.KEEP_LATEST | OverflowPolicy.DROP:
-                return topic, MAX_WAITING_REPORTS
+    def _policy(self, topic: str) -> OverflowPolicy:
+        return self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY)
 
 
 class InboundLimiter:
@@ -131,14 +126,9 @@ class InboundLimiter:
     """
 
     def __init__(
-        self,
-        paho: Paho,
-        *,
-        max_packet_bytes: int,
-        limits: RateLimits | None = None,
-        on_missed: Callable[[str], None] = lambda _topic: None,
-        monotonic: Callable[[], float] = lambda: 0.0,
-    ) -> None:
+        self, paho: Paho, *, max_packet_bytes: int, limits: RateLimits | None, on_missed: Callable[[str], None],
+        monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
         self.violation: str | None = None
         self._paho, self._max_packet_bytes = paho, max_packet_bytes
         self._limits, self._on_missed, self._monotonic = limits, on_missed, monotonic
@@ -204,10 +194,10 @@ class InboundLimiter:
         if self.violation is not None:
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         if packet["command"] & 0xF0 == MessageType.PUBLISH:
-            passed_over = self._skip_packet(packet["command"], packet["packet"])
-            if passed_over is not None:
+            skip_code = self._skip_packet(packet["command"], packet["packet"])
+            if skip_code is not None:
                 self._continue_with_decrypted()
-                return passed_over
+                return skip_code
             packet["packet"] = without_excess_properties(packet["packet"], has_packet_id=bool(packet["command"] & QOS))
         try:
             code = self._paho_handle_packet()
@@ -251,18 +241,17 @@ class InboundLimiter:
         if self._limits is None or self._paho.socket() is None:
             return
         for held in self._limits.take_due(self._monotonic()):
-            begun = self._paho._in_packet  # noqa: SLF001 - as above
+            current = self._paho._in_packet  # noqa: SLF001 - as above
             try:
                 self._paho._in_packet = {  # noqa: SLF001 - as above
-                    **begun,
-                    "command": held.command,
+                    **current, "command": held.command,
                     "packet": without_excess_properties(bytearray(held.packet), has_packet_id=False),
-                }
+                }  # fmt: skip
                 self._paho_handle_packet()
             except ValueError:
                 self.violation = "the broker sends a message with an invalid topic"
             finally:
-                self._paho._in_packet = begun  # noqa: SLF001 - as above
+                self._paho._in_packet = current  # noqa: SLF001 - as above
         if self._limits.held_count:
             self._schedule_poll()
 
@@ -300,6 +289,7 @@ def without_excess_properties(message: bytearray, *, has_packet_id: bool) -> byt
     for place, byte in enumerate(message[begin : begin + 4]):
         length |= (byte & 127) << 7 * place
         if byte < CONTINUATION_BIT:
-            too_many = length > MAX_PROPERTIES_BYTES
-            return message[:begin] + b"\0" + message[begin + place + 1 + length :] if too_many else message
+            if length <= MAX_PROPERTIES_BYTES:
+                return message
+            return message[:begin] + b"\0" + message[begin + place + 1 + length :]
     return message  # an invalid packet: paho reports it

@@ -4,6 +4,7 @@ A flood on one topic must not delay messages on others. The gateway therefore dr
 before it decodes them. It holds only the newest reading of each topic.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
@@ -51,31 +52,29 @@ class RateLimits:
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
         """Make a limit for each topic and each account; all are unused at first."""
-        self._subscriptions = {one.topic.encode(): one for one in subscriptions}
-        sensors: dict[str | None, int] = {}
-        for one in self._subscriptions.values():
-            if one.overflow is OverflowPolicy.KEEP_LATEST:
-                sensors[one.account] = sensors.get(one.account, 0) + 1
-        self._sensor_counts = sensors
+        self._subscriptions = {subscription.topic.encode(): subscription for subscription in subscriptions}
+        known = self._subscriptions.values()
+        self._sensor_counts = Counter(s.account for s in known if s.overflow is OverflowPolicy.KEEP_LATEST)
         self._topics: dict[bytes, TokenBucket] = {}
         self._accounts: dict[str, TokenBucket] = {}
         self._readings: dict[str, TokenBucket] = {}
-        self._all_readings = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(sum(sensors.values()))))
+        self._all_readings = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(self._sensor_counts.total())))
         self._held: dict[bytes, HeldMessage] = {}
 
     def judge(self, topic: bytes, mono: float) -> LimitVerdict:
         """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
-        found = self._subscriptions.get(topic)
-        if found is None or found.overflow is OverflowPolicy.KEEP:
+        subscription = self._subscriptions.get(topic)
+        if subscription is None or subscription.overflow is OverflowPolicy.KEEP:
             return LimitVerdict.READ
-        if found.overflow is OverflowPolicy.KEEP_LATEST:
-            free = not self._held and self._has_room(topic, found, mono)  # held readings come first
+        account, overflow = subscription.account, subscription.overflow
+        if overflow is OverflowPolicy.KEEP_LATEST:
+            free = not self._held and self._has_room(topic, subscription, mono)  # held readings come first
             return LimitVerdict.READ if free else LimitVerdict.HELD
-        if self._topic_bucket(topic, found).take(mono) and (
-            found.account is None or self._account_bucket(found.account).take(mono)
+        if self._topic_bucket(topic, overflow).take(mono) and (
+            account is None or self._account_bucket(account).take(mono)
         ):
             return LimitVerdict.READ
-        return LimitVerdict.IGNORED if found.overflow is OverflowPolicy.DROP else LimitVerdict.DROPPED
+        return LimitVerdict.IGNORED if overflow is OverflowPolicy.DROP else LimitVerdict.DROPPED
 
     def hold(self, topic: bytes, message: HeldMessage) -> None:
         """Hold a reading; it replaces the held one of the same topic."""
@@ -91,18 +90,15 @@ class RateLimits:
         free = [topic for topic in self._held if self._has_room(topic, self._subscriptions[topic], mono)]
         return tuple(self._held.pop(topic) for topic in free)
 
-    def _has_room(self, topic: bytes, found: Subscription, mono: float) -> bool:
+    def _has_room(self, topic: bytes, subscription: Subscription, mono: float) -> bool:
         """Take one token of each limit of a reading, or none."""
-        buckets = [self._topic_bucket(topic, found), self._all_readings]
-        if found.account is not None:
-            buckets.append(self._sensor_bucket(found.account))
+        buckets = [self._topic_bucket(topic, subscription.overflow), self._all_readings]
+        if subscription.account is not None:
+            buckets.append(self._sensor_bucket(subscription.account))
         return all(bucket.has(mono) for bucket in buckets) and all(bucket.take(mono) for bucket in buckets)
 
-    def _topic_bucket(self, topic: bytes, found: Subscription) -> TokenBucket:
-        bucket = self._topics.get(topic)
-        if bucket is None:
-            bucket = self._topics[topic] = TokenBucket(*TOPIC_LIMITS[found.overflow])
-        return bucket
+    def _topic_bucket(self, topic: bytes, overflow: OverflowPolicy) -> TokenBucket:
+        return self._topics.setdefault(topic, TokenBucket(*TOPIC_LIMITS[overflow]))
 
     def _account_bucket(self, account: str) -> TokenBucket:
         return self._accounts.setdefault(account, TokenBucket(ACCOUNT_PER_S, ACCOUNT_AT_ONCE))

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 
-from gateway.system.config_section import ConfigError, describe_read_error
+from gateway.system.config_section import ConfigError, describe_read_error, load_key_pair
 from gateway.system.mqtt_settings import BrokerSection
 from gateway.system.regular_file import read_bytes
 
@@ -42,11 +42,11 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     """
     if broker.tls is None:
         return None
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
-    ours.minimum_version = ssl.TLSVersion.TLSv1_2
-    ours.sslsocket_class = ClosingTlsSocket
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # by default it verifies certificate and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = ClosingTlsSocket
     try:
-        ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
+        context.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
         why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is not a certificate (PEM)"
         raise ConfigError(
@@ -54,20 +54,8 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
             " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
         ) from error
     if broker.tls.certificate is not None and broker.tls.key is not None:
-        try:
-            ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_no_password)
-        except (OSError, ssl.SSLError) as error:
-            why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
-            raise ConfigError(
-                f"{broker.tls.certificate}: it cannot be used with its key {broker.tls.key} ({why})."
-                " Both are PEM, the key without a password; correct tls.certificate and tls.key."
-            ) from error
-    return ours
-
-
-def _no_password() -> str:
-    """Return an empty password, so that an encrypted key is refused and OpenSSL does not prompt on the terminal."""
-    return ""
+        load_key_pair(context, broker.tls.certificate, broker.tls.key, section="tls")
+    return context
 
 
 def check_files(broker: BrokerSection) -> None:
@@ -87,10 +75,10 @@ async def certificate_expiry(broker: BrokerSection) -> datetime | None:
         ConfigError: the authority cannot be read.
         OSError: the broker cannot be reached, or its certificate is not accepted (ssl.SSLError).
     """
-    ours = tls_context(broker)
-    if ours is None:
+    context = tls_context(broker)
+    if context is None:
         return None
-    _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=ours)
+    _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=context)
     shown = writer.get_extra_info("peercert")["notAfter"]
     writer.transport.abort()
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown), UTC)
@@ -98,19 +86,19 @@ async def certificate_expiry(broker: BrokerSection) -> datetime | None:
 
 def error_text(error: str) -> str:
     """Return a readable text for an error of TLS or of the account; else the library's own text."""
-    told = error.lower()
-    if "certificate_verify_failed" in told or "certificate verify failed" in told:
-        if "expired" in told:
+    text = error.lower()
+    if "certificate_verify_failed" in text or "certificate verify failed" in text:
+        if "expired" in text:
             return "its certificate has expired"
-        if "not yet valid" in told:
+        if "not yet valid" in text:
             return "its certificate is not good yet: one of the two clocks is wrong"
-        if "mismatch" in told or "not valid for" in told:
+        if "mismatch" in text or "not valid for" in text:
             return "its certificate is another name's"
         return "its certificate comes from another authority than broker.tls.ca"
-    if any(sign in told for sign in ("wrong_version_number", "unexpected_message", "record_layer_failure")):
+    if any(sign in text for sign in ("wrong_version_number", "unexpected_message", "record_layer_failure")):
         return "it does not speak TLS"
-    if "[ssl" in told:
+    if "[ssl" in text:
         return "no TLS connection came about"
-    if "not authorized" in told:
+    if "not authorized" in text:
         return f"{error}: it refuses the account broker.username with what stands in broker.password_file"
     return error

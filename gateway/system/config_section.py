@@ -1,5 +1,6 @@
 """Defines the parts of every configuration file: sections, the types of their fields, and the error for its author."""
 
+import ssl
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,22 @@ class ConfigError(Exception):
 def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
     return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is not UTF-8"
+
+
+def load_key_pair(context: ssl.SSLContext, certificate: Path, key: Path, *, section: str) -> None:
+    """Load a certificate and its key, which `section.certificate` and `section.key` name.
+
+    Raises:
+        ConfigError: they cannot be used, or the key has a password.
+    """
+    try:
+        context.load_cert_chain(certificate, key, password="")  # with None, OpenSSL would prompt for one
+    except (OSError, ssl.SSLError) as error:
+        reason = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+        raise ConfigError(
+            f"{certificate}: it cannot be used with its key {key} ({reason})."
+            f" Both are PEM, the key without a password; correct {section}.certificate and {section}.key."
+        ) from error
 
 
 class ConfigSection(BaseModel):

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         name="a broker of another name is believed",
         file="gateway/mqtt/tls.py",
-        old="ours.sslsocket_class = ClosingTlsSocket",
-        new="ours.sslsocket_class, ours.check_hostname = ClosingTlsSocket, False",
+        old="context.sslsocket_class = ClosingTlsSocket",
+        new="context.sslsocket_class, context.check_hostname = ClosingTlsSocket, False",
         tests=(TLS,),
     ),
     Mutant(

@@ -20,8 +20,8 @@ MUTANTS = (
     Mutant(
         name="a bridge's account has no limit of its own",
         file="gateway/mqtt/rate_limits.py",
-        old="        if found.account is not None:\n            buckets",
-        new="        if found.account is None:\n            buckets",
+        old="        if subscription.account is not None:\n            buckets",
+        new="        if subscription.account is None:\n            buckets",
         tests=(LIMITS,),
     ),
     Mutant(
@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         name="the owner's request waits behind what devices said",
         file="gateway/mqtt/inbound_limits.py",
-        old=("            case OverflowPolicy.KEEP:\n                return 0"),
-        new=("            case OverflowPolicy.KEEP:\n                return 3"),
+        old="    OverflowPolicy.KEEP: 0,\n",
+        new="    OverflowPolicy.KEEP: 3,\n",
         tests=(FLOODS,),
     ),
     Mutant(

@@ -4,6 +4,7 @@ Perron does not judge a foreign mosquitto.conf and never overwrites one: the per
 access list of its own is compared with what Perron writes for this house today.
 """
 
+import contextlib
 import os
 import pwd
 import stat
@@ -138,11 +139,8 @@ def _render_configuration(folder: Path, home: Home) -> str | None:
         return None
     if len(listeners) not in (1, 2):
         return None
-    first, *others = listeners
-    return house_configuration(
-        folder.resolve(), home, host=first.host, port=first.port, user=_configured_user(folder),
-        lan_listener=others[0] if others else None,
-    )  # fmt: skip
+    own = replace(listeners[0], tls=home.broker.tls is not None)
+    return house_configuration(folder.resolve(), home, (own, *listeners[1:]), user=_configured_user(folder))
 
 
 def _render_access_list(folder: Path, home: Home) -> str | None:
@@ -160,15 +158,15 @@ def _configured_listeners(folder: Path) -> tuple[BrokerListener, ...]:
         OSError: it cannot be read.
         ValueError: a port is not a number.
     """
-    found: list[BrokerListener] = []
+    listeners: list[BrokerListener] = []
     for line in (folder / "mosquitto.conf").read_text(encoding="utf-8", errors="replace").splitlines():
         option, _space, value = line.partition(" ")
         if option == "listener":
             port, _space, host = value.partition(" ")
-            found.append(BrokerListener(host=host, port=int(port)))
-        elif option == "certfile" and found:
-            found[-1] = replace(found[-1], tls=True)
-    return tuple(found)
+            listeners.append(BrokerListener(host=host, port=int(port)))
+        elif option == "certfile" and listeners:
+            listeners[-1] = replace(listeners[-1], tls=True)
+    return tuple(listeners)
 
 
 def _has_homeassistant(folder: Path) -> bool:
@@ -208,10 +206,8 @@ def _configured_user(folder: Path) -> str | None:
 
 def _user_ids(user: str | None) -> Iterator[int]:
     if user is not None:
-        try:
+        with contextlib.suppress(KeyError):
             yield pwd.getpwnam(user).pw_uid
-        except KeyError:
-            return
 
 
 def _mode(path: Path) -> str:

@@ -45,15 +45,10 @@ STOP_TIMEOUT_S = 3.0  # until a broker has ended after SIGTERM
 
 @dataclass(frozen=True, slots=True)
 class RunningBroker:
-    """A private broker."""
+    """A private broker; the embedded one has no access list and binds no client id to its account."""
 
     kind: Literal["mosquitto", "embedded"]
     pid: int
-
-    @property
-    def enforces_access(self) -> bool:
-        """Whether it has an access list and binds client ids to accounts; the embedded broker does neither."""
-        return self.kind == "mosquitto"
 
 
 class BrokerMissing(Exception):  # noqa: N818 - the name says what is wrong
@@ -94,35 +89,28 @@ def write_house(  # noqa: PLR0913 - each is an option of `perron broker-config`
         OSError: the folder cannot be written.
         ValueError: a key or certificate in the folder cannot be used.
     """
-    listeners = _listeners(home, host, port, lan_listener)
+    own = BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
+    listeners = [own] if lan_listener is None else [own, lan_listener]
     _refuse_weak(listeners, home, names)
-    accounted = account_names(home, homeassistant=homeassistant)
+    accounts = account_names(home, homeassistant=homeassistant)
     rights = access_list(home, homeassistant=homeassistant)
     folder = make_private_folder(folder, user)
-    known = write_passwords(folder, accounted, user)
+    passwords = write_passwords(folder, accounts, user)
     certificate = None
     if any(listener.tls for listener in listeners):
-        reached = (home.broker.host, *(listener.host for listener in listeners), *names)
-        certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
+        all_names = (home.broker.host, *(listener.host for listener in listeners), *names)
+        certificate = broker_certificate(folder, box=home.box, names=all_names, now=now())
         hand_over(folder, user)
     write_private(folder / "access", rights, user)
-    told = house_configuration(folder, home, host=host, port=port, user=user, lan_listener=lan_listener)
-    write_private(folder / "mosquitto.conf", told, user)
-    write_private(folder / "embedded.toml", _embedded_configuration(host, port, known))
+    write_private(folder / "mosquitto.conf", house_configuration(folder, home, listeners, user=user), user)
+    write_private(folder / "embedded.toml", _embedded_configuration(host, port, passwords))
     return certificate
 
 
-def house_configuration(  # noqa: PLR0913 - the arguments of `write_house`
-    folder: Path, home: Home, *, host: str, port: int, user: str | None, lan_listener: BrokerListener | None
-) -> str:
-    """Return mosquitto.conf for this house; `folder` is absolute, the other arguments are those of `write_house`."""
+def house_configuration(folder: Path, home: Home, listeners: Sequence[BrokerListener], *, user: str | None) -> str:
+    """Return mosquitto.conf for this house; `folder` is absolute, `user` as for `write_house`."""
     packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
-    return configuration(folder, _listeners(home, host, port, lan_listener), packet=packet, user=user)
-
-
-def _listeners(home: Home, host: str, port: int, lan_listener: BrokerListener | None) -> list[BrokerListener]:
-    own = BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
-    return [own] if lan_listener is None else [own, lan_listener]
+    return configuration(folder, listeners, packet=packet, user=user)
 
 
 def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
@@ -133,8 +121,8 @@ def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequenc
                 " network reads the passwords and the commands.",
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
-        nobody = home.broker.is_loopback and set(names) <= set(LOCAL_NAMES)
-        if listener.tls and listener.host in ANY_ADDRESS and nobody:
+        has_no_name = home.broker.is_loopback and set(names) <= set(LOCAL_NAMES)
+        if listener.tls and listener.host in ANY_ADDRESS and has_no_name:
             raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"
                 " none of them and no device could tell this broker from another.",
@@ -154,8 +142,8 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     write_passwords(folder, RADIO_ACCOUNTS, user)
     write_private(folder / "access", radio_access_list(base), user)
     listener = BrokerListener(host="127.0.0.1", port=port)
-    told = configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
-    write_private(folder / "mosquitto.conf", told, user)
+    conf = configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
+    write_private(folder / "mosquitto.conf", conf, user)
 
 
 def _embedded_configuration(host: str, port: int, passwords: Mapping[str, str]) -> str:
@@ -219,22 +207,12 @@ async def private_broker(
             "there is no MQTT broker on this machine. Install one: `apt install mosquitto`, or the embedded one, good"
             " for a demonstration: `.venv/bin/pip install -e '.[demo]'` in the clone (`make demo` does it)."
         )
-    command = (
-        [mosquitto, "-c", str(folder / "mosquitto.conf")]
-        if mosquitto is not None
-        else [
-            sys.executable,
-            "-P",
-            "-m",
-            "iotcore",
-            "--config",
-            str(folder / "embedded.toml"),
-            "--log-level",
-            "CRITICAL",
-        ]
-    )
-    log = (folder / "broker.log").open("ab")
-    with log:
+    if mosquitto is not None:
+        command = [mosquitto, "-c", str(folder / "mosquitto.conf")]
+    else:
+        options = ["--config", str(folder / "embedded.toml"), "--log-level", "CRITICAL"]
+        command = [sys.executable, "-P", "-m", "iotcore", *options]
+    with (folder / "broker.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command, signal.SIGKILL),  # a stopped process handles no other signal
             stdin=asyncio.subprocess.DEVNULL,
@@ -251,23 +229,22 @@ async def private_broker(
 
 async def _wait_until_free(host: str, port: int) -> None:
     """Wait until the port is free: another server would be taken for the private broker."""
-    for patience in range(int(PORT_RELEASE_TIMEOUT_S / 0.05), -1, -1):
+    for tries_left in range(int(PORT_RELEASE_TIMEOUT_S / 0.05), -1, -1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:
-                if patience == 0:
-                    raise BrokerMissing(
-                        f"{host}:{port} cannot be listened on: {error.strerror}. Take another port."
-                    ) from error
+                if tries_left == 0:
+                    text = f"{host}:{port} cannot be listened on: {error.strerror}. Take another port."
+                    raise BrokerMissing(text) from error
             else:
                 return
         await asyncio.sleep(0.05)
 
 
 async def _wait_until_listening(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_TIMEOUT_S):
             while process.returncode is None:
                 with contextlib.suppress(OSError):
@@ -276,8 +253,6 @@ async def _wait_until_listening(process: asyncio.subprocess.Process, host: str, 
                     await writer.wait_closed()
                     return
                 await asyncio.sleep(0.02)
-    except TimeoutError:
-        pass
     raise BrokerMissing(f"the private broker does not listen on {host}:{port}; its own words are in {log}.")
 
 

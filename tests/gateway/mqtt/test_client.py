@@ -139,7 +139,7 @@ async def everything(visitor: ShortSession, seconds: float) -> list[InboundMessa
 
 @pytest.fixture
 def wire(broker: RunningBroker, home: Home) -> Iterator[TcpRelay]:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     wire = TcpRelay(home.broker.port)
     yield wire
     wire.close()
@@ -209,7 +209,7 @@ async def test_what_a_device_says_of_itself_in_an_odd_way_counts_as_unsaid(
 async def test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retained_one_says_so(
     home: Home, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with guest(home, "front-scanner") as scanner:
         assert await code_of(scanner.publish("perron/front-scanner/event", b"old", retain=True)) == 16
         async with running(home) as ears:
@@ -225,7 +225,7 @@ async def test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retain
 async def test_a_state_that_the_broker_kept_comes_at_the_start_and_says_that_it_is_old(
     home: Home, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with guest(home, "front-lock") as lock:
         await code_of(lock.publish("perron/front-lock/state", b"locked", retain=True))
     async with running(home) as ears:
@@ -238,7 +238,7 @@ async def test_a_state_that_the_broker_kept_comes_at_the_start_and_says_that_it_
 async def test_a_live_state_is_news_although_its_device_lets_the_broker_keep_it(
     home: Home, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with running(home) as ears, guest(home, "front-lock") as lock:
         lock.publish("perron/front-lock/state", b"unlocked", retain=True)
         await ears.until(lambda: len(ears.heard) == 1)
@@ -249,7 +249,7 @@ async def test_a_live_state_is_news_although_its_device_lets_the_broker_keep_it(
 async def test_what_is_larger_than_64_kib_is_refused_unread_and_said_to_be_missed(
     home: Home, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with running(home) as ears:
         async with raw(home, "front-lock") as lock:
             await lock.publish("perron/front-lock/state", b"x" * (MAX_PAYLOAD_BYTES + 1), qos=1)
@@ -387,7 +387,7 @@ async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Ho
 
     50 entrances that open in one turn of the loop have 50 unlocks and 200 events: the events wait.
     """
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     kept = int(200 * RESERVED_FRACTION)
     assert kept >= 50
     async with running(home) as ears:
@@ -410,7 +410,7 @@ def fill_the_socket(ears: Ears) -> None:
 async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order(
     home: Home, wire: TcpRelay, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with running(through(home, wire)) as ears, raw(home, "front-lock") as lock:
         await lock.subscribe("perron/front-lock/set", qos=1)
         wire.flowing.clear()  # the other side takes nothing for a moment
@@ -439,7 +439,7 @@ async def test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_com
 
 @pytest.mark.slow
 async def test_patient_messages_keep_their_order(home: Home, broker: RunningBroker) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with running(home) as ears, guest(home, "front-lock", "perron/front-lock/set") as lock:
         for n in range(900):
             assert isinstance(ears.line.publish("perron/front-lock/set", str(n).encode()), Sent)
@@ -453,7 +453,7 @@ async def test_patient_messages_keep_their_order(home: Home, broker: RunningBrok
 async def test_what_is_too_large_for_the_broker_is_not_sent_and_the_session_goes_on(
     home: Home, broker: RunningBroker
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     async with running(home) as ears:
         assert ears.line.publish("perron/bridge/x", b"x" * (MAX_PAYLOAD_BYTES + 1)) == NotSent(NotSentReason.TOO_LARGE)
         assert await code_of(ears.line.publish("perron/bridge/x", b"x")) == 16
@@ -474,7 +474,7 @@ async def test_a_lost_gateway_is_offline_in_the_brokers_word_and_an_ended_one_to
 
 @pytest.mark.slow
 async def test_a_bug_in_a_callback_ends_the_line_instead_of_being_swallowed(home: Home, broker: RunningBroker) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     ears = Ears(home)
 
     def buggy(_incoming: InboundMessage) -> None:
@@ -502,7 +502,7 @@ async def test_a_guest_whom_nobody_answers_is_told_so(tmp_path: Path) -> None:
 async def test_a_wrong_password_is_said_and_no_session_begins(
     home: Home, broker: RunningBroker, tmp_path: Path
 ) -> None:
-    assert broker.enforces_access
+    assert broker.kind == "mosquitto"
     (tmp_path / "owner.password").write_text("guess\n")
     with pytest.raises(ConnectionError, match=r"(?i)not auth"):
         async with guest(home, "owner"):
