@@ -144,7 +144,7 @@ def hub_revoke(
         if file.rabbit is None:
             return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).check(now)
         renew_certificates(file, authority, now=now)
-        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).delete_accounts_of(name)
+        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).accounts.delete_accounts_of(name)
         return (name,)
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."

@@ -22,17 +22,8 @@ async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox:
     retailer, key, secret = new_id("ret"), new_id("key"), new_secret()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id=retailer, name=name, created=now))
-        await tx.execute(
-            insert(api_keys).values(
-                id=key,
-                retailer=retailer,
-                sha256=secret_digest(secret),
-                label="first",
-                right="full",
-                sandbox=sandbox,
-                created=now,
-            )
-        )
+        row = {"id": key, "retailer": retailer, "sha256": secret_digest(secret), "label": "first", "right": "full"}
+        await tx.execute(insert(api_keys).values(**row, sandbox=sandbox, created=now))
     return retailer, f"{key}_{secret}"
 
 
@@ -46,13 +37,13 @@ async def create_claim(
     Raises:
         HomeNotFound: the hub knows no home of this id.
     """
-    made = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=fingerprint)
+    code = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=fingerprint)
     async with store.writing() as tx:
         if home is not None and await tx.scalar(select(homes.c.id).where(homes.c.id == home)) is None:
             raise HomeNotFound(home)
-        row = {"id": made.claim, "sha256": secret_key(made.secret), "home": home}
+        row = {"id": code.claim, "sha256": secret_key(code.secret), "home": home}
         await tx.execute(insert(claims).values(**row, created=now, expires=now + CLAIM_LIFETIME))
-    return made
+    return code
 
 
 async def revoke_home(store: HubStore, home: str, *, now: datetime) -> None:

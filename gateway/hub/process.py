@@ -38,8 +38,7 @@ from gateway.hub.config import HubFile, ShardAssignment
 from gateway.hub.consent.consent_jobs import ConsentJobs
 from gateway.hub.consent.page import ConsentPage
 from gateway.hub.database.migrations import seal_plain_secrets
-from gateway.hub.database.single_instance import lock_database
-from gateway.hub.database.store import HubStore
+from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import ConsentWriter
 from gateway.hub.deliveries.held_deliveries import HeldDeliveries
 from gateway.hub.deliveries.signing_key import HubKeyPair
@@ -88,9 +87,10 @@ class HubProcess:
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store, held = await HubStore.open(self._file.database), contextlib.ExitStack()
-        try:
-            held.enter_context(lock_database(self._file.database))
+        async with contextlib.AsyncExitStack() as stack:
+            self.store = await HubStore.open(self._file.database)
+            stack.push_async_callback(self.store.close)
+            stack.enter_context(lock_database(self._file.database))
             self._streams = SseStreams(self.store, now=self.now)
             self.key = HubKeyPair.load(self._file.folder)
             async with self.store.writing() as tx:
@@ -98,16 +98,11 @@ class HubProcess:
                 await issue_missing_challenges(tx, self.now())
             self._build()
             await self.site.open()
-            try:
-                async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
-                    for name, run in self._workers().items():
-                        group.create_task(self._context.containment.keep(name, run), name=name)
-                    self.open.set()
-            finally:
-                await self.site.close()
-        finally:
-            held.close()
-            await self.store.close()
+            stack.push_async_callback(self.site.close)
+            async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
+                for name, run in self._workers().items():
+                    group.create_task(self._context.containment.keep(name, run), name=name)
+                self.open.set()
 
     def _build(self) -> None:
         """Build every part; the store and the key exist already."""
@@ -174,10 +169,8 @@ class HubProcess:
             shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._browser_relay.connection = self.broker_connection
-
-        self._shard_leases = None if rabbit is None or share.of == 1 else ShardLeases(
-            context, share, connect=self._connect_share
-        )  # fmt: skip
+        is_shared = rabbit is not None and share.of > 1
+        self._shard_leases = ShardLeases(context, share, connect=self._connect_share) if is_shared else None
 
     def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
         """Build the connection of another process's shard, which that process does not serve; it only receives."""
@@ -185,14 +178,10 @@ class HubProcess:
         if file.rabbit is not None:
             renew_certificates(file, HubAuthority.load(file.folder, now=self.now()), now=self.now())
         return HubBrokerConnection(
-            file.lines,
-            on_message=self._ingest.on_message,
-            reply_topic=reply_subscription(f"hub-{share.number}"),
-            on_connected=self._on_connected,
-            metrics=HubMetrics(CollectorRegistry()),
-            monotonic=time.monotonic,
+            file.lines, on_message=self._ingest.on_message, reply_topic=reply_subscription(f"hub-{share.number}"),
+            on_connected=self._on_connected, metrics=HubMetrics(CollectorRegistry()), monotonic=time.monotonic,
             shards=share.shards,
-        )
+        )  # fmt: skip
 
     async def _disconnect_home(self, home: str, now: datetime) -> bool:
         return self._broker_keeper is not None and await self._broker_keeper.disconnect(home, now)
@@ -236,7 +225,7 @@ class HubProcess:
         if self.broker_connection is not None:
             ready["broker"] = self.broker_connection.is_connected
         if isinstance(self._broker_keeper, ClusterAccountKeeper):
-            ready["accounts"] = self._broker_keeper.are_complete
+            ready["accounts"] = self._broker_keeper.accounts.are_complete
         return ready
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:

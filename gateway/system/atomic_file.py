@@ -6,7 +6,15 @@ from typing import BinaryIO
 
 from gateway.system.regular_file import FileTooLarge, NotRegularFile, open_file, read_bounded
 
-__all__ = ["FileTooLarge", "NotRegularFile", "open_regular", "read_regular", "sync_folder", "write_whole"]
+__all__ = [
+    "FileTooLarge",
+    "NotRegularFile",
+    "open_regular",
+    "read_regular",
+    "sync_folder",
+    "write_if_changed",
+    "write_whole",
+]
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -49,6 +57,14 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def write_if_changed(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
+    """Write a file as `write_whole` does unless it has this content, and return whether it was written."""
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write_whole(path, data, mode=mode)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -67,8 +67,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="any message of a version stands for the one that the home took",
         file="gateway/hub/deliveries/evidence.py",
-        old="if token_digest(one[0].token.encode()) == spoke.message_sha256]",
-        new="if one[0].token]",
+        old="if token_digest(message.token.encode()) == digest]",
+        new="if message.token]",
         tests=(f"{_API}test_proof.py::test_another_message_under_the_same_key_is_not_the_one_that_the_home_took",),
     ),
     Mutant(

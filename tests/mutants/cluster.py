@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a certificate that has ended keeps its account",
         file="gateway/hub/cluster/accounts.py",
-        old="if not counts and self._published.get(name) is not False",
-        new="if counts and not counts",
+        old="self._delete([name for name, counts in changed.items() if not counts])",
+        new="self._delete([])",
         tests=(f"{ACCOUNTS}::test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once",),
     ),
     Mutant(

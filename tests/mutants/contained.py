@@ -32,11 +32,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a delivery of the sandbox that cannot be worked stays as it is",
         file="gateway/hub/sandbox/robot.py",
-        old=(
-            "                    self._set_aside.add(id_)\n"
-            "                    await self._refuse(name, what, id_, now)\n"
-        ),
-        new="                    self._set_aside.add(id_)\n",
+        old=('                    if kind == "job":\n                        await self._refuse_job(name, id_, now)\n'),
+        new="",
         tests=(f"{HUB}::test_a_delivery_that_the_sandbox_cannot_work_is_refused_and_every_other_is_delivered",),
     ),
     Mutant(

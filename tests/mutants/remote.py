@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         name="any home may answer a household's question",
         file="gateway/hub/boxes/browser_relay.py",
-        old="waiting.browser == HouseholdBrowser(home=home, browser=said.browser)",
-        new="waiting.browser.browser == said.browser",
+        old="browser == HouseholdBrowser(home=home, browser=reply.browser) and",
+        new="browser.browser == reply.browser and",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),
 )

@@ -50,7 +50,7 @@ async def revoke_home(one: JoinedBox, store: HubStore) -> None:
         await admin.revoke_home(store, one.home, now=datetime.now(UTC))
         await ClusterAccountKeeper(
             one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic
-        ).delete_accounts_of(one.home)
+        ).accounts.delete_accounts_of(one.home)
         await asyncio.wait_for(line.receive(), 5)
 
 

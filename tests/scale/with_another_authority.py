@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority
-from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME, key_and_certificate
+from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.mqtt.client import connect_once
@@ -125,7 +125,7 @@ async def accepts_certificate(place: NodePlace, box: Path, by: HubAuthority, now
     """Whether the node takes a certificate of this authority, about which the hub is not asked."""
     assert place.file.boxes is not None
     pem = place.folder / "made.pem"
-    pem.write_bytes(key_and_certificate(by, PROBE_NAME, HUB_LOCAL_PART, now=now, lifetime=PROBE_CERTIFICATE_LIFETIME))
+    pem.write_bytes(by.issue_pem(PROBE_NAME, now=now, lifetime=PROBE_CERTIFICATE_LIFETIME, local_part=HUB_LOCAL_PART))
     tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
     try:
         async with connect_once(

@@ -32,8 +32,7 @@ from gateway.hub.http.operation import (
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.ssrf import MAX_URL_CHARS, PUBLIC_URL_PATTERN, URL_PATTERN, DestinationRefused, parse_destination
 from gateway.hub.webhooks.challenge import issue_challenge
-from gateway.hub.webhooks.message import new_secret
-from gateway.hub.webhooks.queue import drop_waiting
+from gateway.hub.webhooks.queue import drop_waiting, new_secret
 
 MAX_ENDPOINTS = 16  # of one retailer; as many in the sandbox
 SECRET_OVERLAP = timedelta(hours=24)  # for which the old secret signs too

@@ -7,6 +7,7 @@ key lies in the hub's folder, readable by the hub's user only.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -87,6 +88,14 @@ class HubAuthority:
             self.certificate, self.key, key, name=home, lifetime=(now, life), word=local_part
         )
 
+    def issue_pem(self, name: str, *, now: datetime, lifetime: timedelta, local_part: str | None = None) -> bytes:
+        """Return a new key and its certificate as one PEM; the arguments are those of `certify`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self.certify(name, key.public_key(), now=now, life=lifetime, local_part=local_part)
+        form, encryption = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        key_pem = key.private_bytes(serialization.Encoding.PEM, form, encryption)
+        return key_pem + certificate.public_bytes(serialization.Encoding.PEM)
+
     def certify_server(
         self,
         names: Iterable[str],
@@ -118,24 +127,22 @@ class HubAuthority:
         The list is valid as long as the authority: mosquitto refuses every client when a list has expired (its issue
         1826). The hub writes the list beside its broker, so no client relies on its expiry.
         """
-        listed = (
+        builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(now - BACKDATING)
             .next_update(self.certificate.not_valid_after_utc)
         )
         for serial, since in sorted(ended):
-            one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
-            listed = listed.add_revoked_certificate(one)
-        return listed.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def public_key_digest(key: ec.EllipticCurvePublicKey) -> bytes:
     """Return the SHA-256 of a key as SubjectPublicKeyInfo, by which the hub recognises the key."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(key.public_bytes(serialization.Encoding.DER, form))
-    return digest.finalize()
+    return sha256(key.public_bytes(serialization.Encoding.DER, form)).digest()
 
 
 def _shelf_of(folder: Path, at: Path = BROKER_TLS_PATH, name: str = CURRENT_NAME) -> CertificateFiles:

@@ -16,7 +16,7 @@ from gateway.domain.delivery.promise import DeliveryResult
 from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.deliveries import events
 from gateway.hub.deliveries.connections import on_decision, on_question_refused
-from gateway.hub.deliveries.orders import columns_after
+from gateway.hub.deliveries.orders import columns_after, event_data
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
 from gateway.protocol.delivery_state import FINAL_STATES, is_superseded, public_reason, status_of
@@ -112,11 +112,8 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
     """
     key = _newest_key(row.box_key, hello.keys)
     report = hello.model_dump(mode="json", include={"entrances", "timezone"})
-    await tx.execute(
-        update(homes)
-        .where(homes.c.id == row.id)
-        .values(heard=now, said={**row.said, **report}, box_key=key or row.box_key)
-    )
+    known = {"heard": now, "said": {**row.said, **report}, "box_key": key or row.box_key}
+    await tx.execute(update(homes).where(homes.c.id == row.id).values(known))
     mine = (jobs.c.home == row.id, jobs.c.expires > now, jobs.c.due.is_not(None))
     due = {"due": now, "leased": None, "parked": False, "attempts": 0}
     if hello.again:  # a busy hub does not make more work for itself
@@ -140,20 +137,19 @@ def _newest_key(known: str, history: Iterable[str]) -> str | None:
 
 async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: datetime) -> None:
     """Make jobs due again that the box had received and no longer names, for example after it was restored."""
-    named = {(one.brand, one.delivery): one.version for one in hello.open}
-    asked = (
+    versions = {(known.brand, known.delivery): known.version for known in hello.open}
+    open_ = (
         select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
         .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in FINAL_STATES]))
         .where(deliveries.c.window_end > now)
         .order_by(deliveries.c.window_end)
         .limit(MAX_HELLO_DELIVERIES)  # repeated hellos must not occupy the only writer
     )
-    lost = [row.id for row in await tx.execute(asked) if named.get((row.brand, row.name), 0) < row.version]
+    lost = [row.id for row in await tx.execute(open_) if versions.get((row.brand, row.name), 0) < row.version]
     mine = (jobs.c.home == home, jobs.c.received.is_not(None), jobs.c.expires > now)
-    for one in lost:
-        await tx.execute(
-            update(jobs).where(*mine, jobs.c.delivery == one).values(due=now, received=None, leased=None, parked=False)
-        )
+    due = {"due": now, "received": None, "leased": None, "parked": False}
+    for delivery in lost:
+        await tx.execute(update(jobs).where(*mine, jobs.c.delivery == delivery).values(due))
 
 
 async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, now: datetime) -> str | None:
@@ -169,12 +165,12 @@ async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, n
     when = now if refused is None else None
     await tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None, "leased": None})
     if refused is not None and row.delivery is not None:
-        no = DeliveryResult(box="hub", at=now, accepted=False, code="malformed")
-        meant = (await tx.execute(_SELECT_DELIVERY, {"delivery": row.delivery})).one_or_none()
-        await _update_delivery(tx, meant, no, seq=0, sandbox=home.sandbox, now=now)
+        refusal = DeliveryResult(box="hub", at=now, accepted=False, code="malformed")
+        delivery = (await tx.execute(_SELECT_DELIVERY, {"delivery": row.delivery})).one_or_none()
+        await _update_delivery(tx, delivery, refusal, seq=0, now=now)
     if refused is not None and row.kind == JobKind.CONNECT:
-        asked = (await tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
-        await on_question_refused(tx, home.id, asked, now)
+        token = (await tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
+        await on_question_refused(tx, home.id, token, now)
     return receipt.state
 
 
@@ -185,35 +181,33 @@ async def on_event(  # noqa: PLR0913 - one event, one transaction
 
     An event that was stored and deleted since (gateway/hub/boxes/home_limits.py) counts as a repeated one.
     """
-    found = verify_event(token, PublicKey.from_text(row.box_key))
-    match found:
-        case RejectionCode.WRONG_SIGNATURE:
-            return EventOutcome.WRONG_SIGNATURE
-        case RejectionCode():
-            return EventOutcome.MALFORMED
-    if found.home != row.id:
+    event = verify_event(token, PublicKey.from_text(row.box_key))
+    if isinstance(event, RejectionCode):
+        is_signed_wrong = event is RejectionCode.WRONG_SIGNATURE
+        return EventOutcome.WRONG_SIGNATURE if is_signed_wrong else EventOutcome.MALFORMED
+    if event.home != row.id:
         return EventOutcome.ANOTHER_HOME
-    if found.seq <= head.seq:
-        here = (home_events.c.home == row.id, home_events.c.seq == found.seq)
-        same = await tx.scalar(select(home_events.c.token).where(*here))
+    if event.seq <= head.seq:
+        same_number = (home_events.c.home == row.id, home_events.c.seq == event.seq)
+        same = await tx.scalar(select(home_events.c.token).where(*same_number))
         return EventOutcome.AGAIN if same is None or same == token else EventOutcome.FORKED
-    if found.seq > head.seq + 1:
+    if event.seq > head.seq + 1:
         return EventOutcome.GAP
-    if found.prev != head.head:
+    if event.prev != head.head:
         return EventOutcome.FORKED
-    meant = None if found.result is None or not effects else await _find_delivery(tx, row.id, found.result)
-    kept_as = {"home": row.id, "seq": found.seq, "token": token, "key": row.box_key, "at": now,
-               "delivery": None if meant is None else meant.id}  # fmt: skip
-    await tx.execute(_INSERT_EVENT, kept_as)
-    head.seq, head.head = found.seq, token_digest(token)
+    delivery = None if event.result is None or not effects else await _find_delivery(tx, row.id, event.result)
+    stored = {"home": row.id, "seq": event.seq, "token": token, "key": row.box_key, "at": now,
+              "delivery": None if delivery is None else delivery.id}  # fmt: skip
+    await tx.execute(_INSERT_EVENT, stored)
+    head.seq, head.head = event.seq, token_digest(token)
     if not effects:
         return EventOutcome.KEPT
-    if found.result is not None:
-        await _update_delivery(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
-    if found.decided is not None:
-        await on_decision(tx, row, found.decided, now)
-    if found.browser is not None:
-        await _update_browser(tx, row.id, found.browser, now)
+    if event.result is not None:
+        await _update_delivery(tx, delivery, event.result, seq=event.seq, now=now)
+    if event.decided is not None:
+        await on_decision(tx, row, event.decided, now)
+    if event.browser is not None:
+        await _update_browser(tx, row.id, event.browser, now)
     return EventOutcome.KEPT
 
 
@@ -221,11 +215,11 @@ async def _update_browser(tx: AsyncConnection, home: str, status: BrowserStatus,
     """Store or end a browser of the household; the waiting orders of an ended browser end too."""
     mine = (browsers.c.home == home, browsers.c.id == status.browser)
     sign = None if status.ended or status.sign is None else status.sign.model_dump()
-    stands = {"sign": sign, "farewell": status.farewell if status.ended else None, "told": now}
-    changed = await tx.execute(update(browsers).where(*mine).values(**stands))
+    values = {"sign": sign, "farewell": status.farewell if status.ended else None, "told": now}
+    changed = await tx.execute(update(browsers).where(*mine).values(**values))
     if not changed.rowcount:
         await _evict_browser(tx, home)
-        await tx.execute(insert(browsers).values(home=home, id=status.browser, **stands))
+        await tx.execute(insert(browsers).values(home=home, id=status.browser, **values))
     if sign is None:
         waiting = (jobs.c.home == home, jobs.c.browser == status.browser, jobs.c.due.is_not(None))
         await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
@@ -233,14 +227,12 @@ async def _update_browser(tx: AsyncConnection, home: str, status: BrowserStatus,
 
 async def _evict_browser(tx: AsyncConnection, home: str) -> None:
     """Make room for a browser: delete the oldest that ended, or else the oldest."""
-    known = (
-        await tx.execute(select(browsers.c.id, browsers.c.sign, browsers.c.told).where(browsers.c.home == home))
-    ).all()
-    going = sorted(known, key=lambda one: (one.sign is not None, one.told))[
-        : max(0, len(known) + 1 - MAX_BROWSERS_PER_HOME)
-    ]
-    if going:
-        await tx.execute(delete(browsers).where(browsers.c.home == home, browsers.c.id.in_([one.id for one in going])))
+    of_home = select(browsers.c.id, browsers.c.sign, browsers.c.told).where(browsers.c.home == home)
+    rows = sorted(await tx.execute(of_home), key=lambda browser: (browser.sign is not None, browser.told))
+    surplus = len(rows) + 1 - MAX_BROWSERS_PER_HOME
+    if surplus > 0:
+        ids = [browser.id for browser in rows[:surplus]]
+        await tx.execute(delete(browsers).where(browsers.c.home == home, browsers.c.id.in_(ids)))
 
 
 async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult) -> Row[Any] | None:
@@ -253,15 +245,15 @@ async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult)
     return (await tx.execute(_SELECT_DELIVERY_BY_DIGEST, {"home": home, "sha256": result.token_sha256})).one_or_none()
 
 
-async def _update_delivery(  # noqa: PLR0913 - the delivery, its result and their source
-    tx: AsyncConnection, row: Row[Any] | None, result: DeliveryResult, *, seq: int, sandbox: bool, now: datetime
+async def _update_delivery(
+    tx: AsyncConnection, row: Row[Any] | None, result: DeliveryResult, *, seq: int, now: datetime
 ) -> None:
     """Store the state of a delivery, and notify its retailer if it changed. `seq` 0: the hub itself decided."""
     if row is None:
         return
     before = (row.state, row.reason, row.missing, row.house)
-    stands = status_of(result, known=row.seq > 0)
-    after = before if stands is None else (stands.state.value, stands.reason, stands.missing, stands.house)
+    status = status_of(result, known=row.seq > 0)
+    after = before if status is None else (status.state.value, status.reason, status.missing, status.house)
     names = ("state", "reason", "missing", "house")
     changed = dict(zip(names, after, strict=True))
     if after != before:
@@ -270,13 +262,10 @@ async def _update_delivery(  # noqa: PLR0913 - the delivery, its result and thei
     waits = is_superseded(result, newest=row.version)
     changed["untold"] = waits and (row.untold or after != before)
     await tx.execute(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
-    answer = None
-    if result.accepted is False:
-        answer = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
-    if waits or (after == before and answer is None and not row.untold):
+    is_refusal = result.accepted is False
+    if waits or (after == before and not is_refusal and not row.untold):
         return
-    data = {"id": row.id, "connection": row.connection, "brand": row.brand, "name": row.name, "version": row.version,
-            "answered": changed.get("answered", row.answered), **dict(zip(names, after, strict=True))}  # fmt: skip
-    if answer is not None:
-        data["answer"] = answer
-    await events.emit(tx, row.retailer, events.EventType.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)
+    data = event_data(row, changed)
+    if is_refusal:
+        data["answer"] = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
+    await events.emit(tx, row.retailer, events.EventType.DELIVERY_CHANGED, row.id, data, sandbox=row.sandbox, now=now)

@@ -8,15 +8,13 @@ boxes.
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select
 
 from gateway.hub.boxes import ca_rotation
@@ -26,7 +24,7 @@ from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import UplinkChannel, ack_topic
-from gateway.system.atomic_file import write_whole
+from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.mosquitto import (
     BrokerListener,
     broker_user,
@@ -56,12 +54,9 @@ def folder_of(file: HubFile) -> Path:
 
 def access_list() -> str:
     """Return mosquitto's access list."""
-    own = [f"pattern write up/+/%u/{what}" for what in get_args(UplinkChannel)]
-    own.append("pattern write up/+/%u/said/+")
-    return (
-        "\n".join([f"user {HUB_ACCOUNT}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"])
-        + "\n"
-    )
+    channels = (*get_args(UplinkChannel), "said/+")
+    boxes = [*(f"pattern write up/+/%u/{channel}" for channel in channels), "pattern read dn/%u/#"]
+    return "\n".join([f"user {HUB_ACCOUNT}", "topic read up/#", "topic write dn/#", "", *boxes, ""])
 
 
 async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime) -> HubAuthority:
@@ -124,15 +119,13 @@ class BrokerFileKeeper:
         self._is_first_check = True
         self._disconnected: set[tuple[str, datetime]] = set()
 
-    async def run(
-        self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    async def run(self, now: Callable[[], datetime]) -> None:
         """Check regularly until cancelled."""
         while True:
             with log_unavailable("broker_files_not_written", AuthorityUnusable):
                 await self.check(now())
                 await delete_expired(self._store, now())
-            await sleep(CHECK_INTERVAL_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def check(self, now: datetime) -> tuple[int, ...]:
         """Write changed files, let mosquitto reload, disconnect revoked homes; return the process ids of mosquitto.
@@ -152,9 +145,8 @@ class BrokerFileKeeper:
         listed = await _write_revocation_list(self._authority, self._store, now=now)
         late = homes.c.revoked > now - RECENT_REVOCATION
         async with self._store.reading() as tx:
-            revoked = {
-                (row.id, row.revoked) for row in await tx.execute(select(homes).where(late))
-            } - self._disconnected
+            rows = await tx.execute(select(homes.c.id, homes.c.revoked).where(late))
+            revoked = {(row.id, row.revoked) for row in rows} - self._disconnected
         if not (self._is_first_check or anew or listed or revoked):
             return ()
         reloaded = reload(self._folder)
@@ -178,17 +170,13 @@ class BrokerFileKeeper:
 
     async def disconnect(self, home: str, now: datetime) -> bool:
         """End a home's connection by a session under its id; return False if the broker cannot be reached."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        one = self._authority.certify(home, key.public_key(), now=now, life=TAKEOVER_CERTIFICATE_LIFETIME)
-        form = serialization.PrivateFormat.PKCS8
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             pem = Path(name) / "own.pem"
-            whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-            write_whole(pem, whole + one.public_bytes(serialization.Encoding.PEM))
+            write_whole(pem, self._authority.issue_pem(home, now=now, lifetime=TAKEOVER_CERTIFICATE_LIFETIME))
             tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
-            at = BrokerSection(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
+            broker = BrokerSection(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
             try:
-                async with connect_once(at, [ack_topic(home)], monotonic=self._monotonic):
+                async with connect_once(broker, [ack_topic(home)], monotonic=self._monotonic):
                     return True
             except ConnectionError as error:
                 log.warning("not_cut", home=home, why=str(error))
@@ -206,26 +194,18 @@ async def count_certificates_by(store: HubStore, authority: x509.Certificate, no
 async def delete_expired(store: HubStore, now: datetime) -> int:
     """Delete claims and certificates that ended long ago, and return how many."""
     before = now - ENDED_RETENTION
-    over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
-    async with store.reading() as tx:  # usually there is nothing, so the writer is not needed
-        if not any([await tx.scalar(select(table.c.expires).where(old).limit(1)) for table, old in over]):
-            return 0
-    async with store.writing() as tx:
-        return sum([(await tx.execute(delete(table).where(old))).rowcount for table, old in over])
+    return sum(
+        [await store.change_any(delete(table).where(table.c.expires < before)) for table in (claims, certificates)]
+    )
 
 
 def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
-    """Renew the broker's certificate if it is due, and return whether it was renewed."""
     return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
 
 
 def _write_trusted_authorities(authority: HubAuthority) -> bool:
-    """Write the authorities that the broker trusts, and return whether they changed."""
-    file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.trust_bundle(authority)
-    if file.exists() and file.read_bytes() == wanted:
-        return False
-    write_whole(file, wanted, mode=0o644)
-    return True
+    file = authority.folder / "broker" / "authority.pem"
+    return write_if_changed(file, ca_rotation.trust_bundle(authority), mode=0o644)
 
 
 async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, now: datetime) -> bool:
@@ -246,7 +226,7 @@ def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]]
     """Return the issuer of each list with its serials, or None if the file cannot be read."""
     end = b"-----END X509 CRL-----"
     try:
-        found = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
+        lists = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
     except ValueError:  # edited by hand; it is written again
         return None
-    return {(one.issuer, frozenset(revoked.serial_number for revoked in one)) for one in found}
+    return {(revocations.issuer, frozenset(revoked.serial_number for revoked in revocations)) for revocations in lists}

@@ -7,29 +7,17 @@ another.
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
+from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber, parse_message
 from gateway.hub.database.store import new_id
 from gateway.hub.http.operation import HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.box_hub import SealedQuery, SealedReply, home_of_reply, query_topic, reply_subscription
-from gateway.protocol.strict_json import loads
 
 ANSWER_TIMEOUT_S = 25  # a home answers an unchanged query after 20 s
 MAX_OPEN_QUERIES_PER_HOME = 24  # of one home
 MAX_OPEN_QUERIES = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenQuery:
-    """A query that waits for its answer."""
-
-    browser: HouseholdBrowser
-    answer: asyncio.Future[str]
 
 
 class BrowserRelay:
@@ -43,7 +31,7 @@ class BrowserRelay:
     def __init__(self, name: str | None = None) -> None:
         self._via = name or new_id("hub")
         self.reply_topic = reply_subscription(self._via)
-        self._open_queries: dict[str, _OpenQuery] = {}
+        self._open_queries: dict[str, tuple[HouseholdBrowser, asyncio.Future[str]]] = {}
         self._open_per_home: Counter[str] = Counter()
 
     async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
@@ -54,23 +42,23 @@ class BrowserRelay:
         """
         if self.connection is None or not self.connection.is_connected:
             raise ApiProblem(Code.HOME_OFFLINE if self.connection is None else Code.UNAVAILABLE)
-        if (
-            self._open_per_home[browser.home] >= MAX_OPEN_QUERIES_PER_HOME
-            or len(self._open_queries) >= MAX_OPEN_QUERIES
-        ):
+        home_is_full = self._open_per_home[browser.home] >= MAX_OPEN_QUERIES_PER_HOME
+        if home_is_full or len(self._open_queries) >= MAX_OPEN_QUERIES:
             raise ApiProblem(Code.RATE_LIMITED, "Too many questions wait for an answer.", headers={"Retry-After": "1"})
         id_ = new_id("q")
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        asked = SealedQuery(via=self._via, id=id_, browser=browser.browser, sealed=sealed)
-        self._open_queries[id_] = _OpenQuery(browser, answer)
+        query = SealedQuery(via=self._via, id=id_, browser=browser.browser, sealed=sealed)
+        self._open_queries[id_] = browser, answer
         self._open_per_home[browser.home] += 1
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                said = await self.connection.publish(
-                    query_topic(browser.home), asked.model_dump_json().encode(), expiry_s=ANSWER_TIMEOUT_S
+                published = await self.connection.publish(
+                    query_topic(browser.home), query.model_dump_json().encode(), expiry_s=ANSWER_TIMEOUT_S
                 )
-                if isinstance(said, NotSent) or has_no_subscriber(said):
-                    raise ApiProblem(Code.UNAVAILABLE if isinstance(said, NotSent) else Code.HOME_OFFLINE)
+                if isinstance(published, NotSent):
+                    raise ApiProblem(Code.UNAVAILABLE)
+                if has_no_subscriber(published):
+                    raise ApiProblem(Code.HOME_OFFLINE)
                 return await answer
         except TimeoutError as silence:
             raise ApiProblem(Code.HOME_SILENT) from silence
@@ -84,21 +72,9 @@ class BrowserRelay:
         home = home_of_reply(incoming.topic, self._via)
         if home is None:
             return False
-        said = None if incoming.retain else _read(incoming.payload)
-        waiting = None if said is None else self._open_queries.get(said.id)
-        mine = (
-            waiting is not None
-            and said is not None
-            and waiting.browser == HouseholdBrowser(home=home, browser=said.browser)
-        )
-        if waiting is not None and said is not None and mine and not waiting.answer.done():
-            waiting.answer.set_result(said.sealed)
+        reply = None if incoming.retain else parse_message(SealedReply, incoming.payload)
+        if reply is not None and reply.id in self._open_queries:
+            browser, answer = self._open_queries[reply.id]
+            if browser == HouseholdBrowser(home=home, browser=reply.browser) and not answer.done():
+                answer.set_result(reply.sealed)
         return True
-
-
-def _read(payload: bytes) -> SealedReply | None:
-    try:
-        loads(payload)
-        return SealedReply.model_validate_json(payload)
-    except (ValueError, ValidationError):
-        return None

@@ -77,7 +77,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
         RotationRefused: the authority before is still valid.
         OSError, AuthorityUnusable: the folder cannot be used.
     """
-    today, at = HubAuthority.load(folder, now=now), folder / "authority"
+    current, at = HubAuthority.load(folder, now=now), folder / "authority"
     if former_certificate(folder) is not None:
         raise RotationRefused("The authority before this one still counts: end it first (--end).")
     shelf = CertificateFiles(
@@ -85,17 +85,18 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
     )
     try:
         # Its own name, by which revocation lists are found
-        _, made = unconstrained_authority(shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now)
+        _, successor = unconstrained_authority(shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now)
     except ValueError as error:
         raise AuthorityUnusable(f"{at} holds no successor: {error}") from error
     steps = read_chain(folder)
-    if not steps or _certificate(steps[-1]) != made:
-        signature = today.key.sign(successor_statement(_der(made)), ec.ECDSA(hashes.SHA256()))
-        pem = made.public_bytes(serialization.Encoding.PEM).decode()
+    if not steps or x509.load_pem_x509_certificate(steps[-1].certificate.encode()) != successor:
+        statement = successor_statement(successor.public_bytes(serialization.Encoding.DER))
+        signature = current.key.sign(statement, ec.ECDSA(hashes.SHA256()))
+        pem = successor.public_bytes(serialization.Encoding.PEM).decode()
         new = AuthorityChange(certificate=pem, signature=encode_base64url(signature))
         kept = (*steps, new)[-MAX_CHANGES:]
         write_whole(at / CHAIN_FILE, json.dumps([step.model_dump() for step in kept]).encode())
-    return made
+    return successor
 
 
 def activate_next(
@@ -107,14 +108,14 @@ def activate_next(
         RotationRefused: there is no successor.
         OSError, AuthorityUnusable: the folder cannot be used.
     """
-    made = next_certificate(folder)
-    if made is None:
+    successor = next_certificate(folder)
+    if successor is None:
         raise RotationRefused(NO_NEXT_AUTHORITY)
     prepare_next(folder, now=now)  # so that the current authority has signed it
     write_whole(folder / "authority" / CHANGE_MARKER, b"copy")
     crash_point("marked")
     finish_change(folder, crash_point=crash_point)
-    return made
+    return successor
 
 
 def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _point: None) -> None:
@@ -150,25 +151,12 @@ def end_former(folder: Path) -> None:
         (folder / "authority" / f"{FORMER_NAME}.{name}").unlink(missing_ok=True)
 
 
-def former_authority(folder: Path) -> HubAuthority | None:
-    """Return the authority before with its key, which signs its revocation list, or None.
+def load_authority(folder: Path, name: str) -> HubAuthority | None:
+    """Return the successor (`NEXT_NAME`) or the authority before (`FORMER_NAME`) with its key, or None.
 
     Raises:
         OSError, AuthorityUnusable: it cannot be used.
     """
-    return _load_authority(folder, FORMER_NAME)
-
-
-def next_authority(folder: Path) -> HubAuthority | None:
-    """Return the successor with its key, or None.
-
-    Raises:
-        OSError, AuthorityUnusable: it cannot be used.
-    """
-    return _load_authority(folder, NEXT_NAME)
-
-
-def _load_authority(folder: Path, name: str) -> HubAuthority | None:
     certificate, file = _read_certificate(folder, name), folder / "authority" / f"{name}.key"
     if certificate is None or not file.exists():
         return None
@@ -184,15 +172,14 @@ def _load_authority(folder: Path, name: str) -> HubAuthority | None:
 def trust_bundle(authority: HubAuthority) -> bytes:
     """Return the authorities that the broker trusts (PEM): the current, the former and the next one."""
     others = (former_certificate(authority.folder), next_certificate(authority.folder))
-    pems = [authority.pem.encode()]
-    pems += [one.public_bytes(serialization.Encoding.PEM) for one in others if one is not None]
-    return b"".join(pems)
+    trusted = (authority.certificate, *(certificate for certificate in others if certificate is not None))
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in trusted)
 
 
 def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:
     """Return the revocation lists of all trusted authorities; a broker refuses the clients of one without a list."""
-    others = (former_authority(authority.folder), next_authority(authority.folder))
-    return b"".join(one.revocation_list(ended, now=now) for one in (authority, *others) if one is not None)
+    others = (load_authority(authority.folder, name) for name in (FORMER_NAME, NEXT_NAME))
+    return b"".join(issuer.revocation_list(ended, now=now) for issuer in (authority, *others) if issuer is not None)
 
 
 def _read_certificate(folder: Path, name: str) -> x509.Certificate | None:
@@ -208,11 +195,3 @@ def _read_certificate(folder: Path, name: str) -> x509.Certificate | None:
 def _copy_file(source: Path, to: Path) -> None:
     if source.exists():
         write_whole(to, read_regular(source, at_most=MAX_FILE_BYTES))
-
-
-def _certificate(step: AuthorityChange) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(step.certificate.encode())
-
-
-def _der(one: x509.Certificate) -> bytes:
-    return one.public_bytes(serialization.Encoding.DER)

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, assert_never
 
 import structlog
@@ -71,11 +72,8 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
         case Acknowledgement(code=None):  # the box's node is lost; the box says hello at another
             return JobSchedule("silent", lengthened(again, jitter))
         case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:
-            return JobSchedule(
-                "nobody" if has_no_subscriber(answer) else "refused",
-                lengthened(PARKED_RETRY_INTERVAL, jitter),
-                is_parked=True,
-            )
+            outcome = "nobody" if has_no_subscriber(answer) else "refused"
+            return JobSchedule(outcome, lengthened(PARKED_RETRY_INTERVAL, jitter), is_parked=True)
         case Acknowledgement():
             return JobSchedule("taken", lengthened(again, jitter))
         case _:
@@ -175,20 +173,19 @@ class JobDispatcher:
         publishing = {asyncio.ensure_future(self._publish(connection, job)): job for job in leased}
         try:
             answered, unanswered = await asyncio.wait(publishing, timeout=ANSWER_WAIT_S)
-            await self._settle([(publishing[one], one.result()) for one in answered], until)
+            await self._settle([(publishing[task], task.result()) for task in answered], until)
             if unanswered:  # a missing acknowledgement delays no other job
                 late = asyncio.ensure_future(
-                    self._await_late_answers({one: publishing[one] for one in unanswered}, until)
+                    self._await_late_answers({task: publishing[task] for task in unanswered}, until)
                 )
                 self._late_tasks.add(late)
                 late.add_done_callback(self._late_tasks.discard)
             if len(self._late_tasks) >= MAX_LATE_ROUNDS:
                 await asyncio.wait(self._late_tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            for task in publishing:
+            tasks: set[asyncio.Future[Any]] = {*publishing, *self._late_tasks}
+            for task in tasks:
                 task.cancel()
-            for late_task in self._late_tasks:
-                late_task.cancel()
             raise
         return True
 
@@ -212,25 +209,25 @@ class JobDispatcher:
             if job.there and not job.revoked and schedule.outcome == "nobody":
                 self._on_unsubscribed(job.home)
             rows.append({"job": job.id, "lease": until, "next": self._now() + schedule.delay,
-            "away": schedule.is_parked,
+                         "away": schedule.is_parked,
                          "tries": job.attempts + schedule.counts_as_attempt})  # fmt: skip
         if rows:
             await self._store.execute_once(_UPDATE_SETTLED, rows)
 
     async def _refuse(self, job: Row[Any]) -> None:
         """End a job that cannot be published, as if its home had refused it, so that its retailer is notified."""
-        notified = False
+        is_notified, reason = False, "the hub could not send it"
         with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
                 home = await box_events.lock_home(tx, job.home)
                 if home is not None:
-                    refusal = JobReceipt(job=job.id, state="refused", why="the hub could not send it")
+                    refusal = JobReceipt(job=job.id, state="refused", why=reason)
                     await box_events.on_receipt(tx, home, refusal, self._now())
-                    notified = True
-        if not notified:
+                    is_notified = True
+        if not is_notified:
             async with self._store.writing() as tx:
                 mine = update(jobs).where(jobs.c.id == job.id)
-                await tx.execute(mine.values(due=None, leased=None, refused="the hub could not send it"))
+                await tx.execute(mine.values(due=None, leased=None, refused=reason))
         self._metrics.ended.labels("set_aside").inc()
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
@@ -240,8 +237,8 @@ class JobDispatcher:
             async with self._store.reading() as tx:
                 if (await tx.execute(_SELECT_ANY_DUE, {"now": now})).first() is None:
                     return (), until
-        found = await self._store.execute_once(LEASE_DUE_JOBS, {"now": now, "until": until})
-        return sorted(found, key=lambda job: (job.due, job.created)), until
+        leased = await self._store.execute_once(LEASE_DUE_JOBS, {"now": now, "until": until})
+        return sorted(leased, key=attrgetter("due", "created")), until
 
     async def _count(self) -> None:
         """Count the due jobs from time to time, and end expired ones."""
@@ -250,34 +247,27 @@ class JobDispatcher:
             return
         self._counted = now
         await self._clamp_due_times(now)
-        over = (jobs.c.due.is_not(None), jobs.c.expires <= now)
+        open_ = jobs.c.due.is_not(None)
         async with self._store.reading() as tx:
-            parked = await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None), jobs.c.parked)) or 0
-            self._metrics.due.set(await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0)
-            ended = await tx.scalar(select(jobs.c.id).where(*over).limit(1))
+            self._metrics.parked.set(await tx.scalar(select(func.count()).where(open_, jobs.c.parked)) or 0)
+            self._metrics.due.set(await tx.scalar(select(func.count()).where(open_)) or 0)
             self._metrics.connected.set(await count_online(tx))
-        self._metrics.parked.set(parked)
-        if ended is not None:
-            async with self._store.writing() as tx:
-                gone = await tx.execute(update(jobs).where(*over).values(due=None, leased=None))
-            self._metrics.ended.labels("expired").inc(gone.rowcount)
-            log.info("jobs_expired", count=gone.rowcount)
+        over = update(jobs).where(open_, jobs.c.expires <= now)
+        if count := await self._store.change_any(over.values(due=None, leased=None)):
+            self._metrics.ended.labels("expired").inc(count)
+            log.info("jobs_expired", count=count)
 
     async def _clamp_due_times(self, now: datetime) -> None:
         """Make jobs due now whose due time lies too far ahead: a clock that ran ahead has written it."""
         leased = jobs.c.leased > now + 4 * JOB_LEASE  # another hub's clock may be a little ahead
-        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + MAX_DUE_AHEAD, leased))
-        async with self._store.reading() as tx:
-            if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
-                return
-        async with self._store.writing() as tx:
-            found = await tx.execute(update(jobs).where(*late).values(due=now, leased=None))
-        log.warning("clock_went_back", jobs=found.rowcount)
+        late = update(jobs).where(jobs.c.due.is_not(None), or_(jobs.c.due > now + MAX_DUE_AHEAD, leased))
+        if count := await self._store.change_any(late.values(due=now, leased=None)):
+            log.warning("clock_went_back", jobs=count)
 
     async def _publish(self, connection: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
         if job.revoked:  # if it joins again, it says hello
             return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
-            said = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
-            return await connection.publish(jobs_topic(job.home), said.model_dump_json().encode())
+            message = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
+            return await connection.publish(jobs_topic(job.home), message.model_dump_json().encode())
         return None

@@ -10,25 +10,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 
 import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import WireModel
 from gateway.hub.boxes import box_events
 from gateway.hub.boxes.box_events import EventHead, EventOutcome
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.mqtt import parse_message
 from gateway.hub.database.store import StoreUnavailable
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
-from gateway.protocol.strict_json import loads
 
 log = structlog.get_logger(__name__)
-
-W = TypeVar("W", bound=WireModel)
 
 MAX_WORKERS = 4  # homes that are handled at once
 GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no other home waits
@@ -38,20 +35,11 @@ LOG_INTERVAL = timedelta(minutes=1)  # between log lines about one home's invali
 
 
 @dataclass(slots=True)
-class _HomeQueue:
-    """The waiting messages of one home."""
-
-    messages: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
-    is_busy: bool = False
-
-
-@dataclass(slots=True)
 class _BatchResult:
     """The outcome of a home's messages, which is reported once it is stored."""
 
     must_acknowledge: bool = False
     has_hello: bool = False
-    ended: bool = False
     outcomes: list[EventOutcome] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
     key: str | None = None
@@ -76,29 +64,26 @@ class Ingest:
         self._store, self._now, self._metrics = context.store, context.now, context.metrics
         self._containment, self._wake_ups = context.containment, context.wake_ups
         self._publish, self._rate_limits, self._retention = publish, rate_limits, retention
-        self._homes: dict[str, _HomeQueue] = {}
+        self._homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = {}  # homes with waiting or handled messages
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
         self._logged: dict[tuple[str, str], datetime] = {}
 
     def on_message(self, incoming: InboundMessage) -> None:
         """Queue a message of a box; a retained message is old and is ignored."""
-        spoken = home_of_topic(incoming.topic)
-        if spoken is None or incoming.retain:
+        sender = home_of_topic(incoming.topic)
+        if sender is None or incoming.retain:
             return
-        name, what = spoken
-        home = self._homes.setdefault(name, _HomeQueue())
-        if len(home.messages) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
+        name, channel = sender
+        if len(self._homes.get(name, ())) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
             self._metrics.dropped.labels("full").inc()
             self._log_rarely(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
-        else:
-            home.messages.append((what, incoming.payload))
-            self._waiting += 1
-        if home.messages and not home.is_busy:
-            home.is_busy = True
+            return
+        if name not in self._homes:
+            self._homes[name] = deque()
             self._ready.put_nowait(name)
-        elif not home.messages and not home.is_busy:
-            del self._homes[name]
+        self._homes[name].append((channel, incoming.payload))
+        self._waiting += 1
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -111,12 +96,12 @@ class Ingest:
             name = await self._ready.get()
             if self._ready.empty():  # a receipt and the event of the same job come together
                 await asyncio.sleep(GATHER_DELAY_S)
-            home = self._homes[name]
-            messages = tuple(home.messages)
-            home.messages.clear()
+            waiting = self._homes[name]
+            messages = tuple(waiting)
+            waiting.clear()
             self._waiting -= len(messages)
             await self._store_contained(name, messages)
-            if home.messages:
+            if waiting:
                 self._ready.put_nowait(name)
             else:
                 del self._homes[name]
@@ -151,13 +136,13 @@ class Ingest:
         self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
         """Store all messages of a home that were queued, in one transaction."""
-        result, kept = _BatchResult(), None
+        result, head = _BatchResult(), None
         async with self._store.writing() as tx:
             row = await box_events.lock_home(tx, name)
             if row is not None:
-                kept = await self._store_messages(tx, row, messages, result, effects=effects)
-        if row is None or kept is None:
-            if all(what == "gone" for what, _ in messages):
+                head = await self._store_messages(tx, row, messages, result, effects=effects)
+        if row is None or head is None:
+            if all(channel == "gone" for channel, _ in messages):
                 return  # it was revoked and disconnected
             self._metrics.dropped.labels("stranger").inc(len(messages))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
@@ -166,25 +151,20 @@ class Ingest:
         if result.events:
             self._rate_limits.spend(name, result.events, result.byte_count)
         if result.must_acknowledge:
-            ack = kept.ack.model_copy(update={"support": row.support_code})
+            ack = head.ack.model_copy(update={"support": row.support_code})
             self._publish(ack_topic(name), ack.model_dump_json().encode())
         self._report(name, result)
 
     async def _store_messages(
-        self,
-        tx: AsyncConnection,
-        row: Row[Any],
-        messages: tuple[tuple[UplinkChannel, bytes], ...],
-        result: _BatchResult,
-        *,
-        effects: bool,
-    ) -> EventHead:
-        now, kept = self._now(), await box_events.event_head_of(tx, row.id)
-        last_hello = max((at for at, (what, _) in enumerate(messages) if what == "hello"), default=-1)
-        for at, (what, payload) in enumerate(messages):
-            match what:
-                case "hello" if at == last_hello:
-                    hello = _parse(Hello, payload)
+        self, tx: AsyncConnection, row: Row[Any], messages: tuple[tuple[UplinkChannel, bytes], ...],
+        result: _BatchResult, *, effects: bool,
+    ) -> EventHead:  # fmt: skip
+        now, head = self._now(), await box_events.event_head_of(tx, row.id)
+        last_hello = max((place for place, (channel, _) in enumerate(messages) if channel == "hello"), default=-1)
+        for place, (channel, payload) in enumerate(messages):
+            match channel:
+                case "hello" if place == last_hello:
+                    hello = parse_message(Hello, payload)
                     if hello is None:
                         result.unreadable += 1
                         continue
@@ -192,7 +172,7 @@ class Ingest:
                     row = await box_events.lock_home(tx, row.id) or row
                     result.must_acknowledge = result.has_hello = True
                 case "status":
-                    receipt = _parse(JobReceipt, payload)
+                    receipt = parse_message(JobReceipt, payload)
                     if receipt is None:
                         result.unreadable += 1
                         continue
@@ -201,20 +181,20 @@ class Ingest:
                 case "evt" if not self._rate_limits.allows(row.id, result.events, result.byte_count):
                     result.beyond_limit += 1  # not acknowledged, so the box repeats it
                 case "evt":
-                    outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
+                    outcome = await box_events.on_event(tx, row, head, payload, now, effects=effects)
                     result.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
                         result.events, result.byte_count = result.events + 1, result.byte_count + len(payload)
-                        await self._retention.prune(tx, row.id, kept.seq)
+                        await self._retention.prune(tx, row.id, head.seq)
                     result.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
                 case _:
-                    assert_never(what)
+                    assert_never(channel)
         result.is_online = messages[-1][0] != "gone"
         if result.is_online != row.there:
             await box_events.set_online(tx, row.id, is_online=result.is_online)
-        return kept
+        return head
 
     def _report(self, name: str, result: _BatchResult) -> None:
         """Wake workers, count, and log what the operator should know."""
@@ -235,9 +215,9 @@ class Ingest:
                 log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
         if result.key is not None:
             log.warning("box_key_followed", home=name, key=result.key)
-        untrue = sorted({str(outcome) for outcome in result.outcomes if not outcome.acknowledged})
-        if untrue:
-            self._log_rarely(name, "events_refused", why=untrue)
+        refusals = sorted({str(outcome) for outcome in result.outcomes if not outcome.acknowledged})
+        if refusals:
+            self._log_rarely(name, "events_refused", why=refusals)
 
     def _log_rarely(self, name: str, what: str, **more: object) -> None:
         """Log each thing once a minute for each home, so that no home fills the disk."""
@@ -247,12 +227,3 @@ class Ingest:
         if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:
             self._logged[key] = now
             log.error(what, home=name, **more)
-
-
-def _parse(model: type[W], payload: bytes) -> W | None:
-    """Return the message, or None if it is malformed."""
-    try:
-        loads(payload)
-        return model.model_validate_json(payload)
-    except ValueError:  # a ValidationError is one
-        return None

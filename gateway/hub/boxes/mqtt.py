@@ -3,15 +3,20 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
+from pydantic import BaseModel
 
 from gateway.hub.worker import HubMetrics
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
+from gateway.protocol.jws import parse_claims
 from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 
 log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=BaseModel)
 
 MESSAGE_EXPIRY_S = 60  # for a slow box; the store keeps the job until it is received
 ACKNOWLEDGEMENT_TIMEOUT_S = 5.0  # a cluster in a partition answers nothing for a while
@@ -24,10 +29,16 @@ ALL_SHARD_TOPICS = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt",
 
 def has_no_subscriber(answer: Acknowledgement | NotSent) -> bool:
     """Return whether the broker said that the topic has no subscriber."""
-    return isinstance(answer, Acknowledgement) and answer.code in (
-        NO_MATCHING_SUBSCRIBERS,
-        IMPLEMENTATION_SPECIFIC_ERROR,
-    )
+    codes = (NO_MATCHING_SUBSCRIBERS, IMPLEMENTATION_SPECIFIC_ERROR)
+    return isinstance(answer, Acknowledgement) and answer.code in codes
+
+
+def parse_message(model: type[M], payload: bytes) -> M | None:
+    """Return a box's message, or None if it is malformed."""
+    try:
+        return parse_claims(model, payload)
+    except ValueError:  # a ValidationError is one
+        return None
 
 
 class HubBrokerConnection:
@@ -66,7 +77,6 @@ class HubBrokerConnection:
             on_down=self._on_session_down,
             on_missed=self._on_missed,
             monotonic=monotonic,
-            birth_and_will=None,
             options=ConnectionOptions(
                 keepalive_s=KEEPALIVE_S, session_expiry_s=0 if shards is None else SESSION_EXPIRY_S
             ),

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.boxes.box_events import event_head_of
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, finish_despite_cancel
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, finish_despite_cancel
 from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
@@ -37,6 +37,13 @@ _KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.s
 async def count_online(tx: AsyncConnection) -> int:
     """Return how many homes count as connected."""
     return await tx.scalar(select(func.count()).select_from(homes).where(*_ONLINE_HOMES)) or 0
+
+
+async def set_offline(store: HubStore, names: Sequence[str], since: datetime) -> None:
+    """Store that these homes are not connected, unless one has sent a message since then."""
+    silent = or_(homes.c.heard.is_(None), homes.c.heard < since)
+    async with store.writing() as tx:
+        await tx.execute(update(homes).where(homes.c.id.in_(names), silent).values(there=False))
 
 
 async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
@@ -75,14 +82,15 @@ class HomePresence:
 
     async def _recheck_homes(self, connection: HubBrokerConnection) -> None:
         last = ""
-        while found := await finish_despite_cancel(self._page(last)):
-            last, asked = found[-1][0].id, self._now()
-            answers = await asyncio.gather(*(connection.publish(ack_topic(row.id), ack) for row, ack in found))
+        while page := await finish_despite_cancel(self._page(last)):
+            last, asked_at = page[-1][0].id, self._now()
+            answers = await asyncio.gather(*(connection.publish(ack_topic(row.id), ack) for row, ack in page))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the connection is lost; it starts again after the next connect
-            gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]
+            gone = [row for (row, _), answer in zip(page, answers, strict=True) if has_no_subscriber(answer)]
             if gone:
-                await finish_despite_cancel(self._set_offline([row.id for row in gone], asked))
+                await finish_despite_cancel(set_offline(self._store, [row.id for row in gone], asked_at))
+                log.info("homes_went_unheard", count=len(gone))
             for row in gone:
                 if row.there:
                     self._on_unsubscribed(row.id)
@@ -92,15 +100,8 @@ class HomePresence:
 
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
         """Return the next homes that count as connected, and what each is sent."""
-        whom = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
-        asked = select(homes.c.id, homes.c.support_code, homes.c.there).where(*whom, homes.c.id > last)
+        conditions = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
+        later = select(homes.c.id, homes.c.support_code, homes.c.there).where(*conditions, homes.c.id > last)
         async with self._store.reading() as tx:
-            rows = (await tx.execute(asked.order_by(homes.c.id).limit(MAX_HOMES_PER_CHECK))).all()
+            rows = (await tx.execute(later.order_by(homes.c.id).limit(MAX_HOMES_PER_CHECK))).all()
             return [(row, await acknowledgement_of(tx, row)) for row in rows]
-
-    async def _set_offline(self, gone: Sequence[str], asked: datetime) -> None:
-        """Store that these homes are not connected, unless one has connected again since the check."""
-        since = or_(homes.c.heard.is_(None), homes.c.heard < asked)
-        async with self._store.writing() as tx:
-            await tx.execute(update(homes).where(homes.c.id.in_(gone), since).values(there=False))
-        log.info("homes_went_unheard", count=len(gone))

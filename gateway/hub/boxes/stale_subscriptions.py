@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import or_, select, update
 
 from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
-from gateway.hub.boxes.presence import acknowledgement_of
+from gateway.hub.boxes.presence import acknowledgement_of, set_offline
 from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.worker import WorkerContext
@@ -67,19 +67,15 @@ class StaleSubscriptions:
     def suspect(self, home: str) -> None:
         """Note a home that counts as connected and has no subscriber at the broker."""
         if home not in self._suspects and len(self._suspects) < MAX_SUSPECTS:
-            mono = self._monotonic()
-            due = max(
-                mono + RECHECK_DELAY_S,
-                self._disconnected_at.get(home, mono - MIN_DISCONNECT_INTERVAL_S) + MIN_DISCONNECT_INTERVAL_S,
-            )
+            due = self._monotonic() + RECHECK_DELAY_S
+            if home in self._disconnected_at:
+                due = max(due, self._disconnected_at[home] + MIN_DISCONNECT_INTERVAL_S)
             self._suspects[home] = _SuspectHome(self._now(), due)
 
-    async def run(
-        self, connection: HubBrokerConnection, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    async def run(self, connection: HubBrokerConnection) -> None:
         """Check regularly until cancelled."""
         while True:
-            await sleep(CHECK_INTERVAL_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             with log_unavailable("deaf_homes_not_looked_at"):
                 if connection.is_connected:
                     await self.check(connection)
@@ -90,18 +86,17 @@ class StaleSubscriptions:
         self._disconnected_at = {
             home: at for home, at in self._disconnected_at.items() if mono - at < MIN_DISCONNECT_INTERVAL_S
         }
-        for home in [home for home, one in self._suspects.items() if one.due <= mono]:
-            one = self._suspects[home]
-            match await self._is_subscribed(connection, home, one.since):
+        for home, suspect in [(home, suspect) for home, suspect in self._suspects.items() if suspect.due <= mono]:
+            match await self._is_subscribed(connection, home, suspect.since):
                 case None:
-                    one.due = mono + RECHECK_DELAY_S
+                    suspect.due = mono + RECHECK_DELAY_S
                 case True:
                     del self._suspects[home]
                     await self._make_jobs_due(home)
                 case False if await self._disconnect_home(home):
                     del self._suspects[home]
                     self._disconnected_at[home] = mono
-                    await self._set_offline(home, one.since)
+                    await set_offline(self._store, [home], suspect.since)
                     self._metrics.unsubscribed.inc()
                     log.warning("deaf_home_cut_off", home=home)
                     if mono - self._others_checked_at >= MIN_DISCONNECT_INTERVAL_S:
@@ -109,8 +104,8 @@ class StaleSubscriptions:
                         self._check_others()
                     return home
                 case _:
-                    one.tries, one.due = one.tries + 1, mono + MIN_DISCONNECT_INTERVAL_S
-                    if one.tries >= MAX_TRIES:
+                    suspect.tries, suspect.due = suspect.tries + 1, mono + MIN_DISCONNECT_INTERVAL_S
+                    if suspect.tries >= MAX_TRIES:
                         del self._suspects[home]
         return None
 
@@ -135,14 +130,7 @@ class StaleSubscriptions:
             return False
 
     async def _make_jobs_due(self, home: str) -> None:
-        """Make the home's parked jobs due."""
-        off = (jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
+        parked = update(jobs).where(jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
         async with self._store.writing() as tx:
-            await tx.execute(update(jobs).where(*off).values(due=self._now(), parked=False, leased=None))
+            await tx.execute(parked.values(due=self._now(), parked=False, leased=None))
         self._wake_ups.jobs()
-
-    async def _set_offline(self, home: str, since: datetime) -> None:
-        """Store that the home is not connected until it sends a message."""
-        mine = (homes.c.id == home, or_(homes.c.heard.is_(None), homes.c.heard < since))
-        async with self._store.writing() as tx:
-            await tx.execute(update(homes).where(*mine).values(there=False))

@@ -32,7 +32,7 @@ from gateway.protocol.enrolment import HOME_ID_PATTERN
 log = structlog.get_logger(__name__)
 
 TOPIC_EXCHANGE = "amq.topic"  # the exchange of MQTT's topics
-FULL_COMPARISON_INTERVAL = timedelta(hours=1)  # between full comparisons
+FULL_COMPARISON_INTERVAL = timedelta(hours=1)
 CHECK_OVERLAP = timedelta(minutes=15)  # of two updates: clocks differ, and transactions take time
 # For an account without permissions, until its connection has ended and its last messages are handled
 REMOVAL_DELAY_S = 60.0
@@ -124,9 +124,7 @@ class BrokerAccounts:
         Raises:
             NodesUnreachable: no node answers.
         """
-        async with self._store.reading() as tx:
-            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, ~_is_active()))
-        await self._delete([account_name(row.serial, home) for row in rows])
+        await self._delete(await self._names_of(home, ~_is_active()))
 
     async def disconnect(self, home: str) -> None:
         """End the connections of a home; its accounts stay, so it connects again.
@@ -134,20 +132,22 @@ class BrokerAccounts:
         Raises:
             NodesUnreachable: no node answers.
         """
+        for name in await self._names_of(home, _is_active()):
+            await self._nodes.disconnect(name)
+
+    async def _names_of(self, home: str, which: ColumnElement[bool]) -> Sequence[str]:
         async with self._store.reading() as tx:
-            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, _is_active()))
-        for row in rows:
-            await self._nodes.disconnect(account_name(row.serial, home))
+            serials = await tx.scalars(select(certificates.c.serial).where(certificates.c.home == home, which))
+            return [account_name(serial, home) for serial in serials]
 
     async def _update_changed(self, since: datetime) -> None:
         # A revocation ends all of a home's certificates
         late = or_(certificates.c.issued > since, certificates.c.ended > since)
-        found = {account_name(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
-        await self._delete(
-            [name for name, counts in found.items() if not counts and self._published.get(name) is not False]
-        )
-        await self._define([name for name, counts in found.items() if counts and self._published.get(name) is not True])
-        self._published = found
+        current = {account_name(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
+        changed = {name: counts for name, counts in current.items() if self._published.get(name) is not counts}
+        await self._delete([name for name, counts in changed.items() if not counts])
+        await self._define([name for name, counts in changed.items() if counts])
+        self._published = current
 
     async def _compare(self, now: datetime) -> None:
         rights, topics = await self._nodes.permissions(), await self._nodes.topic_permissions()
@@ -169,9 +169,9 @@ class BrokerAccounts:
 
     async def _define(self, names: Sequence[str]) -> None:
         for some in _in_batches(names):
-            made = [account_definition(name) for name in some]
+            accounts = [account_definition(name) for name in some]
             for parts in (("users", "topic_permissions"), ("permissions",)):  # the last one lets it connect
-                await self._nodes.define({part: [one[part] for one in made] for part in parts})
+                await self._nodes.define({part: [account[part] for account in accounts] for part in parts})
             for name in some:
                 self._pending_removal.pop(name, None)
             log.info("accounts_told", homes=len(some))
@@ -196,7 +196,7 @@ def _differences(
     wanted: AbstractSet[str],
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Return the accounts to define, and those to delete."""
-    right, topic = {one.user: one for one in rights}, {one.user: one for one in topics}
+    right, topic = {each.user: each for each in rights}, {each.user: each for each in topics}
     known = {name for name in users if _ACCOUNT_NAME_PATTERN.fullmatch(name)}
 
     def whole(name: str) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.hub.boxes.authority import AuthorityUnusable
-from gateway.system.atomic_file import write_whole
+from gateway.system.atomic_file import write_if_changed
 from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
 NODE_AUTHORITY_NAME = "Perron hub's nodes"
@@ -35,14 +35,12 @@ def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> 
     for needed in (at, shelf.chain.parent):
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        theirs = issue_server_certificate(
+        issued = issue_server_certificate(
             shelf, name=NODE_AUTHORITY_NAME, names=(host,), policy=NODE_AUTHORITY_TERMS, now=now
         )
     except ValueError as error:
         raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
-    believed = shelf.chain.parent / "authority.pem"
-    if not believed.exists() or believed.read_bytes() != theirs.pem:
-        write_whole(believed, theirs.pem)
+    write_if_changed(shelf.chain.parent / "authority.pem", issued.pem)
 
 
 def erlang_options(files: Path) -> str:

@@ -58,11 +58,9 @@ class _NamedUser:
     name: str
 
 
-_USERS, _PERMISSIONS, _TOPIC_PERMISSIONS = (
-    TypeAdapter(tuple[_NamedUser, ...]),
-    TypeAdapter(tuple[RabbitPermission, ...]),
-    TypeAdapter(tuple[RabbitTopicPermission, ...]),
-)
+_USERS = TypeAdapter(tuple[_NamedUser, ...])
+_PERMISSIONS = TypeAdapter(tuple[RabbitPermission, ...])
+_TOPIC_PERMISSIONS = TypeAdapter(tuple[RabbitTopicPermission, ...])
 
 
 class NodesUnreachable(OSError):  # noqa: N818 - it says what happened
@@ -127,7 +125,7 @@ class ManagementApi:
 
     async def users(self) -> Sequence[str]:
         """Return the names of all accounts."""
-        return [one.name for one in await self._get_list("users?columns=name", _USERS)]
+        return [user.name for user in await self._get_list("users?columns=name", _USERS)]
 
     async def permissions(self) -> Sequence[RabbitPermission]:
         """Return the permissions of all accounts; an account without one may not connect."""
@@ -166,16 +164,16 @@ class ManagementApi:
         Raises:
             NodesUnreachable: no node answered.
         """
-        said = []
+        reasons = []
         for host in sorted(self._hosts, key=lambda host: host != self._last_host):
             try:
-                done = await self._request_from(host, method, path, body)
+                response = await self._request_from(host, method, path, body)
             except (OSError, aiohttp.ClientError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
-                said.append(f"{host}: {str(error) or 'no answer in time'}")
+                reasons.append(f"{host}: {str(error) or 'no answer in time'}")
             else:
                 self._last_host = host
-                return done
-        raise NodesUnreachable("; ".join(said))
+                return response
+        raise NodesUnreachable("; ".join(reasons))
 
     async def _request_from(self, host: str, method: str, path: str, body: object) -> bytes:
         own = self._cluster / ACCOUNT_NAME / internode_tls.FOLDER
@@ -188,10 +186,8 @@ class ManagementApi:
             aiohttp.ClientSession(connector=connector, headers=login, timeout=REQUEST_TIMEOUT) as http,
             http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
         ):
-            told = await answer.read()
-            if answer.status >= 300 and (method, answer.status) != (
-                "DELETE",
-                404,
-            ):  # a missing object is deleted already
-                raise ValueError(f"{method} /api/{path}: {answer.status} {told[:200].decode(errors='replace')}")
-            return told
+            content = await answer.read()
+            is_deleted_already = (method, answer.status) == ("DELETE", 404)
+            if answer.status >= 300 and not is_deleted_already:
+                raise ValueError(f"{method} /api/{path}: {answer.status} {content[:200].decode(errors='replace')}")
+            return content

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
@@ -29,7 +27,7 @@ from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.mqtt.client import connect_once
-from gateway.system.atomic_file import write_whole
+from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.mosquitto import MAX_PACKET_BYTES
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
@@ -48,14 +46,9 @@ MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (4_194_304, 268_435_456)  # of a slow
 PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
 
 
-def node_name(name: str, host: str) -> str:
-    """Return the name of a node."""
-    return f"{name}@{host}"
-
-
 def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
     """Return rabbitmq.conf of a node. `folder` is the folder of its files on the node."""
-    names = [node_name(*one) for one in rabbit.nodes.items()]
+    names = [f"{name}@{host}" for name, host in rabbit.nodes.items()]
     own = folder / internode_tls.FOLDER
     return "\n".join((
         "# Written by Perron. What is not allowed here is refused.",
@@ -119,7 +112,7 @@ def environment(rabbit: Rabbit, name: str, folder: Path) -> str:
     """Return rabbitmq-env.conf of a node."""
     return f"""\
 USE_LONGNAME=true
-NODENAME={node_name(name, rabbit.nodes[name])}
+NODENAME={name}@{rabbit.nodes[name]}
 DIST_PORT={rabbit.distribution}
 CONFIG_FILE={folder}/rabbitmq.conf
 ENABLED_PLUGINS_FILE={folder}/enabled_plugins
@@ -174,27 +167,26 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
     cookie = file.cluster / "erlang.cookie"
     if not cookie.exists():
         write_whole(cookie, secrets.token_hex(32).encode())
-    word = management_api.create_password(file.cluster)
+    password = management_api.create_password(file.cluster)
+    hubs = [f"{HUB_LOCAL_PART}@hub-{number}" for number in range(1, file.share.of + 1)]
     for name, host in rabbit.nodes.items():
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
-        shows = (ca_rotation.next_authority(file.folder) if show_next else None) or authority
-        shows.certify_server((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS)
+        successor = ca_rotation.load_authority(file.folder, ca_rotation.NEXT_NAME) if show_next else None
+        (successor or authority).certify_server(
+            (host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS
+        )
         internode_tls.renew_certificate(file.folder, folder, host, now=now)
-        there = rabbit.files
-        plugins = f"[{','.join(PLUGINS)}].\n"
-        whole = {
+        texts = {
             "authority.pem": ca_rotation.trust_bundle(authority).decode(),
-            "rabbitmq.conf": configuration(rabbit, boxes, there),
-            "rabbitmq-env.conf": environment(rabbit, name, there),
-            internode_tls.OPTIONS_FILE: internode_tls.erlang_options(there),
-            "enabled_plugins": plugins,
-            "definitions.json": definitions(
-                [f"{HUB_LOCAL_PART}@hub-{number + 1}" for number in range(file.share.of)], word
-            ),
+            "rabbitmq.conf": configuration(rabbit, boxes, rabbit.files),
+            "rabbitmq-env.conf": environment(rabbit, name, rabbit.files),
+            internode_tls.OPTIONS_FILE: internode_tls.erlang_options(rabbit.files),
+            "enabled_plugins": f"[{','.join(PLUGINS)}].\n",
+            "definitions.json": definitions(hubs, password),
         }
-        for one, text in whole.items():
-            write_whole(folder / one, text.encode())
+        for file_name, text in texts.items():
+            write_whole(folder / file_name, text.encode())
     renew_certificates(file, authority, now=now)
     return authority
 
@@ -208,54 +200,32 @@ def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime)
     """
     file.cluster.mkdir(exist_ok=True, mode=0o700)
     management_api.renew_certificate(file.folder, file.cluster, now=now)
-    ca, believed = file.cluster / "authority.pem", ca_rotation.trust_bundle(authority)
-    if not ca.exists() or ca.read_bytes() != believed:
-        write_whole(ca, believed, mode=0o644)
+    write_if_changed(file.cluster / "authority.pem", ca_rotation.trust_bundle(authority), mode=0o644)
     name = f"{HUB_LOCAL_PART}-{file.share.number}"
     own = file.cluster / f"{name}.pem"
     if own.exists():
         with contextlib.suppress(ValueError):  # a damaged file is written again
             known = x509.load_pem_x509_certificate(own.read_bytes())
-            if (
-                known.issuer == authority.certificate.subject
-                and known.not_valid_after_utc - HUB_CERTIFICATE_RENEWAL > now
-            ):
+            is_fresh = known.not_valid_after_utc - HUB_CERTIFICATE_RENEWAL > now
+            if is_fresh and known.issuer == authority.certificate.subject:
                 return
-    write_whole(own, key_and_certificate(authority, name, HUB_LOCAL_PART, now=now, lifetime=HUB_CERTIFICATE_LIFETIME))
-
-
-def key_and_certificate(
-    authority: HubAuthority, name: str, local_part: str, *, now: datetime, lifetime: timedelta
-) -> bytes:
-    """Return a new key and its certificate as one PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    one = authority.certify(name, key.public_key(), now=now, life=lifetime, local_part=local_part)
-    form = serialization.PrivateFormat.PKCS8
-    whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return whole + one.public_bytes(serialization.Encoding.PEM)
+    pem = authority.issue_pem(name, now=now, lifetime=HUB_CERTIFICATE_LIFETIME, local_part=HUB_LOCAL_PART)
+    write_whole(own, pem)
 
 
 class ClusterAccountKeeper:
-    """Keeps the homes' accounts at the nodes and the hub's certificates up to date, one in each process."""
+    """Keeps the homes' `accounts` at the nodes and the hub's certificates up to date, one in each process."""
 
     def __init__(self, file: HubFile, rabbit: Rabbit, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._file, self._store = file, store
-        self._accounts = BrokerAccounts(
-            management_api.ManagementApi(list(rabbit.nodes.values()), rabbit.management, file.cluster),
-            store,
-            monotonic=monotonic,
-        )
+        nodes = management_api.ManagementApi(list(rabbit.nodes.values()), rabbit.management, file.cluster)
+        self.accounts = BrokerAccounts(nodes, store, monotonic=monotonic)
         self._files_checked: datetime | None = None
-
-    @property
-    def are_complete(self) -> bool:
-        """Whether the nodes know all valid homes."""
-        return self._accounts.are_complete
 
     async def run(self, now: Callable[[], datetime]) -> None:
         """Check regularly until cancelled; silent nodes do not delay the files, nor a full disk the nodes."""
         while True:
-            done = [await self._try_part(part, now()) for part in (self._accounts.update, self._check_files)]
+            done = [await self._try_part(part, now()) for part in (self.accounts.update, self._check_files)]
             await asyncio.sleep(CHECK_INTERVAL_S if all(done) else CHECK_INTERVAL_S + RETRY_DELAY_S)
 
     async def _try_part(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
@@ -274,18 +244,10 @@ class ClusterAccountKeeper:
             await delete_expired(self._store, now)
             self._files_checked = now
 
-    async def delete_accounts_of(self, home: str) -> None:
-        """Forbid a revoked home to connect, and end its connections; a running hub deletes its accounts later.
-
-        Raises:
-            NodesUnreachable: no node answers; a running hub will do all of it.
-        """
-        await self._accounts.delete_accounts_of(home)
-
     async def disconnect(self, home: str, _now: datetime) -> bool:
         """End a home's connection, if there is one; return False if no node was reached."""
         try:
-            await self._accounts.disconnect(home)
+            await self.accounts.disconnect(home)
         except management_api.NodesUnreachable as error:
             log.warning("line_not_ended", home=home, why=str(error))
             return False
@@ -301,26 +263,24 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
         RotationRefused: there is no successor.
         OSError, AuthorityUnusable: the folder cannot be used.
     """
-    coming = ca_rotation.next_authority(file.folder)
-    if coming is None:
+    successor = ca_rotation.load_authority(file.folder, ca_rotation.NEXT_NAME)
+    if successor is None:
         raise ca_rotation.RotationRefused(ca_rotation.NO_NEXT_AUTHORITY)
-    found = {}
+    reasons = {}
     with tempfile.TemporaryDirectory(dir=file.cluster) as name:
         pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
-        write_whole(
-            pem, key_and_certificate(coming, PROBE_NAME, HUB_LOCAL_PART, now=now, lifetime=PROBE_CERTIFICATE_LIFETIME)
-        )
-        write_whole(ca, coming.pem.encode())
+        lifetime = PROBE_CERTIFICATE_LIFETIME
+        write_whole(pem, successor.issue_pem(PROBE_NAME, now=now, lifetime=lifetime, local_part=HUB_LOCAL_PART))
+        write_whole(ca, successor.pem.encode())
         tls = BrokerTls(ca=ca, certificate=pem, key=pem)
         for line in file.lines:
+            node = BrokerSection(host=line.host, port=line.port, username=PROBE_NAME, tls=tls)
             try:
-                async with connect_once(
-                    BrokerSection(host=line.host, port=line.port, username=PROBE_NAME, tls=tls), [], monotonic=monotonic
-                ):
+                async with connect_once(node, [], monotonic=monotonic):
                     pass
             except ConnectionError as error:
-                found[line.host] = str(error)
-    return found
+                reasons[line.host] = str(error)
+    return reasons
 
 
 def setup_instructions(file: HubFile, rabbit: Rabbit) -> Sequence[str]:

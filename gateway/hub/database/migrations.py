@@ -81,10 +81,10 @@ def migrate(connection: Connection) -> None:
         SchemaUnusable: a newer hub wrote it, or no step begins with its state. The caller must roll back.
     """
     inspected = inspect(connection)
-    found = _version(connection) if inspected.has_table(about.name) else None
-    if found is not None:
+    version = _version(connection) if inspected.has_table(about.name) else None
+    if version is not None:
         for step in MIGRATION_STEPS:
-            if step.version > found:
+            if step.version > version:
                 _apply(connection, step)
     metadata.create_all(connection)
     missing = missing_columns(connection)
@@ -95,23 +95,24 @@ def migrate(connection: Connection) -> None:
             " name another database under `store`; retailers and homes then join anew"
         )
     _make_indexes(connection)
-    if found is None:
+    if version is None:
         connection.execute(insert(about).values(key="version", value=str(SCHEMA_VERSION)))
-    elif found < SCHEMA_VERSION:
+    elif version < SCHEMA_VERSION:
         connection.execute(update(about).where(about.c.key == "version").values(value=str(SCHEMA_VERSION)))
-        log.info("database_migrated", before=found, now=SCHEMA_VERSION)
+        log.info("database_migrated", before=version, now=SCHEMA_VERSION)
 
 
 def missing_columns(connection: Connection) -> list[str]:
     """Return what this hub needs and the database lacks, as `table` or `table.column`."""
     inspected = inspect(connection)
-    there = {table: {one["name"] for one in columns} for (_, table), columns in inspected.get_multi_columns().items()}
-    missing = [table.name for table in metadata.sorted_tables if table.name not in there]
+    tables = inspected.get_multi_columns().items()
+    existing = {table: {column["name"] for column in columns} for (_, table), columns in tables}
+    missing = [table.name for table in metadata.sorted_tables if table.name not in existing]
     return missing + [
         f"{table.name}.{column.name}"
         for table in metadata.sorted_tables
         for column in table.columns
-        if table.name in there and column.name not in there[table.name]
+        if table.name in existing and column.name not in existing[table.name]
     ]
 
 
@@ -131,18 +132,18 @@ async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str
 
 def _version(connection: Connection) -> int | None:
     """Return the database's version, or None if it has none, so that no hub has completed it."""
-    found = connection.scalar(select(about.c.value).where(about.c.key == "version"))
-    if found is None:
+    version = connection.scalar(select(about.c.value).where(about.c.key == "version"))
+    if version is None:
         return None
-    if not found.isdecimal():
-        raise SchemaUnusable(f"its version is written as {found!r}, which no hub writes. Restore a whole copy of it")
-    if int(found) > SCHEMA_VERSION:
+    if not version.isdecimal():
+        raise SchemaUnusable(f"its version is written as {version!r}, which no hub writes. Restore a whole copy of it")
+    if int(version) > SCHEMA_VERSION:
         raise SchemaUnusable(
-            f"it was written by a newer hub (version {found} of its tables; this one knows "
+            f"it was written by a newer hub (version {version} of its tables; this one knows "
             f"{SCHEMA_VERSION}). Install that"
             " hub again, or restore the copy that was made before it was installed"
         )
-    return int(found)
+    return int(version)
 
 
 def _apply(connection: Connection, step: MigrationStep) -> None:
@@ -150,9 +151,9 @@ def _apply(connection: Connection, step: MigrationStep) -> None:
     for table, columns in step.columns.items():
         if not inspected.has_table(table):
             continue  # create_all makes it
-        there = {column["name"] for column in inspected.get_columns(table)}
+        existing = {column["name"] for column in inspected.get_columns(table)}
         for name, kind in columns.items():
-            if name not in there:
+            if name not in existing:
                 connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
     if connection.dialect.name == "postgresql":
         for statement in step.postgresql:
@@ -163,9 +164,9 @@ def _apply(connection: Connection, step: MigrationStep) -> None:
 
 def _make_indexes(connection: Connection) -> None:
     """Make the indexes that the database of an older hub lacks: `create_all` makes none for an existing table."""
-    found = inspect(connection).get_multi_indexes()
-    there = {index["name"] for several in found.values() for index in several}
+    indexes = inspect(connection).get_multi_indexes()
+    existing = {index["name"] for of_table in indexes.values() for index in of_table}
     for table in metadata.sorted_tables:
         for index in table.indexes:
-            if index.name not in there:
+            if index.name not in existing:
                 index.create(connection)

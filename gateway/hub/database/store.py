@@ -12,6 +12,7 @@ other.
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Executable, Row, event, func, select
+from sqlalchemy import Connection, Delete, Executable, Row, Update, event, func, literal, select, true
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -151,17 +152,17 @@ class HubStore:
                 f"{url!r} names no database: write sqlite+aiosqlite:///hub.sqlite3 or"
                 " postgresql+asyncpg://user@host/name."
             ) from error
-        store, good = cls(engine), False
+        store, is_open = cls(engine), False
         try:
             _check_openable(engine)
             await store._begin_session()
-            good = True
+            is_open = True
         except (DBAPIError, OSError, SchemaUnusable) as error:
-            why = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
-            named = engine.url.render_as_string(hide_password=True)
-            raise StoreUnusable(f"The database {named} cannot be used: {why}.") from error
+            reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+            name = engine.url.render_as_string(hide_password=True)
+            raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
         finally:
-            if not good:
+            if not is_open:
                 await store.close()
         return store
 
@@ -213,8 +214,20 @@ class HubStore:
         On PostgreSQL this is one round trip, where `writing` makes three.
         """
         async with self.writing() if self.has_one_writer else self.reading() as tx:
-            found = await tx.execute(statement, params)
-            return found.all() if found.returns_rows else ()
+            result = await tx.execute(statement, params)
+            return result.all() if result.returns_rows else ()
+
+    async def change_any(self, statement: Update | Delete) -> int:
+        """Execute an update or deletion that usually finds no row, and return how many rows it changed.
+
+        It reads first, so that it rarely needs SQLite's only writer.
+        """
+        matching = select(literal(1)).where(statement.whereclause if statement.whereclause is not None else true())
+        async with self.reading() as tx:
+            if (await tx.execute(matching.limit(1))).first() is None:
+                return 0
+        async with self.writing() as tx:
+            return (await tx.execute(statement)).rowcount
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
@@ -233,9 +246,8 @@ class HubStore:
                     raise StoreUnavailable(_error_text(error)) from error
                 if is_schema_fault(error):
                     self._has_schema_fault = True
-                    log.error(
-                        "schema_fault", why=_error_text(error), todo="restart the hub: it then says what is missing"
-                    )
+                    todo = "restart the hub: it then says what is missing"
+                    log.error("schema_fault", why=_error_text(error), todo=todo)
                 raise
         finally:
             try:
@@ -250,11 +262,11 @@ class HubStore:
 
     async def is_healthy(self) -> bool:
         """Return whether the database answers, has its tables, and (SQLite) has free disk space."""
-        asking = self._health_query
-        if asking is None or asking.done():
-            asking = self._health_query = asyncio.ensure_future(self._check_answers())
-        await asyncio.wait({asking}, timeout=READINESS_TIMEOUT_S)
-        return asking.done() and asking.result()
+        if self._health_query is None or self._health_query.done():
+            self._health_query = asyncio.ensure_future(self._check_answers())
+        query = self._health_query
+        await asyncio.wait({query}, timeout=READINESS_TIMEOUT_S)
+        return query.done() and query.result()
 
     async def _check_answers(self) -> bool:
         try:
@@ -280,6 +292,30 @@ class HubStore:
             if not self.has_one_writer:  # of hubs that start at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
             await connection.run_sync(migrate)
+
+
+@contextlib.contextmanager
+def lock_database(url: str) -> Iterator[None]:
+    """Lock a hub's SQLite file for this process; the lock is the system's, so it ends with the process.
+
+    SQLite lacks the locks that shared leases need. Two hubs would also displace each other at the broker again and
+    again, because both use the same account.
+
+    Raises:
+        StoreUnusable: another hub uses it.
+    """
+    known = make_url(url)
+    if known.get_backend_name() != "sqlite" or known.database in {None, "", ":memory:"}:
+        yield
+        return
+    with Path(f"{known.database}.lock").open("ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreUnusable(
+                f"Another hub uses {known.database}: end that one, or name a PostgreSQL, which is for several."
+            ) from error
+        yield
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -79,9 +79,9 @@ class AvailabilityResult:
         return self.why is None
 
 
-def zone_of(said: Mapping[str, Any]) -> ZoneInfo | None:
+def zone_of(report: Mapping[str, Any]) -> ZoneInfo | None:
     """Return the time zone that the home reported, or None if this machine does not know it."""
-    name = said.get("timezone")
+    name = report.get("timezone")
     try:
         return ZoneInfo(name) if isinstance(name, str) and name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones raises an OSError

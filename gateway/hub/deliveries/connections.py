@@ -78,7 +78,7 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
 
     Each code counts as a try and gets the same answer, whether or not a home has it. The first home that has one stays.
     """
-    new: dict[str, Any] = {"tries": connections.c.tries + 1}
+    values: dict[str, Any] = {"tries": connections.c.tries + 1}
     home = None
     if row.home is None and code is not None:
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
@@ -87,26 +87,25 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
     if home is not None and await _asks_exhausted(tx, row, home, now):
         home = None
     if home is not None:
-        new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+        values |= {"home": home, "keys_sent": await _keys_version(tx, row)}
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(**values))
     if home is not None:
-        await _send(tx, row, home, writer, now, asks=True)
+        terms = None if row.signed is not None else AskedTerms.model_validate_json(json.dumps(row.asked))
+        request = {"connection": row.id, "expires": row.expires, "signed": row.signed, "asked": terms}
+        await _send(tx, row, home, writer, now, **request)
 
 
 async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
     """Return whether a retailer has sent this home its maximum of requests today, over all connections."""
-    lately = (
-        connections.c.retailer == row.retailer,
-        connections.c.home == home,
-        connections.c.created > now - ASK_WINDOW,
-    )
-    there = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
-    return (there or 0) >= MAX_ASKS_PER_WINDOW
+    begin = now - ASK_WINDOW
+    lately = (connections.c.retailer == row.retailer, connections.c.home == home, connections.c.created > begin)
+    count = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
+    return (count or 0) >= MAX_ASKS_PER_WINDOW
 
 
 async def send_keys(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
     """Inform a home that permits the brand of its current keys; the owner approves new ones."""
-    await _send(tx, row, row.home, writer, now, asks=False)
+    await _send(tx, row, row.home, writer, now)
     version = await _keys_version(tx, row)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
 
@@ -119,34 +118,30 @@ async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
 
 async def send_end(tx: AsyncConnection, row: Row[Any], writer: ConsentWriter, now: datetime) -> None:
     """Inform a home that the brand ended a connection, by the brand's signed message if it gave one."""
-    await _send(tx, row, row.home, writer, now, asks=False, ends=True)
+    await _send(tx, row, row.home, writer, now, ends=row.id, ended=row.end_signed)
     await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
 
 
-async def _send(  # noqa: PLR0913 - the message, its sender and its home
+async def _send(
     tx: AsyncConnection,
     row: Row[Any],
     home: str,
     writer: ConsentWriter,
     now: datetime,
-    *,
-    asks: bool,
-    ends: bool = False,
+    **content: Any,  # noqa: ANN401 - fields of the message
 ) -> None:
+    """Send a home the brand's name and keys, and this `content`."""
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
     name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
     mine = select(brand_keys).where(brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox)
-    counting = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
+    current = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
     gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
-    asking = ConsentMessage(
+    message = ConsentMessage(
         hub=writer.url, home=home, brand=row.brand, name=name,
-        keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(counting)),
-        withdrawn=tuple(key.x for key in await tx.execute(gone)), signed=row.signed if asks else None,
-        ends=row.id if ends else None, ended=row.end_signed if ends else None,
-        connection=row.id if asks else None, expires=row.expires if asks else None,
-        asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks and row.signed is None else None,
+        keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(current)),
+        withdrawn=tuple(key.x for key in await tx.execute(gone)), **content,
     )  # fmt: skip
-    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(asking, writer.sign), now=now)
+    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(message, writer.sign), now=now)
 
 
 async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionDecision, now: datetime) -> bool:
@@ -159,11 +154,11 @@ async def on_decision(tx: AsyncConnection, home: Row[Any], decision: PermissionD
     given = _granted_terms(decision)
     if given is None and decision.standing == "granted":
         decision = decision.model_copy(update={"standing": "pending"})
-    asked = select(connections).where(
+    concerned = select(connections).where(
         connections.c.home == home.id, connections.c.brand == decision.brand, connections.c.sandbox == home.sandbox
     )
     changed = False
-    for row in (await tx.execute(asked.with_for_update(key_share=True))).all():
+    for row in (await tx.execute(concerned.with_for_update(key_share=True))).all():
         if state_of(row, now) not in _ANSWERED_STATES or row.version >= decision.version:
             continue
         state = _state_after(row, decision)
@@ -185,23 +180,23 @@ async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -
         await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
-def _granted_terms(said: PermissionDecision) -> dict[str, Any] | None:
+def _granted_terms(decision: PermissionDecision) -> dict[str, Any] | None:
     """Return the terms as they are stored, in JSON's types, or None if they are contradictory."""
-    if said.standing != "granted":
+    if decision.standing != "granted":
         return None
-    plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
+    terms: dict[str, Any] = decision.model_dump(mode="json", exclude={"brand", "version", "standing"})
     try:
-        _ = GivenTerms.model_validate_json(json.dumps(plain)).permission_terms
+        _ = GivenTerms.model_validate_json(json.dumps(terms)).permission_terms
     except ValueError:  # a ValidationError is one
         return None
-    return plain
+    return terms
 
 
-def _state_after(row: Row[Any], said: PermissionDecision) -> str:
+def _state_after(row: Row[Any], decision: PermissionDecision) -> str:
     """Return the state after a decision; an undecided home has not said yes, and has revoked an earlier yes."""
-    if said.standing == "pending":
+    if decision.standing == "pending":
         return "pending" if row.state == "pending" else "revoked"
-    return said.standing
+    return decision.standing
 
 
 async def end_connection(tx: AsyncConnection, row: Row[Any], signed: str | None, now: datetime) -> None:
@@ -222,12 +217,12 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
     Any other looks unanswered until it expires. Such a home refuses because of what it knows of other brands (a similar
     name, too many requests), and an early end would reveal that.
     """
-    asking = parse_consent(token)
-    if asking is None or asking.connection is None or asking.signed is not None:
+    request = parse_consent(token)
+    if request is None or request.connection is None or request.signed is not None:
         return
-    if not asking.keys and asking.asked is not None and asking.asked.hub_signed:
+    if not request.keys and request.asked is not None and request.asked.hub_signed:
         return  # a brand without keys cannot sign
-    mine = (connections.c.id == asking.connection, connections.c.home == home, connections.c.state == "pending")
+    mine = (connections.c.id == request.connection, connections.c.home == home, connections.c.state == "pending")
     row = (await tx.execute(select(connections).where(*mine).with_for_update(key_share=True))).one_or_none()
     if row is not None:
         await expire_connection(tx, row, now)

@@ -22,7 +22,6 @@ _INSERT_EVENT = insert(events)
 _SELECT_ENDPOINTS = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
     endpoints.c.retailer == bindparam("whose"), endpoints.c.sandbox == bindparam("sandbox"), endpoints.c.enabled
 )
-_SELECT_ENDPOINT = _SELECT_ENDPOINTS.where(endpoints.c.id == bindparam("only"))
 _INSERT_MESSAGE = insert(messages)
 _UPDATE_ENDPOINT = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
 
@@ -56,17 +55,13 @@ async def emit(  # noqa: PLR0913 - an event's own columns
     endpoint gets it, whatever types it wants. Call `WakeUps.messages` after the commit.
     """
     id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
-    kept = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
+    values = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
             "seq": seq, "at": now}  # fmt: skip
-    await tx.execute(_INSERT_EVENT, kept)
-    whom = {"whose": retailer, "sandbox": sandbox}
-    wanting = await (
-        tx.execute(_SELECT_ENDPOINTS, whom)
-        if only_endpoint is None
-        else tx.execute(_SELECT_ENDPOINT, {**whom, "only": only_endpoint})
-    )
-    for endpoint in wanting.all():
-        if only_endpoint is not None or not endpoint.types or type_ in endpoint.types:
+    await tx.execute(_INSERT_EVENT, values)
+    enabled = await tx.execute(_SELECT_ENDPOINTS, {"whose": retailer, "sandbox": sandbox})
+    for endpoint in enabled.all():
+        wants_type = not endpoint.types or type_ in endpoint.types
+        if endpoint.id == only_endpoint or (only_endpoint is None and wants_type):
             message = {
                 "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
                 "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,

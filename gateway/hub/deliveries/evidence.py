@@ -5,8 +5,7 @@ the promise under the brand's key or, where the brand did not sign, the hub's. P
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter
@@ -26,14 +25,12 @@ from gateway.system.base64url import decode_base64url
 _PROMISE_ADAPTER: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
 _PARCELS_ADAPTER: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MAX_PARCELS)])
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]  # a key has one spelling
-_FAULT_TEXTS: Mapping[ChainFault, str] = MappingProxyType(
-    {
-        ChainFault.CHANGED: "not what the box wrote",
-        ChainFault.MISSING: "not there",
-        ChainFault.OUT_OF_ORDER: "at another place",
-        ChainFault.REPEATED: "there twice",
-    }
-)
+_FAULT_TEXTS = {
+    ChainFault.CHANGED: "not what the box wrote",
+    ChainFault.MISSING: "not there",
+    ChainFault.OUT_OF_ORDER: "at another place",
+    ChainFault.REPEATED: "there twice",
+}
 
 
 class SignedMessage(WireModel):
@@ -80,29 +77,29 @@ class Evidence(WireModel):
 def parse_account(token: bytes, key: str) -> SignedAccount | None:
     """Return the account in an event, or None if there is none or it tells more than a retailer may know."""
     public = PublicKey.from_text(key)
-    found = verify_event(token, public)
-    if isinstance(found, RejectionCode) or found.account is None:
+    event = verify_event(token, public)
+    if isinstance(event, RejectionCode) or event.account is None:
         return None
-    statement = verify_statement(found.account.token.encode(), public)
-    if isinstance(statement, RejectionCode) or statement.home != found.home:
+    statement = verify_statement(event.account.token.encode(), public)
+    if isinstance(statement, RejectionCode) or statement.home != event.home:
         return None
     if statement.reason is not None and statement.reason not in PUBLIC_REASONS:
         return None
-    told = SignedAccount(key=key, statement=statement, lines=found.account.lines, token=found.account.token)
-    return told if first_break(told.lines, statement) is None else None
+    account = SignedAccount(key=key, statement=statement, lines=event.account.lines, token=event.account.token)
+    return account if first_break(account.lines, statement) is None else None
 
 
-def missing_parcels_of(parcels: Sequence[str], told: SignedAccount) -> tuple[str, ...] | None:
+def missing_parcels_of(parcels: Sequence[str], account: SignedAccount) -> tuple[str, ...] | None:
     """Return the parcels that were not read at the door according to the account, or None if that is unknown.
 
     A line has the last four characters of a code. It is unknown which parcels are missing if two parcels end alike, if
     a label differs from the announced number, or if lines were left out.
     """
-    if told.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or told.statement.left_out:
+    if account.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or account.statement.left_out:
         return None
-    read = {line.code for line in told.lines if line.what is RecordEntryKind.PARCEL}
-    found = tuple(parcel for parcel in parcels if shown_code(parcel) not in read)
-    return found if len(found) == told.statement.missing else None
+    read = {line.code for line in account.lines if line.what is RecordEntryKind.PARCEL}
+    missing = tuple(parcel for parcel in parcels if shown_code(parcel) not in read)
+    return missing if len(missing) == account.statement.missing else None
 
 
 def has_valid_signature(message: SignedMessage) -> bool:
@@ -112,8 +109,8 @@ def has_valid_signature(message: SignedMessage) -> bool:
 
 def first_problem(evidence: Evidence) -> str | None:
     """Return the first thing that is wrong, or None."""
-    for place, told in enumerate(evidence.accounts, start=1):
-        problem = _account_problem(evidence, told)
+    for place, account in enumerate(evidence.accounts, start=1):
+        problem = _account_problem(evidence, account)
         if problem is not None:
             return f"account {place} {problem}"
     sent = list[tuple[SignedMessage, int, object]]()
@@ -123,62 +120,63 @@ def first_problem(evidence: Evidence) -> str | None:
             return f"message {place} is not signed by the key beside it"
         if payload.get("aud") != evidence.home or payload.get("brand", payload.get("iss")) != evidence.brand:
             return f"message {place} is of another home or brand"
-        said = payload.get("delivery")
-        if not isinstance(said, dict) or said.get("id") != evidence.name:
+        body = payload.get("delivery")
+        if not isinstance(body, dict) or body.get("id") != evidence.name:
             return f"message {place} is of another delivery"
-        version = said.get("version")
+        version = body.get("version")
         if not isinstance(version, int):
             return f"message {place} is of no version"
-        sent.append((message, version, said))
+        sent.append((message, version, body))
     problem, named = _promise_problem(evidence, sent), evidence.missing_parcels
     if problem is None and named is not None and named != missing_parcels_of(evidence.parcels, evidence.accounts[-1]):
         return "other parcels are named as missing than the account tells"
     return problem
 
 
-def _account_problem(evidence: Evidence, told: SignedAccount) -> str | None:
-    statement = verify_statement(told.token.encode(), PublicKey.from_text(told.key))
+def _account_problem(evidence: Evidence, account: SignedAccount) -> str | None:
+    statement = verify_statement(account.token.encode(), PublicKey.from_text(account.key))
     if isinstance(statement, RejectionCode):
         return f"is not signed by the box's key beside it ({statement})"
     if (statement.home, statement.brand, statement.delivery) != (evidence.home, evidence.brand, evidence.name):
         return "is of another home or delivery"
-    if statement != told.statement:
+    if statement != account.statement:
         return "says otherwise than is told of it"
-    bad = first_break(told.lines, statement)
-    return None if bad is None else f"has a log whose line {bad.seq} is {_FAULT_TEXTS[bad.fault]}"
+    fault = first_break(account.lines, statement)
+    return None if fault is None else f"has a log whose line {fault.seq} is {_FAULT_TEXTS[fault.fault]}"
 
 
 def _promise_problem(evidence: Evidence, sent: Sequence[tuple[SignedMessage, int, object]]) -> str | None:
     """Compare the order with the message that the home accepted, or with all that it may have accepted."""
-    spoke = evidence.accounts[-1].statement
-    meant = [(message, said) for message, version, said in sent if version == spoke.version]
-    if not meant:
+    statement = evidence.accounts[-1].statement
+    candidates = [(message, body) for message, version, body in sent if version == statement.version]
+    if not candidates:
         return "the version of which the home spoke is not there"
-    if spoke.message_sha256 is not None:
-        meant = [one for one in meant if token_digest(one[0].token.encode()) == spoke.message_sha256]
-        if not meant:
+    if statement.message_sha256 is not None:
+        digest = statement.message_sha256
+        candidates = [(message, body) for message, body in candidates if token_digest(message.token.encode()) == digest]
+        if not candidates:
             return (
-                f"the message of version {spoke.version} is not the one that the home took, though it is signed by"
-                f" the key beside it: that one has the SHA-256 {spoke.message_sha256}"
+                f"the message of version {statement.version} is not the one that the home took, though it is signed by"
+                f" the key beside it: that one has the SHA-256 {statement.message_sha256}"
             )
-    return next((problem for _, said in meant if (problem := _difference(evidence, said)) is not None), None)
+    return next((problem for _, body in candidates if (problem := _difference(evidence, body)) is not None), None)
 
 
-def _difference(evidence: Evidence, said: object) -> str | None:
+def _difference(evidence: Evidence, message: object) -> str | None:
     """Compare the order with one message.
 
     Both sides' parcels are normalised as today, because an older release wrote some differently.
     """
-    promised = dict(said) if isinstance(said, dict) else {}
-    parcels = promised.pop("parcels", ())
+    fields = dict(message) if isinstance(message, dict) else {}
+    parcels = fields.pop("parcels", ())
     try:
-        body = _PROMISE_ADAPTER.validate_json(json.dumps(promised))
+        body = _PROMISE_ADAPTER.validate_json(json.dumps(fields))
         named = _PARCELS_ADAPTER.validate_json(json.dumps(parcels))
     except ValueError:
         return "the version of which the home spoke promises nothing"
-    told = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.max_celsius)
-    same = told == (body.entrance, body.place, body.carrier, body.window, body.max_celsius)
-    if not same or [renormalise(one) for one in evidence.parcels] != [renormalise(one) for one in named]:
+    order = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.max_celsius)
+    same = order == (body.entrance, body.place, body.carrier, body.window, body.max_celsius)
+    if not same or [renormalise(parcel) for parcel in evidence.parcels] != [renormalise(parcel) for parcel in named]:
         return "the promise says otherwise than is told of it"
     return None
 

@@ -45,7 +45,7 @@ class HeldDeliveries:
     async def run_due(self) -> bool:
         """Handle the due deliveries, and return whether there were any."""
         now = self._now()
-        asked = (
+        due = (
             select(
                 deliveries,
                 connections.c.state.label("standing"),
@@ -58,9 +58,9 @@ class HeldDeliveries:
             .limit(MAX_DELIVERIES_PER_CHECK)
         )
         async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
-            found = [row.id for row in (await tx.execute(asked)).all()]
-        locked = asked.with_for_update(of=deliveries, key_share=True, skip_locked=True)
-        for delivery in found:  # each in its own transaction, so that one failure does not affect others
+            ids = [row.id for row in (await tx.execute(due)).all()]
+        locked = due.with_for_update(of=deliveries, key_share=True, skip_locked=True)
+        for delivery in ids:  # each in its own transaction, so that one failure does not affect others
             with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
                 async with self._store.writing() as tx:
                     row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
@@ -70,7 +70,7 @@ class HeldDeliveries:
                 self._set_aside.done(delivery)
             else:
                 await self._refuse(delivery, now)
-        return bool(found)
+        return bool(ids)
 
     async def _refuse(self, delivery: str, now: datetime) -> None:
         """Refuse a delivery that cannot be handled, and notify its retailer; set it aside if that fails too."""

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -71,9 +72,9 @@ async def store_version(
     writer: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
     """Store one version; without a token the hub signs it when it is sent."""
-    kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": writer.now,
+    values = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": writer.now,
             "sha256": None if token is None else token_digest(token)}  # fmt: skip
-    await writer.tx.execute(_INSERT_VERSION, kept)
+    await writer.tx.execute(_INSERT_VERSION, values)
 
 
 async def send(writer: DeliveryWriter, row: Row[Any], body: Offer | Update | Cancel, token: bytes | None) -> None:
@@ -110,8 +111,8 @@ async def release(writer: DeliveryWriter, row: Row[Any], home: str) -> None:
     """Send what was held for a home that has permitted the brand."""
     await writer.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
     row = await find_delivery(writer.tx, row.id)
-    asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
-    versions = (await writer.tx.execute(asked.order_by(delivery_versions.c.version))).all()
+    of_delivery = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
+    versions = (await writer.tx.execute(of_delivery.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
     for place, version in enumerate(signed):  # each a little later, because jobs are sent in the order of their times
         number, promise = version.version, version.promise
@@ -161,10 +162,15 @@ async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResu
     return new
 
 
+def event_data(row: Row[Any], changed: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Return what an event tells of a delivery, with the columns that were `changed` since the row was read."""
+    names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
+    return {name: changed.get(name, getattr(row, name)) for name in names}
+
+
 async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.EventType, now: datetime) -> None:
     """Store an event about a delivery's state for its retailer."""
-    names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
-    data = {name: getattr(row, name) for name in names}
+    data = event_data(row)
     if row.untold:
         await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
     await events.emit(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)

@@ -50,8 +50,8 @@ class NewSandbox:
 
 async def is_full(tx: AsyncConnection) -> bool:
     """Return whether the maximum number of sandboxes exists."""
-    there = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
-    return (there or 0) >= MAX_SANDBOXES
+    count = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
+    return (count or 0) >= MAX_SANDBOXES
 
 
 async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
@@ -76,63 +76,52 @@ async def create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> Ne
     `box_key` is the public key under which the robot signs.
     """
     key, secret, ends = new_id("key"), new_secret(), now + SANDBOX_LIFETIME
-    made = NewSandbox(
+    sandbox = NewSandbox(
         retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
         support_code=new_support_code(), connection=new_id("con"), ends=ends,
     )  # fmt: skip
-    own = {"retailer": made.retailer, "created": now}
-    await tx.execute(insert(retailers).values(id=made.retailer, name="Sandbox", created=now, ends=ends))
-    await tx.execute(
+    entrances = [entrance.model_dump(mode="json") for entrance in SANDBOX_ENTRANCES]
+    own = {"retailer": sandbox.retailer, "sandbox": True, "created": now}
+    for statement in (
+        insert(retailers).values(id=sandbox.retailer, name="Sandbox", created=now, ends=ends),
         insert(api_keys).values(
-            **own, id=key, sha256=secret_digest(secret), label="sandbox", right="full", sandbox=True, expires=ends
-        )
-    )
-    await tx.execute(insert(brands).values(**own, id=made.brand, sandbox=True, name="Sandbox"))
-    said = {"entrances": [one.model_dump(mode="json") for one in SANDBOX_ENTRANCES], "timezone": str(SANDBOX_ZONE)}
-    await tx.execute(
+            **own, id=key, sha256=secret_digest(secret), label="sandbox", right="full", expires=ends
+        ),
+        insert(brands).values(**own, id=sandbox.brand, name="Sandbox"),
         insert(homes).values(
-            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=made.support_code, box_key=box_key,
-            said=said, retailer=made.retailer, joined=now,
-        )
-    )  # fmt: skip
-    await tx.execute(
+            id=sandbox.home, shard=shard_of(sandbox.home), sandbox=True, support_code=sandbox.support_code,
+            box_key=box_key, said={"entrances": entrances, "timezone": str(SANDBOX_ZONE)},
+            retailer=sandbox.retailer, joined=now,
+        ),
         insert(connections).values(
-            **own,
-            id=made.connection,
-            brand=made.brand,
-            home=made.home,
-            sandbox=True,
-            state="granted",
-            asked=SANDBOX_TERMS,
-            terms=SANDBOX_TERMS,
-            version=1,
-            consent_sha256=secret_digest(new_secret()),
-            expires=ends,
-            decided=now,
-        )
-    )
-    return made
+            **own, id=sandbox.connection, brand=sandbox.brand, home=sandbox.home, state="granted",
+            asked=SANDBOX_TERMS, terms=SANDBOX_TERMS, version=1, consent_sha256=secret_digest(new_secret()),
+            expires=ends, decided=now,
+        ),
+    ):  # fmt: skip
+        await tx.execute(statement)
+    return sandbox
 
 
 async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
     """Delete expired sandboxes with everything in them, and return how many."""
-    asked = select(retailers.c.id).where(retailers.c.ends <= now).limit(at_most)
-    over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()
+    expired = select(retailers.c.id).where(retailers.c.ends <= now).limit(at_most)
+    over = (await tx.scalars(expired.with_for_update(skip_locked=True))).all()
     if not over:
         return 0
-    gone = (await tx.execute(select(homes.c.id).where(homes.c.retailer.in_(over), homes.c.sandbox))).scalars().all()
+    gone = (await tx.scalars(select(homes.c.id).where(homes.c.retailer.in_(over), homes.c.sandbox))).all()
     own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
     sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
-    made = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
+    their_deliveries = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
     named = select(brands.c.id).where(brands.c.retailer.in_(over), brands.c.sandbox)
-    for one in (
+    for statement in (
         delete(attempts).where(attempts.c.message.in_(sent)),
         delete(messages).where(messages.c.endpoint.in_(own)),
         delete(endpoints).where(endpoints.c.retailer.in_(over)),
         delete(events).where(events.c.retailer.in_(over)),
         delete(jobs).where(jobs.c.home.in_(gone)),
         delete(home_events).where(home_events.c.home.in_(gone)),
-        delete(delivery_versions).where(delivery_versions.c.delivery.in_(made)),
+        delete(delivery_versions).where(delivery_versions.c.delivery.in_(their_deliveries)),
         delete(deliveries).where(deliveries.c.retailer.in_(over)),
         delete(connections).where(connections.c.retailer.in_(over)),
         delete(homes).where(homes.c.id.in_(gone)),
@@ -142,5 +131,5 @@ async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 2
         delete(idempotency).where(idempotency.c.retailer.in_(over)),
         delete(retailers).where(retailers.c.id.in_(over)),
     ):
-        await tx.execute(one)
+        await tx.execute(statement)
     return len(over)

@@ -67,22 +67,24 @@ class SandboxDelivery:
 def decide_terms(asked: AskedTerms) -> GivenTerms | None:
     """Return what the simulated owner grants of a request, or None; a request without entrances asks for any."""
     carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT_CODE, REFUSE_CODE, REVOKE_CODE}]
-    entrances = [one for one in SANDBOX_ENTRANCES if asked.entrances is None or one.id in asked.entrances]
-    there = [place for one in entrances for place in one.places]
-    places = [place for place in there if asked.places is None or place in asked.places]
+    entrances = [
+        entrance for entrance in SANDBOX_ENTRANCES if asked.entrances is None or entrance.id in asked.entrances
+    ]
+    all_places = [place for entrance in entrances for place in entrance.places]
+    places = [place for place in all_places if asked.places is None or place in asked.places]
     if REFUSE_CODE in asked.carriers or not entrances or not places:
         return None
     return GivenTerms(
-        entrances=tuple(one.id for one in entrances), places=tuple(places), carriers=tuple(carriers) or CARRIERS,
-        days=asked.days, hours=asked.hours, openings=asked.openings, expires=asked.expires,
-        hub_signed=asked.hub_signed,
+        entrances=tuple(entrance.id for entrance in entrances), places=tuple(places),
+        carriers=tuple(carriers) or CARRIERS, days=asked.days, hours=asked.hours, openings=asked.openings,
+        expires=asked.expires, hub_signed=asked.hub_signed,
     )  # fmt: skip
 
 
 def magic_words(parcels: Iterable[str]) -> tuple[str, ...]:
     """Return the magic words among parcel numbers, without their digits."""
-    found = (_MAGIC_PATTERN.fullmatch(parcel) for parcel in parcels)
-    return tuple(match[1] for match in found if match is not None)
+    matches = map(_MAGIC_PATTERN.fullmatch, parcels)
+    return tuple(match[1] for match in matches if match is not None)
 
 
 def refusal_of(
@@ -94,32 +96,22 @@ def refusal_of(
 ) -> str | None:
     """Return why a verified message does not count, or None. `others`: the other open deliveries of this home."""
     body = claims.delivery
-    if isinstance(body, Cancel):
-        return _cancel_refusal(body, known)
     code = _version_refusal(body, known)
-    if code is None and known is not None and (known.state is State.VISITING or known.state in FINAL_STATES):
-        code = "too_late"
+    if isinstance(body, Cancel):
+        return code
     return code or _requested_refusal(body) or _terms_refusal(order_of(claims.iss, body), others, terms, now)
 
 
-def _cancel_refusal(body: Cancel, known: SandboxDelivery | None) -> str | None:
+def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | None) -> str | None:
     if known is None:
-        return None
-    if known.state is State.CANCELLED:
-        return "cancelled"
-    if body.version <= known.version:
-        return "version_too_low"
-    return "too_late" if known.state is State.VISITING or known.state in FINAL_STATES else None
-
-
-def _version_refusal(body: Offer | Update, known: SandboxDelivery | None) -> str | None:
-    if known is None:
-        return None if isinstance(body, Offer) else "unknown_delivery"
+        return "unknown_delivery" if isinstance(body, Update) else None
     if known.state is State.CANCELLED:
         return "cancelled"
     if isinstance(body, Offer):
         return "already_offered"
-    return "version_too_low" if body.version <= known.version else None
+    if body.version <= known.version:
+        return "version_too_low"
+    return "too_late" if known.state is State.VISITING or known.state in FINAL_STATES else None
 
 
 def _requested_refusal(body: DeliveryBody) -> str | None:
@@ -134,7 +126,7 @@ def _requested_refusal(body: DeliveryBody) -> str | None:
 def _terms_refusal(
     new: DeliveryOrder, others: Iterable[DeliveryOrder], terms: PermissionTerms, now: datetime
 ) -> str | None:
-    entrance = next((one for one in SANDBOX_ENTRANCES if one.id == new.entrance), None)
+    entrance = next((known for known in SANDBOX_ENTRANCES if known.id == new.entrance), None)
     if entrance is None:
         return "unknown_entrance"
     if new.place not in entrance.places:
@@ -198,29 +190,26 @@ def visit_log(
 ) -> tuple[RecordEntry, ...]:
     """Return the simulated home's log of a visit that just ended so. `cold` is the permitted temperature in °C."""
     came = now - VISIT_DURATION
+    words = magic_words(parcels)
     read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
-    if "NOT-DELIVERED" in magic_words(parcels):
+    if "NOT-DELIVERED" in words:
         read = []
     entries = [
         RecordEntry(at=came, what=RecordEntryKind.PARCEL, code=shown_code(parcel)) for parcel in read or parcels[:1]
     ]
     if ended.house is not DoorResult.NOT_OPENED:
-        entries += [
-            RecordEntry(at=came + VISIT_DURATION / 4, what=RecordEntryKind.UNLOCKED),
-            RecordEntry(at=came + VISIT_DURATION / 2, what=RecordEntryKind.OPENED),
-        ]
         if cold is not None:
-            entries.insert(
-                0, RecordEntry(at=came, what=RecordEntryKind.TEMPERATURE, celsius=round(min(FRIDGE_CELSIUS, cold), 1))
-            )
-        if "UNKNOWN" not in magic_words(parcels):
+            celsius = round(min(FRIDGE_CELSIUS, cold), 1)
+            entries.insert(0, RecordEntry(at=came, what=RecordEntryKind.TEMPERATURE, celsius=celsius))
+        entries.append(RecordEntry(at=came + VISIT_DURATION / 4, what=RecordEntryKind.UNLOCKED))
+        entries.append(RecordEntry(at=came + VISIT_DURATION / 2, what=RecordEntryKind.OPENED))
+        if "UNKNOWN" not in words:
             entries.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=RecordEntryKind.CLOSED))
     house = DoorResult.NOT_OPENED if ended.house is None else ended.house
     return (*entries, RecordEntry(at=now, what=RecordEntryKind(house.value)))
 
 
 def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
-    """Return the result of a visit."""
     house = DoorResult.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else DoorResult.LOCKED_AGAIN
     if "ATTENDED" in words:
         return {"state": State.NOT_DELIVERED, "reason": "attended", "house": DoorResult.NOT_OPENED}

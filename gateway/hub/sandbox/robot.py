@@ -27,11 +27,10 @@ from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.creation import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.worker import WorkerContext
-from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
 from gateway.protocol.consent_request import parse_consent
-from gateway.protocol.delivery_message import verify_delivery
+from gateway.protocol.delivery_message import verify_delivery, verify_hub_delivery
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, Statement, chain_lines, head_hash
 from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.hash_chain import link_hash
@@ -46,18 +45,8 @@ MAX_HOMES_PER_CHECK = 20
 MAX_PIECES_PER_HOME = 10  # in one check, so that one sandbox does not delay the others
 
 
-@dataclass(frozen=True, slots=True)
-class _HomeTransaction:
-    """One home, in one transaction."""
-
-    tx: AsyncConnection
-    home: Row[Any]
-    event_head: EventHead
-    now: datetime
-
-
 DueKind = Literal["job", "delivery", "connection"]
-"""What is due in a home: a job to be answered, a delivery to be played on, a yes to be taken back."""
+"""What is due in a home: a job to answer, a delivery to continue, a permission to revoke."""
 
 
 class SandboxRobot:
@@ -88,14 +77,15 @@ class SandboxRobot:
         """Do what is due in some homes, and return whether anything was."""
         now = self._now()
         jobs_due, plays_due, takes_due = self._due_conditions(now)
-        rung = select(jobs.c.home).join(homes, homes.c.id == jobs.c.home).where(homes.c.sandbox, jobs_due)
-        played = select(deliveries.c.home).where(plays_due)
-        thought = select(connections.c.home).where(takes_due)
+        with_jobs = select(jobs.c.home).join(homes, homes.c.id == jobs.c.home).where(homes.c.sandbox, jobs_due)
+        with_plays = select(deliveries.c.home).where(plays_due)
+        with_takes = select(connections.c.home).where(takes_due)
+        due = with_jobs.union(with_plays, with_takes).limit(MAX_HOMES_PER_CHECK)
         async with self._store.reading() as tx:
-            found = (await tx.execute(rung.union(played, thought).limit(MAX_HOMES_PER_CHECK))).scalars().all()
-        for name in found:
+            names = (await tx.scalars(due)).all()
+        for name in names:
             await self._work_home(name, now)
-        return bool(found)
+        return bool(names)
 
     def _due_conditions(self, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
         """Return the conditions of due jobs, deliveries and connections, except those set aside."""
@@ -113,36 +103,36 @@ class SandboxRobot:
         plays = select(deliveries.c.id).where(deliveries.c.home == name, plays_due).order_by(deliveries.c.play)
         takes = select(connections.c.id).where(connections.c.home == name, takes_due)
         everything: tuple[tuple[DueKind, Any], ...] = (("job", answers), ("delivery", plays), ("connection", takes))
-        for what, asked in everything:
+        for kind, due in everything:
             async with self._store.reading() as tx:
-                ids = (await tx.scalars(asked.limit(MAX_PIECES_PER_HOME))).all()
+                ids = (await tx.scalars(due.limit(MAX_PIECES_PER_HOME))).all()
             for id_ in ids:
                 with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)) as piece:
-                    await self._work_piece(name, what, id_, now)
+                    await self._work_piece(name, kind, id_, now)
                 if piece.fault is not None:
                     self._set_aside.add(id_)
-                    await self._refuse(name, what, id_, now)
+                    if kind == "job":
+                        await self._refuse_job(name, id_, now)
 
-    async def _work_piece(self, name: str, what: DueKind, id_: str, now: datetime) -> None:
+    async def _work_piece(self, name: str, kind: DueKind, id_: str, now: datetime) -> None:
         async with self._store.writing() as tx:
             home = await box_events.lock_home(tx, name)
             if home is None or not home.sandbox:
                 return
-            home_tx = _HomeTransaction(tx, home, await box_events.event_head_of(tx, name), now)
-            match what:
+            head = await box_events.event_head_of(tx, name)
+            box = _SimulatedBox(tx, home, head, now, self._key, self._hub)
+            match kind:
                 case "job":
-                    await self._answer_job(home_tx, id_)
+                    await box.answer_job(id_)
                 case "delivery":
-                    await self._advance_delivery(home_tx, id_)
+                    await box.advance_delivery(id_)
                 case "connection":
-                    await self._revoke_permission(home_tx, id_)
+                    await box.revoke_permission(id_)
                 case _:
-                    assert_never(what)
+                    assert_never(kind)
 
-    async def _refuse(self, name: str, what: DueKind, id_: str, now: datetime) -> None:
+    async def _refuse_job(self, name: str, id_: str, now: datetime) -> None:
         """Refuse a job that cannot be answered, as a box refuses what it cannot read."""
-        if what != "job":
-            return
         with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)):
             async with self._store.writing() as tx:
                 home = await box_events.lock_home(tx, name)
@@ -150,231 +140,216 @@ class SandboxRobot:
                     refusal = JobReceipt(job=id_, state="refused", why="the simulated box could not work it")
                     await box_events.on_receipt(tx, home, refusal, now)
 
-    async def _answer_job(self, home_tx: _HomeTransaction, id_: str) -> None:
-        """Answer one job of the home."""
-        mine = (jobs.c.id == id_, jobs.c.home == home_tx.home.id, jobs.c.due.is_not(None))
-        job = (await home_tx.tx.execute(select(jobs).where(*mine))).one_or_none()
+
+@dataclass(frozen=True, slots=True)
+class _SimulatedBox:
+    """The box of one home, in one transaction. `key` signs its events, `hub_key` is the hub's own key."""
+
+    tx: AsyncConnection
+    home: Row[Any]
+    head: EventHead
+    now: datetime
+    key: BoxKey
+    hub_key: HubSigner
+
+    def _result(self, row: Row[Any], known: SandboxDelivery | None, **fields: object) -> DeliveryResult:
+        """Return a result of a delivery, now; `known` is what the home knows of it."""
+        version = row.version if known is None else known.version
+        facts = {"box": self.home.id, "at": self.now, "brand": row.brand, "delivery": row.name, "version": version}
+        return DeliveryResult.model_validate({**facts, **fields})
+
+    async def answer_job(self, id_: str) -> None:
+        mine = (jobs.c.id == id_, jobs.c.home == self.home.id, jobs.c.due.is_not(None))
+        job = (await self.tx.execute(select(jobs).where(*mine))).one_or_none()
         if job is None:
             return
-        await box_events.on_receipt(home_tx.tx, home_tx.home, JobReceipt(job=job.id, state="received"), home_tx.now)
+        await box_events.on_receipt(self.tx, self.home, JobReceipt(job=job.id, state="received"), self.now)
         if job.kind == JobKind.CONNECT:
-            await self._answer_question(home_tx, job)
+            await self._answer_question(job)
             return
-        believed = await self._verify_message(home_tx, job)
-        blank = {"box": home_tx.home.id, "at": home_tx.now, "token_sha256": token_digest(job.token)}
-        if isinstance(believed, Claims):
-            await self._answer_message(home_tx, believed, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
+        claims = await self._verify_message(job)
+        blank = {"box": self.home.id, "at": self.now, "token_sha256": token_digest(job.token)}
+        if isinstance(claims, Claims):
+            await self._answer_message(claims, blank, by_hub=job.kind == JobKind.HUB_DELIVERY)
         else:
-            told = {"accepted": False, "code": believed.code.value, "why": believed.why}
-            await self._emit_event(home_tx, DeliveryResult.model_validate({**blank, **told}))
+            answer = {**blank, "accepted": False, "code": claims.code.value, "why": claims.why}
+            await self._emit_event(DeliveryResult.model_validate(answer))
 
-    async def _verify_message(self, home_tx: _HomeTransaction, job: Row[Any]) -> Claims | RejectedMessage:
+    async def _verify_message(self, job: Row[Any]) -> Claims | RejectedMessage:
         """Verify a message as a box does: it trusts nothing because the hub carried it."""
-        at = Now(utc=home_tx.now, trusted=True, mono=0.0)
+        at = Now(utc=self.now, trusted=True, mono=0.0)
         if job.kind == JobKind.HUB_DELIVERY:
-            keys = {self._hub.kid: public_key(self._hub.x)}
-            found = delivery_message.verify_hub_delivery(job.token, keys, box=home_tx.home.id, now=at)
-            return found if isinstance(found, RejectedMessage) else found.for_brand
-        rows = await home_tx.tx.execute(
+            keys = {self.hub_key.kid: public_key(self.hub_key.x)}
+            claims = verify_hub_delivery(job.token, keys, box=self.home.id, now=at)
+            return claims if isinstance(claims, RejectedMessage) else claims.for_brand
+        rows = await self.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
-            .where(connections.c.home == home_tx.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
+            .where(connections.c.home == self.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
         enrolled = EnrolledKeys({row.kid: EnrolledKey(row.brand, public_key(row.x)) for row in rows})
-        return verify_delivery(job.token, enrolled, box=home_tx.home.id, now=at)
+        return verify_delivery(job.token, enrolled, box=self.home.id, now=at)
 
-    async def _answer_message(
-        self, home_tx: _HomeTransaction, claims: Claims, blank: dict[str, Any], *, by_hub: bool
-    ) -> None:
-        said = claims.delivery
-        row = await _find_delivery(home_tx, claims.iss, said.id)
-        known = None if row is None else await _delivery_state(home_tx, row)
-        given = await _terms_given(home_tx, claims.iss)
+    async def _answer_message(self, claims: Claims, blank: dict[str, Any], *, by_hub: bool) -> None:
+        message = claims.delivery
+        row = await self._find_delivery(claims.iss, message.id)
+        known = None if row is None else await self._delivery_state(row)
+        given = await self._terms_given(claims.iss)
         if given is None:
             code: str | None = "brand_not_permitted"
         elif by_hub and not given.hub_signed:
             code = "hub_signed_not_permitted"
         else:
-            others = await _other_promises(home_tx, row)
-            code = simulated.refusal_of(claims, known, others, given.permission_terms, home_tx.now)
-        told = {**blank, "brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti,
-                "accepted": code is None, "code": code}  # fmt: skip
+            others = await self._other_promises(row)
+            code = simulated.refusal_of(claims, known, others, given.permission_terms, self.now)
+        answer = {**blank, "brand": claims.iss, "delivery": message.id, "version": message.version,
+                  "answers": claims.jti, "accepted": code is None, "code": code}  # fmt: skip
+        state = simulated.state_after(message, self.now)
         if code is None:
-            told |= {"state": simulated.state_after(said, home_tx.now)}
+            answer |= {"state": state}
         elif known is None or row is None:
-            told |= {"state": State.REFUSED, "reason": code}
+            answer |= {"state": State.REFUSED, "reason": code}
         else:
-            told |= {"state": known.state, "reason": row.reason, "missing": row.missing,
-                     "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
-        await self._emit_event(home_tx, DeliveryResult.model_validate(told))
+            answer |= {"state": known.state, "reason": row.reason, "missing": row.missing,
+                       "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
+        await self._emit_event(DeliveryResult.model_validate(answer))
         if code is None and row is not None:
-            parcels, end = ((), row.window_end) if isinstance(said, Cancel) else (said.parcels, said.window.end)
-            await _schedule_delivery(
-                home_tx, row.id, simulated.next_due(simulated.state_after(said, home_tx.now), parcels, end, home_tx.now)
-            )
+            due = None
+            if not isinstance(message, Cancel):
+                due = simulated.next_due(state, message.parcels, message.window.end, self.now)
+            await self._schedule_delivery(row.id, due)
 
-    async def _advance_delivery(self, home_tx: _HomeTransaction, id_: str) -> None:
-        """Continue with one due delivery."""
-        mine = (deliveries.c.id == id_, deliveries.c.home == home_tx.home.id, deliveries.c.play <= home_tx.now)
-        row = (await home_tx.tx.execute(select(deliveries).where(*mine))).one_or_none()
+    async def advance_delivery(self, id_: str) -> None:
+        mine = (deliveries.c.id == id_, deliveries.c.home == self.home.id, deliveries.c.play <= self.now)
+        row = (await self.tx.execute(select(deliveries).where(*mine))).one_or_none()
         if row is None:
             return
         state, parcels = State(row.state), tuple(row.promise["parcels"])
-        onward = simulated.next_result(state, parcels, row.window_end, home_tx.now)
-        known = await _delivery_state(home_tx, row)
-        told = {"box": home_tx.home.id, "at": home_tx.now, "brand": row.brand, "delivery": row.name,
-                "version": row.version if known is None else known.version, **onward}  # fmt: skip
-        result = DeliveryResult.model_validate(told)
-        await self._emit_event(home_tx, result, await self._account_of(home_tx, row, result))
+        onward = simulated.next_result(state, parcels, row.window_end, self.now)
+        result = self._result(row, await self._delivery_state(row), **onward)
+        await self._emit_event(result, await self._account_of(row, result))
         then = result.state or state
-        await _schedule_delivery(home_tx, row.id, simulated.next_due(then, parcels, row.window_end, home_tx.now))
+        await self._schedule_delivery(row.id, simulated.next_due(then, parcels, row.window_end, self.now))
 
-    async def _account_of(
-        self, home_tx: _HomeTransaction, row: Row[Any], result: DeliveryResult
-    ) -> DeliveryRecord | None:
+    async def _account_of(self, row: Row[Any], result: DeliveryResult) -> DeliveryRecord | None:
         """Return the home's account of an ended delivery; its events are its only log."""
         if result.state not in END_STATES or result.version is None or result.house is None:
             return None
-        promise = row.promise
-        said = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], home_tx.now)
-        lines, left_out = chain_lines(said)
+        promise, event_head = row.promise, self.head
+        log = simulated.visit_log(result, tuple(promise["parcels"]), promise["max_celsius"], self.now)
+        lines, left_out = chain_lines(log)
         head = head_hash(lines)
         statement = Statement(
-            home=home_tx.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
-            reason=result.reason, missing=result.missing, house=result.house, at=home_tx.now, clock_trusted=True,
-            sandbox=True, message_sha256=await self._last_message_digest(home_tx, row),
+            home=self.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
+            reason=result.reason, missing=result.missing, house=result.house, at=self.now, clock_trusted=True,
+            sandbox=True, message_sha256=await self._last_message_digest(row),
             lines=len(lines), left_out=left_out, head=head,
-            entry=link_hash(bytes.fromhex(home_tx.event_head.head), home_tx.event_head.seq + 1,
-            bytes.fromhex(head)).hex(),
+            entry=link_hash(bytes.fromhex(event_head.head), event_head.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
-        return DeliveryRecord(lines=lines, token=sign_statement(statement, self._key.sign))
+        return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
 
-    async def _last_message_digest(self, home_tx: _HomeTransaction, row: Row[Any]) -> str | None:
+    async def _last_message_digest(self, row: Row[Any]) -> str | None:
         """Return the SHA-256 of the message that the home accepted last, according to its events."""
-        mine = (home_events.c.home == home_tx.home.id, home_events.c.delivery == row.id)
-        said = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
-        for token in (await home_tx.tx.scalars(said)).all():
-            event = verify_event(token, self._key.public)
+        mine = (home_events.c.home == self.home.id, home_events.c.delivery == row.id)
+        tokens = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
+        for token in (await self.tx.scalars(tokens)).all():
+            event = verify_event(token, self.key.public)
             if isinstance(event, BoxEvent) and event.result is not None and event.result.accepted:
                 return event.result.token_sha256
         return None
 
-    async def _answer_question(self, home_tx: _HomeTransaction, job: Row[Any]) -> None:
+    async def _answer_question(self, job: Row[Any]) -> None:
         """Answer a brand's request; a message with only its keys is accepted unconditionally."""
-        asking = parse_consent(job.token)
-        if asking is None or asking.connection is None or asking.asked is None:
+        request = parse_consent(job.token)
+        if request is None or request.connection is None or request.asked is None:
             return
-        mine = connections.c.id == asking.connection
-        if simulated.SILENT_CODE in asking.asked.carriers:  # time runs faster here, so the request expires soon
-            over = home_tx.now + simulated.DECISION_DELAY
-            await home_tx.tx.execute(update(connections).where(mine).values(expires=over))
+        mine = connections.c.id == request.connection
+        if simulated.SILENT_CODE in request.asked.carriers:  # time runs faster here, so the request expires soon
+            over = self.now + simulated.DECISION_DELAY
+            await self.tx.execute(update(connections).where(mine).values(expires=over))
             return
-        given = simulated.decide_terms(asking.asked)
-        await self._emit_decision(home_tx, asking.brand, given, "refused")
-        if given is not None and simulated.REVOKE_CODE in asking.asked.carriers:
-            await home_tx.tx.execute(
-                update(connections).where(mine).values(play=home_tx.now + simulated.DECISION_DELAY)
-            )
+        given = simulated.decide_terms(request.asked)
+        await self._emit_decision(request.brand, given, "refused")
+        if given is not None and simulated.REVOKE_CODE in request.asked.carriers:
+            due = self.now + simulated.DECISION_DELAY
+            await self.tx.execute(update(connections).where(mine).values(play=due))
 
-    async def _revoke_permission(self, home_tx: _HomeTransaction, id_: str) -> None:
+    async def revoke_permission(self, id_: str) -> None:
         """Revoke what was to be revoked, and report what becomes of each open delivery."""
-        mine = (connections.c.id == id_, connections.c.home == home_tx.home.id, connections.c.play <= home_tx.now)
-        row = (await home_tx.tx.execute(select(connections).where(*mine))).one_or_none()
+        mine = (connections.c.id == id_, connections.c.home == self.home.id, connections.c.play <= self.now)
+        row = (await self.tx.execute(select(connections).where(*mine))).one_or_none()
         if row is None:
             return
-        await home_tx.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
-        await self._emit_decision(home_tx, row.brand, None, "revoked")
+        await self.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
+        await self._emit_decision(row.brand, None, "revoked")
 
-    async def _emit_decision(
-        self, home_tx: _HomeTransaction, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]
-    ) -> None:
+    async def _emit_decision(self, brand: str, given: GivenTerms | None, no: Literal["refused", "revoked"]) -> None:
         """Report the owner's decision on a brand: one for all its requests to this home."""
         known = select(func.max(connections.c.version)).where(
-            connections.c.home == home_tx.home.id, connections.c.brand == brand, connections.c.sandbox
+            connections.c.home == self.home.id, connections.c.brand == brand, connections.c.sandbox
         )
-        version = (await home_tx.tx.scalar(known) or 0) + 1
-        said = {} if given is None else given.model_dump()
-        decided = PermissionDecision.model_validate(
-            {**said, "brand": brand, "version": version, "standing": no if given is None else "granted"}
-        )
-        await self._emit_event(home_tx, decided)
+        version = (await self.tx.scalar(known) or 0) + 1
+        terms = {"standing": no} if given is None else {"standing": "granted", **given.model_dump()}
+        decision = PermissionDecision.model_validate({**terms, "brand": brand, "version": version})
+        await self._emit_event(decision)
         if given is None:
-            await self._refuse_open_deliveries(home_tx, brand)
+            await self._refuse_open_deliveries(brand)
 
-    async def _refuse_open_deliveries(self, home_tx: _HomeTransaction, brand: str) -> None:
+    async def _refuse_open_deliveries(self, brand: str) -> None:
         """Refuse the brand's open deliveries without a courier at the door."""
         over = [str(state) for state in (*FINAL_STATES, State.VISITING)]
-        mine = (deliveries.c.home == home_tx.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
-        asked = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
-        for row in (await home_tx.tx.execute(asked)).all():
-            known = await _delivery_state(home_tx, row)
-            told = {"box": home_tx.home.id, "at": home_tx.now, "brand": brand, "delivery": row.name,
-                    "version": row.version if known is None else known.version, "state": State.REFUSED,
-                    "reason": "brand_not_permitted"}  # fmt: skip
-            await self._emit_event(home_tx, DeliveryResult.model_validate(told))
-            await _schedule_delivery(home_tx, row.id, None)
+        mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
+        open_deliveries = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
+        for row in (await self.tx.execute(open_deliveries)).all():
+            known = await self._delivery_state(row)
+            await self._emit_event(self._result(row, known, state=State.REFUSED, reason="brand_not_permitted"))
+            await self._schedule_delivery(row.id, None)
 
     async def _emit_event(
-        self,
-        home_tx: _HomeTransaction,
-        said: DeliveryResult | PermissionDecision,
-        account: DeliveryRecord | None = None,
+        self, content: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
     ) -> None:
         """Make the home's next event, and store it as that of every home."""
-        happened = BoxEvent(
-            home=home_tx.home.id,
-            seq=home_tx.event_head.seq + 1,
-            prev=home_tx.event_head.head,
-            at=home_tx.now,
-            result=said if isinstance(said, DeliveryResult) else None,
-            decided=said if isinstance(said, PermissionDecision) else None,
+        head = self.head
+        event = BoxEvent(
+            home=self.home.id, seq=head.seq + 1, prev=head.head, at=self.now,
+            result=content if isinstance(content, DeliveryResult) else None,
+            decided=content if isinstance(content, PermissionDecision) else None,
             account=account,
-        )
-        outcome = await box_events.on_event(
-            home_tx.tx, home_tx.home, home_tx.event_head, sign_event(happened, self._key.sign), home_tx.now
-        )
+        )  # fmt: skip
+        token = sign_event(event, self.key.sign)
+        outcome = await box_events.on_event(self.tx, self.home, head, token, self.now)
         if outcome is not EventOutcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")
 
+    async def _find_delivery(self, brand: str, name: str) -> Row[Any] | None:
+        mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.name == name)
+        return (await self.tx.execute(select(deliveries).where(*mine))).one_or_none()
 
-async def _find_delivery(home_tx: _HomeTransaction, brand: str, name: str) -> Row[Any] | None:
-    """Return the delivery that a message is about."""
-    named = (deliveries.c.brand == brand, deliveries.c.name == name)
-    return (
-        await home_tx.tx.execute(select(deliveries).where(deliveries.c.home == home_tx.home.id, *named))
-    ).one_or_none()
+    async def _delivery_state(self, row: Row[Any]) -> SandboxDelivery | None:
+        """Return what the home knows of a delivery, or None if it accepted no version of it."""
+        if row.answered is None:
+            return None
+        taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
+        newest = select(func.max(delivery_versions.c.version)).where(
+            *taken, delivery_versions.c.version <= row.answered
+        )
+        version = await self.tx.scalar(newest)
+        return None if version is None else SandboxDelivery(version=version, state=State(row.state))
 
+    async def _terms_given(self, brand: str) -> GivenTerms | None:
+        """Return what the simulated owner permits a brand."""
+        granted = select(connections.c.terms).where(
+            connections.c.home == self.home.id, connections.c.brand == brand, connections.c.state == "granted"
+        )
+        terms = await self.tx.scalar(granted.limit(1))
+        return None if terms is None else GivenTerms.model_validate(terms, strict=False)
 
-async def _delivery_state(home_tx: _HomeTransaction, row: Row[Any]) -> SandboxDelivery | None:
-    """Return what the home knows of a delivery, or None if it accepted no version of it."""
-    if row.answered is None:
-        return None
-    taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
-    newest = select(func.max(delivery_versions.c.version)).where(*taken, delivery_versions.c.version <= row.answered)
-    version = await home_tx.tx.scalar(newest)
-    return None if version is None else SandboxDelivery(version=version, state=State(row.state))
+    async def _other_promises(self, row: Row[Any] | None) -> list[DeliveryOrder]:
+        columns, over = deliveries.c, [str(state) for state in FINAL_STATES]
+        mine = (columns.home == self.home.id, columns.answered.is_not(None), columns.state.not_in(over))
+        rows = (await self.tx.execute(select(deliveries).where(*mine))).all()
+        others = [other for other in rows if row is None or other.id != row.id]
+        return [order_of(other.brand, body_of(Offer, other, other.version, other.promise)) for other in others]
 
-
-async def _terms_given(home_tx: _HomeTransaction, brand: str) -> GivenTerms | None:
-    """Return what the simulated owner permits a brand."""
-    asked = select(connections.c.terms).where(
-        connections.c.home == home_tx.home.id, connections.c.brand == brand, connections.c.state == "granted"
-    )
-    terms = await home_tx.tx.scalar(asked.limit(1))
-    return None if terms is None else GivenTerms.model_validate(terms, strict=False)
-
-
-async def _other_promises(home_tx: _HomeTransaction, row: Row[Any] | None) -> list[DeliveryOrder]:
-    """Return the other open deliveries of the home."""
-    open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
-    asked = select(deliveries).where(deliveries.c.home == home_tx.home.id, deliveries.c.answered.is_not(None), open_)
-    rows = (await home_tx.tx.execute(asked)).all()
-    return [_promise_of(one) for one in rows if row is None or one.id != row.id]
-
-
-def _promise_of(row: Row[Any]) -> DeliveryOrder:
-    return order_of(row.brand, body_of(Offer, row, row.version, row.promise))
-
-
-async def _schedule_delivery(home_tx: _HomeTransaction, delivery: str, due: datetime | None) -> None:
-    """Store when the robot continues with a delivery."""
-    await home_tx.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))
+    async def _schedule_delivery(self, delivery: str, due: datetime | None) -> None:
+        """Store when the robot continues with a delivery."""
+        await self.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))

@@ -24,26 +24,20 @@ async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> 
     if row.enabled:
         data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
         event = await emit(
-            tx,
-            row.retailer,
-            EventType.ENDPOINT_CHALLENGE,
-            endpoint,
-            data,
-            sandbox=True,
-            now=now,
+            tx, row.retailer, EventType.ENDPOINT_CHALLENGE, endpoint, data, sandbox=True, now=now,
             only_endpoint=endpoint,
-        )
+        )  # fmt: skip
         mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
-        told = await tx.execute(update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id))
-        message = told.scalar_one()
+        delayed = update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id)
+        message = (await tx.execute(delayed)).scalar_one()
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(challenge=message))
 
 
 async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
     """Issue challenges to the endpoints in an older hub's database, which never had one."""
     unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
-    found = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
-    for row in found.all():
+    rows = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
+    for row in rows.all():
         # Several hubs may start at once on PostgreSQL, so the retailer's row is locked first, as for each event.
         await tx.execute(select(retailers.c.id).where(retailers.c.id == row.retailer).with_for_update(key_share=True))
         if await tx.scalar(select(endpoints.c.id).where(endpoints.c.id == row.id, unsent)) is not None:

@@ -35,7 +35,7 @@ _MAX_LOOKUPS = 64  # each in a thread, so that a hanging name server delays no o
 Lookup = Callable[[str, int], list[tuple[socket.AddressFamily, str]]]
 
 
-class _AddressRefused(OSError):  # noqa: N818 - a word of the guard
+class _AddressRefused(OSError):  # noqa: N818 - it says what happened
     """The policy does not permit this IP address; one text for all, so that it keeps its type among other errors."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ def system_lookup(host: str, port: int) -> list[tuple[socket.AddressFamily, str]
     Raises:
         OSError: the name cannot be resolved.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [(family, str(address[0])) for family, _, _, _, address in found]
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [(family, str(address[0])) for family, _, _, _, address in answers]
 
 
 class _GuardedResolver(AbstractResolver):
@@ -61,10 +61,10 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, self._lookup, host, port)
-        fit = [(kind, number) for kind, number in found if is_reachable(number, self._policy)]
+        addresses = await loop.run_in_executor(self._threads, self._lookup, host, port)
+        fit = [(kind, number) for kind, number in addresses if is_reachable(number, self._policy)]
         if not fit:
-            raise _AddressRefused if found else OSError("the name leads nowhere")
+            raise _AddressRefused if addresses else OSError("the name leads nowhere")
         return [
             ResolveResult(hostname=host, host=number, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
             for kind, number in fit
@@ -118,10 +118,6 @@ class WebhookConnections:
         `challenge` is the text that the response must contain.
         """
         began = self._monotonic()
-
-        def ended(result: WebhookResult) -> WebhookAttempt:
-            return WebhookAttempt(result=result, seconds=self._monotonic() - began)
-
         try:
             target = _url_of(parse_destination(url, self._policy))
             async with self._http.post(target, data=body, headers=headers, allow_redirects=False) as answer:
@@ -134,20 +130,16 @@ class WebhookConnections:
                     excerpt=None if result is WebhookResult.TAKEN else excerpt_of(shown),
                     retry_after=parse_retry_after(answer.headers.get("Retry-After")),
                 )  # fmt: skip
-        except DestinationRefused:
-            return ended(WebhookResult.NOT_ALLOWED)
-        except TimeoutError:
-            return ended(WebhookResult.TIMEOUT)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return ended(_result_of(error))
+        except (DestinationRefused, aiohttp.ClientError, OSError, ValueError) as error:
+            return WebhookAttempt(result=_result_of(error), seconds=self._monotonic() - began)
 
     def _socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, proto, _, address = info
         if not is_reachable(str(address[0]), self._policy):
             raise _AddressRefused
-        found = socket.socket(family, kind, proto)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        return found
+        sock = socket.socket(family, kind, proto)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        return sock
 
 
 async def _read_beginning(answer: aiohttp.ClientResponse, *, must: bool) -> bytes:
@@ -156,16 +148,24 @@ async def _read_beginning(answer: aiohttp.ClientResponse, *, must: bool) -> byte
     if not must and (length is None or length > MAX_READ_BYTES):
         answer.close()
         return b""
-    found = bytearray()
+    content = bytearray()
     try:
-        while len(found) < MAX_READ_BYTES and (chunk := await answer.content.read(MAX_READ_BYTES - len(found))):
-            found += chunk
+        while len(content) < MAX_READ_BYTES and (chunk := await answer.content.read(MAX_READ_BYTES - len(content))):
+            content += chunk
     except (aiohttp.ClientError, TimeoutError):
         answer.close()  # the status is enough
-        return bytes(found)
+        return bytes(content)
     if not answer.content.at_eof():
         answer.close()
-    return bytes(found)
+    return bytes(content)
+
+
+_ERROR_RESULTS = (  # the first that fits counts
+    (TimeoutError, WebhookResult.TIMEOUT),
+    ((aiohttp.ClientConnectorDNSError, UnicodeError), WebhookResult.NOT_FOUND),
+    ((aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError), WebhookResult.TLS),
+    ((aiohttp.ClientConnectionError, OSError), WebhookResult.UNREACHABLE),
+)
 
 
 def _url_of(to: Destination) -> URL:
@@ -174,13 +174,8 @@ def _url_of(to: Destination) -> URL:
 
 
 def _result_of(error: Exception) -> WebhookResult:
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, _AddressRefused) or isinstance(error.__cause__, _AddressRefused):
+    causes = (getattr(error, "os_error", error), error.__cause__)
+    if isinstance(error, DestinationRefused) or any(isinstance(cause, _AddressRefused) for cause in causes):
         return WebhookResult.NOT_ALLOWED
-    if isinstance(error, aiohttp.ClientConnectorDNSError | UnicodeError):
-        return WebhookResult.NOT_FOUND
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | ssl.CertificateError):
-        return WebhookResult.TLS
-    if isinstance(error, aiohttp.ClientConnectionError | OSError):
-        return WebhookResult.UNREACHABLE
-    return WebhookResult.NO_HTTP
+    results = (result for errors, result in _ERROR_RESULTS if isinstance(error, errors))
+    return next(results, WebhookResult.NO_HTTP)

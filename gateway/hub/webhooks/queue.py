@@ -5,6 +5,9 @@ a bounded number, also if several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCK
 a hub alone on its SQLite frees its own leases at once.
 """
 
+import json
+import secrets
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +18,10 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from standardwebhooks import Webhook
 
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
-from gateway.hub.webhooks.message import WebhookRequest
 from gateway.hub.webhooks.retry import (
     MAX_RETRY_DELAY,
     SLOW_THRESHOLD_S,
@@ -39,6 +42,9 @@ MAX_DUE_AHEAD = 1.25 * MAX_RETRY_DELAY  # a later due time comes from a clock th
 MAX_ENDPOINTS_PER_RETAILER = 8  # in one lane
 _MAX_CANDIDATES = 200  # enough to include endpoints of retailers below their maximum
 _SWEEP_BATCH_ROWS = 1000
+_SECRET_BYTES = 32  # the specification asks for 24 to 64
+# until its endpoint is verified, only the challenge
+_IS_SENDABLE = or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
 
 
 class QueueLane(StrEnum):
@@ -68,12 +74,23 @@ class EndpointLease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMessage:
-    """A due message and its destination. `tries` and `attempts` count before this one.
+    """A due message and its destination (Standard Webhooks 1.0). `tries` and `attempts` count before this one.
+
+    Body and `webhook-id` are the same at each attempt; timestamp and signature are each attempt's own
+    (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md). `secrets`: the valid one, and
+    during a rotation the one before.
 
     `challenge`: what its receiver must send back before it gets other messages.
     """
 
-    request: WebhookRequest
+    id: str
+    event: str
+    type: str
+    at: datetime
+    seq: int
+    previous: int
+    data: Mapping[str, Any]
+    secrets: tuple[str, ...]
     retailer: str
     endpoint: str
     url: str
@@ -81,6 +98,29 @@ class QueuedMessage:
     tries: int
     begun: datetime
     challenge: str | None = None
+
+    def body(self) -> bytes:
+        """Return the body."""
+        timestamp = self.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        whole = {"type": self.type, "timestamp": timestamp, "seq": self.seq, "previous": self.previous,
+                 "event": self.event, "data": self.data}  # fmt: skip
+        return json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+
+    def headers(self, body: bytes, now: datetime) -> dict[str, str]:
+        """Return the headers of an attempt at this instant."""
+        text = body.decode()
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "Perron-Webhooks/1",
+            "webhook-id": self.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(Webhook(secret).sign(self.id, now, text) for secret in self.secrets),
+        }
+
+
+def new_secret() -> str:
+    """Return a new key with which a receiver verifies that the hub sent a message."""
+    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
@@ -90,14 +130,9 @@ async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
 
 async def is_any_due(tx: AsyncConnection, now: datetime) -> bool:
     """Return whether any message is due."""
-    its = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
-    found = select(messages.c.id).select_from(its).where(messages.c.due <= now, _is_sendable()).limit(1)
-    return await tx.scalar(found) is not None
-
-
-def _is_sendable() -> ColumnElement[bool]:
-    """Return the condition that a message may be sent: until its endpoint is verified, only the challenge."""
-    return or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
+    both = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
+    due = select(messages.c.id).select_from(both).where(messages.c.due <= now, _IS_SENDABLE).limit(1)
+    return await tx.scalar(due) is not None
 
 
 async def lease_endpoints(
@@ -107,16 +142,15 @@ async def lease_endpoints(
 
     At most `MAX_ENDPOINTS_PER_RETAILER` of a lane belong to one retailer, because endpoints cost nothing.
     """
-    found: list[EndpointLease] = []
+    leases: list[EndpointLease] = []
     for lane, most in max_per_lane.items():
         if most <= 0:
             continue
-        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _is_sendable())
+        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _IS_SENDABLE)
         free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_lane_conditions(lane))
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
-        rows = (
-            await tx.execute(waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True))
-        ).all()
+        candidates = waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True)
+        rows = (await tx.execute(candidates)).all()
         if not rows:
             continue
         theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_lane_conditions(lane))
@@ -126,8 +160,8 @@ async def lease_endpoints(
                 busy[row.retailer] += 1
                 taken.append(row.id)
         await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + ENDPOINT_LEASE))
-        found += [EndpointLease(endpoint=id_, until=now + ENDPOINT_LEASE, lane=lane) for id_ in taken]
-    return found
+        leases += [EndpointLease(endpoint=id_, until=now + ENDPOINT_LEASE, lane=lane) for id_ in taken]
+    return leases
 
 
 def _lane_conditions(lane: QueueLane) -> tuple[ColumnElement[bool], ...]:
@@ -156,45 +190,33 @@ async def due_messages(
     if endpoint is None:
         return []
     first = () if endpoint.challenge is None else (messages.c.id == endpoint.challenge,)
+    m, e = messages.c, events.c
     rows = await tx.execute(
-        select(messages, events.c.type, events.c.at, events.c.data).join(events, events.c.id == messages.c.event)
-        .where(messages.c.endpoint == lease.endpoint, messages.c.due <= now,
-        *first).order_by(messages.c.seq).limit(limit)
-    )  # fmt: skip
+        select(m.id, m.event, m.seq, m.previous, m.attempts, m.tries, m.begun, e.type, e.at, e.data)
+        .join(events, e.id == m.event)
+        .where(m.endpoint == lease.endpoint, m.due <= now, *first)
+        .order_by(m.seq)
+        .limit(limit)
+    )
     rotating = endpoint.old_secret is not None and endpoint.old_until is not None and now < endpoint.old_until
     sealed = (endpoint.secret, endpoint.old_secret) if rotating else (endpoint.secret,)
-    keys = tuple(secret for one in sealed if (secret := unseal(one, endpoint.id)) is not None)
+    unsealed = [unseal(secret, endpoint.id) for secret in sealed]
+    keys = tuple(secret for secret in unsealed if secret is not None)
     if not keys:
-        log.error(
-            "secret_unreadable", endpoint=endpoint.id, todo="hub.key.pem is another than when it was made: rotate it"
-        )
+        todo = "hub.key.pem is another than when it was made: rotate it"
+        log.error("secret_unreadable", endpoint=endpoint.id, todo=todo)
         await tx.execute(update(endpoints).where(mine).values(leased=now + ENDPOINT_LEASE))
         return []
-    found = [
+    target = {"secrets": keys, "retailer": endpoint.retailer, "endpoint": endpoint.id, "url": endpoint.url}
+    batch = [
         QueuedMessage(
-            request=WebhookRequest(
-                message=row.id,
-                event=row.event,
-                type=row.type,
-                at=row.at,
-                seq=row.seq,
-                previous=row.previous,
-                data=row.data,
-                secrets=keys,
-            ),
-            retailer=endpoint.retailer,
-            endpoint=endpoint.id,
-            url=endpoint.url,
-            attempts=row.attempts,
-            tries=row.tries,
-            begun=row.begun,
-            challenge=row.data["challenge"] if row.id == endpoint.challenge else None,
+            **row._asdict(), **target, challenge=row.data["challenge"] if row.id == endpoint.challenge else None
         )
         for row in rows
     ]
-    if not found:
+    if not batch:
         await tx.execute(update(endpoints).where(mine).values(leased=now))
-    return found
+    return batch
 
 
 async def release_lease(tx: AsyncConnection, lease: EndpointLease, now: datetime) -> None:
@@ -213,8 +235,8 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
     *,
     max_attempts: int,
     chance: float,
-) -> bool:
-    """Store the result of an attempt, and return whether this sender still held the lease."""
+) -> None:
+    """Store the result of an attempt."""
     # The order of locks is retailer, endpoint, messages, so that no deadlock is possible.
     if not attempt.is_accepted:
         await tx.execute(
@@ -222,7 +244,7 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
         )
     this = select(endpoints).where(endpoints.c.id == message.endpoint)
     endpoint = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
-    number, tries, id_ = message.attempts + 1, message.tries + 1, message.request.message
+    number, tries, id_ = message.attempts + 1, message.tries + 1, message.id
     if attempt.is_accepted:
         then: dict[str, Any] = {"state": "delivered", "due": None}
     elif is_given_up(tries, now - message.begun, max_attempts=max_attempts):
@@ -233,7 +255,7 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
     same = and_(messages.c.id == id_, messages.c.attempts == message.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
     if endpoint is None or done.rowcount == 0:
-        return False
+        return
     await tx.execute(
         insert(attempts).values(
             message=id_, number=number, result=attempt.result, status=attempt.status, excerpt=attempt.excerpt,
@@ -241,7 +263,6 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
         )
     )  # fmt: skip
     await _update_endpoint(tx, endpoint, message, attempt, now, given_up=then.get("state") == "given_up")
-    return True
 
 
 async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
@@ -257,7 +278,7 @@ async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
     if endpoint.url != message.url:
         return
     this, slow = endpoints.c.id == endpoint.id, attempt.seconds >= SLOW_THRESHOLD_S
-    if message.challenge is not None and endpoint.challenge == message.request.message:
+    if message.challenge is not None and endpoint.challenge == message.id:
         if attempt.is_accepted:
             await tx.execute(update(endpoints).where(this).values(challenge=None))
         elif given_up:

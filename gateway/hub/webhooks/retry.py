@@ -85,8 +85,8 @@ def result_of_status(status: int) -> WebhookResult:
 
 def excerpt_of(body: bytes) -> str | None:
     """Return the beginning of a response: one line of printable ASCII without `<`, `>`, `&` and quotes."""
-    kept = "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in "<>&\"'`\\" else " " for byte in body)
-    return " ".join(kept.split())[:MAX_EXCERPT_CHARS] or None
+    text = "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in "<>&\"'`\\" else " " for byte in body)
+    return " ".join(text.split())[:MAX_EXCERPT_CHARS] or None
 
 
 def parse_retry_after(header: str | None) -> timedelta | None:
@@ -113,9 +113,9 @@ def answers_challenge(body: bytes, challenge: str) -> bool:
     A server that echoes the request proves nothing; there the challenge is deeper, in `data`.
     """
     try:
-        said = loads(body)
+        answer = loads(body)
     except ValueError:
-        said = body.decode(errors="replace").strip()
-    if isinstance(said, dict):
-        said = said.get("challenge")
-    return said == challenge
+        answer = body.decode(errors="replace").strip()
+    if isinstance(answer, dict):
+        answer = answer.get("challenge")
+    return answer == challenge

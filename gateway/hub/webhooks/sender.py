@@ -8,9 +8,8 @@ batch. A turn ends with its lease, and the endpoint that waited longest is next.
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,9 +25,7 @@ from gateway.hub.worker import WorkerContext
 
 log = structlog.get_logger(__name__)
 
-MAX_ENDPOINTS_PER_LANE: Mapping[QueueLane, int] = MappingProxyType(
-    {QueueLane.GOOD: 32, QueueLane.POOR: 16, QueueLane.SANDBOX: 16}
-)  # endpoints at once
+MAX_ENDPOINTS_PER_LANE = {QueueLane.GOOD: 32, QueueLane.POOR: 16, QueueLane.SANDBOX: 16}  # endpoints at once
 MAX_BATCH_MESSAGES = 20  # of one endpoint
 MAX_BATCH_POOR_MESSAGES = 4  # at once, of an endpoint that does not keep up
 POLL_INTERVAL_S = 1.0  # for retries, and messages that another hub stored
@@ -59,7 +56,9 @@ class WebhookSender:
         async with self._connections, asyncio.TaskGroup() as lanes:
             lanes.create_task(self._run_maintenance())
             if self._store.has_one_writer:
-                await self._free_all_leases()
+                with self._tolerate_store_errors():
+                    async with self._store.writing() as tx:
+                        await queue.free_all_leases(tx, self._now())
             while True:
                 self._wake_up.clear()
                 for lease in await self._lease_endpoints():
@@ -68,23 +67,15 @@ class WebhookSender:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake_up.wait(), POLL_INTERVAL_S)
 
-    async def _free_all_leases(self) -> None:
-        with self._tolerate_store_errors():
-            async with self._store.writing() as tx:
-                await queue.free_all_leases(tx, self._now())
-
     async def _lease_endpoints(self) -> Sequence[EndpointLease]:
         room = {lane: most - self._busy_count[lane] for lane, most in MAX_ENDPOINTS_PER_LANE.items()}
         with self._tolerate_store_errors():
-            if any(room.values()) and await self._is_any_due():
+            async with self._store.reading() as tx:  # usually nothing is due, and SQLite's writer is not needed
+                is_due = any(room.values()) and await queue.is_any_due(tx, self._now())
+            if is_due:
                 async with self._store.writing() as tx:
                     return await queue.lease_endpoints(tx, self._now(), room)
         return ()
-
-    async def _is_any_due(self) -> bool:
-        """Return whether anything is due; usually nothing is, and SQLite's writer is not needed."""
-        async with self._store.reading() as tx:
-            return await queue.is_any_due(tx, self._now())
 
     async def _serve_contained(self, lease: EndpointLease) -> None:
         """Serve one endpoint; an unexpected error affects it alone, and it pauses before its next turn."""
@@ -95,10 +86,10 @@ class WebhookSender:
                 await self._release_lease(lease, self._now() + queue.FAILING_PAUSE)
 
     async def _serve_endpoint(self, lease: EndpointLease) -> None:
-        ill: datetime | None = None
+        failed_at: datetime | None = None
         try:
             with self._tolerate_store_errors():
-                while ill is None and self._is_lease_valid(lease):
+                while failed_at is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
                         most = 1 if lease.is_limited_to_one else MAX_BATCH_MESSAGES
                         batch = await queue.due_messages(tx, lease, self._now(), limit=most, unseal=self._unseal)
@@ -106,12 +97,12 @@ class WebhookSender:
                         return
                     wait = self._host_wait_s(lease, batch[0])
                     if wait > 0:
-                        ill = self._now() + timedelta(seconds=wait)
+                        failed_at = self._now() + timedelta(seconds=wait)
                         break
-                    ill = await self._send_batch(lease, batch)
+                    failed_at = await self._send_batch(lease, batch)
                     if lease.is_limited_to_one:
                         break
-            await self._release_lease(lease, ill or self._now())
+            await self._release_lease(lease, failed_at or self._now())
         finally:
             self._busy_count[lease.lane] -= 1
             self._wake_up.set()
@@ -124,55 +115,49 @@ class WebhookSender:
 
     async def _release_lease(self, lease: EndpointLease, free_from: datetime) -> None:
         """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
-        given = False
-        while not given:
+        is_released = False
+        while not is_released:
             with self._tolerate_store_errors():
                 async with self._store.writing() as tx:
                     await queue.release_lease(tx, lease, free_from)
-                given = True
-            if not given and not self._is_lease_valid(lease):
+                is_released = True
+            if not is_released and not self._is_lease_valid(lease):
                 return
-            await asyncio.sleep(0 if given else POLL_INTERVAL_S)
+            await asyncio.sleep(0 if is_released else POLL_INTERVAL_S)
 
     async def _send_batch(self, lease: EndpointLease, batch: Sequence[QueuedMessage]) -> datetime | None:
         """Send a batch while all succeeds and the turn lasts; return the instant of the first failure, or None."""
-        left, ill = list(reversed(batch)), None
+        waiting, failed_at = list(reversed(batch)), None
 
-        async def one_after_the_other() -> None:
-            nonlocal ill
-            while left and ill is None and self._is_lease_valid(lease):
-                ill = await self._send_one(left.pop()) or ill
+        async def send_in_order() -> None:
+            nonlocal failed_at
+            while waiting and failed_at is None and self._is_lease_valid(lease):
+                failed_at = await self._send_one(waiting.pop()) or failed_at
 
         async with asyncio.TaskGroup() as group:
             for _ in range(MAX_BATCH_POOR_MESSAGES if len(batch) == MAX_BATCH_MESSAGES else 1):
-                group.create_task(one_after_the_other())
-        return ill
+                group.create_task(send_in_order())
+        return failed_at
 
     async def _send_one(self, message: QueuedMessage) -> datetime | None:
         """Send one message and store the result; return the instant if it failed, or None."""
-        answer = WebhookAttempt(result=WebhookResult.NOT_SENT, seconds=0.0)
-        with self._containment.piece("webhooks", message.request.message):
-            body = message.request.body()
-            answer = await self._connections.post(
-                message.url, body, message.request.headers(body, self._now()), challenge=message.challenge
-            )
-        if answer.is_accepted:
+        attempt = WebhookAttempt(result=WebhookResult.NOT_SENT, seconds=0.0)
+        with self._containment.piece("webhooks", message.id):
+            body = message.body()
+            headers = message.headers(body, self._now())
+            attempt = await self._connections.post(message.url, body, headers, challenge=message.challenge)
+        if attempt.is_accepted:
             self._metrics.webhooks_sent.inc()
         else:
-            self._metrics.webhooks_failed.labels(answer.result).inc()
-        now, kept = self._now(), False
+            self._metrics.webhooks_failed.labels(attempt.result).inc()
+        now, is_stored = self._now(), False
         with self._tolerate_store_errors():
             async with self._store.writing() as tx:
-                await queue.record_attempt(
-                    tx,
-                    message,
-                    answer,
-                    now,
-                    max_attempts=self._max_attempts,
-                    chance=random.random(),  # noqa: S311 - jitter is no secret
-                )
-            kept = True
-        return None if kept and answer.is_accepted and answer.seconds < SLOW_THRESHOLD_S else now
+                jitter = random.random()  # noqa: S311 - it is no secret
+                most = self._max_attempts
+                await queue.record_attempt(tx, message, attempt, now, max_attempts=most, chance=jitter)
+            is_stored = True
+        return None if is_stored and attempt.is_accepted and attempt.seconds < SLOW_THRESHOLD_S else now
 
     def _is_lease_valid(self, lease: EndpointLease) -> bool:
         return self._now() + self._timeout < lease.until
@@ -192,8 +177,8 @@ class WebhookSender:
                 async with self._store.reading() as tx:
                     self._metrics.webhooks_waiting.set(await queue.count_waiting(tx))
                 async with self._store.writing() as tx:
-                    if (found := await queue.clamp_due_times(tx, now)) > 0:
-                        log.warning("clock_went_back", messages=found)
+                    if count := await queue.clamp_due_times(tx, now):
+                        log.warning("clock_went_back", messages=count)
                 if swept is None or now - swept >= SWEEP_INTERVAL:
                     async with self._store.writing() as tx:
                         swept = None if await queue.delete_old(tx, now) else now

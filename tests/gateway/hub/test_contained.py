@@ -24,7 +24,7 @@ from gateway.hub.deliveries import connections, held_deliveries
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries import orders as hub_deliveries
 from gateway.hub.process import HubProcess
-from gateway.hub.sandbox.robot import SandboxRobot
+from gateway.hub.sandbox.robot import _SimulatedBox
 from gateway.mqtt.packets import Acknowledgement, InboundMessage
 from gateway.protocol.box_hub import Ack, Job, JobKind, up_topic
 from gateway.protocol.keys import BoxKey
@@ -63,15 +63,15 @@ async def alive(hub: RunningHub) -> bool:
 async def test_a_delivery_that_the_sandbox_cannot_work_is_refused_and_every_other_is_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, believed = ExceptionSource(IN_A_TRANSACTION), SandboxRobot._verify_message  # noqa: SLF001 - where the fault is thrown in
+    raising, believed = ExceptionSource(IN_A_TRANSACTION), _SimulatedBox._verify_message  # noqa: SLF001 - where the fault is thrown in
 
-    async def poisoned(self: SandboxRobot, scene: Any, job: Any) -> Any:  # noqa: ANN401 - the robot's own
-        found = await believed(self, scene, job)
+    async def poisoned(self: _SimulatedBox, job: Any) -> Any:  # noqa: ANN401 - the robot's own
+        found = await believed(self, job)
         if isinstance(found, Claims) and isinstance(found.delivery, Offer) and POISON in found.delivery.parcels[0]:
             raising.now()
         return found
 
-    monkeypatch.setattr(SandboxRobot, "_verify_message", poisoned)
+    monkeypatch.setattr(_SimulatedBox, "_verify_message", poisoned)
     async with run_hub(hub_file(tmp_path)) as hub:
         box, other = await create_sandbox(hub), await create_sandbox(hub)
         poison = [await box.announce(f"{POISON}-{number}") for number in range(len(IN_A_TRANSACTION))]

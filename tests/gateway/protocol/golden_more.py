@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.hub.webhooks.message import WebhookRequest
+from gateway.hub.webhooks.queue import QueuedMessage
 from gateway.installation.walk_test_report import SignedWalkTest
 from gateway.protocol.enrolment import (
     ClaimCode,
@@ -82,9 +82,9 @@ def _documents() -> dict[str, str]:
 
 def _webhook() -> dict[str, str]:
     secrets = tuple(f"whsec_{b64encode(letter * 32).decode()}" for letter in (b"n", b"o"))
-    message = WebhookRequest(
-        message="msg-1", event="evt-1", type="delivery.delivered", at=AT, seq=2, previous=1, data={"é": [1, None]},
-        secrets=secrets,
+    message = QueuedMessage(
+        id="msg-1", event="evt-1", type="delivery.delivered", at=AT, seq=2, previous=1, data={"é": [1, None]},
+        secrets=secrets, retailer="ret-1", endpoint="ep-1", url="https://lune.example/", attempts=0, tries=0, begun=AT,
     )  # fmt: skip
     body = message.body()
     return {"webhook_body": body.decode(), "webhook_signature": message.headers(body, AT)["webhook-signature"]}

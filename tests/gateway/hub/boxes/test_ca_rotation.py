@@ -227,7 +227,7 @@ def test_a_change_that_is_killed_anywhere_is_ended_by_whoever_looks_next(tmp_pat
         ca_rotation.finish_change(copy)
         after = HubAuthority.load(copy, now=at)
         assert after.certificate == coming
-        former = ca_rotation.former_authority(copy)
+        former = ca_rotation.load_authority(copy, ca_rotation.FORMER_NAME)
         assert former is not None
         assert (former.certificate, former.key.private_numbers()) == (before.certificate, before.key.private_numbers())
         assert ca_rotation.next_certificate(copy) is None
