@@ -198,14 +198,8 @@ class HubProcess:
     def _build_consent(self) -> list[web.RouteDef]:
         """Build the consent jobs, and return the routes of the consent page."""
         writer = ConsentWriter(url=self._file.url, sign=self.key.signature)
-        self._consent_jobs = ConsentJobs(
-            self.store, writer=writer, now=self.now, wake_ups=self.wake_ups, containment=self._context.containment,
-            monotonic=time.monotonic,
-        )  # fmt: skip
-        return ConsentPage(
-            self.store, writer=writer, now=self.now, wake_ups=self.wake_ups,
-            behind_proxy=self._file.listen.behind_proxy,
-        ).routes()  # fmt: skip
+        self._consent_jobs = ConsentJobs(self._context, writer=writer)
+        return ConsentPage(self._context, writer=writer, behind_proxy=self._file.listen.behind_proxy).routes()
 
     def _build_sandbox(self) -> Sequence[ApiOperation]:
         """Build the robot of the sandbox, and return the operation that makes one, if there is a sandbox."""

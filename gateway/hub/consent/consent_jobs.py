@@ -6,22 +6,18 @@ work.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 
-import structlog
 from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.store import HubStore, StoreUnavailable
+from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brands, connections
 from gateway.hub.deliveries.connections import ConsentWriter, expire_connection, send_end, send_keys
-from gateway.hub.http.operation import WakeUps
-from gateway.system.containment import Containment, RowQuarantine
-
-log = structlog.get_logger(__name__)
+from gateway.hub.worker import WorkerContext
+from gateway.system.containment import RowQuarantine
 
 CHECK_INTERVAL_S = 2.0
 # The home may still permit the brand, so it must know revoked keys.
@@ -32,29 +28,18 @@ MAX_CONNECTIONS_PER_CHECK = 100
 class ConsentJobs:
     """Runs the jobs of one process; a connection that raises an unexpected error is set aside."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators, one argument each
-        self,
-        store: HubStore,
-        *,
-        writer: ConsentWriter,
-        now: Callable[[], datetime],
-        wake_ups: WakeUps,
-        containment: Containment,
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._store, self._writer, self._now, self._wake_ups = store, writer, now, wake_ups
-        self._containment = containment
-        self._set_aside = RowQuarantine(monotonic=monotonic)
+    def __init__(self, context: WorkerContext, *, writer: ConsentWriter) -> None:
+        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
+        self._containment, self._writer = context.containment, writer
+        self._set_aside = RowQuarantine(monotonic=context.monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            try:
+            with log_unavailable("connections_not_looked_at", DBAPIError):
                 while await self.run_due():
                     pass
-            except (DBAPIError, OSError) as error:
-                log.error("connections_not_looked_at", why=str(error).splitlines()[0])
 
     async def run_due(self) -> bool:
         """Run one batch of due jobs, and return whether there were any."""

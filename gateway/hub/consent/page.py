@@ -7,7 +7,7 @@ script, no cookie and nothing from other servers, and sends no referrer.
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -26,12 +26,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.rate_limit import SlidingWindows
 from gateway.hub.consent.page_texts import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
-from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import brands, connections, retailers
 from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ConsentWriter, ask_home, state_of
 from gateway.hub.http.authentication import secret_digest
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
-from gateway.hub.http.operation import WakeUps
+from gateway.hub.worker import WorkerContext
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import parse_support_code
 from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
@@ -62,18 +61,10 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 class ConsentPage:
     """Serves the page. `behind_proxy`: the proxy in front names the client."""
 
-    def __init__(
-        self,
-        store: HubStore,
-        *,
-        writer: ConsentWriter,
-        now: Callable[[], datetime],
-        wake_ups: WakeUps,
-        behind_proxy: bool,
-    ) -> None:
-        self._store, self._writer, self._now, self._wake_ups = store, writer, now, wake_ups
-        self._behind_proxy = behind_proxy
-        self._windows = SlidingWindows(lambda: now().timestamp())
+    def __init__(self, context: WorkerContext, *, writer: ConsentWriter, behind_proxy: bool) -> None:
+        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
+        self._writer, self._behind_proxy = writer, behind_proxy
+        self._windows = SlidingWindows(lambda: context.now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the page."""

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,13 +7,12 @@ import pytest
 from gateway.hub.consent.consent_jobs import ConsentJobs
 from gateway.hub.database.tables import connections, events, jobs
 from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES, ConsentWriter
-from gateway.hub.http.operation import WakeUps
 from gateway.protocol.box_hub import PermissionDecision
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code
-from gateway.system.containment import Containment
+from tests.boxes import worker_context
 from tests.connecting import ASKED_TERMS, GRANTED_DECISION, HubRetailer
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.stranger import UnknownBrand
@@ -30,11 +28,7 @@ async def shop_of(hub: RunningHub, *, sandbox: bool = False) -> HubRetailer:
 async def look(shop: HubRetailer, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
     pen = ConsentWriter(url=shop.hub.url, sign=BoxKey.generate().sign)
-    work = ConsentJobs(
-        shop.hub.hub.store, writer=pen, now=lambda: shop.hub.hub.now() + later, wake_ups=WakeUps(),
-        containment=Containment(),
-        monotonic=time.monotonic,
-    )  # fmt: skip
+    work = ConsentJobs(worker_context(shop.hub.hub.store, now=lambda: shop.hub.hub.now() + later), writer=pen)
     while await work.run_due():
         pass
 
