@@ -10,6 +10,7 @@ from typing import Any
 from devices.reports import ScanReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
+from devices.vendors.scanner import MAX_CODE_CHARS
 from gateway.cli.broker import DOCTOR_HINT, open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure, failure_on
 from gateway.cli.lines import command_line, relative_path
@@ -99,6 +100,8 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
     Raises:
         Failure: a code cannot be presented, or no answer came.
     """
+    if any(not 1 <= len(code) <= MAX_CODE_CHARS for code in codes):
+        raise Failure(f"A code has 1 to {MAX_CODE_CHARS} characters.", "Type what the barcode says.")
     if deliver and not control_socket(home).is_socket():
         raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
                       "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip

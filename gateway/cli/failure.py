@@ -54,7 +54,7 @@ def failure_on(
 def invalid_fields(error: "ValidationError", *, skip: int = 0, whole: str = "the whole") -> list[str]:
     """Return one line for each invalid field, without the `skip` outer names of it; `whole` names the object itself."""
     return [
-        f"{'.'.join(map(str, e['loc'][skip:])) or whole}: {e['msg']}"
+        f"{'.'.join(map(str, e['loc'][skip:])) or whole}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors(include_input=False, include_url=False, include_context=False)
     ]
 

@@ -400,7 +400,7 @@ def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | Non
     result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))
     typer.echo(result.model_dump_json(exclude_none=True, indent=2))
     if not result.accepted:
-        hint = delivery.REFUSAL_HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
+        hint = delivery.REFUSAL_HINTS.get(result.code or "", "The box refuses it: `code` in its answer is the reason.")
         typer.echo(expand_commands(hint), err=True)
         raise typer.Exit(ExitCode.NEGATIVE)
     codes = [*delivery.read_parcels(file)[:1], *([] if secret is None else [new_courier_token(secret)])]

@@ -258,7 +258,7 @@ def test_the_couriers_code_travels_as_its_hash_only(tmp_path: Path) -> None:
     ("text", "told"),
     [
         (DELIVERY_YAML.replace("place: hall\n", ""), "place: Field required"),
-        (DELIVERY_YAML.replace("+2h", "tomorrow"), "window.end"),
+        (DELIVERY_YAML.replace("+2h", "tomorrow"), "window.end: a time is RFC 3339 text"),
         (DELIVERY_YAML + "colour: red\n", "colour"),
         (DELIVERY_YAML.replace("8L20524752032", "8L20524752032, 8L20524752032"), "the same parcel twice"),
         ("[", "delivery.yaml:1"),

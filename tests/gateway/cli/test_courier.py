@@ -62,6 +62,12 @@ def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> N
         resolve_scanner(home, "typo")
 
 
+@pytest.mark.parametrize("code", ["", "8" * 513])
+async def test_a_code_that_no_barcode_has_is_refused_before_anything_is_sent(home: Home, code: str) -> None:
+    with pytest.raises(Failure, match="1 to 512 characters"):
+        await scan(home, ("8L20524752032", code), "front-scanner", deliver=False, output=lambda _: None)
+
+
 def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
     return {"kind": "answer", "scan": VISIT, "scanner": "front-scanner", "word": word, "refusal": refusal}
 
