@@ -559,6 +559,7 @@ class App:
             running.forget_fridges()
             running.post(e.BrokerUp(session=session))
             self._executors[name].query_all(session)
+            self._executors[name].repeat_refusals()
         self._outbox.on_connected()
         self._home_assistant.on_connected()
 

@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video when the unlock is published
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
+REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the text matters more
 
 
@@ -128,6 +129,7 @@ class CommandExecutor:
         self._ring_commands: dict[str, str] = {}
         self._held_back_unlock: dict[str, str] = {}  # the visit whose unlock was never sent, and why
         self._unmarked_visit: str | None = None  # the visit whose intent is stored but has no mark outside the store
+        self._unsent_refusals: dict[str, tuple[c.AnswerScan, float]] = {}  # scanner -> its newest answer, instant
         self._published_state: dict[str, object] = {}
         outside = self._section.cameras.outside
         self._filmed_cameras = (outside, *(name for name in self._section.cameras.inside if name != outside))
@@ -281,9 +283,22 @@ class CommandExecutor:
             self._send_query(self._section.signal, state.broker_session, 0)
 
     def _show_result(self, command: c.AnswerScan) -> None:
+        self._unsent_refusals.pop(command.scanner, None)
         if command.scanner in self._section.scanners:
-            event, now = str(uuid.uuid4()), self._clock.now().utc
-            self._send(command.scanner, d.ShowResult(word=command.answer.value, event=event, issued_at=now), life=5)
+            event, now = str(uuid.uuid4()), self._clock.now()
+            result = d.ShowResult(word=command.answer.value, event=event, issued_at=now.utc)
+            outcome = self._send(command.scanner, result, life=5)
+            if command.answer is c.ScanAnswer.NO and isinstance(outcome, NotSent):
+                self._unsent_refusals[command.scanner] = command, now.mono
+
+    def repeat_refusals(self) -> None:
+        """Start a new broker session: say each recent "no" that the last one did not accept. Only "no" is repeated."""
+        refusals, self._unsent_refusals = self._unsent_refusals, {}
+        now = self._clock.now()
+        for command, mono in refusals.values():
+            if now.mono - mono <= REFUSAL_MEMORY_S:
+                self._show_result(command)
+                self._publish_event(now, {"visit": command.scan, **(event_body(command) or {})})
 
     def _send(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self,

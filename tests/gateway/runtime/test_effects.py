@@ -303,6 +303,42 @@ async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_
     assert {(one["entrance"], one["visit"]) for one in told} == {("front", VISIT)}
 
 
+def no(scan: str, scanner: str = "scanner") -> c.AnswerScan:
+    return c.AnswerScan(scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=Refusal.NOT_READY)
+
+
+async def test_a_no_that_the_broker_did_not_accept_is_said_once_in_the_next_session(bench: Bench) -> None:
+    bench.line.cut()
+    bench.do(no("s1"))
+    bench.line.mend()
+    bench.hands.repeat_refusals()
+    bench.hands.repeat_refusals()
+    (shown,) = bench.line.on("perron/scanner/set")
+    assert read(shown, "scanner") == ShowResult(word="no")
+    (event,) = (json.loads(one.payload) for one in bench.line.on("perron/entrance/front/event"))
+    assert (event["kind"], event["word"], event["visit"], event["scan"]) == ("answer", "no", "s1", "s1")
+
+
+async def test_neither_an_old_no_nor_a_go_nor_what_a_later_answer_replaced_is_repeated(bench: Bench) -> None:
+    bench.line.cut()
+    bench.do(c.AnswerScan(scan="s1", scanner="scanner", answer=c.ScanAnswer.GO))
+    bench.line.mend()
+    bench.hands.repeat_refusals()
+    assert bench.line.on("perron/scanner/set") == []
+    bench.line.cut()
+    bench.do(no("s2"))
+    bench.time.mono += 61
+    bench.line.mend()
+    bench.hands.repeat_refusals()
+    assert bench.line.on("perron/scanner/set") == []
+    bench.line.cut()
+    bench.do(no("s3"))
+    bench.line.mend()
+    bench.do(c.AnswerScan(scan="s4", scanner="scanner", answer=c.ScanAnswer.WAIT))
+    bench.hands.repeat_refusals()
+    assert [read(one, "scanner").word for one in bench.line.on("perron/scanner/set")] == ["wait"]
+
+
 async def test_all_cameras_of_the_entrance_film_into_the_visits_folder(bench: Bench) -> None:
     bench.do(c.StartRecording(visit=VISIT, part=2))
     bench.do(c.StopRecording(visit=VISIT, part=2, keep=True))
