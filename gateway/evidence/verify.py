@@ -174,7 +174,7 @@ class _Verification:
             kin = () if self.public_key is None else self.line.keys_of_same_box(self.public_key)
             is_ours = any(one.verifies(signature, data) for one in kin)
             problem = ProofProblem.MANIFEST_MALFORMED if is_ours else ProofProblem.SIGNATURE_WRONG
-            raise ProofDefect(problem, f"{name}: {str(failure).splitlines()[0]}") from failure
+            raise ProofDefect(problem, f"{name} is not a manifest") from failure
         if not key.verifies(signature, data):
             raise ProofDefect(ProofProblem.SIGNATURE_WRONG, f"{name} and {signature_file}")
         if not self._accepts(key):

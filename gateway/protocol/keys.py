@@ -69,7 +69,7 @@ class PublicKey:
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as failure:
-            raise KeyUnusable(str(failure)) from failure
+            raise KeyUnusable("the file is not a public key in PEM") from failure
         if not isinstance(key, Ed25519PublicKey):
             raise KeyUnusable("not an Ed25519 key")
         return cls(key.public_bytes_raw())

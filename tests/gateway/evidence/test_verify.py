@@ -341,7 +341,8 @@ def test_a_manifest_in_another_spelling_is_refused(visit: Path, box: SealingBox)
     data = (visit / "manifest.json").read_bytes() + b"\n"
     (visit / "manifest.json").write_bytes(data)
     (visit / "manifest.sig").write_bytes(box.key.sign(data))
-    assert judge(visit, box).code is ProofProblem.MANIFEST_MALFORMED
+    verdict = judge(visit, box)
+    assert (verdict.code, verdict.where) == (ProofProblem.MANIFEST_MALFORMED, "manifest.json is not a manifest")
 
 
 def test_a_folder_without_a_proof_is_none(tmp_path: Path, box: SealingBox) -> None:
