@@ -88,7 +88,7 @@ def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
     key = keys.create_key(folder, section.keys[0].kid)
     return [
         (f"port: {mqtt}", f"port: {_free_port(mqtt)}"),
-        (f":{rtsp}/", f":{_free_port(rtsp)}/"),
+        (f"127.0.0.1:{rtsp}/", f"127.0.0.1:{_free_port(rtsp)}/"),
         *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free_port(home.pages.port)} ")]),
         ("source: ntp                     # the gateway trusts the time once the kernel reports it as synchronised",
          "source: host                    # for trials: the machine's clock is trusted; a real house has ntp"),

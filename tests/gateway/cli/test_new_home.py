@@ -38,6 +38,15 @@ def test_a_new_house_has_a_key_accounts_and_a_delivery_and_none_of_it_gets_into_
     assert (tmp_path / "mine" / ".gitignore").read_text() == "*\n"
 
 
+def test_a_taken_port_of_the_pictures_is_replaced_in_the_urls_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_home, "_free_port", lambda port: port + 10_000)
+    text = new_home.create_home(tmp_path / "mine").read_text(encoding="utf-8")
+    assert "rtsp://127.0.0.1:18554/doorbell" in text
+    assert "rtsp://FRIGATE:8554/CAMERA" in text, "the comment names Frigate's own port"
+
+
 def test_the_first_line_of_a_new_house_names_a_schema_that_stands_beside_it_and_takes_the_house(tmp_path: Path) -> None:
     file = new_home.create_home(tmp_path / "mine")
     line = file.read_text(encoding="utf-8").splitlines()[0]
