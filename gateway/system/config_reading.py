@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,8 +68,7 @@ def problem_lines(path: Path, document: YamlDocument, problems: Iterable[tuple[L
 
 def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
     """Describe an error of pydantic: the problem, the value, and what to write instead."""
-    names = [_shorten(part) for part in error["loc"] if part != "[key]"]
-    key = f"`{names[-1]}`" if names else "this"
+    key = _describe_key([part for part in error["loc"] if part != "[key]"])
     context = error.get("ctx", {})
     match error["type"]:
         case "missing":
@@ -100,6 +99,17 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
             return f"{key} is {_shorten(repr(error['input']))}: it can be {context['expected']}.{meant}"
         case _:
             return f"{key} is {_shorten(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+
+
+def _describe_key(loc: Sequence[str | int]) -> str:
+    """Return the name of the key at `loc`; a value of a list is counted from 1."""
+    match loc:
+        case [*_, str(name), int(index)]:
+            return f"value {index + 1} of `{_shorten(name)}`"
+        case [*_, name]:
+            return f"`{_shorten(name)}`"
+        case _:
+            return "this"
 
 
 def _shorten(value: object) -> str:

@@ -63,6 +63,7 @@ WRONG = [
     ("guarded: true", "guarded: yes", "guarded: yes", "`guarded` is 'yes': write true or false"),
     ("vendor: somfy", "vendor: somfi", "vendor: somfi", "Did you mean `somfy`?"),
     ("language: fr", "language: xx", "language: xx", "it can be 'de', 'fr' or 'en'"),
+    ("days: [mon", "days: [monday", "days: [monday", "value 1 of `days` is 'monday': it can be 'mon'"),
     ("scanners: [front-scanner]", "scanners: front-scanner", "scanners: front-scanner", "a list, [front-scanner]"),
     ("drift_ppm: 100", "drift_ppm: .inf", "drift_ppm: .inf", "not a plain number"),
     ("name: Cdiscount", 'name: "\\u202etnuocsidC"', "name:", "one line, in one direction"),

@@ -82,7 +82,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("pem", [b"", b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", pem_of_another_kind()])
 def test_a_file_without_a_public_key_is_refused(pem: bytes) -> None:
-    with pytest.raises(KeyUnusable, match="^(the file is not a public key in PEM|not an Ed25519 key)$"):
+    with pytest.raises(KeyUnusable, match=r"^(the file is not a public key in PEM|not an Ed25519 key)$"):
         PublicKey.from_pem(pem)
 
 
