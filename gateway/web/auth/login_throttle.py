@@ -12,10 +12,12 @@ A name without an account is treated in the same way, so a wait does not reveal 
 count before it checks the password, and takes its own attempt back after a success.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.domain.now import Now
 from gateway.storage import AccountStore
+from gateway.storage.sessions import BackoffKind
 from gateway.system.addresses import client_network
 from gateway.system.backoff import Backoff
 from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
@@ -31,11 +33,10 @@ NAME_SLOTS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginAttempt:
-    """One attempt and what counts it: a known device, or the slots of a name and a pair (or of the pair only)."""
+    """One attempt and what counts it: a known device, or the slots of a stranger by kind (`name` is the first)."""
 
-    device: str | None
-    name: int | None = 0
-    pair: int = 0
+    device: str | None = None
+    slots: Mapping[BackoffKind, int] = field(default_factory=dict)
 
 
 class LoginThrottle:
@@ -43,30 +44,28 @@ class LoginThrottle:
 
     def __init__(self, register: AccountStore, now: Now) -> None:
         self._register = register
-        self._names = AttemptBackoff(NAME_POLICY, register.failure_counts("name"), mono=now.mono)
-        self._pairs = AttemptBackoff(PAIR_POLICY, register.failure_counts("pair"), mono=now.mono)
         self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failure_counts(), mono=now.mono)
+        self._strangers: Mapping[BackoffKind, AttemptBackoff[int]] = {
+            "name": AttemptBackoff(NAME_POLICY, register.failure_counts("name"), mono=now.mono),
+            "pair": AttemptBackoff(PAIR_POLICY, register.failure_counts("pair"), mono=now.mono),
+        }
 
     def stranger_attempt(self, folded: str, address: str) -> LoginAttempt:
         """Return the attempt for a name from an address, on an unknown device."""
-        pair = f"pair\0{folded}\0{client_network(address)}"
-        return LoginAttempt(
-            device=None,
-            name=self._register.backoff_slot(f"name\0{folded}", of=NAME_SLOTS),
-            pair=self._register.backoff_slot(pair, of=PAIR_SLOTS),
-        )
+        name = self._register.backoff_slot(f"name\0{folded}", of=NAME_SLOTS)
+        pair = self._register.backoff_slot(f"pair\0{folded}\0{client_network(address)}", of=PAIR_SLOTS)
+        return LoginAttempt(slots={"name": name, "pair": pair})
 
     def address_attempt(self, address: str) -> LoginAttempt:
         """Return the attempt of a recovery code from an address: it names no account."""
-        pair = self._register.backoff_slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
-        return LoginAttempt(device=None, name=None, pair=pair)
+        slot = self._register.backoff_slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
+        return LoginAttempt(slots={"pair": slot})
 
     def wait_s(self, attempt: LoginAttempt, now: Now) -> float:
         """Return the seconds until the attempt is allowed; 0: now."""
         if attempt.device is not None:
             return self._devices.wait_s(attempt.device, now.mono)
-        by_name = 0.0 if attempt.name is None else self._names.wait_s(attempt.name, now.mono)
-        return max(by_name, self._pairs.wait_s(attempt.pair, now.mono))
+        return max(self._strangers[kind].wait_s(slot, now.mono) for kind, slot in attempt.slots.items())
 
     async def count_attempt(self, attempt: LoginAttempt, now: Now) -> int:
         """Count an attempt in memory at once, so that a simultaneous one sees it, then on disk; return the count."""
@@ -74,22 +73,17 @@ class LoginThrottle:
             count = self._devices.count(attempt.device, now.mono)
             await self._register.set_device_failure_count(attempt.device, count)
             return count
-        pair = self._pairs.count(attempt.pair, now.mono)
-        if attempt.name is None:
-            await self._register.set_failure_counts({("pair", attempt.pair): pair})
-            return pair
-        name = self._names.count(attempt.name, now.mono)
-        await self._register.set_failure_counts({("name", attempt.name): name, ("pair", attempt.pair): pair})
-        return name
+        counts = {(kind, slot): self._strangers[kind].count(slot, now.mono) for kind, slot in attempt.slots.items()}
+        await self._register.set_failure_counts(counts)
+        return next(iter(counts.values()))
 
     async def record_success(self, attempt: LoginAttempt, now: Now) -> None:
         """Take back the counts of a right password. Of the name's count it takes back this attempt only."""
         if attempt.device is not None:
             await self._register.set_device_failure_count(attempt.device, self._devices.clear(attempt.device))
             return
-        pair = self._pairs.clear(attempt.pair)
-        if attempt.name is None:
-            await self._register.set_failure_counts({("pair", attempt.pair): pair})
-            return
-        name = self._names.give_back(attempt.name, now.mono)
-        await self._register.set_failure_counts({("name", attempt.name): name, ("pair", attempt.pair): pair})
+        counts = {}
+        for kind, slot in attempt.slots.items():
+            counter = self._strangers[kind]
+            counts[kind, slot] = counter.give_back(slot, now.mono) if kind == "name" else counter.clear(slot)
+        await self._register.set_failure_counts(counts)
