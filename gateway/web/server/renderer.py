@@ -57,7 +57,7 @@ class Renderer:
                 part=partial(self.render_fragment, viewer=viewer),
                 languages=offered(str(facts.get("path", "/"))),
                 zone=self._services.zone,
-                kept=self._services.retention_days,
+                retention_days=self._services.retention_days,
                 ages=age_texts(viewer.language),
             )
         )
