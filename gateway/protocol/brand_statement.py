@@ -6,7 +6,7 @@ can use it.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import StringConstraints
 
@@ -23,6 +23,7 @@ MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a request may be valid
 class BrandStatement(WireModel):
     """The claims of every statement: `iss` is the brand, `hub` the address of the hub that relays it."""
 
+    header: ClassVar[type[jws.ConsentStatementHeader | jws.NextKeyHeader | jws.EndHeader]]
     iss: Id
     hub: Annotated[str, StringConstraints(max_length=200)]
     iat: Seconds
@@ -31,6 +32,7 @@ class BrandStatement(WireModel):
 class ConsentStatement(BrandStatement):
     """The brand asks for consent, under this name and for these terms. The same bytes are always the same request."""
 
+    header = jws.ConsentStatementHeader
     name: Label
     asked: AskedTerms
     exp: Seconds
@@ -40,6 +42,7 @@ class ConsentStatement(BrandStatement):
 class NextKeyStatement(BrandStatement):
     """The brand has a further key; an earlier key signs the statement."""
 
+    header = jws.NextKeyHeader
     kid: Kid
     x: PublicX
 
@@ -47,28 +50,24 @@ class NextKeyStatement(BrandStatement):
 class EndStatement(BrandStatement):
     """The brand ends this connection."""
 
+    header = jws.EndHeader
     connection: Id
 
 
-HEADERS: Mapping[type[BrandStatement], type[jws.ConsentStatementHeader | jws.NextKeyHeader | jws.EndHeader]] = {
-    ConsentStatement: jws.ConsentStatementHeader,
-    NextKeyStatement: jws.NextKeyHeader,
-    EndStatement: jws.EndHeader,
-}
 W = TypeVar("W", bound=BrandStatement)
 
 
 def sign_brand_statement(statement: BrandStatement, sign: jws.Sign, *, kid: str) -> str:
     """Sign a statement with the private half of the brand's key `kid`."""
     payload = statement.model_dump_json(exclude_none=True).encode()
-    return jws.sign(HEADERS[type(statement)](kid=kid), payload, sign).decode()
+    return jws.sign(statement.header(kid=kid), payload, sign).decode()
 
 
 def verify_brand_statement(
     token: str, model: type[W], keys: Mapping[str, EnrolledKey], *, hub: str
 ) -> tuple[W, EnrolledKey] | None:
     """Return a statement and the key that signed it; None: it is not such a statement of the key's brand."""
-    read = jws.verify_enrolled(token.encode(), keys, HEADERS[model], max_bytes=MAX_STATEMENT_BYTES)
+    read = jws.verify_enrolled(token.encode(), keys, model.header, max_bytes=MAX_STATEMENT_BYTES)
     if isinstance(read, RejectedMessage):
         return None
     key, payload = read

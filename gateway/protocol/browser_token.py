@@ -49,17 +49,17 @@ def read_unverified(token: bytes) -> BrowserTokenClaims | None:
 
 def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> BrowserTokenClaims | TokenRejection:
     """Return the claims of a token that this key signed for this hub and that is valid at this time."""
-    said = read_unverified(token)
-    if said is None:
+    claims = read_unverified(token)
+    if claims is None:
         return TokenRejection.MALFORMED
-    found = _verify(token, jws.BrowserTokenHeader(kid=said.iss), key)
-    if isinstance(found, TokenRejection):
-        return found
-    if said.aud != audience:
+    payload = _verify(token, jws.BrowserTokenHeader(kid=claims.iss), key)
+    if isinstance(payload, TokenRejection):
+        return payload
+    if claims.aud != audience:
         return TokenRejection.WRONG_AUDIENCE
-    if not 0 < said.exp - said.iat <= MAX_TOKEN_LIFETIME_S:
+    if not 0 < claims.exp - claims.iat <= MAX_TOKEN_LIFETIME_S:
         return TokenRejection.WRONG_CLAIMS
-    return _validity_error(said.iat, said.exp, seconds, late=MAX_CLOCK_SKEW_S) or said
+    return _validity_error(claims.iat, claims.exp, seconds, late=MAX_CLOCK_SKEW_S) or claims
 
 
 def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
@@ -68,12 +68,12 @@ def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | 
     if isinstance(payload, TokenRejection):
         return payload
     try:
-        said = jws.parse_claims(Order, payload)
+        order = jws.parse_claims(Order, payload)
     except ValueError:
         return TokenRejection.WRONG_CLAIMS
-    if said.iss != browser or not 0 < said.exp - said.iat <= said.order.life:
+    if order.iss != browser or not 0 < order.exp - order.iat <= order.order.life:
         return TokenRejection.WRONG_CLAIMS
-    return said if said.aud == home else TokenRejection.WRONG_AUDIENCE
+    return order if order.aud == home else TokenRejection.WRONG_AUDIENCE
 
 
 def validity_error(order: Order, seconds: float) -> TokenRejection | None:

@@ -32,9 +32,12 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _WEEKDAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _integral(value: object) -> object:
-    """JSON has one kind of number: 3.0 is an integer to a schema."""
+def _whole_float_to_int(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+AcceptWholeFloat = BeforeValidator(_whole_float_to_int)
+"""JSON has one kind of number (RFC 8259, 6): 2.0 is 2."""
 
 
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ class AskedTerms(WireModel):
     carriers: Labels
     days: Days = _WEEKDAYS
     hours: Hours = "00:00-24:00"
-    openings: Annotated[int, Field(ge=1, le=10), BeforeValidator(_integral)] = 1
+    openings: Annotated[int, Field(ge=1, le=10), AcceptWholeFloat] = 1
     expires: Instant | None = None
     hub_signed: bool = False
 
@@ -132,8 +135,8 @@ def is_compact(token: str) -> bool:
     try:
         for part in token.split(".")[:2]:
             text = decode_base64url(part).decode()
-            said = loads(text.encode())
-            if text not in {json.dumps(said, separators=(",", ":"), ensure_ascii=ascii_) for ascii_ in (False, True)}:
+            value = loads(text.encode())
+            if text not in {json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_) for ascii_ in (False, True)}:
                 return False
     except ValueError:
         return False

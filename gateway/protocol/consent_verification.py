@@ -140,21 +140,21 @@ def _signed_request(
     message: ConsentMessage, keys: Mapping[str, EnrolledKey], hub: str, utc: datetime
 ) -> ConsentRequest | str:
     token = message.signed or ""
-    found = verify_brand_statement(token, ConsentStatement, keys, hub=hub)
-    if found is None or message.connection is None:
+    verified = verify_brand_statement(token, ConsentStatement, keys, hub=hub)
+    if verified is None or message.connection is None:
         return REASON_UNSIGNED
-    word, key = found
+    statement, key = verified
     seconds = utc.timestamp()
-    if not 0 < word.exp - word.iat <= MAX_REQUEST_LIFETIME_S or word.exp <= seconds:
+    if not 0 < statement.exp - statement.iat <= MAX_REQUEST_LIFETIME_S or statement.exp <= seconds:
         return REASON_EXPIRED
-    if word.iat > seconds + MAX_CLOCK_SKEW_S:
+    if statement.iat > seconds + MAX_CLOCK_SKEW_S:
         return REASON_NOT_YET_VALID
-    kid = next(name for name, one in keys.items() if one is key)
+    kid = next(kid for kid, enrolled in keys.items() if enrolled is key)
     signer = RequestedKey(kid=kid, x=public_x(key.public))
-    expires = datetime.fromtimestamp(word.exp, UTC)
+    expires = datetime.fromtimestamp(statement.exp, UTC)
     return ConsentRequest(
-        name=word.name, connection=message.connection, asked=word.asked, expires=_expiry(message, expires, utc),
-        token_digest=sha256(token.encode()).digest(), is_signed=True,
+        name=statement.name, connection=message.connection, asked=statement.asked,
+        expires=_expiry(message, expires, utc), token_digest=sha256(token.encode()).digest(), is_signed=True,
         keys=(signer, *_vouched_keys(message, {kid: key}, hub)),
     )  # fmt: skip
 
@@ -163,10 +163,10 @@ def _unsigned_request(message: ConsentMessage, utc: datetime) -> ConsentRequest 
     """Return the request of a brand without keys, for which the hub signs; all of it is the hub's claim."""
     if message.connection is None or message.asked is None or not message.asked.hub_signed:
         return None
-    said = f"{message.hub}\n{message.brand}\n{message.connection}"
+    identity = f"{message.hub}\n{message.brand}\n{message.connection}"
     return ConsentRequest(
         name=message.name, connection=message.connection, asked=message.asked,
-        token_digest=sha256(said.encode()).digest(), is_signed=False, keys=(),
+        token_digest=sha256(identity.encode()).digest(), is_signed=False, keys=(),
         expires=_expiry(message, utc + MAX_ANSWER_WAIT, utc),
     )  # fmt: skip
 
@@ -177,7 +177,7 @@ def _expiry(message: ConsentMessage, most: datetime, utc: datetime) -> datetime:
 
 def _vouched_keys(message: ConsentMessage, trusted: Mapping[str, EnrolledKey], hub: str) -> tuple[RequestedKey, ...]:
     """Return the keys for which a trusted key vouches, directly or through keys in between."""
-    found: dict[str, RequestedKey] = {}
+    vouched: dict[str, RequestedKey] = {}
     believed = dict(trusted)
     grows = True
     while grows:
@@ -185,13 +185,13 @@ def _vouched_keys(message: ConsentMessage, trusted: Mapping[str, EnrolledKey], h
         for key in message.keys:
             if key.kid in believed or key.vouched is None:
                 continue
-            word = verify_brand_statement(key.vouched, NextKeyStatement, believed, hub=hub)
-            if word is not None and (word[0].kid, word[0].x) == (key.kid, key.x):
+            verified = verify_brand_statement(key.vouched, NextKeyStatement, believed, hub=hub)
+            if verified is not None and (verified[0].kid, verified[0].x) == (key.kid, key.x):
                 believed |= _brand_keys(message.brand, {key.kid: key.x})
                 if key.kid in believed:
-                    found[key.kid] = RequestedKey(kid=key.kid, x=key.x)
+                    vouched[key.kid] = RequestedKey(kid=key.kid, x=key.x)
                     grows = True
-    return tuple(found.values())
+    return tuple(vouched.values())
 
 
 def _brand_keys(brand: str, publics: Mapping[str, str]) -> dict[str, EnrolledKey]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -145,8 +146,8 @@ def record_entries(
 
     `delivery`: its key in the house. `place`: the place of a cold delivery; None: the entries have no temperatures.
     """
-    teller = _RecordBuilder(delivery, place)
-    return tuple(said for seen in visits for said in teller.add_visit(seen))
+    builder = _RecordBuilder(delivery, place)
+    return tuple(entry for visit in visits for entry in builder.add_visit(visit))
 
 
 class _RecordBuilder:
@@ -184,7 +185,7 @@ class _RecordBuilder:
 
     def _scan_entries(self, row: LogBody) -> Iterator[RecordEntry]:
         event = row["event"]
-        if event["event"] != "Scanned" or any(one.get("word") == "no" for one in row["commands"]):
+        if event["event"] != "Scanned" or any(command.get("word") == "no" for command in row["commands"]):
             return
         ours = any(match == {"kind": "parcel", "delivery": self._delivery} for match in event["matches"])
         if ours and event["code"]["hmac"] not in self._codes:
@@ -209,10 +210,10 @@ class _RecordBuilder:
             yield from self._celsius_entries(event["cold"]["temp_c"], at)
 
     def _celsius_entries(self, celsius: object, at: datetime) -> Iterator[RecordEntry]:
-        found = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= MAX_CELSIUS else None
-        if found is not None and found != self._cold:
-            self._cold = found
-            yield RecordEntry(at=at, what=RecordEntryKind.TEMPERATURE, celsius=found)
+        rounded = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= MAX_CELSIUS else None
+        if rounded is not None and rounded != self._cold:
+            self._cold = rounded
+            yield RecordEntry(at=at, what=RecordEntryKind.TEMPERATURE, celsius=rounded)
 
 
 def shown_code(code: str) -> str | None:
@@ -222,13 +223,13 @@ def shown_code(code: str) -> str | None:
 
 def chain_lines(entries: Sequence[RecordEntry]) -> tuple[tuple[RecordLine, ...], int]:
     """Return the entries in order with their hashes, and how many were left out of the middle for `MAX_LINES`."""
-    ordered = sorted(entries, key=lambda one: one.at)
+    ordered = sorted(entries, key=attrgetter("at"))
     left_out = max(0, len(ordered) - MAX_LINES)
     kept = ordered if not left_out else [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]
     head, lines = _GENESIS, list[RecordLine]()
-    for n, one in enumerate(kept, start=1):
-        head = ChainHead(seq=n, hash=link_hash(head.hash, n, _hashed_body(one)))
-        lines.append(RecordLine(**one.model_dump(), n=n, hash=head.hash.hex()))
+    for n, entry in enumerate(kept, start=1):
+        head = ChainHead(seq=n, hash=link_hash(head.hash, n, _hashed_body(entry)))
+        lines.append(RecordLine(**entry.model_dump(), n=n, hash=head.hash.hex()))
     return tuple(lines), left_out
 
 
@@ -239,7 +240,7 @@ def head_hash(lines: Sequence[RecordLine]) -> str:
 
 def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak | None:
     """Return the first line that differs from what the box signed; None: no line differs."""
-    entries = [ChainEntry(seq=one.n, body=_hashed_body(one), hash=bytes.fromhex(one.hash)) for one in lines]
+    entries = [ChainEntry(seq=line.n, body=_hashed_body(line), hash=bytes.fromhex(line.hash)) for line in lines]
     found = find_break(entries, after=_GENESIS)
     if found is None and len(lines) != statement.lines:
         return ChainBreak(seq=min(len(lines), statement.lines) + 1, fault=ChainFault.MISSING)

@@ -22,10 +22,10 @@ from gateway.domain.visit.state import Entrance
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import delivery_message, owner_requests
+from gateway.protocol.box_hub import JobOutcome
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.jws import TRANSIENT_REJECTIONS, EnrolledKey, RejectedMessage, RejectionCode, public_key
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.permissions import PermissionService

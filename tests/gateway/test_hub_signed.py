@@ -15,11 +15,10 @@ from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
 from gateway.protocol import delivery_message
 from gateway.protocol.box_event import sign_event, sign_statement
-from gateway.protocol.box_hub import Job, JobKind
+from gateway.protocol.box_hub import Job, JobKind, JobOutcome
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.jws import public_key
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.receipt import JobOutcome
 from gateway.storage import EventSigner, Store
 from tests.gateway.domain.delivery.house import open_store, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_offer, make_update

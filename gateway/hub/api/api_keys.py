@@ -73,13 +73,13 @@ async def create(call: RequestContext, body: NewKey) -> Response[MadeKey]:
     if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_API_KEYS} keys: revoke one first.")
     secret, id_ = new_secret(), new_id("key")
-    made = MadeKey(
+    key = MadeKey(
         id=id_, label=body.label, right=body.right, sandbox=call.caller.sandbox, created=call.now,
         expires=body.expires, token=f"{id_}_{secret}",
     )  # fmt: skip
-    row = {**made.model_dump(exclude={"token"}), "retailer": call.caller.retailer, "sha256": secret_digest(secret)}
+    row = {**key.model_dump(exclude={"token"}), "retailer": call.caller.retailer, "sha256": secret_digest(secret)}
     await call.tx.execute(insert(api_keys).values(row))
-    return Response(made, headers={"Location": f"/v1/api_keys/{id_}"})
+    return Response(key, headers={"Location": f"/v1/api_keys/{id_}"})
 
 
 @API_KEYS.add("GET", "/v1/api_keys", "listApiKeys")

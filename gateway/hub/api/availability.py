@@ -49,8 +49,8 @@ async def read(call: RequestContext, path: ConnectionPath, query: AvailabilityPa
     """Ask whether a home can take a delivery."""
     row = await find_owned(call, connections, path.connection)
     if not query.start < query.end <= query.start + MAX_WINDOW:
-        why = "`end` lies after `start`, at most 7 days."
-        raise ApiProblem.at("end", "window", why, where="query", detail=why)
+        reason = "`end` lies after `start`, at most 7 days."
+        raise ApiProblem.at("end", "window", reason, where="query", detail=reason)
     terms = terms_of(row) if state_of(row, call.now) == "granted" else None
     report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
     result = check_availability(

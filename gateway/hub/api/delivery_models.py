@@ -18,8 +18,9 @@ from gateway.domain.delivery.promise import (
     refuse_duplicates,
 )
 from gateway.domain.delivery.result import DoorResult
-from gateway.hub.http.operation import AcceptWholeFloat, ApiParameters, Model
+from gateway.hub.http.operation import ApiParameters, Model
 from gateway.protocol.box_hub import Token
+from gateway.protocol.consent_request import AcceptWholeFloat
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
@@ -29,7 +30,6 @@ Parcels = Annotated[
     AfterValidator(refuse_duplicates),
 ]
 Celsius = Annotated[float, Field(ge=-60, le=60)]
-
 
 _COURIER_FIELD = Field(
     description="The SHA-256, in 64 small hexadecimal digits, of the 16 random bytes of the courier's one-time code."
@@ -64,9 +64,17 @@ ONE_OF = "one_of"
 """The code of a choice that was not made; `names` in its context are the fields."""
 
 
-def _check_exactly_one(model: Model, *names: str) -> None:
-    if len(model.model_fields_set & {*names}) != 1:
-        raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
+class _DeliveryOrToken(Model):
+    """A body that has either `delivery` or `token`."""
+
+    model_config = _EITHER_CONFIG
+
+    @model_validator(mode="after")
+    def _check_either(self) -> Self:
+        names = ("delivery", "token")
+        if len(self.model_fields_set & {*names}) != 1:
+            raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
+        return self
 
 
 class NewPromise(Model):
@@ -85,22 +93,15 @@ class NewPromise(Model):
     max_celsius: Celsius | None = None
 
 
-class NewDelivery(Model):
+class NewDelivery(_DeliveryOrToken):
     """A delivery as plain JSON, or as the brand's own signed message.
 
     The hub signs `delivery`, as not signed by the brand. It stores `token` and passes it on byte for byte.
     """
 
-    model_config = _EITHER_CONFIG
-
     connection: ConnectionId
     delivery: NewPromise = _ABSENT_FIELD
     token: Token = _ABSENT_FIELD
-
-    @model_validator(mode="after")
-    def _check_either(self) -> Self:
-        _check_exactly_one(self, "delivery", "token")
-        return self
 
 
 class Change(Model):
@@ -123,22 +124,15 @@ class Change(Model):
         return self
 
 
-class ChangedDelivery(Model):
+class ChangedDelivery(_DeliveryOrToken):
     """A new version: `delivery` contains the changed fields, or `token` is the brand's own update, complete.
 
     `version`: the version that you know; if there is a newer one, the hub changes nothing.
     """
 
-    model_config = _EITHER_CONFIG
-
     delivery: Change = _ABSENT_FIELD
     token: Token = _ABSENT_FIELD
     version: Annotated[Version, AcceptWholeFloat] | None = None
-
-    @model_validator(mode="after")
-    def _check_either(self) -> Self:
-        _check_exactly_one(self, "delivery", "token")
-        return self
 
 
 class Withdrawal(Model):

@@ -135,8 +135,7 @@ class ApiDispatcher:
 
     async def _serve_document(self, request: web.Request) -> web.Response:
         written, tag = self._serialized_document
-        had = request.if_none_match or ()
-        same = any(one.value in {tag.value, "*"} for one in had)
+        same = any(known.value in {tag.value, "*"} for known in request.if_none_match or ())
         answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(
             body=written, content_type="application/json", charset="utf-8"
         )  # fmt: skip
@@ -175,7 +174,8 @@ class ApiDispatcher:
                 sealed = await unenrolment_notice(tx, authorization)
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
             raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
-        if operation.right is ApiAccess.FULL and isinstance(requester, ApiCaller) and requester.right is ApiAccess.READ:
+        may_write = not isinstance(requester, ApiCaller) or requester.right is ApiAccess.FULL
+        if operation.right is ApiAccess.FULL and not may_write:
             raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
         return requester
 

@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.hub.api.rows import find_one
 from gateway.hub.boxes import ca_rotation
 from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
@@ -153,9 +154,7 @@ class HomeOperations:
         """
         id_ = path.claim_id
         held = select(claims).where(claims.c.id == id_).with_for_update()  # one of two concurrent requests wins
-        row = (await call.tx.execute(held)).one_or_none()
-        if row is None:
-            raise ApiProblem(Code.NOT_FOUND)
+        row = await find_one(call, held)
         csr = decode_base64url(body.csr, canonical=False)
         if not macs_equal(request_mac(row.sha256, id_, csr, body.box_key), body.mac):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
@@ -164,7 +163,7 @@ class HomeOperations:
         key = _public_key_of(csr)
         if row.public is None:
             await self._enrol(call, row, body.box_key, key)
-            row = (await call.tx.execute(held)).one()
+            row = await find_one(call, held)
         elif row.public != public_key_digest(key):
             raise ApiProblem(Code.CONFLICT, "The claim was used for another box, or for another key of this one.")
         certificate = await _find_certificate(call.tx, row.home, row.public)
@@ -219,10 +218,8 @@ class HomeOperations:
         joined again ends nothing.
         """
         known = (certificates.c.home == body.home) & (certificates.c.serial == body.serial)
-        row = (await call.tx.execute(select(certificates).where(known))).one_or_none()
-        home = (await call.tx.execute(select(homes).where(homes.c.id == body.home).with_for_update())).one_or_none()
-        if row is None or home is None:
-            raise ApiProblem(Code.NOT_FOUND)
+        row = await find_one(call, select(certificates).where(known))
+        home = await find_one(call, select(homes).where(homes.c.id == body.home).with_for_update())
         counts = row.ended is None and row.expires > call.now
         signed = _signature_holds(row, body.signature, leave_statement(body.home, body.serial))
         if not signed or not (counts or home.revoked is not None):
@@ -297,9 +294,7 @@ async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]
     Raises:
         ApiProblem: the hub knows no home of this id.
     """
-    row = (await call.tx.execute(select(homes.c.revoked).where(homes.c.id == home))).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
+    row = await find_one(call, select(homes.c.revoked).where(homes.c.id == home))
     counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
     rows = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
     return [] if row.revoked is not None else list(rows)

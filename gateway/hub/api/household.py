@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 from sqlalchemy import select
 
+from gateway.hub.api.rows import find_one
 from gateway.hub.database.tables import jobs
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.http.operation import (
-    AcceptWholeFloat,
     ApiAccess,
     ApiParameters,
     Model,
@@ -22,9 +22,10 @@ from gateway.hub.http.operation import (
     Response,
     links_to,
 )
-from gateway.hub.http.problem import ApiProblem, Code
+from gateway.hub.http.problem import Code
 from gateway.protocol.box_hub import Envelope, JobKind
 from gateway.protocol.browser_messages import DEFERRED_ORDER_LIFETIME_S
+from gateway.protocol.consent_request import AcceptWholeFloat
 
 HOUSEHOLD = OperationGroup("Household", right=ApiAccess.BROWSER)
 
@@ -96,9 +97,7 @@ async def read(call: RequestContext, path: OrderPath) -> Ordered:
     """
     browser = call.browser
     mine = (jobs.c.id == path.order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
-    row = (await call.tx.execute(select(jobs).where(*mine))).one_or_none()
-    if row is None:
-        raise ApiProblem(Code.NOT_FOUND)
+    row = await find_one(call, select(jobs).where(*mine))
     if row.received is not None:
         return Ordered(id=row.id, state="received", created=row.created)
     if row.refused is not None:

@@ -9,7 +9,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import assert_never
 
 from aiohttp import web
 from cryptography.exceptions import InvalidTag
@@ -52,19 +51,15 @@ class IdempotentRequest:
     @property
     def owner(self) -> str:
         """The owner of the Idempotency-Key; boxes choose their browsers' ids, so the id alone is not unique."""
-        match self.caller:
-            case ApiCaller():
-                return self.caller.retailer
-            case HouseholdBrowser():
-                return sha256(f"{self.caller.home}/{self.caller.browser}".encode()).hexdigest()
-            case _:
-                assert_never(self.caller)
+        if isinstance(self.caller, ApiCaller):
+            return self.caller.retailer
+        return sha256(f"{self.caller.home}/{self.caller.browser}".encode()).hexdigest()
 
     @property
     def fingerprint(self) -> str:
         """The digest of what must be the same in a repeated request."""
-        asker = self.caller.key if isinstance(self.caller, ApiCaller) else self.owner
-        whole = (asker.encode(), self.method.encode(), self.path.encode(), self.body)
+        requester = self.caller.key if isinstance(self.caller, ApiCaller) else self.owner
+        whole = (requester.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
 
     @property

@@ -38,7 +38,16 @@ async def find_owned(
         ApiProblem: the caller has no such row (`detail`).
     """
     wanted = select(table).where(owned_by(call.caller, table), table.c.id == id_)
-    row = (await call.tx.execute(wanted.with_for_update(key_share=True) if lock else wanted)).one_or_none()
+    return await find_one(call, wanted.with_for_update(key_share=True) if lock else wanted, detail=detail)
+
+
+async def find_one(call: RequestContext, query: Select[Any], *, detail: str | None = None) -> Row[Any]:
+    """Return the one row of a query.
+
+    Raises:
+        ApiProblem: there is none (`detail`).
+    """
+    row = (await call.tx.execute(query)).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND, detail)
     return row

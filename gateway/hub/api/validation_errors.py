@@ -23,8 +23,8 @@ _ID_PATTERN = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
 
 
 def _pattern(kind: object) -> str:
-    found = (one.pattern for one in get_args(kind) if isinstance(one, StringConstraints))
-    return next(pattern for pattern in found if isinstance(pattern, str))
+    rules = (rule for rule in get_args(kind) if isinstance(rule, StringConstraints))
+    return next(rule.pattern for rule in rules if isinstance(rule.pattern, str))
 
 
 MEANINGS: Mapping[str, str] = MappingProxyType({
@@ -67,14 +67,14 @@ def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
     pointer = _pointer(loc) if where == "body" else str(loc[0]) if loc else ""
     match code:
         case "extra_forbidden":
-            said = "There is nothing of this name here."
+            text = "There is nothing of this name here."
         case "missing":
-            said = "This is missing."
+            text = "This is missing."
         case "string_pattern_mismatch":
-            said = f"This has to be {pattern_meaning(context['pattern']) or _OTHER_MEANING}."
+            text = f"This has to be {pattern_meaning(context['pattern']) or _OTHER_MEANING}."
         case _:
-            said = error["msg"].removeprefix("Value error, ")
-    yield Detail(pointer=pointer, where=where, code=code, detail=said)
+            text = error["msg"].removeprefix("Value error, ")
+    yield Detail(pointer=pointer, where=where, code=code, detail=text)
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

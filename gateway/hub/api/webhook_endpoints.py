@@ -21,7 +21,6 @@ from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.http.operation import (
-    AcceptWholeFloat,
     ApiParameters,
     Model,
     OperationGroup,
@@ -33,6 +32,7 @@ from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.ssrf import MAX_URL_CHARS, PUBLIC_URL_PATTERN, URL_PATTERN, DestinationRefused, parse_destination
 from gateway.hub.webhooks.challenge import issue_challenge
 from gateway.hub.webhooks.queue import drop_waiting, new_secret
+from gateway.protocol.consent_request import AcceptWholeFloat
 
 MAX_ENDPOINTS = 16  # of one retailer; as many in the sandbox
 SECRET_OVERLAP = timedelta(hours=24)  # for which the old secret signs too
@@ -275,7 +275,7 @@ async def send_ping(call: RequestContext, path: EndpointPath) -> WebhookMessage:
 
     No other endpoint gets it.
     """
-    row = _check_enabled(await _locked_endpoint(call, path))
+    row = await _locked_endpoint(call, path, enabled=True)
     event = await emit(
         call.tx, row.retailer, EventType.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now,
         only_endpoint=row.id,
@@ -313,7 +313,7 @@ async def replay_message(call: RequestContext, path: MessagePath) -> WebhookMess
 
     It keeps its id.
     """
-    row = _check_enabled(await _locked_endpoint(call, path))
+    row = await _locked_endpoint(call, path, enabled=True)
     wanted = and_(messages.c.endpoint == row.id, messages.c.id == path.message_id)
     waiting = await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
     if not waiting.rowcount:
@@ -327,7 +327,7 @@ async def replay_events(call: RequestContext, path: EndpointPath, body: Replay) 
 
     Messages keep their ids; events that had no message here get one.
     """
-    row = _check_enabled(await _locked_endpoint(call, path))
+    row = await _locked_endpoint(call, path, enabled=True)
     _check_replay_interval(row, call.now)
     wanted = [
         events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
@@ -395,9 +395,13 @@ async def _lock_retailer(call: RequestContext) -> None:
     )
 
 
-async def _locked_endpoint(call: RequestContext, path: EndpointPath) -> Row[Any]:
+async def _locked_endpoint(call: RequestContext, path: EndpointPath, *, enabled: bool = False) -> Row[Any]:
+    """Return the endpoint that the path names. `enabled`: refuse one that is switched off."""
     await _lock_retailer(call)
-    return await find_owned(call, endpoints, path.endpoint_id)
+    row = await find_owned(call, endpoints, path.endpoint_id)
+    if enabled and not row.enabled:
+        raise ApiProblem(Code.CONFLICT, "The endpoint is switched off: change `enabled` first.")
+    return row
 
 
 async def _update_endpoint(call: RequestContext, id_: str, new: dict[str, Any]) -> None:
@@ -406,12 +410,6 @@ async def _update_endpoint(call: RequestContext, id_: str, new: dict[str, Any]) 
 
 async def _read_endpoint(call: RequestContext, id_: str) -> Endpoint:
     return _from_row(await find_owned(call, endpoints, id_), call.now)
-
-
-def _check_enabled(row: Row[Any]) -> Row[Any]:
-    if not row.enabled:
-        raise ApiProblem(Code.CONFLICT, "The endpoint is switched off: change `enabled` first.")
-    return row
 
 
 def _from_row(row: Row[Any], now: datetime) -> Endpoint:

@@ -29,8 +29,7 @@ class ConsentJobs:
     """Runs the jobs of one process; a connection that raises an unexpected error is set aside."""
 
     def __init__(self, context: WorkerContext, *, writer: ConsentWriter) -> None:
-        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
-        self._containment, self._writer = context.containment, writer
+        self._context, self._writer = context, writer
         self._set_aside = RowQuarantine(monotonic=context.monotonic)
 
     async def run(self) -> None:
@@ -43,7 +42,7 @@ class ConsentJobs:
 
     async def run_due(self) -> bool:
         """Run one batch of due jobs, and return whether there were any."""
-        now, writer, wake_ups = self._now(), self._writer, self._wake_ups
+        now, writer, wake_ups = self._context.now(), self._writer, self._context.wake_ups
         known = select(connections).where(connections.c.home.is_not(None))
         brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
         expired = select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
@@ -67,13 +66,13 @@ class ConsentJobs:
     ) -> bool:
         """Perform a step for each connection for which it is due, and return whether there was one."""
         open_ = due.where(connections.c.id.not_in(self._set_aside.rows()))
-        async with self._store.reading() as tx:  # usually there is nothing, so the writer is not needed
+        async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
             ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
         locked = due.with_for_update(of=connections, key_share=True, skip_locked=True)
         worked = False
         for id_ in ids:  # each in its own transaction, so that one failure does not affect others
-            with self._containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
-                async with self._store.writing() as tx:
+            with self._context.containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
+                async with self._context.store.writing() as tx:
                     row = (await tx.execute(locked.where(connections.c.id == id_))).one_or_none()
                     if row is not None:  # otherwise another hub has done it
                         await perform(tx, row)

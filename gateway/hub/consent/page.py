@@ -62,8 +62,7 @@ class ConsentPage:
     """Serves the page. `behind_proxy`: the proxy in front names the client."""
 
     def __init__(self, context: WorkerContext, *, writer: ConsentWriter, behind_proxy: bool) -> None:
-        self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
-        self._writer, self._behind_proxy = writer, behind_proxy
+        self._context, self._writer, self._behind_proxy = context, writer, behind_proxy
         self._windows = SlidingWindows(lambda: context.now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:
@@ -76,7 +75,7 @@ class ConsentPage:
     async def _show(self, request: web.Request) -> web.Response:
         if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
-        async with self._store.reading() as tx:
+        async with self._context.store.reading() as tx:
             row = await _find_connection(tx, request.match_info["secret"])
         if row is None:
             return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
@@ -104,15 +103,16 @@ class ConsentPage:
             return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
         code = parse_support_code(text)
         secret = request.match_info["secret"]
-        async with self._store.writing() as tx:
+        now = self._context.now()
+        async with self._context.store.writing() as tx:
             row = await _find_connection(tx, secret, lock=True)
             if row is None:
                 return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
-            if _view_of(row, self._now()) in {"ask", "wait"} and row.tries < MAX_CODE_TRIES:
+            if _view_of(row, now) in {"ask", "wait"} and row.tries < MAX_CODE_TRIES:
                 if code is None:
                     return self._page(request, row, slip=True)
-                await ask_home(tx, row, code, self._writer, self._now())
-        self._wake_ups.jobs()
+                await ask_home(tx, row, code, self._writer, now)
+        self._context.wake_ups.jobs()
         return web.Response(
             status=HTTPStatus.SEE_OTHER,
             headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
@@ -120,41 +120,30 @@ class ConsentPage:
 
     async def _allows(self, request: web.Request, what: str, most: int) -> bool:
         """Return whether this address and its network are below the limit of this minute."""
-        who, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
-        if not await hit(RateLimitItemPerMinute(most), what, who):
+        address, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
+        if not await hit(RateLimitItemPerMinute(most), what, address):
             return False
-        around = wider_network(who)
-        return around is None or await hit(
-            RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR), f"{what}-around", around
-        )
+        network, network_limit = wider_network(address), RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR)
+        return network is None or await hit(network_limit, f"{what}-around", network)
 
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
-        now, language = self._now(), _language(request)
+        now, language = self._context.now(), _language(request)
         view, left = _view_of(row, now), MAX_CODE_TRIES - row.tries
         brand = isolate_direction(row.brand_name)
-        asked = AskedTerms.model_validate_json(json.dumps(row.asked))
+        terms = requested_terms(AskedTerms.model_validate_json(json.dumps(row.asked)), language)
         page = _render(
-            language,
-            view=view,
-            title=_("{brand} asks").to(language, brand=brand),
-            sandbox=row.sandbox,
-            brand=brand,
-            retailer=isolate_direction(row.retailer_name),
-            until=format_instant(row.expires, language),
-            ending=ENDINGS.get(view),
-            asked=requested_terms(asked, language),
-            left=left,
-            slip=slip,
-            back=_return_url(row, view),
-        )
+            language, view=view, title=_("{brand} asks").to(language, brand=brand), sandbox=row.sandbox, brand=brand,
+            retailer=isolate_direction(row.retailer_name), until=format_instant(row.expires, language),
+            ending=ENDINGS.get(view), asked=terms, left=left, slip=slip, back=_return_url(row, view),
+        )  # fmt: skip
         more = {"Refresh": str(REFRESH_INTERVAL_S)} if view == "wait" and not slip else {}
         status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
         return web.Response(text=page, status=status, content_type="text/html", headers={**_HEADERS, **more})
 
     def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
         language = _language(request)
-        title, why = PROBLEMS[which]
-        page = _render(language, view="problem", title=title.to(language), why=why)
+        title, advice = PROBLEMS[which]
+        page = _render(language, view="problem", title=title.to(language), why=advice)
         return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
 
 
@@ -213,12 +202,12 @@ def _language(request: web.Request) -> Language:
 
 async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
     """Return the connection of this page's secret, with the names of brand and retailer, or None."""
-    same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
-    asked = (
+    brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+    query = (
         select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))
-        .join(brands, same)
+        .join(brands, brand)
         .join(retailers, retailers.c.id == connections.c.retailer)
         .where(connections.c.consent_sha256 == secret_digest(secret))
     )
-    asked = asked.with_for_update(of=connections, key_share=True) if lock else asked
-    return (await tx.execute(asked)).one_or_none()
+    query = query.with_for_update(of=connections, key_share=True) if lock else query
+    return (await tx.execute(query)).one_or_none()

@@ -18,8 +18,8 @@ NETWORK_LIMIT_FACTOR = 4  # times the limit of one address, for a /48 network, w
 
 def client_address(request: web.Request, *, behind_proxy: bool) -> str:
     """Return the key of a request's rate limits: an IPv4 address, or a network of IPv6."""
-    told = request.headers.getall("X-Forwarded-For", ()) if behind_proxy else ()
-    return network_of(last_forwarded(told) or request.remote or "")
+    forwarded = request.headers.getall("X-Forwarded-For", ()) if behind_proxy else ()
+    return network_of(last_forwarded(forwarded) or request.remote or "")
 
 
 def last_forwarded(headers: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
@@ -30,14 +30,6 @@ class ApiAccess(StrEnum):
     FULL = auto()
     BROWSER = auto()
     """No key: a browser of a household, by a token that it signs itself. Pages of other origins may ask this."""
-
-
-def _whole_float_to_int(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-AcceptWholeFloat = BeforeValidator(_whole_float_to_int)
-"""JSON has one kind of number (RFC 8259, 6): 2.0 is 2."""
 
 
 class Model(BaseModel):

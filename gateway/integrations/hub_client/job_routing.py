@@ -10,10 +10,9 @@ from gateway.config.writer import HomeFileWriter
 from gateway.evidence import succession
 from gateway.integrations.hub_client.session import JobHandler, Uplink
 from gateway.integrations.hub_client.unenrolment import Unenrolment, has_identity, is_enrolled_by_claim
-from gateway.protocol.box_hub import Job, JobKind, JobReceipt
+from gateway.protocol.box_hub import Job, JobKind, JobOutcome, JobReceipt
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.permissions import PermissionService
 from gateway.storage import Store
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB

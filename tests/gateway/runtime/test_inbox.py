@@ -17,9 +17,8 @@ from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
 from gateway.protocol.box_event import sign_event, sign_statement
-from gateway.protocol.box_hub import Ack, token_digest
+from gateway.protocol.box_hub import Ack, JobOutcome, token_digest
 from gateway.protocol.delivery_message import sign_delivery
-from gateway.protocol.receipt import JobOutcome
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
 from gateway.storage import EventSigner, StoreFailed
 from tests.gateway.domain.delivery.shop import (
