@@ -11,7 +11,7 @@ from gateway.hub.api.rows import count_owned, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import api_keys
 from gateway.hub.http.authentication import new_secret, secret_digest
-from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
+from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 
 MAX_API_KEYS = 100  # valid keys of one retailer
@@ -20,12 +20,6 @@ Label = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]
 
 API_KEYS = OperationGroup("API keys")
-
-
-class ApiKeyPath(ApiParameters):
-    """The API key that the path names."""
-
-    key_id: KeyId
 
 
 class NewKey(Model):
@@ -91,19 +85,19 @@ async def list_(call: RequestContext) -> ApiKeys:
 
 
 @API_KEYS.add("GET", "/v1/api_keys/{key_id}", "readApiKey")
-async def read(call: RequestContext, path: ApiKeyPath) -> ApiKey:
+async def read(call: RequestContext, key_id: KeyId) -> ApiKey:
     """Read one API key."""
-    row = await find_owned(call, api_keys, path.key_id)
+    row = await find_owned(call, api_keys, key_id)
     if row.revoked is not None:
         raise ApiProblem(Code.NOT_FOUND)
     return ApiKey.model_validate(row, from_attributes=True)
 
 
 @API_KEYS.add("DELETE", "/v1/api_keys/{key_id}", "revokeApiKey")
-async def revoke(call: RequestContext, path: ApiKeyPath) -> None:
+async def revoke(call: RequestContext, key_id: KeyId) -> None:
     """Revoke an API key.
 
     It ends at once; a key may revoke itself.
     """
-    key = await read(call, path)
+    key = await read(call, key_id)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))

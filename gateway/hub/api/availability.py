@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from gateway.domain.delivery.promise import Id, Instant
-from gateway.hub.api.connections import ConnectionPath
+from gateway.hub.api.connections import ConnectionId
 from gateway.hub.api.rows import find_owned
 from gateway.hub.database.tables import connections, homes
 from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, ImpossibleReason, check_availability, zone_of
@@ -45,9 +45,9 @@ class Availability(Model):
 
 
 @AVAILABILITY.add("GET", "/v1/connections/{connection}/availability", "readAvailability")
-async def read(call: RequestContext, path: ConnectionPath, query: AvailabilityParameters) -> Availability:
+async def read(call: RequestContext, connection: ConnectionId, query: AvailabilityParameters) -> Availability:
     """Ask whether a home can take a delivery."""
-    row = await find_owned(call, connections, path.connection)
+    row = await find_owned(call, connections, connection)
     if not query.start < query.end <= query.start + MAX_WINDOW:
         reason = "`end` lies after `start`, at most 7 days."
         raise ApiProblem.at("end", "window", reason, where="query", detail=reason)

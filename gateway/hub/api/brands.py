@@ -14,7 +14,7 @@ from sqlalchemy import Row, insert, select, update
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.rows import PageParameters, count_owned, find_owned, newest_page
 from gateway.hub.database.tables import brand_keys, brands
-from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
+from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import BrandStatement, NextKeyStatement, verify_brand_statement
 from gateway.protocol.consent_request import (
@@ -37,18 +37,6 @@ MAX_BRANDS = 100  # brands of one retailer
 MAX_KEYS_PER_BRAND = 200  # keys that one brand ever had
 
 BRANDS = OperationGroup("Brands")
-
-
-class BrandPath(ApiParameters):
-    """The brand that the path names."""
-
-    brand: Id
-
-
-class BrandKeyPath(BrandPath):
-    """The key of a brand that the path names."""
-
-    kid: Kid
 
 
 class NewBrand(Model):
@@ -133,65 +121,65 @@ async def list_(call: RequestContext, query: PageParameters) -> Brands:
 
 
 @BRANDS.add("GET", "/v1/brands/{brand}", "readBrand")
-async def read(call: RequestContext, path: BrandPath) -> Brand:
+async def read(call: RequestContext, brand: Id) -> Brand:
     """Read one brand."""
-    return Brand.model_validate(await find_owned(call, brands, path.brand), from_attributes=True)
+    return Brand.model_validate(await find_owned(call, brands, brand), from_attributes=True)
 
 
 @BRANDS.add(
     "POST", "/v1/brands/{brand}/keys", "addBrandKey", statuses=(201,),
     refuses={Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED},
 )  # fmt: skip
-async def add_key(call: RequestContext, path: BrandPath, body: NewBrandKey) -> Response[BrandKey]:
+async def add_key(call: RequestContext, brand: Id, body: NewBrandKey) -> Response[BrandKey]:
     """Enrol a key of a brand.
 
     Homes that permit the brand are informed of it.
     """
-    brand = await find_owned(call, brands, path.brand, lock=True)
-    reason = _refusal_reason(call, brand, body)
+    row = await find_owned(call, brands, brand, lock=True)
+    reason = _refusal_reason(call, row, body)
     if reason is not None:
         raise signature_refused("proof", reason)
     if body.vouched is not None:
         reason = "no key of the brand that counts vouches for this one"
-        statement = await verify_statement(call, brand.id, NextKeyStatement, "vouched", body.vouched, reason)
+        statement = await verify_statement(call, brand, NextKeyStatement, "vouched", body.vouched, reason)
         if (statement.kid, statement.x) != (body.kid, body.x):
             raise signature_refused("vouched", reason)
-    keys = await _list_brand_keys(call, brand)
+    keys = await _list_brand_keys(call, row)
     if len(keys) >= MAX_KEYS_PER_BRAND or sum(key.revoked is None for key in keys) >= MAX_BRAND_KEYS:
         raise ApiProblem(
             Code.CONFLICT, f"A brand has at most {MAX_BRAND_KEYS} keys that count, and {MAX_KEYS_PER_BRAND} ever."
         )
     same = (brand_keys.c.kid == body.kid) | (brand_keys.c.x == body.x)
-    if await call.tx.scalar(select(brand_keys.c.kid).where(same, brand_keys.c.sandbox == brand.sandbox)) is not None:
+    if await call.tx.scalar(select(brand_keys.c.kid).where(same, brand_keys.c.sandbox == row.sandbox)) is not None:
         raise ApiProblem(Code.ALREADY_EXISTS, "There is or was a key of this name, or this key under another one.")
     key = BrandKey(kid=body.kid, x=body.x, created=call.now, revoked=None)
-    owner = {"brand": brand.id, "sandbox": brand.sandbox}
+    owner = {"brand": brand, "sandbox": row.sandbox}
     await call.tx.execute(insert(brand_keys).values(**key.model_dump(), **owner, vouched=body.vouched))
-    await _mark_changed(call, brand)
-    return Response(key, headers={"Location": f"/v1/brands/{brand.id}/keys"})
+    await _mark_changed(call, row)
+    return Response(key, headers={"Location": f"/v1/brands/{brand}/keys"})
 
 
 @BRANDS.add("GET", "/v1/brands/{brand}/keys", "listBrandKeys")
-async def list_keys(call: RequestContext, path: BrandPath) -> BrandKeys:
+async def list_keys(call: RequestContext, brand: Id) -> BrandKeys:
     """List the keys of a brand."""
-    brand = await find_owned(call, brands, path.brand)
-    return BrandKeys(data=tuple(await _list_brand_keys(call, brand)))
+    row = await find_owned(call, brands, brand)
+    return BrandKeys(data=tuple(await _list_brand_keys(call, row)))
 
 
 @BRANDS.add("POST", "/v1/brands/{brand}/keys/{kid}/revoke", "revokeBrandKey")
-async def revoke_key(call: RequestContext, path: BrandKeyPath) -> BrandKey:
+async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
     """Revoke a key of a brand.
 
     Revoking it again changes nothing.
     """
-    brand = await find_owned(call, brands, path.brand, lock=True)
-    key = next((key for key in await _list_brand_keys(call, brand) if key.kid == path.kid), None)
+    row = await find_owned(call, brands, brand, lock=True)
+    key = next((key for key in await _list_brand_keys(call, row) if key.kid == kid), None)
     if key is None:
         raise ApiProblem(Code.NOT_FOUND)
     if key.revoked is None:
-        mine = (brand_keys.c.kid == key.kid, brand_keys.c.sandbox == brand.sandbox)
+        mine = (brand_keys.c.kid == key.kid, brand_keys.c.sandbox == row.sandbox)
         await call.tx.execute(update(brand_keys).where(*mine).values(revoked=call.now))
-        await _mark_changed(call, brand)
+        await _mark_changed(call, row)
         key = key.model_copy(update={"revoked": call.now})
     return key
 

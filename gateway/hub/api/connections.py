@@ -20,7 +20,7 @@ from gateway.hub.deliveries import connections as connection_store
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import new_secret, secret_digest
-from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
+from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import MAX_CLOCK_SKEW_S, MAX_REQUEST_LIFETIME_S, ConsentStatement, EndStatement
 from gateway.protocol.consent_request import AskedTerms, CompactJws, Label, ShortJws
@@ -35,12 +35,6 @@ ReturnUrl = Annotated[
 ]
 
 CONNECTIONS = OperationGroup("Connections")
-
-
-class ConnectionPath(ApiParameters):
-    """The connection that the path names."""
-
-    connection: ConnectionId
 
 
 class ConnectionFilter(PageParameters):
@@ -162,20 +156,20 @@ async def list_(call: RequestContext, query: ConnectionFilter) -> Connections:
 
 
 @CONNECTIONS.add("GET", "/v1/connections/{connection}", "readConnection")
-async def read(call: RequestContext, path: ConnectionPath) -> Connection:
+async def read(call: RequestContext, connection: ConnectionId) -> Connection:
     """Read one connection."""
-    return _from_row(await find_owned(call, connections, path.connection), call.now)
+    return _from_row(await find_owned(call, connections, connection), call.now)
 
 
 @CONNECTIONS.add(
     "POST", "/v1/connections/{connection}/end", "endConnection", optional_body=True, refuses={Code.SIGNATURE_REFUSED}
 )
-async def end(call: RequestContext, path: ConnectionPath, body: Ending) -> Connection:
+async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> Connection:
     """End a connection.
 
     No new delivery is announced under it. Ending it again changes nothing.
     """
-    row = await find_owned(call, connections, path.connection)
+    row = await find_owned(call, connections, connection)
     if connection_store.state_of(row, call.now) in {"pending", "granted"}:
         if body.signed is not None:
             reason = "it is not this connection's end, signed by a key of the brand that counts"

@@ -12,7 +12,7 @@ from gateway.hub.api.delivery_models import (
     Change,
     ChangedDelivery,
     Delivery,
-    DeliveryPath,
+    DeliveryId,
     NewDelivery,
     NewPromise,
     Withdrawal,
@@ -51,7 +51,8 @@ async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
 
     The hub sends it to the home if the home permits the brand, and holds it otherwise.
     """
-    connection = await _find_connection(call, body.connection)
+    detail = "There is no such connection, or it is not yours."
+    connection = _check_connection_state(await find_owned(call, connections, body.connection, detail=detail))
     token = _token_of(body)
     if token is not None:
         same = await _find_by_token(call, connection, token)
@@ -79,12 +80,12 @@ async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
     "PATCH", "/v1/deliveries/{delivery_id}", "changeDelivery", links=_LINKS,
     refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
-async def change(call: RequestContext, path: DeliveryPath, body: ChangedDelivery) -> Delivery:
+async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDelivery) -> Delivery:
     """Change a delivery.
 
     The home decides whether the new version still counts.
     """
-    row, token = await find_delivery(call, path), _token_of(body)
+    row, token = await find_delivery(call, delivery_id), _token_of(body)
     _check_open(row, body.version)
     await _check_version_count(call, row)
     connection = _check_connection_state(await _connection_of(call, row))
@@ -104,12 +105,12 @@ async def change(call: RequestContext, path: DeliveryPath, body: ChangedDelivery
     "POST", "/v1/deliveries/{delivery_id}/cancel", "cancelDelivery", links=_LINKS,
     refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
-async def cancel(call: RequestContext, path: DeliveryPath, body: Withdrawal) -> Delivery:
+async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal) -> Delivery:
     """Cancel a delivery.
 
     If a home knows the delivery, that home decides whether the cancel is in time.
     """
-    row, token = await find_delivery(call, path), _token_of(body)
+    row, token = await find_delivery(call, delivery_id), _token_of(body)
     if row.state == State.CANCELLED:
         return delivery_of(row)
     _check_open(row, None)
@@ -255,12 +256,6 @@ def _signature_refused(mistake: str, why: str) -> ApiProblem:
     return ApiProblem.at("/token", mistake, why, code=Code.SIGNATURE_REFUSED, detail=why)
 
 
-async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
-    """Return the connection under which a delivery is announced."""
-    detail = "There is no such connection, or it is not yours."
-    return _check_connection_state(await find_owned(call, connections, id_, detail=detail))
-
-
 async def _connection_of(call: RequestContext, row: Row[Any]) -> Row[Any]:
     return (await call.tx.execute(select(connections).where(connections.c.id == row.connection))).one()
 
@@ -331,9 +326,9 @@ async def _store_and_send(
     await orders.notify_retailer(call.tx, row, event, call.now)
 
 
-async def find_delivery(call: RequestContext, path: DeliveryPath) -> Row[Any]:
-    """Return the delivery that the path names, locked until the transaction ends."""
-    return await find_owned(call, deliveries, path.delivery_id, lock=True)
+async def find_delivery(call: RequestContext, delivery_id: DeliveryId) -> Row[Any]:
+    """Return a delivery of the caller, locked until the transaction ends."""
+    return await find_owned(call, deliveries, delivery_id, lock=True)
 
 
 def delivery_of(row: Row[Any]) -> Delivery:

@@ -18,7 +18,7 @@ from gateway.domain.delivery.promise import (
     refuse_duplicates,
 )
 from gateway.domain.delivery.result import DoorResult
-from gateway.hub.http.operation import ApiParameters, Model
+from gateway.hub.http.operation import Model
 from gateway.protocol.box_hub import Token
 from gateway.protocol.consent_request import AcceptWholeFloat
 
@@ -178,9 +178,3 @@ class Deliveries(Model):
 
     data: Annotated[tuple[Delivery, ...], Field(max_length=100)]
     next: str | None
-
-
-class DeliveryPath(ApiParameters):
-    """The delivery that the path names."""
-
-    delivery_id: DeliveryId

@@ -9,7 +9,7 @@ from sqlalchemy import and_, or_, select
 from gateway.domain.delivery.promise import State, Version
 from gateway.hub.api.api_keys import Label
 from gateway.hub.api.deliveries import delivery_of, find_delivery
-from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
+from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryId
 from gateway.hub.api.rows import PageParameters, decode_cursor, encode_cursor, owned_by, read_page
 from gateway.hub.database.tables import (
     brand_keys,
@@ -100,15 +100,15 @@ async def list_(call: RequestContext, query: DeliveryFilter) -> Deliveries:
 
 
 @DELIVERY_QUERIES.add("GET", _ITEM_PATH, "readDelivery")
-async def read(call: RequestContext, path: DeliveryPath) -> Delivery:
+async def read(call: RequestContext, delivery_id: DeliveryId) -> Delivery:
     """Read one delivery."""
-    return delivery_of(await find_delivery(call, path))
+    return delivery_of(await find_delivery(call, delivery_id))
 
 
 @DELIVERY_QUERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline")
-async def timeline(call: RequestContext, path: DeliveryPath, query: PageParameters) -> Timeline:
+async def timeline(call: RequestContext, delivery_id: DeliveryId, query: PageParameters) -> Timeline:
     """Read the states that a delivery went through."""
-    row = await find_delivery(call, path)
+    row = await find_delivery(call, delivery_id)
     rows = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer).order_by(events.c.seq)
     if query.cursor is not None:
         rows = rows.where(events.c.seq > decode_cursor(query.cursor, int)[0])
@@ -122,12 +122,12 @@ async def timeline(call: RequestContext, path: DeliveryPath, query: PageParamete
 
 
 @DELIVERY_QUERIES.add("GET", f"{_ITEM_PATH}/proof", "readProof")
-async def proof(call: RequestContext, path: DeliveryPath) -> Evidence:
+async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
     """Read the home's signed account of how it ended.
 
     With it comes the order that the account is about.
     """
-    row = await find_delivery(call, path)
+    row = await find_delivery(call, delivery_id)
     signed = (home_events.c.delivery == row.id, home_events.c.key.is_not(None))
     reports = select(home_events.c.token, home_events.c.key).where(*signed).order_by(home_events.c.seq)
     parsed = [parse_account(event.token, event.key) for event in await call.tx.execute(reports)]

@@ -202,7 +202,7 @@ class ApiDispatcher:
         request: web.Request,
         operation: ApiOperation,
         requester: Requester,
-        parts: Mapping[str, BaseModel],
+        parts: Mapping[str, object],
         raw: bytes,
     ) -> AnyResponse:
         now = self._context.now()
@@ -266,12 +266,12 @@ async def _preflight(_request: web.Request) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT_HEADERS)
 
 
-async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[dict[str, BaseModel], bytes]:
-    """Return the validated parts of a request by their names, and its body."""
-    parts: dict[str, BaseModel] = {}
+async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[dict[str, object], bytes]:
+    """Return what a handler takes by name, validated, and the body."""
+    parts: dict[str, object] = {}
     if operation.path_model is not None:
         try:
-            parts["path"] = operation.path_model.model_validate(dict(request.match_info))
+            parts |= dict(operation.path_model.model_validate(dict(request.match_info)))
         except ValidationError as error:
             raise ApiProblem(Code.NOT_FOUND) from error
     given = request.query

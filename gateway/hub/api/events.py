@@ -21,12 +21,6 @@ HUB = OperationGroup("Hub", right=ApiAccess.NONE)
 MAX_STREAM_S = 3600  # of one stream; then the client reconnects
 
 
-class EventPath(ApiParameters):
-    """The event that the path names."""
-
-    event_id: EventId
-
-
 class EventFilter(PageParameters):
     """Which events: those after the event `after`, of these types (several with commas between)."""
 
@@ -105,9 +99,9 @@ async def follow(call: RequestContext, query: StreamParameters, headers: ResumeH
 
 
 @EVENTS.add("GET", "/v1/events/{event_id}", "readEvent")
-async def read(call: RequestContext, path: EventPath) -> Event:
+async def read(call: RequestContext, event_id: EventId) -> Event:
     """Read one event."""
-    return event_of(await find_owned(call, events, path.event_id))
+    return event_of(await find_owned(call, events, event_id))
 
 
 @HUB.add("GET", "/v1/hub_key", "readHubKey")

@@ -22,7 +22,7 @@ from gateway.hub.boxes.authority import HubAuthority, public_key_digest
 from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import certificates, claims, homes
-from gateway.hub.http.operation import ApiAccess, ApiParameters, Model, OperationGroup, RequestContext
+from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
@@ -38,18 +38,13 @@ from gateway.protocol.enrolment import (
 from gateway.protocol.support_code import new_support_code
 from gateway.system.base64url import decode_base64url
 
+ClaimId = Annotated[str, StringConstraints(pattern=CLAIM_ID_PATTERN)]
 HomeId = Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
 # base64url without padding never has one character in a group of four
 Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
 BoxKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
-
-
-class ClaimPath(ApiParameters):
-    """The claim that the path names."""
-
-    claim_id: Annotated[str, StringConstraints(pattern=CLAIM_ID_PATTERN)]
 
 
 class Claiming(Model):
@@ -147,16 +142,15 @@ class HomeOperations:
     authority: HubAuthority
     broker: BrokerAt
 
-    async def claim(self, call: RequestContext, path: ClaimPath, body: Claiming) -> Joined:
+    async def claim(self, call: RequestContext, claim_id: ClaimId, body: Claiming) -> Joined:
         """Join as a box, by a claim.
 
         The same key gets the same answer again.
         """
-        id_ = path.claim_id
-        held = select(claims).where(claims.c.id == id_).with_for_update()  # one of two concurrent requests wins
+        held = select(claims).where(claims.c.id == claim_id).with_for_update()  # one of two concurrent requests wins
         row = await find_one(call, held)
         csr = decode_base64url(body.csr, canonical=False)
-        if not macs_equal(request_mac(row.sha256, id_, csr, body.box_key), body.mac):
+        if not macs_equal(request_mac(row.sha256, claim_id, csr, body.box_key), body.mac):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
             raise ApiProblem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
@@ -175,7 +169,7 @@ class HomeOperations:
             home=row.home, shard=shard_of(row.home), broker=self.broker, certificate=_pem(certificate.der),
             authority=authority.pem, key=call.signer.x, support_code=support, mac="",
         )  # fmt: skip
-        return joined.model_copy(update={"mac": answer_mac(row.sha256, id_, joined.parts)})
+        return joined.model_copy(update={"mac": answer_mac(row.sha256, claim_id, joined.parts)})
 
     async def renew(self, call: RequestContext, body: Renewing) -> Renewed:
         """Renew a box's certificate, for a new key.

@@ -15,7 +15,6 @@ from gateway.hub.database.tables import jobs
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.http.operation import (
     ApiAccess,
-    ApiParameters,
     Model,
     OperationGroup,
     RequestContext,
@@ -40,12 +39,6 @@ class NewOrder(Model):
 
     sealed: SealedOrder
     seconds: Annotated[int, Field(ge=1, le=DEFERRED_ORDER_LIFETIME_S), AcceptWholeFloat]
-
-
-class OrderPath(ApiParameters):
-    """The order that the path names."""
-
-    order_id: OrderId
 
 
 class Ordered(Model):
@@ -90,13 +83,13 @@ async def send(call: RequestContext, body: NewOrder) -> Ordered:
 
 
 @HOUSEHOLD.add("GET", "/v1/household/orders/{order_id}", "readOrder")
-async def read(call: RequestContext, path: OrderPath) -> Ordered:
+async def read(call: RequestContext, order_id: OrderId) -> Ordered:
     """Read how an order stands.
 
     It must be an order of this browser.
     """
     browser = call.browser
-    mine = (jobs.c.id == path.order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
+    mine = (jobs.c.id == order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
     row = await find_one(call, select(jobs).where(*mine))
     if row.received is not None:
         return Ordered(id=row.id, state="received", created=row.created)

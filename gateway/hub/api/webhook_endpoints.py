@@ -21,7 +21,6 @@ from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.http.operation import (
-    ApiParameters,
     Model,
     OperationGroup,
     RequestContext,
@@ -63,18 +62,6 @@ _ENDPOINT_LINKS = links_to(
     "endpoint_id", "readWebhookEndpoint", "changeWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
     "listWebhookMessages", "replayWebhookEvents", "deleteWebhookEndpoint",
 )  # fmt: skip
-
-
-class EndpointPath(ApiParameters):
-    """The endpoint that the path names."""
-
-    endpoint_id: EndpointId
-
-
-class MessagePath(EndpointPath):
-    """The message of an endpoint that the path names."""
-
-    message_id: MessageId
 
 
 class NewEndpoint(Model):
@@ -208,20 +195,20 @@ async def list_(call: RequestContext) -> Endpoints:
 
 
 @WEBHOOK_ENDPOINTS.add("GET", _ITEM_PATH, "readWebhookEndpoint")
-async def read(call: RequestContext, path: EndpointPath) -> Endpoint:
+async def read(call: RequestContext, endpoint_id: EndpointId) -> Endpoint:
     """Read one webhook endpoint."""
-    return await _read_endpoint(call, path.endpoint_id)
+    return await _read_endpoint(call, endpoint_id)
 
 
 @WEBHOOK_ENDPOINTS.add("PATCH", _ITEM_PATH, "changeWebhookEndpoint", refuses={Code.ADDRESS_REFUSED})
-async def change(call: RequestContext, path: EndpointPath, body: EndpointChange) -> Endpoint:
+async def change(call: RequestContext, endpoint_id: EndpointId, body: EndpointChange) -> Endpoint:
     """Change a webhook endpoint, switch it off or on.
 
     With another address, or when it is switched on, its failures are forgotten.
     """
     if body.url is not None:
         _check_url(call, body.url)
-    row = await _locked_endpoint(call, path)
+    row = await _locked_endpoint(call, endpoint_id)
     new: dict[str, Any] = {}
     if body.types is not None:
         new["types"] = _unique(body.types)
@@ -241,12 +228,12 @@ async def change(call: RequestContext, path: EndpointPath, body: EndpointChange)
 
 
 @WEBHOOK_ENDPOINTS.add("DELETE", _ITEM_PATH, "deleteWebhookEndpoint")
-async def remove(call: RequestContext, path: EndpointPath) -> None:
+async def remove(call: RequestContext, endpoint_id: EndpointId) -> None:
     """Delete a webhook endpoint and its log.
 
     Its waiting messages are deleted too.
     """
-    row = await _locked_endpoint(call, path)
+    row = await _locked_endpoint(call, endpoint_id)
     sent = select(messages.c.id).where(messages.c.endpoint == row.id)
     await call.tx.execute(delete(attempts).where(attempts.c.message.in_(sent)))
     await call.tx.execute(delete(messages).where(messages.c.endpoint == row.id))
@@ -254,12 +241,12 @@ async def remove(call: RequestContext, path: EndpointPath) -> None:
 
 
 @WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/rotate", "rotateWebhookSecret")
-async def rotate_secret(call: RequestContext, path: EndpointPath) -> EndpointWithSecret:
+async def rotate_secret(call: RequestContext, endpoint_id: EndpointId) -> EndpointWithSecret:
     """Give a webhook endpoint a new secret.
 
     For 24 hours each message is signed with the old and the new secret.
     """
-    row, secret = await _locked_endpoint(call, path), new_secret()
+    row, secret = await _locked_endpoint(call, endpoint_id), new_secret()
     sealed = call.signer.seal(secret, row.id)
     new = {"secret": sealed, "old_secret": row.secret, "old_until": call.now + SECRET_OVERLAP}
     await _update_endpoint(call, row.id, new)
@@ -270,12 +257,12 @@ async def rotate_secret(call: RequestContext, path: EndpointPath) -> EndpointWit
     "POST", f"{_ITEM_PATH}/test", "testWebhookEndpoint", statuses=(202,), refuses={Code.CONFLICT},
     links={"replayWebhookMessage": {"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"}},
 )  # fmt: skip
-async def send_ping(call: RequestContext, path: EndpointPath) -> WebhookMessage:
+async def send_ping(call: RequestContext, endpoint_id: EndpointId) -> WebhookMessage:
     """Send a ping to a webhook endpoint.
 
     No other endpoint gets it.
     """
-    row = await _locked_endpoint(call, path, enabled=True)
+    row = await _locked_endpoint(call, endpoint_id, enabled=True)
     event = await emit(
         call.tx, row.retailer, EventType.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now,
         only_endpoint=row.id,
@@ -287,12 +274,12 @@ async def send_ping(call: RequestContext, path: EndpointPath) -> WebhookMessage:
     "GET", f"{_ITEM_PATH}/messages", "listWebhookMessages",
     links={"listWebhookMessages": {"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"}},
 )  # fmt: skip
-async def list_messages(call: RequestContext, path: EndpointPath, query: PageParameters) -> Messages:
+async def list_messages(call: RequestContext, endpoint_id: EndpointId, query: PageParameters) -> Messages:
     """List what was sent to a webhook endpoint.
 
     Waiting messages too, newest first.
     """
-    row = await find_owned(call, endpoints, path.endpoint_id)
+    row = await find_owned(call, endpoints, endpoint_id)
     wanted = [messages.c.endpoint == row.id]
     if query.cursor is not None:
         wanted.append(messages.c.seq < decode_cursor(query.cursor, int)[0])
@@ -308,13 +295,13 @@ async def list_messages(call: RequestContext, path: EndpointPath, query: PagePar
     statuses=(202,),
     refuses={Code.CONFLICT},
 )
-async def replay_message(call: RequestContext, path: MessagePath) -> WebhookMessage:
+async def replay_message(call: RequestContext, endpoint_id: EndpointId, message_id: MessageId) -> WebhookMessage:
     """Send one message again.
 
     It keeps its id.
     """
-    row = await _locked_endpoint(call, path, enabled=True)
-    wanted = and_(messages.c.endpoint == row.id, messages.c.id == path.message_id)
+    row = await _locked_endpoint(call, endpoint_id, enabled=True)
+    wanted = and_(messages.c.endpoint == row.id, messages.c.id == message_id)
     waiting = await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
     if not waiting.rowcount:
         raise ApiProblem(Code.NOT_FOUND)
@@ -322,12 +309,12 @@ async def replay_message(call: RequestContext, path: MessagePath) -> WebhookMess
 
 
 @WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/replay", "replayWebhookEvents", statuses=(202,), refuses={Code.CONFLICT})
-async def replay_events(call: RequestContext, path: EndpointPath, body: Replay) -> Replayed:
+async def replay_events(call: RequestContext, endpoint_id: EndpointId, body: Replay) -> Replayed:
     """Send events again, since a time or a number.
 
     Messages keep their ids; events that had no message here get one.
     """
-    row = await _locked_endpoint(call, path, enabled=True)
+    row = await _locked_endpoint(call, endpoint_id, enabled=True)
     _check_replay_interval(row, call.now)
     wanted = [
         events.c.retailer == call.caller.retailer, events.c.sandbox == row.sandbox,
@@ -395,10 +382,10 @@ async def _lock_retailer(call: RequestContext) -> None:
     )
 
 
-async def _locked_endpoint(call: RequestContext, path: EndpointPath, *, enabled: bool = False) -> Row[Any]:
-    """Return the endpoint that the path names. `enabled`: refuse one that is switched off."""
+async def _locked_endpoint(call: RequestContext, endpoint_id: EndpointId, *, enabled: bool = False) -> Row[Any]:
+    """Return an endpoint of the caller. `enabled`: refuse one that is switched off."""
     await _lock_retailer(call)
-    row = await find_owned(call, endpoints, path.endpoint_id)
+    row = await find_owned(call, endpoints, endpoint_id)
     if enabled and not row.enabled:
         raise ApiProblem(Code.CONFLICT, "The endpoint is switched off: change `enabled` first.")
     return row

@@ -1,5 +1,6 @@
 """Describes one operation of the API: request, responses, access and handler. The document is built from these."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
@@ -176,12 +177,14 @@ class Response(Generic[M_co]):
 
 
 Handler = Callable[..., Awaitable[BaseModel | Response[Any] | None]]
-"""Takes a `RequestContext`, and by name those of `path`, `query`, `headers` and `body` that the operation has.
+"""Takes a `RequestContext`, and by name each parameter of the path and those of `query`, `headers` and `body` that the
+operation has.
 
-Their annotations are the models that validate these parts of the request. The annotated result is the model of a good
-response: the model itself, `Response` of it, or None for no body.
+Their annotations are the types and models that validate these parts of the request. The annotated result is the model
+of a good response: the model itself, `Response` of it, or None for no body.
 """
 
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}", re.ASCII)
 _BODY_CODES = (Code.MALFORMED_JSON, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE)
 H = TypeVar("H", bound=Handler)
 
@@ -270,7 +273,8 @@ class OperationGroup(list[ApiOperation]):
         """Return the decorator that adds a handler's operation."""
 
         def decorate(handler: H) -> H:
-            models = get_type_hints(handler)
+            models = get_type_hints(handler, include_extras=True)
+            parameters: dict[str, Any] = {key: (models[key], ...) for key in _PATH_PARAMETER.findall(path)}
             answer = next(iter(get_args(models["return"])), models["return"])
             answer = None if answer is type(None) else answer
             defaults = {
@@ -281,7 +285,8 @@ class OperationGroup(list[ApiOperation]):
                 ApiOperation(
                     name=name, method=method, path=path, tag=self._tag, handler=handler, answer=answer,
                     summary=(handler.__doc__ or "").partition(".\n")[0].rstrip("."),
-                    path_model=models.get("path"), query=models.get("query"), headers=models.get("headers"),
+                    path_model=create_model("Path", __base__=ApiParameters, **parameters) if parameters else None,
+                    query=models.get("query"), headers=models.get("headers"),
                     body=models.get("body"), **(defaults | details),
                 )
             )  # fmt: skip
