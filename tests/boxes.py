@@ -55,7 +55,7 @@ def worker_context(store: HubStore, **changes: Any) -> WorkerContext:  # noqa: A
     """What a hub's worker uses; without `changes` its clocks stand."""
     parts = {
         "now": lambda: NOW, "monotonic": lambda: 0.0, "metrics": HubMetrics(CollectorRegistry()),
-        "containment": Containment(), "wake_ups": WakeUps(),
+        "containment": Containment(), "wake_ups": WakeUps(jobs=lambda: None, messages=lambda: None),
     }  # fmt: skip
     return WorkerContext(store=store, **{**parts, **changes})
 

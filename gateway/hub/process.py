@@ -125,7 +125,7 @@ class HubProcess:
         self.site = HubSite(
             self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox()), context,
             wall=self._wall, registry=registry, ready=self._readiness, signer=self.key, streams=self._streams,
-            relay=self._browser_relay, extra=self._build_consent(),
+            ask_home=self._browser_relay.ask, extra=self._build_consent(),
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:

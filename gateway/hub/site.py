@@ -15,7 +15,7 @@ from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
-from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay, RequestContext
+from gateway.hub.http.operation import ApiOperation, AskHome, HubSigner, RequestContext
 from gateway.hub.manual.pages import Manual
 from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import load_key_pair
@@ -42,7 +42,7 @@ class HubSite:
         ready: Callable[[], dict[str, bool]],
         signer: HubSigner,
         streams: SseStreams,
-        relay: QueryRelay,
+        ask_home: AskHome,
         extra: Sequence[web.AbstractRouteDef],
     ) -> None:
         self._file, self._store, self._registry, self._readiness = file, context.store, registry, ready
@@ -50,8 +50,8 @@ class HubSite:
             operations, context, url=file.url, rate_limits=ApiRateLimits(file.limits, wall=wall),
             behind_proxy=file.listen.behind_proxy,
             request_context=lambda tx, now, requester: RequestContext(
-                tx=tx, now=now, requester=requester, url=file.url, signer=signer, streams=streams, relay=relay,
-                destination_policy=file.webhooks.allowed,
+                tx=tx, now=now, requester=requester, url=file.url, signer=signer, follow_events=streams.follow,
+                ask_home=ask_home, destination_policy=file.webhooks.allowed,
             ),
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections

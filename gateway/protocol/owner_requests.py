@@ -21,7 +21,7 @@ def _one_line(text: str) -> str:
 
 
 class OwnerRequest(BaseModel):
-    """One wish; `id` names it in the log and in the answer."""
+    """One request; `id` names it in the log and in the answer."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -115,7 +115,7 @@ _REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
 def parse_owner_request(payload: bytes) -> AnyOwnerRequest | str:
-    """Read one wish; what cannot be read is one clear line that says why and quotes nothing: it is safe to log."""
+    """Parse one request, or return why it is refused: one line that quotes nothing, so it is safe to log."""
     try:
         return _REQUEST_ADAPTER.validate_python(parse(payload))
     except MalformedPayload as error:

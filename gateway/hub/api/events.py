@@ -94,8 +94,7 @@ async def follow(call: RequestContext, query: StreamParameters, headers: ResumeH
         seq = await _find_seq(call, query.after, "after", "query")
     else:
         seq = await call.tx.scalar(select(func.max(events.c.seq)).where(owned_by(call.caller, events))) or 0
-    stream = call.streams.follow(call.caller, after=seq, types=_parse_types(query.types), seconds=query.seconds)
-    return Response(stream=stream)
+    return Response(stream=call.follow_events(call.caller, seq, _parse_types(query.types), query.seconds))
 
 
 @EVENTS.add("GET", "/v1/events/{event_id}", "readEvent")

@@ -110,6 +110,6 @@ async def ask(call: RequestContext, body: Sealed) -> Response[SealedAnswer]:
     """
 
     async def relay_query() -> SealedAnswer:
-        return SealedAnswer(sealed=await call.relay.ask(call.browser, body.sealed))
+        return SealedAnswer(sealed=await call.ask_home(call.browser, body.sealed))
 
     return Response(later=relay_query)

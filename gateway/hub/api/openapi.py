@@ -33,14 +33,13 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
     """Return the OpenAPI document of these operations."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
     for one in operations:
-        used += [
-            (model, "validation") for model in (one.body, one.path_model, one.query, one.headers) if model is not None
-        ]
-        used += [(model, "serialization") for model in (one.answer,) if model is not None]
+        inputs = (one.body, one.path_model, one.query, one.headers)
+        used += [(model, "validation") for model in inputs if model is not None]
+        used += [(one.answer, "serialization")] if one.answer is not None else []
     refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
     schemas: dict[str, Any] = dict(whole.get("$defs", {}))
-    asked = {model for one in operations for model in (one.path_model, one.query, one.headers) if model is not None}
-    parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in asked}
+    no_body = {model for one in operations for model in (one.path_model, one.query, one.headers)}
+    parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in no_body}
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, refs, schemas)

@@ -65,7 +65,7 @@ class SseStreams:
         """Look for new events at once."""
         self._poll_now.set()
 
-    def follow(self, caller: ApiCaller, *, after: int, types: frozenset[str], seconds: float) -> "EventFollower":
+    def follow(self, caller: ApiCaller, after: int, types: frozenset[str], seconds: float) -> "EventFollower":
         """Follow a retailer's events.
 
         Raises:

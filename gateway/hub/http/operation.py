@@ -67,16 +67,12 @@ Requester = ApiCaller | HouseholdBrowser | None
 """Who sent a request; None: the operation needs no key."""
 
 
-def _no_wake_up() -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeUps:
     """Wakes the workers that publish jobs to homes and that send webhooks."""
 
-    jobs: Callable[[], None] = _no_wake_up
-    messages: Callable[[], None] = _no_wake_up
+    jobs: Callable[[], None]
+    messages: Callable[[], None]
 
 
 class HubSigner(Protocol):
@@ -106,28 +102,17 @@ class ResponseStream(Protocol):
         ...
 
 
-class QueryRelay(Protocol):
-    """Relays queries of browsers to their homes."""
+AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]
+"""Sends an encrypted query to the browser's home, and returns the encrypted answer.
 
-    async def ask(self, browser: HouseholdBrowser, sealed: str) -> str:
-        """Send an encrypted query to the browser's home, and return the encrypted answer.
+Raises `ApiProblem`: the home is not connected or does not answer.
+"""
 
-        Raises:
-            ApiProblem: the home is not connected or does not answer.
-        """
-        ...
+FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], ResponseStream]
+"""Returns a stream of the retailer's events after this number, of these types (empty: all), for so many seconds.
 
-
-class EventStreams(Protocol):
-    """Makes streams of a retailer's events."""
-
-    def follow(self, caller: "ApiCaller", *, after: int, types: frozenset[str], seconds: float) -> ResponseStream:
-        """Return a stream of the events after number `after`, of these types (empty: all), for so many seconds.
-
-        Raises:
-            ApiProblem: the retailer has the maximum number of streams.
-        """
-        ...
+Raises `ApiProblem`: the retailer has the maximum number of streams.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +128,8 @@ class RequestContext:
     requester: Requester
     url: str
     signer: HubSigner
-    streams: EventStreams
-    relay: QueryRelay
+    follow_events: FollowEvents
+    ask_home: AskHome
     destination_policy: DestinationPolicy
 
     @property

@@ -37,7 +37,7 @@ class HomesAtBroker:
         self.deaf = StaleSubscriptions(
             worker_context(
                 store, now=self.now, monotonic=lambda: self.mono,
-                wake_ups=WakeUps(jobs=lambda: self.told.append("ring")),
+                wake_ups=WakeUps(jobs=lambda: self.told.append("ring"), messages=lambda: None),
             ),
             disconnect=self._ended, check_others=lambda: self.told.append("others"),
         )  # fmt: skip
