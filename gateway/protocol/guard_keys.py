@@ -7,16 +7,12 @@ else that the box signs can be used as a command.
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
-from gateway.protocol.keys import KeyUnusable
+from gateway.protocol.keys import MAX_PEM_BYTES, BoxKey, KeyUnusable, parse_private_key
 from gateway.system.atomic_file import read_regular, write_whole
 
 COMMAND_KEY_FILE = "command.key.pem"  # the gateway's, in the box's folder of keys
-MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
 
 def renew_command_key(folder: Path) -> OKPKey:
@@ -48,11 +44,9 @@ def create_key(path: Path) -> OKPKey:
     """
     if path.exists():
         raise FileExistsError(17, "a key lies there already: it is not overwritten", str(path))
-    key = Ed25519PrivateKey.generate()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_whole(path, pem)
-    return OKPKey.import_key(key)
+    write_whole(path, BoxKey.generate().pem)
+    return load_key(path)
 
 
 def load_key(path: Path) -> OKPKey:
@@ -65,10 +59,4 @@ def load_key(path: Path) -> OKPKey:
     pem = read_regular(path, at_most=MAX_PEM_BYTES)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyUnusable(f"{path} can be read by others: make a new key, or chmod 600 if you trust them")
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
-        raise KeyUnusable(f"{path} holds no private key in PEM") from failure
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusable(f"{path} holds no Ed25519 key")
-    return OKPKey.import_key(key)
+    return OKPKey.import_key(parse_private_key(str(path), pem))

@@ -21,7 +21,7 @@ from gateway.system.base64url import decode_base64url, encode_base64url
 
 PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
 LINK_KEY_BYTES = 32
-_MAX_PEM_BYTES = 4096  # bytes of a PEM file
+MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
 
 class KeyUnusable(ValueError):  # noqa: N818 - the name states the fault
@@ -123,7 +123,7 @@ class BoxKey:
         Raises:
             KeyUnusable: the PEM contains none.
         """
-        return cls(_parse_private_key("the key", pem))
+        return cls(parse_private_key("the key", pem))
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Self:
@@ -154,7 +154,7 @@ class BoxKey:
         path = folder / PRIVATE_KEY_FILE
         try:
             _refuse_shared_file(path)
-            return cls(_parse_private_key(str(path), read_regular(path, at_most=_MAX_PEM_BYTES)))
+            return cls(parse_private_key(str(path), read_regular(path, at_most=MAX_PEM_BYTES)))
         except FileNotFoundError as failure:
             raise KeyMissing(f"{path} is gone: start the gateway, which says what to do") from failure
         except FileTooLarge as failure:
@@ -184,7 +184,7 @@ def link_key(folder: Path) -> bytes:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, secrets.token_bytes(LINK_KEY_BYTES))
     _refuse_shared_file(path)
-    key = read_regular(path, at_most=_MAX_PEM_BYTES)
+    key = read_regular(path, at_most=MAX_PEM_BYTES)
     if len(key) != LINK_KEY_BYTES:
         raise KeyUnusable(f"{path} holds no link key: delete it, and a new one is made (links sent before end)")
     return key
@@ -227,7 +227,12 @@ def shown_ending(code: str) -> str:
     return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
 
 
-def _parse_private_key(source: str, pem: bytes) -> Ed25519PrivateKey:
+def parse_private_key(source: str, pem: bytes) -> Ed25519PrivateKey:
+    """Parse a private key in PEM. `source` is its name in the text of an error.
+
+    Raises:
+        KeyDamaged: the PEM contains none.
+    """
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
