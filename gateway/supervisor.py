@@ -6,6 +6,7 @@ reload does what a restart does. The supervisor waits until no entrance is busy.
 """
 
 import asyncio
+import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
@@ -113,7 +114,7 @@ class Supervisor:
         while True:
             await self._reload_requested.wait()
             self._reload_requested.clear()
-            ident, self._pending_reload = reload.new_id(), None  # a waiting house is no longer the one in the file
+            ident, self._pending_reload = secrets.token_hex(8), None  # a waiting house is no longer the one in the file
             try:
                 new = await asyncio.to_thread(load_home_file, self._file)
                 problems = await asyncio.to_thread(reload.replacement_errors, self._home, new)

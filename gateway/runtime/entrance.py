@@ -361,7 +361,9 @@ class EntranceActor:
                 continue
             summarises = self._log_limits.due
             if mono >= summarises:
-                await self._store_summary(self._clock.now())
+                summary = self._log_limits.summary()  # how many steps of each source had no entry of their own
+                if summary is not None:
+                    await self._store_entry(*summary, self._clock.now())
                 continue
             if self._event_queue:
                 return self._event_queue.take()
@@ -427,12 +429,6 @@ class EntranceActor:
             reading = self._log_limits.newest(place)
             if reading is not None:
                 await self._store_entry(reading, (), now)
-
-    async def _store_summary(self, now: Now) -> None:
-        """Store how many steps of each source had no entry of their own."""
-        summary = self._log_limits.summary()
-        if summary is not None:
-            await self._store_entry(*summary, now)
 
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
         """Store an entry that changes nothing; if the disk fails, it is lost."""

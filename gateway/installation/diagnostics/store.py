@@ -9,8 +9,9 @@ from gateway.evidence.rollback import STORE_FILE, current_doubt
 from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, bad, good
 from gateway.protocol.keys import KeyUnusable
-from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind, store_damage, unexpected_files
+from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind, unexpected_files
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
+from gateway.storage.integrity import find_damage
 from gateway.system.i18n import Text, _
 
 STORE: Final = _("store")
@@ -48,7 +49,7 @@ def _store_findings(home: Home) -> Iterator[Finding]:
         )
     if unexpected or not os.path.lexists(folder / STORE_FILE):
         return
-    damage = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
+    damage = find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)
     if damage is not None:
         yield bad(
             STORE,

@@ -54,12 +54,9 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
     section = home.entrances[entrance]
     devices = (section.lock, *sorted(auxiliary_devices(section)))
     roles = (
-        battery_role(home, entrance, device, channel) for device in devices for channel in _battery_topics(home, device)
+        battery_role(home, entrance, device, suffix)
+        for device in devices
+        for suffix in home.devices[device].definition.battery
+        if suffix in inbound_topics(home, device)
     )
     return tuple(dict.fromkeys(one for one in roles if one is not None and one not in ("lock", "door")))
-
-
-def _battery_topics(home: Home, device: str) -> Iterator[TopicSuffix]:
-    """Yield the topic suffixes on which a device may report a battery."""
-    topics = inbound_topics(home, device)
-    yield from (suffix for suffix in home.devices[device].definition.battery if suffix in topics)

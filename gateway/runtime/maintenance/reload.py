@@ -5,7 +5,6 @@ another one, and the result outlives the gateway that wrote it: a new gateway st
 """
 
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,17 +35,15 @@ class BusyEntrance(ConfigSection):
 
 
 class ReloadReport(ConfigSection):
-    """The result of one reload. `busy_entrances`: what it waits for; `problems`: why it was refused, one per line."""
+    """The result of one reload. `busy`: what it waits for; `problems`: why it was refused, one per line.
+
+    `id` is new for each reload, so that the requester recognises its report.
+    """
 
     id: str
     said: Literal["applied", "waiting", "refused"]
     busy: tuple[BusyEntrance, ...] = ()
     problems: tuple[str, ...] = ()
-
-
-def new_id() -> str:
-    """Return a new reload id, by which the requester recognises its report."""
-    return secrets.token_hex(8)
 
 
 def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance, ...]:

@@ -77,18 +77,13 @@ def check_folder(folder: Path) -> None:
             f"{unexpected.path} {_KIND_TEXTS[unexpected.kind]}: there {what} belongs.",
             f"Move {unexpected.path.name} out of {folder}, then start the gateway again.",
         )
-    why = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
+    why = find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)
     if why is not None:
         raise StartError(
             f"{folder / STORE_FILE} is damaged ({why}).",
             f"Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back:"
             " `perron restore FILE`. Without a backup the box begins as a new one in an empty folder.",
         )
-
-
-def store_damage(folder: Path, *, within: float) -> str | None:
-    """Return SQLite's description of the damage; None if it found none within so many seconds."""
-    return find_damage(folder / STORE_FILE, within=within)
 
 
 def unexpected_files(folder: Path) -> Iterator[UnexpectedFile]:

@@ -68,10 +68,6 @@ ACTION_LABELS: Mapping[LinkPurpose, Text] = MappingProxyType({
 })  # fmt: skip
 
 
-def _parse_language(word: str | None) -> Language | None:
-    return word if word in languages() else None
-
-
 class NotificationQueue:
     """A `NotificationChannel` (`texts.py`) to all phones of the owner.
 
@@ -121,9 +117,9 @@ class NotificationQueue:
             await self._store_recipients()
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
-        spoken = {one.name: one.language for one in self._store.phones.statuses()}
+        stored = {one.name: one.language for one in self._store.phones.statuses() if one.language in languages()}
         for sender in self._senders:
-            sender.language = _parse_language(spoken.get(sender.phone.name))
+            sender.language = stored.get(sender.phone.name)
 
     async def set_phones(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
