@@ -91,7 +91,7 @@ class Supervision:
 
 
 class App:
-    """One gateway. A supervised one leaves SIGTERM and SIGINT to its supervisor, which calls `end`.
+    """One gateway. A supervised one leaves SIGTERM and SIGINT to its supervisor, which calls `stop`.
 
     `wall_clock`, `free_bytes`, `crash_point` and `video` are the real ones except in a demo or a test.
 

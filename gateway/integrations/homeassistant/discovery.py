@@ -28,6 +28,7 @@ REPEAT_INTERVAL_S = 15.0  # seconds between two publications of everything
 EXPIRY_S = 60  # seconds that a sensor keeps its last value, and that a broker keeps an undelivered message
 UNUSED_PAYLOAD = "-"  # a payload that is never sent
 
+Message = Mapping[str, Any]
 PublishedEntities = Mapping[str, Mapping[str, str]]
 """The published entities: discovery topic -> component -> its platform."""
 
@@ -79,7 +80,7 @@ def object_id(home: Home, entrance: str) -> str:
     return f"perron_{home.box}_{entrance}"
 
 
-def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
+def discovery_messages(home: Home) -> Mapping[str, Message]:
     """Return every current discovery message: topic -> message; empty without a section in the house file."""
     section = home.homeassistant
     if section is None:
@@ -88,7 +89,7 @@ def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
     return {f"{prefix}/{object_id(home, name)}/config": _device_message(home, section, name) for name in home.entrances}
 
 
-def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEntities:
+def published_entities(messages: Mapping[str, Message]) -> PublishedEntities:
     """Return the entities in these messages."""
     return {
         topic: {name: component["platform"] for name, component in message["components"].items()}
@@ -101,9 +102,7 @@ def merged_entities(first: PublishedEntities, second: PublishedEntities) -> Publ
     return {topic: {**first.get(topic, {}), **second.get(topic, {})} for topic in (*first, *second)}
 
 
-def removal_messages(
-    before: PublishedEntities, messages: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def removal_messages(before: PublishedEntities, messages: Mapping[str, Message]) -> Iterator[tuple[str, Message]]:
     """Yield messages that remove former entities: empty ends a device, a bare platform one entity of it."""
     for topic, components in before.items():
         message = messages.get(topic)
@@ -116,7 +115,7 @@ def removal_messages(
             yield topic, {**message, "components": {**message["components"], **bare}}
 
 
-def _device_message(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping[str, Any]:
+def _device_message(home: Home, section: HomeAssistantSection, entrance: str) -> Message:
     ident = object_id(home, entrance)
     return {
         "device": {
@@ -149,14 +148,12 @@ def _device_message(home: Home, section: HomeAssistantSection, entrance: str) ->
                 "qos": 1,
                 **component,
             }
-            for part, name, component in _extra_batteries(home, section, entrance)
+            for part, name, component in _entities(home, section, entrance)
         },
     }
 
 
-def _extra_batteries(
-    home: Home, section: HomeAssistantSection, entrance: str
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _entities(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, Message]]:
     for part, component in _components(home, section, entrance):
         yield part.value, ENTITY_NAMES[part].to(home.language), component
     state = homeassistant_topic(entrance, "state")

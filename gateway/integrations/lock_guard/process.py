@@ -228,8 +228,8 @@ class GuardProcess:
         device_ref = DeviceRef(kind=command.part.value)
         body, channel = b"", TopicSuffix.EVENT
         if command.report is not None:
-            letter = words.encode_report(command.report, device_ref)[0]
-            body, channel = letter.payload, letter.suffix if command.question is None else TopicSuffix.RESULT
+            publication = words.encode_report(command.report, device_ref)[0]
+            body, channel = publication.payload, publication.suffix if command.question is None else TopicSuffix.RESULT
         claims = FromGuard.model_validate(
             {
                 "lock": self._file.lock,
@@ -250,11 +250,11 @@ class GuardProcess:
         )
 
     def _write_ledger(self, command: m.WriteLedger) -> bool:
-        page = LedgerState(
+        ledger_state = LedgerState(
             boots=self._ledger.state.boots, counter=command.counter, intents=command.intents, owes=command.owes
         )
         try:
-            self._ledger.write(page)
+            self._ledger.write(ledger_state)
         except OSError as failure:
             log.error("ledger_not_kept", why=str(failure))
             self._handle_event(m.GuardSignal.LEDGER_WRITE_FAILED)
@@ -275,10 +275,10 @@ class GuardProcess:
         self._publish_to_radio(self._radio_devices[query.part], d.QueryState(echo=number), number.encode())
 
     def _publish_to_radio(self, device: RadioDevice, command: d.Command, correlation: bytes) -> Sent | NotSent:
-        letter = VENDORS[device.vendor].encode_command(command, device.device_ref)
+        publication = VENDORS[device.vendor].encode_command(command, device.device_ref)
         return self._radio_mqtt.publish(
-            device.topic(letter.suffix),
-            letter.payload,
+            device.topic(publication.suffix),
+            publication.payload,
             expiry=COMMAND_EXPIRY_S,
             correlation=correlation,
             response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, d.QueryState) else None,
