@@ -92,27 +92,17 @@ def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *,
     return _dump(house)
 
 
-def with_top_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
-    """Return the text of a house file with this section at its top level; it replaces an existing one.
+def with_top_section(text: str, file: Path, name: str, section: Mapping[str, object] | None) -> str:
+    """Return the text of a house file with this section at its top level; None: without the one that it has.
 
     Raises:
         EditRejected: the text is none of a house.
     """
     house = _load_home(text, file)
-    house[name] = _commented_map(section)
-    return _dump(house)
-
-
-def without_top_section(text: str, file: Path, name: str) -> str:
-    """Return the text of a house file without a section of its top level, which may be missing.
-
-    Raises:
-        EditRejected: the text is none of a house.
-    """
-    house = _load_home(text, file)
-    if name not in house:
-        return text
-    del house[name]
+    if section is None:
+        del house[name]
+    else:
+        house[name] = _commented_map(section)
     return _dump(house)
 
 

@@ -10,13 +10,7 @@ from gateway.domain.day import DayError, read_day
 from gateway.system.config_section import Id, explained
 from gateway.system.i18n import Language, languages
 
-ROLE_ACCOUNTS = (
-    "gateway",
-    "owner",
-    "retailer",
-    "observer",
-    "installer",
-)  # the broker's accounts of people and programs
+ROLE_ACCOUNTS = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's, of people and programs
 RESERVED_IDS = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *ROLE_ACCOUNTS})
 
 
@@ -33,12 +27,7 @@ def _hours(text: str) -> str:
     return text
 
 
-def valid_time_zone(name: str) -> str:
-    """Return the name of a time zone that this machine knows.
-
-    Raises:
-        ValueError: this machine does not know it.
-    """
+def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -54,12 +43,7 @@ def _language(code: str) -> Language:
     return code
 
 
-def valid_day(text: str) -> str:
-    """Return a day written like 2027-01-31, within the bounds of `gateway.domain.day`.
-
-    Raises:
-        ValueError: it is not such a day.
-    """
+def _day(text: str) -> str:
     try:
         read_day(text)
     except DayError as error:
@@ -85,6 +69,8 @@ _KEY_PATH = explained(
 DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
 LanguageCode = Annotated[str, AfterValidator(_language), WithJsonSchema({"enum": [*languages()], "type": "string"})]
 Address = Annotated[str, StringConstraints(pattern=_ADDRESS)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Day = Annotated[str, AfterValidator(_day)]
 Hours = Annotated[str, StringConstraints(pattern=_HOURS), AfterValidator(_hours)]
 KeyWord = Annotated[str, StringConstraints(pattern=_KEY_WORD)]
 KeyPath = Annotated[str, StringConstraints(pattern=_KEY_PATH)]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config.devices import AnyDevice
-from gateway.config.fields import DeviceId, Hours, LanguageCode, valid_day, valid_time_zone
+from gateway.config.fields import Day, DeviceId, Hours, LanguageCode, TimeZone
 from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.timing import Seconds, Timing
@@ -225,7 +225,7 @@ class PermissionSeed(ConfigSection):
     """Openings: how often one delivery may open the door. More than one lets a courier come back."""
     ask_each_time: bool = False
     """Ask each time: the owner must say yes to each delivery while the courier waits at the door."""
-    expires: Annotated[str, AfterValidator(valid_day)] | None = None
+    expires: Day | None = None
     """Expires: the last day of the permission. Left out, it has no end. Example: `2027-01-31`."""
     hub_signed: bool = False
     """Hub-signed: also accept deliveries that the hub signed for the brand. Whoever runs the hub could then invent
@@ -312,7 +312,7 @@ class Home(ConfigSection):
     """Name: what the household calls the house. Example: `The house in Lilac Street`."""
     language: LanguageCode = "fr"
     """Language: language of the pages and of the messages to the household."""
-    timezone: Annotated[str, AfterValidator(valid_time_zone)] = "Europe/Paris"
+    timezone: TimeZone = "Europe/Paris"
     """Time zone: days and hours of permissions are in this zone. Example: `Europe/Paris`."""
     broker: BrokerSection = BrokerSection()
     """Broker: the MQTT broker of the house."""

@@ -2,6 +2,7 @@
 
 Devices publish on `perron/<id>/state|availability|event|result|battery` and receive on `set` and `get`, unless
 `home.yaml` gives them topics of their own. No subscription has a wildcard: the gateway hears enrolled devices only.
+The functions raise KeyError for a device that is not in `home.yaml`.
 """
 
 from collections.abc import Mapping
@@ -71,20 +72,12 @@ Origin = DeviceOrigin | OwnerOrigin | RetailerOrigin | HomeAssistantOrigin
 
 
 def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
-    """Return the topic of a device's suffix: that of `home.yaml`, else its product's, else `perron/<id>/<channel>`.
-
-    Raises:
-        KeyError: no such device.
-    """
+    """Return the topic of a device's suffix: that of `home.yaml`, else its product's, else `perron/<id>/<channel>`."""
     return custom_topics(home, device).get(channel, f"perron/{device}/{channel}")
 
 
 def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
-    """Return the topics of a device that are not Perron's: its product's, as changed by `home.yaml`.
-
-    Raises:
-        KeyError: no such device.
-    """
+    """Return the topics of a device that are not Perron's: its product's, as changed by `home.yaml`."""
     section = home.devices[device]
     return {**section.product_topics, **section.topics}
 
@@ -93,9 +86,6 @@ def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """Return every topic on which the gateway receives this device; empty if it has no MQTT.
 
     A product with topics of its own publishes on no topic of Perron's.
-
-    Raises:
-        KeyError: no such device.
     """
     section = home.devices[device]
     if not section.definition.has_mqtt:

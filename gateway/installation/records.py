@@ -1,7 +1,7 @@
 """Stores measurements, walk tests and their reports as files under `installation/` in the storage folder.
 
 The files contain no secret, and pictures only while a walk test is under way. An unreadable measurement counts as
-missing; an unreadable walk test counts as failed.
+missing; an unreadable walk test counts as failed. Functions that store or delete raise OSError if they cannot.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,7 @@ def read_measurements(storage: Path) -> dict[str, Measurement]:
 
 
 def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
-    """Store new measurements beside those of other devices.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store new measurements beside those of other devices."""
     measurements = {**read_measurements(storage), **new}
     _write(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements, indent=1))
 
@@ -76,11 +72,7 @@ def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
 
 
 def store_walk(storage: Path, walk: WalkTest) -> None:
-    """Store a walk test.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store a walk test."""
     _write(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
 
 
@@ -90,11 +82,7 @@ def picture_file(storage: Path, entrance: str, number: int) -> Path:
 
 
 def store_picture(file: Path, jpeg: bytes) -> None:
-    """Store a picture until the report is written.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store a picture until the report is written."""
     _write(file, jpeg)
 
 
@@ -114,11 +102,7 @@ def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
 
 
 def delete_pictures(storage: Path, entrance: str) -> None:
-    """Delete the pictures of an entrance's walk test.
-
-    Raises:
-        OSError: one could not be deleted.
-    """
+    """Delete the pictures of an entrance's walk test."""
     for file in (storage / INSTALLATION_FOLDER).glob(f"walk-{entrance}-*.jpg"):
         if file.stem.removeprefix(f"walk-{entrance}-").isdigit():
             file.unlink(missing_ok=True)
@@ -131,11 +115,7 @@ def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
 
 
 def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
-    """Store a report with its signature, and delete the pictures, which the report contains.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store a report with its signature, and delete the pictures, which the report contains."""
     report, signature = report_files(storage, entrance)
     write_whole(report, sheet)
     write_whole(signature, signed)

@@ -5,10 +5,7 @@ import string
 import unicodedata
 
 MAX_NAME_CHARS = 80  # characters of one name from outside
-
-
 MAX_COMBINING_MARKS = 3  # on one letter: no script needs more, and more of them would cover the lines above
-
 
 _MARKUP = str.maketrans({
     "*": "\u2217", "_": "\uff3f", "`": "'", "~": "\u223c", "|": "\u00a6", "#": "\uff03", "\\": "\u2216",
@@ -16,20 +13,14 @@ _MARKUP = str.maketrans({
 })  # fmt: skip
 """The characters that messengers interpret (Markdown, mentions of Slack and Discord), and their replacements."""
 
-
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*[:\uff1a]//+|//+")
-
-
 _COLON = re.compile(r"[:\uff1a](?=\S)")
-
-
 _DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f\u2024{re.escape(string.punctuation)}])")
 """A dot, or a character that browsers read as one (UTS 46), that may be part of a host name.
 
 Before it is anything but a blank: there are host names of emoji, and messengers also link after a hyphen. After it is a
 letter, a digit or a character beyond ASCII, except `ONE_DOT_LEADER` and the replacement of an underscore in `_MARKUP`.
 """
-
 
 # Some makers want the account in the path: rtsp://HOST:554/user=admin&password=1234&channel=1&stream=0.sdp
 PASSWORD_IN_URL = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
@@ -75,8 +66,7 @@ def escape_invisible(line: str) -> str:
     shown = "".join(
         char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}" for char in line
     )
-    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
-    return f"\u2068{shown}\u2069" if turns else shown
+    return _isolated(shown)
 
 
 def isolate_direction(name: str) -> str:
@@ -84,9 +74,12 @@ def isolate_direction(name: str) -> str:
 
     It uses Unicode's isolating marks (UAX 9, 2.4), which also work in a tooltip, an option and a phone's message.
     """
-    safe = sanitized(name)
-    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in safe)
-    return f"\u2068{safe}\u2069" if turns else safe
+    return _isolated(sanitized(name))
+
+
+def _isolated(text: str) -> str:
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
+    return f"\u2068{text}\u2069" if turns else text
 
 
 def mask_account(text: str) -> str:

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from gateway.config.editor import check_home, with_top_section, without_top_section
+from gateway.config.editor import check_home, with_top_section
 from gateway.integrations.hub_client.enrolment import AUTHORITY_FILE, HUB_FOLDER, IDENTITY_FILE, HubMembership
 
 HUB_SECTION = "hub"
@@ -38,6 +38,6 @@ def text_without_membership(text: str, file: Path, home: str) -> str:
     section = check_home(text, file).hub
     if section is None or section.home != home:
         return text
-    edited = without_top_section(text, file, HUB_SECTION)
+    edited = with_top_section(text, file, HUB_SECTION, None)
     check_home(edited, file)
     return edited

@@ -2,6 +2,9 @@
 
 The pages and the broker have one each (`gateway.system.pki.pages`, `gateway.system.pki.broker`), so a stolen key of one
 cannot impersonate the other. Keys are P-256, which the small chips of locks and sensors support too.
+
+The functions raise OSError if a file or folder cannot be read or written, and ValueError if a file was altered, is
+damaged or is not a certificate.
 """
 
 import ipaddress
@@ -103,10 +106,6 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
 
     `name` is the authority's name for people; `names` are sorted. `renew` issues a new certificate under the same
     authority although the old one is valid.
-
-    Raises:
-        OSError: a folder cannot be read or written.
-        ValueError: a file was altered or is damaged.
     """
     try:
         authority_key, authority = _read_or_make_authority(files, name, names, policy, now)
@@ -125,12 +124,7 @@ def issue_server_certificate(  # noqa: PLR0913 - files, names, policy and time a
 def unconstrained_authority(
     files: CertificateFiles, *, name: str, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Return an authority without name constraints and its key; make it if it is missing. `name` is for people.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-        ValueError: a file was altered or is damaged.
-    """
+    """Return an authority without name constraints and its key; make it if it is missing. `name` is for people."""
     try:
         return _read_or_make_authority(files, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
     except _FOREIGN_FILE_ERRORS as odd:
@@ -155,12 +149,7 @@ def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
 
 
 def read_leaf(chain: Path) -> x509.Certificate:
-    """Load the server's own certificate from its chain.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is not a certificate.
-    """
+    """Load the server's own certificate from its chain."""
     return x509.load_pem_x509_certificates(chain.read_bytes())[0]
 
 

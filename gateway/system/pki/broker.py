@@ -6,6 +6,9 @@ from the 15th day on under the same authority, so clients need no new file. On S
 its connections.
 
 The authority has no name constraints, because Mbed TLS, which most small devices use, refuses them (its issue 8759).
+
+The functions raise OSError if a file or folder cannot be read or written, and ValueError if a file was altered, is
+damaged or is not a certificate.
 """
 
 import ipaddress
@@ -40,10 +43,6 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     """Return the broker's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
     The address 0.0.0.0, which means all addresses, is left out.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-        ValueError: a file in it was altered or is damaged.
     """
     files = _files_in(folder)
     for file in (files.authority_key, files.chain):
@@ -57,23 +56,13 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
 
 
 def broker_certificate_names(folder: Path) -> tuple[str, ...]:
-    """Return the names and addresses of the certificate in `folder`; empty if there is no certificate.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is not a certificate.
-    """
+    """Return the names and addresses of the certificate in `folder`; empty if there is no certificate."""
     chain = _files_in(folder).chain
     return certificate_names(read_leaf(chain)) if chain.exists() else ()
 
 
 def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> IssuedCertificate | None:
-    """Renew the certificate in `folder` for its names if it is due; None: there is no certificate.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-        ValueError: a file in it was altered or is damaged.
-    """
+    """Renew the certificate in `folder` for its names if it is due; None: there is no certificate."""
     names = broker_certificate_names(folder)
     return broker_certificate(folder, box=box, names=names, now=now) if names else None
 

@@ -2,6 +2,9 @@
 
 The certificate page explains how, and shows the authority's fingerprint as a QR. The authority is limited to the box's
 own names and addresses, so a thief of its key cannot impersonate a bank. Browsers accept at most 397 days.
+
+The functions raise OSError if a file or folder cannot be read or written, and ValueError if a file was altered, is
+damaged or is not a certificate.
 """
 
 from collections.abc import Sequence
@@ -29,10 +32,6 @@ def pages_certificate(
     """Return the box's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
     `renew` issues a new certificate under the same authority although the old one is valid.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-        ValueError: a file in it was altered or is damaged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = CertificateFiles(
@@ -48,12 +47,7 @@ def pages_certificate(
 
 
 def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
-    """Return the fingerprint of the box's authority (SHA-256, hex) and its end; None: there is no authority yet.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is not a certificate.
-    """
+    """Return the fingerprint of the box's authority (SHA-256, hex) and its end; None: there is no authority yet."""
     file = folder / AUTHORITY_FILE
     if not file.exists():
         return None
