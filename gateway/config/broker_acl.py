@@ -42,25 +42,25 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
         AccountTaken: a bridge's account or base topic would be another's or one of ours.
     """
     _refuse_shared(home)
-    carried = bridge_topics(home)
+    bases_by_account = bridge_topics(home)
     own = tuple(
         id_
         for id_, device in home.devices.items()
         if device.definition.has_mqtt and not bridge_base_topic(home, id_) and not shares_guard_account(home, id_)
     )
-    for account, bases in carried.items():
+    for account, bases in bases_by_account.items():
         if account != HOMEASSISTANT_ACCOUNT and (account in RESERVED_IDS or account in own or len(bases) > 1):
             raise AccountTaken(
                 f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
                 " that name another id, or the base topic another first word."
             )
     comes_in = homeassistant or home.homeassistant is not None or homeassistant_entities(home)
-    theirs = {*carried, HOMEASSISTANT_ACCOUNT} if comes_in else set(carried)
+    bridge_accounts = {*bases_by_account, HOMEASSISTANT_ACCOUNT} if comes_in else set(bases_by_account)
     brands = {brand_account(brand): brand for brand in home.brands}
-    for account in (*own, *theirs):
+    for account in (*own, *bridge_accounts):
         if account in brands:
             raise AccountTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
-    return (*ROLE_ACCOUNTS, *brands, *own, *sorted(theirs))
+    return (*ROLE_ACCOUNTS, *brands, *own, *sorted(bridge_accounts))
 
 
 def discovery_prefix(home: Home) -> str:
@@ -87,23 +87,23 @@ def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
     bases = _base_topics(home)
     streams = {base for base, vendors in bases.items() if vendors == {HOMEASSISTANT_ACCOUNT}}
     whole = sorted(base for base in bases if not any(base.startswith(f"{other}/") for other in bases))
-    found: dict[str, tuple[str, ...]] = {}
+    topics: dict[str, tuple[str, ...]] = {}
     for base in whole:
         account = HOMEASSISTANT_ACCOUNT if base in streams else _bridge_account(base)
-        found[account] = (*found.get(account, ()), base)
-    return found
+        topics[account] = (*topics.get(account, ()), base)
+    return topics
 
 
 def _base_topics(home: Home) -> Mapping[str, set[str]]:
     """Return each base topic with the programs (account or vendor) of its devices; empty if no device uses it."""
-    found: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
+    vendors_by_base: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
     for id_, device in home.devices.items():
         base = bridge_base_topic(home, id_)
         if base is not None:
-            found.setdefault(base, set()).add(device.definition.account or device.vendor)
-    if STATESTREAM_TOPIC in found:
-        found[STATESTREAM_TOPIC].add(HOMEASSISTANT_ACCOUNT)
-    return found
+            vendors_by_base.setdefault(base, set()).add(device.definition.account or device.vendor)
+    if STATESTREAM_TOPIC in vendors_by_base:
+        vendors_by_base[STATESTREAM_TOPIC].add(HOMEASSISTANT_ACCOUNT)
+    return vendors_by_base
 
 
 def _refuse_shared(home: Home) -> None:
@@ -153,10 +153,10 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
             continue
         speaks_itself = not bridge_base_topic(home, device)
         for channel, topic in custom_topics(home, device).items():
-            spoken = channel in INBOUND_CHANNELS
+            is_inbound = channel in INBOUND_CHANNELS
             if speaks_itself:
-                own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
-            people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
+                own.setdefault(device, []).append(f"{'write' if is_inbound else 'read'} {topic}")
+            people["gateway"].append(f"{'read' if is_inbound else 'write'} {topic}")
             people["observer"].append(f"read {topic}")
             people["installer"].append(f"{'write' if channel is TopicSuffix.GET else 'read'} {topic}")
     carried = bridge_topics(home)

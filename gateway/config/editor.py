@@ -82,13 +82,13 @@ def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *,
     """
     house = _load_home(text, file)
     where = "devices" if "kind" in section else "entrances"
-    inside = house.get(where)
-    if not isinstance(inside, CommentedMap) or not inside:
-        house[where] = inside = CommentedMap()
-    if id_ in inside and not replace:
+    items = house.get(where)
+    if not isinstance(items, CommentedMap) or not items:
+        house[where] = items = CommentedMap()
+    if id_ in items and not replace:
         what = f"{file}: there is `{id_}` under {where} already."
         raise EditRejected(what, "Name another id, or say --replace.", is_id_taken=True)
-    inside[id_] = section
+    items[id_] = section
     return _dump(house)
 
 
@@ -177,8 +177,8 @@ def check_home(text: str, file: Path) -> Home:
     try:
         return parse_home(text, file)
     except ConfigError as error:
-        told = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
-        what = f"{file} would no longer be a valid house file:\n{told}"
+        problems = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
+        what = f"{file} would no longer be a valid house file:\n{problems}"
         raise EditRejected(what, "Nothing was written. Say it otherwise.") from error
 
 

@@ -98,8 +98,8 @@ class _Page:
         return f"`{text}`" if (text := yaml_text(default)) else ""
 
     def _type(self, key: Schema) -> str:
-        found = dict.fromkeys(self._one_type(one) for one in _alternatives(key) if one.get("type") != "null")
-        return " or ".join(found)
+        types = dict.fromkeys(self._one_type(one) for one in _alternatives(key) if one.get("type") != "null")
+        return " or ".join(types)
 
     def _one_type(self, one: Schema) -> str:
         match one:

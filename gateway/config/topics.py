@@ -90,9 +90,9 @@ def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     section = home.devices[device]
     if not section.definition.has_mqtt:
         return {}
-    own = custom_topics(home, device)
-    ours = {} if section.product_topics else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
-    return {c: topic for c, topic in {**ours, **own}.items() if c in INBOUND_CHANNELS}
+    custom = custom_topics(home, device)
+    standard = {} if section.product_topics else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
+    return {c: topic for c, topic in {**standard, **custom}.items() if c in INBOUND_CHANNELS}
 
 
 def bridge_base_topic(home: Home, device: str) -> str | None:

@@ -112,12 +112,12 @@ def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
         names = ", ".join(new_accounts(old, new))
         return (Remark("account", {"names": names}),) if names else ()
     section = new.entrances[proposal.name]
-    found = [Remark("which_door", {"lock": section.lock, "door": section.door})]
+    remarks = [Remark("which_door", {"lock": section.lock, "door": section.door})]
     if not section.living_space:
-        found.append(Remark("no_living_space"))
+        remarks.append(Remark("no_living_space"))
     if not section.courier_proof:
-        found.append(Remark("no_courier_proof"))
-    return tuple(found)
+        remarks.append(Remark("no_courier_proof"))
+    return tuple(remarks)
 
 
 def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
@@ -144,15 +144,15 @@ def _file_remarks(device: AnyDevice, login_file: str | None) -> Iterator[Remark]
 def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
     """Refuse a topic that is, contains or lies below a topic of another device."""
     device = new.devices[name]
-    mine = {(channel, topic) for channel, topic in _device_topics(new, name) if channel not in BRIDGE_CHANNELS}
-    for other, there in old.devices.items():
+    own_topics = {(channel, topic) for channel, topic in _device_topics(new, name) if channel not in BRIDGE_CHANNELS}
+    for other, section in old.devices.items():
         if device.definition.is_behind_guard and device.address == other:
             continue  # a door sensor behind a lock's guard
-        shared = device.definition.shared_topics if device.vendor == there.vendor else frozenset()
-        shared -= device.topics.keys() | there.topics.keys()
+        shared = device.definition.shared_topics if device.vendor == section.vendor else frozenset()
+        shared -= device.topics.keys() | section.topics.keys()
         for channel, topic in _device_topics(old, other):
             if channel not in BRIDGE_CHANNELS and any(
-                _topics_overlap(topic, one) and not {channel, own} <= shared for own, one in mine
+                _topics_overlap(topic, one) and not {channel, own} <= shared for own, one in own_topics
             ):
                 yield Remark("topic", {"topic": topic, "device": other})
                 return
@@ -215,15 +215,15 @@ def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
     """Refuse it if an account could then publish for another device, or what Home Assistant shows."""
     before, after = _writable_topics(old), _writable_topics(new)
     prefix = discovery_prefix(old)
-    theirs = {topic: name for name in old.devices for _, topic in _device_topics(old, name)}
-    theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in TopicSuffix}
+    owners = {topic: name for name in old.devices for _, topic in _device_topics(old, name)}
+    owners |= {f"perron/{name}/{channel}": name for name in old.devices for channel in TopicSuffix}
     for account, filters in after.items():
         if account == "gateway":
             continue
         for gained in filters - before.get(account, frozenset()):
             if account != HOMEASSISTANT_ACCOUNT and gained.partition("/")[0] in (prefix, HOMEASSISTANT_ACCOUNT):
                 yield Remark("shown", {"account": account})
-            for topic, name in theirs.items():
+            for topic, name in owners.items():
                 if _filter_matches(gained, topic):
                     yield Remark("speaks", {"account": account, "device": name})
                     return
@@ -231,7 +231,7 @@ def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
 
 def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
     """Return the topic filters that each account may publish to, from the access list."""
-    found: dict[str, set[str]] = {}
+    filters: dict[str, set[str]] = {}
     account = ""
     # As the broker: other control characters end no line
     for line in access_list(home, homeassistant=True).split("\n"):
@@ -240,8 +240,8 @@ def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
         if word == "user":
             account = rest
         elif word == "topic" and right in ("write", "readwrite"):
-            found.setdefault(account, set()).add(topic)
-    return {name: frozenset(topics) for name, topics in found.items()}
+            filters.setdefault(account, set()).add(topic)
+    return {name: frozenset(topics) for name, topics in filters.items()}
 
 
 def _filter_matches(pattern: str, topic: str) -> bool:

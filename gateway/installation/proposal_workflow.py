@@ -335,12 +335,12 @@ class Proposals:
         folder = self._writer.require_file().resolve().parent / CAMERAS_FOLDER
         plain = folder / f"{proposal.name}.login"
         try:
-            ours = plain.read_bytes() == self._proposal_file.login_path(proposal).read_bytes()
+            is_usable = plain.read_bytes() == self._proposal_file.login_path(proposal).read_bytes()
         except FileNotFoundError:
-            ours = not os.path.lexists(plain)
+            is_usable = not os.path.lexists(plain)
         except OSError:
-            ours = False
-        return plain if ours else folder / f"{proposal.name}-{proposal.id}.login"
+            is_usable = False
+        return plain if is_usable else folder / f"{proposal.name}-{proposal.id}.login"
 
     # ---- views ------------------------------------------------------------------------------------------------------
 

@@ -39,18 +39,18 @@ class ProposalFile:
             log.error("proposals_unreadable", file=str(self._file), why=str(error).splitlines()[0])
             return ()
 
-    def write(self, kept: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    def write(self, proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
         """Store the proposals without the oldest done ones, and return what was stored.
 
         Raises:
             OSError: the file cannot be written, and its old content stays.
         """
-        done = [one for one in kept if one.done]
+        done = [one for one in proposals if one.done]
         old = {one.id for one in done[: max(0, len(done) - MAX_DONE_PROPOSALS)]}
-        kept = tuple(one for one in kept if one.id not in old)
+        proposals = tuple(one for one in proposals if one.id not in old)
         self._make_folder()
-        write_whole(self._file, _PROPOSALS_ADAPTER.dump_json(kept))
-        return kept
+        write_whole(self._file, _PROPOSALS_ADAPTER.dump_json(proposals))
+        return proposals
 
     def login_path(self, one: Proposal) -> Path:
         """Return the file with the account of a proposed camera."""
@@ -91,14 +91,14 @@ def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
 def is_as_proposed(text: str, one: Proposal) -> bool:
     """Return whether the house file contains what was proposed, except for the path of the account."""
     try:
-        house, meant = parse_yaml(text).data, parse_yaml(section_text(one, one.fields)).data
+        house, proposed = parse_yaml(text).data, parse_yaml(section_text(one, one.fields)).data
     except InvalidYaml:
         return False
     section = house.get(one.in_house) if isinstance(house, dict) else None
-    there = section.get(one.name) if isinstance(section, dict) else None
-    if not isinstance(there, dict) or not isinstance(meant, dict):
+    written = section.get(one.name) if isinstance(section, dict) else None
+    if not isinstance(written, dict) or not isinstance(proposed, dict):
         return False
-    return bool({key: value for key, value in there.items() if key != LOGIN_KEY} == meant[one.name])
+    return bool({key: value for key, value in written.items() if key != LOGIN_KEY} == proposed[one.name])
 
 
 def add_command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:

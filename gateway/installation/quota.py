@@ -18,8 +18,8 @@ class HourlyQuota:
 
     def take(self, person: str, mono: float) -> bool:
         """Count a request at `mono` (monotonic seconds); False: the quota is used up, and nothing is counted."""
-        asked = self._request_times.setdefault(person, deque(maxlen=self.most))
-        if len(asked) == self.most and mono - asked[0] < HOUR_S:
+        times = self._request_times.setdefault(person, deque(maxlen=self.most))
+        if len(times) == self.most and mono - times[0] < HOUR_S:
             return False
-        asked.append(mono)
+        times.append(mono)
         return True

@@ -77,10 +77,10 @@ def verify_walk(document: bytes, sheet: bytes, key: PublicKey | None) -> SignedW
     """
     try:
         walk = SignedWalkTest.from_json(document.strip())
-        theirs = key or PublicKey.from_text(walk.key)
+        public_key = key or PublicKey.from_text(walk.key)
     except ValueError:
         return "it is no signed walk test"
-    if not walk.is_signed_by(theirs):
+    if not walk.is_signed_by(public_key):
         return "the signature does not hold"
     if sha256(sheet).hexdigest() != walk.sheet_sha256:
         return "the report is another than the one that was signed"
@@ -210,6 +210,6 @@ def _capabilities_by_subject(
     cameras = (section.cameras.outside, *section.cameras.inside)
     yield section.name, entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk))
     for id_ in dict.fromkeys((section.lock, section.door, *cameras)):
-        found = device_capabilities(home, id_, measured.get(id_))
-        if found:
-            yield id_, found
+        capabilities = device_capabilities(home, id_, measured.get(id_))
+        if capabilities:
+            yield id_, capabilities

@@ -165,7 +165,7 @@ class WalkTestRunner:
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
         wrong = sum(len(attempts.unknown_codes) + attempts.locked_out for attempts in state.scan_lockouts.values())
-        seen = HouseObservation(
+        observation = HouseObservation(
             state=state,
             delivery=None if walk.promised is None else delivery_key(WALK_TEST_BRAND, walk.promised.id),
             answer_was_pressed=name in self._answer_pressed,
@@ -179,7 +179,7 @@ class WalkTestRunner:
             self._connected.add(name)
         self._answer_pressed.discard(name)
         self._wrong_code_counts[name] = wrong
-        self._update(advance(walk, seen, self._clock.now().utc))
+        self._update(advance(walk, observation, self._clock.now().utc))
 
     def _update(self, walk: WalkTest) -> None:
         """Replace a walk test, schedule its storage, and tell the entrance if it now forbids or permits visits."""

@@ -53,15 +53,15 @@ def _tracked_connection(
     **more: Any,  # noqa: ANN401 - the library's
 ) -> HTTPConnection:
     """Return a connection that calls `on_connect` with its socket."""
-    made = kind(host, **more)
-    connect = made.connect
+    connection = kind(host, **more)
+    connect = connection.connect
 
-    def noted() -> None:
+    def connect_and_report() -> None:
         connect()
-        on_connect(made.sock)
+        on_connect(connection.sock)
 
-    made.connect = noted  # type: ignore[method-assign]  # `urllib` makes the connection, and tells of it nowhere
-    return made
+    connection.connect = connect_and_report  # type: ignore[method-assign]  # `urllib` makes the connection, and tells of it nowhere
+    return connection
 
 
 class _Http(HTTPHandler):

@@ -24,12 +24,11 @@ def load_compiled(po: Path) -> bytes:
     if mo.is_file() and not (po.is_file() and mo.stat().st_mtime_ns < po.stat().st_mtime_ns):
         return mo.read_bytes()
     try:
-        made = compile_catalogue(po)
+        return compile_catalogue(po)
     except ModuleNotFoundError as missing:
         if mo.is_file():
             return mo.read_bytes()
         raise CatalogueError(f"{mo} is missing, and {missing.name} is not installed: run `make texts`") from missing
-    return made
 
 
 def compile_catalogue(po: Path) -> bytes:

@@ -45,12 +45,10 @@ class ClockSource(Protocol):
     @property
     def source(self) -> Literal["ntp", "host"]:
         """The source that makes the time trusted."""
-        ...
 
     @property
     def drift_ppm(self) -> float:
         """The drift of the unsynchronised clock in parts per million."""
-        ...
 
 
 class Clock:

@@ -119,20 +119,20 @@ def _shorten(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _known_keys(loc: tuple[str | int, ...], whole: dict[str, Any]) -> set[str]:
+def _known_keys(loc: tuple[str | int, ...], schema: dict[str, Any]) -> set[str]:
     """Return the keys that the schema allows beside the last part of `loc`."""
-    here: dict[str, Any] = whole
+    node: dict[str, Any] = schema
     for part in loc[:-1]:
-        if "discriminator" in here and part in here["discriminator"]["mapping"]:
-            here = {"$ref": here["discriminator"]["mapping"][part]}
+        if "discriminator" in node and part in node["discriminator"]["mapping"]:
+            node = {"$ref": node["discriminator"]["mapping"][part]}
         elif isinstance(part, int):
-            here = here.get("items", {})
-        elif part in here.get("properties", {}):
-            here = here["properties"][part]
+            node = node.get("items", {})
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
         else:
-            patterns = here.get("patternProperties", {})
-            here = here.get("additionalProperties") or next(iter(patterns.values()), {})
-        here = next((option for option in here.get("anyOf", []) if option.get("type") != "null"), here)
-        if "$ref" in here:
-            here = whole["$defs"][here["$ref"].rpartition("/")[2]]
-    return set(here.get("properties", {}))
+            patterns = node.get("patternProperties", {})
+            node = node.get("additionalProperties") or next(iter(patterns.values()), {})
+        node = next((option for option in node.get("anyOf", []) if option.get("type") != "null"), node)
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return set(node.get("properties", {}))

@@ -182,21 +182,21 @@ class RowQuarantine:
         return tuple(row for row, aside in self._rows.items() if now < aside.until)
 
     def __contains__(self, row: str) -> bool:
-        found = self._rows.get(row)
-        return found is not None and self._monotonic() < found.until
+        quarantined = self._rows.get(row)
+        return quarantined is not None and self._monotonic() < quarantined.until
 
 
 def _place(error: BaseException) -> str:
     """Name the innermost frame of this package, else the innermost of all, else of the first exception in a group."""
     if isinstance(error, BaseExceptionGroup):
         return _place(error.exceptions[0])
-    found = "unknown:0"
+    place = "unknown:0"
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(_ROOT) or not found.startswith("gateway/"):
+        if file.is_relative_to(_ROOT) or not place.startswith("gateway/"):
             inside = file.is_relative_to(_ROOT)
-            found = f"gateway/{file.relative_to(_ROOT)}:{line}" if inside else f"{file.name}:{line}"
-    return found
+            place = f"gateway/{file.relative_to(_ROOT)}:{line}" if inside else f"{file.name}:{line}"
+    return place
 
 
 def _printable(text: str) -> str:

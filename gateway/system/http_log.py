@@ -10,7 +10,7 @@ def http_logger() -> logging.Logger:
 
     The server would quote such a request, with the token or the cookie in it.
     """
-    made = logging.getLogger(__name__)
-    if not made.filters:
-        made.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
-    return made
+    logger = logging.getLogger(__name__)
+    if not logger.filters:
+        logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+    return logger

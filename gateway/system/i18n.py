@@ -94,8 +94,8 @@ def template_functions(language: Language) -> Mapping[str, Callable[..., str]]:
 @cache
 def languages() -> tuple[Language, ...]:
     """Return every language that has a catalogue, and English, which needs none."""
-    found = {path.parents[1].name for path in _LOCALE.glob(f"*/LC_MESSAGES/{_DOMAIN}.[mp]o")}
-    return (*sorted(found - {SOURCE}), SOURCE)
+    names = {path.parents[1].name for path in _LOCALE.glob(f"*/LC_MESSAGES/{_DOMAIN}.[mp]o")}
+    return (*sorted(names - {SOURCE}), SOURCE)
 
 
 @cache

@@ -111,17 +111,17 @@ def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
 
 def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
     """Describe how the line's indentation differs from the lines above that begin its sections."""
-    ours = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
+    indentation = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
     opened: dict[int, int] = {}  # how far a section's lines are indented -> the last line that is
     for number, line in enumerate(lines[: spot.line - 1], start=1):
         if line.split("#")[0].strip():
             opened = {depth: n for depth, n in opened.items() if depth < _indent(line)} | {_indent(line): number}
-    if ours in opened or not opened:
+    if indentation in opened or not opened:
         return InvalidYaml('there is a second colon in this line: put a text with `: ` in it into "..."', spot)
     fit = " or ".join(f"{depth} (as line {number})" for depth, number in opened.items())
-    begins = f"this line begins with {ours} space{'s' * (ours != 1)}"
-    told = f"{begins}, but here it can only be {fit}: one of these lines is indented wrongly"
-    return InvalidYaml(told, SourcePosition(spot.line, ours + 1))
+    begins = f"this line begins with {indentation} space{'s' * (indentation != 1)}"
+    description = f"{begins}, but here it can only be {fit}: one of these lines is indented wrongly"
+    return InvalidYaml(description, SourcePosition(spot.line, indentation + 1))
 
 
 def _indent(line: str) -> int:

@@ -178,8 +178,8 @@ def reload(folder: Path) -> tuple[int, ...]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
             words = (process / "cmdline").read_bytes().split(b"\0")
-            here = (process / "cwd").readlink()
-            named = any(here / os.fsdecode(word) == conf for word in words[1:])
+            working_folder = (process / "cwd").readlink()
+            named = any(working_folder / os.fsdecode(word) == conf for word in words[1:])
             if Path(os.fsdecode(words[0])).name == "mosquitto" and named:
                 os.kill(int(process.name), signal.SIGHUP)
                 reloaded.append(int(process.name))

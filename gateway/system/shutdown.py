@@ -14,13 +14,13 @@ async def until_stopped(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT) if signals else ()
-    told = False
+    is_stopping = False
 
     def stop() -> bool:
-        nonlocal told
-        if told or task is None:
+        nonlocal is_stopping
+        if is_stopping or task is None:
             return False
-        told = True
+        is_stopping = True
         task.cancel()
         return True
 
@@ -29,7 +29,7 @@ async def until_stopped(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
     try:
         yield stop
     except asyncio.CancelledError:
-        if not told or task is None:
+        if not is_stopping or task is None:
             raise
         task.uncancel()
     finally:

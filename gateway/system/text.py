@@ -46,19 +46,19 @@ def sanitized(name: str) -> str:
     a letter are cut, and the text is cut to `MAX_NAME_CHARS`.
     """
     spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
-    kept = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
-    cut = " ".join(_limit_marks(unicodedata.normalize("NFC", kept)).split())
+    visible = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
+    cut = " ".join(_limit_marks(unicodedata.normalize("NFC", visible)).split())
     return cut if len(cut) <= MAX_NAME_CHARS else cut[: MAX_NAME_CHARS - 1] + "…"
 
 
 def _limit_marks(text: str) -> str:
-    kept: list[str] = []
+    limited: list[str] = []
     marks = 0
     for char in text:
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if marks <= MAX_COMBINING_MARKS:
-            kept.append(char)
-    return "".join(kept)
+            limited.append(char)
+    return "".join(limited)
 
 
 def escape_invisible(line: str) -> str:

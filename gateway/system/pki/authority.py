@@ -155,8 +155,8 @@ def read_leaf(chain: Path) -> x509.Certificate:
 
 def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
     """Return the names and addresses of a certificate, sorted."""
-    spoken = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return tuple(sorted(str(name.value) for name in spoken))
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return tuple(sorted(str(name.value) for name in names))
 
 
 def _read_or_make_authority(
@@ -260,10 +260,14 @@ def _is_current(
     leaf = read_leaf(files.chain)
     if not _key_matches(files.key, leaf):  # two processes wrote them at the same time, or one is damaged
         return False
-    same = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
-    by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    ours = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - policy.renew
+    is_for_these = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
+    issuer_key = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    authority_key = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return (
+        is_for_these
+        and issuer_key == authority_key
+        and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - policy.renew
+    )
 
 
 def _key_matches(key: Path, leaf: x509.Certificate) -> bool:

@@ -51,8 +51,8 @@ def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
     file = folder / AUTHORITY_FILE
     if not file.exists():
         return None
-    found = x509.load_pem_x509_certificate(file.read_bytes())
-    return found.fingerprint(hashes.SHA256()).hex(), found.not_valid_after_utc
+    authority = x509.load_pem_x509_certificate(file.read_bytes())
+    return authority.fingerprint(hashes.SHA256()).hex(), authority.not_valid_after_utc
 
 
 def format_fingerprint(fingerprint: str) -> str:
