@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, assert_never
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, update
+from sqlalchemy import Row, Select, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
@@ -76,36 +76,31 @@ class SandboxRobot:
     async def run_due(self) -> bool:
         """Do what is due in some homes, and return whether anything was."""
         now = self._now()
-        jobs_due, plays_due, takes_due = self._due_conditions(now)
-        with_jobs = select(jobs.c.home).join(homes, homes.c.id == jobs.c.home).where(homes.c.sandbox, jobs_due)
-        with_plays = select(deliveries.c.home).where(plays_due)
-        with_takes = select(connections.c.home).where(takes_due)
-        due = with_jobs.union(with_plays, with_takes).limit(MAX_HOMES_PER_CHECK)
+        with_work = (due.with_only_columns(due.selected_columns.home) for due in self._select_due(now).values())
         async with self._store.reading() as tx:
-            names = (await tx.scalars(due)).all()
+            names = (await tx.scalars(union(*with_work).limit(MAX_HOMES_PER_CHECK))).all()
         for name in names:
             await self._work_home(name, now)
         return bool(names)
 
-    def _due_conditions(self, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
-        """Return the conditions of due jobs, deliveries and connections, except those set aside."""
-        aside, kinds = self._set_aside.rows(), list(_JOB_KINDS)
-        return (
-            and_(jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(kinds), jobs.c.id.not_in(aside)),
-            and_(deliveries.c.sandbox, deliveries.c.play <= now, deliveries.c.id.not_in(aside)),
-            and_(connections.c.sandbox, connections.c.play <= now, connections.c.id.not_in(aside)),
-        )
+    def _select_due(self, now: datetime) -> dict[DueKind, Select[Any]]:
+        """Select id and home of due jobs, deliveries and connections, except those set aside."""
+        aside = self._set_aside.rows()
+        j, d, c = jobs.c, deliveries.c, connections.c
+        is_open = (j.due.is_not(None), j.expires > now, j.kind.in_(_JOB_KINDS), j.id.not_in(aside))
+        return {
+            "job": select(j.id, j.home).join(homes, homes.c.id == j.home).where(homes.c.sandbox, *is_open),
+            "delivery": select(d.id, d.home).where(d.sandbox, d.play <= now, d.id.not_in(aside)),
+            "connection": select(c.id, c.home).where(c.sandbox, c.play <= now, c.id.not_in(aside)),
+        }
 
     async def _work_home(self, name: str, now: datetime) -> None:
         """Do what is due in one home, oldest first, each piece in its own transaction."""
-        jobs_due, plays_due, takes_due = self._due_conditions(now)
-        answers = select(jobs.c.id).where(jobs.c.home == name, jobs_due).order_by(jobs.c.created, jobs.c.id)
-        plays = select(deliveries.c.id).where(deliveries.c.home == name, plays_due).order_by(deliveries.c.play)
-        takes = select(connections.c.id).where(connections.c.home == name, takes_due)
-        everything: tuple[tuple[DueKind, Any], ...] = (("job", answers), ("delivery", plays), ("connection", takes))
-        for kind, due in everything:
+        order = {"job": (jobs.c.created, jobs.c.id), "delivery": (deliveries.c.play,), "connection": ()}
+        for kind, due in self._select_due(now).items():
+            here = due.where(due.selected_columns.home == name).order_by(*order[kind])
             async with self._store.reading() as tx:
-                ids = (await tx.scalars(due.limit(MAX_PIECES_PER_HOME))).all()
+                ids = (await tx.scalars(here.limit(MAX_PIECES_PER_HOME))).all()
             for id_ in ids:
                 with self._containment.piece("sandbox", id_, foreseen=(StoreUnavailable,)) as piece:
                     await self._work_piece(name, kind, id_, now)

@@ -78,9 +78,7 @@ class QueuedMessage:
 
     Body and `webhook-id` are the same at each attempt; timestamp and signature are each attempt's own
     (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md). `secrets`: the valid one, and
-    during a rotation the one before.
-
-    `challenge`: what its receiver must send back before it gets other messages.
+    during a rotation the one before. `challenge`: what its receiver must send back before it gets other messages.
     """
 
     id: str
@@ -100,7 +98,7 @@ class QueuedMessage:
     challenge: str | None = None
 
     def body(self) -> bytes:
-        """Return the body."""
+        """Return the body, as JSON."""
         timestamp = self.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         whole = {"type": self.type, "timestamp": timestamp, "seq": self.seq, "previous": self.previous,
                  "event": self.event, "data": self.data}  # fmt: skip
