@@ -1,7 +1,7 @@
 """Returns the signed evidence of a delivery: the order, and the home's record of what became of it.
 
-No film and nothing of the household. It is checked offline, by whoever has it: the home's account under the box's key,
-the promise under the brand's key or, where the brand did not sign, the hub's. Pure.
+It contains no film and nothing of the household. Anybody can verify it offline: the home's account under the box's key,
+the order under the brand's key or, if the brand did not sign, the hub's. Pure.
 """
 
 import json

@@ -50,7 +50,7 @@ VISIT_DURATION = timedelta(seconds=2)  # until the courier has gone and the door
 
 DECISION_DELAY = timedelta(seconds=2)  # until an unanswered request expires, or a permission is revoked
 SILENT_CODE, REFUSE_CODE, REVOKE_CODE = "SANDBOX-SILENT", "SANDBOX-REFUSE", "SANDBOX-REVOKE"
-"""Among the carriers that a brand asks for: how the simulated owner answers. Without any he says yes."""
+"""A brand that asks for one of these carriers chooses the simulated owner's answer; without one he permits."""
 
 _MAGIC_PATTERN = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
 _REFUSE_PREFIX = "REFUSE-"

@@ -176,7 +176,7 @@ def _lane_conditions(lane: QueueLane) -> tuple[ColumnElement[bool], ...]:
 
 
 Unseal = Callable[[str, str], str | None]
-"""Reads an endpoint's secret, of the endpoint of this id; None: another hub's key sealed it."""
+"""Decrypts the secret of the endpoint of this id; None: another hub's key encrypted it."""
 
 
 async def due_messages(
