@@ -55,11 +55,13 @@ class PermissionService:
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
         """Accept a brand's new key beside its other keys."""
-        return await self._store_change(brand, self.store.brands.approve_key(brand, kid, self.clock.now(), by=by))
+        work = self.store.brands.decide_key(brand, kid, "approved", self.clock.now(), by=by)
+        return await self._store_change(brand, work)
 
     async def refuse_key(self, brand: str, kid: str, by: str) -> str | None:
         """Refuse a brand's new key for good."""
-        return await self._store_change(brand, self.store.brands.refuse_key(brand, kid, self.clock.now(), by=by))
+        work = self.store.brands.decide_key(brand, kid, "refused", self.clock.now(), by=by)
+        return await self._store_change(brand, work)
 
     async def forget(self, brand: str, by: str) -> str | None:
         """Forget a brand that is neither in the house file nor granted: it may ask again, with another key."""

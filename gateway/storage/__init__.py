@@ -1,7 +1,6 @@
 """The store, the only user of SQLite: it commits before effects and answers queries."""
 
 from gateway.storage.accounts import AccountStore
-from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.models import (
     AccountChangeResult,
@@ -21,16 +20,12 @@ from gateway.storage.models import (
     RecoveryCodeUse,
     RecoveryResult,
     Session,
-    SharedVisit,
-    StopState,
     StoredBrandKey,
     StoredClip,
     StoredDecision,
     StoredMessage,
     StoreFailed,
-    UpcomingDelivery,
 )
-from gateway.storage.privacy import ErasureRecord, PrivacyStore, StoreCounts, ViewRecord
 from gateway.storage.sessions import SignInEntry
 from gateway.storage.store import Store
 
@@ -42,10 +37,8 @@ __all__ = [
     "CommitConflict",
     "CommitResult",
     "DatabaseRefused",
-    "ErasureRecord",
     "EventSigner",
     "FilmRecord",
-    "Handover",
     "HouseOffer",
     "HouseholdPresence",
     "Invitation",
@@ -53,20 +46,14 @@ __all__ = [
     "MessageAnswer",
     "NewAccount",
     "PhoneStatus",
-    "PrivacyStore",
     "RecoveryCodeUse",
     "RecoveryResult",
     "Session",
-    "SharedVisit",
     "SignInEntry",
-    "StopState",
     "Store",
-    "StoreCounts",
     "StoreFailed",
     "StoredBrandKey",
     "StoredClip",
     "StoredDecision",
     "StoredMessage",
-    "UpcomingDelivery",
-    "ViewRecord",
 ]

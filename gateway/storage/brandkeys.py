@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
+from gateway.protocol.consent_request import RequestedKey
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.models import StoredBrandKey
@@ -50,9 +51,11 @@ def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrol
     )
 
 
-def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolled: frozenset[str]) -> bool:
+def add_waiting_key(  # noqa: PLR0913 - a key's columns
+    connection: sqlite3.Connection, key: RequestedKey, brand: str, now: Now, *, came: str, enrolled: frozenset[str]
+) -> bool:
     """Store a brand's new key, which waits for the owner; False: the key or its `kid` is known already."""
-    if is_taken(connection, key.x, key.kid, key.brand, enrolled):
+    if is_taken(connection, key.x, key.kid, brand, enrolled):
         return False
     known = "SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'"
     if connection.execute(known, (key.x, key.kid)).fetchone() is not None:
@@ -60,7 +63,7 @@ def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolle
     connection.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
     connection.execute(
         "INSERT INTO brand_key (x, kid, brand, since, came, standing) VALUES (?, ?, ?, ?, ?, 'waits')",
-        (key.x, key.kid, key.brand, key.since, key.came),
+        (key.x, key.kid, brand, now.utc, came),
     )
     return True
 

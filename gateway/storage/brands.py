@@ -7,7 +7,7 @@ brand that is not in the house file is a *guest*: its name and keys are those of
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from gateway.config.home import BrandKeySection as Enrolled
 from gateway.config.home import BrandSection
@@ -25,6 +25,7 @@ from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
 
 K = TypeVar("K")
+T = TypeVar("T")
 V = TypeVar("V")
 
 
@@ -136,8 +137,11 @@ class BrandRegistry(StorePart):
         for x in message.withdrawn:
             if self._is_key_of(x, message.brand):
                 self._distrusted[x] = message.brand  # at once, also if the disk does not store it
+        return await self._write(lambda db: consent_requests.store_message(db, message, self._home, now))
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return await self.writer.do(lambda db: consent_requests.store_message(db, message, self._home, now))
+            return await self.writer.do(work)
         finally:
             self.refresh()
 
@@ -176,27 +180,15 @@ class BrandRegistry(StorePart):
     async def permit(
         self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
     ) -> Permission:
-        """Grant a brand these terms (None: its present ones).
-
-        Raises:
-            LookupError: the brand is unknown.
-        """
+        """Grant a brand these terms (None: its present ones); raises as `decide`."""
         return await self.decide(brand, PermissionStatus.GRANTED, terms, now, by=by)
 
     async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Refuse a brand.
-
-        Raises:
-            LookupError: the brand is unknown.
-        """
+        """Refuse a brand; raises as `decide`."""
         return await self.decide(brand, PermissionStatus.REFUSED, None, now, by=by)
 
     async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Revoke a brand's permission.
-
-        Raises:
-            LookupError: the brand is unknown.
-        """
+        """Revoke a brand's permission; raises as `decide`."""
         return await self.decide(brand, PermissionStatus.REVOKED, None, now, by=by)
 
     async def forget(self, brand: str, now: Now, *, by: str) -> None:
@@ -205,32 +197,17 @@ class BrandRegistry(StorePart):
         Raises:
             LookupError: the brand is no guest, waits for the owner, or is permitted.
         """
-        try:
-            await self.writer.do(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
-        finally:
-            self.refresh()
+        await self._write(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
 
-    async def approve_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
-        """Accept a brand's new key.
-
-        Raises:
-            LookupError: no key of this `kid` waits.
-        """
-        await self._decide_key(brand, kid, "approved", now, by)
-
-    async def refuse_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
-        """Refuse a brand's new key for good.
+    async def decide_key(
+        self, brand: str, kid: str, standing: Literal["approved", "refused"], now: Now, *, by: str
+    ) -> None:
+        """Accept a brand's new key, or refuse it for good.
 
         Raises:
             LookupError: no key of this `kid` waits.
         """
-        await self._decide_key(brand, kid, "refused", now, by)
-
-    async def _decide_key(self, brand: str, kid: str, standing: str, now: Now, by: str) -> None:
-        try:
-            await self.writer.do(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
-        finally:
-            self.refresh()
+        await self._write(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
 
     # -- a walk test's brand and key
 

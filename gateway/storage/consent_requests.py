@@ -89,19 +89,17 @@ def store_message(
     if noted.why is not None:
         return noted
     new = [key for key in message.keys if _add_next_key(connection, message.brand, key, home, now)]
-    if new and noted.message is None:
-        noted = _queue_message(
-            connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", next(iter(home.entrances), None), now
-        )
+    entrance = next(iter(home.entrances), None)
+    if new and noted.message is None and entrance is not None:
+        noted = _queue_message(connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", entrance, now)
     if message.ended_connection is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
             (now.utc, message.is_end_signed, message.brand, message.ended_connection),
         )
         if changed.rowcount:
-            append(
-                connection, "brand_ended", {"brand": message.brand, "connection": message.ended_connection}, utc=now.utc
-            )
+            facts: dict[str, Json] = {"brand": message.brand, "connection": message.ended_connection}
+            append(connection, "brand_ended", facts, utc=now.utc)
     elif message.connection is not None or message.keys:
         tell = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
         connection.execute(tell, (message.brand,))
@@ -112,8 +110,7 @@ def _store_request(
     connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> ConsentIntakeResult:
     guest, before = message.brand not in home.brands, request_of(connection, message.brand)
-    asked_before = "SELECT 1 FROM asking_heard WHERE token = ?"
-    if connection.execute(asked_before, (request.token_digest,)).fetchone() is not None:
+    if connection.execute("SELECT 1 FROM asking_heard WHERE token = ?", (request.token_digest,)).fetchone():
         return ConsentIntakeResult()  # a hub may deliver one request several times
     if message.is_known_brand and guest and not request.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
@@ -128,16 +125,20 @@ def _store_request(
         # Deliveries that another sender announced under this id must not become valid with this permission.
         connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))
         for key in request.keys:
-            shown = StoredBrandKey(
-                x=key.x, kid=key.kid, brand=message.brand, since=now.utc, came="asked", standing="waits"
-            )
-            brandkeys.add_waiting_key(connection, shown, _enrolled(home))
+            brandkeys.add_waiting_key(connection, key, message.brand, now, came="asked", enrolled=_enrolled(home))
     if guest and (not message.is_known_brand or (before is not None and before.answered is None)):
         _set_pending(connection, message.brand, default_terms(request.asked, home), anew=not message.is_known_brand)
     permission = permission_of(connection, message.brand)
     pending = permission is not None and permission.standing is PermissionStatus.PENDING
     name = request.name if before is None or not message.is_known_brand else before.name
-    _write(connection, message, replace(request, name=name), guest=guest, answered=None if pending else now, now=now)
+    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == message.brand and key.came == "asked"]
+    shown = (message.brand, name, message.hub, request.asked.model_dump_json())
+    digest, answered = sha256(json.dumps([*shown, keys]).encode()).hexdigest(), None if pending else now.utc
+    connection.execute(
+        "INSERT OR REPLACE INTO asking (brand, name, hub, asked, connection, digest, signed, at, expires, answered,"
+        " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*shown, request.connection, digest, request.is_signed, now.utc, request.expires, answered, guest),
+    )
     body: dict[str, Json] = {"brand": message.brand, "name": name, "connection": request.connection}
     append(connection, "brand_asked", {**body, "guest": guest, "signed": request.is_signed}, utc=now.utc)
     return _notify_owner_once(connection, message.brand, request.connection, home, now, asked=request.asked)
@@ -209,38 +210,6 @@ def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
     )  # fmt: skip
 
 
-def _write(  # noqa: PLR0913 - a question's columns
-    connection: sqlite3.Connection,
-    message: VerifiedConsentMessage,
-    request: ConsentRequest,
-    *,
-    guest: bool,
-    answered: Now | None,
-    now: Now,
-) -> None:
-    asked = request.asked.model_dump_json()
-    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == message.brand and key.came == "asked"]
-    shown = [message.brand, request.name, message.hub, asked, keys]
-    digest = sha256(json.dumps(shown).encode()).hexdigest()
-    connection.execute(
-        "INSERT OR REPLACE INTO asking (brand, name, hub, connection, asked, digest, signed, at, expires, answered,"
-        " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            message.brand,
-            request.name,
-            message.hub,
-            request.connection,
-            asked,
-            digest,
-            request.is_signed,
-            now.utc,
-            request.expires,
-            None if answered is None else answered.utc,
-            guest,
-        ),
-    )
-
-
 def _notify_owner_once(  # noqa: PLR0913 - who asks for what
     connection: sqlite3.Connection,
     brand: str,
@@ -253,26 +222,15 @@ def _notify_owner_once(  # noqa: PLR0913 - who asks for what
     """Queue a message to the owner about a brand that waits: one each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
-    if entrance is None:
-        return ConsentIntakeResult()  # no entrance, so there is no phone to notify either
-    fresh = connection.execute(
-        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
-        (now.utc, brand),
-    )
-    return (
-        _queue_message(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
-        if fresh.rowcount
-        else ConsentIntakeResult()
-    )
+    if entrance is None or not permissions.mark_asked(connection, brand, now):  # no entrance: no phone to notify
+        return ConsentIntakeResult()
+    return _queue_message(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
 
 
 def _queue_message(
-    connection: sqlite3.Connection, saying: Notification, about: str, entrance: str | None, now: Now
+    connection: sqlite3.Connection, saying: Notification, about: str, entrance: str, now: Now
 ) -> ConsentIntakeResult:
-    if entrance is None:
-        return ConsentIntakeResult()  # a house without an entrance
-    tell = {"command": "Tell", "saying": saying.value, "delivery": about}
-    number = outbox.queue_message(connection, entrance, None, json.dumps(tell).encode(), now)
+    number = outbox.notify_owner(connection, entrance, saying, now, delivery=about)
     return ConsentIntakeResult(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
@@ -281,8 +239,7 @@ def _add_next_key(connection: sqlite3.Connection, brand: str, key: RequestedKey,
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
     if connection.execute(waiting, (brand,)).fetchone()[0] >= MAX_WAITING_KEYS:
         return False
-    shown = StoredBrandKey(x=key.x, kid=key.kid, brand=brand, since=now.utc, came="next", standing="waits")
-    new = brandkeys.add_waiting_key(connection, shown, _enrolled(home))
+    new = brandkeys.add_waiting_key(connection, key, brand, now, came="next", enrolled=_enrolled(home))
     if new:
         append(connection, "key_shown", {"brand": brand, "kid": key.kid, "x": key.x}, utc=now.utc)
     return new

@@ -5,7 +5,6 @@ safe mode until its owner acknowledges, and retailers must announce each deliver
 (`snapshot`).
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, bodies_of_kind, hash_at
-from gateway.storage.outbox import queue_message
+from gateway.storage.outbox import notify_owner
 from gateway.storage.part import StorePart
 from gateway.storage.schema import connect_read_only
 
@@ -145,5 +144,4 @@ def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now)
     append(connection, "in_doubt", facts, utc=now.utc)
     if begun.tell_at is None:
         return None
-    tell = {"command": "Tell", "saying": Notification.STORE_IN_DOUBT.value, "detail": begun.why}
-    return queue_message(connection, begun.tell_at, None, json.dumps(tell).encode(), now)
+    return notify_owner(connection, begun.tell_at, Notification.STORE_IN_DOUBT, now, detail=begun.why)

@@ -62,7 +62,6 @@ class MessageAnswer:
     result: DeliveryResult
     changed: tuple[str, ...] = ()
     permission_message: int | None = None
-    is_repeated: bool = False  # the same signed bytes were answered before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

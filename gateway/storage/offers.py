@@ -1,6 +1,5 @@
 """Stores signed messages of retailers; a repeated message gets its stored answer."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +30,7 @@ from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.audit_log import append
 from gateway.storage.models import MessageAnswer
+from gateway.storage.permissions import mark_asked
 from gateway.storage.results import store_reported
 from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
 
@@ -84,7 +84,7 @@ class OfferProcessor:
             )
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
         if row is not None and not distrusted:
-            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]), is_repeated=True)
+            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]))
         blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         match verified:
             case RejectedMessage():
@@ -335,12 +335,10 @@ def _request_permission(
     permission = permission_of(connection, brand)
     if isinstance(said, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
-    asked = connection.execute("UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (now.utc, brand))
-    if not asked.rowcount:
+    if not mark_asked(connection, brand, now):
         return None
     append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
-    tell = {"command": "Tell", "saying": Notification.BRAND_ASKS.value, "delivery": name}
-    return outbox.queue_message(connection, said.entrance, None, json.dumps(tell).encode(), now)
+    return outbox.notify_owner(connection, said.entrance, Notification.BRAND_ASKS, now, delivery=name)
 
 
 def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:

@@ -1,10 +1,12 @@
 """Stores the owner's messages, those that each phone must still receive, and the used one-time links."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.domain.now import Now
+from gateway.domain.visit.commands import Notification
 from gateway.storage.models import PhoneStatus, StoredMessage
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.records import read_records
@@ -20,6 +22,14 @@ def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | No
     ).fetchone()
     connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", row)
     return row[0]
+
+
+def notify_owner(
+    connection: sqlite3.Connection, entrance: str, notification: Notification, now: Now, **details: str
+) -> int:
+    """Queue a notification to the owner that no decision of an entrance makes; return the message's number."""
+    command = {"command": "Tell", "saying": notification.value, **details}
+    return queue_message(connection, entrance, None, json.dumps(command).encode(), now)
 
 
 def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:

@@ -51,9 +51,8 @@ def grant_test_brand(
     """Grant these terms to a brand that the house file does not name: a walk test's."""
     old = permission_of(connection, brand)
     version = 1 if old is None else old.version + 1
-    _write(
-        connection, Permission(brand=brand, version=version, standing=PermissionStatus.GRANTED, terms=terms), now, by=by
-    )
+    new = Permission(brand=brand, version=version, standing=PermissionStatus.GRANTED, terms=terms)
+    _write(connection, new, now, by=by)
 
 
 def revoke_test_brand(connection: sqlite3.Connection, brand: str, now: Now) -> bool:
@@ -74,12 +73,17 @@ def _write(connection: sqlite3.Connection, permission: Permission, now: Now, *, 
         " SET version = excluded.version, standing = excluded.standing, terms = excluded.terms",
         (permission.brand, permission.version, permission.standing, terms),
     )
-    facts: dict[str, Json] = {
-        "brand": permission.brand,
-        "version": permission.version,
-        "standing": permission.standing.value,
-    }
+    standing = permission.standing.value
+    facts: dict[str, Json] = {"brand": permission.brand, "version": permission.version, "standing": standing}
     append(connection, "permission", facts, utc=now.utc, by=by)
+
+
+def mark_asked(connection: sqlite3.Connection, brand: str, now: Now) -> bool:
+    """Store that the owner is notified of a brand that waits; False: the owner was, since it began to wait."""
+    changed = connection.execute(
+        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'", (now.utc, brand)
+    )
+    return bool(changed.rowcount)
 
 
 def all_permissions(connection: sqlite3.Connection) -> tuple[Permission, ...]:

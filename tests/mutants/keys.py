@@ -45,9 +45,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a brand asks with every offer",
-        file="gateway/storage/offers.py",
-        old="WHERE brand = ? AND asked IS NULL",
-        new="WHERE brand = ?",
+        file="gateway/storage/permissions.py",
+        old="WHERE brand = ? AND asked IS NULL AND",
+        new="WHERE brand = ? AND",
         tests=(f"{OFFERS}::test_a_brand_without_a_permission_asks_once_however_often_it_announces_something",),
     ),
     Mutant(
