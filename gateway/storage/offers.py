@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import assert_never
 
 from gateway.config.home import EntranceSection
 from gateway.domain.delivery.candidate import DeliveryContext
@@ -76,7 +75,7 @@ class OfferProcessor:
         by_hub = isinstance(verified, HubClaims)
         if isinstance(verified, HubClaims):
             verified = verified.for_brand
-        signer = HUB_SIGNER if by_hub else self._signing_key(token)
+        signer = HUB_SIGNER if by_hub else self.keys.get(kid_of(token) or "")
         distrusted = isinstance(verified, Claims) and signer in self.context.distrusted
         if distrusted:  # checked in the transaction: the owner may have distrusted it after the signature was verified
             verified = RejectedMessage(
@@ -86,78 +85,55 @@ class OfferProcessor:
         if row is not None and not distrusted:
             return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]))
         blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
-        match verified:
-            case RejectedMessage():
-                _log_rejection(connection, verified, now)
-                told = {"accepted": False, "code": verified.code.value, "why": verified.why}
-                return MessageAnswer(result=blank.model_copy(update=told))
-            case Claims():
-                return self._process_claims(connection, token, verified, blank, now, signer=signer)
-            case _:
-                assert_never(verified)
+        if isinstance(verified, RejectedMessage):
+            _log_rejection(connection, verified, now)
+            return _refused(blank, verified.code.value, why=verified.why)
+        return self._process_claims(connection, verified, blank, digest.digest(), now, signer=signer)
 
-    def _signing_key(self, token: bytes) -> str | None:
-        """Return the public key that signed a valid message."""
-        return self.keys.get(kid_of(token) or "")
-
-    def _process_claims(  # noqa: PLR0913 - what is said, under which key
+    def _process_claims(  # noqa: PLR0913 - the message, its digest and its key
         self,
         connection: sqlite3.Connection,
-        token: bytes,
         claims: Claims,
         blank: DeliveryResult,
+        digest: bytes,
         now: Now,
         *,
         signer: str | None,
     ) -> MessageAnswer:
         if signer is not None:
             brandkeys.mark_used(connection, signer, now)
-        said = claims.delivery
-        name = delivery_key(claims.iss, said.id)
-        told = {"brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti}
+        message = claims.delivery
+        key = delivery_key(claims.iss, message.id)
+        blank = blank.model_copy(
+            update={"brand": claims.iss, "delivery": message.id, "version": message.version, "answers": claims.jti}
+        )
         if not self._is_within_limits(connection, claims, now):
-            return MessageAnswer(
-                result=blank.model_copy(update={**told, "accepted": False, "code": MessageRefusal.TOO_MANY})
-            )
+            return _refused(blank, MessageRefusal.TOO_MANY)
         used = "SELECT 1 FROM answer WHERE brand = ? AND jti = ?"
         if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
             _log_message(connection, claims, MessageRefusal.JTI_REUSED, now)
-            return MessageAnswer(
-                result=blank.model_copy(update={**told, "accepted": False, "code": MessageRefusal.JTI_REUSED})
-            )
+            return _refused(blank, MessageRefusal.JTI_REUSED)
         code = _hub_signature_refusal(connection, claims) if signer == HUB_SIGNER else None
-        match said:
-            case _ if code is not None:
-                pass
-            case Offer() | Update():
-                promised = replace(
-                    order_of(claims.iss, said), signed_by=signer, by_hub=signer == HUB_SIGNER,
-                    message_sha256=sha256(token).hexdigest(),
-                )  # fmt: skip
-                stale = _predates_restore(connection, claims.iat)
-                new = isinstance(said, Offer)
-                code = (
-                    MessageRefusal.ANNOUNCE_AGAIN
-                    if stale
-                    else self._accept_order(connection, promised, new=new, now=now)
-                )
-            case Cancel():
-                code = _cancel(connection, claims.iss, said, now)
-            case _:
-                assert_never(said)
-        result = self._result(connection, name, blank.model_copy(update=told), code, now)
+        if code is not None:
+            pass
+        elif isinstance(message, Cancel):
+            code = _cancel(connection, claims.iss, message, now)
+        elif _predates_restore(connection, claims.iat):
+            code = MessageRefusal.ANNOUNCE_AGAIN
+        else:
+            order = order_of(claims.iss, message)
+            order = replace(order, signed_by=signer, by_hub=signer == HUB_SIGNER, message_sha256=digest.hex())
+            code = self._accept_order(connection, order, new=isinstance(message, Offer), now=now)
+        result = self._result(connection, key, blank, code, now)
         connection.execute(
             "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
-            (sha256(token).digest(), claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
+            (digest, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
         )
         _log_message(connection, claims, code, now)
         if code is not None:
             return MessageAnswer(result=result)
-        return MessageAnswer(
-            result=result,
-            changed=(name,),
-            permission_message=_request_permission(connection, said, claims.iss, name, now),
-        )
+        notified = _request_permission(connection, message, claims.iss, key, now)
+        return MessageAnswer(result=result, changed=(key,), permission_message=notified)
 
     def _is_within_limits(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
         """Return whether a brand may send more: all of it is kept for a month. A brand may always cancel a delivery."""
@@ -175,20 +151,19 @@ class OfferProcessor:
         return _count(connection, ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
 
     def _result(
-        self, connection: sqlite3.Connection, name: str, blank: DeliveryResult, code: str | None, now: Now
+        self, connection: sqlite3.Connection, key: str, blank: DeliveryResult, code: str | None, now: Now
     ) -> DeliveryResult:
         """Return how the delivery stands after this message, and store that the retailer knows it."""
-        row = row_of(connection, name)
-        told: dict[str, object] = {"accepted": code is None, "code": code}
+        row = row_of(connection, key)
         if row is None:
             dead = code in {None, MessageRefusal.CANCELLED}  # a cancel that came first, or the offer after it
-            told |= {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
-            return blank.model_copy(update=told)
-        stands = row.result(self.context, self.box, now)
-        if code is None:
-            store_reported(connection, row, stands, self.context, now)
-        told |= {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
-        return blank.model_copy(update=told)
+            state: dict[str, object] = {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
+        else:
+            stands = row.result(self.context, self.box, now)
+            if code is None:
+                store_reported(connection, row, stands, self.context, now)
+            state = {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
+        return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
     def _accept_order(self, connection: sqlite3.Connection, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
         """Store the order, or return why not."""
@@ -234,6 +209,10 @@ class OfferProcessor:
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
         return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, order) else None
+
+
+def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> MessageAnswer:
+    return MessageAnswer(result=blank.model_copy(update={"accepted": False, "code": code, "why": why}))
 
 
 def _count(connection: sqlite3.Connection, query: str, values: tuple[str | datetime | int, ...]) -> int:
@@ -329,27 +308,27 @@ def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
 
 
 def _request_permission(
-    connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now
+    connection: sqlite3.Connection, message: Offer | Update | Cancel, brand: str, key: str, now: Now
 ) -> int | None:
     """Notify the owner that a brand asks for permission: once, however many deliveries it announces."""
     permission = permission_of(connection, brand)
-    if isinstance(said, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
+    if isinstance(message, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
     if not mark_asked(connection, brand, now):
         return None
-    append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
-    return outbox.notify_owner(connection, said.entrance, Notification.BRAND_ASKS, now, delivery=name)
+    append(connection, "brand_asks", {"brand": brand, "delivery": key, "version": permission.version}, utc=now.utc)
+    return outbox.notify_owner(connection, message.entrance, Notification.BRAND_ASKS, now, delivery=key)
 
 
 def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:
-    said = claims.delivery
-    body: dict[str, Json] = {
-        "do": said.do,
-        "delivery": delivery_key(claims.iss, said.id),
-        "version": said.version,
+    message = claims.delivery
+    facts: dict[str, Json] = {
+        "do": message.do,
+        "delivery": delivery_key(claims.iss, message.id),
+        "version": message.version,
         "code": code,
     }
-    append(connection, "message", body, utc=now.utc)
+    append(connection, "message", facts, utc=now.utc)
 
 
 def _log_rejection(connection: sqlite3.Connection, rejection: RejectedMessage, now: Now) -> None:
