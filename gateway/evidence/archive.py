@@ -22,13 +22,7 @@ from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.folders import VISITS_FOLDER, visit_folder
 from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmGap, FilmSpan, ManifestDraft, manifest_name
 from gateway.evidence.receipt import issue_receipt
-from gateway.evidence.retention import (
-    FilmedVisit,
-    erase_folder,
-    orphaned_films,
-    overdue_visits,
-    sign_tombstone,
-)
+from gateway.evidence.retention import FilmedVisit, erase_folder, orphaned_films, overdue_visits, sign_tombstone
 from gateway.evidence.rollback import MarkWriter
 from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history

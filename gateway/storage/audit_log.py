@@ -203,13 +203,7 @@ class AuditLog(StorePart):
     newest_bodies = reads(newest_bodies)
 
     async def append(
-        self,
-        kind: str,
-        facts: Mapping[str, Json],
-        now: Now,
-        *,
-        entrance: str | None = None,
-        visit: str | None = None,
+        self, kind: str, facts: Mapping[str, Json], now: Now, *, entrance: str | None = None, visit: str | None = None
     ) -> int:
         """Add an entry of another part of the gateway; return its number."""
         seq, _ = await self.writer.do(lambda db: append(db, kind, facts, utc=now.utc, entrance=entrance, visit=visit))

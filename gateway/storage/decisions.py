@@ -131,14 +131,7 @@ def _apply_command(connection: sqlite3.Connection, command: c.Command, step: Sto
                 "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
                 " WHERE outcome IS NULL",
-                (
-                    command.visit,
-                    command.delivery,
-                    step.entrance,
-                    step.now.utc,
-                    command.outcome,
-                    command.missing,
-                ),
+                (command.visit, command.delivery, step.entrance, step.now.utc, command.outcome, command.missing),
             )
             mark_for_check(connection, command.delivery)
         case c.ReportDoorResult():
@@ -150,12 +143,7 @@ def _apply_command(connection: sqlite3.Connection, command: c.Command, step: Sto
         case c.StartRecording():
             delivery = None if step.state.visit is None else step.state.visit.delivery.id
             recordings.begin_film(
-                connection,
-                command.visit,
-                command.part,
-                entrance=step.entrance,
-                delivery=delivery,
-                utc=step.now.utc,
+                connection, command.visit, command.part, entrance=step.entrance, delivery=delivery, utc=step.now.utc
             )
         case c.StopRecording(keep=False):
             recordings.drop_film(connection, command.visit, command.part)

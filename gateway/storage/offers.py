@@ -287,8 +287,7 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
     row = row_of(connection, name)
     if row is None:
         connection.execute(
-            "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)",
-            (name, cancel.version, now.utc),
+            "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)", (name, cancel.version, now.utc)
         )
         return None
     code = _cancel_refusal(row, cancel)

@@ -90,14 +90,7 @@ def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, pers
     went_on = connection.execute(
         "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = ? AND what = ?"
         " AND person IS ?) AND ended BETWEEN ? AND ?",
-        (
-            now.utc,
-            kind,
-            what,
-            person,
-            now.utc - VIEW_MERGE_WINDOW,
-            now.utc + VIEW_MERGE_WINDOW,
-        ),
+        (now.utc, kind, what, person, now.utc - VIEW_MERGE_WINDOW, now.utc + VIEW_MERGE_WINDOW),
     ).rowcount
     if went_on:
         return

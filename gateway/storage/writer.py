@@ -32,7 +32,7 @@ _ENVIRONMENT_ERRORS = frozenset(
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_NOLFS,
         sqlite3.SQLITE_NOTADB,
-    },
+    }
 )
 
 

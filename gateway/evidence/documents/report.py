@@ -86,10 +86,10 @@ def create_report(  # noqa: PLR0913 - the sources of a report, and its language 
     `names` by the box whose they are: a house's names are not put on another's visit. Key and checkpoint as for
     `verify`. Blocks for seconds: call it from a thread.
     """
-    told = read_visit(folder, public_key=public_key, checkpoint=checkpoint)
-    box = told.manifests[0].box if told.manifests else ""
+    evidence = read_visit(folder, public_key=public_key, checkpoint=checkpoint)
+    box = evidence.manifests[0].box if evidence.manifests else ""
     own = (names or {}).get(box, HouseNames())
-    return draw_report(told, language=language, zone=zone, made=made, names=own), told
+    return draw_report(evidence, language=language, zone=zone, made=made, names=own), evidence
 
 
 def draw_report(
@@ -97,168 +97,146 @@ def draw_report(
 ) -> bytes:
     """Draw the report of a visit as a PDF."""
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
-    pages = _ReportPages(sheet, evidence, language, zone, names)
+    pages = _ReportPages(sheet=sheet, evidence=evidence, language=language, zone=zone, names=names)
     pages.draw_first(made)
     pages.draw_second()
     return sheet.pdf()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _ReportPages:
     """Both pages of one report."""
 
-    def __init__(
-        self, sheet: Sheet, evidence: VisitEvidence, language: Language, zone: ZoneInfo, names: HouseNames
-    ) -> None:
-        self._sheet = sheet
-        self._evidence = evidence
-        self._language = language
-        self._zone = zone
-        self._names = names
+    sheet: Sheet
+    evidence: VisitEvidence
+    language: Language
+    zone: ZoneInfo
+    names: HouseNames
 
     def draw_first(self, made: datetime) -> None:
         """Draw page 1: verification, delivery, times, cameras, seal."""
-        self._sheet.add_page()
+        self.sheet.add_page()
         self._draw_head(1)
-        local = made.astimezone(self._zone)
+        local = made.astimezone(self.zone)
         words = self._phrase(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
-        self._sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 25), words, size=9, ink=Ink.GREY, align="right")
+        self.sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 25), words, size=9, ink=Ink.GREY, align="right")
         y = self._draw_verdict(34)
-        if not self._evidence.manifests:
-            y = (
-                self._sheet.block(
-                    (MARGIN_MM, y + 6),
-                    self._phrase(_("No manifest that can be read: nothing can be told of this visit.")),
-                    width=CONTENT_WIDTH_MM,
-                    size=12,
-                )
-                + 6
-            )
-        else:
+        if self.evidence.manifests:
             y = self._draw_delivery(y)
             y = self._draw_times(y)
             y = self._draw_cameras(y)
+        else:
+            words = self._phrase(_("No manifest that can be read: nothing can be told of this visit."))
+            y = self._draw_paragraph(y + 6, words, size=12) + 6
         self._draw_seal(min(y + 5, 222.0))
 
     def draw_second(self) -> None:
         """Draw page 2: pictures and the timeline."""
-        self._sheet.add_page()
+        self.sheet.add_page()
         self._draw_head(2)
         y = 35.0
-        if self._evidence.outcome is VerificationOutcome.WRONG:
-            y = self._draw_banner(
-                y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._phrase(_("THE PROOF DOES NOT HOLD"))
-            )
+        if self.evidence.outcome is VerificationOutcome.WRONG:
+            title = self._phrase(_("THE PROOF DOES NOT HOLD"))
+            y = self._draw_banner(y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=title)
         y = self._draw_pictures(y)
         self._draw_timeline(y + 3)
 
     # ---- both pages -------------------------------------------------------------------------------------------------
 
     def _phrase(self, text: Text, **facts: object) -> str:
-        return text.to(self._language, **{name: str(fact) for name, fact in facts.items()})
+        return text.to(self.language, **{name: str(fact) for name, fact in facts.items()})
+
+    def _more(self, count: int) -> str:
+        return self._phrase(_("and {count} more"), count=count)
+
+    def _draw_paragraph(self, y: float, words: str, *, size: float, most: int | None = None) -> float:
+        """Set a paragraph over the whole width; return the baseline that follows it."""
+        return self.sheet.block((MARGIN_MM, y), words, width=CONTENT_WIDTH_MM, size=size, most=most)
 
     def _draw_head(self, number: int) -> None:
-        sheet = self._sheet
+        sheet = self.sheet
         sheet.text((MARGIN_MM, 20), self._phrase(_("Report of a visit")), size=22, bold=True, ink=Ink.NIGHT)
-        sheet.text((MARGIN_MM, 26), sanitized(self._names.house), size=11, ink=Ink.GREY, within=110)
-        visit = self._evidence.manifests[0].visit if self._evidence.manifests else ""
+        sheet.text((MARGIN_MM, 26), sanitized(self.names.house), size=11, ink=Ink.GREY, within=110)
+        visit = self.evidence.manifests[0].visit if self.evidence.manifests else ""
         sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
         sheet.stroke([(MARGIN_MM, 29), (PAGE_WIDTH_MM - MARGIN_MM, 29)], ink=Ink.NIGHT, thick=0.6)
         page = self._phrase(_("page {number} of 2"), number=number)
         sheet.text((PAGE_WIDTH_MM - MARGIN_MM, PAGE_HEIGHT_MM - 8), page, size=8.5, ink=Ink.GREY, align="right")
-        sheet.block(
-            (MARGIN_MM, PAGE_HEIGHT_MM - 11.5),
-            self._phrase(
-                _(
-                    "To check again, offline: perron verify FOLDER --key box.pub.pem. This paper is not the proof: the "
-                    "folder is."
-                )
-            ),
-            width=CONTENT_WIDTH_MM - 26,
-            size=8.5,
-            ink=Ink.GREY,
+        foot = _(
+            "To check again, offline: perron verify FOLDER --key box.pub.pem. This paper is not the proof: the folder "
+            "is."
         )
+        at, width = (MARGIN_MM, PAGE_HEIGHT_MM - 11.5), CONTENT_WIDTH_MM - 26
+        sheet.block(at, self._phrase(foot), width=width, size=8.5, ink=Ink.GREY)
 
     def _draw_heading(self, y: float, phrase: Text) -> float:
         """Set a section's heading; where the proof does not hold it says what follows is worth."""
-        self._sheet.text((MARGIN_MM, y), self._phrase(phrase), size=12, bold=True, ink=Ink.NIGHT)
-        if self._evidence.outcome is VerificationOutcome.WRONG:
+        self.sheet.text((MARGIN_MM, y), self._phrase(phrase), size=12, bold=True, ink=Ink.NIGHT)
+        if self.evidence.outcome is VerificationOutcome.WRONG:
             words = self._phrase(_("Not proven: what this folder claims"))
-            self._sheet.text((PAGE_WIDTH_MM - MARGIN_MM, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
-        self._sheet.stroke([(MARGIN_MM, y + 1.8), (PAGE_WIDTH_MM - MARGIN_MM, y + 1.8)], ink=Ink.PALE, thick=0.4)
+            self.sheet.text((PAGE_WIDTH_MM - MARGIN_MM, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
+        self.sheet.stroke([(MARGIN_MM, y + 1.8), (PAGE_WIDTH_MM - MARGIN_MM, y + 1.8)], ink=Ink.PALE, thick=0.4)
         return y + 7.2
 
     def _draw_banner(  # noqa: PLR0913 - what a banner shows
         self, y: float, *, height: float, ink: Ink, sign: Pictogram, title: str, lines: Sequence[str] = ()
     ) -> float:
         """Set a coloured box: sign, title, and lines below it; return where the next thing may begin."""
-        sheet = self._sheet
+        sheet = self.sheet
         filled = ink is Ink.RED
         words, paper = (Ink.WHITE, ink) if filled else (ink, Ink.WHITE)
         size = 14 if height > 12 else 6.5
         sheet.box((MARGIN_MM, y), (CONTENT_WIDTH_MM, height), fill=paper, line=ink, thick=0.9, corner=2)
         draw_pictogram(sheet, sign, (MARGIN_MM + 3, y + (height - size) / 2), size, ink=ink)
-        x = MARGIN_MM + size + 7
+        x, width = MARGIN_MM + size + 7, CONTENT_WIDTH_MM - size - 12
         if not lines:
-            sheet.text(
-                (x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=CONTENT_WIDTH_MM - size - 12
-            )
+            sheet.text((x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=width)
             return y + height + 8
-        sheet.text((x, y + 8), title, size=16, bold=True, ink=words, within=CONTENT_WIDTH_MM - size - 12)
+        sheet.text((x, y + 8), title, size=16, bold=True, ink=words, within=width)
         at = y + 13.6
         for line in lines:
-            at = sheet.block((x, at), line, width=CONTENT_WIDTH_MM - size - 12, size=10, most=2,
-                             ink=Ink.WHITE if filled else Ink.BLACK)  # fmt: skip
+            at = sheet.block((x, at), line, width=width, size=10, most=2, ink=Ink.WHITE if filled else Ink.BLACK)
         return y + height + 9
 
     # ---- page 1 -----------------------------------------------------------------------------------------------------
 
     def _draw_verdict(self, y: float) -> float:
-        verdict = self._evidence.verdict
-        match self._evidence.outcome:
+        verdict = self.evidence.verdict
+        sign = Pictogram.YES
+        match self.evidence.outcome:
             case VerificationOutcome.HOLDS:
                 films = sum(len(part.manifest.clips) for part in verdict.parts)
                 # A later part's log begins where the visit did.
                 decisions = max(len(part.manifest.decisions) for part in verdict.parts)
-                counts = {"films": films, "decisions": decisions}
-                if self._evidence.key_compared:
-                    ink, head, below = (
-                        Ink.GREEN,
-                        _("The proof holds"),
-                        _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s)."),
-                    )
+                if self.evidence.key_compared:
+                    height, ink, title = 22, Ink.GREEN, _("The proof holds")
+                    text = _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s).")
                 else:  # anybody can make a key and seal anything with it
-                    ink, head, below = (
-                        Ink.NIGHT,
-                        _("The folder agrees, key not compared"),
-                        _(
-                            "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed "
-                            "them is proven only once its key is compared."
-                        ),
+                    height, ink, title = 22, Ink.NIGHT, _("The folder agrees, key not compared")
+                    text = _(
+                        "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed "
+                        "them is proven only once its key is compared."
                     )
-                lines = [self._phrase(below, **counts)]
-                return self._draw_banner(
-                    y, height=22, ink=ink, sign=Pictogram.YES, title=self._phrase(head), lines=lines
-                )
+                lines = [self._phrase(text, films=films, decisions=decisions)]
             case VerificationOutcome.ERASED:
-                left = (
-                    _("The films were erased when their time was over; what was decided is still proven.")
-                    if verdict.parts
-                    else _("Erased on request. Only the signed note of erasure is left.")
-                )
-                title, text = self._phrase(_("Erased visit")), self._phrase(left)
-                return self._draw_banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
-            case VerificationOutcome.WRONG:
+                height, ink, title = 20, Ink.GREY, _("Erased visit")
+                text = _("Erased on request. Only the signed note of erasure is left.")
+                if verdict.parts:
+                    text = _("The films were erased when their time was over; what was decided is still proven.")
+                lines = [self._phrase(text)]
+            case _:
+                height, ink, sign, title = 35, Ink.RED, Pictogram.NO, _("THE PROOF DOES NOT HOLD")
                 problem = verdict.code
-                what = "" if problem is None else problem.text.to(self._language)
-                todo = "" if problem is None else problem.remedy.to(self._language)
+                what = "" if problem is None else problem.text.to(self.language)
+                remedy = "" if problem is None else problem.remedy.to(self.language)
                 where = _one_line(verdict.where or "", 240)
-                lines = [f"{what[:1].upper()}{what[1:]}.", self._phrase(_("Exactly where: {where}"), where=where), todo]
-                title = self._phrase(_("THE PROOF DOES NOT HOLD"))
-                return self._draw_banner(y, height=35, ink=Ink.RED, sign=Pictogram.NO, title=title, lines=lines)
+                place = self._phrase(_("Exactly where: {where}"), where=where)
+                lines = [f"{what[:1].upper()}{what[1:]}.", place, remedy]
+        return self._draw_banner(y, height=height, ink=ink, sign=sign, title=self._phrase(title), lines=lines)
 
     def _draw_delivery(self, y: float) -> float:
         """Two columns: what was promised, and what came of it."""
-        manifest = self._evidence.manifests[0]
+        manifest = self.evidence.manifests[0]
         top = self._draw_heading(y, _("Delivery"))
         delivery, missing = manifest.delivery, self._phrase(_("not in the proof"))
         left: list[tuple[Text, str]] = [(_("Delivery"), self._phrase(_("none: an incident was filmed")))]
@@ -266,55 +244,47 @@ class _ReportPages:
             parcels = ", ".join(f"…{sanitized(last)}" for last in delivery.parcels[:MAX_ROWS])
             rest = len(delivery.parcels) - MAX_ROWS
             left = [
-                (_("Brand"), self._names.brands.get(delivery.brand, delivery.brand)),
+                (_("Brand"), self.names.brands.get(delivery.brand, delivery.brand)),
                 (_("Carrier"), delivery.carrier),
-                (
-                    _("Parcels (end of code)"),
-                    parcels + (" " + self._phrase(_("and {count} more"), count=rest) if rest > 0 else ""),
-                ),
-                (_("Place"), self._names.places.get(delivery.place, delivery.place)),
+                (_("Parcels (end of code)"), f"{parcels} {self._more(rest)}" if rest > 0 else parcels),
+                (_("Place"), self.names.places.get(delivery.place, delivery.place)),
                 (_("Agreed window"), self._window_text(delivery.window)),
                 (_("Number"), delivery.id),
             ]
         outcome, house = manifest.outcome, manifest.house
         right = [
-            (_("Parcels"), missing if outcome is None else OUTCOME_TEXTS[outcome].to(self._language)),
-            (_("House"), missing if house is None else DOOR_RESULT_TEXTS[house].to(self._language)),
-            (_("Entrance"), self._names.entrances.get(manifest.entrance, manifest.entrance)),
+            (_("Parcels"), missing if outcome is None else OUTCOME_TEXTS[outcome].to(self.language)),
+            (_("House"), missing if house is None else DOOR_RESULT_TEXTS[house].to(self.language)),
+            (_("Entrance"), self.names.entrances.get(manifest.entrance, manifest.entrance)),
             (_("Visit"), manifest.visit),
         ]
-        return (
-            max(
-                self._draw_pairs(MARGIN_MM, top, 94, left),
-                self._draw_pairs(MARGIN_MM + 98, top, CONTENT_WIDTH_MM - 98, right),
-            )
-            + 4
-        )
+        end = self._draw_pairs(MARGIN_MM, top, 94, left)
+        return max(end, self._draw_pairs(MARGIN_MM + 98, top, CONTENT_WIDTH_MM - 98, right)) + 4
 
     def _draw_pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Text, str]]) -> float:
         for phrase, value in pairs:
-            self._sheet.text((x, y), self._phrase(phrase), size=9.5, ink=Ink.GREY, within=34)
+            self.sheet.text((x, y), self._phrase(phrase), size=9.5, ink=Ink.GREY, within=34)
             at = x + 36
-            y = self._sheet.block((at, y), sanitized(value) or "-", width=width - 36, size=10, bold=True, most=2) + 1
+            y = self.sheet.block((at, y), sanitized(value) or "-", width=width - 36, size=10, bold=True, most=2) + 1
         return y
 
     def _draw_times(self, y: float) -> float:
         """Draw the table of the five moments, each with its number; a missing one is named as missing."""
-        sheet, main = self._sheet, self._evidence.timeline.first_of_each()
+        sheet, main = self.sheet, self.evidence.timeline.first_of_each()
         y = self._draw_heading(y, _("Times"))
-        house = self._phrase(_("House time ({zone})"), zone=self._zone.key)
+        house = self._phrase(_("House time ({zone})"), zone=self.zone.key)
         columns = (MARGIN_MM + 8, MARGIN_MM + 66, MARGIN_MM + 130)
         sheet.text((columns[1], y), house, size=9, ink=Ink.GREY)
         sheet.text((columns[2], y), self._phrase(_("UTC")), size=9, ink=Ink.GREY)
         for number, moment in enumerate(TABLE_MOMENTS, start=1):
             y += 6.2
             draw_numbered_mark(sheet, (MARGIN_MM + MARK_RADIUS_MM, y - 1.3), number)
-            sheet.text((columns[0], y), MOMENT_TEXTS[moment].to(self._language), size=10.5, bold=True)
+            sheet.text((columns[0], y), MOMENT_TEXTS[moment].to(self.language), size=10.5, bold=True)
             found = main.get(moment)
             if found is None:
                 sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
-            local = found.at.astimezone(self._zone)
+            local = found.at.astimezone(self.zone)
             sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
             sheet.text((columns[2], y), f"{found.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
         y += 5.8
@@ -324,30 +294,28 @@ class _ReportPages:
 
     def _other_events(self) -> Iterator[str]:
         """Yield the other events of the log, and whether the box trusted its clock."""
-        course, main = self._evidence.timeline, self._evidence.timeline.first_of_each()
+        course, main = self.evidence.timeline, self.evidence.timeline.first_of_each()
         others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.remaining_events()]
         listed = [self._event_text(one) for one in others[:MAX_ROWS]]
         if len(others) > MAX_ROWS:
-            listed.append(self._phrase(_("and {count} more"), count=len(others) - MAX_ROWS))
+            listed.append(self._more(len(others) - MAX_ROWS))
         if listed:
             yield self._phrase(_("Also: {list}"), list=", ".join(listed))
-        sealed = all(manifest.clock_trusted for manifest in self._evidence.manifests)
+        sealed = all(manifest.clock_trusted for manifest in self.evidence.manifests)
         if not (sealed and all(one.trusted for one in course.events)):
             yield self._phrase(_("The box was not certain of its time."))
 
     def _draw_cameras(self, y: float) -> float:
         y = self._draw_heading(y, _("Cameras and gaps"))
-        room = 214.0
         lines = [*self._filmed_lines(), *self._gap_lines()]
         for number, line in enumerate(lines):
-            if y > room - 5 and number < len(lines) - 1:
-                more = self._phrase(_("and {count} more"), count=len(lines) - number)
-                return self._sheet.block((MARGIN_MM, y), more, width=CONTENT_WIDTH_MM, size=10)
-            y = self._sheet.block((MARGIN_MM, y), line, width=CONTENT_WIDTH_MM, size=10, most=1)
+            if y > 209 and number < len(lines) - 1:
+                return self._draw_paragraph(y, self._more(len(lines) - number), size=10)
+            y = self._draw_paragraph(y, line, size=10, most=1)
         return y
 
     def _filmed_lines(self) -> Iterator[str]:
-        manifests = self._evidence.manifests
+        manifests = self.evidence.manifests
         for camera in dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras):
             clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
             spans = ", ".join(f"{self._clock(clip.start)}-{self._clock(clip.end)}" for clip in clips[:MAX_ROWS])
@@ -355,7 +323,7 @@ class _ReportPages:
             yield self._phrase(phrase, camera=sanitized(camera), spans=spans)
 
     def _gap_lines(self) -> Iterator[str]:
-        manifests = self._evidence.manifests
+        manifests = self.evidence.manifests
         holes = [hole for manifest in manifests for hole in manifest.gaps]
         notes = [note for manifest in manifests for note in manifest.notes]
         for hole in holes:
@@ -364,12 +332,12 @@ class _ReportPages:
                 camera=self._phrase(_("all cameras")) if hole.camera is None else sanitized(hole.camera),
                 start=self._clock(hole.start),
                 end=self._clock(hole.end),
-                why=gap_text(hole.why, self._language),
+                why=gap_text(hole.why, self.language),
             )
         told = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
         for note in dict.fromkeys(note for note in notes if note not in told):
             camera, _colon, why = note.rpartition(":")
-            words = gap_text(why, self._language)
+            words = gap_text(why, self.language)
             said = self._phrase(_("{camera}: {spans}"), camera=sanitized(camera), spans=words) if camera else words
             yield self._phrase(_("Also declared: {note}"), note=said)
         if not holes and not notes:
@@ -377,20 +345,18 @@ class _ReportPages:
 
     def _draw_seal(self, y: float) -> None:
         """Hashes and key, and against what they were compared."""
-        sheet, told = self._sheet, self._evidence
+        sheet, told = self.sheet, self.evidence
         y = self._draw_heading(y, _("Seal"))
-        last = told.manifests[-1] if told.manifests else None
         rows = [
             (self._phrase(_("SHA-256 of manifest {part}"), part=n), hashed)
             for n, hashed in enumerate(told.hashes[:2], start=1)
         ]
         if len(told.hashes) > len(rows):
-            rows.append(("", self._phrase(_("and {count} more"), count=len(told.hashes) - len(rows))))
-        rows.append(
-            (self._phrase(_("Its key's fingerprint")), told.verdict.fingerprint or self._phrase(_("not in the proof")))
-        )
-        if last is not None:
-            rows.append((self._phrase(_("Box")), f"{sanitized(last.box)}, {self._sealed_text(last)}"))
+            rows.append(("", self._more(len(told.hashes) - len(rows))))
+        fingerprint = told.verdict.fingerprint or self._phrase(_("not in the proof"))
+        rows.append((self._phrase(_("Its key's fingerprint")), fingerprint))
+        if told.manifests:
+            rows.append((self._phrase(_("Box")), self._sealed_text(told.manifests[-1])))
         for name, value in rows:
             sheet.text((MARGIN_MM, y), name, size=9.5, ink=Ink.GREY, within=46)
             sheet.text((MARGIN_MM + 48, y), value, size=9.5, within=CONTENT_WIDTH_MM - 48)
@@ -400,7 +366,7 @@ class _ReportPages:
             y = sheet.block((MARGIN_MM, y), line, width=CONTENT_WIDTH_MM, size=9, ink=Ink.BLACK, leading=1.2, most=2)
 
     def _comparison_lines(self) -> Iterator[str]:
-        told = self._evidence
+        told = self.evidence
         if told.outcome is VerificationOutcome.WRONG:
             yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
@@ -416,29 +382,26 @@ class _ReportPages:
         )
         notes = [note for note in told.verdict.notes if note not in {NOTE_NO_KEY, NOTE_NO_CHECKPOINT}]
         if notes:
-            more = " " + self._phrase(_("and {count} more"), count=len(notes) - 1) if len(notes) > 1 else ""
+            more = f" {self._more(len(notes) - 1)}" if len(notes) > 1 else ""
             yield self._phrase(_("Note by `perron verify`: {note}"), note=_one_line(notes[0], 160)) + more
 
     # ---- page 2 -----------------------------------------------------------------------------------------------------
 
     def _draw_pictures(self, y: float) -> float:
         """Draw four pictures with their times, or the reason for their absence."""
-        sheet = self._sheet
+        sheet = self.sheet
         y = self._draw_heading(y + 3, _("Pictures from the films"))
-        why = {
+        reasons = {
             VerificationOutcome.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
             VerificationOutcome.ERASED: _("No pictures: the films were erased."),
         }
-        if self._evidence.outcome is not VerificationOutcome.HOLDS:
-            return (
-                sheet.block((MARGIN_MM, y), self._phrase(why[self._evidence.outcome]), width=CONTENT_WIDTH_MM, size=11)
-                + 4
-            )
+        if self.evidence.outcome in reasons:
+            return self._draw_paragraph(y, self._phrase(reasons[self.evidence.outcome]), size=11) + 4
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
         for place, (view, moment) in enumerate(PICTURE_MOMENTS.items()):
             x, top = MARGIN_MM + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
-            photo = self._evidence.photos.get(view)
-            title = self._phrase(_("First picture")) if moment is None else MOMENT_TEXTS[moment].to(self._language)
+            photo = self.evidence.photos.get(view)
+            title = self._phrase(_("First picture")) if moment is None else MOMENT_TEXTS[moment].to(self.language)
             sheet.box((x, top), (wide, high), fill=Ink.PALE)
             label = x
             if moment is not None:
@@ -446,7 +409,7 @@ class _ReportPages:
                 label = x + 2 * MARK_RADIUS_MM + 1.5
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
-                told = moment is None or moment in self._evidence.timeline.first_of_each()
+                told = moment is None or moment in self.evidence.timeline.first_of_each()
                 words = self._phrase(_("No film at that instant") if told else _("That instant is not in the proof"))
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue
@@ -456,15 +419,10 @@ class _ReportPages:
         return y - 3 + 2 * (high + 13)
 
     def _draw_timeline(self, y: float) -> None:
-        sheet, course, manifests = self._sheet, self._evidence.timeline, self._evidence.manifests
+        sheet, course, manifests = self.sheet, self.evidence.timeline, self.evidence.manifests
         y = self._draw_heading(y + 3, _("Timeline"))
         if not manifests:
-            sheet.block(
-                (MARGIN_MM, y),
-                self._phrase(_("No timeline: neither manifest nor log can be read.")),
-                width=CONTENT_WIDTH_MM,
-                size=11,
-            )
+            self._draw_paragraph(y, self._phrase(_("No timeline: neither manifest nor log can be read.")), size=11)
             return
         axis = self._axis()
         main = course.first_of_each()
@@ -474,23 +432,18 @@ class _ReportPages:
             TimelineBar(name=self._phrase(_("Door open")), ink=Ink.GREEN, stretches=course.open),
             *self._film_bars(),
         ]
-        y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self._zone)
+        y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self.zone)
         if any(bar.holes for bar in bars):
             sheet.box((MARGIN_MM, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
-            sheet.text(
-                (MARGIN_MM + 8, y - 1.9),
-                self._phrase(_("declared gap")),
-                size=8,
-                ink=Ink.GREY,
-                within=NAMES_WIDTH_MM - 10,
-            )
+            words, width = self._phrase(_("declared gap")), NAMES_WIDTH_MM - 10
+            sheet.text((MARGIN_MM + 8, y - 1.9), words, size=8, ink=Ink.GREY, within=width)
         if course.temperatures:
             y = self._draw_heading(y + 5, _("Temperatures (°C)"))
-            named = {sanitized(self._names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
+            named = {sanitized(self.names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
             draw_temperatures(sheet, axis, y - 2, height=20, readings=named)
 
     def _film_bars(self) -> Iterator[TimelineBar]:
-        manifests = self._evidence.manifests
+        manifests = self.evidence.manifests
         for camera in list(dict.fromkeys(camera for one in manifests for camera in one.cameras))[:4]:
             clips = [clip for one in manifests for clip in one.clips if clip.camera == camera]
             holes = [hole for one in manifests for hole in one.gaps if hole.camera in {camera, None}]
@@ -498,9 +451,9 @@ class _ReportPages:
 
     def _axis(self) -> TimelineAxis:
         """Return the axis from the first known instant to the last."""
-        spans = [span for one in self._evidence.manifests for span in (one.film, *one.clips)]
+        spans = [span for one in self.evidence.manifests for span in (one.film, *one.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
-        instants += [one.at for one in self._evidence.timeline.events]
+        instants += [one.at for one in self.evidence.timeline.events]
         start, end = min(instants), max(instants)
         return TimelineAxis(
             start=start,
@@ -512,22 +465,19 @@ class _ReportPages:
     # ---- words ------------------------------------------------------------------------------------------------------
 
     def _clock(self, at: datetime) -> str:
-        return f"{at.astimezone(self._zone):%H:%M:%S}"
+        return f"{at.astimezone(self.zone):%H:%M:%S}"
 
     def _event_text(self, one: VisitEvent) -> str:
-        return f"{MOMENT_TEXTS[one.moment].to(self._language)} {self._clock(one.at)}"
+        return f"{MOMENT_TEXTS[one.moment].to(self.language)} {self._clock(one.at)}"
 
     def _window_text(self, window: FilmSpan) -> str:
-        start, end = window.start.astimezone(self._zone), window.end.astimezone(self._zone)
-        return (
-            f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}"
-            if start.date() == end.date()
-            else (f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}")
-        )
+        start, end = window.start.astimezone(self.zone), window.end.astimezone(self.zone)
+        same_day = start.date() == end.date()
+        return f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}" if same_day else f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}"
 
     def _sealed_text(self, manifest: Manifest) -> str:
         sealed = self._phrase(_("Sealed at")).lower()
-        return f"{sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{sanitized(manifest.box)}, {sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
