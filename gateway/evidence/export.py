@@ -10,14 +10,16 @@ import json
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
 from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
-from gateway.protocol.hash_chain import HiddenBody
+from gateway.protocol.hash_chain import ChainEntry, HiddenBody
 from gateway.protocol.keys import PublicKey
 from gateway.storage import Store
 from gateway.storage.rows import TERMS_ADAPTER
@@ -25,7 +27,6 @@ from gateway.system.atomic_file import NotRegularFile, open_regular
 
 CHUNK_BYTES = 2**18  # bytes read at once
 LINES_PER_WRITE = 200  # of the log written at once: a few milliseconds
-LAST_CHECKPOINT = "last-checkpoint.json"
 
 
 class _ZipBuffer(io.RawIOBase):
@@ -72,7 +73,7 @@ async def stream_zip(  # noqa: PLR0913 - each source of the export is one parame
                     entry.write(piece)
                     yield outlet.take()
                     await asyncio.sleep(0)  # the door first
-        files = [home.storage.folder / LAST_CHECKPOINT, home.storage.folder / "key" / SUCCESSION_FILE]
+        files = [home.storage.folder / MARK_FILE, home.storage.folder / KEYS_FOLDER / SUCCESSION_FILE]
         files += await asyncio.to_thread(_proof_files, home.storage.folder / VISITS_FOLDER, running)
         for path in files:
             try:
@@ -122,15 +123,15 @@ def _to_json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
 
 def _log_lines(store: Store) -> Iterator[bytes]:
     """Yield the hash chain; an erased entry keeps its digest only."""
-    lines: list[str] = []
-    for entry in store.log.entries(upto=store.log.head().seq):
-        said: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}
-        if isinstance(entry.body, HiddenBody):
-            said["digest"] = entry.body.digest.hex()
-        else:
-            said["body"] = json.loads(entry.body)
-        lines.append(json.dumps(said, ensure_ascii=False))
-        if len(lines) == LINES_PER_WRITE:
-            yield ("\n".join(lines) + "\n").encode()
-            lines.clear()
-    yield ("\n".join(lines) + "\n").encode() if lines else b""
+    lines = map(_log_line, store.log.entries(upto=store.log.head().seq))
+    while page := "".join(islice(lines, LINES_PER_WRITE)):
+        yield page.encode()
+
+
+def _log_line(entry: ChainEntry) -> str:
+    line: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}
+    if isinstance(entry.body, HiddenBody):
+        line["digest"] = entry.body.digest.hex()
+    else:
+        line["body"] = json.loads(entry.body)
+    return json.dumps(line, ensure_ascii=False) + "\n"

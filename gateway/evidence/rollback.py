@@ -24,6 +24,7 @@ import structlog
 from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
+from gateway.evidence.folders import VISITS_FOLDER
 from gateway.evidence.manifest import Manifest
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
@@ -34,7 +35,6 @@ from gateway.system.atomic_file import read_regular, write_whole
 MARK_FILE = "last-checkpoint.json"
 STORE_FILE = "perron.sqlite3"
 KEYS_FOLDER = "key"  # the folder of the box's keys, under the storage folder
-PROOFS_FOLDER = "visits"  # the folder of films and proofs, under the storage folder
 MAX_COMPARED_PROOFS = 500  # that are compared at a start, the newest: about half a second on a small box
 MAX_MANIFEST_BYTES = 1_048_576
 _MAX_MARK_BYTES = 65_536  # bytes of a mark: a hundred times what one has
@@ -66,7 +66,7 @@ class SealedProof:
 def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[SealedProof, ...]:
     """Read the newest proofs in a storage folder. Proofs that none of these keys signed are ignored."""
     found = []
-    for manifest in _newest_manifests(folder / PROOFS_FOLDER):
+    for manifest in _newest_manifests(folder / VISITS_FOLDER):
         try:
             data = read_regular(manifest, at_most=MAX_MANIFEST_BYTES)
             signature = read_regular(manifest.with_suffix(".sig"), at_most=64)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,70 +11,62 @@ from gateway.domain.visit.state import Entrance
 _STATE = TypeAdapter(Entrance)
 
 # Each class's fields: names until November 2026, and present names.
-_ENTRANCE: Mapping[str, str] = MappingProxyType(
-    {
-        "session": "broker_session",
-        "question": "last_query_id",
-        "way": "obstruction",
-        "disk": "disk_ok",
-        "charges": "battery_trends",
-        "battery_told": "batteries_to_change",
-        "battery_said": "battery_notified_at",
-        "cold": "fridges",
-        "attempts": "scan_lockouts",
-        "half": "pending_scan",
-        "barred": "walk_test_failed",
-        "panel": "alarm_panel",
-        "safe_tries": "safe_mode_lock_tries",
-        "safe_asked": "safe_mode_query_id",
-        "expecting": "window_near",
-        "watch": "grace_visit",
-        "lockup": "lock_request",
-        "due": "timers",
-    }
-)
-_VISIT: Mapping[str, str] = MappingProxyType(
-    {
-        "rang": "bell_confirmed",
-        "committed": "unlock_intent",
-        "armed_until": "command_valid_until",
-        "unanswered": "unlock_unanswered",
-        "hold_over": "hold_expired",
-        "unbroken": "observed_throughout",
-        "settled": "reservation_settled",
-        "asked": "queried",
-        "tries": "lock_tries",
-        "tries_given_back": "lock_tries_refunded",
-        "jam_told": "jam_notified",
-        "refused": "lock_refused",
-        "refusal_told": "refusal_notified",
-        "handle_told": "handle_notified",
-        "warm_told": "warm_notified",
-        "out": "courier_left",
-        "closings": "close_commands",
-        "stop_told": "stop_notified",
-        "long_told": "open_notifications",
-        "house": "door_result",
-        "unsealed": "unsealed_parts",
-    }
-)
-_FACT: Mapping[str, str] = MappingProxyType(
-    {"since": "stable_since", "answered": "answered_query_id", "floor": "min_query_id"}
-)
-_LOCKOUT: Mapping[str, str] = MappingProxyType(
-    {
-        "wrong": "unknown_codes",
-        "group": "label_codes",
-        "group_at": "label_read_at",
-        "until": "locked_out_until",
-        "seen": "recent_codes",
-        "tried": "tried_codes",
-        "excused": "excused_deliveries",
-    }
-)
-_PREFLIGHT: Mapping[str, str] = MappingProxyType({"due": "report_due", "weak": "batteries_to_change"})
-_LOCK_REQUEST: Mapping[str, str] = MappingProxyType({"at": "step", "sent": "lock_sent", "refused": "lock_refused"})
-_RULES: Mapping[str, str] = MappingProxyType({"cover": "garage_door", "beam": "obstruction_sensor"})
+_ENTRANCE: Mapping[str, str] = {
+    "session": "broker_session",
+    "question": "last_query_id",
+    "way": "obstruction",
+    "disk": "disk_ok",
+    "charges": "battery_trends",
+    "battery_told": "batteries_to_change",
+    "battery_said": "battery_notified_at",
+    "cold": "fridges",
+    "attempts": "scan_lockouts",
+    "half": "pending_scan",
+    "barred": "walk_test_failed",
+    "panel": "alarm_panel",
+    "safe_tries": "safe_mode_lock_tries",
+    "safe_asked": "safe_mode_query_id",
+    "expecting": "window_near",
+    "watch": "grace_visit",
+    "lockup": "lock_request",
+    "due": "timers",
+}
+_VISIT: Mapping[str, str] = {
+    "rang": "bell_confirmed",
+    "committed": "unlock_intent",
+    "armed_until": "command_valid_until",
+    "unanswered": "unlock_unanswered",
+    "hold_over": "hold_expired",
+    "unbroken": "observed_throughout",
+    "settled": "reservation_settled",
+    "asked": "queried",
+    "tries": "lock_tries",
+    "tries_given_back": "lock_tries_refunded",
+    "jam_told": "jam_notified",
+    "refused": "lock_refused",
+    "refusal_told": "refusal_notified",
+    "handle_told": "handle_notified",
+    "warm_told": "warm_notified",
+    "out": "courier_left",
+    "closings": "close_commands",
+    "stop_told": "stop_notified",
+    "long_told": "open_notifications",
+    "house": "door_result",
+    "unsealed": "unsealed_parts",
+}
+_FACT: Mapping[str, str] = {"since": "stable_since", "answered": "answered_query_id", "floor": "min_query_id"}
+_LOCKOUT: Mapping[str, str] = {
+    "wrong": "unknown_codes",
+    "group": "label_codes",
+    "group_at": "label_read_at",
+    "until": "locked_out_until",
+    "seen": "recent_codes",
+    "tried": "tried_codes",
+    "excused": "excused_deliveries",
+}
+_PREFLIGHT: Mapping[str, str] = {"due": "report_due", "weak": "batteries_to_change"}
+_LOCK_REQUEST: Mapping[str, str] = {"at": "step", "sent": "lock_sent", "refused": "lock_refused"}
+_RULES: Mapping[str, str] = {"cover": "garage_door", "beam": "obstruction_sensor"}
 
 
 def dump(state: Entrance) -> str:

@@ -5,68 +5,63 @@ documents these names; tests/gateway/storage/log_names.json lists all of them.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState, PausePeriod
 
-_KINDS: Mapping[type, str] = MappingProxyType(
-    {
-        e.LockReported: "LockHeard",
-        e.DoorReported: "DoorHeard",
-        e.SequenceAdvanced: "DeviceSpoke",
-        e.BatteryReported: "BatteryHeard",
-        e.DeviceOffline: "DeviceLost",
-        e.WalkTestChanged: "WalkTested",
-        e.FridgeReported: "FridgeHeard",
-        e.PresenceReported: "PresenceHeard",
-        e.AlarmPanelReported: "PanelHeard",
-        e.ObstructionReported: "WayHeard",
-        e.BellConfirmed: "BellRang",
-        e.HouseholdAnswered: "SomebodyAnswered",
-        e.LockRequested: "LockAsked",
-        e.ProofSealed: "Sealed",
-        e.TimerExpired: "Due",
-        e.ReportContext: "Heard",
-        FridgeState: "Cold",
-        PausePeriod: "Pause",
-        c.AnswerScan: "Answer",
-        c.RingBell: "Ring",
-        c.ReserveOpening: "Reserve",
-        c.CloseGarageDoor: "Close",
-        c.QueryDevice: "Query",
-        c.ConsumeOpening: "Spend",
-        c.ReleaseOpening: "Release",
-        c.StartRecording: "Film",
-        c.StopRecording: "StopFilm",
-        c.SealProof: "Seal",
-        c.ShowSignal: "Show",
-        c.NotifyOwner: "Tell",
-        c.RaiseAlarm: "Alarm",
-        c.LogNote: "Note",
-        c.ReportParcelResult: "ParcelResult",
-        c.ReportDoorResult: "HouseResult",
-        c.ReportReadiness: "Readiness",
-    }
-)
-_FIELDS: Mapping[tuple[type, str], str] = MappingProxyType(
-    {
-        (e.LockReported, "context"): "heard",
-        (e.DoorReported, "context"): "heard",
-        (e.SequenceAdvanced, "context"): "heard",
-        (e.WalkTestChanged, "failed"): "barred",
-        (e.FridgeReported, "fridge"): "cold",
-        (e.ObstructionReported, "obstruction"): "way",
-        (e.ObstructionReported, "context"): "heard",
-        (e.WindowChanged, "near"): "expecting",
-        (c.AnswerScan, "answer"): "word",
-        (c.NotifyOwner, "notification"): "saying",
-        (c.ReportDoorResult, "door_result"): "house",
-        (c.Lock, "attempt"): "n",
-        (c.CloseGarageDoor, "attempt"): "n",
-    }
-)
+_KINDS: Mapping[type, str] = {
+    e.LockReported: "LockHeard",
+    e.DoorReported: "DoorHeard",
+    e.SequenceAdvanced: "DeviceSpoke",
+    e.BatteryReported: "BatteryHeard",
+    e.DeviceOffline: "DeviceLost",
+    e.WalkTestChanged: "WalkTested",
+    e.FridgeReported: "FridgeHeard",
+    e.PresenceReported: "PresenceHeard",
+    e.AlarmPanelReported: "PanelHeard",
+    e.ObstructionReported: "WayHeard",
+    e.BellConfirmed: "BellRang",
+    e.HouseholdAnswered: "SomebodyAnswered",
+    e.LockRequested: "LockAsked",
+    e.ProofSealed: "Sealed",
+    e.TimerExpired: "Due",
+    e.ReportContext: "Heard",
+    FridgeState: "Cold",
+    PausePeriod: "Pause",
+    c.AnswerScan: "Answer",
+    c.RingBell: "Ring",
+    c.ReserveOpening: "Reserve",
+    c.CloseGarageDoor: "Close",
+    c.QueryDevice: "Query",
+    c.ConsumeOpening: "Spend",
+    c.ReleaseOpening: "Release",
+    c.StartRecording: "Film",
+    c.StopRecording: "StopFilm",
+    c.SealProof: "Seal",
+    c.ShowSignal: "Show",
+    c.NotifyOwner: "Tell",
+    c.RaiseAlarm: "Alarm",
+    c.LogNote: "Note",
+    c.ReportParcelResult: "ParcelResult",
+    c.ReportDoorResult: "HouseResult",
+    c.ReportReadiness: "Readiness",
+}
+_FIELDS: Mapping[tuple[type, str], str] = {
+    (e.LockReported, "context"): "heard",
+    (e.DoorReported, "context"): "heard",
+    (e.SequenceAdvanced, "context"): "heard",
+    (e.WalkTestChanged, "failed"): "barred",
+    (e.FridgeReported, "fridge"): "cold",
+    (e.ObstructionReported, "obstruction"): "way",
+    (e.ObstructionReported, "context"): "heard",
+    (e.WindowChanged, "near"): "expecting",
+    (c.AnswerScan, "answer"): "word",
+    (c.NotifyOwner, "notification"): "saying",
+    (c.ReportDoorResult, "door_result"): "house",
+    (c.Lock, "attempt"): "n",
+    (c.CloseGarageDoor, "attempt"): "n",
+}
 
 
 def kind_of(logged: type) -> str:

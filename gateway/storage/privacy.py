@@ -10,7 +10,7 @@ from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.records import optional_instant, read_records
+from gateway.storage.records import read_records
 
 MAX_VIEW_RECORDS = 500
 VIEW_MERGE_WINDOW = timedelta(minutes=10)  # repeated views within it count as one
@@ -138,27 +138,20 @@ def erasures(connection: sqlite3.Connection, *, at_most: int) -> tuple[ErasureRe
 
 def counts(connection: sqlite3.Connection) -> StoreCounts:
     """Count what is stored."""
-
-    def one(query: str) -> tuple[int, int | None]:
-        row: tuple[int, int | None] = connection.execute(query).fetchone()
-        return row
-
-    kept = "FROM film WHERE erased IS NULL"
-    visits, oldest_film = one(f"SELECT count(DISTINCT visit), min(began) {kept}")
-    held, _ = one(f"SELECT count(DISTINCT visit), NULL {kept} AND held IS NOT NULL")
-    film_bytes, _ = one("SELECT ifnull(sum(size), 0), NULL FROM clip")
-    entries, oldest_entry = one("SELECT count(*), min(at) FROM entry WHERE body IS NOT NULL")
-    tables = {
-        name: one(f"SELECT count(*), NULL FROM {table}")[0]  # noqa: S608 - names of our own tables
-        for name, table in {
-            "people": "person WHERE removed IS NULL", "sessions": "session", "invitations": "invitation",
-            "messages": "message", "deliveries": "delivery", "looks": "look",
-        }.items()
-    }  # fmt: skip
-    return StoreCounts(
-        visits=visits, film_bytes=film_bytes, oldest_film=optional_instant(oldest_film), held=held,
-        entries=entries, oldest_entry=optional_instant(oldest_entry), **tables,
-    )  # fmt: skip
+    query = """
+        SELECT count(DISTINCT visit) AS visits, min(began) AS oldest_film,
+          count(DISTINCT CASE WHEN held IS NOT NULL THEN visit END) AS held,
+          (SELECT ifnull(sum(size), 0) FROM clip) AS film_bytes,
+          (SELECT count(*) FROM entry WHERE body IS NOT NULL) AS entries,
+          (SELECT min(at) FROM entry WHERE body IS NOT NULL) AS oldest_entry,
+          (SELECT count(*) FROM person WHERE removed IS NULL) AS people,
+          (SELECT count(*) FROM session) AS sessions, (SELECT count(*) FROM invitation) AS invitations,
+          (SELECT count(*) FROM message) AS messages, (SELECT count(*) FROM delivery) AS deliveries,
+          (SELECT count(*) FROM look) AS looks
+        FROM film WHERE erased IS NULL
+    """
+    (row,) = read_records(connection, StoreCounts, query)
+    return row
 
 
 class PrivacyStore(StorePart):

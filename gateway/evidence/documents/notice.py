@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from devices.commands import Light, Sound
@@ -49,12 +48,14 @@ SIGNAL_MEANINGS: tuple[tuple[ShowSignal, Text], ...] = (
     (transitions.DARK, _("ready: scan")),
 )
 
-LAMP_LABELS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
+LAMP_LABELS: Mapping[Light, tuple[Ink, Text]] = {
     Light.AMBER: (Ink.AMBER, _("Amber")),
     Light.GREEN: (Ink.GREEN, _("Green")),
     Light.RED: (Ink.RED, _("Red")),
     Light.OFF: (Ink.WHITE, _("Off")),
-})  # fmt: skip
+}
+
+_SOUND_PICTOGRAMS: Mapping[Sound, Pictogram] = {Sound.NONE: Pictogram.SILENT, Sound.RING: Pictogram.BELL}
 
 # The information that the law requires before somebody enters.
 LEGAL_TEXTS: tuple[tuple[Text, Text], ...] = (
@@ -138,16 +139,16 @@ def _courier_page_url(pages: str) -> str:
     return f"{pages.rstrip('/')}/c"
 
 
+@dataclass(frozen=True, slots=True)
 class _NoticePage:
     """One language's page."""
 
-    def __init__(self, sheet: Sheet, notice: Notice, language: Language) -> None:
-        self._sheet = sheet
-        self._notice = notice
-        self._language = language
+    sheet: Sheet
+    notice: Notice
+    language: Language
 
     def draw(self) -> None:
-        self._sheet.add_page()
+        self.sheet.add_page()
         self._draw_head()
         self._draw_steps(top=49)
         self._draw_signals(top=148.5)
@@ -155,31 +156,19 @@ class _NoticePage:
         self._draw_legal_texts(top=225)
 
     def _phrase(self, line: Text) -> str:
-        notice = self._notice
-        return line.to(
-            self._language,
-            home=notice.home,
-            entrance=notice.entrance,
-            days=str(notice.days),
-            minutes=str(notice.minutes),
-        )
+        notice = self.notice
+        facts = {"home": notice.home, "entrance": notice.entrance}
+        return line.to(self.language, **facts, days=str(notice.days), minutes=str(notice.minutes))
 
     def _draw_head(self) -> None:
-        sheet = self._sheet
+        sheet = self.sheet
         sheet.box((0, 0), (PAGE_WIDTH_MM, 43), fill=Ink.NIGHT)
         draw_pictogram(sheet, Pictogram.CAMERA, (MARGIN_MM, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
-        left = MARGIN_MM + 37
-        room = CONTENT_WIDTH_MM - 37 - 32
-        sheet.text(
-            (left, 22), self._phrase(_("Deliveries are filmed here")), size=34, bold=True, ink=Ink.WHITE, within=room
-        )
-        sheet.text(
-            (left, 33),
-            self._phrase(_("Pictures without sound, erased after {days} days at most")),
-            size=16,
-            ink=Ink.WHITE,
-            within=room,
-        )
+        x, width = MARGIN_MM + 37, CONTENT_WIDTH_MM - 37 - 32
+        title = self._phrase(_("Deliveries are filmed here"))
+        sheet.text((x, 22), title, size=34, bold=True, ink=Ink.WHITE, within=width)
+        subtitle = self._phrase(_("Pictures without sound, erased after {days} days at most"))
+        sheet.text((x, 33), subtitle, size=16, ink=Ink.WHITE, within=width)
         right = PAGE_WIDTH_MM - MARGIN_MM - 28
         sheet.box((right, 5), (28, 33), fill=Ink.WHITE, corner=3)
         draw_pictogram(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
@@ -187,8 +176,8 @@ class _NoticePage:
 
     def _draw_steps(self, top: float) -> None:
         """Four and four squares, numbered but for the last, which is no step."""
-        sheet = self._sheet
-        steps = [step for step in COURIER_STEPS if self._notice.courier_code or step[1] != SCAN_CODE]
+        sheet = self.sheet
+        steps = [step for step in COURIER_STEPS if self.notice.courier_code or step[1] != SCAN_CODE]
         across, gap, high = 4, 3.5, 46.5
         wide = (CONTENT_WIDTH_MM - (across - 1) * gap) / across
         longest = max(sheet.width(self._phrase(line), size=1, bold=True) for _, line in steps)
@@ -212,49 +201,39 @@ class _NoticePage:
         wides = {Light.AMBER: 50.0, Light.GREEN: 30.0, Light.RED: 62.0, Light.OFF: 35.0}
         x = MARGIN_MM
         for light, (ink, name) in LAMP_LABELS.items():
-            sheet, wide = self._sheet, wides[light]
+            sheet, wide = self.sheet, wides[light]
             sheet.box((x, top), (wide, high), line=Ink.GREY, thick=0.4, corner=2)
             sheet.disc((x + 6.5, top + 6.5), 4.2, fill=ink, line=Ink.BLACK, thick=0.6)
             sheet.text((x + 13, top + 8.4), self._phrase(name), size=14, bold=True, within=wide - 15)
             y = top + head
             for show, meaning in SIGNAL_MEANINGS:
                 if show.light is light:
-                    heard = Pictogram.SILENT if show.sound is Sound.NONE else Pictogram.BUZZER
-                    draw_pictogram(
-                        sheet,
-                        Pictogram.BELL if show.sound is Sound.RING else heard,
-                        (x + 2.5, y),
-                        min(4.6, apart - 0.3),
-                    )
+                    sound = _SOUND_PICTOGRAMS.get(show.sound, Pictogram.BUZZER)
+                    draw_pictogram(sheet, sound, (x + 2.5, y), min(4.6, apart - 0.3))
                     sheet.text((x + 8.5, y + 3.6), self._phrase(meaning), size=11, within=wide - 10)
                     y += apart
             x += wide + 3
 
     def _draw_box_failure(self, top: float) -> None:
         """Draw what to do if the box does not work: do not wait; the door opens by hand."""
-        sheet = self._sheet
+        sheet = self.sheet
         sheet.box((MARGIN_MM, top), (CONTENT_WIDTH_MM, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
-        sheet.text(
-            (MARGIN_MM + 4, top + 8.2),
-            self._phrase(_("Scanned, and no light?")),
-            size=18,
-            bold=True,
-            within=CONTENT_WIDTH_MM - 8,
-        )
-        told: Iterable[tuple[Pictogram, Text, float]] = (
+        question = self._phrase(_("Scanned, and no light?"))
+        sheet.text((MARGIN_MM + 4, top + 8.2), question, size=18, bold=True, within=CONTENT_WIDTH_MM - 8)
+        advice: Iterable[tuple[Pictogram, Text, float]] = (
             (Pictogram.BELL, _("Ring the bell."), 43),
             (Pictogram.TAKE_ALONG, _("Nobody? Take the parcel with you."), 57),
             (Pictogram.OPENS_BY_HAND, _("Inside? The door always opens by hand, without key or power."), 80),
         )
         x = MARGIN_MM + 3
-        for pictogram, line, wide in told:
+        for pictogram, line, wide in advice:
             draw_pictogram(sheet, pictogram, (x, top + 12), 19)
             sheet.block((x + 21, top + 18.5), self._phrase(line), width=wide - 23, size=12.5, bold=True, leading=1.2)
             x += wide
 
     def _draw_legal_texts(self, top: float) -> None:
         """Draw who films, why, how long, and the contact; beside it the QR code of the courier's page."""
-        sheet, page = self._sheet, self._notice.page
+        sheet, page = self.sheet, self.notice.page
         wide = CONTENT_WIDTH_MM - (0 if page is None else 46)
         room = PAGE_HEIGHT_MM - 15 - top
         size = next(
@@ -264,40 +243,24 @@ class _NoticePage:
         y = top + 4.5
         for head, text in LEGAL_TEXTS:
             sheet.text((MARGIN_MM, y), self._phrase(head), size=size, bold=True, within=LEGAL_HEADING_WIDTH_MM - 2)
-            y = (
-                sheet.block(
-                    (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y),
-                    self._phrase(text),
-                    width=wide - LEGAL_HEADING_WIDTH_MM,
-                    size=size,
-                    leading=1.22,
-                )
-                + 1.1
-            )
+            at, width = (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y), wide - LEGAL_HEADING_WIDTH_MM
+            y = sheet.block(at, self._phrase(text), width=width, size=size, leading=LINE_SPACING) + 1.1
         y = PAGE_HEIGHT_MM - 9
         sheet.text((MARGIN_MM, y), self._phrase(_("Contact")), size=13, bold=True)
-        if self._notice.contact is None:
-            sheet.stroke([(MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y + 0.5), (MARGIN_MM + wide, y + 0.5)], thick=0.3)
+        x, contact = MARGIN_MM + LEGAL_HEADING_WIDTH_MM, self.notice.contact
+        if contact is None:
+            sheet.stroke([(x, y + 0.5), (MARGIN_MM + wide, y + 0.5)], thick=0.3)
         else:
-            sheet.text(
-                (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y),
-                self._notice.contact,
-                size=13,
-                bold=True,
-                within=wide - LEGAL_HEADING_WIDTH_MM,
-            )
+            sheet.text((x, y), contact, size=13, bold=True, within=wide - LEGAL_HEADING_WIDTH_MM)
         if page is not None:
             x = PAGE_WIDTH_MM - MARGIN_MM - 42
             sheet.box((x, top), (42, 53), line=Ink.BLACK, thick=0.6, corner=2)
             sheet.qr((x + 1, top + 1), 40, page)
-            sheet.text(
-                (x + 21, top + 45), self._phrase(_("Courier's page")), size=12, bold=True, align="centre", within=40
-            )
+            title = self._phrase(_("Courier's page"))
+            sheet.text((x + 21, top + 45), title, size=12, bold=True, align="centre", within=40)
             sheet.text((x + 21, top + 50), page, size=9, ink=Ink.GREY, align="centre", within=39)
 
     def _legal_texts_height(self, wide: float, size: float) -> float:
-        told = [
-            self._sheet.lines(self._phrase(text), width=wide - LEGAL_HEADING_WIDTH_MM, size=size)
-            for _, text in LEGAL_TEXTS
-        ]
-        return sum(len(lines) for lines in told) * size * MM_PER_POINT * LINE_SPACING + len(told) * 1.1
+        width = wide - LEGAL_HEADING_WIDTH_MM
+        lines = [len(self.sheet.lines(self._phrase(text), width=width, size=size)) for _, text in LEGAL_TEXTS]
+        return sum(lines) * size * MM_PER_POINT * LINE_SPACING + len(lines) * 1.1

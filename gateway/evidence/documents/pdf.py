@@ -165,16 +165,13 @@ class Sheet:
     ) -> None:
         """Draw a rectangle, with round corners where `corner` is their radius."""
         style = self._style(fill, line, thick)
-        if style is not None:
-            self._pdf.rect(*at, *size, style=style, round_corners=corner > 0, corner_radius=corner)
+        self._pdf.rect(*at, *size, style=style, round_corners=corner > 0, corner_radius=corner)
 
     def disc(
         self, centre: Point, radius: float, *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
     ) -> None:
         """Draw a circle."""
-        style = self._style(fill, line, thick)
-        if style is not None:
-            self._pdf.circle(*centre, radius, style=style)
+        self._pdf.circle(*centre, radius, style=self._style(fill, line, thick))
 
     def stroke(
         self, points: list[Point], *, ink: Ink = Ink.BLACK, thick: float = 0.3, dashes: float | None = None
@@ -209,18 +206,11 @@ class Sheet:
                 left = at[0] + (4 + run.start()) * dot
                 self.box((left, at[1] + down * dot), (len(run[0]) * dot, dot * 1.02), fill=Ink.BLACK)
 
-    def _style(self, fill: Ink | None, line: Ink | None, thick: float) -> Literal["D", "F", "DF"] | None:
+    def _style(self, fill: Ink | None, line: Ink | None, thick: float) -> Literal["D", "F", "DF"]:
         if fill is not None:
             self._pdf.set_fill_color(*fill.value)
-        if line is not None:
-            self._pdf.set_draw_color(*line.value)
-            self._pdf.set_line_width(thick)
-        match fill, line:
-            case None, None:
-                return None
-            case None, _:
-                return "D"
-            case _, None:
-                return "F"
-            case _:
-                return "DF"
+        if line is None:
+            return "F"
+        self._pdf.set_draw_color(*line.value)
+        self._pdf.set_line_width(thick)
+        return "D" if fill is None else "DF"

@@ -1,7 +1,6 @@
 """The texts of a visit's report."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from gateway.domain.delivery.result import DoorResult
 from gateway.evidence.documents.visit_timeline import VisitMoment
@@ -9,23 +8,23 @@ from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
 from gateway.video.ipc import StreamFault
 
-MOMENT_TEXTS: Mapping[VisitMoment, Text] = MappingProxyType({
+MOMENT_TEXTS: Mapping[VisitMoment, Text] = {
     VisitMoment.SCANNED: _("Scan accepted"),
     VisitMoment.UNLOCKED: pgettext("what happened", "Unlocked"),
     VisitMoment.OPENED: _("Door opened"),
     VisitMoment.CLOSED: _("Door closed"),
     VisitMoment.LOCKED_AGAIN: pgettext("what happened", "Locked again, proven"),
     VisitMoment.HANDED_TO_OWNER: _("Handed to the owner"),
-})  # fmt: skip
+}
 
-DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = MappingProxyType({
+DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = {
     DoorResult.NOT_OPENED: _("the door was not opened"),
     DoorResult.LOCKED_AGAIN: _("locked again"),
     DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
-})  # fmt: skip
+}
 
 # Why a film lacks: the video process's words and those of sealing.
-GAP_TEXTS: Mapping[str, Text] = MappingProxyType({
+GAP_TEXTS: Mapping[str, Text] = {
     "not_filmed": _("not filmed"),
     "film_lost": _("film lost"),
     StreamFault.UNREACHABLE: _("camera not reachable"),
@@ -38,7 +37,7 @@ GAP_TEXTS: Mapping[str, Text] = MappingProxyType({
     StreamFault.DISK: _("disk full or failing"),
     StreamFault.CHANGED: _("the picture's format changed"),
     StreamFault.INTERRUPTED: _("recording interrupted"),
-})  # fmt: skip
+}
 
 
 def gap_text(why: str, language: Language) -> str:
