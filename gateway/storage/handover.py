@@ -16,6 +16,7 @@ from gateway.storage.consent_requests import forget_guests
 from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import decide_brand
+from gateway.storage.privacy import read_choice, write_choice
 from gateway.storage.recordings import mark_erased
 from gateway.storage.records import read_record
 from gateway.storage.sessions import SignInEntry, sign_in
@@ -76,11 +77,11 @@ def accept_offer(
     if not offer.leaves_films:
         for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
             mark_erased(connection, visit, "owner", now, by=None)  # except a held one
-        set_task(connection, TASK_ERASE_FILMS, "erase")
-    set_task(connection, TASK_RENEW_LINKS, "new")
+        write_choice(connection, TASK_ERASE_FILMS, "erase")
+    write_choice(connection, TASK_RENEW_LINKS, "new")
     (home,) = connection.execute("SELECT home FROM uplink").fetchone()
     if home is not None:
-        set_task(connection, TASK_LEAVE_HUB, home)
+        write_choice(connection, TASK_LEAVE_HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
     people.add_account(connection, new, how, now)
     facts: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
@@ -106,23 +107,9 @@ def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
     erase_bodies(connection, tuple(seq for (seq,) in old))
 
 
-def pending_task(connection: sqlite3.Connection, name: str) -> str | None:
-    """Return the value of a task that a hand-over left to do; None: there is no such task."""
-    row = connection.execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def set_task(connection: sqlite3.Connection, name: str, value: str | None) -> None:
-    """Store a task that is left to do; None: it is done."""
-    if value is None:
-        connection.execute("DELETE FROM choice WHERE name = ?", (name,))
-    else:
-        connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
-
-
 def leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
     """Store that the house leaves its hub, and cancel the open deliveries that came by it; return their number."""
-    set_task(connection, TASK_LEAVE_HUB, home)
+    write_choice(connection, TASK_LEAVE_HUB, home)
     append(connection, "hub_leaving", {"home": home}, utc=now.utc, by=by)
     return cancel_open_deliveries(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
 
@@ -164,8 +151,8 @@ class Handover(StorePart):
     open_offer = reads(open_offer)
     withdraw_offer = writes(withdraw_offer)
     accept_offer = writes(accept_offer)
-    pending_task = reads(pending_task)
-    set_task = writes(set_task)
+    pending_task = reads(read_choice)
+    set_task = writes(write_choice)
     leave_hub = writes(leave_hub)
     forget_history = writes(forget_history)
     cancel_open_deliveries = writes(cancel_open_deliveries)

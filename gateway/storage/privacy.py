@@ -1,13 +1,11 @@
 """Stores the owner's choices on privacy, who looked at films, and what was erased; counts what is stored."""
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from gateway.domain.now import Now
-from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append
 from gateway.storage.part import StorePart, posts, reads, writes
 from gateway.storage.records import read_records
@@ -60,30 +58,22 @@ class StoreCounts:
 
 def chosen_retention_days(connection: sqlite3.Connection) -> int | None:
     """Return for how many days an owner chose to keep films; None: as the house file says."""
-    days = _read_choice(connection, _RETENTION_CHOICE)
+    days = read_choice(connection, _RETENTION_CHOICE)
     return None if days is None else int(days)
 
 
-def _read_choice(connection: sqlite3.Connection, name: str) -> str | None:
+def read_choice(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return what was chosen, or a task that is left to do; None: nothing."""
     row = connection.execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def _write_choice(  # noqa: PLR0913 - what is chosen, how the log tells it, and who chose
-    connection: sqlite3.Connection,
-    name: str,
-    value: str | None,
-    now: Now,
-    *,
-    kind: str,
-    facts: Mapping[str, Json],
-    by: str,
-) -> None:
+def write_choice(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+    """Store what was chosen, or a task that is left to do; None: delete it."""
     if value is None:
         connection.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
         connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
-    append(connection, kind, facts, utc=now.utc, by=by)
 
 
 def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
@@ -105,19 +95,19 @@ def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, pers
 
 def set_retention(connection: sqlite3.Connection, days: int, was: int, now: Now, *, by: str) -> None:
     """Keep films for so many days from now on; `was` is the number of days before."""
-    facts: dict[str, Json] = {"days": days, "was": was}
-    _write_choice(connection, _RETENTION_CHOICE, str(days), now, kind="retention", facts=facts, by=by)
+    write_choice(connection, _RETENTION_CHOICE, str(days))
+    append(connection, "retention", {"days": days, "was": was}, utc=now.utc, by=by)
 
 
 def inside_always(connection: sqlite3.Connection) -> bool:
     """Return whether cameras inside may be watched although nothing is being filmed."""
-    return _read_choice(connection, _INSIDE_LIVE_CHOICE) == "always"
+    return read_choice(connection, _INSIDE_LIVE_CHOICE) == "always"
 
 
 def set_inside_always(connection: sqlite3.Connection, now: Now, *, always: bool, by: str) -> None:
     """Let cameras inside be watched always, or only while a film runs."""
-    value = "always" if always else None
-    _write_choice(connection, _INSIDE_LIVE_CHOICE, value, now, kind="inside_live", facts={"always": always}, by=by)
+    write_choice(connection, _INSIDE_LIVE_CHOICE, "always" if always else None)
+    append(connection, "inside_live", {"always": always}, utc=now.utc, by=by)
 
 
 def views(connection: sqlite3.Connection, *, at_most: int) -> tuple[ViewRecord, ...]:

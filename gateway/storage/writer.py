@@ -5,7 +5,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,17 +44,12 @@ class AbortWork(Exception):  # noqa: N818 - it is a result and no error
         self.result = result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
     mark: Now | None = None  # the time of the mark to write after the commit
-
-
-@dataclass(frozen=True, slots=True)
-class _JobResult:
-    job: _Job
-    result: object
+    result: object = None
     error: BaseException | None = None
 
 
@@ -125,7 +120,8 @@ class Writer:
         while going:
             group, going = self._next_group()
             if group:
-                self._resolve(self._commit(group))
+                self._commit(group)
+                self._loop.call_soon_threadsafe(_resolve, group)
             self._maybe_checkpoint()
         if self._connection is not None:
             self._disconnect(checkpoint=True)
@@ -144,7 +140,7 @@ class Writer:
                 return group, True
         return group, False
 
-    def _commit(self, group: list[_Job]) -> list[_JobResult]:
+    def _commit(self, group: list[_Job]) -> None:
         """Run all jobs in one transaction. If it fails, none of them is stored, and its connection is never used again.
 
         A failed sync is not repeated: the kernel may have dropped the pages and would report success. The next commit
@@ -153,40 +149,26 @@ class Writer:
         try:
             connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            done = [_run_job(connection, job) for job in group]
+            for job in group:
+                _run_job(connection, job)
             connection.execute("COMMIT")
-            done = self._write_mark(connection, done)
-        except sqlite3.Error as error:
-            self._disconnect(checkpoint=False)
-            failure = StoreFailed(str(error)) if is_environment_error(error) else error
-            return [_JobResult(job, None, failure) for job in group]
+            self._write_mark(connection, group)
+            self.commits += 1
         except BaseException as error:  # noqa: BLE001 - each waiting caller must get the bug, not wait for ever
             self._disconnect(checkpoint=False)
-            return [_JobResult(job, None, error) for job in group]
-        self.commits += 1
-        return done
+            is_failure = isinstance(error, sqlite3.Error) and is_environment_error(error)
+            for job in group:
+                job.error = StoreFailed(str(error)) if is_failure else error
 
-    def _write_mark(self, connection: sqlite3.Connection, done: list[_JobResult]) -> list[_JobResult]:
+    def _write_mark(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
         """Write one mark for all jobs that need one, and return to each whether it was written."""
-        asked = [one.job.mark for one in done if one.job.mark is not None and one.error is None]
-        if not asked:
-            return done
-        marked = self.marker(connection, asked[-1])
-        wanting = {id(one) for one in done if one.job.mark is not None and one.error is None}
-        return [replace(one, result=(one.result, marked)) if id(one) in wanting else one for one in done]
-
-    def _resolve(self, done: list[_JobResult]) -> None:
-        def resolve() -> None:
-            for one in done:
-                future = one.job.done
-                if future.done():  # the caller was cancelled
-                    continue
-                if one.error is not None:
-                    future.set_exception(one.error)
-                else:
-                    future.set_result(one.result)
-
-        self._loop.call_soon_threadsafe(resolve)
+        wanting = [job for job in group if job.mark is not None and job.error is None]
+        now = wanting[-1].mark if wanting else None
+        if now is None:
+            return
+        is_marked = self.marker(connection, now)
+        for job in wanting:
+            job.result = (job.result, is_marked)
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -230,18 +212,27 @@ def _ignore_store_failure(done: asyncio.Future[object]) -> None:
         raise error  # a bug: the loop's exception handler reports it
 
 
-def _run_job(connection: sqlite3.Connection, job: _Job) -> _JobResult:
+def _resolve(group: list[_Job]) -> None:
+    for job in group:
+        if job.done.done():  # the caller was cancelled
+            continue
+        if job.error is not None:
+            job.done.set_exception(job.error)
+        else:
+            job.done.set_result(job.result)
+
+
+def _run_job(connection: sqlite3.Connection, job: _Job) -> None:
     """Run one job in its own savepoint. An error of disk or file is raised and ends the whole group."""
     connection.execute("SAVEPOINT job")
     try:
-        done = _JobResult(job, job.work(connection))
+        job.result = job.work(connection)
     except AbortWork as undo:
         connection.execute("ROLLBACK TO job")
-        done = _JobResult(job, undo.result)
+        job.result = undo.result
     except Exception as error:  # a bug of this job: its caller gets it, the other jobs continue
         if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not connection.in_transaction):
             raise
         connection.execute("ROLLBACK TO job")
-        done = _JobResult(job, None, error)
+        job.error = error
     connection.execute("RELEASE job")
-    return done

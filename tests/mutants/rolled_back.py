@@ -22,8 +22,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mark is written before the commit: a kill between the two is taken for an older store",
         file="gateway/storage/writer.py",
-        old=('            connection.execute("COMMIT")\n            done = self._write_mark(connection, done)\n'),
-        new=('            done = self._write_mark(connection, done)\n            connection.execute("COMMIT")\n'),
+        old=('            connection.execute("COMMIT")\n            self._write_mark(connection, group)\n'),
+        new=('            self._write_mark(connection, group)\n            connection.execute("COMMIT")\n'),
         tests=(KILLED,),
     ),
     Mutant(

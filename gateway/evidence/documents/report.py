@@ -14,7 +14,7 @@ from gateway.config.home import Home
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
 from gateway.evidence.documents.report_words import DOOR_RESULT_TEXTS, MOMENT_TEXTS, gap_text
-from gateway.evidence.documents.sources import PictureView, VerificationOutcome, VisitEvidence, read_visit
+from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence, read_visit
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
     NAMES_WIDTH_MM,
@@ -43,12 +43,6 @@ TABLE_MOMENTS = (
     VisitMoment.CLOSED,
     VisitMoment.LOCKED_AGAIN,
 )
-PICTURE_MOMENTS: Mapping[PictureView, VisitMoment | None] = {
-    PictureView.FIRST: None,
-    PictureView.OPENED: VisitMoment.OPENED,
-    PictureView.CLOSED: VisitMoment.CLOSED,
-    PictureView.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

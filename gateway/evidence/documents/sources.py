@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path
-from typing import assert_never
 
 from pydantic import JsonValue
 
@@ -39,6 +38,14 @@ class PictureView(Enum):
     OPENED = auto()
     CLOSED = auto()
     LOCKED_AGAIN = auto()
+
+
+PICTURE_MOMENTS: Mapping[PictureView, VisitMoment | None] = {
+    PictureView.FIRST: None,
+    PictureView.OPENED: VisitMoment.OPENED,
+    PictureView.CLOSED: VisitMoment.CLOSED,
+    PictureView.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,21 +174,13 @@ def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline
     """Return the best film for a view: the outside camera for arrival and end, the inside camera between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
-    main = told.first_of_each()
-    match view:
-        case PictureView.FIRST:
-            first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)
-            return None if first is None else (first, first.start)
-        case PictureView.OPENED:
-            moment, cameras = VisitMoment.OPENED, [*inside, outside]
-        case PictureView.CLOSED:
-            moment, cameras = VisitMoment.CLOSED, [*inside, outside]
-        case PictureView.LOCKED_AGAIN:
-            moment, cameras = VisitMoment.LOCKED_AGAIN, [outside, *inside]
-        case _:
-            assert_never(view)
-    if moment not in main:
+    moment = PICTURE_MOMENTS[view]
+    if moment is None:
+        first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)
+        return None if first is None else (first, first.start)
+    event = told.first_of_each().get(moment)
+    if event is None:
         return None
-    at = main[moment].at
-    covering = [clip for clip in clips if clip.start <= at <= clip.end and clip.camera in cameras]
-    return min(((clip, at) for clip in covering), key=lambda found: cameras.index(found[0].camera), default=None)
+    cameras = [outside, *inside] if view is PictureView.LOCKED_AGAIN else [*inside, outside]
+    covering = [clip for clip in clips if clip.start <= event.at <= clip.end and clip.camera in cameras]
+    return min(((clip, event.at) for clip in covering), key=lambda pair: cameras.index(pair[0].camera), default=None)
