@@ -1,7 +1,7 @@
 """Manages films and proofs: which clips belong to which visit, and the sealed folder of each."""
 
 import asyncio
-import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -311,10 +311,8 @@ class Archive:
     async def _finish_erasure(self, visit: str) -> None:
         """Delete the files of a visit that the store has as erased; the log names the requester."""
         who = "owner"
-        for seq in self._store.log.seqs_of_visit(visit):
-            for entry in self._store.log.entries(after=seq - 1, upto=seq):
-                said = json.loads(entry.body) if isinstance(entry.body, bytes) else {}
-                who = said.get("by", said["why"]) if said.get("kind") == "erased" else who
+        for body in self._store.log.bodies_of_visit(visit):
+            who = body.get("by", body["why"]) if body["kind"] == "erased" else who
         async with self._folder_lock:
             await self._erase_files(visit, why="retention" if who == "retention" else "request", who=who)
 
@@ -327,8 +325,8 @@ class Archive:
         if kept.erasure_refusal is not None:
             raise LookupError(f"{visit} is not erased: {kept.erasure_refusal}")
         async with self._folder_lock:
-            said = who if by is None else "owner"  # in the log; there `by` names the person
-            if not await self._store.recordings.mark_erased(visit, said, self._clock.now(), by=by):
+            reason = who if by is None else "owner"  # in the log; there `by` names the person
+            if not await self._store.recordings.mark_erased(visit, reason, self._clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
             await self._erase_files(visit, why=why, who=who)
 
@@ -363,16 +361,18 @@ class Archive:
     def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
         """Return visits with films; one that an entrance still works on has not ended."""
         running = self._running_visits()
-        found: dict[str, FilmedVisit] = {}
+        parts_of: dict[str, list[Part]] = defaultdict(list)
         for film in self._store.recordings.films():
-            if not film.clips or film.erased is not None:
-                continue
-            ended = None if film.visit in running else max(clip.end for clip in film.clips)
-            before = found.get(film.visit)
-            if before is not None and before.ended is not None and ended is not None:
-                ended = max(before.ended, ended)
-            found[film.visit] = FilmedVisit(visit=film.visit, ended=ended, held=film.held)
-        return tuple(found.values())
+            if film.clips and film.erased is None:
+                parts_of[film.visit].append(film)
+        return tuple(
+            FilmedVisit(
+                visit=visit,
+                ended=None if visit in running else max(clip.end for part in parts for clip in part.clips),
+                held=parts[-1].held,
+            )
+            for visit, parts in parts_of.items()
+        )
 
     async def _write_receipt(self, folder: Path, part: Part, running: Visit, now: Now) -> None:
         """Write the courier's receipt beside the proof of the first part."""

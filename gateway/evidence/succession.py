@@ -18,12 +18,8 @@ from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 
 SUCCESSION_FILE = "succession.jsonl"  # beside the key, and in the folder of a visit
 NEXT_KEY_FILE, NEXT_MARKER_FILE = "next.key.pem", "next"
-KEY_FILES = (
-    PRIVATE_KEY_FILE,
-    PUBLIC_KEY_FILE,
-    NEXT_MARKER_FILE,
-    NEXT_KEY_FILE,
-)  # of the present key and of one that was prepared to follow it
+# Of the present key and of one that was prepared to follow it.
+KEY_FILES = (PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, NEXT_MARKER_FILE, NEXT_KEY_FILE)
 
 
 def read_key_history(folder: Path) -> KeyHistory:
@@ -62,11 +58,9 @@ def is_key_change_interrupted(folder: Path) -> bool:
         return False
     if not (folder / NEXT_KEY_FILE).exists():
         return True
-    coming, line = (
-        BoxKey.from_pem(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES)).public,
-        read_key_history(folder),
-    )
-    return bool(line.steps) and line.steps[-1].new == coming.text
+    next_key = BoxKey.from_pem(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES)).public
+    line = read_key_history(folder)
+    return bool(line.steps) and line.steps[-1].new == next_key.text
 
 
 def prepare_key_change(folder: Path) -> PublicKey:

@@ -9,7 +9,7 @@ from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
-from gateway.storage import doubts, entrance_state, outbox, pauses, recordings
+from gateway.storage import doubts, entrance_state, entrances, outbox, pauses, recordings
 from gateway.storage.audit_log import LogEncoder, append
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
@@ -82,18 +82,18 @@ def _reserve(
     row = row_of(connection, reserve.delivery)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
-    stopped, epoch = _stop_of(connection, step.entrance)
+    stop = entrances.stop_of(connection, step.entrance)
     planned = pauses.pauses_of(connection, step.entrance)
     paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
     facts = row.facts(house, step.now)
-    same = (facts.version, facts.permission_version, epoch) == (
+    same = (facts.version, facts.permission_version, stop.epoch) == (
         reserve.version,
         reserve.permission_version,
         reserve.stop_epoch,
     )
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
-    if not same or not free or stopped or paused or facts.entrance != step.entrance:
-        return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch, pauses=planned)
+    if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
+        return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
         (reserve.visit, reserve.delivery, step.entrance, step.now.utc),
@@ -110,13 +110,8 @@ def _order_changed(connection: sqlite3.Connection, step: StoredDecision, house: 
     row = None if running is None else row_of(connection, running.delivery.id)
     if running is None or row is None or row.order.version == running.delivery.version:
         return None
-    stopped, epoch = _stop_of(connection, step.entrance)
-    return FactsChanged(delivery=row.facts(house, step.now), stopped=stopped, epoch=epoch)
-
-
-def _stop_of(connection: sqlite3.Connection, entrance: str) -> tuple[bool, int]:
-    stopped, epoch = connection.execute("SELECT stopped, stop_epoch FROM entrance WHERE id = ?", (entrance,)).fetchone()
-    return bool(stopped), epoch
+    stop = entrances.stop_of(connection, step.entrance)
+    return FactsChanged(delivery=row.facts(house, step.now), stopped=stop.stopped, epoch=stop.epoch)
 
 
 def _apply_command(connection: sqlite3.Connection, command: c.Command, step: StoredDecision) -> None:

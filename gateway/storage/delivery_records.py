@@ -12,7 +12,6 @@ from gateway.protocol.delivery_record import (
     END_STATES,
     PRE_VISIT_WINDOW,
     RecordedVisit,
-    RecordLine,
     chain_lines,
     head_hash,
     record_entries,
@@ -42,7 +41,7 @@ def append_record(db: sqlite3.Connection, promise: DeliveryOrder, said: Delivery
     seen = [_recorded_visit(db, promise, visit) for visit in visits]
     cold = None if promise.cold_max_c is None else promise.place
     lines, left_out = chain_lines(record_entries(seen, promise.key, place=cold))
-    told: list[Json] = [_to_json(line) for line in lines]
+    told: list[Json] = [line.model_dump(mode="json", exclude_none=True) for line in lines]
     statement: dict[str, Json] = {
         "brand": promise.brand,
         "delivery": promise.id,
@@ -101,8 +100,3 @@ def _last_temperature(db: sqlite3.Connection, promise: DeliveryOrder, seq: int) 
             celsius = event["cold"]["temp_c"]
             return celsius if isinstance(celsius, int | float) and math.isfinite(celsius) else None
     return None
-
-
-def _to_json(line: RecordLine) -> Json:
-    whole: Json = json.loads(line.model_dump_json(exclude_none=True))
-    return whole

@@ -10,7 +10,7 @@ from gateway.storage import entrance_state
 from gateway.storage.audit_log import append
 from gateway.storage.models import HouseholdPresence, StopState
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import optional_instant
+from gateway.storage.records import optional_instant, read_record
 
 
 def set_stop(  # noqa: PLR0913 - what is stopped, and who stops it
@@ -41,10 +41,11 @@ def stop_of(connection: sqlite3.Connection, entrance: str) -> StopState:
     Raises:
         LookupError: the house has no such entrance.
     """
-    row = connection.execute("SELECT stopped, stop_epoch FROM entrance WHERE id = ?", (entrance,)).fetchone()
-    if row is None:
+    query = "SELECT stopped, stop_epoch AS epoch FROM entrance WHERE id = ?"
+    stop = read_record(connection, StopState, query, (entrance,))
+    if stop is None:
         raise LookupError(f"no entrance {entrance}")
-    return StopState(stopped=bool(row[0]), epoch=row[1])
+    return stop
 
 
 def set_presence(
@@ -70,10 +71,11 @@ def presence_of(connection: sqlite3.Connection, entrance: str) -> HouseholdPrese
     Raises:
         LookupError: the house has no such entrance.
     """
-    row = connection.execute("SELECT somebody_home, away FROM entrance WHERE id = ?", (entrance,)).fetchone()
-    if row is None:
+    query = "SELECT somebody_home, away FROM entrance WHERE id = ?"
+    presence = read_record(connection, HouseholdPresence, query, (entrance,))
+    if presence is None:
         raise LookupError(f"no entrance {entrance}")
-    return HouseholdPresence(somebody_home=bool(row[0]), away=bool(row[1]))
+    return presence
 
 
 def state_of(connection: sqlite3.Connection, entrance: str) -> Entrance | None:

@@ -59,8 +59,8 @@ def accept_offer(
     connection: sqlite3.Connection, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now
 ) -> AccountChangeResult:
     """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
-    giver = people.person(connection, offer.by)
-    if giver is None or giver.removed is not None or giver.role != "owner":
+    giver = people.account(connection, offer.by)
+    if giver is None or giver.role != "owner":
         return AccountChangeResult.UNKNOWN
     if connection.execute("SELECT 1 FROM entrance WHERE visit IS NOT NULL").fetchone() is not None:
         return AccountChangeResult.BUSY

@@ -106,6 +106,11 @@ def person(connection: sqlite3.Connection, ident: str) -> AccountHolder | None:
     return read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE id = ?", (ident,))
 
 
+def account(connection: sqlite3.Connection, ident: str) -> AccountHolder | None:
+    """Return a person by id; None: there is no such account any more."""
+    return read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE id = ? AND removed IS NULL", (ident,))
+
+
 def find_by_name(connection: sqlite3.Connection, folded: str) -> tuple[AccountHolder, str] | None:
     """Return the person who signs in under this name, with the argon2id string of the password."""
     found = read_record(connection, AccountHolder, f"{_SELECT_PERSON} WHERE folded = ? AND removed IS NULL", (folded,))
@@ -126,8 +131,8 @@ def all_people(connection: sqlite3.Connection) -> tuple[AccountHolder, ...]:
 
 def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
     """Give a person another role, also in running sessions: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
-    known = person(connection, ident)
-    if known is None or known.removed is not None:
+    known = account(connection, ident)
+    if known is None:
         return AccountChangeResult.UNKNOWN
     if known.role == role:
         return AccountChangeResult.DONE
@@ -141,8 +146,8 @@ def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *,
 
 def remove_account(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
     """End an account with its sessions, known devices and invitations: `DONE`, `UNKNOWN` or `LAST_OWNER`."""
-    known = person(connection, ident)
-    if known is None or known.removed is not None:
+    known = account(connection, ident)
+    if known is None:
         return AccountChangeResult.UNKNOWN
     if known.role == _OWNER_ROLE and _owner_count(connection) == 1:
         return AccountChangeResult.LAST_OWNER
@@ -186,8 +191,8 @@ def recover_account(  # noqa: PLR0913, PLR0917 - whose password, by which code, 
     All his other sessions end, the box forgets all his devices, and every phone receives the message about it, whose
     number is returned (0: not done). The box remembers the code as used until `code.keep`.
     """
-    known = person(connection, ident)
-    if known is None or known.removed is not None or known.role != _OWNER_ROLE:
+    known = account(connection, ident)
+    if known is None or known.role != _OWNER_ROLE:
         return RecoveryResult.GONE, 0
     if not use_link(connection, code.code, code.keep, now):
         return RecoveryResult.USED, 0
@@ -267,10 +272,8 @@ def redeem_invitation(
 
     `DONE`, `UNKNOWN` (also for the later of two at once) or `NAME_TAKEN`.
     """
-    owner = connection.execute(
-        "SELECT 1 FROM person WHERE id = ? AND removed IS NULL AND role = ?", (invitation.by, _OWNER_ROLE)
-    ).fetchone()
-    if owner is None:
+    inviter = account(connection, invitation.by)
+    if inviter is None or inviter.role != _OWNER_ROLE:
         return AccountChangeResult.UNKNOWN
     if find_by_name(connection, new.folded) is not None:
         return AccountChangeResult.NAME_TAKEN

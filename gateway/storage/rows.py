@@ -37,23 +37,14 @@ SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts
     WHERE e.delivery = d.key AND v.outcome IS NULL) AS visiting
 """  # noqa: S608 - no part of it comes from outside
 _FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
-SELECT_BY_KEY = _SELECT_ROW + _FROM_DELIVERY + "d.key = ?"
-SELECT_BY_CODE = (
-    _SELECT_ROW
-    + ", c.kind AS code_kind FROM code c CROSS JOIN delivery d ON d.key = c.delivery"
-    + " LEFT JOIN permission p ON p.brand = d.brand WHERE c.value = ?"
-)
-SELECT_NEAR = (
-    _SELECT_ROW
-    + _FROM_DELIVERY
-    + "d.entrance = ? AND d.ends > ? AND d.ends < ? AND d.starts < ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
-)
-SELECT_UNCHECKED = (
-    _SELECT_ROW
-    + _FROM_DELIVERY
-    + "d.entrance = ? AND d.ends > ? AND d.checked IS NULL AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
-)
-SELECT_DUE = _SELECT_ROW + _FROM_DELIVERY + "d.look_at <= ? ORDER BY d.look_at LIMIT ?"
+SELECT_BY_KEY = f"{_SELECT_ROW}{_FROM_DELIVERY}d.key = ?"
+SELECT_BY_CODE = f"""{_SELECT_ROW}, c.kind AS code_kind FROM code c CROSS JOIN delivery d ON d.key = c.delivery
+LEFT JOIN permission p ON p.brand = d.brand WHERE c.value = ?"""
+SELECT_NEAR = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.ends < ? AND d.starts < ?
+AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
+SELECT_UNCHECKED = f"""{_SELECT_ROW}{_FROM_DELIVERY}d.entrance = ? AND d.ends > ? AND d.checked IS NULL
+AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"""
+SELECT_DUE = f"{_SELECT_ROW}{_FROM_DELIVERY}d.look_at <= ? ORDER BY d.look_at LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,10 +137,10 @@ def failure_counts(connection: sqlite3.Connection, kind: BackoffKind) -> Mapping
 
 def set_failure_counts(connection: sqlite3.Connection, counts: Mapping[tuple[BackoffKind, int], int]) -> None:
     """Store how often a wrong password was tried."""
-    for (kind, number), count in counts.items():
-        connection.execute(
-            "INSERT OR REPLACE INTO backoff (kind, slot, failures) VALUES (?, ?, ?)", (kind, number, count)
-        )
+    connection.executemany(
+        "INSERT OR REPLACE INTO backoff (kind, slot, failures) VALUES (?, ?, ?)",
+        [(kind, number, count) for (kind, number), count in counts.items()],
+    )
 
 
 def device_failure_counts(connection: sqlite3.Connection) -> Mapping[str, int]:

@@ -84,7 +84,7 @@ def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
         head=audit_log.head(connection),
         running=frozenset(running),
         clips=tuple(clip for film in filmed if film.erased is None for clip in film.clips),
-        people=tuple(one for one in people.all_people(connection) if one.removed is None),
+        people=people.all_people(connection),
         brands=brands,
     )
 

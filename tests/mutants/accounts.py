@@ -131,7 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a removed owner's invitations still let people in",
         file=f"{STORE}people.py",
-        old=("    if owner is None:\n        return AccountChangeResult.UNKNOWN\n"),
+        old=("    if inviter is None or inviter.role != _OWNER_ROLE:\n        return AccountChangeResult.UNKNOWN\n"),
         new="",
         tests=(f"{PEOPLE}::test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more",),
     ),

@@ -38,8 +38,8 @@ MUTANTS = (
     Mutant(
         name="a pause that was stored meanwhile does not undo the intent",
         file="gateway/storage/decisions.py",
-        old="or stopped or paused or",
-        new="or stopped or",
+        old="or stop.stopped or paused or",
+        new="or stop.stopped or",
         tests=(f"{TESTS}storage/test_pauses.py",),
     ),
     Mutant(

@@ -176,22 +176,22 @@ MUTANTS = (
     Mutant(
         name="the permission is not checked again at the intent",
         file="gateway/storage/decisions.py",
-        old="same = (facts.version, facts.permission_version, epoch) == (",
-        new="same = (facts.version, reserve.permission_version, epoch) == (",
+        old="same = (facts.version, facts.permission_version, stop.epoch) == (",
+        new="same = (facts.version, reserve.permission_version, stop.epoch) == (",
         tests=(OVERTAKEN,),
     ),
     Mutant(
         name="the stop's epoch is not checked again at the intent",
         file="gateway/storage/decisions.py",
-        old="same = (facts.version, facts.permission_version, epoch) == (",
+        old="same = (facts.version, facts.permission_version, stop.epoch) == (",
         new="same = (facts.version, facts.permission_version, reserve.stop_epoch) == (",
         tests=(STORE,),
     ),
     Mutant(
         name="the promise is not checked again at the intent",
         file="gateway/storage/decisions.py",
-        old="same = (facts.version, facts.permission_version, epoch) == (",
-        new="same = (reserve.version, facts.permission_version, epoch) == (",
+        old="same = (facts.version, facts.permission_version, stop.epoch) == (",
+        new="same = (reserve.version, facts.permission_version, stop.epoch) == (",
         tests=(OVERTAKEN,),
     ),
     Mutant(
