@@ -129,10 +129,10 @@ def _start_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | 
     earliest = _film_second(film, links, number - 1) if number > 1 else 0.0
     if earliest is None or earliest > whole:
         return max(0.0, (links.links[number - 1].until - links.start).total_seconds())
-    told = _film_second(film, links, number)
+    second = _film_second(film, links, number)
     after = _film_second(film, links, number + 1) if number + 1 < len(links.links) else None
     latest = (links.links[number].until - links.start).total_seconds() if after is None or after > whole else after
-    return told if told is not None and earliest <= told <= latest else earliest
+    return second if second is not None and earliest <= second <= latest else earliest
 
 
 def _film_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | None:
@@ -146,10 +146,10 @@ def _film_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | N
 
 def _decode_time(film: BinaryIO, links: FragmentLinks, number: int) -> int | None:
     """Read `tfdt`: the fragment's first decode time, in the track's units (ISO/IEC 14496-12, 8.8.12)."""
-    told = find_box(_read_fragment(film, links, number), b"moof", b"traf", b"tfdt")
-    if told is None:
+    box = find_box(_read_fragment(film, links, number), b"moof", b"traf", b"tfdt")
+    if box is None:
         return None
-    return int.from_bytes(told[4:12] if told[:1] == b"\1" else told[4:8], "big")
+    return int.from_bytes(box[4:12] if box[:1] == b"\1" else box[4:8], "big")
 
 
 def _read_fragment(film: BinaryIO, links: FragmentLinks, number: int) -> bytes:

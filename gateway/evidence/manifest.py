@@ -183,16 +183,16 @@ def undeclared_gaps(
 ) -> tuple[FilmGap, ...]:
     """Return the times that a camera should have filmed and did not, and that no gap declares, oldest first."""
     clips, gaps = tuple(clips), tuple(gaps)
-    found: list[FilmGap] = []
+    undeclared: list[FilmGap] = []
     for camera in cameras:
         spans: list[FilmSpan] = [clip for clip in clips if clip.camera == camera]
         spans += [gap for gap in gaps if gap.camera in {camera, None}]
         covered = film.start
         for span in sorted(spans, key=lambda span: span.start):
-            found += _gap(camera, covered, min(span.start, film.end))
+            undeclared += _gap(camera, covered, min(span.start, film.end))
             covered = max(covered, span.end)
-        found += _gap(camera, covered, film.end)
-    return tuple(sorted(found, key=lambda hole: hole.start))
+        undeclared += _gap(camera, covered, film.end)
+    return tuple(sorted(undeclared, key=lambda hole: hole.start))
 
 
 def _gap(camera: str, start: datetime, end: datetime) -> list[FilmGap]:

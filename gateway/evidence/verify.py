@@ -292,9 +292,9 @@ class _Verification:
 
 def _part_count(folder: Path) -> int:
     """Return the expected number of parts: the highest number in any file name."""
-    found = [re.fullmatch(r"(?:manifest|log)(?:-([1-9]\d{0,2}))?\.(?:json|sig|jsonl)", path.name)
+    matches = [re.fullmatch(r"(?:manifest|log)(?:-([1-9]\d{0,2}))?\.(?:json|sig|jsonl)", path.name)
              for path in folder.iterdir()]  # fmt: skip
-    return max((int(match[1] or 1) for match in found if match is not None), default=0)
+    return max((int(match[1] or 1) for match in matches if match is not None), default=0)
 
 
 def _read(folder: Path, name: str, *, at_most: int, missing: ProofProblem) -> bytes:

@@ -164,10 +164,10 @@ class BrandKeys(StorePart):
         Raises:
             LookupError: no brand has this key.
         """
-        found = next((key.brand for key in self.all() if key.x == x), None)
-        if found is None:
+        brand = next((key.brand for key in self.all() if key.x == x), None)
+        if brand is None:
             raise LookupError("no brand has this key")
-        return found
+        return brand
 
     async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
         """Distrust a public key. This takes effect at once, also if the disk does not store it.

@@ -81,17 +81,17 @@ def store_message(
     """
     for x in message.withdrawn:
         brandkeys.withdraw_key(connection, message.brand, x, now)
-    noted = ConsentIntakeResult()
+    result = ConsentIntakeResult()
     if message.request is not None:
-        noted = _store_request(connection, message, message.request, home, now)
+        result = _store_request(connection, message, message.request, home, now)
     elif message.connection is not None:
-        noted = _notify_owner_once(connection, message.brand, message.connection, home, now)
-    if noted.why is not None:
-        return noted
+        result = _notify_owner_once(connection, message.brand, message.connection, home, now)
+    if result.why is not None:
+        return result
     new = [key for key in message.keys if _add_next_key(connection, message.brand, key, home, now)]
     entrance = next(iter(home.entrances), None)
-    if new and noted.message is None and entrance is not None:
-        noted = _queue_message(connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", entrance, now)
+    if new and result.message is None and entrance is not None:
+        result = _queue_message(connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", entrance, now)
     if message.ended_connection is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
@@ -101,9 +101,9 @@ def store_message(
             facts: dict[str, Json] = {"brand": message.brand, "connection": message.ended_connection}
             append(connection, "brand_ended", facts, utc=now.utc)
     elif message.connection is not None or message.keys:
-        tell = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        connection.execute(tell, (message.brand,))
-    return noted
+        statement = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
+        connection.execute(statement, (message.brand,))
+    return result
 
 
 def _store_request(

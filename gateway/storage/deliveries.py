@@ -84,12 +84,12 @@ class Deliveries(StorePart):
         def expected(row: rows.DeliveryRow) -> UpcomingDelivery:
             return UpcomingDelivery(delivery=row.facts(self._context, now), checked=row.checked)
 
-        found = {
+        deliveries = {
             one.delivery.id: one
             for query, rest in ((rows.SELECT_NEAR, near), (rows.SELECT_UNCHECKED, (MAX_UPCOMING_DELIVERIES,)))
             for one in rows.read_each(self.reader(), query, (*here, *rest), expected, self._containment)
         }
-        return tuple(sorted(found.values(), key=lambda one: one.delivery.end))
+        return tuple(sorted(deliveries.values(), key=lambda one: one.delivery.end))
 
     def result(self, delivery: str, now: Now) -> DeliveryResult | None:
         """Return how a delivery stands, as its retailer sees it."""

@@ -29,39 +29,40 @@ _SELECT_VISITS = (
 )
 
 
-def append_record(db: sqlite3.Connection, promise: DeliveryOrder, said: DeliveryResult, now: Now) -> Json:
+def append_record(db: sqlite3.Connection, promise: DeliveryOrder, result: DeliveryResult, now: Now) -> Json:
     """Append the record of an ended delivery to the log, in the caller's transaction, and return it.
 
     The record is `{"statement", "lines"}`; the statement lacks the home's name. None: the delivery or the door is not
     done yet.
     """
-    if said.state not in END_STATES or said.house is None:
+    if result.state not in END_STATES or result.house is None:
         return None
     visits = [visit for (visit,) in db.execute(_SELECT_VISITS, (promise.key,)).fetchall()]
-    seen = [_recorded_visit(db, promise, visit) for visit in visits]
+    recorded = [_recorded_visit(db, promise, visit) for visit in visits]
     cold = None if promise.cold_max_c is None else promise.place
-    lines, left_out = chain_lines(record_entries(seen, promise.key, place=cold))
-    told: list[Json] = [line.model_dump(mode="json", exclude_none=True) for line in lines]
+    lines, left_out = chain_lines(record_entries(recorded, promise.key, place=cold))
+    stated_lines: list[Json] = [line.model_dump(mode="json", exclude_none=True) for line in lines]
     statement: dict[str, Json] = {
         "brand": promise.brand,
         "delivery": promise.id,
         "version": promise.version,  # not that of a late change, which this may answer
-        "state": said.state.value,
-        "missing": said.missing,
-        "house": said.house.value,
+        "state": result.state.value,
+        "missing": result.missing,
+        "house": result.house.value,
         "at": now.utc.isoformat(),
-        "clock_trusted": now.trusted and all(row["trusted"] for one in seen for row in one.rows if "trusted" in row),
+        "clock_trusted": now.trusted
+        and all(row["trusted"] for one in recorded for row in one.rows if "trusted" in row),
         "lines": len(lines),
         "left_out": left_out,
         "head": head_hash(lines),
     }
-    more: dict[str, Json] = {"reason": said.reason, "message_sha256": promise.message_sha256}
+    more: dict[str, Json] = {"reason": result.reason, "message_sha256": promise.message_sha256}
     statement |= {name: value for name, value in more.items() if value is not None}
     append(
-        db, "account", {"account": statement, "lines": told}, utc=now.utc, entrance=promise.entrance,
+        db, "account", {"account": statement, "lines": stated_lines}, utc=now.utc, entrance=promise.entrance,
         visit=visits[-1] if visits else None,
     )  # fmt: skip
-    return {"statement": {**statement, "entry": head(db).hash.hex()}, "lines": told}
+    return {"statement": {**statement, "entry": head(db).hash.hex()}, "lines": stated_lines}
 
 
 def _recorded_visit(db: sqlite3.Connection, promise: DeliveryOrder, visit: str) -> RecordedVisit:

@@ -78,10 +78,10 @@ class RollbackRecord(StorePart):
 
     async def store_pending(self, now: Now) -> int | None:
         """Store a doubt whose write failed before, if there is one."""
-        begun = self._pending
-        if begun is None:
+        pending = self._pending
+        if pending is None:
             return None
-        message = await self.writer.do(lambda db: _store_doubt(db, begun, now))
+        message = await self.writer.do(lambda db: _store_doubt(db, pending, now))
         self._pending = None
         return message
 
@@ -116,9 +116,9 @@ def read_condition(connection: sqlite3.Connection) -> StoreCondition:
     )
 
 
-def doubt_at(found: StoreCondition, entrances: Collection[str]) -> str | None:
+def doubt_at(condition: StoreCondition, entrances: Collection[str]) -> str | None:
     """Return why a store is in doubt; None: it is not, or its owner has acknowledged the doubt at every entrance."""
-    return found.doubt if not found.in_doubt.isdisjoint(entrances) else None
+    return condition.doubt if not condition.in_doubt.isdisjoint(entrances) else None
 
 
 def acknowledge(connection: sqlite3.Connection, entrance: str) -> None:
@@ -131,17 +131,17 @@ def set_mark_due(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE box SET mark_due = 1")
 
 
-def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now) -> int | None:
+def _store_doubt(connection: sqlite3.Connection, pending: _PendingDoubt, now: Now) -> int | None:
     since = now.utc if now.trusted else 0
-    connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (begun.why, begun.signer, since))
+    connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (pending.why, pending.signer, since))
     connection.execute("UPDATE entrance SET in_doubt = 1")
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
     connection.execute("DELETE FROM answer")  # else a repeated message would get its old answer
-    facts: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
-    if begun.foreign_visits:
-        facts["strange"] = list(begun.foreign_visits)
+    facts: dict[str, Json] = {"why": pending.why, "signer": pending.signer}
+    if pending.foreign_visits:
+        facts["strange"] = list(pending.foreign_visits)
     append(connection, "in_doubt", facts, utc=now.utc)
-    if begun.tell_at is None:
+    if pending.tell_at is None:
         return None
-    return notify_owner(connection, begun.tell_at, Notification.STORE_IN_DOUBT, now, detail=begun.why)
+    return notify_owner(connection, pending.tell_at, Notification.STORE_IN_DOUBT, now, detail=pending.why)

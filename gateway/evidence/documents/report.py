@@ -274,13 +274,13 @@ class _ReportPages:
             y += 6.2
             draw_numbered_mark(sheet, (MARGIN_MM + MARK_RADIUS_MM, y - 1.3), number)
             sheet.text((columns[0], y), MOMENT_TEXTS[moment].to(self.language), size=10.5, bold=True)
-            found = main.get(moment)
-            if found is None:
+            event = main.get(moment)
+            if event is None:
                 sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
-            local = found.at.astimezone(self.zone)
+            local = event.at.astimezone(self.zone)
             sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
-            sheet.text((columns[2], y), f"{found.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
+            sheet.text((columns[2], y), f"{event.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
         y += 5.8
         for line in self._other_events():
             y = sheet.block((MARGIN_MM + 8, y), line, width=CONTENT_WIDTH_MM - 8, size=9.5, most=2)
@@ -328,8 +328,8 @@ class _ReportPages:
                 end=self._clock(hole.end),
                 why=gap_text(hole.why, self.language),
             )
-        told = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
-        for note in dict.fromkeys(note for note in notes if note not in told):
+        gap_words = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
+        for note in dict.fromkeys(note for note in notes if note not in gap_words):
             camera, _colon, why = note.rpartition(":")
             words = gap_text(why, self.language)
             said = self._phrase(_("{camera}: {spans}"), camera=sanitized(camera), spans=words) if camera else words
@@ -339,18 +339,18 @@ class _ReportPages:
 
     def _draw_seal(self, y: float) -> None:
         """Hashes and key, and against what they were compared."""
-        sheet, told = self.sheet, self.evidence
+        sheet, evidence = self.sheet, self.evidence
         y = self._draw_heading(y, _("Seal"))
         rows = [
             (self._phrase(_("SHA-256 of manifest {part}"), part=n), hashed)
-            for n, hashed in enumerate(told.hashes[:2], start=1)
+            for n, hashed in enumerate(evidence.hashes[:2], start=1)
         ]
-        if len(told.hashes) > len(rows):
-            rows.append(("", self._more(len(told.hashes) - len(rows))))
-        fingerprint = told.verdict.fingerprint or self._phrase(_("not in the proof"))
+        if len(evidence.hashes) > len(rows):
+            rows.append(("", self._more(len(evidence.hashes) - len(rows))))
+        fingerprint = evidence.verdict.fingerprint or self._phrase(_("not in the proof"))
         rows.append((self._phrase(_("Its key's fingerprint")), fingerprint))
-        if told.manifests:
-            rows.append((self._phrase(_("Box")), self._sealed_text(told.manifests[-1])))
+        if evidence.manifests:
+            rows.append((self._phrase(_("Box")), self._sealed_text(evidence.manifests[-1])))
         for name, value in rows:
             sheet.text((MARGIN_MM, y), name, size=9.5, ink=Ink.GREY, within=46)
             sheet.text((MARGIN_MM + 48, y), value, size=9.5, within=CONTENT_WIDTH_MM - 48)
@@ -360,21 +360,21 @@ class _ReportPages:
             y = sheet.block((MARGIN_MM, y), line, width=CONTENT_WIDTH_MM, size=9, ink=Ink.BLACK, leading=1.2, most=2)
 
     def _comparison_lines(self) -> Iterator[str]:
-        told = self.evidence
-        if told.outcome is VerificationOutcome.WRONG:
+        evidence = self.evidence
+        if evidence.outcome is VerificationOutcome.WRONG:
             yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
         yield self._phrase(
             _("The key was compared with the one known from elsewhere.")
-            if told.key_compared
+            if evidence.key_compared
             else _("No key was given: compare the fingerprint above with the box's.")
         )
         yield self._phrase(
             _("The log was compared with the checkpoints kept outside the box.")
-            if told.log_compared
+            if evidence.log_compared
             else _("No checkpoint was given: a log that was rolled back would not show.")
         )
-        notes = [note for note in told.verdict.notes if note not in {NOTE_NO_KEY, NOTE_NO_CHECKPOINT}]
+        notes = [note for note in evidence.verdict.notes if note not in {NOTE_NO_KEY, NOTE_NO_CHECKPOINT}]
         if notes:
             more = f" {self._more(len(notes) - 1)}" if len(notes) > 1 else ""
             yield self._phrase(_("Note by `perron verify`: {note}"), note=_one_line(notes[0], 160)) + more
@@ -403,8 +403,10 @@ class _ReportPages:
                 label = x + 2 * MARK_RADIUS_MM + 1.5
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
-                told = moment is None or moment in self.evidence.timeline.first_of_each()
-                words = self._phrase(_("No film at that instant") if told else _("That instant is not in the proof"))
+                is_in_log = moment is None or moment in self.evidence.timeline.first_of_each()
+                words = self._phrase(
+                    _("No film at that instant") if is_in_log else _("That instant is not in the proof")
+                )
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue
             sheet.picture((x, top), (wide, high), photo.jpeg, alt_text=f"{title}, {photo.camera}")
@@ -413,17 +415,17 @@ class _ReportPages:
         return y - 3 + 2 * (high + 13)
 
     def _draw_timeline(self, y: float) -> None:
-        sheet, course, manifests = self.sheet, self.evidence.timeline, self.evidence.manifests
+        sheet, timeline, manifests = self.sheet, self.evidence.timeline, self.evidence.manifests
         y = self._draw_heading(y + 3, _("Timeline"))
         if not manifests:
             self._draw_paragraph(y, self._phrase(_("No timeline: neither manifest nor log can be read.")), size=11)
             return
         axis = self._axis()
-        main = course.first_of_each()
+        main = timeline.first_of_each()
         marks = {number: main[moment] for number, moment in enumerate(TABLE_MOMENTS, start=1) if moment in main}
         bars = [
-            TimelineBar(name=self._phrase(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=course.withdrawn),
-            TimelineBar(name=self._phrase(_("Door open")), ink=Ink.GREEN, stretches=course.open),
+            TimelineBar(name=self._phrase(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=timeline.withdrawn),
+            TimelineBar(name=self._phrase(_("Door open")), ink=Ink.GREEN, stretches=timeline.open),
             *self._film_bars(),
         ]
         y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self.zone)
@@ -431,10 +433,12 @@ class _ReportPages:
             sheet.box((MARGIN_MM, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
             words, width = self._phrase(_("declared gap")), NAMES_WIDTH_MM - 10
             sheet.text((MARGIN_MM + 8, y - 1.9), words, size=8, ink=Ink.GREY, within=width)
-        if course.temperatures:
+        if timeline.temperatures:
             y = self._draw_heading(y + 5, _("Temperatures (°C)"))
-            named = {sanitized(self.names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
-            draw_temperatures(sheet, axis, y - 2, height=20, readings=named)
+            temperatures = {
+                sanitized(self.names.places.get(id_, id_)): readings for id_, readings in timeline.temperatures.items()
+            }
+            draw_temperatures(sheet, axis, y - 2, height=20, readings=temperatures)
 
     def _film_bars(self) -> Iterator[TimelineBar]:
         manifests = self.evidence.manifests

@@ -90,23 +90,23 @@ def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint:
     hashes: list[str] = []
     bodies: dict[int, JsonValue] = {}  # by their numbers: the parts' extracts overlap
     for number in range(1, MAX_PARTS + 1):
-        read = _read_manifest(folder, number)
-        if read is None:
+        part = _read_manifest(folder, number)
+        if part is None:
             break
-        manifest, hashed = read
+        manifest, hashed = part
         log = _read_log(folder, manifest)
         verdict = _check_unchanged(verdict, manifest, hashed, log)
         manifests.append(manifest)
         hashes.append(hashed)
         bodies |= entry_bodies(log)
-    told = read_timeline(bodies.values(), visit=manifests[0].visit) if manifests else VisitTimeline()
+    timeline = read_timeline(bodies.values(), visit=manifests[0].visit) if manifests else VisitTimeline()
     films = verdict.ok and verdict.erased is None
     return VisitEvidence(
         verdict=verdict,
         manifests=tuple(manifests),
         hashes=tuple(hashes),
-        timeline=told,
-        photos=dict(_take_photos(folder, manifests, told)) if films else {},
+        timeline=timeline,
+        photos=dict(_take_photos(folder, manifests, timeline)) if films else {},
         key_compared=public_key is not None,
         log_compared=checkpoint is not None,
     )
@@ -142,18 +142,20 @@ def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: st
     return verdict
 
 
-def _take_photos(folder: Path, manifests: list[Manifest], told: VisitTimeline) -> Iterator[tuple[PictureView, Photo]]:
+def _take_photos(
+    folder: Path, manifests: list[Manifest], timeline: VisitTimeline
+) -> Iterator[tuple[PictureView, Photo]]:
     """Take the pictures of each film that one is wanted of, all at once."""
-    wanted: dict[str, list[tuple[PictureView, ClipRecord, float]]] = {}
+    views_of: dict[str, list[tuple[PictureView, ClipRecord, float]]] = {}
     for view in PictureView:
-        found = _best_film(view, manifests, told)
-        if found is not None:
-            clip, at = found
-            wanted.setdefault(clip.file, []).append((view, clip, (at - clip.start).total_seconds()))
-    for asked in wanted.values():
-        clip = asked[0][1]
-        taken = _sealed_stills(folder, clip, [second for _, _, second in asked])
-        for (view, _, _), still in zip(asked, taken, strict=True):
+        film = _best_film(view, manifests, timeline)
+        if film is not None:
+            clip, at = film
+            views_of.setdefault(clip.file, []).append((view, clip, (at - clip.start).total_seconds()))
+    for views in views_of.values():
+        clip = views[0][1]
+        stills = _sealed_stills(folder, clip, [second for _, _, second in views])
+        for (view, _, _), still in zip(views, stills, strict=True):
             if still is not None:
                 at = clip.start + timedelta(seconds=still.second)
                 yield view, Photo(camera=clip.camera, at=at, jpeg=still.jpeg)
@@ -170,7 +172,9 @@ def _sealed_stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tupl
         return (None,) * len(seconds)
 
 
-def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline) -> tuple[ClipRecord, datetime] | None:
+def _best_film(
+    view: PictureView, manifests: list[Manifest], timeline: VisitTimeline
+) -> tuple[ClipRecord, datetime] | None:
     """Return the best film for a view: the outside camera for arrival and end, the inside camera between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
@@ -178,7 +182,7 @@ def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline
     if moment is None:
         first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)
         return None if first is None else (first, first.start)
-    event = told.first_of_each().get(moment)
+    event = timeline.first_of_each().get(moment)
     if event is None:
         return None
     cameras = [outside, *inside] if view is PictureView.LOCKED_AGAIN else [*inside, outside]
