@@ -198,7 +198,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "MARK_FILE": rollback.MARK_FILE,
         "rollback.MARK_FILE": rollback.MARK_FILE,
         "rollback.STORE_FILE": rollback.STORE_FILE,
-        "LAST_CHECKPOINT": rollback.MARK_FILE,
+        "KEYS_FOLDER": rollback.KEYS_FOLDER,
         "SCRATCH_FOLDER": contacts.SCRATCH_FOLDER,
         "HUB_FOLDER": enrolment.HUB_FOLDER,
         "enrolment.HUB_FOLDER": enrolment.HUB_FOLDER,
