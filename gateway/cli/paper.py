@@ -92,9 +92,9 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     return False, "\n".join([*lines, *foreign, *verdict.remedies])
 
 
-def _is_visit_of(house: Home, told: VisitEvidence, *, named: bool) -> bool:
+def _is_visit_of(house: Home, visit: VisitEvidence, *, named: bool) -> bool:
     """Whether the visit is of this house's box: by its keys, all that it has had; without them by its id, if named."""
-    if not told.manifests or told.manifests[0].box != house.box:
+    if not visit.manifests or visit.manifests[0].box != house.box:
         return False
     folder = house.storage.folder / "key"
     try:
@@ -102,7 +102,7 @@ def _is_visit_of(house: Home, told: VisitEvidence, *, named: bool) -> bool:
         known = {current, *read_key_history(folder).keys_of_same_box(current)}
     except (OSError, ValueError):
         return named
-    return PublicKey.from_text(told.manifests[0].key) in known
+    return PublicKey.from_text(visit.manifests[0].key) in known
 
 
 def _write(out: Path, pdf: bytes) -> None:

@@ -31,17 +31,17 @@ async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) 
     zone, now = ZoneInfo(home.timezone), read_clock(home.clock).utc
     begins = None if start == "now" else _parse_instant(start, zone, now, end=False)  # the box's clock says when now is
     ends = _parse_instant(end, zone, now, end=True)
-    wish: dict[str, Any] = {"do": "pause", "end": rfc3339_ms(ends), "everywhere": entrance is None}
+    request: dict[str, Any] = {"do": "pause", "end": rfc3339_ms(ends), "everywhere": entrance is None}
     if begins is not None:
-        wish["start"] = rfc3339_ms(begins)
-    await _request(home, entrance or next(iter(home.entrances)), wish)
+        request["start"] = rfc3339_ms(begins)
+    await _send_request(home, entrance or next(iter(home.entrances)), request)
     since = "now on" if begins is None else _format_instant(begins, zone)
     return f"{entrance or 'all entrances'}: no deliveries from {since} to {_format_instant(ends, zone)}"
 
 
 async def end_pause(home: Home, pause: str) -> str:
     """End a running pause, or withdraw a planned one."""
-    await _request(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
+    await _send_request(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
     return f"Pause {pause} is ended."
 
 
@@ -62,21 +62,20 @@ async def list_pauses(home: Home) -> list[str]:
 
     async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
         if await wait_for_message(guest, all_there, within=RETAINED_TIMEOUT_S) is None:
-            raise Failure("The gateway does not run: nobody knows which pauses stand.", "Start it with `perron run`.",
-                          ExitCode.NO_ANSWER)  # fmt: skip
-    pauses: dict[tuple[str, str, str], list[str]] = {}
+            what = "The gateway does not run: nobody knows which pauses stand."
+            raise Failure(what, "Start it with `perron run`.", ExitCode.NO_ANSWER)
+    entrances: dict[tuple[str, str, str], list[str]] = {}  # by start, end and id of a pause
     for name, state in states.items():
-        for one in state.get("pauses", ()):
-            pauses.setdefault((one["start"], one["end"], one["id"]), []).append(name)
+        for pause in state.get("pauses", ()):
+            entrances.setdefault((pause["start"], pause["end"], pause["id"]), []).append(name)
     return [
-        f"{ident}  {_format_instant(datetime.fromisoformat(start), zone)} - "
-        f"{_format_instant(datetime.fromisoformat(until), zone)}"
-        f"  {', '.join(where)}"
-        for (start, until, ident), where in sorted(pauses.items())
+        f"{id_}  {_format_instant(datetime.fromisoformat(start), zone)} - "
+        f"{_format_instant(datetime.fromisoformat(end), zone)}  {', '.join(names)}"
+        for (start, end, id_), names in sorted(entrances.items())
     ] or ["No pause stands."]
 
 
-async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
+async def _send_request(home: Home, entrance: str, request: Mapping[str, Any]) -> None:
     """Send a request as the owner, and wait until the gateway accepts it."""
     ident = secrets.token_hex(8)
 
@@ -85,7 +84,7 @@ async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
         return body.get("kind") == "wish" and body.get("id") == ident
 
     async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as guest:
-        payload = json.dumps({"id": ident, **wish}).encode()
+        payload = json.dumps({"id": ident, **request}).encode()
         await publish(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
         answer = await wait_for_message(guest, answers, within=ANSWER_TIMEOUT_S)
     if answer is None:

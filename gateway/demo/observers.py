@@ -105,11 +105,11 @@ class GatewayObserver:
 
         `since_start` False: only what came after `mark_seen`.
         """
-        told: dict[object, Body] = {}
+        messages: dict[object, Body] = {}
         for place, seen in enumerate(self.seen):
             if seen.kind == "message" and (since_start or place >= self._mark):
-                told.setdefault(seen.body["id"] or f"unstored {place}", seen.body)
-        return [body for body in told.values() if body["urgent"] is urgent]
+                messages.setdefault(seen.body["id"] or f"unstored {place}", seen.body)
+        return [body for body in messages.values() if body["urgent"] is urgent]
 
     def bodies(self, kind: str) -> list[Body]:
         """Return the bodies of messages, results or checkpoints."""

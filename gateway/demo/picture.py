@@ -53,7 +53,6 @@ def draw_picture(result: ScenarioResult, log: Sequence[LogLine]) -> str:
         y = TOP_PX + number * ROW_HEIGHT_PX
         body.append(f'<g transform="translate(0 {y})">{_draw_text(LEFT_PX - 12, 15, name, "row")}{"".join(drawn)}</g>')
     below = TOP_PX + len(rows) * ROW_HEIGHT_PX
-    told = list(_draw_messages(axis, result, below + 10))
     height = below + 10 + len(result.messages) * 16 + 30
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {height}" role="img">',
@@ -63,7 +62,7 @@ def draw_picture(result: ScenarioResult, log: Sequence[LogLine]) -> str:
         _draw_text(24, 30, f"{result.scenario}: {_result_line(result)}", "title"),
         *_draw_grid(axis, height),
         *body,
-        *told,
+        *_draw_messages(axis, result, below + 10),
         "</svg>",
     ]) + "\n"  # fmt: skip
 

@@ -155,8 +155,8 @@ class ScenarioRun:
         """Return whether nothing is lacking and the owner was notified of each return to readiness."""
         lacks = [bool(body["lacking"]) for body in self.watch.events("readiness")]
         returns = sum(before and not after for before, after in pairwise(lacks))
-        told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
-        return not any(lacks[-1:]) and told >= returns
+        abouts = [body["about"] for body in self.watch.messages(urgent=False)]
+        return not any(lacks[-1:]) and abouts.count(Notification.READY_AGAIN.value) >= returns
 
     async def scan_codes(self, parcels: PromisedDelivery | None = None, *, code: int = 0) -> None:
         """Let the courier come and scan a parcel and the one-time code. None: of a delivery that is announced now."""

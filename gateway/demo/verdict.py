@@ -161,7 +161,7 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
     notifications = [body["about"] for body in watch.messages(urgent=False, since_start=False)]
     required = [about for about in notifications if about not in expected.optional_notifications]
     states = retailer_states(watch)
-    seen: dict[str, tuple[object, object]] = {
+    results: dict[str, tuple[object, object]] = {  # what came of it, and what was expected
         "outcome": (result.outcome, expected.outcome),
         "house": (result.house, expected.house),
         "what bolt and door did": (door_movements(stage.log.lines), expected.movements),
@@ -178,10 +178,10 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
         "deaths of the gateway": (tuple(stage.gateway.deaths), (-9,) * expected.gateway_deaths),
     }
     if expected.retailer_state is not None:
-        seen["the retailer's last word"] = (states[-1] if states else None, expected.retailer_state)
-    for what, (found, wanted) in seen.items():
-        if found != wanted:
-            yield f"{what}: expected {_text_of(wanted)}, found {_text_of(found)}"
+        results["the retailer's last word"] = (states[-1] if states else None, expected.retailer_state)
+    for name, (value, expected_value) in results.items():
+        if value != expected_value:
+            yield f"{name}: expected {_text_of(expected_value)}, found {_text_of(value)}"
     yield from proofs.problems
     yield from _unfilmed_openings(stage.plan.section, expected, proofs.manifests, result.openings)
 

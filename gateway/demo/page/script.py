@@ -85,7 +85,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     """Its first signed offer without a permission is the request; the owner's yes goes the way of every wish."""
     play, home = act.play, act.play.plan.home
     terms = home.brands[FIRST_BRAND].permission
-    asked = DemoPermissionRequest(
+    request = DemoPermissionRequest(
         brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
         hours=_hours_text(terms.hours),
     )  # fmt: skip
@@ -97,8 +97,10 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         "the brand's request on the phone", lambda now: _on_each_phone(now, notification),
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    act.page.change(asked=asked)
-    await act.show_line("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
+    act.page.change(asked=request)
+    await act.show_line(
+        "show.asks", brand=request.brand, carrier=request.carrier, place=request.place, hours=request.hours
+    )
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
 
@@ -106,7 +108,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
     await play.watch.wait_until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
-    act.page.change(asked=replace(asked, granted=True))
+    act.page.change(asked=replace(request, granted=True))
     await act.show_line("show.granted", read=1.2)
 
 
@@ -343,15 +345,13 @@ def without_permission(home: Home, utc: datetime) -> Home:
     )
 
 
-def _on_each_phone(now: DemoSnapshot, told: Body, *, pictured: bool = False) -> bool:
+def _on_each_phone(now: DemoSnapshot, notification: Body, *, pictured: bool = False) -> bool:
     """Return whether each phone shows this message in its own language."""
+    texts = {language: message_text(notification, language) for language in LANGUAGES}
+    shown = [message for message in now.phone if message.picture or not pictured]
     return all(
-        any(
-            message_text(told, language) in one.text and (one.picture or not pictured)
-            for one in now.phone
-            if one.language == language
-        )
-        for language in LANGUAGES
+        any(message.language == language and text in message.text for message in shown)
+        for language, text in texts.items()
     )
 
 

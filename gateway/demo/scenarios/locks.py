@@ -33,8 +33,8 @@ EXPECT_JAMMED = Expectation(
 def _with_short_command_life(home: Home) -> Home:
     """A house whose lock keeps no command for longer than three seconds."""
     devices = {
-        name: one.model_copy(update={"command_hold": 3.0}) if isinstance(one, LockDevice) else one
-        for name, one in home.devices.items()
+        name: device.model_copy(update={"command_hold": 3.0}) if isinstance(device, LockDevice) else device
+        for name, device in home.devices.items()
     }
     return home.model_copy(update={"devices": devices})
 
