@@ -24,7 +24,7 @@ from gateway.cli import (
     retailer,
     schema,
 )
-from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, relative_path
 from gateway.cli.options import CommandGroup, HomeFile, command_epilog, exit_unless, print_line
 
@@ -70,32 +70,25 @@ def run(
                    f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
     else:
         use_full_log()
-    try:
+    folder = house.storage.folder
+    newer = "Install the newer perron again, or put a backup back: `perron restore FILE`."
+    disk = "Look at the disk and at the rights of its folder; `perron doctor` says more."
+    with (
+        # At the start: later errors come as a group, and are bugs.
+        failure_on((OSError, KeyUnusable), f"{folder} cannot be used: {{why}}.", "Correct storage.folder."),
+        failure_on(StoreFailed, f"The store in {folder} cannot be read or written now: {{why}}.", disk),
+        failure_on(DatabaseRefused, f"{folder} cannot be used: {{why}}.", newer, ExitCode.STORE_UNUSABLE),
+        failure_on(ConfigError, "{why}", "Then try again; `perron doctor` tries the broker and each phone."),
+        failure_on(FolderInUse, "{why}", "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER),
+    ):
         check_files(house.broker)
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()
-        asyncio.run(run_gateway(house, home))
-    except FolderInUse as occupied:
-        raise Failure(
-            str(occupied), "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER
-        ) from occupied
-    except ConfigError as error:
-        raise Failure(str(error), "Then try again; `perron doctor` tries the broker and each phone.") from error
-    except StartError as error:
-        raise Failure(str(error), error.todo, ExitCode.STORE_UNUSABLE) from error
-    except DatabaseRefused as error:
-        todo = "Install the newer perron again, or put a backup back: `perron restore FILE`."
-        raise Failure(
-            f"{house.storage.folder} cannot be used: {error_text(error)}.", todo, ExitCode.STORE_UNUSABLE
-        ) from error
-    except StoreFailed as error:
-        what = f"The store in {house.storage.folder} cannot be read or written now: {error_text(error)}."
-        raise Failure(what, "Look at the disk and at the rights of its folder; `perron doctor` says more.") from error
-    except (OSError, KeyUnusable) as error:  # at the start: later ones come as a group, and are bugs
-        raise Failure(
-            f"{house.storage.folder} cannot be used: {error_text(error)}.", "Correct storage.folder."
-        ) from error
+        try:
+            asyncio.run(run_gateway(house, home))
+        except StartError as error:
+            raise Failure(str(error), error.todo, ExitCode.STORE_UNUSABLE) from error
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
 
