@@ -127,19 +127,15 @@ async def _run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOption
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, end)
-    try:
+    busy = "Is the machine very busy? Then try again."
+    with (
+        suppress(asyncio.CancelledError),
+        failure_on(BrokerMissing, "{why}", "Then try again.", ExitCode.NO_ANSWER),
+        failure_on(TemplateMissing, "{why}", "Clone the repository and run `make demo` there."),
+        failure_on((ProcessDied, WaitTimeout), "{why}", busy, ExitCode.NO_ANSWER),
+    ):
         return await playing
-    except asyncio.CancelledError:
-        return 128 + signal.SIGINT
-    except BrokerMissing as missing:
-        raise Failure(str(missing), "Then try again.", ExitCode.NO_ANSWER) from missing
-    except TemplateMissing as missing:
-        raise Failure(str(missing), "Clone the repository and run `make demo` there.") from missing
-    except (ProcessDied, WaitTimeout) as died:
-        raise Failure(str(died), "Is the machine very busy? Then try again.", ExitCode.NO_ANSWER) from died
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+    return 128 + signal.SIGINT
 
 
 def _console() -> Console:
