@@ -83,10 +83,10 @@ class DemoRetailer:
             window=window, answer=answer,
         )  # fmt: skip
 
-    async def cancel(self, id_: str, *, version: int = 2, brand: int = 0) -> Body:
+    async def cancel(self, id_: str, *, version: int = 2) -> Body:
         """Cancel a delivery and wait for the box's answer (`WaitTimeout`)."""
         self._on_action("retailer", f"cancels {id_}")
-        return await self._send(self._signers[brand], Cancel(id=id_, version=version))
+        return await self._send(self._signers[0], Cancel(id=id_, version=version))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
         seconds = int(machine_time().timestamp())
@@ -158,10 +158,10 @@ class DemoPerson:
             await self._house.ask(REQUEST.validate_python({"do": action, "who": self._name}))
             await asyncio.sleep(self._action_s)
 
-    async def scans(self, code: str, *, retain: bool = False, event: str | None = None) -> None:
+    async def scans(self, code: str, *, retain: bool = False) -> None:
         """Hold a code before the scanner."""
         self._on_action(self._name, f"scans {'the one-time code' if code.startswith('perron:') else f'…{code[-4:]}'}")
-        await self._house.ask(Scan(who=self._name, code=code, retain=retain, event=event))
+        await self._house.ask(Scan(who=self._name, code=code, retain=retain))
 
     async def goes_in(self) -> None:
         """Open, go in and put a parcel down."""

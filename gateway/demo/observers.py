@@ -96,9 +96,9 @@ class GatewayObserver:
         self._on_message(seen)
         self._changes.notify()
 
-    def events(self, kind: str | None = None) -> list[Body]:
-        """Return the entrance's events of this kind, or all."""
-        return [s.body for s in self.seen if s.kind == "event" and kind in (None, s.body["kind"])]
+    def events(self, kind: str) -> list[Body]:
+        """Return the entrance's events of this kind."""
+        return [body for body in self.bodies("event") if body["kind"] == kind]
 
     def messages(self, *, urgent: bool, since_start: bool = True) -> list[Body]:
         """Return the messages to the owner, each once however often it was delivered; alarms are urgent.

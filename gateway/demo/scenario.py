@@ -158,11 +158,11 @@ class ScenarioRun:
         abouts = [body["about"] for body in self.watch.messages(urgent=False)]
         return not any(lacks[-1:]) and abouts.count(Notification.READY_AGAIN.value) >= returns
 
-    async def scan_codes(self, parcels: PromisedDelivery | None = None, *, code: int = 0) -> None:
+    async def scan_codes(self, parcels: PromisedDelivery | None = None) -> None:
         """Let the courier come and scan a parcel and the one-time code. None: of a delivery that is announced now."""
         parcels = parcels or await self.announce_delivery()
         await self.courier.does("arrive")
-        await self.courier.scans(parcels.codes[code])
+        await self.courier.scans(parcels.codes[0])
         await self.courier.scans(parcels.courier_code)
 
     async def scan_and_ring(self, parcels: PromisedDelivery | None = None) -> None:
@@ -260,9 +260,9 @@ class ScenarioRun:
         within = due + TIMEOUT_MARGIN_S
         return await self.watch.wait_for_event("answer", within=within, word="no", refusal=refusal.value)
 
-    async def wait_for_notification(self, notification: Notification, *, due: float = 0) -> Body:
+    async def wait_for_notification(self, notification: Notification) -> Body:
         """Wait for this notification to the owner and return it."""
-        return await self.watch.wait_for_message(notification.value, urgent=False, within=due + TIMEOUT_MARGIN_S)
+        return await self.watch.wait_for_message(notification.value, urgent=False, within=TIMEOUT_MARGIN_S)
 
     async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
         """Wait for an alarm and return it. Alarms are messages to the owner, which survive a crash of the box."""
