@@ -20,10 +20,10 @@ DOCTOR_HINT = "`perron doctor` looks for the cause."
 
 
 @contextlib.asynccontextmanager
-async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
+async def open_session(broker: BrokerSection, topics: Sequence[str]) -> AsyncIterator[ShortSession]:
     """Connect to the broker as `broker.username`, with `topics` subscribed."""
     try:
-        async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
+        async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time) as guest:
             yield guest
     except ConnectionError as error:
         why, todo = explain_error(str(error), broker)

@@ -25,8 +25,8 @@ class _RelayReader(asyncio.StreamReader):
 class CableRelay:
     """A simulated internet cable: a relay for any number of connections, which closes all of them at exit.
 
-    async with Cable() as cable:
-        port = await cable.lay(8883)  # what connects to 127.0.0.1:port reaches 127.0.0.1:8883
+    async with CableRelay() as cable:
+        port = await cable.connect(8883)  # what connects to 127.0.0.1:port reaches 127.0.0.1:8883
         cable.pull()
         cable.plug()
     """

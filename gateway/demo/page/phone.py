@@ -42,7 +42,7 @@ class _AppriseMessage(BaseModel):
 class DemoPhone:
     """Listens on 127.0.0.1. `on_message` is called with each message as it arrives.
 
-    async with Phone(print) as phone:
+    async with DemoPhone(print) as phone:
         url = f"json://127.0.0.1:{phone.port}/fr"
     """
 

@@ -36,15 +36,16 @@ CAMERA_IDS = ("doorbell", "hall-camera")
 class DemoSite:
     """Serves the demo's page. With `lan`, others in the network reach it if they have its whole address.
 
-    async with Site(theatre, lan=False) as site:
+    async with DemoSite(runner, lan=False) as site:
         print(site.address)
 
     Raises:
         OSError: no port can be had.
     """
 
-    def __init__(self, runner: DemoRunner, *, lan: bool, port: int = 0) -> None:
-        self._demo_runner, self._host, self._port = runner, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - the option --lan
+    def __init__(self, runner: DemoRunner, *, lan: bool) -> None:
+        self._demo_runner, self._port = runner, 0
+        self._host = "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - the option --lan
         self._name = lan_address() if lan else "127.0.0.1"
         self._known_hosts: frozenset[str] = frozenset()
         self._access_key = secrets.token_urlsafe(16) if lan else None
