@@ -1,6 +1,7 @@
 """Scenarios in which the box, its broker, its disk or its clock fails."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +18,7 @@ from gateway.demo.scenario import (
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
-from gateway.system.i18n import _
+from gateway.system.i18n import Text, _
 
 SCENARIOS = ScenarioList()
 EXPECT_SPENT = Expectation(
@@ -126,25 +127,19 @@ async def _killed_sent(play: ScenarioRun, *, point: CrashPoint) -> None:
     await play.leave_and_seal()
 
 
-SCENARIOS.add(
-    "gateway-killed:after-commit", _("killed after the intent is stored: spent, never sent later"), EXPECT_SPENT
-)(partial(_killed_unsent, point="after-commit"))
-SCENARIOS.add(
-    "gateway-killed:before-publish", _("killed before the unlock is sent: spent, never sent later"), EXPECT_SPENT
-)(partial(_killed_unsent, point="before-publish"))
-SCENARIOS.add(
-    "gateway-killed:after-publish", _("killed as the unlock is sent: the courier inside is found"), EXPECT_FOUND_INSIDE
-)(partial(_killed_sent, point="after-publish"))
-SCENARIOS.add(
-    "gateway-killed:after-acknowledgement",
-    _("killed as the broker has the unlock: the courier is found"),
-    EXPECT_FOUND_UNLOCKING,
-)(partial(_killed_sent, point="after-acknowledgement"))
-SCENARIOS.add(
-    "gateway-killed:after-report",
-    _("killed as the lock says unlocked: the courier inside is found"),
-    EXPECT_FOUND_UNLOCKING,
-)(partial(_killed_sent, point="after-report"))
+_CrashRow = tuple[CrashPoint, Text, Callable[..., Awaitable[None]], Expectation]
+_CRASHES: tuple[_CrashRow, ...] = (
+    ("after-commit", _("killed after the intent is stored: spent, never sent later"), _killed_unsent, EXPECT_SPENT),
+    ("before-publish", _("killed before the unlock is sent: spent, never sent later"), _killed_unsent, EXPECT_SPENT),
+    ("after-publish", _("killed as the unlock is sent: the courier inside is found"), _killed_sent,
+     EXPECT_FOUND_INSIDE),
+    ("after-acknowledgement", _("killed as the broker has the unlock: the courier is found"), _killed_sent,
+     EXPECT_FOUND_UNLOCKING),
+    ("after-report", _("killed as the lock says unlocked: the courier inside is found"), _killed_sent,
+     EXPECT_FOUND_UNLOCKING),
+)  # fmt: skip
+for _point, _summary, _script, _expected in _CRASHES:
+    SCENARIOS.add(f"gateway-killed:{_point}", _summary, _expected)(partial(_script, point=_point))
 
 
 @SCENARIOS.add(
