@@ -1,7 +1,7 @@
 """Determines what each device can promise, from which source, and what an unattended visit still lacks.
 
 Pure: it takes `home.yaml`, the measurements of this house and the status of the walk test. A promise without a
-declaration and without a measurement is unknown, and is reported so.
+declaration and without a measurement is unknown, and is reported so. KeyError: no such device or entrance.
 """
 
 from collections.abc import Iterator, Mapping
@@ -98,11 +98,7 @@ def walk_test_text(status: WalkTestStatus, entrance: str) -> Text:
 
 
 def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> tuple[Capability, ...]:
-    """Return what a device can promise, what is missing, and from which source.
-
-    Raises:
-        KeyError: no such device.
-    """
+    """Return what a device can promise, what is missing, and from which source."""
     return tuple(_device_capabilities(id_, home.devices[id_], measurement))
 
 
@@ -123,11 +119,7 @@ def _device_capabilities(id_: str, device: AnyDevice, measurement: Measurement |
 def entrance_capabilities(
     home: Home, name: str, measurements: Mapping[str, Measurement], walk_status: WalkTestStatus
 ) -> tuple[Capability, ...]:
-    """Return what an entrance can promise; it admits unattended visits if no capability `forbids` them.
-
-    Raises:
-        KeyError: no such entrance.
-    """
+    """Return what an entrance can promise; it admits unattended visits if no capability `forbids` them."""
     section = home.entrances[name]
     return (
         _independence_capability(home, section),

@@ -45,25 +45,24 @@ class ProposalFile:
         Raises:
             OSError: the file cannot be written, and its old content stays.
         """
-        done = [one for one in proposals if one.done]
-        old = {one.id for one in done[: max(0, len(done) - MAX_DONE_PROPOSALS)]}
-        proposals = tuple(one for one in proposals if one.id not in old)
+        old = [proposal for proposal in proposals if proposal.done][:-MAX_DONE_PROPOSALS]
+        proposals = tuple(proposal for proposal in proposals if proposal not in old)
         self._make_folder()
         write_whole(self._file, _PROPOSALS_ADAPTER.dump_json(proposals))
         return proposals
 
-    def login_path(self, one: Proposal) -> Path:
+    def login_path(self, proposal: Proposal) -> Path:
         """Return the file with the account of a proposed camera."""
-        return self._folder / f"{one.id}.login"
+        return self._folder / f"{proposal.id}.login"
 
-    def store_login(self, one: Proposal, login: tuple[str, str]) -> None:
+    def store_login(self, proposal: Proposal, login: tuple[str, str]) -> None:
         """Store the user and the password of a proposed camera.
 
         Raises:
             OSError: the file cannot be written.
         """
         self._make_folder()
-        write_whole(self.login_path(one), f"{login[0]}:{login[1]}\n".encode())
+        write_whole(self.login_path(proposal), f"{login[0]}:{login[1]}\n".encode())
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -80,32 +79,32 @@ class ProposalFile:
             sync_folder(self._folder)
 
 
-def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+def section_text(proposal: Proposal, fields: Mapping[str, JsonValue]) -> str:
     """Return a proposal as the house file will contain it; empty if it is invalid."""
     try:
-        return render_section(one.name, build_section(one.kind, fields))
+        return render_section(proposal.name, build_section(proposal.kind, fields))
     except EditRejected:
         return ""
 
 
-def is_as_proposed(text: str, one: Proposal) -> bool:
+def is_as_proposed(text: str, proposal: Proposal) -> bool:
     """Return whether the house file contains what was proposed, except for the path of the account."""
     try:
-        house, proposed = parse_yaml(text).data, parse_yaml(section_text(one, one.fields)).data
+        house, proposed = parse_yaml(text).data, parse_yaml(section_text(proposal, proposal.fields)).data
     except InvalidYaml:
         return False
-    section = house.get(one.in_house) if isinstance(house, dict) else None
-    written = section.get(one.name) if isinstance(section, dict) else None
+    section = house.get(proposal.in_house) if isinstance(house, dict) else None
+    written = section.get(proposal.name) if isinstance(section, dict) else None
     if not isinstance(written, dict) or not isinstance(proposed, dict):
         return False
-    return bool({key: value for key, value in written.items() if key != LOGIN_KEY} == proposed[one.name])
+    return bool({key: value for key, value in written.items() if key != LOGIN_KEY} == proposed[proposal.name])
 
 
-def add_command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+def add_command(proposal: Proposal, fields: Mapping[str, JsonValue]) -> str:
     """Return the command that adds the same at the terminal."""
     words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     sets = "".join(f" --set {shlex.quote(word)}" for word in words)
-    return f"perron add {one.name} --kind {one.kind}{sets}"
+    return f"perron add {proposal.name} --kind {proposal.kind}{sets}"
 
 
 def fits_one_line(login: tuple[str, str]) -> bool:

@@ -81,13 +81,8 @@ class BrokerSection(ConfigSection):
 
     def account(self, username: str) -> "BrokerSection":
         """Return the same broker for another account, whose password lies beside: `<username>.password`."""
-        file = self.password_file
-        return self.model_copy(
-            update={
-                "username": username,
-                "password_file": file.with_name(f"{username}.password") if file is not None else None,
-            }
-        )
+        file = self.password_file and self.password_file.with_name(f"{username}.password")
+        return self.model_copy(update={"username": username, "password_file": file})
 
 
 class OverflowPolicy(StrEnum):
