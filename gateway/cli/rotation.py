@@ -42,7 +42,7 @@ async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
         output("It is in use, and the old one is destroyed." if done else "The gateway's next start takes it up.")
     else:
         await request_reload(file, wait=False, output=output)
-        output("Once that is applied the box signs under it, and the old one is destroyed.")
+        output("From this reload on the box signs under the new key, and the old one is destroyed.")
     public = relative_path(folder / PUBLIC_KEY_FILE)
     output(f"Give {public} to whoever checks proofs, with {SUCCESSION_FILE} beside it for older ones.")
 
