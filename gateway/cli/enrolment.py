@@ -79,7 +79,8 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     write(home, id_, kind, fields, replace=replace)
     _warn_of_login(home, id_)
     print_line(
-        f"{id_} stands in {relative_path(home)}. Once all do: `perron broker-config accounts`, then `perron doctor`."
+        f"{id_} is written to {relative_path(home)}. When everything is in it, run `perron broker-config accounts`,"
+        " then `perron doctor`."
     )
 
 
