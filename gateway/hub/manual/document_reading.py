@@ -5,11 +5,8 @@ from typing import Any, NamedTuple
 
 Schema = Mapping[str, Any]
 
-_AUTHENTICATION_TEXTS = {
-    "": "no key",
-    "key": "a key",
-    "browser": "the token of a household's browser",
-}  # by security scheme
+# By security scheme.
+_AUTHENTICATION_TEXTS = {"": "no key", "key": "a key", "browser": "the token of a household's browser"}
 _METHODS = ("get", "post", "put", "patch", "delete")
 _BOUND_TEXTS = (
     ("minimum", "at least {}"), ("maximum", "at most {}"), ("minLength", "at least {} characters"),
