@@ -73,8 +73,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the broker keeps what Home Assistant is shown",
         file="gateway/integrations/homeassistant/bridge.py",
-        old="homeassistant_topic(entrance, part), payload, expiry",
-        new="homeassistant_topic(entrance, part), payload, retain=True, expiry",
+        old="topic, payload, expiry",
+        new="topic, payload, retain=True, expiry",
         tests=(f"{ASSISTANT}::test_nothing_but_what_there_is_stays_in_the_broker",),
     ),
     Mutant(

@@ -174,19 +174,19 @@ class HomeAssistantBridge:
             self._pending_pictures.put_nowait((entrance, after.visit.id))
 
     def _publish_event(self, entrance: str, happening: Mapping[str, object]) -> None:
-        self._publish(entrance, "event", json_bytes(happening))
+        self._publish(homeassistant_topic(entrance, "event"), json_bytes(happening))
 
-    def _publish(self, entrance: str, part: str, payload: bytes) -> Sent | NotSent:
-        return self._publisher.publish(homeassistant_topic(entrance, part), payload, expiry=discovery.EXPIRY_S)
+    def _publish(self, topic: str, payload: bytes) -> Sent | NotSent:
+        return self._publisher.publish(topic, payload, expiry=discovery.EXPIRY_S)
 
     def _publish_state(self, entrance: str) -> None:
         """Publish the state, and only then that the gateway is online."""
         if self._section is None:
             return
         shown = state.entrance_snapshot(self._entrances[entrance].state, self._clock.now())
-        if isinstance(self._publish(entrance, "state", json_bytes(shown)), Sent):
+        if isinstance(self._publish(homeassistant_topic(entrance, "state"), json_bytes(shown)), Sent):
             self._published_states[entrance] = shown
-            self._publish(entrance, "availability", b"online")
+            self._publish(homeassistant_topic(entrance, "availability"), b"online")
 
     async def _publish_loop(self) -> None:
         soon: deque[float] = deque()
@@ -227,7 +227,7 @@ class HomeAssistantBridge:
         for topic, message in self._messages.items():
             self._publisher.publish(topic, json_bytes(message), retain=True)
         for entrance, picture in self._pictures.items():
-            self._publish(entrance, "picture", picture.jpeg)
+            self._publish(homeassistant_topic(entrance, "picture"), picture.jpeg)
         if all(accepted):
             await self._record(now, discovery.merged_entities(before, now))
 
@@ -248,7 +248,7 @@ class HomeAssistantBridge:
             jpeg = await self._picture(self._home.entrances[entrance].cameras.outside)
             if jpeg is not None:
                 self._pictures[entrance] = _VisitPicture(visit, jpeg, self._clock.now().mono)
-                self._publish(entrance, "picture", jpeg)
+                self._publish(homeassistant_topic(entrance, "picture"), jpeg)
 
     def _remove_pictures(self) -> None:
         """Remove pictures after a day, or as soon as the visit's films are erased."""
@@ -260,7 +260,7 @@ class HomeAssistantBridge:
             erased = erased and picture.visit not in of  # its films begin a moment after the visit
             if erased or mono - picture.mono > PICTURE_LIFETIME_S:
                 del self._pictures[entrance]
-                self._publish(entrance, "picture", b"")
+                self._publish(homeassistant_topic(entrance, "picture"), b"")
 
 
 def read_record(file: Path) -> discovery.PublishedEntities:
