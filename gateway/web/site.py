@@ -67,6 +67,7 @@ from gateway.web.texts.catalogue import TEXTS
 log = structlog.get_logger(__name__)
 
 SERVE_RETRY_DELAY_S = 5.0  # seconds until the next attempt to serve
+ERROR_HEADERS = ("Allow", "Retry-After")  # of aiohttp's errors, which the page of an error keeps (RFC 9110)
 CONTENT_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -310,7 +311,9 @@ class PagesSite:
             return self._authorizer.render_error(request, error.status, error.message)
         except web.HTTPClientError as error:
             key = f"error.{error.status}" if error.status in (403, 404) else "error.other"
-            return self._authorizer.render_error(request, error.status, TEXTS[key])
+            answer = self._authorizer.render_error(request, error.status, TEXTS[key])
+            answer.headers.update({name: error.headers[name] for name in ERROR_HEADERS if name in error.headers})
+            return answer
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
             return self._authorizer.render_error(request, web.HTTPServiceUnavailable.status_code, DISK_FULL)

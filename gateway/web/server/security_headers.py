@@ -161,5 +161,6 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     """
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.pop("Server", None)  # aiohttp's own names its version and Python's
     if not (request.secure or is_loopback(request.host, request.remote)):
         del response.headers["Cross-Origin-Opener-Policy"]  # over plain HTTP browsers ignore it and log a warning

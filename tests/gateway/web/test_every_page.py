@@ -115,6 +115,8 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
                 assert answer.headers["Cache-Control"] == "no-cache"
             else:
                 assert answer.headers["Cache-Control"] == "no-store"
+            assert ("GET" in answer.headers.get("Allow", "")) is (status == 405)
+            assert "Server" not in answer.headers, "no version for whoever looks for an old one"
 
     site = walk.site
     async with site.client(site.owner) as owner, site.client(None) as nobody:

@@ -16,7 +16,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.evidence.documents.visit_timeline import TemperatureReading
 from gateway.storage import StoredClip
 from gateway.web.auth.roles import Role
-from gateway.web.pages.history import MAX_REPORTS, temperature_plot
+from gateway.web.pages.history import MAX_REPORTS, REPORT_RETRY_DELAY_S, temperature_plot
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import ShellBox, box, run_box
@@ -161,6 +161,7 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
 
     async def ask(client: ClientSession) -> int:
         async with client.get("/history/incident-1/report.pdf") as answer:
+            assert (answer.headers.get("Retry-After") == str(REPORT_RETRY_DELAY_S)) is (answer.status == 429)
             return answer.status
 
     async with site.client(site.owner) as client:
