@@ -95,6 +95,7 @@ async def _until_ringing(play: ScenarioRun, point: CrashPoint) -> PromisedDelive
     Expectation(
         phases=(Phase.RINGING, "ready", *PHASES_WHOLE_VISIT),
         notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
+        refusals=(Refusal.NOT_READY,),
         gateway_deaths=1,
     ),
 )

@@ -142,7 +142,7 @@ async def test_events_are_acknowledged_when_they_are_kept_and_a_gap_is_answered_
             await one.say("evt", tokens[0])
             await one.say("evt", tokens[1])
             await waited(lambda: _kept(hub, 2))
-            last = one.acks.get_nowait()
+            last = await asyncio.wait_for(one.acks.get(), 10)
             while last.seq < 2:
                 last = await asyncio.wait_for(one.acks.get(), 10)
             assert last.head == token_digest(tokens[1])
