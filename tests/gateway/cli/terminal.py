@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -82,10 +83,15 @@ def _pseudo_terminal(screen: Path) -> Iterator[int]:
     """Open one; what is written to it goes to the file too."""
     ours, theirs = os.openpty()
 
+    ended = threading.Event()
+
     def copy() -> None:
         with screen.open("ab", buffering=0) as out, contextlib.suppress(OSError):  # EIO: nobody writes any more
-            while words := os.read(ours, 65_536):
-                out.write(words)
+            while True:
+                if select.select([ours], [], [], 0.05)[0]:
+                    out.write(os.read(ours, 65_536))
+                elif ended.is_set():  # a video process outlives its gateway by a minute, and has the terminal open
+                    return
 
     reader = threading.Thread(target=copy)
     reader.start()
@@ -93,6 +99,7 @@ def _pseudo_terminal(screen: Path) -> Iterator[int]:
         yield theirs
     finally:
         os.close(theirs)
+        ended.set()
         reader.join()
         os.close(ours)
 
