@@ -23,3 +23,17 @@ async def wait_until(holds: Callable[[], object], within: float = 30.0, every: f
     async with asyncio.timeout(within):
         while not await held():  # noqa: ASYNC110 - who makes it so knows nothing of this test
             await asyncio.sleep(every)
+
+
+async def assert_stays(holds: Callable[[], bool], seconds: float, what: str = "it changed") -> None:
+    """Watch for so many seconds that something holds, which nothing is expected to change.
+
+    Raises:
+        AssertionError: it did not hold at some instant; the message is `what`.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        assert holds(), what
+        await asyncio.sleep(POLL_INTERVAL_S)
+    assert holds(), what
