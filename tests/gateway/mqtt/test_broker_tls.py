@@ -27,6 +27,7 @@ from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from gateway.system.pki.broker import BROKER_POLICY, broker_certificate, renew_broker_certificate
 from tests.gateway.callers import account_session, collect_until, open_session, publish_reason_code
 from tests.mosquitto import Mosquitto, running
+from tests.waiting import wait_until
 
 LONG = 30.0
 
@@ -138,12 +139,13 @@ async def code_of_visit(broker: BrokerSection) -> int | None:
 
 async def until_true(holds: Callable[[], bool]) -> None:
     """Wait until mosquitto has heard its signal."""
-    for _ in range(200):
+
+    def holds_by_now() -> bool:
         with contextlib.suppress(ssl.SSLError):
-            if holds():
-                return
-        await asyncio.sleep(0.05)
-    pytest.fail("it did not come about")
+            return holds()
+        return False
+
+    await wait_until(holds_by_now, every=0.05)
 
 
 @pytest.mark.slow

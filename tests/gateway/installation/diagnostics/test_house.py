@@ -54,6 +54,8 @@ from gateway.system.pki.pages import format_fingerprint, pages_certificate
 from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
 from tests.gateway.installation.diagnostics.english import FindingText, by_subject, findings_of, read_finding
 
+TURN_S = 0.05  # seconds in which an examination has begun to read; the loop is to go on meanwhile
+
 
 async def found(home: Home) -> dict[str, FindingText]:
     async with asyncio.timeout(4 * TIMEOUT_S):
@@ -299,7 +301,7 @@ async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor
         for _ in range(5):
             began = loop.time()
             examining = asyncio.create_task(examine_house(bare, timeout_s=0.2))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(TURN_S)
             assert loop.time() - began < 2.0, "the loop went on"
             findings = by_subject(await examining)
             assert loop.time() - began < 2.0

@@ -152,8 +152,10 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
 
 
 async def test_a_broker_that_stands_still_is_late_and_holds_nothing_up(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
     async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(30)
+        await over.wait()
         writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
@@ -165,6 +167,7 @@ async def test_a_broker_that_stands_still_is_late_and_holds_nothing_up(tmp_path:
     )
     async with asyncio.timeout(6):
         told = await found(a_home(tmp_path).model_copy(update={"hub": section}))
+    over.set()
     server.close()
     assert "does not answer" in told[BROKER].said
     assert "does not answer" in told[SITE].said

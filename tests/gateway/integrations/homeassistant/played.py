@@ -71,6 +71,10 @@ class FakeHomeAssistant:
         device = self._device(entrance)
         return set() if device is None else set(self.devices[device]["components"])
 
+    def events_of(self, kind: str) -> int:
+        """How many events of this kind it has heard."""
+        return sum(one["event_type"] == kind for one in self.events)
+
     async def until(self, so: Callable[[], object], within: float = 20.0) -> None:
         """Wait until it has heard enough."""
         async with asyncio.timeout(within):

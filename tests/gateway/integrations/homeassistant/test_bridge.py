@@ -35,7 +35,7 @@ from tests.mosquitto import Mosquitto, mosquitto
 from tests.shell.box import AnsweringPublisher, ShellBox, box, run_box
 from tests.shell.house import make_home
 from tests.shell.parts import ManualTime
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 QUIET = 0.5  # seconds in which what must not come would have come
 OPEN = 7300.0
@@ -192,8 +192,7 @@ async def test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_
     await stage.server.start()
     async with stage.ha.connected(stage.house):
         await stage.ha.until(lambda: stage.ha.shows("front") == "unavailable")
-        await asyncio.sleep(QUIET)
-        assert stage.ha.shows("front") == "unavailable"
+        await assert_stays(lambda: stage.ha.shows("front") == "unavailable", QUIET)
         async with stage.gateway():
             await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
 
@@ -223,7 +222,7 @@ async def test_unlocking_moves_nothing_and_is_told_and_noted(stage: Stage) -> No
         for word in (b"UNLOCK", b"OPEN"):
             stage.ha.presses("front", word)
         await stage.ha.until(lambda: len(stage.ha.events) == 2)
-        await asyncio.sleep(QUIET)
+        await assert_stays(lambda: len(stage.ha.events) == 2 and not stage.to_the_lock(), QUIET)
         assert [(one["event_type"], one["asked"]) for one in stage.ha.events] == [
             ("wish_refused", "UNLOCK"),
             ("wish_refused", "OPEN"),
@@ -283,8 +282,7 @@ async def test_a_stored_wish_is_never_obeyed(stage: Stage) -> None:
         async with stage.gateway():
             await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
             stage.ha.presses("front", b"STOP", retain=True)  # and live
-            await asyncio.sleep(QUIET)
-            assert not stage.box.front.state.stopped
+            await assert_stays(lambda: not stage.box.front.state.stopped, QUIET)
             stage.ha.presses("front", b"", retain=True)
 
 
@@ -295,8 +293,8 @@ async def test_a_flood_is_rationed_and_delays_nothing(stage: Stage) -> None:
             stage.ha.presses("front", b"UNLOCK" if n % 2 else bytes([n, 255, 0]))
         stage.ha.presses("garage", b"LOCK")
         await wait_until(lambda: stage.box.entrances["garage"].state.lock_request is not None)
-        await asyncio.sleep(QUIET)
-        assert len([one for one in stage.ha.events if one["event_type"] == "wish_refused"]) == MAX_REQUESTS
+        await stage.ha.until(lambda: stage.ha.events_of("wish_refused") >= MAX_REQUESTS)
+        await assert_stays(lambda: stage.ha.events_of("wish_refused") == MAX_REQUESTS, QUIET)
         stage.ha.presses("front", b"STOP")  # in the same flood
         await wait_until(lambda: stage.box.front.state.stopped)
         assert stage.to_the_lock() == []

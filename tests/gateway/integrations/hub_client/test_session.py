@@ -60,9 +60,13 @@ from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
 from tests.shell.box import ShellBox
 from tests.shell.box import box as made_box
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 HOME = "home-1"
+WATCHED_S = 0.2  # seconds of a flood's rest in which more than the pace would have been read
+PACE_S = 0.02  # seconds between two steps of a load: the hub's words and the house's writes mix
+READ_S = 0.05  # seconds in which the box reads one word: of two acks it reads only the newer one
+OWED_S = 1.0  # seconds in which a line that does not wait for its hub would have ended
 NO_FILE = HomeFileWriter(None, reload=lambda: None)
 
 
@@ -212,10 +216,13 @@ async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_
                 there.say(query_topic(HOME), asked.model_dump_json().encode())
             await wait_until(lambda: there.answers)
             assert (await there.receipt(there.job(b"h..i.c.t", JobKind.OWNER))).state == "received", "jobs go on"
-            await asyncio.sleep(0.2)
-            assert (
-                len(seen)
-                <= session.MAX_CONCURRENT_QUERIES + session.MAX_QUERIES_PER_SECOND * (time.monotonic() - began) + 1
+            await assert_stays(
+                lambda: (
+                    len(seen)
+                    <= session.MAX_CONCURRENT_QUERIES + session.MAX_QUERIES_PER_SECOND * (time.monotonic() - began) + 1
+                ),
+                WATCHED_S,
+                "it read faster than its pace",
             )
     ((topic, payload),) = there.answers
     assert topic == reply_topic(shard_of(HOME), HOME, "hub-1")
@@ -350,7 +357,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
                 began = time.monotonic()
                 await made.store.entrances.set_stop("garage", made.clock.now(), on=number % 2 == 0)
                 slowest = max(slowest, time.monotonic() - began)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PACE_S)
 
         with capture_logs() as logged:
             work = asyncio.create_task(house())
@@ -361,7 +368,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
                 if number % 30 == 0:
                     there.say(jobs_topic(HOME), b"x" * 60_000)
                     there.say(jobs_topic(HOME), b'{"job":' * 2000)
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(PACE_S)
             await work
         assert slowest < 2.0, "a stop waits for no hub"
         assert not task.done()
@@ -384,8 +391,7 @@ async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_bo
             before = beside.execute("PRAGMA data_version").fetchone()
             for number in range(30):
                 there.ack(back=number // 10 and number % 2)
-                await asyncio.sleep(0.02)
-            assert beside.execute("PRAGMA data_version").fetchone() == before
+                await assert_stays(lambda: beside.execute("PRAGMA data_version").fetchone() == before, PACE_S)
 
 
 async def test_what_has_more_in_it_than_any_word_of_a_hub_is_not_even_read(
@@ -407,7 +413,7 @@ async def test_what_has_more_in_it_than_any_word_of_a_hub_is_not_even_read(
         for topic in (jobs_topic(HOME), ack_topic(HOME)):
             for payload in (many, b"[" * 39_000, b'{"job":"' + b"a" * 50_000 + b'"}'):
                 there.say(topic, payload)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(READ_S)
         assert (await there.receipt(there.offers(make_offer()))).state == "received"
         assert max(map(len, seen)) < 5000
 
@@ -514,8 +520,7 @@ async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
         line = uplink(made, HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1))
         async with at_work(line) as task:
             line.leave(immediately=False)
-            await asyncio.sleep(1.0)
-            assert not task.done(), "what it owes is to be told"
+            await assert_stays(lambda: not task.done(), OWED_S, "what it owes is to be told")
             line.leave(immediately=True)
             await wait_until(task.done)
             task.result()

@@ -26,6 +26,7 @@ from tests.shell.box import box as made_box
 from tests.shell.house import make_home as a_home
 
 HOUSE = "# ours\nbox: b\nname: Home\nstorage: {folder: var}\ndevices: {}\nentrances: {}\n"
+RETRY_S = 0.01  # seconds between two tries, instead of HUB_RETRY_DELAY_S: the test tries often
 
 
 @dataclass
@@ -63,7 +64,7 @@ class House:
 
     def farewell(self, ask: enrolment.HttpPost = enrolment.http_request) -> Unenrolment:
         async def soon(_seconds: float) -> None:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(RETRY_S)
 
         return Unenrolment(self.home, self.section, store=self.store, rewriting=self.rewriting, post=ask, sleep=soon)
 

@@ -25,6 +25,7 @@ CRASH_POINTS = ("kept", "moved")  # between the disk and the move; just after th
 ANY_MOMENT = "any"  # some moment after the order left
 NO_CRASH = "never"
 MAX_ORDERS = 5  # orders that a busy machine may be too slow for
+MAX_MOMENT_S = 0.04  # seconds after an order within which a guard dies at any moment: the bolt needs 0.05
 SETTLE_S = 0.3  # seconds in which what was to move would have moved
 
 
@@ -102,7 +103,7 @@ async def _kill_once(place: GuardTestbed, config: Path, point: str, intent: str,
     try:
         if point == ANY_MOMENT:
             await send_unlock(place, intent)
-            await asyncio.sleep(rng.uniform(0, 0.04))
+            await asyncio.sleep(rng.uniform(0, MAX_MOMENT_S))
             child.send_signal(signal.SIGKILL)
         else:
             intent = await send_until_crash(place, child, intent)

@@ -22,7 +22,7 @@ from tests.gateway.integrations.lock_guard.yard import (
     guard_testbed,
 )
 from tests.mosquitto import Mosquitto, radio
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved
@@ -36,8 +36,7 @@ async def test_a_radio_s_broker_that_stands_still_is_handed_no_unlock_to_deliver
         await wait_until(lambda: OperationError.UNREACHABLE in place.box.refusals())
         place.radio.resume()
         await place.box.answer(LOCK)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 0
+        await assert_stays(lambda: place.moves("withdrawn") == 0, A_WHILE)
         assert process.state.counter == 0, "nothing was spent"
 
 
@@ -51,8 +50,7 @@ async def test_on_a_full_disk_nothing_moves(tmp_path: Path, monkeypatch: pytest.
             patched.setattr("gateway.integrations.lock_guard.ledger.Ledger.write", full)
             place.box.unlock("v1")
             await wait_until(lambda: OperationError.UNSPECIFIED in place.box.refusals())
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 0
+        await assert_stays(lambda: place.moves("withdrawn") == 0, A_WHILE)
 
 
 async def test_a_flood_on_the_house_s_broker_delays_no_locking(tmp_path: Path) -> None:
@@ -146,6 +144,5 @@ async def test_a_basic_zigbee_lock_behind_the_configured_broker_becomes_a_guarde
             for letter in orders:
                 await place.attacker.say(letter.topic, letter.payload)
             await place.box.answer(LOCK)
-            await asyncio.sleep(A_WHILE)
-            assert bridge.orders == ["UNLOCK", "LOCK"]
+            await assert_stays(lambda: bridge.orders == ["UNLOCK", "LOCK"], A_WHILE)
         assert not [letter for letter in place.attacker.letters if letter.topic.startswith("zigbee2mqtt")]

@@ -1,6 +1,5 @@
 """The house's broker is taken over, replays, holds back, invents, stands still: nothing opens."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tests.gateway.integrations.lock_guard.yard import (
     guard_file,
     guard_testbed,
 )
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05
@@ -64,12 +63,11 @@ async def test_a_replay_at_once_or_later_opens_nothing(place: GuardTestbed) -> N
         unlock = await unlocked_and_locked(place)
         for _ in range(5):
             await place.attacker.say(SET, unlock)
-        await asyncio.sleep(COMMAND_LIFETIME_S + A_WHILE)
+        await assert_stays(lambda: place.moves("withdrawn") == 1, COMMAND_LIFETIME_S + A_WHILE)
         await place.attacker.say(SET, unlock)
         await place.attacker.say(SET, unlock, retain=True)
         await place.box.answer(LOCK)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 1
+        await assert_stays(lambda: place.moves("withdrawn") == 1, A_WHILE)
 
 
 async def test_a_replay_after_the_guard_s_reboot_opens_nothing(place: GuardTestbed) -> None:
@@ -79,8 +77,7 @@ async def test_a_replay_after_the_guard_s_reboot_opens_nothing(place: GuardTestb
         await place.attacker.say(SET, unlock)
         await place.ready()
         await place.attacker.say(SET, unlock)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 1
+        await assert_stays(lambda: place.moves("withdrawn") == 1, A_WHILE)
         await place.unlocks("v2")
 
 
@@ -103,8 +100,7 @@ async def test_an_unlock_opens_no_other_lock(place: GuardTestbed) -> None:
 
         for _ in range(3):
             await place.attacker.say("perron/back-lock/set", order(LOCK))
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 0
+        await assert_stays(lambda: place.moves("withdrawn") == 0, A_WHILE)
         await place.attacker.say("perron/back-lock/set", order("back-lock"))
         await wait_until(lambda: place.moves("withdrawn") == 1)
 
@@ -114,7 +110,7 @@ async def test_what_is_held_back_until_it_is_too_late_opens_nothing(place: Guard
         await place.ready()
         place.house.pause()  # it has everything, and delivers nothing
         assert not isinstance(place.box.unlock("v1"), NotSent)
-        await asyncio.sleep(COMMAND_LIFETIME_S + A_WHILE)
+        await assert_stays(lambda: place.moves("withdrawn") == 0, COMMAND_LIFETIME_S + A_WHILE)
         place.house.resume()
         await place.box.answer(LOCK)
         await wait_until(lambda: OperationError.EXPIRED in place.box.refusals())
@@ -141,8 +137,7 @@ async def test_forged_commands_open_nothing(place: GuardTestbed) -> None:
         ):
             await place.attacker.say(SET, forged)
         await place.box.answer(LOCK)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 0
+        await assert_stays(lambda: place.moves("withdrawn") == 0, A_WHILE)
         await place.attacker.say(SET, real)  # and what he lacked was the key alone
         await wait_until(lambda: place.moves("withdrawn") == 1)
 
@@ -217,5 +212,4 @@ async def test_an_order_that_comes_after_a_newer_one_opens_nothing(place: GuardT
         await place.locks("v2")
         await place.attacker.say(SET, first)
         await place.box.answer(LOCK)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 2
+        await assert_stays(lambda: place.moves("withdrawn") == 2, A_WHILE)

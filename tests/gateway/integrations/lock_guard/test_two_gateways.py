@@ -22,10 +22,11 @@ from tests.gateway.integrations.lock_guard.yard import (
     GuardTestbed,
     guard_testbed,
 )
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05
+ANSWER_S = 1.0  # seconds in which an answer would have come
 HOUR = 3600.0
 
 
@@ -64,13 +65,13 @@ async def test_a_gateway_with_another_key_gets_no_answer_and_opens_nothing(place
     async with place.guard(), another(place, folder) as second:
         await place.ready()
         second.ask(LOCK)
-        await asyncio.sleep(1.0)
-        assert second.heard == [], "no answer, and no word of the guard's before it has answered"
+        await assert_stays(
+            lambda: second.heard == [], ANSWER_S, "no answer, and no word of the guard's before it has answered"
+        )
         overhears(place, second)
         assert isinstance(second.unlock("theirs"), NotSent), "it has no challenge"
         await place.unlocks("ours")
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 1
+        await assert_stays(lambda: place.moves("withdrawn") == 1, A_WHILE)
 
 
 async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_refused(
@@ -88,13 +89,13 @@ async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_
         assert isinstance(twin.unlock("one-visit"), Sent)
         await wait_until(lambda: place.moves("withdrawn") >= 1)
         await wait_until(lambda: bool(place.box.refusals() + twin.refusals()))
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 1
+        await assert_stays(lambda: place.moves("withdrawn") == 1, A_WHILE)
         await place.box.answer(LOCK)
         await twin.answer(LOCK)
         twin.unlock("one-visit")
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 1, "the same visit opens no second time, whoever asks"
+        await assert_stays(
+            lambda: place.moves("withdrawn") == 1, A_WHILE, "the same visit opens no second time, whoever asks"
+        )
 
 
 @pytest.mark.parametrize("step", [-5 * HOUR, 5 * HOUR])
@@ -118,7 +119,7 @@ async def test_a_wall_clock_that_steps_during_an_order_makes_none_good_that_is_l
         assert isinstance(place.box.unlock("late"), Sent)
         monkeypatch.setattr(time, "time", lambda: real() + step)
         monkeypatch.setattr(yards, "datetime", Stepped)
-        await asyncio.sleep(COMMAND_LIFETIME_S + A_WHILE)
+        await assert_stays(lambda: place.moves("withdrawn") == 0, COMMAND_LIFETIME_S + A_WHILE)
         place.house.resume()
         await place.box.answer(LOCK)
         await wait_until(lambda: OperationError.EXPIRED in place.box.refusals())
@@ -136,8 +137,7 @@ async def test_a_guard_whose_machine_slept_for_hours_in_the_middle_of_an_order_o
         await place.box.answer(LOCK)
         slept = 3 * HOUR
         assert isinstance(place.box.unlock("before-it-slept"), Sent)
-        await asyncio.sleep(A_WHILE)
-        assert place.moves("withdrawn") == 0
-        assert place.box.refusals()
+        await wait_until(place.box.refusals)
+        await assert_stays(lambda: place.moves("withdrawn") == 0, A_WHILE)
         await place.unlocks("awake")
         assert place.moves("withdrawn") == 1
