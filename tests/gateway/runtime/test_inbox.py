@@ -32,7 +32,10 @@ from tests.gateway.domain.delivery.shop import (
 )
 from tests.shell.box import ShellBox, box, run_box, run_tasks
 from tests.shell.house import home_without_permission, make_home
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
+
+QUIET_S = 0.05  # seconds in which an answer that nobody is to get would have come
+RETRY_S = 0.01  # seconds between two tries to store a stop: short, for a test
 
 
 @pytest.fixture
@@ -139,8 +142,7 @@ async def test_the_same_bytes_get_the_same_answer(made: ShellBox) -> None:
 
 async def test_a_stored_copy_of_an_offer_is_old_news(made: ShellBox) -> None:
     offered(made, sign_claims(make_claims(make_offer())), retain=True)
-    await asyncio.sleep(0.05)
-    assert answers(made) == []
+    await assert_stays(lambda: answers(made) == [], QUIET_S)
 
 
 @pytest.mark.parametrize("token", [b"", b"\xff" * 100, b"a.b.c", b"x" * 70_000])
@@ -169,14 +171,17 @@ async def test_a_flood_of_offers_neither_ends_the_box_nor_costs_the_walk_test_it
 
 
 async def test_an_answer_that_could_not_be_stored_is_not_given(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = asyncio.Event()
+
     async def full(*_: object) -> None:
+        refused.set()
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
         patch.setattr(made.store.deliveries, "accept", full)
         offered(made, sign_claims(make_claims(make_offer())))
-        await asyncio.sleep(0.05)
-    assert answers(made) == []
+        await refused.wait()
+    await assert_stays(lambda: answers(made) == [], QUIET_S)
     offered(made, sign_claims(make_claims(make_offer(id="d2"))))
     await wait_until(lambda: answers(made))  # it goes on
 
@@ -266,7 +271,7 @@ async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_tak
     made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the entrance shows as stopped must be so after a restart too."""
-    monkeypatch.setattr("gateway.runtime.inbox.STORE_RETRY_DELAY_S", 0.01)
+    monkeypatch.setattr("gateway.runtime.inbox.STORE_RETRY_DELAY_S", RETRY_S)
 
     async def full(*_: object, **__: object) -> int:
         raise StoreFailed("full")
@@ -283,9 +288,9 @@ async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_tak
     stored = made.store.entrances.stop_state("front")
     asked(made, {"id": "w5", "do": "lift"})
     await wait_until(lambda: len(replies(made)) == 5)
-    await asyncio.sleep(0.05)
     assert replies(made)[-1] == ("w5", True, None)
-    assert not made.store.entrances.stop_state("front").stopped  # and it is not stored again after that
+    # And it is not stored again after that
+    await assert_stays(lambda: not made.store.entrances.stop_state("front").stopped, 5 * RETRY_S)
     assert made.store.entrances.stop_state("front").epoch > stored.epoch
 
 
@@ -320,9 +325,7 @@ async def test_a_stop_waits_behind_no_other_wish(made: ShellBox, monkeypatch: py
 
 async def test_a_stored_copy_of_a_wish_is_never_acted_on(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "stop"}, retain=True)
-    await asyncio.sleep(0.05)
-    assert not made.front.is_stopped()
-    assert replies(made) == []
+    await assert_stays(lambda: not made.front.is_stopped() and replies(made) == [], QUIET_S)
 
 
 @pytest.mark.parametrize(

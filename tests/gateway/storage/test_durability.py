@@ -17,10 +17,12 @@ import pytest
 from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import CommitResult, StoreFailed
+from gateway.storage.writer import IDLE_CHECKPOINT_COMMITS
 from tests.gateway.databases.storing import delivery_name, make_store
 from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.gateway.storage.test_store import writer_of
+from tests.waiting import wait_until
 
 HOW_MANY = 12
 PATIENCE = 120  # seconds: a traced process on a loaded machine is slow
@@ -183,10 +185,15 @@ async def test_all_of_a_commit_that_failed_are_told_so(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_the_wal_does_not_grow_for_ever(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
+        writer = writer_of(store)
+
+        def not_checkpointed() -> int:
+            return writer.commits - writer._checkpointed_count  # noqa: SLF001 - nothing else tells of a checkpoint
+
         for _ in range(6):
             for _ in range(100):
                 await store.log.append("filler", {"text": "x" * 2000}, NOW)
-            await asyncio.sleep(0.05)
+            await wait_until(lambda: not_checkpointed() < IDLE_CHECKPOINT_COMMITS)
         assert (tmp_path / "perron.sqlite-wal").stat().st_size < 8_000_000
         assert (tmp_path / "perron.sqlite").stat().st_size > 300_000
     assert not (tmp_path / "perron.sqlite-wal").exists()

@@ -17,6 +17,7 @@ from gateway.system.bounded_http import open_bounded
 from tests.certified import make_certificate
 
 LONGEST, LATE = 0.5, 10.0  # seconds for an answer; on a loaded machine
+PIECE_INTERVAL_S = 0.01  # seconds between two pieces: never idle for long, and far from the end when time is over
 OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
 ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
     "a byte now and then": lambda: iter([OK, b"Content-Length: 60000\r\n\r\n", *[b"x"] * 10_000]),
@@ -39,7 +40,7 @@ async def hub(
             for piece in said():
                 writer.write(piece)
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(PIECE_INTERVAL_S)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)

@@ -29,6 +29,8 @@ from tests.shell.site import ServedSite, serve_site
 from tests.waiting import wait_until
 
 LONG = 30.0
+FLOOD_S = 1.5  # seconds of a flood in which each turn of the loop is measured
+FEEDS_FLOOD_S = 3.0  # as above, with the time in which ninety feeds open
 LONGEST_TURN_S = 0.1  # of the processor's time: of the machine's other work this test knows nothing
 SECRET = bytes(range(16))
 CODE, DIGEST = new_courier_token(SECRET), courier_token_digest(SECRET)
@@ -131,7 +133,7 @@ async def test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop(
     async with serve_site(made, tls=(chain, key) if tls else None) as site, turns() as longest:
         flood = [asyncio.to_thread(pipelines, site.site.port, "/enter", over, tls=tls, connections=connections)]
         flooding = asyncio.gather(*flood)
-        await asyncio.sleep(1.5)  # how long it is looked at
+        await asyncio.sleep(FLOOD_S)
         over.set()
         await flooding
         assert longest() < LONGEST_TURN_S
@@ -145,7 +147,7 @@ async def test_nor_do_those_that_come_from_a_browser_of_the_house(site: ServedSi
     async with turns() as longest:
         flooding = asyncio.to_thread(pipelines, site.site.port, path, over, tls=False, connections=8, session=session)
         task = asyncio.create_task(flooding)
-        await asyncio.sleep(1.5)  # how long it is looked at
+        await asyncio.sleep(FLOOD_S)
         over.set()
         await task
         assert longest() < LONGEST_TURN_S
@@ -315,7 +317,7 @@ async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Se
 
     async with turns() as longest:
         flooding = asyncio.create_task(asyncio.to_thread(in_a_thread))
-        await asyncio.sleep(3.0)  # how long it is looked at
+        await asyncio.sleep(FEEDS_FLOOD_S)
         over.set()
         await flooding
         assert longest() < LONGEST_TURN_S

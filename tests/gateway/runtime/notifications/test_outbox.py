@@ -17,9 +17,10 @@ from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import VISIT, entrance_in_visit
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 MESSAGE = "perron/entrance/front/message"
+QUIET_S = 0.05  # seconds in which a message that is told once too often would have been told
 LOCKED = c.NotifyOwner(notification=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
 
 
@@ -41,6 +42,11 @@ async def decided(made: ShellBox, command: c.NotifyOwner | c.RaiseAlarm, state: 
         command, state, made.clock.now(), message=number, picture=picture if _pictured(command) else None
     )
     return number
+
+
+def on_their_way(made: ShellBox) -> set[int]:
+    """The stored messages of which the office does not know yet whether the broker has them."""
+    return made.office._in_flight  # noqa: SLF001 - nothing else tells that it has heard of a loss
 
 
 def _pictured(command: c.NotifyOwner | c.RaiseAlarm) -> bool:
@@ -84,7 +90,7 @@ async def test_what_could_not_be_told_is_told_when_the_broker_is_back_and_marked
         made.line.cut()
         number = await decided(made, LOCKED)
         made.time.mono += 3600
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: not on_their_way(made))
         made.line.mend()
         made.office.on_connected()
         await wait_until(lambda: messages(made) and not made.store.messages.unsent())
@@ -100,7 +106,7 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
         made.line.cut()
         await decided(made, LOCKED)
         await decided(made, c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: not on_their_way(made))
     async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.office.on_connected()
         await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
@@ -110,8 +116,7 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
         ]
         assert "shop" in messages(made)[0]["text"]
         made.office.on_connected()
-        await asyncio.sleep(0.05)
-        assert len(messages(made)) == 2
+        await assert_stays(lambda: len(messages(made)) == 2, QUIET_S)
 
 
 async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> None:
@@ -130,14 +135,12 @@ async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> N
         waits.set()
         await wait_until(lambda: messages(made))
         made.office.on_connected()  # and while its acknowledgement is
-        await asyncio.sleep(0.05)
-        assert len(messages(made)) == 1
+        await assert_stays(lambda: len(messages(made)) == 1, QUIET_S)
         made.line.waiting[0].set_result(Acknowledgement(code=0, seconds=1))
         made.office.on_connected()  # acknowledged, and not noted yet
         await wait_until(lambda: not made.store.messages.unsent())
         made.office.on_connected()
-        await asyncio.sleep(0.05)
-        assert len(messages(made)) == 1
+        await assert_stays(lambda: len(messages(made)) == 1, QUIET_S)
 
 
 async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> None:
@@ -146,7 +149,7 @@ async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> Non
         number = await decided(made, LOCKED)
         await wait_until(lambda: messages(made))
         made.line.cut()
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: not on_their_way(made))
         made.line.mend()
         made.office.on_connected()
         await wait_until(lambda: len(messages(made)) == 2 and not made.store.messages.unsent())
@@ -156,20 +159,24 @@ async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> Non
 @pytest.mark.parametrize("lost", ["before it is sent", "before it is acknowledged"])
 async def test_what_neither_disk_nor_broker_took_is_told_when_the_broker_is_back(tmp_path: Path, lost: str) -> None:
     async with box(tmp_path) as made, run_tasks(made.office.run()):
+
+        def kept() -> int:
+            return len(made.office._unsent)  # noqa: SLF001 - nothing else tells that it is to be told again
+
         made.line.slow = True
         if lost == "before it is sent":
             made.line.cut()
         state, now = made.front.state, made.clock.now()
         made.office.notify(c.RaiseAlarm(code=c.AlarmCode.SAFE_MODE), state, now, message=None, picture=None)
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: messages(made) or kept())
         made.line.cut()
-        await asyncio.sleep(0.05)
+        await wait_until(kept)
         before = len(messages(made))
         made.line.mend()
         for _ in range(2):
             made.office.on_connected()
             await wait_until(lambda: len(messages(made)) > before)
-            await asyncio.sleep(0.05)
+            await assert_stays(lambda: len(messages(made)) == before + 1, QUIET_S)
         (said,) = messages(made)[before:]
         assert (said["about"], said["id"], said["late"]) == ("safe_mode", None, True)
 
@@ -205,8 +212,7 @@ async def test_an_entrance_that_is_no_longer_configured_stops_nothing(tmp_path: 
         smaller = made.home.model_copy(update={"entrances": {"front": made.home.entrances["front"]}})
     async with box(tmp_path, smaller) as made, run_tasks(made.office.run()):
         made.office.on_connected()
-        await asyncio.sleep(0.05)
-        assert messages(made) == []
+        await assert_stays(lambda: messages(made) == [], QUIET_S)
 
 
 async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> None:
@@ -218,14 +224,13 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         made.time.mono += 3 * 3600 + 60  # the window is over, and nobody came
         made.line.cut()
         made.office.schedule_results()
-        await asyncio.sleep(0.05)
-        assert results() == []
+        await assert_stays(lambda: results() == [], QUIET_S)
         made.line.mend()
         made.line.slow = True
         made.office.on_connected()
         await wait_until(results)
         made.line.cut()  # lost on the way: nobody knows
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # one turn of the loop, in which the office hears of it
         made.line.mend()
         made.office.on_connected()
         await wait_until(lambda: len(results()) == 2)
@@ -235,5 +240,4 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         assert own[-1] == results()[-1], "the brand hears it on a topic that no other brand reads"
         await wait_until(lambda: not made.store.deliveries.changed_results(made.clock.now()))
         made.office.schedule_results()
-        await asyncio.sleep(0.05)
-        assert len(results()) == 2
+        await assert_stays(lambda: len(results()) == 2, QUIET_S)

@@ -22,6 +22,7 @@ from tests.shell.house import PARCEL, make_home
 from tests.shell.parts import ManualTime
 from tests.shell.receiver import SECRET_TOKEN, receiver
 from tests.shell.site import ServedSite, serve_site
+from tests.waiting import wait_until
 
 PAGE = "/installation/examination"
 ENGLISH, FRENCH = {"Accept-Language": "en"}, {"Accept-Language": "fr"}
@@ -159,7 +160,7 @@ async def test_two_who_press_while_everything_hangs_are_answered_in_time_and_not
             async with site.client(ines) as one, site.client(site.owner) as other:
                 began = time.monotonic()
                 both = asyncio.gather(pressed(one), pressed(other))
-                await asyncio.sleep(0.5)
+                await wait_until(lambda: broker.visitors and camera.visitors)  # everything hangs
                 async with other.get("/") as answer:
                     assert answer.status == 200
                 assert time.monotonic() - began < 2.5, "other pages do not wait"

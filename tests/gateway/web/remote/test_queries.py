@@ -13,12 +13,13 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.protocol.browser_envelope import MAX_UP_BYTES
 from gateway.web.auth.roles import ROLE_RIGHTS, Role
 from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUERIES
+from gateway.web.server.live_video import PICTURE_INTERVAL_S
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.gateway.web.remote.away import NOON_MONO_S, remote_household
 from tests.gateway.web.tour import INCIDENT, _film_incident
 from tests.shell.house import home_without_permission, make_home
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 FILM = f"visits/{INCIDENT}/cam-1-1.mp4"
 
@@ -62,8 +63,7 @@ async def test_who_asks_after_what_he_knows_is_answered_when_it_changes(tmp_path
     async with remote_household(tmp_path) as here:
         first, _ = await here.asks("state")
         waiting = asyncio.create_task(here.asks("state", after=first["version"]))
-        await asyncio.sleep(0.2)
-        assert not waiting.done()
+        await assert_stays(lambda: not waiting.done(), 0.2)
         await here.made.store.entrances.set_stop("front", here.made.clock.now(), on=True)
         await here.orders("stop")
         second, _ = await asyncio.wait_for(waiting, 5)
@@ -150,7 +150,7 @@ async def test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is
             assert (await here.asks("live", camera=camera))[0] == {"refused": "not_here"}
         here.made.eyes.jpeg = None
         here.made.time.mono += 1
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(PICTURE_INTERVAL_S)  # an older picture is shown to nobody
         assert (await here.asks("live", camera="cam"))[0] == {"refused": "no_picture"}
         await here.made.store.box.raise_time_floor(here.made.clock.now().utc)
         looks = here.made.store.privacy.views(at_most=9)

@@ -13,7 +13,7 @@ from gateway.system.pki.pages import pages_certificate
 from gateway.web.server.connection_limits import ConnectionLimiter, listen_socket
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import run_tasks
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 LONG = 30.0
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -275,11 +275,11 @@ async def test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_sign
 
 
 async def test_what_a_stranger_is_being_answered_is_answered_when_his_time_is_over() -> None:
-    rest = asyncio.Event()
-    async with porch(stay=0.1, rest=rest) as port:
-        stranger = await call(port, HELLO)
+    rest, stay = asyncio.Event(), 0.1
+    async with porch(stay=stay, rest=rest) as port:
+        stranger = reader, _ = await call(port, HELLO)
         with held(stranger):
-            await asyncio.sleep(0.3)  # what is looked at is that nothing ends meanwhile
+            await assert_stays(lambda: not reader.at_eof() and reader.exception() is None, 3 * stay, "hung up on")
             rest.set()
             assert await answered(stranger)
             await read_whole(stranger)
