@@ -14,6 +14,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
 
+MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_UNDECLARED_GAP = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
 
 ShownText = Annotated[str, StringConstraints(max_length=80)]

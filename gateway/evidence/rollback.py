@@ -25,7 +25,7 @@ from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.folders import VISITS_FOLDER
-from gateway.evidence.manifest import Manifest
+from gateway.evidence.manifest import MAX_MANIFEST_BYTES, Manifest
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside
@@ -36,7 +36,6 @@ MARK_FILE = "last-checkpoint.json"
 STORE_FILE = "perron.sqlite3"
 KEYS_FOLDER = "key"  # the folder of the box's keys, under the storage folder
 MAX_COMPARED_PROOFS = 500  # that are compared at a start, the newest: about half a second on a small box
-MAX_MANIFEST_BYTES = 1_048_576
 _MAX_MARK_BYTES = 65_536  # bytes of a mark: a hundred times what one has
 
 log = structlog.get_logger(__name__)

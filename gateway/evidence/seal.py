@@ -8,6 +8,7 @@ from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
 from gateway.evidence.manifest import (
+    MAX_MANIFEST_BYTES,
     ClipRecord,
     FilmGap,
     LogExtract,
@@ -24,7 +25,6 @@ from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular, write_whole
 
-MAX_MANIFEST_BYTES = 4 * 2**20  # bytes
 MAX_LOG_BYTES = 64 * 2**20
 MAX_SIDECAR_BYTES = 64 * 2**20
 

@@ -14,10 +14,18 @@ from pathlib import Path
 from gateway.evidence.checkpoint import Checkpoint, find_rollback, read_checkpoints
 from gateway.evidence.extract import check_extract
 from gateway.evidence.film import FilmDifference, FragmentLinks, film_sha256, first_difference, read_links
-from gateway.evidence.manifest import ClipRecord, Manifest, log_name, manifest_name, signature_name, undeclared_gaps
+from gateway.evidence.manifest import (
+    MAX_MANIFEST_BYTES,
+    ClipRecord,
+    Manifest,
+    log_name,
+    manifest_name,
+    signature_name,
+    undeclared_gaps,
+)
 from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
 from gateway.evidence.retention import TOMBSTONE_FILE, Tombstone, is_erased_by, read_tombstone
-from gateway.evidence.seal import MAX_LOG_BYTES, MAX_MANIFEST_BYTES, MAX_SIDECAR_BYTES
+from gateway.evidence.seal import MAX_LOG_BYTES, MAX_SIDECAR_BYTES
 from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
 from gateway.protocol.key_succession import KeyHistory

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from gateway.evidence.documents.visit_timeline import VisitMoment, VisitTimeline, read_timeline
 from gateway.evidence.extract import entry_bodies
 from gateway.evidence.film import film_sha256
-from gateway.evidence.manifest import ClipRecord, Manifest, manifest_name
-from gateway.evidence.seal import MAX_LOG_BYTES, MAX_MANIFEST_BYTES
+from gateway.evidence.manifest import MAX_MANIFEST_BYTES, ClipRecord, Manifest, manifest_name
+from gateway.evidence.seal import MAX_LOG_BYTES
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PublicKey

@@ -16,7 +16,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
 from gateway.evidence.checkpoint import sign_checkpoint
-from gateway.evidence.manifest import FilmSpan, LogExtract, LogPosition, Manifest
+from gateway.evidence.manifest import FilmGap, FilmSpan, LogExtract, LogPosition, Manifest
 from gateway.evidence.rollback import (
     MARK_FILE,
     STORE_FILE,
@@ -374,12 +374,13 @@ def guards(play: ScenarioRun) -> bool:
     return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
 
 
-def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
+def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1", *, gaps: int = 0) -> None:
     """Seal a proof as the box does after a visit: signed, and ending with the log's newest entry."""
     proof = folder / "visits" / visit
     proof.mkdir(parents=True)
     head = store.log.head()
     at = LogPosition(seq=head.seq, hash=head.hash.hex())
+    hole = FilmGap(start=NOW.utc, end=NOW.utc + timedelta(seconds=1), camera=None, why="unreachable")
     manifest = Manifest(
         box="box-1",
         key=key.public.text,
@@ -393,7 +394,7 @@ def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
         film=FilmSpan(start=NOW.utc, end=NOW.utc + timedelta(seconds=1)),
         cameras=(),
         clips=(),
-        gaps=(),
+        gaps=(hole,) * gaps,
         notes=(),
         decisions=(),
         sealed_at=NOW.utc,
@@ -427,9 +428,10 @@ def gone(folder: Path) -> None:
         file.unlink()
 
 
-async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_is_left(used: Path) -> None:
+@pytest.mark.parametrize("gaps", [0, 20_000], ids=["small", "of two MiB"])
+async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_is_left(used: Path, gaps: int) -> None:
     async with box(used) as store:
-        prove(used, store, load_own_key(used)[0])
+        prove(used, store, load_own_key(used)[0], gaps=gaps)
     gone(used)
     assert await found(used) is StoreDoubt.ROLLED_BACK
 
