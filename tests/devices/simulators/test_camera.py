@@ -18,6 +18,7 @@ from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture,
 from tests.filmset.cameras import CameraSet, camera_set
 
 TEA_TIME = datetime(2026, 3, 29, 16, 0, 0, 123000, tzinfo=UTC)
+AIR_TIME_S = 0.5  # seconds in which a camera that did not stall would send a second unit
 OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "300000", "fpsprobesize": "0"}
 
 
@@ -118,14 +119,14 @@ def test_a_reset_cuts_the_connection_once(on_air: CameraSet) -> None:
 
 
 def units(mode: Literal["live", "frozen", "stall", "stuck_timestamps"], wanted: int) -> list[AccessUnit]:
-    """What a camera sends in half a second at least, until it has sent as much as wanted."""
+    """What a camera sends in `AIR_TIME_S` at least, until it has sent as much as wanted."""
     camera = SimulatedCamera("front", burnt_in_clock=True, scene="static_hall", seed=1, width=320, height=240)
     sent: list[AccessUnit | None] = []
     camera.start()
     camera.listen(sent.append)
     camera.set_mode(mode)
     end = time.monotonic() + 20
-    time.sleep(0.5)
+    time.sleep(AIR_TIME_S)
     while len(sent) < wanted and time.monotonic() < end:
         time.sleep(0.05)
     camera.stop()

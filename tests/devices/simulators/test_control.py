@@ -110,8 +110,8 @@ async def served(control: Path, act: Act) -> AsyncIterator[tuple[asyncio.Task[No
     """Whoever answers on the socket, and one connection to it."""
     with listen(control) as line:
         house = asyncio.create_task(serve(line, act))
-        await asyncio.sleep(0.05)  # it has begun
         async with asyncio.timeout(TIMEOUT_S):
+            assert (await say(control, b"{}"))["ok"] is False  # it has begun: it answers, without an act
             reader, writer = await asyncio.open_unix_connection(control)
             yield house, reader, writer
             writer.close()

@@ -36,6 +36,8 @@ from devices.vendors.words import TopicSuffix
 from tests.devices.street import DOOR, LOCK, HouseClient, connected_house, make_movement, make_unlock
 
 pytestmark = pytest.mark.slow
+SHORT_LIFE_S = 0.2  # seconds that a command lives which comes too late
+LATE_S = SHORT_LIFE_S + 0.3  # seconds; the margin is for the device's own clock, which counts in milliseconds
 BASIC = {"front-lock": {**LOCK, "guarded": False}, "front-door": DOOR}
 
 
@@ -91,8 +93,8 @@ async def test_a_guarded_lock_refuses_an_id_it_has_seen(tmp_path: Path) -> None:
 
 async def test_a_guarded_lock_refuses_a_late_copy_by_its_own_countdown(tmp_path: Path) -> None:
     async with connected_house(tmp_path) as there:
-        command = await make_unlock(there, life=0.2)
-        await asyncio.sleep(0.5)
+        command = await make_unlock(there, life=SHORT_LIFE_S)
+        await asyncio.sleep(LATE_S)
         await there.tell("front-lock", command)
         await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.EXPIRED))
         assert await bolt(there) == "thrown"
@@ -102,8 +104,8 @@ async def test_a_guarded_lock_refuses_a_late_copy_by_its_own_countdown(tmp_path:
 async def test_a_wrong_wall_clock_changes_nothing_where_there_is_a_countdown(tmp_path: Path, seconds: float) -> None:
     async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "clock_off", seconds)
-        late = await make_unlock(there, "late", life=0.2)
-        await asyncio.sleep(0.5)
+        late = await make_unlock(there, "late", life=SHORT_LIFE_S)
+        await asyncio.sleep(LATE_S)
         await there.tell("front-lock", late)
         await there.until_logged("refused", command="late", why="expired")
         await there.tell("front-lock", await make_unlock(there, "in-time"))

@@ -1,6 +1,5 @@
 """The simulated garage at a real broker: it goes up and down on command, and never comes down on what it meets."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,11 @@ from devices.reports import CorrelationReport, DoorReport, DoorState, GarageDoor
 from devices.simulators.control import Arrive, WalkIn, WalkOut
 from devices.vendors.words import TopicSuffix
 from tests.devices.street import OPENER, REED, HouseClient, connected_house, make_movement
+from tests.waiting import assert_stays
 
 pytestmark = pytest.mark.slow
 GARAGE = {"garage-opener": OPENER, "garage-door": REED}
-TRAVEL = 0.8
+TRAVEL = float(str(OPENER["travel_s"]))  # seconds
 
 
 async def goes_up(there: HouseClient) -> None:
@@ -45,8 +45,7 @@ async def test_what_it_meets_while_it_comes_down_sends_it_up_again(tmp_path: Pat
         await there.fault("garage-opener", fault)
         line = await there.until_logged("garage", reversed=True)
         assert line["met"] == ("beam" if fault == "beam" else "somebody")
-        await asyncio.sleep(TRAVEL * 1.5)
-        assert [line["state"] for line in there.logged("door")] == ["open"]
+        await assert_stays(lambda: [line["state"] for line in there.logged("door")] == ["open"], TRAVEL * 1.5)
 
 
 async def test_it_does_not_even_start_down_while_something_stands_in_its_beam(tmp_path: Path) -> None:
@@ -83,8 +82,7 @@ async def test_a_stuck_opener_does_nothing_and_a_silent_one_says_nothing(tmp_pat
     async with connected_house(tmp_path, GARAGE) as there:
         await there.fault("garage-opener", "stuck")
         await there.tell("garage-opener", make_movement(UnlockDoor, "u1"))
-        await asyncio.sleep(TRAVEL)
-        assert there.logged("door") == []
+        await assert_stays(lambda: there.logged("door") == [], TRAVEL)
         await there.fault("garage-opener", "silent")
         before = len(there.said)
         await there.question("garage-opener")

@@ -21,9 +21,11 @@ from gateway.config.loader import load_home_file
 from gateway.installation import discovery_scan, records
 from gateway.installation.discovery import DiscoveredDevice
 from gateway.mqtt.mosquitto.provisioning import private_broker
+from tests.gateway.callers import publish_reason_code
 from tests.gateway.cli.terminal import ROOT, TIMEOUT_S, account_session, run_perron
 from tests.gateway.installation.diagnostics.test_house import answering
 
+TAKEN = {0, 0x10}  # the broker's reason codes for what it took, for a subscriber or for none so far
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
 
 
@@ -152,11 +154,11 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                 account_session(home, "zigbee2mqtt") as bridge,
                 account_session(home, "zwave") as waves,
             ):
-                lock.publish("perron/front-lock/availability", b"online", retain=True)
-                bridge.publish("zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes(), retain=True)
+                assert await publish_reason_code(lock, "perron/front-lock/availability", b"online") in TAKEN
+                assert await publish_reason_code(bridge, "zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes()) in TAKEN
                 for address in ("zwave/5", "zwave/hall/back_door"):
-                    waves.publish(f"{address}/98/0/currentMode", b'{"value":255}', retain=True)
-                await asyncio.sleep(0.2)
+                    topic, payload = f"{address}/98/0/currentMode", b'{"value":255}'
+                    assert await publish_reason_code(waves, topic, payload) in TAKEN
                 wrong, _ = await asyncio.gather(
                     discover.discover_at_broker(home, 3, lambda seen: found.update({seen.key: seen})),
                     discovery_scan.scan_network(

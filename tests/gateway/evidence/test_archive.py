@@ -34,7 +34,7 @@ from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.gateway.evidence.visits import FILM_S, write_film
 from tests.shell.box import ShellBox, box, run_tasks
 from tests.shell.house import VISIT, entrance_in_visit, make_home
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 FILMED = timedelta(seconds=FILM_S)
 
@@ -232,10 +232,12 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
             folder = tmp_path / visit_folder(VISIT)
             (folder / "manifest.json").mkdir()  # not to be written, not even by root
             made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
-            await asyncio.sleep(0.3)
-            assert not any(isinstance(event, e.ProofSealed) for event in heard(made))
-            assert made.store.recordings.films(visit=VISIT)[0].sealed is None
-            assert made.checkpoints == []
+
+            def claimed() -> tuple[bool, datetime | None, int]:
+                told = any(isinstance(event, e.ProofSealed) for event in heard(made))
+                return told, made.store.recordings.films(visit=VISIT)[0].sealed, len(made.checkpoints)
+
+            await assert_stays(lambda: claimed() == (False, None, 0), 0.3, "it was claimed")
         (folder / "manifest.json").rmdir()
         made.front.state = replace(made.front.state, visit=None)  # over, with the alarm that its proof is incomplete
         async with run_tasks(made.archive.run()):  # the next tidying
@@ -357,7 +359,7 @@ async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(mad
     made.front.state = replace(made.front.state, visit=None)
     await made.archive.erase(VISIT, None)
     made.archive.add_clips(closed)
-    await asyncio.sleep(0.1)
+    await assert_stays(lambda: all(film.clips == () for film in made.store.recordings.films(visit=VISIT)), 0.1)
     (film,) = made.store.recordings.films(visit=VISIT)
     assert film.clips == ()
     assert judged(made, made.home.storage.folder / visit_folder(VISIT)).erased
@@ -380,7 +382,7 @@ async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: S
         await made.archive.erase(VISIT, None)
     made.time.mono += timedelta(days=40).total_seconds()
     async with run_tasks(made.archive.run()):
-        await asyncio.sleep(0.2)
+        await assert_stays((folder / "manifest.json").exists, 0.2)
     assert (folder / "manifest.json").exists()
     assert made.store.recordings.films(visit=VISIT)[0].clips
 
@@ -396,7 +398,7 @@ async def test_films_are_kept_thirty_days_and_what_was_decided_stays(
         if gone:
             await wait_until(lambda: (folder / "erased.json").exists() and not (folder / "cam-1-1.mp4").exists())
         else:
-            await asyncio.sleep(0.3)
+            await assert_stays(lambda: (folder / "cam-1-1.mp4").exists() and not (folder / "erased.json").exists(), 0.3)
     assert ((folder / "erased.json").exists(), (folder / "cam-1-1.mp4").exists()) == (gone, not gone)
     assert (folder / "manifest.json").exists()
     verdict = judged(made, folder)
@@ -421,7 +423,7 @@ async def test_films_that_a_full_disk_kept_out_of_the_store_have_their_time_too(
     made.time.mono += timedelta(days=days).total_seconds()
     async with run_tasks(made.archive.run()):
         if stays:
-            await asyncio.sleep(0.3)
+            await assert_stays(lambda: {path.name for path in folder.glob("cam-1-1.*")} == films, 0.3)
         else:
             await wait_until(lambda: not any(folder.glob("cam-1-1.*")))
     assert {path.name for path in folder.glob("cam-1-1.*")} == (films if stays else set())
@@ -433,7 +435,7 @@ async def test_nothing_goes_while_the_time_is_not_trusted(made: ShellBox) -> Non
     made.clock.now()
     made.time.skew += timedelta(days=40).total_seconds()  # somebody set the clock
     async with run_tasks(made.archive.run()):
-        await asyncio.sleep(0.2)
+        await assert_stays((folder / "cam-1-1.mp4").exists, 0.2)
     assert (folder / "cam-1-1.mp4").exists()
 
 

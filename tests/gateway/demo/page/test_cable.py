@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.demo.page.cable import CableRelay
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 SOON = 30.0  # seconds for what must come
 QUIET = 0.2  # seconds in which nothing may come
@@ -66,8 +66,7 @@ async def test_a_pulled_cable_carries_nothing_and_goes_on_when_it_is_back() -> N
         cable.pull()
         assert not cable.is_plugged
         writer.write(b"two\n")
-        await asyncio.sleep(QUIET)
-        assert end.heard == [b"one\n"]
+        await assert_stays(lambda: end.heard == [b"one\n"], QUIET)
         cable.plug()
         assert await line(reader) == b"TWO\n"
 
@@ -78,8 +77,7 @@ async def test_a_connection_made_while_it_is_out_reaches_nobody_until_it_is_back
         cable.pull()
         async with near(port) as (reader, writer):
             writer.write(b"one\n")
-            await asyncio.sleep(QUIET)
-            assert end.heard == []
+            await assert_stays(lambda: end.heard == [], QUIET)
             cable.plug()
             assert await line(reader) == b"ONE\n"
 
@@ -95,8 +93,7 @@ async def test_what_its_sender_gave_up_on_while_it_was_out_never_arrives() -> No
             writer.write(b"two\n")
         async with near(port) as (_, writer):
             writer.write(b"three\n")
-        await asyncio.sleep(QUIET)
-        assert end.ended == 0
+        await assert_stays(lambda: end.ended == 0, QUIET)
         cable.plug()
         await wait_until(lambda: end.ended == 1)
         assert end.heard == [b"one\n"]

@@ -281,7 +281,7 @@ async def test_a_last_will_on_another_s_topic_is_never_heard(place: Place) -> No
             with contextlib.suppress(aiomqtt.MqttError):
                 async with place.client(pem(one), will=will) as client:
                     client._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # noqa: SLF001 - it dies
-                    await asyncio.sleep(0.1)
+                    await first(client)  # which raises as soon as the client has noticed
         assert await heard(hub, b"will") == [(f"up/1/{home}/gone", b"will")]
 
 
@@ -372,6 +372,17 @@ async def test_the_old_certificate_is_good_until_the_new_one_was_confirmed(place
     assert not await refused(place, pem(box))
 
 
+async def shows(place: Place, box: JoiningBox, certificate: bytes) -> bool:
+    """Whether the broker proves itself by this certificate."""
+    assert place.file.boxes is not None
+    _, writer = await asyncio.open_connection("localhost", place.file.boxes.port, ssl=place.context(pem(box)))
+    try:
+        shown: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return shown == certificate
+    finally:
+        writer.transport.abort()
+
+
 async def test_the_broker_s_own_certificate_is_renewed_under_the_same_authority(place: Place) -> None:
     box = await place.box("one")
     chain = place.file.folder / "broker" / "tls" / "broker.pem"
@@ -380,5 +391,6 @@ async def test_the_broker_s_own_certificate_is_renewed_under_the_same_authority(
     before = chain.read_bytes()
     assert await place.keeper.check(now())
     assert chain.read_bytes() != before
-    await asyncio.sleep(0.5)
+    renewed = x509.load_pem_x509_certificates(chain.read_bytes())[0].public_bytes(Encoding.DER)
+    await wait_until(lambda: shows(place, box, renewed), within=LONG)
     assert not await refused(place, pem(box))

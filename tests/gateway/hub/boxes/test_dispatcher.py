@@ -30,7 +30,7 @@ from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
 from tests.boxes import NOW, insert_connection, insert_delivery, insert_home, worker_context
 from tests.hubs import database, make_database
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 
 def code(number: int | None) -> Acknowledgement:
@@ -136,7 +136,7 @@ async def test_two_dispatchers_never_ring_one_job_twice(tmp_path: Path) -> None:
         one, two = FakeBrokerConnection(), FakeBrokerConnection()
         async with at_work((here.dispatcher(), one), (here.dispatcher(), two)):
             await wait_until(lambda: len(one.rung) + len(two.rung) >= 250)
-            await asyncio.sleep(0.1)
+            await assert_stays(lambda: len(one.rung) + len(two.rung) == 250, 0.1)
         rung = [job.job for job in (*one.rung, *two.rung)]
         assert len(rung) == len(set(rung)) == 250
 
@@ -152,8 +152,7 @@ async def test_a_change_is_not_rung_before_the_box_has_what_it_changes(tmp_path:
         dispatcher = here.dispatcher()
         async with at_work((dispatcher, bell)):
             await wait_until(lambda: bell.rung)
-            await asyncio.sleep(0.1)
-            assert [job.token for job in bell.rung] == ["of.fe.r"]
+            await assert_stays(lambda: [job.token for job in bell.rung] == ["of.fe.r"], 0.1)
             async with here.store.writing() as tx:
                 await tx.execute(update(jobs).where(jobs.c.id == bell.rung[0].job).values(due=None, received=NOW))
             dispatcher.wake_up()
@@ -210,8 +209,7 @@ async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_nev
             await tx.execute(update(homes).where(homes.c.id == "home-2").values(revoked=NOW))
         bell = FakeBrokerConnection()
         async with at_work((here.dispatcher(), bell)):
-            await asyncio.sleep(0.2)
-            assert bell.rung == []
+            await assert_stays(lambda: bell.rung == [], 0.2)
             async with here.store.writing() as tx:
                 other = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.e", now=here.now)
             await wait_until(lambda: bell.rung)
@@ -231,8 +229,7 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
             await wait_until(lambda: lost.rung)
         other = FakeBrokerConnection()
         async with at_work((here.dispatcher(), other)):
-            await asyncio.sleep(0.1)
-            assert other.rung == [], "it is leased still"
+            await assert_stays(lambda: other.rung == [], 0.1, "it is leased still")
             here.now += timedelta(seconds=31)
             await wait_until(lambda: other.rung)
             async with asyncio.timeout(30):

@@ -31,7 +31,7 @@ from tests.boxes import (
 from tests.certified import make_certificate
 from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto, mosquitto
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 
 async def metric(hub: RunningHub, name: str, **labels: str) -> float:
@@ -255,7 +255,9 @@ async def test_the_hub_proves_itself_by_a_certificate_where_the_broker_asks_for_
             await there(hub)
         bare = named.model_copy(update={"tls": BrokerTls(ca=authority)})
         async with run_hub(hub_file(tmp_path / "bare", broker=bare)) as hub:
-            await asyncio.sleep(0.5)
+            connection = hub.hub.broker_connection
+            assert connection is not None
+            await assert_stays(lambda: not connection.is_connected, 0.5)
             assert not await ready(hub)
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 
 from gateway.hub.database.store import HubStore, StoreUnusable, new_id
 from gateway.hub.database.tables import about, retailers
+from tests.waiting import wait_until
 
+BETWEEN_CANCELS_S = 0.01  # seconds; the task has begun to end by the first one when the second one comes
 NOW = datetime(2026, 11, 25, 17, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -145,6 +147,14 @@ async def write(store: HubStore) -> None:
         await tx.execute(insert(retailers).values(id=new_id("ret"), name="half", created=NOW))
 
 
+def statements(store: HubStore) -> list[str]:
+    """What the store gives to its driver from now on."""
+    given: list[str] = []
+    engine = store._engine.sync_engine  # noqa: SLF001 - only the engine knows when a statement begins
+    event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: given.append(statement))
+    return given
+
+
 def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_loop_that_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,12 +164,13 @@ def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_lo
 
     async def cut_off() -> None:
         store = await HubStore.open(url(tmp_path))
+        given = statements(store)
         with Busy(tmp_path):
             task = asyncio.create_task(write(store))
-            await asyncio.sleep(0.05)
+            await wait_until(lambda: "BEGIN IMMEDIATE" in given)
             for _ in range(2):  # as a TaskGroup does whose own task is cancelled, too
                 task.cancel()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(BETWEEN_CANCELS_S)
         await store.close()
         assert task.cancelled(), "closing waited for it"
 
@@ -171,11 +182,12 @@ def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_lo
 
 async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_one_uses(tmp_path: Path) -> None:
     store = await HubStore.open(url(tmp_path))
-    threads = drivers()
+    threads, given = drivers(), statements(store)
     for _ in range(3):
+        given.clear()
         with Busy(tmp_path):
             task = asyncio.create_task(write(store))
-            await asyncio.sleep(0.03)
+            await wait_until(lambda: "BEGIN IMMEDIATE" in given)
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -189,15 +201,16 @@ async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.hub.database.store.CLOSE_TIMEOUT_S", 0.2)
-    store, never = await HubStore.open(url(tmp_path)), asyncio.Event()
+    store, kept, never = await HubStore.open(url(tmp_path)), asyncio.Event(), asyncio.Event()
 
     async def keeps() -> None:
         async with store.reading() as tx:
             await tx.execute(select(1))
+            kept.set()
             await never.wait()
 
     task = asyncio.create_task(keeps())
-    await asyncio.sleep(0.05)
+    await wait_until(kept.is_set)
     begun = time.monotonic()
     await store.close()
     assert 0.2 <= time.monotonic() - begun < 2

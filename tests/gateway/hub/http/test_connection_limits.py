@@ -17,6 +17,8 @@ from tests.hubs import HIGH_LIMITS, RunningHub, hub_file, run_hub
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
+SHORT_S = 0.5  # seconds that each part of a request may take
+TRICKLE_S = 0.05  # seconds from one character to the next; 600 of them take far longer than `SHORT_S`
 FEW = Limits(**{**HIGH_LIMITS.model_dump(), "connections": 5})
 
 
@@ -132,7 +134,7 @@ async def test_who_asks_nothing_or_never_comes_to_an_end_is_let_go(tmp_path: Pat
 
 
 async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> None:
-    async with hub_with(hub_file(tmp_path), asks=0.5, sends=0.5, idle=0.5) as hub:
+    async with hub_with(hub_file(tmp_path), asks=SHORT_S, sends=SHORT_S, idle=SHORT_S) as hub:
         who = await hub.retailer()
         host = urlsplit(hub.url).netloc
         reader, writer = await connected(hub)
@@ -142,12 +144,12 @@ async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> N
                 for char in f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n" + "X: y\r\n" * 100:
                     writer.write(char.encode())
                     await writer.drain()
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(TRICKLE_S)
 
         drop = asyncio.create_task(trickle())
         async with hub.http.get("/v1/events/stream", params={"seconds": 3}, headers=who.headers) as stream:
             assert await ended(reader)
-            await asyncio.sleep(1)
+            await asyncio.sleep(2 * SHORT_S)  # who listens has said nothing for longer than it may be idle
             made = hub.http.post("/v1/webhook_endpoints", json={"url": "https://shop.example/"}, headers=who.headers)
             async with made as answer:
                 endpoint = (await answer.json())["id"]

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.cli.owner import verify_folder
+from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from tests.gateway.hub.sandbox.test_robot import OUTCOMES
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, SandboxClient, create_sandbox
 
+QUIET_S = 6 * CHECK_INTERVAL_S  # seconds in which the robot would have answered
 pytestmark = pytest.mark.slow
 
 
@@ -104,7 +106,7 @@ async def test_nobody_asks_the_home_of_another_s_sandbox(tmp_path: Path) -> None
     async with run_hub(hub_file(tmp_path)) as hub:
         box, other = await create_sandbox(hub), await create_sandbox(hub)
         made = await asks(box, "DHL", code=other.said["support_code"])
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(QUIET_S)
         assert (await stands(box, made, "pending"))["home"] is None
         async with hub.http.post(made["consent_url"], data={"code": box.said["support_code"]}) as answer:
             assert answer.status == 200

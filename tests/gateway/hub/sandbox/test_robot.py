@@ -13,6 +13,7 @@ from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
 from gateway.hub.sandbox import creation as making
 from gateway.hub.sandbox.creation import SANDBOX_LIFETIME, delete_expired
+from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest
 from gateway.protocol.keys import PublicKey
@@ -20,6 +21,7 @@ from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, create_sandbox
 from tests.webhookhouse import ManualWallClock
 
+QUIET_S = 8 * CHECK_INTERVAL_S  # seconds in which the robot would have gone on with a delivery that waits
 pytestmark = pytest.mark.slow
 
 
@@ -108,7 +110,7 @@ async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_with
         waits = await box.announce("SANDBOX-WAITS")
         await box.until(waits, "scheduled")
         await box.ask("PATCH", f"/v1/deliveries/{later}", {"delivery": {"parcels": ["XY123456785FR"]}})
-        await asyncio.sleep(2)
+        await asyncio.sleep(QUIET_S)
         said = await box.until(waits, "scheduled")
         assert said["answered"] == 1
         await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"place": "hall"}})
@@ -155,7 +157,7 @@ async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path
             await tx.execute(update(homes).where(homes.c.id == box.said["home"]).values(sandbox=False))
             await tx.execute(update(deliveries).values(play=hub.hub.now()))
         await box.ask("POST", f"/v1/deliveries/{delivery}/cancel", {})
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(QUIET_S)
         assert (await box.until(delivery, "scheduled"))["answered"] == 1
         real = await hub.retailer()
         async with hub.http.get(f"/v1/deliveries/{delivery}", headers=real.headers) as answer:

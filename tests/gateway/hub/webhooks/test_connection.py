@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from gateway.hub.webhooks.connection import Lookup, WebhookConnections
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
 from tests.hubs import unknown_names
 
+TRICKLE_S = 0.05  # seconds from one byte to the next; 6,000 of them take far longer than the connection may
 TRYING = DestinationPolicy(private=True, plain=True)
 
 
@@ -123,7 +125,7 @@ async def test_an_answer_that_trickles_is_waited_for_no_longer_than_allowed() ->
     async def drops(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for byte in b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000:
             writer.write(bytes([byte]))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(TRICKLE_S)
 
     async with await asyncio.start_server(drops, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -133,12 +135,18 @@ async def test_an_answer_that_trickles_is_waited_for_no_longer_than_allowed() ->
 
 
 async def test_a_name_that_nobody_knows_and_a_server_of_names_that_hangs() -> None:
+    over = threading.Event()
+
     def hangs(_host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
-        time.sleep(2)
+        over.wait(2)
         return []
 
     assert (await tried("https://shop.example/")).result is WebhookResult.NOT_FOUND
-    assert (await tried("https://shop.example/", lookup=hangs, timeout=0.3)).result is WebhookResult.TIMEOUT
+    try:
+        found = await tried("https://shop.example/", lookup=hangs, timeout=0.3)
+    finally:
+        over.set()
+    assert found.result is WebhookResult.TIMEOUT
 
 
 async def test_a_certificate_that_does_not_count_gets_nothing(tmp_path: Path) -> None:
