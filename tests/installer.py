@@ -11,6 +11,7 @@ from gateway.installation.walk import WalkTestStep, WalkTrial
 
 UserAction = Callable[[], Awaitable[object]]
 INSTALLER_NAME = "resident"  # he was lent the key
+HEARD_S = 1.0  # seconds in which the box has heard of what he did last
 TIMEOUT_S = 30.0  # seconds, on a loaded machine
 
 
@@ -40,12 +41,12 @@ class WalkTestInstaller:
                 await self._do(ask.CloseDoor(who=INSTALLER_NAME))
                 await self._shows(number, 1)
                 await play.set_fault("front-lock", "jam")
-                await asyncio.sleep(1)
+                await asyncio.sleep(HEARD_S)
                 await self._locks()
             case WalkTrial.WAY_OUT:
                 await self._walk_out(number)
             case WalkTrial.KEY:
-                await asyncio.sleep(1)
+                await asyncio.sleep(HEARD_S)
                 await self._locks()
                 await self._shows(number, 1)
                 await self._do(ask.TurnKey(), ask.OpenDoor(who=INSTALLER_NAME))
@@ -89,7 +90,7 @@ class WalkTestInstaller:
         await self._do(
             ask.OpenDoor(who=INSTALLER_NAME), ask.WalkIn(who=INSTALLER_NAME), ask.CloseDoor(who=INSTALLER_NAME)
         )
-        await asyncio.sleep(1)
+        await asyncio.sleep(HEARD_S)
         await self._locks()
         await self._shows(number, 1)
         await self._do(ask.ThumbTurn(who=INSTALLER_NAME), ask.OpenDoor(who=INSTALLER_NAME))

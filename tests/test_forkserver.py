@@ -10,6 +10,7 @@ import pytest
 
 from gateway.demo.processes import LoggedProcess, is_running
 from tests.forkserver import ForkServer, fork_server
+from tests.waiting import assert_stays
 
 SAYS = """
 import os, sys
@@ -85,8 +86,7 @@ async def test_whoever_waits_hears_of_its_end_once_or_twice(tmp_path: Path) -> N
     child = await started(STAYS, tmp_path)
     await here(child)
     both = [asyncio.create_task(child.wait()) for _ in range(2)]
-    await asyncio.sleep(0.05)
-    assert not child.has_ended
+    await assert_stays(lambda: not child.has_ended, 0.05)
     os.kill(child.pid, signal.SIGKILL)
     assert await asyncio.gather(*both) == [-9, -9]
     assert not is_running(child.pid)

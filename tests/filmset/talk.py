@@ -83,6 +83,11 @@ class VideoSession:
         """The next proof of this camera that is it, from now on."""
         return self.wait(CameraProof, lambda proof: proof.camera == camera and is_it(proof), since=len(self.heard))
 
+    def stays(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
+        """Watch for so many seconds that something holds, whatever is heard; otherwise fail at once with `what`."""
+        with self._camera_changed:
+            assert not self._camera_changed.wait_for(lambda: not holds(), seconds), what
+
     def finish(self, visit: str, *, part: int = 1, keep: bool = True) -> ClipsClosed:
         """Finish a clip and wait for its facts."""
         key, since = ClipKey(visit=visit, part=part), len(self.heard)

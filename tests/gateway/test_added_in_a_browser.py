@@ -26,6 +26,7 @@ from tests.forkserver import ForkedProcess, fork_server
 from tests.gateway.runtime.maintenance.test_reload import perron, soon_over
 from tests.gateway.test_walked_in_a_browser import PASSWORD, with_pages
 from tests.gateway.web.house import ANNA_PASSWORD
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
@@ -163,11 +164,14 @@ FRONT = {"Lock": "front-lock", "Door sensor, not the lock's own": "front-door", 
 
 async def comes_back(page: Page, address: str) -> None:
     """The box was gone: go there again until it is back."""
-    for _ in range(40):
+
+    async def is_back() -> bool:
         with contextlib.suppress(Error):
             await page.goto(address, timeout=5000)
-            return
-        await asyncio.sleep(0.25)
+            return True
+        return False
+
+    await wait_until(is_back, every=0.25)
 
 
 async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_is_killed_in_the_middle(

@@ -94,8 +94,8 @@ async def gateway(folder: Path, house: Home | None = None) -> AsyncIterator[App]
     made = App(house or make_home(folder), free_bytes=lambda: 2**40)
     World.made.clear()
     work = asyncio.create_task(made.run())
-    await wait_until(lambda: work.done() or len(World.made) == 2)
-    await asyncio.sleep(0.05)  # all its tasks have begun
+    await wait_until(lambda: work.done() or made.started.is_set())
+    await asyncio.sleep(0)  # the tasks that it has created begin
     try:
         yield made
     finally:

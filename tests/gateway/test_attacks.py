@@ -507,6 +507,9 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
         assert play.stage.gateway.deaths == []
 
 
+FLOOD_PAUSE_S = 0.002  # seconds after each 40 messages: the test reads and writes its other lines meanwhile
+
+
 async def _floods(thief: ShortSession) -> None:
     """As much as the line takes: temperatures that are always other, and rubbish."""
     for number in itertools.count():
@@ -514,7 +517,7 @@ async def _floods(thief: ShortSession) -> None:
         (letter,) = VENDORS["smartthings"].encode_report(report, DeviceRef("kitchen-fridge-1"))
         for payload in (letter.payload, b"{" * 500):
             thief.publish(f"perron/{FRIDGE}/{letter.suffix}", payload, qos=0)
-        await asyncio.sleep(0 if number % 20 else 0.002)
+        await asyncio.sleep(0 if number % 20 else FLOOD_PAUSE_S)
 
 
 async def heard_now(guest: ShortSession) -> InboundMessage | None:

@@ -33,6 +33,7 @@ from gateway.hub.database.tables import browsers, jobs
 from gateway.hub.deliveries import jobs as job_store
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
+from gateway.protocol.browser_messages import IMMEDIATE_ORDER_LIFETIME_S
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from tests.gateway.test_through_hub import at_the_door, stands
@@ -46,6 +47,8 @@ pytestmark = pytest.mark.slow
 ORDERS, QUESTIONS = "/v1/household/orders", "/v1/household/questions"
 DAY = 86_400
 STORE = "perron.sqlite3"
+LEFT_S = 3.0  # seconds of its lifetime that a stop has left when it is sent
+QUIET_S = 0.5  # seconds in which the box would have done what was played to it again
 
 
 def inhabited(port: int, *, asks: bool = False) -> Any:  # noqa: ANN401 - a change of the plan
@@ -273,7 +276,7 @@ async def replayed_after_a_revocation(owner: Anna, permit: str) -> None:
         (secrets.token_urlsafe(20) + "..a.b.c", "unknown_browser"),
     ):
         assert await receipt(hub, await brings(hub, lie.encode())) == why
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(QUIET_S)
     assert (await owner.brand())["standing"] == "revoked"
 
 
@@ -347,9 +350,9 @@ async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_i
         try:
             await wait_for(here.hub.ready, "the hub")
             await here.hub.broker.kill()  # the house is out of reach
-            late = await owner.sends(owner.phone.order("stop", ago=897))
+            late = await owner.sends(owner.phone.order("stop", ago=IMMEDIATE_ORDER_LIFETIME_S - LEFT_S))
             waits = await owner.sends(owner.phone.order("revoke", life=DAY, brand=brand), DAY)
-            await asyncio.sleep(4)  # the stop's quarter of an hour is over
+            await asyncio.sleep(LEFT_S + 1)
             await here.hub.broker.start()
             assert await owner.ended(late) == ("refused", "no_longer_valid")
             assert await owner.ended(waits) == ("received", None)

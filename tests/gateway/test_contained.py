@@ -19,6 +19,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.commands import Notification
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import fault_findings
+from gateway.integrations.hub_client.session import POLL_INTERVAL_S
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, Job, JobReceipt, SealedQuery, ack_topic, query_topic
 from gateway.protocol.delivery_message import verify_delivery
@@ -41,7 +42,7 @@ from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raise
 from tests.shell.box import ShellBox, run_box, run_tasks
 from tests.shell.box import box as made_box
 from tests.shell.house import make_home
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -105,9 +106,13 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
         for _ in range(20):
             heard("perron/lock/state", b"poison")
         await wait_until((house.storage.folder / fault_log.FAULTS_FILE).exists)
-        await asyncio.sleep(0.1)
-        told = [json.loads(one.payload)["about"] for one in World.broker.on("perron/entrance/front/message")]
-        assert told.count("set_aside") == 1
+
+        def told() -> int:
+            said = [json.loads(one.payload)["about"] for one in World.broker.on("perron/entrance/front/message")]
+            return said.count("set_aside")
+
+        await wait_until(told)
+        await assert_stays(lambda: told() == 1, 0.1)
     report = fault_log.parse_report((house.storage.folder / fault_log.FAULTS_FILE).read_bytes())
     assert report is not None
     assert [(kind.worker, kind.error) for kind in report.kinds] == [("messages", "ValueError")]
@@ -367,8 +372,7 @@ async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told
         await made.store.brands.revoke("shop", made.clock.now(), by=None)
         await made.store._writer.do(lambda db: db.execute("UPDATE uplink_delivery SET look_at = 0").rowcount)  # noqa: SLF001 - their time has come
         await wait_until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
-        await asyncio.sleep(1.2)
-        assert not task.done()
+        await assert_stays(lambda: not task.done() and raising.raised <= 8, 2 * POLL_INTERVAL_S + 0.2)
     assert 2 <= raising.raised <= 8, "what cannot be told is put off, and not tried again at each look"
 
 

@@ -45,12 +45,14 @@ class Box:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.houses: list[Home] = []
+        self.apps: list[App] = []
         self.begins: Callable[[Home], None] = lambda _home: None
 
     def make(self, house: Home, supervision: Supervision) -> App:
         self.begins(house)
         self.houses.append(house)
-        return App(house, supervision, free_bytes=lambda: 2**40)
+        self.apps.append(App(house, supervision, free_bytes=lambda: 2**40))
+        return self.apps[-1]
 
     @property
     def folder(self) -> Path:
@@ -80,8 +82,8 @@ async def living(folder: Path) -> AsyncIterator[Box]:
     box = Box(folder / "home.yaml")
     box.file.write_text(json.dumps(make_home(box.folder).model_dump(mode="json")), encoding="utf-8")
     work = asyncio.create_task(Supervisor(load_home_file(box.file), box.file, make_app=box.make).run())
-    await wait_until(lambda: work.done() or len(World.made) == 2)
-    await asyncio.sleep(0.05)
+    await wait_until(lambda: work.done() or any(app.started.is_set() for app in box.apps))
+    await asyncio.sleep(0)  # the tasks that it has created begin
     try:
         yield box
     finally:

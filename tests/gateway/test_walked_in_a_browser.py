@@ -28,6 +28,7 @@ from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.installer import TIMEOUT_S, WalkTestInstaller
 from tests.lens import read_screen_code
+from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
@@ -67,11 +68,14 @@ class Phone:
 
     async def comes_back(self) -> None:
         """The box was gone: load the page again until it is there."""
-        for _ in range(20):
+
+        async def is_back() -> bool:
             with contextlib.suppress(Error):
                 await self.page.reload(timeout=5000)
-                return
-            await asyncio.sleep(0.5)
+                return True
+            return False
+
+        await wait_until(is_back, every=0.25)
 
     async def opens(self, number: int) -> None:
         """The trial of this number is the open one."""
@@ -228,6 +232,6 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         walk = records.read_walk(home.storage.folder, "front")
         assert walk is not None
         assert [step.ending for step in walk.steps[:2]] == [TrialResult.PASSED, TrialResult.PASSED]
-        await asyncio.sleep(play.timing.merge + 0.2)  # the same code within this time counts once
+        await play.wait_for_new_scan()
         await play.scan_codes(parcels)
         await play.wait_for_ringing()

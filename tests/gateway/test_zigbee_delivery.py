@@ -1,6 +1,5 @@
 """A parcel is let in through a door whose lock, contact and fridge thermometer stand behind Zigbee2MQTT's topics."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,10 +19,12 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
 from gateway.mqtt.client import Sent
 from gateway.runtime.reconnects import SETTLE_TIME_S
+from tests.waiting import assert_stays
 from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
+ASKED_IN_VAIN_S = SETTLE_TIME_S + 4  # seconds in which the box has asked, and waited for the lock's latency in vain
 BRIDGE = ZigbeePlan(report_s=1.0, latency_s=0.1)
 
 
@@ -61,9 +62,10 @@ async def lost_and_found(play: ScenarioRun) -> None:
     """The bridge starts anew; wait until the box has lost it and found all good again."""
     await play.set_fault("zigbee2mqtt", "restart")
     await play.watch.wait_until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
-    await asyncio.sleep(SETTLE_TIME_S + 1)  # then the lock is asked, and the contact has to speak by itself
-    await play.watch.wait_until(
-        "all good again", lambda: play.watch.state["locked"] and play.watch.state["closed"], within=30
+    await play.watch.wait_until(  # after the settling the lock is asked, and the contact has to speak by itself
+        "all good again",
+        lambda: play.watch.state["locked"] and play.watch.state["closed"],
+        within=SETTLE_TIME_S + 30,
     )
 
 
@@ -136,16 +138,18 @@ async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_pat
         seen = len(play.watch.seen)
         await play.set_fault("zigbee2mqtt", "restart")
         await play.watch.wait_until("the bridge lost", lambda: play.watch.state["bolt"] == "unknown", within=20)
-        await asyncio.sleep(SETTLE_TIME_S + 4)  # by then the box has asked, and waited for the lock's latency in vain
+
+        def never_locked() -> bool:
+            return not any(one.kind == "state" and one.body["locked"] for one in play.watch.seen[seen:])
+
+        await assert_stays(never_locked, ASKED_IN_VAIN_S)
         await play.set_fault("zigbee2mqtt", "battery")
         await play.set_fault("zigbee2mqtt", "filtered_cache")
         await play.set_fault("zigbee2mqtt", "battery_first")
         await play.watch.wait_until(
             "a state", lambda: any(one.kind == "state" for one in play.watch.seen[seen:]), within=20
         )
-        await asyncio.sleep(1)
-        states = [one.body for one in play.watch.seen[seen:] if one.kind == "state"]
-        assert not any(body["locked"] for body in states)
+        await assert_stays(never_locked, 1)
         await play.set_fault("zigbee2mqtt", "asleep", on=False)
         await play.resident.does("lock_by_hand")
         await play.watch.wait_until("locked, read from the lock", lambda: play.watch.state["locked"] is True, within=20)

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.slow
 
 KEY = ClipKey(visit="visit-1", part=1)
 STALLS, CUTS = 2, 4
+BEFORE_STALL, BEFORE_CUT = (0.8, 1.4), (1.3, 1.8)  # seconds of pictures, from and to
 STALL = 0.7  # seconds: longer than a proof may be silent, shorter than a connection is given up
+AFTER_WEATHER = 1.5  # seconds in which the camera can be back after the last cut
 AGE = 0.5  # seconds: how old a proof may be at an unlock (gateway.runtime.effects)
 EVERY = 0.25  # seconds between two scans that are tried
 AWAY = 8.0  # seconds: longer than the rules wait for pictures
@@ -38,14 +40,14 @@ ROUNDS = 5  # how often what was recorded is played: a visit takes longer than t
 def weather(wire: TcpRelay, dice: random.Random) -> None:
     """Some bad seconds: it stalls, then it is cut again and again."""
     for _ in range(STALLS):
-        time.sleep(dice.uniform(0.8, 1.4))
+        time.sleep(dice.uniform(*BEFORE_STALL))
         wire.returning.clear()
         time.sleep(STALL)
         wire.returning.set()
     for _ in range(CUTS):
-        time.sleep(dice.uniform(1.3, 1.8))
+        time.sleep(dice.uniform(*BEFORE_CUT))
         wire.cut()
-    time.sleep(1.5)
+    time.sleep(AFTER_WEATHER)
 
 
 def recorded(folder: Path) -> list[CameraProof]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.video.ipc import CameraProof, ClipBegun, ClipKey, RecordClip, StreamFault, WatchCameras
+from gateway.video.recording import DISK_RETRY_DELAY_S
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
 from tests.filmset.talk import video_process
@@ -42,7 +43,7 @@ def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
         assert proof.live, "it goes on watching"
         assert proof.moving
         held = handles(process.process.pid)
-        time.sleep(2.5)  # it tries again in vain
+        time.sleep(DISK_RETRY_DELAY_S + 0.5)  # it tries again in vain
         assert handles(process.process.pid) <= held + 1, "a file that cannot be made is not kept open"
         since = len(talk.heard)
         ballast.unlink()
@@ -68,9 +69,10 @@ def test_a_film_that_cannot_be_named_is_declared_missing_and_found_when_the_disk
         talk.say(WatchCameras(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
         talk.say(RecordClip(clip=ClipKey(visit="visit-1", part=1), cameras=("front",), folder="films/visit-1"))
-        in_the_way = process.films / talk.wait(ClipBegun).path
+        film = talk.wait(ClipBegun).path
+        in_the_way = process.films / film
         in_the_way.mkdir()
-        time.sleep(1)
+        process.grows(film)
         closed = talk.finish("visit-1")
         assert closed.clips == ()
         ((name, hole),) = closed.gaps

@@ -11,9 +11,10 @@ from gateway.video.process import AlreadyRunning, VideoProcess
 from gateway.video.sidecar import SidecarEnd, read_sidecar
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check_clip
-from tests.waiting import wait_until
+from tests.waiting import assert_stays, wait_until
 
 PATIENCE = 30.0
+ORPHAN_S = 2.0  # seconds for which it films on without a gateway
 
 
 def process(place: Path, *, orphan: float = 60.0, idle: float = 60.0) -> VideoProcess:
@@ -66,7 +67,7 @@ async def test_a_newer_gateway_that_it_does_not_understand_does_not_keep_it(tmp_
 
 @pytest.mark.slow
 async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_path: Path, cameras: CameraSet) -> None:
-    running = asyncio.create_task(process(tmp_path, orphan=2.0, idle=0.2).run())
+    running = asyncio.create_task(process(tmp_path, orphan=ORPHAN_S, idle=0.2).run())
     while not (tmp_path / "video.sock").exists():  # noqa: ASYNC110  a file tells of no event
         await asyncio.sleep(0.02)
     reader, writer = await asyncio.open_unix_connection(tmp_path / "video.sock")
@@ -81,8 +82,7 @@ async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_
             pass
     writer.close()
     await writer.wait_closed()
-    await asyncio.sleep(1)
-    assert not running.done()
+    await assert_stays(lambda: not running.done(), ORPHAN_S / 2, "it has ended too early")
 
     await asyncio.wait_for(running, PATIENCE)
 
