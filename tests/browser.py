@@ -75,7 +75,11 @@ async def visitor(*more: str) -> AsyncIterator[BrowserVisitor]:
 
 
 async def accessibility_problems(page: Page) -> list[str]:
-    """What is in the way of somebody who sees badly or uses no mouse, by axe's rules: one line each."""
+    """What is in the way of somebody who sees badly or uses no mouse, by axe's rules: one line each.
+
+    A click leads to a page whose style sheet may still load: axe would compare one style's text with another's ground.
+    """
+    await page.wait_for_load_state("load")
     return _problem_lines((await Axe().run(page)).response)
 
 
