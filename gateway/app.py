@@ -574,7 +574,7 @@ class App:
                 running.post(e.Restarted(safe_mode=True))  # the other gateway may have used what this one had reserved
 
     def _on_missed(self, topic: str) -> None:
-        """Count a dropped message, and log the counts once a minute: an entry for each would be a flood of its own."""
+        """Count a dropped message, and log the counts once a minute: one entry for each message would fill the log."""
         origin, mono = self._topics.origin(topic), time.monotonic()
         self._missed[topic if origin is not None else "others"] += 1
         if mono - self._missed_logged >= MISSED_LOG_INTERVAL_S:

@@ -147,7 +147,7 @@ async def _run_house(  # noqa: PLR0913 - what `simulate` has prepared
         output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. What happens at the door is told here.")
         house = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
-        )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
+        )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker
         stack.push_async_callback(end_process, house, within=STOP_TIMEOUT_S)
         links = DeviceLinkMonitor(plan, output)
         narration = follow_physical_log(log, ZoneInfo(home.timezone), output)

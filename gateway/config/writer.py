@@ -51,7 +51,7 @@ class HomeFileWriter:
         """Read the file.
 
         Raises:
-            EditRejected: there is none, or it cannot be read.
+            EditRejected: the file does not exist or cannot be read.
         """
         file = self.require_file()
         try:

@@ -108,7 +108,7 @@ def parameter_sets(head: bytes) -> frozenset[bytes]:
 
 
 def parameters_changed(known: frozenset[bytes], new: frozenset[bytes]) -> bool:
-    """Whether `found` differs from `known`. A set that is missing or comes later is no difference."""
+    """Return whether `new` differs from `known`. A set that is missing or comes later is no difference."""
     kinds = {unit[0] & 0x1F for unit in known}
     return any(unit[0] & 0x1F in kinds for unit in new - known)
 

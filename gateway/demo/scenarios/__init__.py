@@ -17,7 +17,7 @@ SCENARIOS: tuple[Scenario, ...] = tuple(scenario for group in SCENARIO_GROUPS.va
 
 
 class UnknownScenario(Exception):  # noqa: N818 - it says what is the matter
-    """There is no such scenario."""
+    """No scenario has this name."""
 
 
 def find_scenarios(title: str) -> tuple[Scenario, ...]:

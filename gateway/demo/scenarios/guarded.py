@@ -1,4 +1,4 @@
-"""Scenarios of a basic lock behind a guard, with a broker and a process of its own."""
+"""Scenarios of a basic lock behind a guard, which has its own broker and process."""
 
 from dataclasses import replace
 
