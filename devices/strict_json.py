@@ -55,7 +55,7 @@ def write(value: object) -> bytes:
 
 
 def mapping(value: object, label: str) -> Mapping[str, object]:
-    """Return `value` if it is an object; `what` names it in the error (as in all functions below)."""
+    """Return `value` if it is an object; `label` names it in the error (as in all functions below)."""
     if not isinstance(value, dict):
         raise MalformedPayload(f"{label} is not an object")
     return value

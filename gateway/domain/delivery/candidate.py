@@ -113,7 +113,7 @@ def delivery_status(
 
 
 def next_change_at(order: DeliveryOrder, status: OrderStatus, *, now: Now) -> datetime | None:
-    """Return the next instant at which time alone changes the state that was `seen` at `now`; None: never."""
+    """Return the next instant at which time alone changes `status`, which held at `now`; None: never."""
     if status.is_final or status.state is State.VISITING:
         return None
     if status.state is State.SCHEDULED and order.start > now.utc:
