@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import av
+import av.error
 from av.video.stream import VideoStream
 
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
@@ -169,6 +170,7 @@ class ClipWriter:
         self.synced_at: float | None = None  # monotonic: when the newest fragment was synced
         self._to_utc, self._crash_point = to_utc, crash_point
         self._base, self._last, self._newest_at = first.dts, -1, first.arrived_at
+        self._newest: EncodedPicture | None = None  # not yet given to the muxer
         self._gaps: list[Gap] = []
         folder = paths.running.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +203,13 @@ class ClipWriter:
         self._writer.sync()
 
     def write_picture(self, sample: EncodedPicture) -> None:
-        """Write the next picture. A timestamp that does not rise is increased by the least step, so the film plays."""
+        """Take the next picture and write the one before it. The next one proves that the one before arrived whole."""
+        before, self._newest = self._newest, sample
+        if before is not None:
+            self._mux(before)
+
+    def _mux(self, sample: EncodedPicture) -> None:
+        """Mux a picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
         packet = av.Packet(sample.data)
         packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
         packet.pts = max(packet.dts, sample.pts - self._base)
@@ -219,14 +227,19 @@ class ClipWriter:
     def close(self, why: StreamFault | None) -> ClipFacts | None:
         """End the film, rename it to its final name and return its facts.
 
+        If the connection ended (`StreamFault.RESET`), the newest picture is left out: libav returns what has arrived of
+        a picture at the end of a connection, without a mark that the rest is missing.
+
         Returns None if no picture reached the disk (the files are removed), or if the film cannot be renamed (it stays,
         and recovery finds it later). Failures of the disk are logged; the facts describe what was synced before.
         """
         self._crash_point("before-close")
         try:
+            if self._newest is not None and why is not StreamFault.RESET:
+                self._mux(self._newest)
             self._container.close()
             self._writer.sync()
-        except OSError as failure:
+        except (OSError, av.error.FFmpegError) as failure:
             log.warning("%s: the end could not be written: %s", self.paths.path, failure)
         _, links, digest = self._writer.synced
         self._writer.close()

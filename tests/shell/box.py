@@ -51,13 +51,18 @@ class RecordingJournal:
         self.steps: list[StoredDecision] = []
         self.fails: Callable[[StoredDecision], bool] = lambda _step: False
         self.before: Callable[[StoredDecision], Coroutine[Any, Any, None]] | None = None
+        self.in_progress = 0
 
     async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
         if self.before is not None:
             await self.before(step)
         if self.fails(step):
             raise StoreFailed("no space left on device")
-        outcome = await self._store.commit(step)
+        self.in_progress += 1
+        try:
+            outcome = await self._store.commit(step)
+        finally:
+            self.in_progress -= 1
         kind = "overtaken" if isinstance(outcome, CommitConflict) else "commit"
         self._order.append(f"{kind} {type(step.event).__name__}")
         if isinstance(outcome, CommitResult):
@@ -248,7 +253,7 @@ class ShellBox:
         while True:
             before = len(self.order), len(self.line.sent)
             await asyncio.sleep(0.05)
-            if before == (len(self.order), len(self.line.sent)):
+            if before == (len(self.order), len(self.line.sent)) and not self.journal.in_progress:
                 return
 
     def commands(self, kind: type[c.Command]) -> list[Any]:

@@ -19,6 +19,7 @@ class TcpRelay:
     def __init__(self, port: int, late: Callable[[], float] = lambda: 0.0, *, at_most: int | None = None) -> None:
         self.returning = threading.Event()
         self.returning.set()
+        self._bytes_until_cut: int | None = None
         self._late, self._at_most = late, at_most
         self.turned_away = 0
         self.seen = bytearray()
@@ -61,10 +62,20 @@ class TcpRelay:
                 if not kept:
                     time.sleep(self._late())
                     self.returning.wait()
+                    if self._bytes_until_cut is not None:
+                        data = data[: self._bytes_until_cut]
+                        self._bytes_until_cut -= len(data)
+                        if not data:
+                            self._bytes_until_cut = None
+                            break
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def cut_after(self, size: int) -> None:
+        """Pass `size` more bytes of the server, then end that connection."""
+        self._bytes_until_cut = size
 
     def cut(self) -> None:
         """Lose every connection without a word."""

@@ -5,8 +5,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
-import secrets
+import os
 import signal
 import socket
 import sys
@@ -41,6 +42,9 @@ ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared only, the gateway does 
 START_TIMEOUT_S = 10.0  # until a started broker listens
 PORT_RELEASE_TIMEOUT_S = 2.0  # until a killed broker has released its port
 STOP_TIMEOUT_S = 3.0  # until a broker has ended after SIGTERM
+FIRST_PORT, PORT_COUNT = 20_000, 12_000  # the ports that `free_port` returns
+
+_ports_given = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +176,14 @@ dynamic_filters = true
 
 
 def free_port() -> int:
-    """Return a random TCP port of 127.0.0.1 that is free now, below the range of outgoing connections.
+    """Return a TCP port of 127.0.0.1 that is free now and not returned before, below the range of outgoing connections.
 
     The kernel gives outgoing connections ports from 32768 on (Linux, ip_local_port_range): such a port may be taken
-    before its server listens.
+    before its server listens. Processes that start together begin far apart (the golden section of the range), so that
+    none takes a port that another has been given and does not listen on yet.
     """
-    for _ in range(100):
-        port = 20_000 + secrets.randbelow(12_000)
+    for _ in range(PORT_COUNT):
+        port = FIRST_PORT + (os.getpid() * 7417 + next(_ports_given)) % PORT_COUNT
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

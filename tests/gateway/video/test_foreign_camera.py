@@ -119,6 +119,30 @@ def test_a_camera_that_lost_power_and_comes_back_with_another_size_gets_a_film_o
     parts(process, closed, why=StreamFault.RESET)
 
 
+def test_a_connection_that_ends_within_a_picture_leaves_no_part_of_one_in_the_film(tmp_path: Path) -> None:
+    """The films are played by a decoder that accepts no damaged picture."""
+    cuts = range(9_000, 25_000, 4_000)
+    with foreign_camera() as front:
+        wire = TcpRelay(front.make.port)
+        tapped = front.source().model_copy(update={"url": f"rtsp://127.0.0.1:{wire.port}/cam"})
+        try:
+            with filming(tmp_path, tapped) as (process, talk):
+                for film, size in enumerate(cuts, 2):
+                    wire.cut_after(size)
+                    begun(talk, film=film)
+                closed = talk.finish("visit-1")
+        finally:
+            wire.close()
+
+    assert len(closed.clips) == len(cuts) + 1
+    for facts in closed.clips:
+        played(process, facts)
+    ends = pairwise(closed.clips)
+    assert [(hole.start, hole.end, hole.why) for _, hole in closed.gaps] == [
+        (before.end, after.start, StreamFault.RESET) for before, after in ends
+    ]
+
+
 def test_pictures_that_change_their_size_in_mid_stream_never_spoil_a_film(tmp_path: Path) -> None:
     with foreign_camera() as front, filming(tmp_path, front.source()) as (process, talk):
         front.resize(320, 240)
