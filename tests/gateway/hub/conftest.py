@@ -23,6 +23,7 @@ ON_SQLITE_ONLY = ("api/test_openapi.py",)
 
 _HERE = Path(__file__).parent
 _numbers = itertools.count(1)
+_emptied: list[str] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,16 +53,25 @@ def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
     server: PostgreSQL = request.getfixturevalue("server")
     made: dict[Path, str] = {}
 
+    def new_database() -> str:
+        name = f"t{next(_numbers)}"
+        server.database(name, like="perron")
+        return name
+
     def url(folder: Path) -> str:
         if folder not in made:
-            made[folder] = f"t{next(_numbers)}"
-            copied(server.database(made[folder], like="perron"))
+            made[folder] = _emptied.pop() if _emptied else new_database()
+            copied(server.url(made[folder]))
         return server.url(made[folder])
 
     with use_databases(url):
         yield
     for name in made.values():
-        server.drop(name)
+        if request.path.is_relative_to(_HERE / "database"):  # whose tests change the tables themselves
+            server.drop(name)
+        else:
+            server.empty(name)
+            _emptied.append(name)
 
 
 @pytest.fixture
