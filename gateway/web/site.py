@@ -49,7 +49,7 @@ from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLi
 from gateway.web.server.context import GatewayServices
 from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import DISK_FULL, Conflict, form_texts
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
     LABEL_READER_HEADERS,
@@ -82,8 +82,8 @@ STATIC_FILES = {
 """The static files by name. `FileResponse` sends them in pieces, also to a browser that reads slowly."""
 
 
-class PagesSite:
-    """The pages of one box. Call `open()` and `close()`, or `run()`.
+class PagesSite(Page):
+    """The pages of one box, of which it serves the shared ones itself. Call `open()` and `close()`, or `run()`.
 
     `link_key` signs the links in the owner's messages. `changes` wakes the pages that show what changes.
     """
@@ -97,9 +97,8 @@ class PagesSite:
         link_key: bytes,
         changes: ChangeNotifier,
     ) -> None:
-        self.changes = changes
-        self._services, self._pages = services, pages
-        self._authorizer = Authorizer(services, accounts, self.changes)
+        super().__init__(Authorizer(services, accounts, changes))
+        self.changes, self._pages = changes, pages
         self._allowed_hosts: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
         self.certificate: IssuedCertificate | None = None
@@ -116,7 +115,7 @@ class PagesSite:
         )
         app.on_response_prepare.append(set_headers)
         succession = OwnerSuccession(accounts, services.store, entrance=next(iter(services.home.entrances), ""))
-        parts = (
+        for page in (
             HomePage(self._authorizer),
             LivePage(self._authorizer),
             BrandsPage(self._authorizer),
@@ -134,30 +133,15 @@ class PagesSite:
             AwayPage(self._authorizer),
             RemoteBrowsersPage(self._authorizer),
             HubPage(self._authorizer),
-        )
-        for part in parts:
-            app.add_routes(part.routes())
-        app.add_routes(self._routes())
+            self,
+        ):
+            app.add_routes(page.routes())
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=REQUEST_TIMEOUT_S, logger=http_logger()
         )
         self._connection_limiter: ConnectionLimiter | None = None
         self._request_turns, self._feeds = RequestTurns(), FeedLimit()
         self._accept_tasks: tuple[asyncio.Task[None], ...] = ()
-
-    def _routes(self) -> list[web.RouteDef]:
-        """Return the addresses that the site itself serves."""
-        return [
-            web.get("/feed", self._feed),
-            web.get("/c/{digest}", self._courier_page),
-            web.get("/c/{digest}/feed", self._courier_feed),
-            web.get("/c/{digest}/label", self._label_reader_page),
-            web.get("/c/{digest}/receipt", self._receipt),
-            web.get("/certificate", self._trust_page),
-            web.get("/certificate/authority.crt", self._authority),
-            web.get("/static/{name}", self._static),
-            web.post("/language", self._language),
-        ]
 
     async def run(self) -> None:
         """Serve until cancelled. A failure to serve is logged and retried; no door waits for a page."""
@@ -329,6 +313,7 @@ class PagesSite:
 
     # ---- the box's authority -----------------------------------------------------------------------------------------
 
+    @get("/certificate")
     async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
         plain = f"http://{name}:{self.plain_port}/certificate"
@@ -339,6 +324,7 @@ class PagesSite:
             plain=plain,
         )  # fmt: skip
 
+    @get("/certificate/authority.crt")
     async def _authority(self, _request: web.Request) -> web.Response:
         if self.certificate is None:
             raise web.HTTPNotFound
@@ -346,9 +332,11 @@ class PagesSite:
 
     # ---- the courier's page ------------------------------------------------------------------------------------------
 
+    @get("/c/{digest}")
     async def _courier_page(self, request: web.Request) -> web.Response:
         return self._authorizer.render_page(request, "courier", digest=self._delivery(request)[0])
 
+    @get("/c/{digest}/label")
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """Serve the courier's page with the label reader, which alone may use camera and WebAssembly."""
         digest, _ = self._delivery(request)
@@ -358,6 +346,7 @@ class PagesSite:
         response.headers.update(LABEL_READER_HEADERS)
         return response
 
+    @get("/c/{digest}/feed")
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the feed of the courier's own delivery and of nothing else."""
         digest, _ = self._delivery(request)
@@ -373,6 +362,7 @@ class PagesSite:
             if caller is not None:
                 caller.on_request(is_entitled=False)
 
+    @get("/c/{digest}/receipt")
     async def _receipt(self, request: web.Request) -> web.Response:
         _, delivery = self._delivery(request)
         body = courier_view.signed_receipt(self._services, delivery)
@@ -390,6 +380,7 @@ class PagesSite:
 
     # ---- live feeds, static files, language --------------------------------------------------------------------------
 
+    @get("/feed")
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
         user = self._authorizer.current_user(request)
         if user is None:
@@ -423,12 +414,14 @@ class PagesSite:
         with self._feeds.track(only or f"session/{session}", feed.disconnect, max_feeds=most):
             return await feed.serve(request)
 
+    @get("/static/{name}")
     async def _static(self, request: web.Request) -> web.StreamResponse:
         file = STATIC_FILES.get(request.match_info["name"])
         if file is None:
             raise web.HTTPNotFound
         return web.FileResponse(file, headers={"Content-Type": CONTENT_TYPES[file.suffix], "Cache-Control": "no-cache"})
 
+    @post("/language")
     async def _language(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         chosen = fields.get(LANGUAGE_COOKIE, "")

@@ -42,8 +42,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer may accept what he proposed",
         file="gateway/web/pages/add_device.py",
-        old='web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.ENROL, self._accept)),',
-        new='web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.DEVICES, self._accept)),',
+        old=(
+            '    @post(f"{ADD_DEVICE_PATH}/accept", UserRight.ENROL)\n'
+            "    async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:\n"
+            "        form = await request.post()\n"
+        ),
+        new=(
+            '    @post(f"{ADD_DEVICE_PATH}/accept", UserRight.DEVICES)\n'
+            "    async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:\n"
+            "        form = await request.post()\n"
+        ),
         tests=(f"{PAGE}::test_an_installer_can_accept_nothing_however_he_asks",),
     ),
     Mutant(

@@ -108,8 +108,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the household reads the box's diagnostics",
         file="gateway/web/pages/diagnostics.py",
-        old="web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page))",
-        new="web.get(DIAGNOSTICS_PATH, behind(UserRight.SEE_STATE, self._page))",
+        old=(
+            "    @get(DIAGNOSTICS_PATH, UserRight.DIAGNOSTICS)\n"
+            "    async def _page(\n"
+            "        self, request: web.Request, user: CurrentUser, *, notice: Text | None = None"
+        ),
+        new=(
+            "    @get(DIAGNOSTICS_PATH, UserRight.SEE_STATE)\n"
+            "    async def _page(\n"
+            "        self, request: web.Request, user: CurrentUser, *, notice: Text | None = None"
+        ),
         tests=(f"{PAGE}::test_the_household_neither_examines_nor_reads_what_was_found",),
     ),
     Mutant(

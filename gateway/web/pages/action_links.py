@@ -20,7 +20,7 @@ from gateway.system.i18n import _
 from gateway.system.text import sanitized
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.brand_terms import terms_facts
-from gateway.web.server.page import Page
+from gateway.web.server.page import Page, get, post
 from gateway.web.texts.catalogue import TEXTS
 
 
@@ -31,18 +31,13 @@ class ActionLinkPage(Page):
         super().__init__(authorizer)
         self._key = key
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        return [
-            web.get(f"/{LINK_PATH}/{{token}}", self._show_link),
-            web.post(f"/{LINK_PATH}/{{token}}", self._use_link),
-        ]
-
+    @get(f"/{LINK_PATH}/{{token}}")
     async def _show_link(self, request: web.Request) -> web.Response:
         link = verify_link(request.match_info["token"], self._key, self._authorizer.now)
         decided = isinstance(link, ActionLink) and not self._is_current(link_request(link))
         return self._render(request, link, decided=decided)
 
+    @post(f"/{LINK_PATH}/{{token}}")
     async def _use_link(self, request: web.Request) -> web.Response:
         now = self._authorizer.now
         link = verify_link(request.match_info["token"], self._key, now)

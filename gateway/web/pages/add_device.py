@@ -19,9 +19,8 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, FieldError, entered_values, initial_values, read_form
 from gateway.web.pages.installation import capability_facts
-from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
-from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
 
 ADD_DEVICE_PATH = "/installation/add"
@@ -30,21 +29,7 @@ ADD_DEVICE_PATH = "/installation/add"
 class AddDevicePage(Page):
     """The page of proposals for home.yaml."""
 
-    def __init__(self, authorizer: Authorizer) -> None:
-        super().__init__(authorizer)
-        self._proposals = authorizer.services.proposals
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._page)),
-            web.post(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._propose)),
-            web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.ENROL, self._accept)),
-            web.post(f"{ADD_DEVICE_PATH}/refuse", behind(UserRight.ENROL, self._refuse)),
-            web.post(f"{ADD_DEVICE_PATH}/withdraw", behind(UserRight.DEVICES, self._withdraw)),
-        ]
-
+    @get(ADD_DEVICE_PATH, UserRight.DEVICES)
     async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
         kind = request.query.get("kind", "")
         if kind not in FORM_FIELDS:
@@ -62,8 +47,8 @@ class AddDevicePage(Page):
         errors: Sequence[Text] = (),
         status: int = 200,
     ) -> web.Response:
-        views = await self._proposals.read_views()
-        home = await self._proposals.read_house_with_all()
+        views = await self._services.proposals.read_views()
+        home = await self._services.proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
         language = self._authorizer.language(request)
         proposals = [self._proposal_facts(view, user, measured, language) for view in views]
@@ -81,9 +66,9 @@ class AddDevicePage(Page):
             field_errors={error.key: _remark_text(error.remark) for error in field_errors},
             waiting=[one for one in proposals if one["state"] == ProposalState.PROPOSED],
             accepted=[one for one in proposals if one["state"] != ProposalState.PROPOSED],
-            writable=await asyncio.to_thread(self._proposals.is_writable),
-            file=self._proposals.file,
-            edited=bool(views) and await asyncio.to_thread(self._proposals.is_edited),
+            writable=await asyncio.to_thread(self._services.proposals.is_writable),
+            file=self._services.proposals.file,
+            edited=bool(views) and await asyncio.to_thread(self._services.proposals.is_edited),
             accounts=await asyncio.to_thread(self._devices_without_password, views),
             command=self._password_command(),
         )
@@ -113,22 +98,24 @@ class AddDevicePage(Page):
 
     # ---- requests ----------------------------------------------------------------------------------------------------
 
+    @post(ADD_DEVICE_PATH, UserRight.DEVICES)
     async def _propose(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await request.post()
         kind = str(form.get("kind", ""))
         if kind not in FORM_FIELDS:
             raise web.HTTPBadRequest
-        home, values = await self._proposals.read_house_with_all(), entered_values(kind, form)
+        home, values = await self._services.proposals.read_house_with_all(), entered_values(kind, form)
         proposal = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(proposal, ProposalRequest):
             return await self._render(request, user, kind=kind, values=values, field_errors=proposal, status=422)
-        objections = await self._proposals.propose(proposal, by=user.person, now=self._authorizer.now)
+        objections = await self._services.proposals.propose(proposal, by=user.person, now=self._authorizer.now)
         if objections:
             errors = [_remark_text(remark) for remark in objections]
             return await self._render(request, user, kind=kind, values=values, errors=errors, status=422)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
+    @post(f"{ADD_DEVICE_PATH}/accept", UserRight.ENROL)
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Write the ticked proposals to home.yaml; the form brings the password."""
         form = await request.post()
@@ -136,17 +123,19 @@ class AddDevicePage(Page):
         if error is not None:
             return await self._render(request, user, errors=[error], status=422)
         chosen = [str(id_) for id_ in form.getall("take", ())]
-        objections = await self._proposals.accept(chosen, by=user.person, now=self._authorizer.now)
+        objections = await self._services.proposals.accept(chosen, by=user.person, now=self._authorizer.now)
         if objections:
             return await self._render(request, user, errors=[_remark_text(one) for one in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
+    @post(f"{ADD_DEVICE_PATH}/refuse", UserRight.ENROL)
     async def _refuse(self, request: web.Request, user: CurrentUser) -> web.Response:
         return await self._drop(request, user, refused=True)
 
+    @post(f"{ADD_DEVICE_PATH}/withdraw", UserRight.DEVICES)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Withdraw one's own proposal; an owner may withdraw any."""
-        proposal = self._proposals.find((await form_texts(request)).get("proposal", ""))
+        proposal = self._services.proposals.find((await form_texts(request)).get("proposal", ""))
         if proposal is not None and proposal.by != user.person and user.role is not Role.OWNER:
             raise web.HTTPForbidden
         return await self._drop(request, user, refused=False)
@@ -154,7 +143,9 @@ class AddDevicePage(Page):
     async def _drop(self, request: web.Request, user: CurrentUser, *, refused: bool) -> web.Response:
         id_ = (await form_texts(request)).get("proposal", "")
         try:
-            discarded = await self._proposals.discard(id_, by=user.person, now=self._authorizer.now, refused=refused)
+            discarded = await self._services.proposals.discard(
+                id_, by=user.person, now=self._authorizer.now, refused=refused
+            )
         except OSError as error:
             raise Conflict(DISK_FULL) from error
         if not discarded:
@@ -188,7 +179,7 @@ class AddDevicePage(Page):
         file = self._services.home.broker.password_file
         beside = file is not None and (file.parent / "mosquitto.conf").exists()
         folder = file.parent if file is not None and beside else "/etc/perron-broker"
-        return f"perron broker-config {folder} --home {self._proposals.file or 'home.yaml'}"
+        return f"perron broker-config {folder} --home {self._services.proposals.file or 'home.yaml'}"
 
 
 def _remark_text(remark: Remark) -> Text:

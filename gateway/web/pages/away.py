@@ -19,7 +19,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import Viewer
-from gateway.web.server.page import Page
+from gateway.web.server.page import Page, get
 from gateway.web.server.security_headers import away_headers
 from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.catalogue import TEXTS
@@ -48,26 +48,20 @@ class AwayPage(Page):
         hub = self._services.home.hub
         self._hub = None if hub is None else origin(hub.url)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        return [
-            web.get("/away", self._redirect_to_language),
-            web.get(f"/away/{{language:{'|'.join(_page_languages())}}}", self._serve_page),
-            web.get(f"/away/{{language:{'|'.join(_page_languages())}}}.webmanifest", self._serve_manifest),
-            web.get("/away/worker.js", self._serve_worker),
-            web.get("/away/enrol", self._authorizer.protect(UserRight.AWAY, self._enrol_page)),
-        ]
-
+    @get("/away")
     async def _redirect_to_language(self, request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/away/{self._authorizer.language(request)}")
 
+    @get("/away/{language:[a-z]{2}}")
     async def _serve_page(self, request: web.Request) -> web.Response:
-        body, _ = self._cached_files[request.path]
+        body = self._language_file(request)
         return web.Response(body=body, content_type="text/html", charset="utf-8", headers=away_headers(self._hub))
 
+    @get("/away/{language:[a-z]{2}}.webmanifest")
     async def _serve_manifest(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._cached_files[request.path][0], content_type="application/manifest+json")
+        return web.Response(body=self._language_file(request), content_type="application/manifest+json")
 
+    @get("/away/worker.js")
     async def _serve_worker(self, _request: web.Request) -> web.Response:
         """Serve the service worker.
 
@@ -76,6 +70,7 @@ class AwayPage(Page):
         allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
         return web.Response(body=self.service_worker, content_type="text/javascript", headers=allowed)
 
+    @get("/away/enrol", UserRight.AWAY)
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the page that makes the keys; without a hub it shows no button."""
         language = self._authorizer.language(request)
@@ -83,6 +78,11 @@ class AwayPage(Page):
         return self._authorizer.render_page(
             request, "enrol_browser", hub=self._hub, label=user.name, script_texts=canonical_json(texts).decode()
         )
+
+    def _language_file(self, request: web.Request) -> bytes:
+        if request.path not in self._cached_files:  # this page does not have such a language
+            raise web.HTTPNotFound
+        return self._cached_files[request.path][0]
 
     @cached_property
     def _cached_files(self) -> Mapping[str, tuple[bytes, str]]:

@@ -20,7 +20,7 @@ from gateway.web.server.brand_terms import (
     terms_facts,
     week_spans,
 )
-from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_done
+from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 
 _SHORTEST_TIME = timedelta(microseconds=1)
 
@@ -28,17 +28,7 @@ _SHORTEST_TIME = timedelta(microseconds=1)
 class BrandsPage(Page):
     """The page of the brands."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        protect = self._authorizer.protect
-        return [
-            web.get("/brands", protect(UserRight.SEE_BRANDS, self._brands)),
-            web.post("/brands/{brand}", self._brand_request),
-            web.post("/brands/{brand}/terms", protect(UserRight.DECIDE_BRANDS, self._set_terms)),
-            web.post("/brands/{brand}/forget", protect(UserRight.DECIDE_BRANDS, self._forget_brand)),
-            web.post("/brands/{brand}/keys/{kid}", protect(UserRight.DECIDE_BRANDS, self._decide_key)),
-        ]
-
+    @get("/brands", UserRight.SEE_BRANDS)
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._authorizer.language(request), self._services.store.brands
         facts = [self._brand_facts(permission, language) for permission in brands.permissions()]
@@ -87,6 +77,7 @@ class BrandsPage(Page):
 
     # ---- decisions --------------------------------------------------------------------------------------------------
 
+    @post("/brands/{brand}")
     async def _brand_request(self, request: web.Request) -> web.Response:
         fields = {"do": (await form_texts(request)).get("do", ""), "brand": request.match_info["brand"]}
         user = self._authorizer.require_user(request, required_right(fields))
@@ -100,6 +91,7 @@ class BrandsPage(Page):
             raise Conflict(_("There is no entrance here yet."))
         return await submit_owner_request(self._authorizer, request, user, first, fields, back="/brands")
 
+    @post("/brands/{brand}/terms", UserRight.DECIDE_BRANDS)
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Permit a brand under the terms of the form; invalid terms are refused with the reason."""
         brand, fields = request.match_info["brand"], await request.post()
@@ -124,11 +116,13 @@ class BrandsPage(Page):
         raise_if_not_done(await self._services.inbox.permissions.permit(brand, terms, user.person, ask=ask))
         raise web.HTTPSeeOther("/brands")
 
+    @post("/brands/{brand}/forget", UserRight.DECIDE_BRANDS)
     async def _forget_brand(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Remove a brand that came through a hub and is not permitted."""
         raise_if_not_done(await self._services.inbox.permissions.forget(request.match_info["brand"], user.person))
         raise web.HTTPSeeOther("/brands")
 
+    @post("/brands/{brand}/keys/{kid}", UserRight.DECIDE_BRANDS)
     async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Accept or refuse a brand's new key."""
         brand, kid = request.match_info["brand"], request.match_info["kid"]

@@ -16,7 +16,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.pages.privacy import MEGABYTE_BYTES
 from gateway.web.server.authorization import Authorizer, account_error_text
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import Conflict, Page, browser_label, form_texts, raise_if_refused
+from gateway.web.server.page import Conflict, Page, browser_label, form_texts, get, post, raise_if_refused
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
@@ -39,19 +39,7 @@ class DecommissionPage(Page):
         self._succession = succession
         self._export_lock = asyncio.Lock()
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get("/settings/moving-out", behind(UserRight.MOVE_OUT, self._page)),
-            web.get("/settings/moving-out/everything.zip", behind(UserRight.MOVE_OUT, self._export), allow_head=False),
-            web.post("/settings/moving-out/wipe", behind(UserRight.MOVE_OUT, self._wipe)),
-            web.post("/settings/moving-out/offer", behind(UserRight.MOVE_OUT, self._offer)),
-            web.post("/settings/moving-out/withdraw", behind(UserRight.MOVE_OUT, self._withdraw)),
-            web.get("/take-over/{token}", self._show_offer),
-            web.post("/take-over/{token}", self._accept_offer),
-        ]
-
+    @get("/settings/moving-out", UserRight.MOVE_OUT)
     async def _page(
         self,
         request: web.Request,
@@ -92,6 +80,7 @@ class DecommissionPage(Page):
 
     # ---- export ------------------------------------------------------------------------------------------------------
 
+    @get("/settings/moving-out/everything.zip", UserRight.MOVE_OUT, allow_head=False)
     async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """Stream everything as one ZIP; it stops when the user is signed out meanwhile."""
         if self._export_lock.locked():  # several exports at once would slow the disk down for all
@@ -140,6 +129,7 @@ class DecommissionPage(Page):
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
 
+    @post("/settings/moving-out/wipe", UserRight.MOVE_OUT)
     async def _wipe(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         fields = await form_texts(request)
         missing = self._missing_confirmations(fields)
@@ -161,6 +151,7 @@ class DecommissionPage(Page):
 
     # ---- hand over --------------------------------------------------------------------------------------------------
 
+    @post("/settings/moving-out/offer", UserRight.MOVE_OUT)
     async def _offer(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Make an offer. The response itself shows the link, this once."""
         fields = await form_texts(request)
@@ -175,10 +166,12 @@ class DecommissionPage(Page):
         link = f"{request.scheme}://{request.host}/take-over/{offer.token}"
         return await self._page(request, user, link=link)
 
+    @post("/settings/moving-out/withdraw", UserRight.MOVE_OUT)
     async def _withdraw(self, _request: web.Request, user: CurrentUser) -> web.Response:
         raise_if_refused(await self._succession.withdraw_offer(user, self._authorizer.now))
         raise web.HTTPSeeOther("/settings/moving-out")
 
+    @get("/take-over/{token}")
     async def _show_offer(self, request: web.Request) -> web.Response:
         offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
         if offer is None:
@@ -187,6 +180,7 @@ class DecommissionPage(Page):
             request, "house_offer", error=None, name="", leaves_films=offer.leaves_films
         )
 
+    @post("/take-over/{token}")
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
         token, fields = request.match_info["token"], await form_texts(request)
         name, offer = fields.get("name", ""), self._succession.find_offer(token, self._authorizer.now)

@@ -18,7 +18,7 @@ from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.page import Page, form_texts
+from gateway.web.server.page import Page, form_texts, get, post
 
 DIAGNOSTICS_PATH = "/installation/examination"
 _ORDER = (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD)
@@ -33,14 +33,6 @@ class DiagnosticsPage(Page):
         self._house = ExaminationRunner(self._last_findings, self._services.clock)
         self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page)),
-            web.post(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._examine)),
-        ]
-
     async def _last_findings(self) -> tuple[Finding, ...]:
         return await examine_house(
             self._services.home,
@@ -50,6 +42,7 @@ class DiagnosticsPage(Page):
             lockouts=self._camera_lockouts,
         )
 
+    @post(DIAGNOSTICS_PATH, UserRight.DIAGNOSTICS)
     async def _examine(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Run the examination, but not during a visit: it would use the visit's lock and cameras."""
         rings = bool((await form_texts(request)).get("phones"))
@@ -65,6 +58,7 @@ class DiagnosticsPage(Page):
             return await self._page(request, user, notice=notice)
         raise web.HTTPSeeOther(DIAGNOSTICS_PATH)
 
+    @get(DIAGNOSTICS_PATH, UserRight.DIAGNOSTICS)
     async def _page(
         self, request: web.Request, user: CurrentUser, *, notice: Text | None = None, status: int = 200
     ) -> web.Response:

@@ -17,7 +17,7 @@ from gateway.web.auth.tokens import LINK_BYTES, SecretToken
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import Page, form_texts
+from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.view_log import ViewLog
 from gateway.web.server.visit_story import story_lines
@@ -37,22 +37,9 @@ class HistoryPages(Page):
         self._pending_reports = 0  # drawn and waiting ones
         self._view_log = ViewLog(authorizer.services.store)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get("/history", behind(UserRight.SEE_HISTORY, self._history)),
-            web.get("/history/{visit}", behind(UserRight.SEE_HISTORY, self._visit)),
-            web.get("/history/{visit}/report.pdf", behind(UserRight.SHARE_FILM, self._report)),
-            web.post("/history/{visit}/share", behind(UserRight.SHARE_FILM, self._share)),
-            web.post("/shares/end", behind(UserRight.SHARE_FILM, self._end_share)),
-            web.get("/film/{path:.+}", behind(UserRight.SEE_HISTORY, self._serve_film)),
-            web.get("/shared/{token}", self._shared_visit),
-            web.get("/shared/{token}/{file}", self._serve_shared_film),
-        ]
-
     # ---- the list ---------------------------------------------------------------------------------------------------
 
+    @get("/history", UserRight.SEE_HISTORY)
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """List all visits, newest first.
 
@@ -93,6 +80,7 @@ class HistoryPages(Page):
 
     # ---- one visit --------------------------------------------------------------------------------------------------
 
+    @get("/history/{visit}", UserRight.SEE_HISTORY)
     async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
@@ -118,6 +106,7 @@ class HistoryPages(Page):
             **facts,
         )
 
+    @get("/history/{visit}/report.pdf", UserRight.SHARE_FILM)
     async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the report for an insurer. Drawing takes seconds, so it runs in a thread, one at a time."""
         visit = request.match_info["visit"]
@@ -144,6 +133,7 @@ class HistoryPages(Page):
         headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
+    @get("/film/{path:.+}", UserRight.SEE_HISTORY)
     async def _serve_film(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
         """Serve a clip that the store knows, by its path there: no other file has an address."""
         path = request.match_info["path"]
@@ -162,6 +152,7 @@ class HistoryPages(Page):
 
     # ---- shared visits -----------------------------------------------------------------------------------------------
 
+    @post("/history/{visit}/share", UserRight.SHARE_FILM)
     async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Share a visit. The response itself shows the link, this once."""
         visit, days = request.match_info["visit"], (await form_texts(request)).get("days", "")
@@ -179,6 +170,7 @@ class HistoryPages(Page):
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
         return self._render_visit(request, "visit", visit, link=link, qr=qr_svg(link, scale=3))
 
+    @post("/shares/end", UserRight.SHARE_FILM)
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields, accounts = await form_texts(request), self._services.store.accounts
         if not await accounts.end_share(fields.get("id", ""), self._authorizer.now, by=user.person):
@@ -210,12 +202,14 @@ class HistoryPages(Page):
             raise web.HTTPNotFound
         return share
 
+    @get("/shared/{token}")
     async def _shared_visit(self, request: web.Request) -> web.Response:
         share = self._share_of(request)
         return self._render_visit(
             request, "shared_visit", share.visit, until=share.until, token=request.match_info["token"]
         )
 
+    @get("/shared/{token}/{file}")
     async def _serve_shared_film(self, request: web.Request) -> web.FileResponse:
         share, name = self._share_of(request), request.match_info["file"]
         clips = _film_clips(self._services.store.recordings.films(visit=share.visit))

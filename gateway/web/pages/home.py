@@ -15,7 +15,7 @@ from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, Authorizer, wants_json
-from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_done
+from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
@@ -27,16 +27,7 @@ _REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 class HomePage(Page):
     """The home page: every entrance, its requests, and the pauses of the household."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        protect = self._authorizer.protect
-        return [
-            web.get("/", protect(UserRight.SEE_STATE, self._home)),
-            web.post("/entrance/{entrance}", self._entrance_request),
-            web.post("/pause", protect(UserRight.SAY_HOME, self._plan_pause)),
-            web.post("/pause/end", protect(UserRight.LIFT_STOP, self._end_pause)),
-        ]
-
+    @get("/", UserRight.SEE_STATE)
     async def _home(self, request: web.Request, _user: CurrentUser) -> web.Response:
         now = self._authorizer.now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
@@ -49,6 +40,7 @@ class HomePage(Page):
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
 
+    @post("/pause", UserRight.SAY_HOME)
     async def _plan_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await form_texts(request)
         entered = {name: form.get(name, "") for name in ("entrance", "from", "to")}
@@ -72,12 +64,14 @@ class HomePage(Page):
             case _:
                 return next(no for no in times if isinstance(no, PauseRefusal))
 
+    @post("/pause/end", UserRight.LIFT_STOP)
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:
         outcome = await self._services.inbox.end_pause((await form_texts(request)).get("pause", ""), user.person)
         if isinstance(outcome, PauseRefusal):
             raise Conflict(TEXTS[f"pause.no.{outcome}"])
         return self._authorizer.done_response(request, "/")
 
+    @post("/entrance/{entrance}")
     async def _entrance_request(self, request: web.Request) -> web.Response:
         entrance = request.match_info["entrance"]
         fields = await form_texts(request)

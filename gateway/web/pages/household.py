@@ -13,7 +13,7 @@ from gateway.web.pages.activity import activity_lines, browser_name
 from gateway.web.pages.remote_browsers import browser_facts
 from gateway.web.server.authorization import account_error_text
 from gateway.web.server.fragments import qr_svg
-from gateway.web.server.page import Conflict, Page, form_texts, raise_if_refused
+from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_refused
 
 INVITED_ROLES = (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER)
 PASSWORD_RESET_SHOWN_DAYS = 30  # days for which others see that a password was reset on the box
@@ -22,21 +22,7 @@ PASSWORD_RESET_SHOWN_DAYS = 30  # days for which others see that a password was 
 class HouseholdPage(Page):
     """The pages of people and of settings."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get("/household", behind(UserRight.SEE_HOUSEHOLD, self._page)),
-            web.post("/household/invite", behind(UserRight.PEOPLE, self._invite)),
-            web.post("/household/withdraw", behind(UserRight.PEOPLE, self._withdraw)),
-            web.post("/household/remove", behind(UserRight.PEOPLE, self._remove)),
-            web.post("/household/hand-over", behind(UserRight.HAND_OVER, self._hand_over)),
-            web.get("/settings", behind(UserRight.LANGUAGE, self._settings)),
-            web.post("/settings/password", behind(UserRight.LANGUAGE, self._change_password)),
-            web.post("/settings/session", behind(UserRight.LANGUAGE, self._end_session)),
-            web.get("/settings/sign-ins", behind(UserRight.LANGUAGE, self._activity)),
-        ]
-
+    @get("/household", UserRight.SEE_HOUSEHOLD)
     async def _page(self, request: web.Request, user: CurrentUser, *, token: str | None = None) -> web.Response:
         """Show the household, and once the link of the invitation that was just made."""
         store, now = self._services.store, self._authorizer.now
@@ -55,6 +41,7 @@ class HouseholdPage(Page):
             qr=None if link is None else qr_svg(link, scale=4), recovered=recovered, roles=INVITED_ROLES,
         )  # fmt: skip
 
+    @post("/household/invite", UserRight.PEOPLE)
     async def _invite(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Invite a person. The response itself shows the link, this once."""
         role = (await form_texts(request)).get("role")
@@ -65,16 +52,19 @@ class HouseholdPage(Page):
             raise Conflict(account_error_text(invitation))
         return await self._page(request, user, token=invitation.token)
 
+    @post("/household/withdraw", UserRight.PEOPLE)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
         raise_if_refused(await self._authorizer.accounts.withdraw_invitation(user, id_, self._authorizer.now))
         raise web.HTTPSeeOther("/household")
 
+    @post("/household/remove", UserRight.PEOPLE)
     async def _remove(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
         raise_if_refused(await self._authorizer.accounts.remove_person(user, id_, self._authorizer.now))
         raise web.HTTPSeeOther("/household")
 
+    @post("/household/hand-over", UserRight.HAND_OVER)
     async def _hand_over(self, _request: web.Request, user: CurrentUser) -> web.Response:
         outcome = await self._authorizer.accounts.hand_over(user, self._authorizer.now)
         raise_if_refused(outcome if isinstance(outcome, AccountError) else None)
@@ -82,6 +72,7 @@ class HouseholdPage(Page):
 
     # ---- one's own account ------------------------------------------------------------------------------------------
 
+    @get("/settings", UserRight.LANGUAGE)
     async def _settings(self, request: web.Request, user: CurrentUser, *, error: Text | None = None) -> web.Response:
         language, folder = self._authorizer.language(request), self._services.home.storage.folder
         sessions = self._authorizer.accounts.sessions(user.person, self._authorizer.now)
@@ -97,6 +88,7 @@ class HouseholdPage(Page):
             backup=last_backup(folder),
         )
 
+    @post("/settings/password", UserRight.LANGUAGE)
     async def _change_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
         error = await self._authorizer.accounts.change_password(
@@ -106,6 +98,7 @@ class HouseholdPage(Page):
             return await self._settings(request, user, error=account_error_text(error))
         raise web.HTTPSeeOther("/settings")
 
+    @get("/settings/sign-ins", UserRight.LANGUAGE)
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Show the activity of the user's own account; with the right `PEOPLE`, that of all accounts."""
         everything = has_right(user.role, UserRight.PEOPLE)
@@ -114,6 +107,7 @@ class HouseholdPage(Page):
         )
         return self._authorizer.render_page(request, "activity", lines=lines, everything=everything)
 
+    @post("/settings/session", UserRight.LANGUAGE)
     async def _end_session(self, request: web.Request, user: CurrentUser) -> web.Response:
         id_ = (await form_texts(request)).get("id", "")
         raise_if_refused(await self._authorizer.accounts.end_session(user, id_, self._authorizer.now))

@@ -25,7 +25,7 @@ from gateway.system.text import sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.page import Conflict, Page, form_texts
+from gateway.web.server.page import Conflict, Page, form_texts, get, post
 from gateway.web.server.security_headers import PHOTO_READER_HEADERS
 
 log = structlog.get_logger(__name__)
@@ -52,16 +52,7 @@ class HubPage(Page):
         self._folder = authorizer.services.home.storage.folder / enrolment.HUB_FOLDER
         self._join_lock = asyncio.Lock()
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(HUB_PATH, behind(UserRight.HUB, self._page)),
-            web.post(f"{HUB_PATH}/code", behind(UserRight.HUB, self._show_code)),
-            web.post(f"{HUB_PATH}/join", behind(UserRight.HUB, self._join)),
-            web.post(f"{HUB_PATH}/leave", behind(UserRight.HUB, self._leave)),
-        ]
-
+    @get(HUB_PATH, UserRight.HUB)
     async def _page(
         self,
         request: web.Request,
@@ -101,12 +92,14 @@ class HubPage(Page):
 
     # ---- joining ----------------------------------------------------------------------------------------------------
 
+    @post(f"{HUB_PATH}/code", UserRight.HUB)
     async def _show_code(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Show whose code it is. The box sends nothing."""
         code = await _posted_code(request)
         error = _NO_CODE if code is None else None
         return await self._page(request, user, code=code, error=error, status=200 if error is None else 422)
 
+    @post(f"{HUB_PATH}/join", UserRight.HUB)
     async def _join(self, request: web.Request, user: CurrentUser) -> web.Response:
         code = await _posted_code(request)
         if code is None:
@@ -162,6 +155,7 @@ class HubPage(Page):
 
     # ---- leaving ----------------------------------------------------------------------------------------------------
 
+    @post(f"{HUB_PATH}/leave", UserRight.HUB)
     async def _leave(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Leave the hub: cancel its deliveries, send what is still due, then announce that the home has left."""
         fields, section, uplink = await form_texts(request), self._services.home.hub, self._services.uplink

@@ -16,7 +16,7 @@ from gateway.storage import StoreFailed
 from gateway.system.i18n import Language, Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, raise_if_not_done
+from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post, raise_if_not_done
 from gateway.web.texts.catalogue import TEXTS
 
 INSTALLATION_PATH = "/installation"
@@ -27,25 +27,7 @@ UNTESTABLE_KINDS = frozenset({"camera", "scanner", "signal"})  # the walk test t
 class InstallationPage(Page):
     """The pages used while Perron is installed."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(INSTALLATION_PATH, behind(UserRight.DEVICES, self._page)),
-            web.post(f"{INSTALLATION_PATH}/discover", behind(UserRight.DEVICES, self._discover)),
-            web.post(f"{INSTALLATION_PATH}/test", behind(UserRight.DEVICES, self._test_device)),
-            web.get(f"{INSTALLATION_PATH}/walk/{{entrance}}", behind(UserRight.WALK_TEST, self._walk_test_page)),
-            web.post(f"{INSTALLATION_PATH}/walk/{{entrance}}", behind(UserRight.WALK_TEST, self._walk_test_action)),
-            web.get(
-                f"{INSTALLATION_PATH}/walk/{{entrance}}/picture/{{number}}", behind(UserRight.WALK_TEST, self._picture)
-            ),
-            web.get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.pdf", behind(UserRight.WALK_TEST, self._report)),
-            web.get(
-                f"{INSTALLATION_PATH}/walk/{{entrance}}/report.signed.json",
-                behind(UserRight.WALK_TEST, self._signature),
-            ),
-        ]
-
+    @get(INSTALLATION_PATH, UserRight.DEVICES)
     async def _page(
         self,
         request: web.Request,
@@ -85,6 +67,7 @@ class InstallationPage(Page):
             kind_names={device.text_key: _kind_name(device.text_key) for device in discovered or ()},
         )
 
+    @post(f"{INSTALLATION_PATH}/discover", UserRight.DEVICES)
     async def _discover(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Listen for a few seconds, and show the devices that announced themselves."""
         devices, error = await self._services.walk_tests.discover(DISCOVERY_S)
@@ -92,6 +75,7 @@ class InstallationPage(Page):
         discovered = sorted(devices, key=lambda device: (device.known_as or "", device.name))
         return await self._page(request, user, notice=notice, discovered=discovered)
 
+    @post(f"{INSTALLATION_PATH}/test", UserRight.DEVICES)
     async def _test_device(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Query a device several times, and show the measured response times."""
         device = (await form_texts(request)).get("device", "")
@@ -108,12 +92,14 @@ class InstallationPage(Page):
         answered = _("{device} has answered.") if measurement.seconds else _("{device} did not answer.")
         return await self._page(request, user, notice=answered.with_facts(device=device))
 
+    @get(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         name = self._entrance(request)
         return self._authorizer.render_page(
             request, "walk_test", entrance=name, section=self._services.home.entrances[name], page=INSTALLATION_PATH
         )
 
+    @post(f"{INSTALLATION_PATH}/walk/{{entrance}}", UserRight.WALK_TEST)
     async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Begin, answer, or lock now. Beginning again asks first, since it discards hours of work at the door."""
         name, fields = self._entrance(request), await form_texts(request)
@@ -141,6 +127,7 @@ class InstallationPage(Page):
         raise_if_not_done(why)
         raise web.HTTPSeeOther(f"{INSTALLATION_PATH}/walk/{name}")
 
+    @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/picture/{{number}}", UserRight.WALK_TEST)
     async def _picture(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Serve the picture that a trial asks about, and log the view like any view of the home."""
         name = self._entrance(request)
@@ -157,10 +144,12 @@ class InstallationPage(Page):
             self._services.store.privacy.record_view("live", camera, user.person, self._authorizer.now)
         return web.Response(body=jpeg, content_type="image/jpeg")
 
+    @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.pdf", UserRight.WALK_TEST)
     async def _report(self, request: web.Request, _user: CurrentUser) -> web.Response:
         sheet, _ = records.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(sheet, "application/pdf")
 
+    @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.signed.json", UserRight.WALK_TEST)
     async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Serve the signed report: anyone can verify it without the box."""
         _sheet, signed = records.report_files(self._services.home.storage.folder, self._entrance(request))

@@ -14,7 +14,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import person_name
-from gateway.web.server.page import Conflict, Page, form_texts, raise_if_not_done
+from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 
 KEYS_PATH = "/settings/keys"
 
@@ -35,17 +35,7 @@ class KeysPage(Page):
         super().__init__(authorizer)
         self._certificate, self._renew = certificate, renew
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(KEYS_PATH, behind(UserRight.KEYS, self._page)),
-            web.get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", behind(UserRight.KEYS, self._public_key)),
-            web.post(f"{KEYS_PATH}/certificate", behind(UserRight.KEYS, self._renew_certificate)),
-            web.post(f"{KEYS_PATH}/distrust", behind(UserRight.KEYS, self._distrust_key)),
-            web.post(f"{KEYS_PATH}/trust", behind(UserRight.KEYS, self._trust_key)),
-        ]
-
+    @get(KEYS_PATH, UserRight.KEYS)
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
@@ -68,10 +58,12 @@ class KeysPage(Page):
             "who": person_name(self._services.store.accounts, key.by) or _("somebody").to(language),
         }  # fmt: skip
 
+    @get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", UserRight.KEYS)
     async def _public_key(self, _request: web.Request, _user: CurrentUser) -> web.Response:
         headers = {"Content-Disposition": f'attachment; filename="{PUBLIC_KEY_FILE}"'}
         return web.Response(body=self._services.public_key.pem, content_type="application/x-pem-file", headers=headers)
 
+    @post(f"{KEYS_PATH}/certificate", UserRight.KEYS)
     async def _renew_certificate(self, request: web.Request, user: CurrentUser) -> web.Response:
         if self._certificate() is None:
             raise web.HTTPNotFound
@@ -81,9 +73,11 @@ class KeysPage(Page):
             raise Conflict(_("Not done: {why}", why=str(failure))) from failure
         return await self._page(request, user, notice=_("Renewed, and served already."))
 
+    @post(f"{KEYS_PATH}/distrust", UserRight.KEYS)
     async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         return await self._change_trust(request, self._services.inbox.distrust_key, user)
 
+    @post(f"{KEYS_PATH}/trust", UserRight.KEYS)
     async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Trust a key again. This lets a brand in, so the form brings the password, however fresh the last one is."""
         error = await self._authorizer.password_error(request, user)

@@ -11,7 +11,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server import live_video
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.page import Conflict, Page
+from gateway.web.server.page import Conflict, Page, get
 
 
 class LivePage(Page):
@@ -21,15 +21,7 @@ class LivePage(Page):
         super().__init__(authorizer)
         self._snapshots = live_video.SnapshotCache(authorizer.services.take_picture)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        protect = self._authorizer.protect
-        return [
-            web.get("/live", protect(UserRight.WATCH_LIVE, self._live)),
-            web.get("/live/{camera}", protect(UserRight.WATCH_LIVE, self._stream_camera)),
-            web.get("/live/{camera}/pictures", protect(UserRight.WATCH_LIVE, self._stream_pictures)),
-        ]
-
+    @get("/live", UserRight.WATCH_LIVE)
     async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
         cameras = {
             name: (section.cameras.outside, *section.cameras.inside)
@@ -39,6 +31,7 @@ class LivePage(Page):
         private = set() if always else {name for name in self._services.home.devices if self._services.is_inside(name)}
         return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
 
+    @get("/live/{camera}", UserRight.WATCH_LIVE)
     async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """Stream one camera; whether the user may watch it is checked as long as it goes on."""
         camera = self._requested_camera(request)
@@ -49,6 +42,7 @@ class LivePage(Page):
                 request, self._services.video_socket, camera, proofs=self._services.camera_proofs, is_allowed=allowed
             )
 
+    @get("/live/{camera}/pictures", UserRight.WATCH_LIVE)
     async def _stream_pictures(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):

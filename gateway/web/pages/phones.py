@@ -14,8 +14,7 @@ from gateway.system.i18n import Text, _, languages
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer
-from gateway.web.server.page import Conflict, Page, form_texts
+from gateway.web.server.page import Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
 
 EXAMPLE_SCHEME = "ntfys"  # the form that is shown first: it needs no account, and works with one's own server
@@ -25,19 +24,7 @@ PHONES_PATH = "/settings/messages"
 class PhonesPage(Page):
     """The page of the phones."""
 
-    def __init__(self, authorizer: Authorizer) -> None:
-        super().__init__(authorizer)
-        self._contacts = authorizer.services.contacts
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get(PHONES_PATH, behind(UserRight.SETTINGS, self._page)),
-            web.post(PHONES_PATH, behind(UserRight.SETTINGS, self._add)),
-            web.post(f"{PHONES_PATH}/{{phone}}", behind(UserRight.SETTINGS, self._phone_action)),
-        ]
-
+    @get(PHONES_PATH, UserRight.SETTINGS)
     async def _page(
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
@@ -45,41 +32,43 @@ class PhonesPage(Page):
         messages = self._services.home.messages
         return self._authorizer.render_page(
             request, "phones", notice=notice, error=error, status=200 if error is None else 422,
-            file=str(self._contacts.file), forms=URL_TEMPLATES,
+            file=str(self._services.contacts.file), forms=URL_TEMPLATES,
             example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
         )  # fmt: skip
 
     def _is_file_open_to_others(self) -> bool:
         try:
-            return is_open_to_others(self._contacts.file)
+            return is_open_to_others(self._services.contacts.file)
         except OSError:  # the file does not exist yet
             return False
 
+    @post(PHONES_PATH, UserRight.SETTINGS)
     async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Add an address. Pictures of the home go there, so the form brings the password."""
         error = await self._authorizer.password_error(request, user)
         if error is not None:
             return await self._page(request, user, error=error)
         url = (await form_texts(request)).get("url", "")
-        url_error = await self._contacts.add(url, user.person)
+        url_error = await self._services.contacts.add(url, user.person)
         if url_error is not None:
             return await self._page(request, user, error=_url_error_text(url_error, url))
         return await self._page(request, user, notice=_("Added. Try it."))
 
+    @post(f"{PHONES_PATH}/{{phone}}", UserRight.SETTINGS)
     async def _phone_action(self, request: web.Request, user: CurrentUser) -> web.Response:
         phone = request.match_info["phone"]
         try:
             match (await form_texts(request)).get("do"):
                 case "try":
-                    self._contacts.send_test(phone)
+                    self._services.contacts.send_test(phone)
                 case "remove":
-                    removed = await self._contacts.remove(phone, user.person)
+                    removed = await self._services.contacts.remove(phone, user.person)
                     return await self._page(request, user, notice=_removal_text(removed))
                 case "house":
-                    await self._contacts.set_language(phone, None)
+                    await self._services.contacts.set_language(phone, None)
                 case str() as language if language in languages():
-                    await self._contacts.set_language(phone, language)
+                    await self._services.contacts.set_language(phone, language)
                 case _:
                     raise web.HTTPBadRequest
         except LookupError as error:

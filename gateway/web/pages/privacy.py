@@ -6,9 +6,8 @@ from aiohttp import web
 
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.authorization import Authorizer
 from gateway.web.server.context import person_name
-from gateway.web.server.page import Page, form_texts
+from gateway.web.server.page import Page, form_texts, get, post
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
 MAX_LINES_SHOWN = 50  # the newest views and erasures
@@ -18,21 +17,9 @@ MEGABYTE_BYTES = 1_000_000
 class PrivacyPage(Page):
     """The page of privacy."""
 
-    def __init__(self, authorizer: Authorizer) -> None:
-        super().__init__(authorizer)
-        self._privacy = authorizer.services.store.privacy
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.get("/settings/privacy", behind(UserRight.SETTINGS, self._page)),
-            web.post("/settings/privacy/retention", behind(UserRight.RETENTION, self._set_retention)),
-            web.post("/settings/privacy/live", behind(UserRight.RETENTION, self._set_inside_live)),
-        ]
-
+    @get("/settings/privacy", UserRight.SETTINGS)
     async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        counts, hub = self._privacy.counts(), self._services.home.hub
+        counts, hub = self._services.store.privacy.counts(), self._services.home.hub
         return self._authorizer.render_page(
             request,
             "privacy",
@@ -41,14 +28,15 @@ class PrivacyPage(Page):
             shortest=MIN_RETENTION_DAYS,
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
-            always=self._privacy.inside_always(),
+            always=self._services.store.privacy.inside_always(),
             folder=str(self._services.films_folder),
             insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
-            views=self._privacy.views(at_most=MAX_LINES_SHOWN),
-            erasures=self._privacy.erasures(at_most=MAX_LINES_SHOWN),
+            views=self._services.store.privacy.views(at_most=MAX_LINES_SHOWN),
+            erasures=self._services.store.privacy.erasures(at_most=MAX_LINES_SHOWN),
             person_name=partial(person_name, self._services.store.accounts),
         )
 
+    @post("/settings/privacy/retention", UserRight.RETENTION)
     async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Set the retention. It holds for existing films too: those beyond it are erased now."""
         days = (await form_texts(request)).get("days", "")
@@ -56,13 +44,16 @@ class PrivacyPage(Page):
             raise web.HTTPBadRequest
         was = self._services.retention_days
         if int(days) != was:
-            await self._privacy.set_retention(int(days), was, self._authorizer.now, by=user.person)
+            await self._services.store.privacy.set_retention(int(days), was, self._authorizer.now, by=user.person)
             self._services.erase_expired_films()
         raise web.HTTPSeeOther("/settings/privacy")
 
+    @post("/settings/privacy/live", UserRight.RETENTION)
     async def _set_inside_live(self, request: web.Request, user: CurrentUser) -> web.Response:
         chosen = (await form_texts(request)).get("inside")
         if chosen not in ("always", "filming"):
             raise web.HTTPBadRequest
-        await self._privacy.set_inside_always(self._authorizer.now, always=chosen == "always", by=user.person)
+        await self._services.store.privacy.set_inside_always(
+            self._authorizer.now, always=chosen == "always", by=user.person
+        )
         raise web.HTTPSeeOther("/settings/privacy")

@@ -19,7 +19,7 @@ from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import Authorizer, Unauthorized
-from gateway.web.server.page import Conflict, Page, form_texts
+from gateway.web.server.page import Conflict, Page, form_texts, post
 
 MAX_LABEL_CHARACTERS = 64
 
@@ -27,14 +27,7 @@ MAX_LABEL_CHARACTERS = 64
 class RemoteBrowsersPage(Page):
     """The addresses that enrol and end a browser."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        behind = self._authorizer.protect
-        return [
-            web.post("/away/enrol", behind(UserRight.AWAY, self._enrol)),
-            web.post("/away/end", behind(UserRight.LANGUAGE, self._end)),
-        ]
-
+    @post("/away/enrol", UserRight.AWAY)
     async def _enrol(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Store a browser's keys. The form brings the password, however fresh the last one is."""
         fields, hub = await form_texts(request), self._services.home.hub
@@ -68,6 +61,7 @@ class RemoteBrowsersPage(Page):
         text = error.to(self._authorizer.language(request))
         return web.json_response({"why": text}, status=web.HTTPUnprocessableEntity.status_code)
 
+    @post("/away/end", UserRight.LANGUAGE)
     async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
         """End a browser: the user's own at once, another person's with the right `PEOPLE`."""
         id_, browsers = (await form_texts(request)).get("id", ""), self._services.store.browsers

@@ -10,7 +10,7 @@ from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, Ses
 from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer, account_error_text, cookie_name
-from gateway.web.server.page import Page, browser_label, form_texts
+from gateway.web.server.page import Page, browser_label, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
@@ -23,22 +23,7 @@ class SignInPages(Page):
         super().__init__(authorizer)
         self._succession = succession
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
-        return [
-            web.get("/enter", self._sign_in_page),
-            web.post("/enter", self._sign_in),
-            web.get("/enter/again", self._recovery_page),
-            web.post("/enter/again", self._recover),
-            web.get("/claim", self._claim_page),
-            web.post("/claim", self._claim),
-            web.get("/join/{token}", self._invitation_page),
-            web.post("/join/{token}", self._accept_invitation),
-            web.get("/confirm", self._authorizer.protect(UserRight.LANGUAGE, self._confirm_page)),
-            web.post("/confirm", self._authorizer.protect(UserRight.LANGUAGE, self._confirm_password)),
-            web.post("/leave", self._authorizer.protect(UserRight.LANGUAGE, self._sign_out)),
-        ]
-
+    @get("/enter")
     async def _sign_in_page(self, request: web.Request) -> web.Response:
         if not self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
@@ -46,6 +31,7 @@ class SignInPages(Page):
             request, "sign_in", back=local_path(request.query.get("back", "/")), error=None, name=""
         )
 
+    @post("/enter")
     async def _sign_in(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         name, back = fields.get("name", ""), local_path(fields.get("back", "/"))
@@ -61,9 +47,11 @@ class SignInPages(Page):
             return self._authorizer.sign_in_response(request, outcome, back)
         return self._render_error(request, "sign_in", outcome, back=back, name=name)
 
+    @get("/enter/again")
     async def _recovery_page(self, request: web.Request) -> web.Response:
         return self._authorizer.render_page(request, "recovery", error=None, code="")
 
+    @post("/enter/again")
     async def _recover(self, request: web.Request) -> web.Response:
         """Let an owner who lost the password back in, by a code that was made on the box."""
         fields = await form_texts(request)
@@ -82,11 +70,13 @@ class SignInPages(Page):
             return self._authorizer.sign_in_response(request, outcome.session, "/")
         return self._render_error(request, "recovery", outcome, code=code)
 
+    @get("/claim")
     async def _claim_page(self, request: web.Request) -> web.Response:
         if self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/enter")
         return self._authorizer.render_page(request, "claim", error=None, name="", code="")
 
+    @post("/claim")
     async def _claim(self, request: web.Request) -> web.Response:
         fields = await form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
@@ -99,12 +89,14 @@ class SignInPages(Page):
             return self._authorizer.sign_in_response(request, outcome, "/")
         return self._render_error(request, "claim", outcome, name=name, code=code)
 
+    @get("/join/{token}")
     async def _invitation_page(self, request: web.Request) -> web.Response:
         invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
         return self._authorizer.render_page(request, "invitation", error=None, name="", role=invitation.role)
 
+    @post("/join/{token}")
     async def _accept_invitation(self, request: web.Request) -> web.Response:
         token, fields = request.match_info["token"], await form_texts(request)
         name = fields.get("name", "")
@@ -118,12 +110,14 @@ class SignInPages(Page):
             raise web.HTTPNotFound
         return self._render_error(request, "invitation", outcome, name=name, role=invitation.role)
 
+    @get("/confirm", UserRight.LANGUAGE)
     async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
         return self._authorizer.render_page(
             request, "confirm_password", error=None, fields=[("back", back)], **_CONFIRM_FORM
         )
 
+    @post("/confirm", UserRight.LANGUAGE)
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await form_texts(request)
         back = local_path(fields.get("back", "/"))
@@ -134,6 +128,7 @@ class SignInPages(Page):
             raise web.HTTPSeeOther(back)
         return self._render_error(request, "confirm_password", outcome, **_CONFIRM_FORM, fields=[("back", back)])
 
+    @post("/leave", UserRight.LANGUAGE)
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
         await self._authorizer.accounts.sign_out(user)
         response = web.Response(status=303, headers={"Location": "/enter"})

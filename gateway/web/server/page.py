@@ -1,15 +1,20 @@
 """What the modules of the pages share: the base of a page, the reading of its forms, and the usual outcomes."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
 
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import AccountError
+from gateway.web.auth.roles import UserRight
 from gateway.web.auth.user_agent import UserAgent
 from gateway.web.server.authorization import Authorizer, account_error_text
 
 DISK_FULL = _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
+
+_ROUTE = "route"  # the attribute of a method that serves an address
+M = TypeVar("M", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 
 class Conflict(web.HTTPConflict):
@@ -20,15 +25,37 @@ class Conflict(web.HTTPConflict):
         self.message = message
 
 
-class Page(ABC):
-    """A page, or several that belong together."""
+class Page:
+    """A page, or several that belong together. `get` or `post` above a method gives it an address."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer, self._services = authorizer, authorizer.services
 
-    @abstractmethod
     def routes(self) -> list[web.RouteDef]:
-        """Return the addresses of this page."""
+        """Return the addresses, in the order of the methods."""
+        methods = [method for method in vars(type(self)).values() if hasattr(method, _ROUTE)]
+        return [getattr(method, _ROUTE)(self._authorizer, getattr(self, method.__name__)) for method in methods]
+
+
+def get(path: str, right: UserRight | None = None, *, allow_head: bool = True) -> Callable[[M], M]:
+    """Serve GET at this address by a method of a page. With a right, it gets the user, who has the right now."""
+    return _route("GET", path, right, allow_head=allow_head)
+
+
+def post(path: str, right: UserRight | None = None) -> Callable[[M], M]:
+    """Serve POST at this address by a method of a page. With a right, it gets the user, who has the right now."""
+    return _route("POST", path, right)
+
+
+def _route(method: str, path: str, right: UserRight | None, **options: bool) -> Callable[[M], M]:
+    def mark(handler: M) -> M:
+        def route(authorizer: Authorizer, bound: Callable[..., Awaitable[web.StreamResponse]]) -> web.RouteDef:
+            return web.RouteDef(method, path, bound if right is None else authorizer.protect(right, bound), options)
+
+        setattr(handler, _ROUTE, route)
+        return handler
+
+    return mark
 
 
 async def form_texts(request: web.Request) -> dict[str, str]:
