@@ -199,8 +199,8 @@ class App:
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.box.mark(self._clock.now())
             self._notifications = NotificationQueue(
-                self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained,
-                on_change=self._changes.notify,
+                self.home, phones=phones, store=store, clock=self._clock, key=links,
+                containment=self._contained, on_change=self._changes.notify,
             )  # fmt: skip
             await self._notifications.register_phones()
             self._contacts = Contacts(
@@ -333,8 +333,8 @@ class App:
             store=store,
             publisher=self._mqtt,
             clock=clock,
-            channels=(self._notifications,),
-            contained=self._contained,
+            notify_phones=self._notifications.notify,
+            containment=self._contained,
         )
         self._archive = Archive(
             home,
@@ -351,13 +351,13 @@ class App:
         for name in home.entrances:
             self._load_entrance(name, store, safe_mode=safe_mode or name in in_doubt)
         self._scheduler = Scheduler(
-            home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
-            schedule_results=self._outbox.schedule_results, contained=self._contained,
+            home, store=store, clock=clock, entrances=self._entrances, cameras=self._video,
+            free_bytes=self._free_bytes, schedule_results=self._outbox.schedule_results, containment=self._contained,
         )  # fmt: skip
         self._inbox = Inbox(
             home, store=store, publisher=self._mqtt, clock=clock, entrances=self._entrances,
             refresh_agenda=self._scheduler.refresh, erase=self._archive.erase, outbox=self._outbox,
-            contained=self._contained,
+            containment=self._contained,
         )  # fmt: skip
         self._rewriting = HomeFileWriter(self._file, reload=self._reread, crash_point=self._crash_point)
         self._uplink = build_uplink(
@@ -500,8 +500,8 @@ class App:
 
         def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> CommandExecutor:
             self._executors[name] = CommandExecutor(
-                self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox, sealer=self._archive,
-                clock=self._clock, post=put, is_stopped=stopped, crash_point=self._crash_point,
+                self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
+                archive=self._archive, clock=self._clock, post=put, is_stopped=stopped, crash_point=self._crash_point,
             )  # fmt: skip
             return self._executors[name]
 

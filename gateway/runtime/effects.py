@@ -8,10 +8,10 @@ import asyncio
 import secrets
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -26,13 +26,16 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Phase
+from gateway.evidence.archive import Archive
 from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters import garage
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
+from gateway.runtime.notifications.outbox import Outbox
 from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
+from gateway.video.client import VideoClient
 from gateway.video.ipc import CameraProof, ClipKey
 
 log = structlog.get_logger(__name__)
@@ -42,51 +45,6 @@ MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many m
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
 PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the text matters more
-
-
-class CameraControl(Protocol):
-    """The part of `gateway.video.client.VideoClient` that a visit needs."""
-
-    @property
-    def proofs(self) -> Mapping[str, CameraProof]:
-        """Return the newest proof of each camera; empty when the video process is gone."""
-
-    def record(self, clip: ClipKey, cameras: tuple[str, ...], folder: str) -> None:
-        """Start a clip of each camera."""
-
-    def finish(self, clip: ClipKey, *, keep: bool) -> None:
-        """End the clips."""
-
-    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
-        """Return the newest picture as JPEG, or None."""
-
-
-class OutboxProtocol(Protocol):
-    """Notifies the owner and the retailers; see `gateway/runtime/notifications/outbox.py`."""
-
-    def notify(
-        self,
-        command: c.NotifyOwner | c.RaiseAlarm,
-        state: Entrance,
-        now: Now,
-        *,
-        message: int | None,
-        picture: Callable[[], Awaitable[bytes | None]] | None,
-    ) -> None:
-        """Notify the owner; `message` is its number in the store, None where nothing could be stored."""
-
-    def schedule_results(self) -> None:
-        """Report to the retailers: the state of a delivery changed."""
-
-
-class FilmSealer(Protocol):
-    """Keeps films and proofs; see `gateway/evidence/archive.py`."""
-
-    def on_film_end(self, command: c.StopRecording, now: Now) -> None:
-        """End the part's film."""
-
-    def seal(self, command: c.SealProof, state: Entrance) -> None:
-        """Write and sign the proof; `ProofSealed` comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +60,25 @@ class DeviceUptime:
         return self.uptime_ms + int((mono - self.mono) * 1000)
 
 
+@dataclass(eq=False, repr=False)
 class CommandExecutor:
     """Performs one entrance's commands. `crash_point` is called at the named points around the unlock."""
 
-    def __init__(  # noqa: PLR0913 - each is a part that commands use
-        self,
-        home: Home,
-        entrance: str,
-        *,
-        publisher: Publisher,
-        cameras: CameraControl,
-        outbox: OutboxProtocol,
-        sealer: FilmSealer,
-        clock: Clock,
-        post: Callable[[e.Event], None],
-        is_stopped: Callable[[], bool],
-        crash_point: Callable[[str], None],
-    ) -> None:
-        self._home, self._entrance, self._section = home, entrance, home.entrances[entrance]
-        self._is_garage = garage.is_garage(home, self._section)
-        self._publisher, self._cameras, self._outbox, self._archive = publisher, cameras, outbox, sealer
-        self._clock, self._post, self._is_stopped, self._crash_point = clock, post, is_stopped, crash_point
+    home: Home
+    entrance: str
+    _: KW_ONLY
+    publisher: Publisher
+    cameras: VideoClient
+    outbox: Outbox
+    archive: Archive
+    clock: Clock
+    post: Callable[[e.Event], None]
+    is_stopped: Callable[[], bool]
+    crash_point: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._section = self.home.entrances[self.entrance]
+        self._is_garage = garage.is_garage(self.home, self._section)
         self._uptimes: dict[str, DeviceUptime] = {}
         self._sent_queries = defaultdict[str, deque[tuple[int, int]]](lambda: deque(maxlen=MAX_OPEN_QUERIES))
         self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number, instant
@@ -142,9 +98,9 @@ class CommandExecutor:
     def take_query(self, device: str, session: int) -> int | None:
         """Return, once, the number of this session's newest query to a device that returns no correlation."""
         query_session, number, since = self._last_queries.pop(device, (session, -1, 0.0))
-        section = self._home.devices[device]
+        section = self.home.devices[device]
         timeout_s = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
-        late = self._clock.now().mono - since > timeout_s  # an answer so late was published for another reason
+        late = self.clock.now().mono - since > timeout_s  # an answer so late was published for another reason
         return number if query_session == session and number >= 0 and not late else None
 
     def has_queried(self, device: str, session: int, number: int) -> bool:
@@ -176,34 +132,34 @@ class CommandExecutor:
                 self._query(command)
             case c.StartRecording():
                 clip = ClipKey(visit=command.visit, part=command.part)
-                self._cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
+                self.cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
             case c.StopRecording():
-                self._archive.on_film_end(command, now)
-                self._cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
+                self.archive.on_film_end(command, now)
+                self.cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
             case c.SealProof():
-                self._archive.seal(command, state)
+                self.archive.seal(command, state)
             case c.ShowSignal():
                 signal = d.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound)
                 self._send(self._section.signal, signal, life=5)
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
                 picture = self._take_picture if with_picture else None
-                self._outbox.notify(command, state, now, message=message, picture=picture)
+                self.outbox.notify(command, state, now, message=message, picture=picture)
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
-                self._outbox.schedule_results()
+                self.outbox.schedule_results()
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was all there is to do
             case _:
                 assert_never(command)
 
     async def _take_picture(self) -> bytes | None:
-        return await self._cameras.take_picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
+        return await self.cameras.take_picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
 
     def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         why, detail = self._hold_back_reason(command, state, decided, now), None
         if why is None:
-            self._crash_point("before-publish")
+            self.crash_point("before-publish")
             unlock = d.UnlockDoor(
                 id=command.visit,
                 intent=command.visit,
@@ -212,32 +168,32 @@ class CommandExecutor:
             )
             match self._send(self._section.lock, unlock, life=command.life, immediate=True):
                 case Sent(acknowledged=acknowledged):
-                    self._crash_point("after-publish")
+                    self.crash_point("after-publish")
                     acknowledged.add_done_callback(self._on_acknowledged)
                 case NotSent() as not_sent:
                     why, detail = e.UnsentReason.BROKER, not_sent.reason
         if why is not None:
             self._held_back_unlock = {command.visit: why}
-            log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
-            self._post(e.UnlockNotSent(visit=command.visit, why=why))
+            log.warning("unlock_held_back", entrance=self.entrance, visit=command.visit, why=why, detail=detail)
+            self.post(e.UnlockNotSent(visit=command.visit, why=why))
 
     def _on_acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().accepted:
-            self._crash_point("after-acknowledgement")
+            self.crash_point("after-acknowledgement")
 
     def _hold_back_reason(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
-        if self._is_stopped():
+        if self.is_stopped():
             return e.UnsentReason.STOP
         if command.visit == self._unmarked_visit:
             return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.UnsentReason.EXPIRED
-        return None if is_filmed_live(command, state, self._cameras.proofs, now.mono) else e.UnsentReason.PROOF_TOO_OLD
+        return None if is_filmed_live(command, state, self.cameras.proofs, now.mono) else e.UnsentReason.PROOF_TOO_OLD
 
     def _lock(self, command: c.Lock | c.CloseGarageDoor) -> None:
         # A new id each time: tries are counted again after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
-        deadline = self._deadline(self._section.lock, command.life, self._clock.now())
+        deadline = self._deadline(self._section.lock, command.life, self.clock.now())
         self._send(self._section.lock, d.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
@@ -260,21 +216,21 @@ class CommandExecutor:
         self._send_query(device, command.session, command.number)
 
     def _send_query(self, device: str, session: int, number: int) -> None:
-        if not self._home.devices[device].can_be_queried:
+        if not self.home.devices[device].can_be_queried:
             return
-        self._last_queries[device] = session, number, self._clock.now().mono
+        self._last_queries[device] = session, number, self.clock.now().mono
         self._sent_queries[device].append((session, number))
         self._send(
             device,
             d.QueryState(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
-            response_topic=device_topic(self._home, device, TopicSuffix.RESULT),
+            response_topic=device_topic(self.home, device, TopicSuffix.RESULT),
         )
 
     def _ring_signal(self, command: c.RingBell, state: Entrance) -> None:
         """Ring the signal. One that confirms no command by its id is queried afterwards: its answer confirms."""
-        echoes = self._home.devices[self._section.signal].definition.correlates
+        echoes = self.home.devices[self._section.signal].definition.correlates
         id_ = secrets.token_hex(8)
         self._ring_commands = {id_ if echoes else "": command.visit}
         signal = d.SetSignal(id=id_, light=d.Light.AMBER, sound=d.Sound.RING)
@@ -285,7 +241,7 @@ class CommandExecutor:
     def _show_result(self, command: c.AnswerScan) -> None:
         self._unsent_refusals.pop(command.scanner, None)
         if command.scanner in self._section.scanners:
-            event, now = str(uuid.uuid4()), self._clock.now()
+            event, now = str(uuid.uuid4()), self.clock.now()
             result = d.ShowResult(word=command.answer.value, event=event, issued_at=now.utc)
             outcome = self._send(command.scanner, result, life=5)
             if command.answer is c.ScanAnswer.NO and isinstance(outcome, NotSent):
@@ -294,7 +250,7 @@ class CommandExecutor:
     def repeat_refusals(self) -> None:
         """Start a new broker session: say each recent "no" that the last one did not accept. Only "no" is repeated."""
         refusals, self._unsent_refusals = self._unsent_refusals, {}
-        now = self._clock.now()
+        now = self.clock.now()
         for command, mono in refusals.values():
             if now.mono - mono <= REFUSAL_MEMORY_S:
                 self._show_result(command)
@@ -310,11 +266,11 @@ class CommandExecutor:
         correlation: bytes | None = None,
         response_topic: str | None = None,
     ) -> Sent | NotSent:
-        configured = self._home.devices[device]
+        configured = self.home.devices[device]
         publication = VENDORS[configured.vendor].encode_command(command, configured.device_ref)
         id_ = getattr(command, "id", None)
-        return self._publisher.publish(
-            device_topic(self._home, device, publication.suffix),
+        return self.publisher.publish(
+            device_topic(self.home, device, publication.suffix),
             publication.payload,
             expiry=max(1, round(life)),
             correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
@@ -343,15 +299,15 @@ class CommandExecutor:
         if shown == self._published_state:
             return
         body = json_bytes({**shown, "at": rfc3339_ms(now.utc)})
-        if isinstance(self._publisher.publish(entrance_topic(self._entrance, "state"), body, retain=True), NotSent):
+        if isinstance(self.publisher.publish(entrance_topic(self.entrance, "state"), body, retain=True), NotSent):
             return
         before, self._published_state = self._published_state.get("phase"), shown
         if shown["phase"] != before:
             self._publish_event(now, {"visit": shown["visit"], "kind": "phase", "phase": shown["phase"]})
 
     def _publish_event(self, now: Now, body: Mapping[str, object]) -> None:
-        head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self._entrance}
-        self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes({**head, **body}))
+        head = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self.entrance}
+        self.publisher.publish(entrance_topic(self.entrance, "event"), json_bytes({**head, **body}))
 
     def republish_state(self) -> None:
         """Forget the published state: a new broker session does not know it."""

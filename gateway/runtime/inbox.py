@@ -5,7 +5,7 @@ import contextlib
 import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import assert_never
 
@@ -53,32 +53,29 @@ class _QueuedRequest:
     result: asyncio.Future[str | None]
 
 
+@dataclass(eq=False, repr=False)
 class Inbox:
     """The inbox of the box. It calls `refresh_agenda(entrance)` when an entrance's agenda changed."""
 
-    def __init__(  # noqa: PLR0913 - each is a part that requests use
-        self,
-        home: Home,
-        *,
-        store: Store,
-        publisher: Publisher,
-        clock: Clock,
-        entrances: Mapping[str, EntranceActor],
-        refresh_agenda: Callable[[str], None],
-        erase: Callable[[str, str | None], Awaitable[None]],
-        outbox: Outbox,
-        contained: Containment | None = None,
-    ) -> None:
-        self._containment = contained or Containment()
-        self._home, self._store, self._publisher, self._clock = home, store, publisher, clock
-        self._entrances, self._refresh_agenda, self._erase, self._outbox = entrances, refresh_agenda, erase, outbox
+    home: Home
+    _: KW_ONLY
+    store: Store
+    publisher: Publisher
+    clock: Clock
+    entrances: Mapping[str, EntranceActor]
+    refresh_agenda: Callable[[str], None]
+    erase: Callable[[str, str | None], Awaitable[None]]
+    outbox: Outbox
+    containment: Containment = field(default_factory=Containment)
+
+    def __post_init__(self) -> None:
         self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # bounded for retailers where they are received
         self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored_stops: set[str] = set()  # entrances whose stop is not stored yet
         self._unstored_distrusts: dict[str, str] = {}  # revoked keys whose revocation is not stored yet, and the person
         self.permissions = PermissionService(
-            store, clock, on_change=self._on_brand_change, notify_owner=self._notify_consent_request
+            self.store, self.clock, on_change=self._on_brand_change, notify_owner=self._notify_consent_request
         )
         """The owner's decisions on brands."""
         self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
@@ -102,7 +99,7 @@ class Inbox:
         if self._retailer_messages.qsize() < MAX_QUEUED_MESSAGES:
             self._retailer_messages.put_nowait(incoming.payload)
         else:
-            mono = self._clock.now().mono
+            mono = self.clock.now().mono
             if mono - self._flood_logged_mono >= FLOOD_LOG_INTERVAL_S:  # a flood must not fill the disk
                 self._flood_logged_mono = mono
                 log.warning("offers_flooded")
@@ -110,19 +107,19 @@ class Inbox:
     async def _answer_retailers(self) -> None:
         while True:
             token = await self._retailer_messages.get()
-            with self._containment.piece("retailers", token[:16].decode("latin-1")):
+            with self.containment.piece("retailers", token[:16].decode("latin-1")):
                 await self._answer_retailer(token)
 
     async def _answer_retailer(self, token: bytes) -> None:
-        now = self._clock.now()
-        verified = verify_delivery(token, self._store.brands.keys, box=self._home.box, now=now)
+        now = self.clock.now()
+        verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, now=now)
         try:
-            answer = await self._store.deliveries.accept(token, verified, now)
+            answer = await self.store.deliveries.accept(token, verified, now)
         except StoreFailed as failure:
             log.error("offer_not_stored", why=str(failure))  # no answer: the retailer sends it again
             return
         for topic in result_topics(answer.result.brand):
-            self._publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
+            self.publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
         self._notify_affected(answer)
 
     async def accept_from_hub(self, token: bytes, home: str) -> JobOutcome:
@@ -134,8 +131,8 @@ class Inbox:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        now = self._clock.now()
-        verified = verify_delivery(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
+        now = self.clock.now()
+        verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, also=home, now=now)
         return await self._accept_verified(token, verified, now)
 
     async def accept_hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
@@ -144,10 +141,10 @@ class Inbox:
         Raises:
             StoreFailed: the disk did not store it.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         keys = {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)}
         verified = delivery_message.verify_hub_delivery(token, keys, box=home, now=now)
-        if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self._store.brands.known():
+        if isinstance(verified, delivery_message.HubClaims) and verified.brand not in self.store.brands.known():
             verified = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
         return await self._accept_verified(token, verified, now)
 
@@ -155,9 +152,9 @@ class Inbox:
         if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
             return JobOutcome.RETRY_LATER
         withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
-        if self._store.hub_journal.is_full() and not withdraws:  # each answer is one more event
+        if self.store.hub_journal.is_full() and not withdraws:  # each answer is one more event
             return JobOutcome.RETRY_LATER
-        answer = await self._store.hub_journal.accept(token, verified, now)
+        answer = await self.store.hub_journal.accept(token, verified, now)
         if answer is None:
             return JobOutcome.REJECTED
         self._notify_affected(answer)
@@ -171,40 +168,40 @@ class Inbox:
 
     def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
         """Notify the owner that a brand asks for permission; the message is stored already."""
-        now, (delivery,) = self._clock.now(), answer.changed
-        facts = self._store.deliveries.facts(delivery, now)
+        now, (delivery,) = self.clock.now(), answer.changed
+        facts = self.store.deliveries.facts(delivery, now)
         if facts is not None:
             command = c.NotifyOwner(notification=c.Notification.BRAND_ASKS, delivery=delivery)
-            self._outbox.notify(command, self._entrances[facts.entrance].state, now, message=message, picture=None)
+            self.outbox.notify(command, self.entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _notify_consent_request(self, result: ConsentIntakeResult) -> None:
         """Notify the owner that a brand asks for permission through a hub, or has a new key."""
         command = c.NotifyOwner(notification=result.saying, delivery=result.delivery)
-        state = self._entrances[result.entrance].state
-        self._outbox.notify(command, state, self._clock.now(), message=result.message, picture=None)
+        state = self.entrances[result.entrance].state
+        self.outbox.notify(command, state, self.clock.now(), message=result.message, picture=None)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
-        now = self._clock.now()
+        now = self.clock.now()
         for key in deliveries:
-            facts = self._store.deliveries.facts(key, now)
+            facts = self.store.deliveries.facts(key, now)
             if facts is None:
                 continue
-            for name, running in self._entrances.items():
+            for name, running in self.entrances.items():
                 if name == facts.entrance or key in _tracked_deliveries(running.state):
-                    stop = self._store.entrances.stop_state(name)
+                    stop = self.store.entrances.stop_state(name)
                     running.post(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
-                    self._refresh_agenda(name)
+                    self.refresh_agenda(name)
 
     def add_test_key(self, kid: str, key: EnrolledKey) -> None:
         """Accept a key that no brand of the house file has, a walk test's own, until `remove_test_key`."""
-        self._store.brands.add_test_key(kid, key)
+        self.store.brands.add_test_key(kid, key)
 
     def remove_test_key(self, kid: str) -> None:
         """Stop accepting a lent key; deliveries that it signed are refused from now on."""
-        self._store.brands.remove_test_key(kid)
-        for name in self._entrances:
-            self._refresh_agenda(name)
+        self.store.brands.remove_test_key(kid)
+        for name in self.entrances:
+            self.refresh_agenda(name)
 
     def submit_test_message(self, token: bytes) -> None:
         """Handle a message of the walk test's own brand like a retailer's; a flood does not drop it."""
@@ -235,7 +232,7 @@ class Inbox:
         Raises:
             KeyError: the house has no such entrance.
         """
-        running = self._entrances[entrance]
+        running = self.entrances[entrance]
         stops = isinstance(request, owner_requests.OwnerStopRequest) and request.do == "stop"
         queue = self._stop_requests if isinstance(request, owner_requests.OwnerStopRequest) else self._owner_requests
         queued = _QueuedRequest(entrance, request, by, asyncio.get_running_loop().create_future())
@@ -263,9 +260,9 @@ class Inbox:
         Raises:
             StoreFailed: the pause could not be stored and does not exist.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
-        return self._update_pauses(await self._store.pauses.plan(new, now))
+        return self._update_pauses(await self.store.pauses.plan(new, now))
 
     async def end_pause(self, pause: str, by: str | None) -> PlannedPause | PauseRefusal:
         """End a pause, or withdraw one that has not begun.
@@ -273,13 +270,13 @@ class Inbox:
         Raises:
             StoreFailed: the change could not be stored, so the pause remains.
         """
-        return self._update_pauses(await self._store.pauses.end(pause, self._clock.now(), by=by))
+        return self._update_pauses(await self.store.pauses.end(pause, self.clock.now(), by=by))
 
     def _update_pauses(self, outcome: PlannedPause | PauseRefusal) -> PlannedPause | PauseRefusal:
         """Send each affected entrance all its pauses as they are in the store now."""
-        for name, running in self._entrances.items():
+        for name, running in self.entrances.items():
             if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
-                running.post(e.PausesChanged(pauses=self._store.pauses.of_entrance(name)))
+                running.post(e.PausesChanged(pauses=self.store.pauses.of_entrance(name)))
         return outcome
 
     async def distrust_key(self, x: str, by: str) -> str | None:
@@ -288,10 +285,10 @@ class Inbox:
         Raises:
             LookupError: no brand has this key.
         """
-        brand = self._store.brand_keys.brand_of(x)
+        brand = self.store.brand_keys.brand_of(x)
         self._unstored_distrusts[x] = by
         try:
-            await self._store.brand_keys.distrust(x, self._clock.now(), by=by)
+            await self.store.brand_keys.distrust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
             return f"it holds, but is not stored yet: {failure}"
         finally:
@@ -305,10 +302,10 @@ class Inbox:
         Raises:
             LookupError: no brand has this key.
         """
-        brand = self._store.brand_keys.brand_of(x)
+        brand = self.store.brand_keys.brand_of(x)
         unstored = self._unstored_distrusts.pop(x, None)
         try:
-            await self._store.brand_keys.trust(x, self._clock.now(), by=by)
+            await self.store.brand_keys.trust(x, self.clock.now(), by=by)
         except StoreFailed as failure:
             if unstored is not None:
                 self._unstored_distrusts[x] = unstored
@@ -321,7 +318,7 @@ class Inbox:
             queued = await queue.get()
             entrance, request = queued.entrance, queued.request
             why: str | None = INTERNAL_ERROR
-            with self._containment.piece("owner's requests", request.id):
+            with self.containment.piece("owner's requests", request.id):
                 why = await self._try_request(entrance, request, queued.by)
             self._publish_reply(entrance, request.id, why)
             if not queued.result.done():  # the requester may have gone
@@ -338,12 +335,12 @@ class Inbox:
         return None
 
     async def _perform_request(self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None) -> None:
-        running, now = self._entrances[entrance], self._clock.now()
+        running, now = self.entrances[entrance], self.clock.now()
         match request:
             case owner_requests.OwnerStopRequest(do="stop"):
                 above = self._highest_epoch(entrance)
                 try:
-                    epoch = await self._store.entrances.set_stop(entrance, now, on=True, above=above, by=by)
+                    epoch = await self.store.entrances.set_stop(entrance, now, on=True, above=above, by=by)
                 except StoreFailed:
                     self._unstored_epochs[entrance] = above + 1
                     self._unstored_stops.add(entrance)
@@ -358,12 +355,12 @@ class Inbox:
             case owner_requests.OwnerDecideRequest():
                 running.post(e.OwnerDecided(visit=request.visit, yes=request.do == "approve"))
             case owner_requests.OwnerClearLockoutRequest():
-                if request.scanner not in self._home.entrances[entrance].scanners:
+                if request.scanner not in self.home.entrances[entrance].scanners:
                     raise LookupError(f"no scanner {request.scanner} at this entrance")
                 running.post(e.LockoutCleared(scanner=request.scanner))
             case owner_requests.OwnerPresenceRequest():
                 household = HouseholdPresence(somebody_home=request.do == "home", away=request.do == "away")
-                await self._store.entrances.set_presence(entrance, household, now, by=by)
+                await self.store.entrances.set_presence(entrance, household, now, by=by)
                 running.post(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
             case owner_requests.OwnerPauseRequest():
                 where = None if request.everywhere else entrance
@@ -373,15 +370,15 @@ class Inbox:
             case owner_requests.OwnerLockRequest():
                 running.post(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.OwnerPermitRequest():
-                brands = self._store.brands
+                brands = self.store.brands
                 decide = {"permit": brands.permit, "refuse_brand": brands.refuse, "revoke": brands.revoke}[request.do]
                 await decide(request.brand, now, by=by)
                 self._on_brand_change(request.brand)
             case owner_requests.OwnerHoldRequest(do="erase"):
-                await self._erase(request.visit, by)
+                await self.erase(request.visit, by)
             case owner_requests.OwnerHoldRequest():
                 reason = request.why if request.do == "hold" else None
-                await self._store.recordings.set_hold(request.visit, reason, now, by=by)
+                await self.store.recordings.set_hold(request.visit, reason, now, by=by)
             case _:
                 assert_never(request)
 
@@ -391,7 +388,7 @@ class Inbox:
         self._unstored_stops.discard(entrance)
         try:
             above = self._highest_epoch(entrance)
-            return await self._store.entrances.set_stop(entrance, self._clock.now(), on=False, above=above, by=by)
+            return await self.store.entrances.set_stop(entrance, self.clock.now(), on=False, above=above, by=by)
         except StoreFailed:
             if is_unstored:
                 self._unstored_stops.add(entrance)
@@ -404,28 +401,28 @@ class Inbox:
             for entrance in tuple(self._unstored_stops):
                 above = self._unstored_epochs[entrance] - 1
                 with contextlib.suppress(StoreFailed):
-                    await self._store.entrances.set_stop(entrance, self._clock.now(), on=True, above=above)
+                    await self.store.entrances.set_stop(entrance, self.clock.now(), on=True, above=above)
                     self._unstored_stops.discard(entrance)
             for x, by in tuple(self._unstored_distrusts.items()):
                 with contextlib.suppress(StoreFailed):
-                    await self._store.brand_keys.distrust(x, self._clock.now(), by=by)
+                    await self.store.brand_keys.distrust(x, self.clock.now(), by=by)
                     self._unstored_distrusts.pop(x, None)
 
     def _highest_epoch(self, entrance: str) -> int:
-        return max(self._entrances[entrance].state.stop_epoch, self._unstored_epochs.get(entrance, 0))
+        return max(self.entrances[entrance].state.stop_epoch, self._unstored_epochs.get(entrance, 0))
 
     def _on_brand_change(self, brand: str) -> None:
         """Apply a changed permission at once, also to a visit that has no intent yet."""
         concerned: set[str] = set()
-        for name, running in self._entrances.items():
-            self._refresh_agenda(name)
+        for name, running in self.entrances.items():
+            self.refresh_agenda(name)
             concerned |= {key for key, of in _tracked_deliveries(running.state).items() if of == brand}
         self._update_deliveries(tuple(sorted(concerned)))
 
     def _publish_reply(self, entrance: str, id_: str, why: str | None) -> None:
-        body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self._clock.now().utc), "entrance": entrance,
+        body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self.clock.now().utc), "entrance": entrance,
                 "kind": "wish", "id": id_, "accepted": why is None, "why": why}  # fmt: skip
-        self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(body))
+        self.publisher.publish(entrance_topic(entrance, "event"), json_bytes(body))
 
 
 def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:

@@ -1,7 +1,6 @@
 """Counts near each window how often lock, door sensor and cameras were ready, for the installer's survey."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from gateway.config.home import Home
 from gateway.domain.now import Now
@@ -11,23 +10,15 @@ from gateway.domain.visit.state import Entrance
 CHECK_INTERVAL_S = 60.0  # cameras start when a window comes near, so the first check is that long after it
 
 
-class CountStore(Protocol):
-    """The part of `gateway.storage.readiness.ReadinessStore` that counts."""
-
-    def count(self, entrance: str, devices: Mapping[str, bool], now: Now) -> None:
-        """Count one check: device -> whether it was ready."""
-
-
 class ReadinessCounter:
     """Checks each entrance once a minute while a window is near.
 
     A visit or an incident ends the checks, because its own open door is no fault, and so does an untrusted clock,
-    because the hour would be wrong.
+    because the hour would be wrong. `count` gets the entrance, each device with whether it was ready, and the time.
     """
 
-    def __init__(self, home: Home, store: CountStore) -> None:
-        self._home = home
-        self._store = store
+    def __init__(self, home: Home, count: Callable[[str, Mapping[str, bool], Now], None]) -> None:
+        self._home, self._count = home, count
         self._due_mono: dict[str, float] = {}
 
     def poll(self, state: Entrance, now: Now) -> None:
@@ -41,4 +32,4 @@ class ReadinessCounter:
         section, unavailable = self._home.entrances[state.id], unavailable_devices(state)
         devices = {section.lock: "lock" not in unavailable, section.door: "door" not in unavailable}
         devices |= {camera: f"camera:{camera}" not in unavailable for camera in state.rules.cameras}
-        self._store.count(state.id, devices, now)
+        self._count(state.id, devices, now)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from gateway.config.home import Home
 from gateway.domain.delivery.schedule import ExpectedDelivery, build_agenda
@@ -14,37 +14,28 @@ from gateway.runtime.readiness_counts import ReadinessCounter
 from gateway.storage import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
+from gateway.video.client import VideoClient
 
 POLL_INTERVAL_S = 0.5  # seconds between two polls; each reads the clock and the free disk space once
 AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read again at least this often
 
 
-class CameraRings(Protocol):
-    """The part of `gateway.video.client.VideoClient` that runs the cameras' ring buffers."""
-
-    def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
-        """Start or stop the ring buffers of these cameras."""
-
-
+@dataclass(eq=False, repr=False)
 class Scheduler:
     """Polls twice a second. It calls `schedule_results` when results for retailers may be due."""
 
-    def __init__(  # noqa: PLR0913 - each is a part that it triggers
-        self,
-        home: Home,
-        *,
-        store: Store,
-        clock: Clock,
-        entrances: Mapping[str, EntranceActor],
-        rings: CameraRings,
-        free_bytes: Callable[[], int],
-        schedule_results: Callable[[], None],
-        contained: Containment | None = None,
-    ) -> None:
-        self._containment = contained or Containment()
-        self._home, self._store, self._clock, self._entrances = home, store, clock, entrances
-        self._rings, self._free_bytes, self._schedule_results = rings, free_bytes, schedule_results
-        self._readiness_counter = ReadinessCounter(home, store.readiness)
+    home: Home
+    _: KW_ONLY
+    store: Store
+    clock: Clock
+    entrances: Mapping[str, EntranceActor]
+    cameras: VideoClient
+    free_bytes: Callable[[], int]
+    schedule_results: Callable[[], None]
+    containment: Containment = field(default_factory=Containment)
+
+    def __post_init__(self) -> None:
+        self._readiness_counter = ReadinessCounter(self.home, self.store.readiness.count)
         self._next_refresh: dict[str, datetime] = {}
         self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
@@ -58,10 +49,10 @@ class Scheduler:
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
-            now = self._clock.now()
+            now = self.clock.now()
             disk = self._has_free_space()
-            for name, running in self._entrances.items():
-                with self._containment.piece("windows", name):  # an error affects only this entrance
+            for name, running in self.entrances.items():
+                with self.containment.piece("windows", name):  # an error affects only this entrance
                     if running.state.disk_ok is not disk:
                         running.post(e.DiskChanged(ok=disk))
                     running.check_heartbeats(now)
@@ -69,13 +60,13 @@ class Scheduler:
                     self._check_entrance(name, running, now)
                     self._readiness_counter.poll(running.state, now)
             self._update_rings()
-            self._schedule_results()
+            self.schedule_results()
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _has_free_space(self) -> bool:
         """Return whether the reserved space is free; False if the disk does not answer."""
         try:
-            return self._free_bytes() >= self._home.storage.reserve_mib * 2**20
+            return self.free_bytes() >= self.home.storage.reserve_mib * 2**20
         except OSError:
             return False
 
@@ -86,14 +77,14 @@ class Scheduler:
         due = self._next_refresh.get(name)
         if due is not None and now.utc < due and self._clock_trusted[name] == now.trusted:
             return
-        timing = self._home.entrances[name].timing
-        upcoming = self._store.deliveries.upcoming(name, now)
+        timing = self.home.entrances[name].timing
+        upcoming = self.store.deliveries.upcoming(name, now)
         agenda = build_agenda(
             [ExpectedDelivery(delivery=one.delivery, checked=one.checked) for one in upcoming],
             now=now,
             near=timedelta(seconds=timing.near),
             after=timedelta(seconds=timing.after),
-            locked_at=self._store.entrances.locked_at(name),
+            locked_at=self.store.entrances.locked_at(name),
         )
         soonest = now.utc + AGENDA_REFRESH_INTERVAL
         self._next_refresh[name] = soonest if agenda.next_change_at is None else min(agenda.next_change_at, soonest)
@@ -111,9 +102,9 @@ class Scheduler:
         """Run the ring buffers of the cameras that a window, a visit or the time after one needs, and no others."""
         wanted: dict[str, bool] = {}
         labels: set[str] = set()
-        for name, running in self._entrances.items():
+        for name, running in self.entrances.items():
             state = running.state
-            cameras = self._home.entrances[name].cameras
+            cameras = self.home.entrances[name].cameras
             busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
             for camera in (cameras.outside, *cameras.inside):
                 wanted[camera] = wanted.get(camera, False) or busy or self._entrance_filming.get(name, False)
@@ -123,4 +114,4 @@ class Scheduler:
             return
         self._requested_rings = wanted, labels
         for camera, on in wanted.items():
-            self._rings.watch((camera,), on=on, labels=(camera,) if camera in labels else ())
+            self.cameras.watch((camera,), on=on, labels=(camera,) if camera in labels else ())

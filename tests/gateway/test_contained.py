@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -31,6 +31,7 @@ from gateway.storage.hub_journal import HubJournal
 from gateway.storage.offers import OfferProcessor
 from gateway.system import fault_log
 from gateway.system.containment import Containment
+from gateway.video.client import VideoClient
 from gateway.web.remote.actions import OrderExecutor
 from gateway.web.remote.orders import FAILED
 from tests.gateway.domain.delivery.shop import NOW, enrolled_keys, make_claims, make_offer, sign_claims
@@ -242,8 +243,9 @@ async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_
         monkeypatch.setattr(windows, "POLL_INTERVAL_S", 0.01)
         faulty = list[str]()
         diary = Scheduler(
-            made.home, store=made.store, clock=made.clock, entrances=made.entrances, rings=made.eyes,
-            free_bytes=lambda: 2**40, schedule_results=lambda: None, contained=Containment(count=faulty.append),
+            made.home, store=made.store, clock=made.clock, entrances=made.entrances,
+            cameras=cast("VideoClient", made.eyes), free_bytes=lambda: 2**40, schedule_results=lambda: None,
+            containment=Containment(count=faulty.append),
         )  # fmt: skip
         async with run_tasks(diary.run()):
             await wait_until(lambda: raising.raised >= len(ARBITRARY_EXCEPTIONS))

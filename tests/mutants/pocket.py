@@ -40,15 +40,15 @@ MUTANTS = (
     Mutant(
         name="alarms are told together with others",
         file="gateway/runtime/notifications/batching.py",
-        old="matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS",
-        new="matters = self.about in SEPARATE_KINDS",
+        old="return message.urgent or message.about in SEPARATE_KINDS",
+        new="return message.about in SEPARATE_KINDS",
         tests=(f"{NOTICE}::test_alarms_and_locked_again_are_never_told_with_others_for_a_day",),
     ),
     Mutant(
         name="what is late is told as if it were now",
         file="gateway/runtime/notifications/batching.py",
-        old="    if utc - newest.at <= LATE_AFTER:",
-        new="    if utc - newest.at >= LATE_AFTER:",
+        old="    if not is_late(message, utc):",
+        new="    if is_late(message, utc):",
         tests=(f"{NOTICE}::test_what_is_told_more_than_a_minute_later_says_since_when",),
     ),
     Mutant(

@@ -122,8 +122,8 @@ MUTANTS = (
     Mutant(
         name="the stop is ignored as the unlock leaves",
         file="gateway/runtime/effects.py",
-        old="if self._is_stopped():",
-        new="if not self._is_stopped:",
+        old="if self.is_stopped():",
+        new="if not self.is_stopped:",
         tests=(HELD_BACK,),
     ),
     Mutant(

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
@@ -30,6 +30,7 @@ from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.storage import CommitConflict, CommitResult, Store, StoredDecision, StoreFailed
 from gateway.system.changes import ChangeNotifier
+from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey
 from tests import storefile
 from tests.gateway.domain.delivery.house import receive
@@ -107,7 +108,7 @@ class ShellBox:
         self.phonebook = Contacts(
             house, queue=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
         )
-        self.office = Outbox(house, store=store, publisher=line, clock=self.clock, channels=(self.pocket,))
+        self.office = Outbox(house, store=store, publisher=line, clock=self.clock, notify_phones=self.pocket.notify)
         self.archive = Archive(
             house,
             store=store,
@@ -145,8 +146,8 @@ class ShellBox:
     def _entrance(self, name: str) -> EntranceActor:
         def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> RecordingExecutor:
             made = RecordingExecutor(
-                self.home, name, publisher=self.line, cameras=self.eyes, outbox=self.office, sealer=self.archive,
-                clock=self.clock, post=put, is_stopped=stopped,
+                self.home, name, publisher=self.line, cameras=cast("VideoClient", self.eyes),
+                outbox=self.office, archive=self.archive, clock=self.clock, post=put, is_stopped=stopped,
                 crash_point=lambda point: self.order.append(f"reached {point}"),
             )  # fmt: skip
             made.order = self.order

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.commands import Notification
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.i18n import Language, Text, _
 
@@ -43,59 +43,49 @@ class PhoneNotification:
     buttons: tuple[Button, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingMessage:
-    """A message that is due to a phone; `number` is its key here, negative if it is not stored."""
-
-    number: int
-    about: Notification | AlarmCode
-    at: datetime
-
-    def is_late(self, utc: datetime) -> bool:
-        """Return whether the event is more than a minute old."""
-        return utc - self.at > LATE_AFTER
-
-    def is_sent_alone(self, utc: datetime) -> bool:
-        """Return whether the message is sent alone, whatever else waits."""
-        matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS
-        return matters and utc - self.at <= MAX_SEPARATE_AGE
+def is_late(message: ComposedMessage, utc: datetime) -> bool:
+    """Return whether the event is more than a minute old."""
+    return utc - message.at > LATE_AFTER
 
 
-def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tuple[PendingMessage, ...]]:
+def matters(message: ComposedMessage) -> bool:
+    """Return whether the message is sent alone for a day, whatever else waits, and never dropped."""
+    return message.urgent or message.about in SEPARATE_KINDS
+
+
+def group_messages(waiting: Sequence[ComposedMessage], utc: datetime) -> list[tuple[ComposedMessage, ...]]:
     """Group all waiting messages: current ones first, then alarms and "locked again", then the rest.
 
     Each group becomes one notification, in the order of the events.
     """
+
+    def is_sent_alone(message: ComposedMessage) -> bool:
+        return matters(message) and utc - message.at <= MAX_SEPARATE_AGE
+
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
-    rest = [one for one in ordered if not one.is_sent_alone(utc)]
-    groups: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.is_sent_alone(utc)]
+    rest = [one for one in ordered if not is_sent_alone(one)]
+    groups: list[tuple[ComposedMessage, ...]] = [(one,) for one in ordered if is_sent_alone(one)]
     groups += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
-    return sorted(groups, key=lambda group: (group[-1].is_late(utc), not group[-1].is_sent_alone(utc), group[-1].at))
+    return sorted(groups, key=lambda group: (is_late(group[-1], utc), not is_sent_alone(group[-1]), group[-1].at))
 
 
-def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+def message_text(message: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Return the message's text, with the time of the event if it is late."""
-    text = newest.words(language)
-    if utc - newest.at <= LATE_AFTER:
+    text = message.words(language)
+    if not is_late(message, utc):
         return text
-    return f"{text} {_LATE_TEXT.to(language, when=format_time(newest.at, utc, language, zone))}"
+    return f"{text} {_LATE_TEXT.to(language, when=format_time(message.at, utc, language, zone))}"
 
 
-def grouped_text(  # noqa: PLR0913 - the messages, their count, and how to show times
-    messages: Sequence[ComposedMessage],
-    count: int,
-    oldest: datetime,
-    *,
-    utc: datetime,
-    language: Language,
-    zone: ZoneInfo,
-) -> str:
-    """Return one text for several messages, newest first; `count`: of all, `oldest`: the instant of the first."""
-    newest, *others = messages
+def grouped_text(messages: Sequence[ComposedMessage], *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+    """Return one text for several messages, oldest first: the newest, how many more there are, and the next newest."""
+    oldest, *_, newest = messages
     lines = [message_text(newest, utc=utc, language=language, zone=zone)]
-    lines.append(_WAITING_TEXT.to(language, count=str(count - 1), when=format_time(oldest, utc, language, zone)))
-    lines += [f"- {message_text(one, utc=utc, language=language, zone=zone)}" for one in others[:MAX_LISTED_MESSAGES]]
-    if count - 1 > MAX_LISTED_MESSAGES:
+    when = format_time(oldest.at, utc, language, zone)
+    lines.append(_WAITING_TEXT.to(language, count=str(len(messages) - 1), when=when))
+    others = messages[-2::-1][:MAX_LISTED_MESSAGES]
+    lines += [f"- {message_text(one, utc=utc, language=language, zone=zone)}" for one in others]
+    if len(messages) - 1 > MAX_LISTED_MESSAGES:
         lines.append("- …")
     return "\n".join(lines)
 

@@ -88,9 +88,3 @@ def format_hours(hours: str) -> str:
     if opens.endswith(":00") and closes.endswith(":00"):
         return f"{int(opens[:2])}-{int(closes[:2])} h"
     return hours
-
-
-def stored_kind(stored: Stored) -> c.Notification | c.AlarmCode:
-    """Return the kind of a stored message."""
-    command = _COMMAND.validate_json(stored.body)
-    return command.notification if isinstance(command, c.NotifyOwner) else command.code

@@ -7,8 +7,8 @@ process ends is found in the store at the next start.
 import asyncio
 import base64
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 import structlog
 
@@ -22,7 +22,7 @@ from gateway.evidence.checkpoint import Checkpoint
 from gateway.mqtt.client import NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.composer import MessageComposer
-from gateway.runtime.notifications.texts import ComposedMessage, LogChannel, NotificationChannel
+from gateway.runtime.notifications.texts import ComposedMessage, log_message
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
@@ -33,22 +33,20 @@ PictureSource = Callable[[], Awaitable[bytes | None]]
 MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker accepted, kept for the next session: the newest
 
 
+@dataclass(eq=False, repr=False)
 class Outbox:
-    """The box's outbox. It sends each message once to each channel, beside log and broker.
+    """The box's outbox. It sends each message once to the phones, whose queue retries by itself, to log and broker."""
 
-    Each channel retries by itself.
-    """
+    home: Home
+    _: KW_ONLY
+    store: Store
+    publisher: Publisher
+    clock: Clock
+    notify_phones: Callable[[ComposedMessage], None]
+    containment: Containment = field(default_factory=Containment)
 
-    def __init__(  # noqa: PLR0913 - each is a part that it uses
-        self, home: Home, *, store: Store, publisher: Publisher, clock: Clock,
-        channels: Sequence[NotificationChannel] = (), contained: Containment | None = None,
-    ) -> None:  # fmt: skip
-        self._containment = contained or Containment()
-        self._store, self._publisher, self._clock = store, publisher, clock
-        self._composer = MessageComposer(home, store)
-        self._language = home.language
-        self._log_channel = LogChannel(home.language)
-        self._channels = tuple(channels)
+    def __post_init__(self) -> None:
+        self._composer = MessageComposer(self.home, self.store)
         self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._in_flight: set[int] = set()
         self._unsent: deque[ComposedMessage] = deque(maxlen=MAX_UNSENT_MESSAGES)
@@ -78,16 +76,16 @@ class Outbox:
         if isinstance(command, c.NotifyOwner) and command.delivery is not None:
             visit = command.visit  # perhaps a visit that has just ended, or none
             if delivery is None or delivery.id != command.delivery:
-                delivery = self._store.deliveries.facts(command.delivery, now)
-        composed = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message)
+                delivery = self.store.deliveries.facts(command.delivery, now)
+        composed = replace(self._composer.compose(command, state.id, delivery, now), visit=visit, number=message or 0)
         self._enqueue(composed, picture, late=False)
 
     def on_connected(self) -> None:
         """Start a new broker session: publish what could not be published before, with the time of its event."""
-        for stored in self._store.messages.unsent():
+        for stored in self.store.messages.unsent():
             if stored.id in self._in_flight:
                 continue
-            message = self._composer.recompose(stored, self._clock.now())
+            message = self._composer.recompose(stored, self.clock.now())
             if message is not None:
                 self._enqueue(message, None, late=True)
         unsent, self._unsent = self._unsent, deque(maxlen=MAX_UNSENT_MESSAGES)
@@ -96,21 +94,21 @@ class Outbox:
         self._results_due.set()
 
     def _enqueue(self, message: ComposedMessage, picture: PictureSource | None, *, late: bool) -> None:
-        if message.number is not None:
+        if message.number:
             self._in_flight.add(message.number)
         self._jobs.put_nowait(lambda: self._send(message, picture, late=late))
 
     async def _run_jobs(self) -> None:
         while True:
             job = await self._jobs.get()
-            with self._containment.piece("messages to the owner"):
+            with self.containment.piece("messages to the owner"):
                 await job()
 
     async def _send(self, message: ComposedMessage, picture: PictureSource | None, *, late: bool) -> None:
         message = replace(message, picture=None if picture is None else await picture())
-        await self._log_channel.notify(message)
-        for channel in () if late else self._channels:
-            await channel.notify(message)
+        log_message(message, self.home.language)
+        if not late:
+            self.notify_phones(message)
         outcome = self._publish_message(message, late=late)
         if outcome == NotSent(NotSentReason.TOO_LARGE):
             outcome = self._publish_message(replace(message, picture=None), late=late)  # the text matters more
@@ -123,19 +121,19 @@ class Outbox:
 
     def _publish_message(self, message: ComposedMessage, *, late: bool) -> Sent | NotSent:
         body = {
-            "id": message.number,
+            "id": message.number or None,
             "at": rfc3339_ms(message.at),
             "to": "owner",
             "about": message.about.value,
             "urgent": message.urgent,
             "late": late,
-            "text": message.words(self._language),
+            "text": message.words(self.home.language),
             "facts": message.parameters,
             "visit": message.visit,
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),
         }
-        return self._publisher.publish(entrance_topic(message.entrance, "message"), json_bytes(body))
+        return self.publisher.publish(entrance_topic(message.entrance, "message"), json_bytes(body))
 
     def _on_acknowledged(self, message: ComposedMessage, *, accepted: bool) -> None:
         """Handle the broker's answer; a message that it did not accept is published in the next session.
@@ -143,7 +141,7 @@ class Outbox:
         It comes from the store, or from memory if it is not stored.
         """
         number = message.number
-        if number is None:
+        if not number:
             if not accepted:
                 self._unsent.append(message)
         elif accepted:
@@ -153,7 +151,7 @@ class Outbox:
 
     async def _store_sent(self, number: int) -> None:
         """Record that the broker has it; if that fails, the message is not published again before the next start."""
-        if await self._try_store(self._store.messages.mark_sent(number, self._clock.now())):
+        if await self._try_store(self.store.messages.mark_sent(number, self.clock.now())):
             self._in_flight.discard(number)
 
     # ---- retailers --------------------------------------------------------------------------------------------------
@@ -166,23 +164,23 @@ class Outbox:
         while True:
             await self._results_due.wait()
             self._results_due.clear()
-            with self._containment.piece("results to retailers"):
-                for result in self._store.deliveries.changed_results(self._clock.now()):
-                    with self._containment.piece("results to retailers", f"{result.brand} {result.delivery}"):
+            with self.containment.piece("results to retailers"):
+                for result in self.store.deliveries.changed_results(self.clock.now()):
+                    with self.containment.piece("results to retailers", f"{result.brand} {result.delivery}"):
                         await self._publish_result(result)
 
     async def _publish_result(self, result: DeliveryResult) -> None:
         body = result.model_dump_json(exclude_none=True).encode()
-        outcomes = [self._publisher.publish(topic, body) for topic in result_topics(result.brand)]
+        outcomes = [self.publisher.publish(topic, body) for topic in result_topics(result.brand)]
         if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
-            await self._try_store(self._store.deliveries.mark_reported(result, self._clock.now()))
+            await self._try_store(self.store.deliveries.mark_reported(result, self.clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:
         """Publish a signed end of the log to the owner's phone.
 
         A later comparison shows whether entries were removed.
         """
-        self._publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
+        self.publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
 
     @staticmethod
     async def _try_store(change: Awaitable[object]) -> bool:

@@ -9,10 +9,11 @@ a restart have none.
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications import action_links, batching
 from gateway.runtime.notifications.action_links import LINK_LIFETIMES, LinkPurpose
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, PhoneEndpoint, SendResult
-from gateway.runtime.notifications.composer import MessageComposer, stored_kind
+from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
 from gateway.storage import StoredMessage as Stored
@@ -68,48 +69,38 @@ ACTION_LABELS: Mapping[LinkPurpose, Text] = MappingProxyType({
 })  # fmt: skip
 
 
+@dataclass(eq=False, repr=False)
 class NotificationQueue:
-    """A `NotificationChannel` (`texts.py`) to all phones of the owner.
+    """Sends the owner's messages to all phones.
 
     `key` signs links; `jitter` returns 0 to 1. `on_change` is called when a phone's state has changed.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a part that it uses
-        self,
-        home: Home,
-        *,
-        phones: Sequence[PhoneEndpoint],
-        store: Store,
-        clock: Clock,
-        key: bytes,
-        jitter: Callable[[], float] = _RANDOM.random,
-        poll_interval_s: float = POLL_INTERVAL_S,
-        contained: Containment | None = None,
-        on_change: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._containment = contained or Containment()
-        self._store = store
+    home: Home
+    _: KW_ONLY
+    phones: Sequence[PhoneEndpoint]
+    store: Store
+    clock: Clock
+    key: bytes
+    jitter: Callable[[], float] = _RANDOM.random
+    poll_interval_s: float = POLL_INTERVAL_S
+    containment: Containment = field(default_factory=Containment)
+    on_change: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
         self._recent_messages: OrderedDict[int, ComposedMessage] = OrderedDict()
-        self._unstored_count = 0
-        self._clock = clock
-        self._writer = _NotificationWriter(home, store, key, self._recent_messages)
-        self._jitter, self._poll_interval_s = jitter, poll_interval_s
-        self._sender_count = 0
+        self._unstored_numbers = itertools.count(-1, -1)
+        self._sender_numbers = itertools.count(1)
+        self.writer = _NotificationWriter(self.home, self.store, self.key, self._recent_messages)
         self._task_group: asyncio.TaskGroup | None = None
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
-        self._senders: list[_PhoneSender] = []
-        self._on_change = on_change
-        self._set_senders(phones)
-
-    @property
-    def phones(self) -> tuple[PhoneEndpoint, ...]:
-        """Return the phones, in the order of the file."""
-        return tuple(sender.phone for sender in self._senders)
+        self._senders: dict[str, _PhoneSender] = {}  # by the phone's name, in the order of the file
+        self._set_senders(self.phones)
 
     @property
     def failures(self) -> list[int]:
         """Return each phone's number of failures in a row, in the order of the file."""
-        return [sender.failures for sender in self._senders]
+        return [sender.failures for sender in self._senders.values()]
 
     async def register_phones(self) -> None:
         """Register the phones: only later messages are queued for them. Call it before any decision."""
@@ -117,9 +108,9 @@ class NotificationQueue:
             await self._store_recipients()
         except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
-        stored = {one.name: one.language for one in self._store.phones.statuses() if one.language in languages()}
-        for sender in self._senders:
-            sender.language = stored.get(sender.phone.name)
+        for status in self.store.phones.statuses():
+            if status.language in languages() and status.name in self._senders:
+                self._senders[status.name].language = status.language
 
     async def set_phones(self, phones: Sequence[PhoneEndpoint]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
@@ -132,7 +123,7 @@ class NotificationQueue:
         try:
             await self._store_recipients()
         finally:
-            self._on_change()
+            self.on_change()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -143,72 +134,55 @@ class NotificationQueue:
 
     def language_of(self, name: str) -> Language | None:
         """Return a phone's own language; None: the house's."""
-        return next((sender.language for sender in self._senders if sender.phone.name == name), None)
+        return self._senders[name].language if name in self._senders else None
 
     def set_language(self, name: str, language: Language | None) -> None:
         """Set a phone's own language, or (None) the house's."""
-        for sender in self._senders:
-            if sender.phone.name == name:
-                sender.language = language
-        self._on_change()
+        if name in self._senders:
+            self._senders[name].language = language
+        self.on_change()
 
     async def record_attempt(self, name: str, result: SendResult) -> None:
         """Record the result of a send; without the disk it is unknown after a restart."""
         with contextlib.suppress(StoreFailed):
-            await self._store.phones.record_attempt(
-                name, result.value, self._clock.now(), reached=result is SendResult.TAKEN
+            await self.store.phones.record_attempt(
+                name, result.value, self.clock.now(), reached=result is SendResult.TAKEN
             )
-        self._on_change()
+        self.on_change()
 
     def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
-        """Create one sender for each phone."""
-        known = {sender.phone.name: sender for sender in self._senders}
-        senders = []
-        for phone in phones:
-            sender = known.get(phone.name)
-            if sender is None:
-                self._sender_count += 1
-                sender = _PhoneSender(
-                    self._sender_count,
-                    phone,
-                    store=self._store,
-                    clock=self._clock,
-                    writer=self._writer,
-                    jitter=self._jitter,
-                    poll_interval_s=self._poll_interval_s,
-                    on_result=self.record_attempt,
-                )
-            senders.append(sender)
-        self._senders = senders
+        self.phones = tuple(phones)
+        self._senders = {
+            phone.name: self._senders.get(phone.name) or _PhoneSender(next(self._sender_numbers), phone, self)
+            for phone in phones
+        }
 
     def _start_senders(self) -> None:
         """Start each sender, and cancel those of removed phones."""
         if self._task_group is None:
             return
-        wanted = {sender.phone.name: sender for sender in self._senders}
-        for name in self._sender_tasks.keys() - wanted.keys():
+        for name in self._sender_tasks.keys() - self._senders.keys():
             self._sender_tasks.pop(name).cancel()
-        for name, sender in wanted.items():
+        for name, sender in self._senders.items():
             if name not in self._sender_tasks:
                 self._sender_tasks[name] = self._task_group.create_task(
-                    self._containment.keep(f"phone {sender.phone.scheme}", sender.run), name=f"phone {name}"
+                    self.containment.keep(f"phone {sender.phone.scheme}", sender.run), name=f"phone {name}"
                 )
 
     async def _store_recipients(self) -> None:
-        await self._store.phones.set_recipients([sender.phone.name for sender in self._senders], self._clock.now())
+        await self.store.phones.set_recipients(list(self._senders), self.clock.now())
 
-    async def notify(self, message: ComposedMessage) -> None:
-        """Queue the message and return at once. An unstored message is due only from this process."""
-        number = message.number
-        if number is None:
-            self._unstored_count += 1
-            for sender in self._senders:
-                sender.add_unstored(-self._unstored_count, message)
-        else:
-            self._recent_messages[number] = message
+    def notify(self, message: ComposedMessage) -> None:
+        """Queue the message. An unstored message is due only from this process."""
+        if message.number:
+            self._recent_messages[message.number] = message
             while len(self._recent_messages) > MAX_CACHED_MESSAGES:
                 self._recent_messages.popitem(last=False)
-        for sender in self._senders:
+        else:
+            message = replace(message, number=next(self._unstored_numbers))
+            for sender in self._senders.values():
+                sender.add_unstored(message)
+        for sender in self._senders.values():
             sender.wake()
 
 
@@ -220,44 +194,31 @@ class _NotificationWriter:
         self._zone = ZoneInfo(home.timezone)
         self._composer = MessageComposer(home, store)
 
-    def is_ready(self, stored: Stored, now: Now) -> bool:
-        """Return whether the message was handed over, or never will be."""
-        return stored.entrance in self._home.entrances and (
-            stored.id in self._recent_messages or not timedelta() <= now.utc - stored.at < HANDOVER_GRACE
-        )
+    def message(self, stored: Stored, now: Now) -> ComposedMessage | None:
+        """Return a stored message, with its picture if it was handed over; None while it may still be."""
+        if stored.entrance not in self._home.entrances:
+            return None
+        if timedelta() <= now.utc - stored.at < HANDOVER_GRACE:
+            return self._recent_messages.get(stored.id)
+        return self._recent_messages.get(stored.id) or self._composer.recompose(stored, now)
 
     def compose(
-        self,
-        group: Sequence[batching.PendingMessage],
-        known: Mapping[int, ComposedMessage | Stored],
-        now: Now,
-        language: Language | None,
-    ) -> batching.PhoneNotification | None:
-        """Return one notification for a group of messages, newest first, in a language (None: the house's)."""
+        self, group: Sequence[ComposedMessage], now: Now, language: Language | None
+    ) -> batching.PhoneNotification:
+        """Return one notification for a group of messages, oldest first, in a language (None: the house's)."""
         language = language or self._home.language
-        newest_first = reversed(group[-1 - batching.MAX_LISTED_MESSAGES :])
-        composed = (self._compose_message(known[one.number], now) for one in newest_first)
-        messages = [message for message in composed if message is not None]
-        if not messages:
-            return None
+        *_, newest = group
         if len(group) == 1:
-            text = batching.message_text(messages[0], utc=now.utc, language=language, zone=self._zone)
+            text = batching.message_text(newest, utc=now.utc, language=language, zone=self._zone)
         else:
-            text = batching.grouped_text(
-                messages, len(group), group[0].at, utc=now.utc, language=language, zone=self._zone
-            )
+            text = batching.grouped_text(group, utc=now.utc, language=language, zone=self._zone)
         return batching.PhoneNotification(
             title=without_links(self._home.name),
             text=text,
-            urgent=messages[0].urgent,
-            picture=messages[0].picture,
-            buttons=self._action_buttons(messages[0], now, language),
+            urgent=newest.urgent,
+            picture=newest.picture,
+            buttons=self._action_buttons(newest, now, language),
         )
-
-    def _compose_message(self, known: ComposedMessage | Stored, now: Now) -> ComposedMessage | None:
-        if isinstance(known, ComposedMessage):
-            return known
-        return self._recent_messages.get(known.id) or self._composer.recompose(known, now)
 
     def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[batching.Button, ...]:
         """Return the actions that still make sense; none where phones cannot reach the box's pages."""
@@ -297,46 +258,29 @@ class _NotificationWriter:
 
 
 class _PhoneSender:
-    """Sends notifications to one phone, one after the other."""
+    """Sends notifications to one phone, one after the other. `index` is the phone's number in the log."""
 
-    def __init__(  # noqa: PLR0913 - each is a part that it uses
-        self,
-        index: int,
-        phone: PhoneEndpoint,
-        *,
-        store: Store,
-        clock: Clock,
-        writer: _NotificationWriter,
-        jitter: Callable[[], float],
-        poll_interval_s: float,
-        on_result: Callable[[str, SendResult], Awaitable[None]],
-    ) -> None:
+    def __init__(self, index: int, phone: PhoneEndpoint, queue: NotificationQueue) -> None:
         self.phone = phone
         self.language: Language | None = None  # None: the house's
-        self._index = index  # the phone's index, for the log
-        self._store, self._clock, self._writer, self._on_result = store, clock, writer, on_result
-        self._jitter, self._poll_interval_s = jitter, poll_interval_s
+        self._index, self._queue, self._store, self._clock = index, queue, queue.store.phones, queue.clock
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
         self._delivered: set[int] = set()  # sent messages that the store could not record yet
         # failed since the phone last accepted a message: these wait behind the rest
         self._failed_numbers: set[int] = set()
         self.failures = 0  # in a row
-        self._retry_at_mono = 0.0  # mono
+        self._retry_at_mono = 0.0
 
-    def add_unstored(self, number: int, message: ComposedMessage) -> None:
+    def add_unstored(self, message: ComposedMessage) -> None:
         """Keep a message that is not stored.
 
         If there are too many, others than alarms and "locked again" are dropped.
         """
-        self._unstored_messages[number] = message
-        quiet = [
-            key
-            for key, one in self._unstored_messages.items()
-            if not one.urgent and one.about not in batching.SEPARATE_KINDS
-        ]
-        for key in quiet[:-MAX_CACHED_MESSAGES]:
-            del self._unstored_messages[key]
+        self._unstored_messages[message.number] = message
+        quiet = [number for number, one in self._unstored_messages.items() if not batching.matters(one)]
+        for number in quiet[:-MAX_CACHED_MESSAGES]:
+            del self._unstored_messages[number]
 
     def wake(self) -> None:
         """Try at once, because a new message is due, even where a send has just failed."""
@@ -351,35 +295,28 @@ class _PhoneSender:
             if now.mono >= self._retry_at_mono and await self._send_next(now):
                 continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_interval_s):
+                async with asyncio.timeout(self._queue.poll_interval_s):
                     await self._wake_event.wait()
 
     async def _send_next(self, now: Now) -> bool:
         """Send the phone one group of due messages; return False if none is to be sent now."""
         await self._store_delivered()
-        known: dict[int, ComposedMessage | Stored] = dict(self._unstored_messages)
-        for stored in self._store.phones.pending(self.phone.name, now, until=now.utc + SEND_LEASE):
-            if stored.id not in self._delivered and self._writer.is_ready(stored, now):
-                known[stored.id] = stored
-        waiting = [
-            batching.PendingMessage(
-                number=number, about=one.about if isinstance(one, ComposedMessage) else stored_kind(one), at=one.at
-            )
-            for number, one in known.items()
-        ]
-        ordered = batching.group_messages(waiting, now.utc)
-        if not ordered:
+        waiting = list(self._unstored_messages.values())
+        for stored in self._store.pending(self.phone.name, now, until=now.utc + SEND_LEASE):
+            message = None if stored.id in self._delivered else self._queue.writer.message(stored, now)
+            if message is not None:
+                waiting.append(message)
+        groups = batching.group_messages(waiting, now.utc)
+        if not groups:
             return False
-        untried = [group for group in ordered if not self._failed_numbers.issuperset(one.number for one in group)]
-        chosen = (untried or ordered)[0]
-        chosen = await self._claim(chosen, now)
-        notice = self._writer.compose(chosen, known, now, self.language) if chosen else None
-        if notice is None:
+        untried = [group for group in groups if not self._failed_numbers.issuperset(one.number for one in group)]
+        group = await self._claim((untried or groups)[0], now)
+        if not group:
             return False
-        await self._deliver(chosen, notice)
+        await self._deliver(group, self._queue.writer.compose(group, now, self.language))
         return True
 
-    async def _claim(self, group: tuple[batching.PendingMessage, ...], now: Now) -> tuple[batching.PendingMessage, ...]:
+    async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:
         """Claim messages that no other process sends.
 
         If that cannot be stored, send anyway: twice is better than never.
@@ -388,10 +325,10 @@ class _PhoneSender:
         ours = frozenset(stored)
         if stored:
             with contextlib.suppress(StoreFailed):
-                ours = await self._store.phones.claim(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
+                ours = await self._store.claim(self.phone.name, stored, now, until=now.utc + SEND_LEASE)
         return tuple(one for one in group if one.number < 0 or one.number in ours)
 
-    async def _deliver(self, group: tuple[batching.PendingMessage, ...], notice: batching.PhoneNotification) -> None:
+    async def _deliver(self, group: tuple[ComposedMessage, ...], notice: batching.PhoneNotification) -> None:
         result = await self.phone.send(notice)
         if result is SendResult.REFUSED and notice.picture is not None:  # perhaps because of the picture
             result = await self.phone.send(replace(notice, picture=None))
@@ -399,30 +336,30 @@ class _PhoneSender:
         now = self._clock.now()
         if result is SendResult.TAKEN:
             log.info("phone_told", phone=self._index, scheme=self.phone.scheme, messages=len(group),
-                     late=group[-1].is_late(now.utc))  # fmt: skip
+                     late=batching.is_late(group[-1], now.utc))  # fmt: skip
             self.failures, self._retry_at_mono = 0, 0.0
             self._failed_numbers.clear()
             for number in numbers:
                 self._unstored_messages.pop(number, None)
             self._delivered.update(number for number in numbers if number > 0)
             await self._store_delivered()
-            await self._on_result(self.phone.name, result)
+            await self._queue.record_attempt(self.phone.name, result)
             return
         self.failures += 1
         self._failed_numbers.update(numbers)
-        wait = shortened(PHONE_BACKOFF.delay_s(self.failures - 1), self._jitter())
+        wait = shortened(PHONE_BACKOFF.delay_s(self.failures - 1), self._queue.jitter())
         if not self._wake_event.is_set():  # else a new message arrived meanwhile, and is tried at once
             self._retry_at_mono = now.mono + wait
         log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=result.value,
                     failures=self.failures, again_in=round(wait, 1))  # fmt: skip
         with contextlib.suppress(StoreFailed):  # then it is free when its time is over
-            await self._store.phones.release(self.phone.name, tuple(number for number in numbers if number > 0))
-        await self._on_result(self.phone.name, result)
+            await self._store.release(self.phone.name, tuple(number for number in numbers if number > 0))
+        await self._queue.record_attempt(self.phone.name, result)
 
     async def _store_delivered(self) -> None:
         """Record what the phone has; what the disk fails to store is recorded later, or sent again after a restart."""
         if self._delivered:
             delivered = frozenset(self._delivered)
             with contextlib.suppress(StoreFailed):
-                await self._store.phones.mark_delivered(self.phone.name, tuple(delivered))
+                await self._store.mark_delivered(self.phone.name, tuple(delivered))
                 self._delivered -= delivered

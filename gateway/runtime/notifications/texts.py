@@ -1,4 +1,4 @@
-"""Contains the texts of the owner's notifications, and the interface of the channels that send them.
+"""Contains the texts of the owner's notifications.
 
 A part of a sentence in square brackets is left out when its fact is unknown.
 """
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
-from typing import Protocol
 
 import structlog
 
@@ -17,6 +16,8 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
+
+log = structlog.get_logger(__name__)
 
 NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.AT_THE_DOOR: _("{who} is at the door[ ({entrance})][ for {brand}][, opening in {seconds} s]"),
@@ -200,7 +201,8 @@ class ComposedMessage:
     """A notification to the owner: its kind and its facts. Each reader's language gives the text (`words`).
 
     `at` is the time of the event; `trusted`: whether the box was certain of that time, which is shown in the house's
-    `zone`. `picture` is a JPEG; `number` is its number in the store, None where it is not stored.
+    `zone`. `picture` is a JPEG. `number` is its number in the store; of one that is not stored it is 0, and negative in
+    the queue.
     """
 
     about: Notification | AlarmCode
@@ -212,7 +214,7 @@ class ComposedMessage:
     delivery: str | None = None
     picture: bytes | None = None
     entrance: str = ""
-    number: int | None = None
+    number: int = 0
 
     @property
     def urgent(self) -> bool:
@@ -259,31 +261,17 @@ def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], langu
     return sentence.format(**known)
 
 
-class NotificationChannel(Protocol):
-    """A channel to the owner."""
-
-    async def notify(self, message: ComposedMessage) -> None:
-        """Send the message; the adapter delivers and retries it, and never blocks the door."""
-
-
-class LogChannel:
-    """Writes messages to the log, in one language, so that they can be found even if no phone was reached."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-        self._log = structlog.get_logger(__name__)
-
-    async def notify(self, message: ComposedMessage) -> None:
-        """Write one entry; of the picture only its size."""
-        self._log.info(
-            "told_owner",
-            about=message.about.value,
-            text=message.words(self._language),
-            urgent=message.urgent,
-            visit=message.visit,
-            delivery=message.delivery,
-            picture_bytes=len(message.picture or b""),
-        )
+def log_message(message: ComposedMessage, language: Language) -> None:
+    """Log a message, so that it can be found even if no phone was reached; of the picture only its size."""
+    log.info(
+        "told_owner",
+        about=message.about.value,
+        text=message.words(language),
+        urgent=message.urgent,
+        visit=message.visit,
+        delivery=message.delivery,
+        picture_bytes=len(message.picture or b""),
+    )
 
 
 def _detail_text(about: Notification | AlarmCode, detail: str, language: Language) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,8 +21,11 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Fact, Phase
+from gateway.evidence.archive import Archive
 from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.runtime.effects import CommandExecutor
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey
 from tests.gateway.domain.delivery.shop import NOON
 from tests.shell.house import VISIT, entrance_in_visit, make_home
@@ -67,9 +70,9 @@ class Bench:
             self.home,
             "front",
             publisher=self.line,
-            cameras=self.eyes,
-            outbox=self.told,
-            sealer=self.told,
+            cameras=cast("VideoClient", self.eyes),
+            outbox=cast("Outbox", self.told),
+            archive=cast("Archive", self.told),
             clock=self.clock,
             post=self.events.append,
             is_stopped=lambda: self.stop,

@@ -368,7 +368,7 @@ async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
     async def broken(*_: object) -> None:
         raise PermissionError(13, "no")
 
-    monkeypatch.setattr(made.reception, "_erase", broken)
+    monkeypatch.setattr(made.reception, "erase", broken)
     asked(made, {"id": "w1", "do": "erase", "visit": "v1"})
     asked(made, {"id": "w2", "do": "home"})
     await wait_until(lambda: len(replies(made)) == 2)

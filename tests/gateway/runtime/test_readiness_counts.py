@@ -33,7 +33,7 @@ def counts() -> Counts:
 
 @pytest.fixture
 def counter(counts: Counts) -> ReadinessCounter:
-    return ReadinessCounter(HOME, counts)
+    return ReadinessCounter(HOME, counts.count)
 
 
 def near_window(**fields: object) -> Entrance:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import PausePeriod
 from gateway.runtime.scheduler import Scheduler
+from gateway.video.client import VideoClient
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window
 from tests.shell.box import ShellBox, box, run_tasks
@@ -38,7 +39,7 @@ class Day:
             store=made.store,
             clock=made.clock,
             entrances=made.entrances,
-            rings=made.eyes,
+            cameras=cast("VideoClient", made.eyes),
             free_bytes=self._free,
             schedule_results=self._owed,
         )

@@ -9,8 +9,9 @@ from aiohttp import ClientSession
 
 from gateway.domain.visit.commands import Notification
 from gateway.runtime.maintenance import recovery_codes
-from gateway.runtime.notifications.batching import PendingMessage, group_messages
+from gateway.runtime.notifications.batching import group_messages
 from gateway.runtime.notifications.composer import MessageComposer
+from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 from tests.gateway.web.house import ANNA_PASSWORD
@@ -100,7 +101,7 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     assert "The password of Anna was replaced at" in again.words("en")
     assert "Le mot de passe de Anna" in again.words("fr")
     waiting = [
-        PendingMessage(number=number, about=about, at=now.utc)
+        ComposedMessage(number=number, about=about, at=now.utc)
         for number, about in enumerate(
             (Notification.NOT_READY, Notification.PASSWORD_RESET, *[Notification.NOT_READY] * 5)
         )

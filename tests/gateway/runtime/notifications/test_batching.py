@@ -1,5 +1,6 @@
 """Which of what waits is told in one go, and in which words."""
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,6 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.batching import (
     GROUP_ABOVE_MESSAGES,
     MAX_LISTED_MESSAGES,
-    PendingMessage,
     group_messages,
     grouped_text,
     message_text,
@@ -24,11 +24,11 @@ PARIS = ZoneInfo("Europe/Paris")
 LOCKED = ComposedMessage(about=Notification.LOCKED_AGAIN, at=NOON, zone=PARIS)
 
 
-def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> PendingMessage:
-    return PendingMessage(number=number, about=about, at=NOON - timedelta(seconds=ago))
+def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> ComposedMessage:
+    return ComposedMessage(number=number, about=about, at=NOON - timedelta(seconds=ago))
 
 
-def numbers(*all_of_it: PendingMessage) -> list[tuple[int, ...]]:
+def numbers(*all_of_it: ComposedMessage) -> list[tuple[int, ...]]:
     return [tuple(one.number for one in group) for group in group_messages(all_of_it, NOON)]
 
 
@@ -86,12 +86,11 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmC
     ],
 )
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
-    newest_first = [
-        ComposedMessage(about=Notification.SET_ASIDE, facts=MessageFacts(detail=f"{n}"), at=NOON)
-        for n in range(8, 2, -1)
+    messages = [
+        ComposedMessage(about=Notification.SET_ASIDE, facts=MessageFacts(detail=f"{n}"), at=NOON) for n in range(1, 9)
     ]
-    oldest = NOON - timedelta(minutes=10)
-    said = grouped_text(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
-    first, *others = (message.words(language) for message in newest_first)
-    assert said == [first, waited, *(f"- {text}" for text in others), "- …"]
-    assert len(newest_first) == MAX_LISTED_MESSAGES + 1
+    messages[0] = replace(messages[0], at=NOON - timedelta(minutes=10))
+    lines = grouped_text(messages, utc=NOON, language=language, zone=PARIS).splitlines()
+    first, *others = (message.words(language) for message in messages[: -MAX_LISTED_MESSAGES - 2 : -1])
+    assert lines == [first, waited, *(f"- {text}" for text in others), "- …"]
+    assert len(others) == MAX_LISTED_MESSAGES

@@ -30,7 +30,6 @@ from gateway.runtime.notifications.queue import (
     SEND_LEASE,
     NotificationQueue,
 )
-from gateway.runtime.notifications.texts import NotificationChannel
 from gateway.storage import CommitResult, Store, StoreFailed
 from gateway.system.backoff import shortened
 from gateway.system.i18n import Language
@@ -131,8 +130,7 @@ async def pocketed(
     pocket = NotificationQueue(
         made, phones=phones, store=store, clock=clock, key=KEY, jitter=lambda: 1.0, poll_interval_s=0.02
     )
-    voice: NotificationChannel = pocket
-    office = Outbox(made, store=store, publisher=FakePublisher(), clock=clock, channels=(voice,))
+    office = Outbox(made, store=store, publisher=FakePublisher(), clock=clock, notify_phones=pocket.notify)
     try:
         await pocket.register_phones()
         async with run_tasks(office.run(), pocket.run()):

@@ -24,8 +24,8 @@ from gateway.runtime.notifications.texts import (
     READINESS_TEXTS,
     REFUSAL_TEXTS,
     ComposedMessage,
-    LogChannel,
     MessageFacts,
+    log_message,
 )
 from gateway.system.i18n import Language, languages
 from gateway.system.text import MAX_NAME_CHARS, isolate_direction, sanitized, without_links
@@ -253,10 +253,10 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
     assert len(text.splitlines()) == 1
 
 
-async def test_the_log_keeps_what_was_said_but_no_picture() -> None:
+def test_the_log_keeps_what_was_said_but_no_picture() -> None:
     with structlog.testing.capture_logs() as lines:
-        await LogChannel("en").notify(
-            ComposedMessage(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8")
+        log_message(
+            ComposedMessage(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8"), "en"
         )
     assert lines == [
         {
