@@ -259,10 +259,8 @@ class App:
     async def _record_start(self, store: Store) -> int:
         """Record the start and return the number of recent crashes.
 
-        If the start cannot be recorded or the number is unknown, it counts as repeated crashes.
-
-        The box then locks, films, raises alarms and accepts the owner's requests, and lets nobody in: a stop that it
-        received while nothing could be stored was lost with its last process.
+        If that fails, it counts as repeated crashes. The box then locks, films, raises alarms and accepts the owner's
+        requests, and lets nobody in: a stop that nothing could store was lost with its last process.
         """
         try:
             return await store.box.record_start(self._clock.now())
@@ -275,10 +273,7 @@ class App:
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Return the loop of each worker by name, without the entrances.
-
-        A loop that raises is restarted, so it must be repeatable.
-        """
+        """Return the loop of each worker by name. A loop that raises is restarted, so it must be repeatable."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "video": self._video.run,
             "broker": self._mqtt.run,
@@ -368,7 +363,6 @@ class App:
         self._build_observers(store, key, links)
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
-        """Build the observers and requesters: walk tests, the owner's Home Assistant, the pages."""
         home, clock = self.home, self._clock
         self._walk_tests = WalkTestRunner(
             home, store=store, clock=clock, inbox=self._inbox, entrances=self._entrances, key=key,
@@ -386,7 +380,6 @@ class App:
         )
 
     async def _serve_pages_last(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> None:
-        """Import, build and serve the pages after the doors are ready."""
         if self._site is None:
             await self._wait_for_doors()
             await asyncio.to_thread(_import_pages)
@@ -395,7 +388,6 @@ class App:
         await self._site.run()
 
     async def _wait_for_doors(self) -> None:
-        """Return when each door and its bolt have answered, or after `MAX_DOOR_WAIT_S`."""
         decided = asyncio.Event()
         for running in self._entrances.values():
             running.changes.subscribe(decided.set)
@@ -414,13 +406,11 @@ class App:
         await uplink.run()
 
     async def _run_remote_orders(self) -> None:
-        """Perform orders from enrolled browsers away from home, once the pages' parts exist."""
         await self._site_built.wait()
         if self._remote_sessions is not None:
             await self._remote_sessions.run()
 
     def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
-        """Build the pages."""
         from gateway.installation.proposal_workflow import Proposals  # noqa: PLC0415 - see `PAGE_MODULES`
         from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - see `PAGE_MODULES`
         from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - see `PAGE_MODULES`
@@ -475,7 +465,6 @@ class App:
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:
-        """Return a camera's current picture as a small JPEG."""
         return await self._video.take_picture(camera, PICTURE_TIMEOUT_S)
 
     def _notify_owner_of_box(self, command: c.NotifyOwner, message: int | None) -> None:
@@ -485,7 +474,6 @@ class App:
             self._outbox.notify(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
-        """Load one entrance from the store."""
         section = self.home.entrances[name]
         stop, household = store.entrances.stop_state(name), store.entrances.presence(name)
         state = replace(
@@ -498,10 +486,11 @@ class App:
             away=household.away,
         )
 
-        def executor(put: Callable[[e.Event], None], stopped: Callable[[], bool]) -> CommandExecutor:
+        def executor(post: Callable[[e.Event], None], is_stopped: Callable[[], bool]) -> CommandExecutor:
             self._executors[name] = CommandExecutor(
                 self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
-                archive=self._archive, clock=self._clock, post=put, is_stopped=stopped, crash_point=self._crash_point,
+                archive=self._archive, clock=self._clock, post=post, is_stopped=is_stopped,
+                crash_point=self._crash_point,
             )  # fmt: skip
             return self._executors[name]
 
@@ -633,7 +622,6 @@ def _import_pages() -> None:
 
 
 def _has_door_answered(state: Entrance) -> bool:
-    """Return whether the states of bolt and door are known, good or bad."""
     return (
         state.broker_session is not None
         and state.bolt.value is not LockState.UNKNOWN
@@ -642,14 +630,12 @@ def _has_door_answered(state: Entrance) -> bool:
 
 
 def _current_clip(state: Entrance) -> ipc.ClipKey | None:
-    """Return the clip that an entrance is filming now."""
     if state.visit is not None:
         return ipc.ClipKey(visit=state.visit.id, part=state.visit.part)
     return None if state.incident is None else ipc.ClipKey(visit=state.incident, part=1)
 
 
 def _read_faults(folder: Path) -> bytes | None:
-    """Read the faults of earlier runs; None if there are none that can be read."""
     try:
         return read_bytes(folder / fault_log.FAULTS_FILE, at_most=fault_log.MAX_FILE_BYTES)
     except OSError:

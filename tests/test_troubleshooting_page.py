@@ -16,6 +16,7 @@ from gateway.cli.failure import ExitCode
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
+from gateway.runtime.maintenance.startup_checks import UNEXPECTED_FILE_TEXTS
 from gateway.runtime.notifications.texts import READINESS_TEXTS, REFUSAL_TEXTS, STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, in_language
 from gateway.video.open_errors import OPEN_FAILURE_TEXTS
@@ -48,6 +49,7 @@ def written(text: Text, language: Language) -> str:
 def examination() -> Iterator[Text]:
     yield from (text for text in (*complaints(), *forbidding()) if text.message not in NO_ROW)
     yield from (text for key, text in FOLDER_TEXTS.items() if not key.endswith(".todo"))
+    yield from UNEXPECTED_FILE_TEXTS
     yield from (reason for reason, _todo in OPEN_FAILURE_TEXTS.values())
     yield from (_("in doubt: {why}", why=text) for text in STORE_DOUBT_TEXTS.values())
 
@@ -89,9 +91,7 @@ def test_each_exit_code_of_a_command_is_explained() -> None:
 
 
 def test_each_start_refusal_is_explained() -> None:
-    source = Path(__file__).parents[1] / "gateway"
-    words = re.findall(r'Kind\.\w+: "([^"]+)"', (source / "runtime/maintenance/startup_checks.py").read_text())
-    assert len(words) == 6
+    words = [text.message.removeprefix("{file} ") for text in UNEXPECTED_FILE_TEXTS]
     beginning = PAGES["en"][PAGES["en"].index("## The gateway does not start") :]
     assert [word for word in words if word.removeprefix("is ") not in beginning] == []
     for said in ("Another gateway runs in", "is damaged", "cannot be used", "WAL mode", "another program's database"):

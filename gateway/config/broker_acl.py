@@ -32,15 +32,11 @@ MAX_TOPIC_DEPTH = 6  # levels between a radio's base topic and `set`: Z-Wave JS 
 
 
 class AccountTaken(ValueError):  # noqa: N818 - the name is the fault
-    """Two parts of the house would have the same broker account."""
+    """Two parts of the house would have the same broker account; the functions that name accounts raise it."""
 
 
 def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
-    """Return every account of this house: roles, one for each brand, each device that connects itself, each bridge.
-
-    Raises:
-        AccountTaken: a bridge's account or base topic would be another's or one of ours.
-    """
+    """Return every account of this house: roles, one for each brand, each device that connects itself, each bridge."""
     _refuse_shared(home)
     bases_by_account = bridge_topics(home)
     own = tuple(
@@ -107,11 +103,7 @@ def _base_topics(home: Home) -> Mapping[str, set[str]]:
 
 
 def _refuse_shared(home: Home) -> None:
-    """Check that each base topic belongs to one program, and not to Perron, the broker or Home Assistant's discovery.
-
-    Raises:
-        AccountTaken: a base topic is shared or reserved.
-    """
+    """Check that each base topic belongs to one program, and not to Perron, the broker or discovery."""
     bases = _base_topics(home)
     prefix = discovery_prefix(home)
     if prefix == "perron":
@@ -130,16 +122,11 @@ def _refuse_shared(home: Home) -> None:
 
 
 def _bridge_account(base: str) -> str:
-    """Return the account of a bridge: its base topic in the characters of an account."""
     return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE_ACCOUNT
 
 
 def access_list(home: Home, *, homeassistant: bool = False) -> str:
-    """Return the access list of the house's broker; with `homeassistant` it has the account of Home Assistant.
-
-    Raises:
-        AccountTaken: a bridge's account would be a device's or one of ours.
-    """
+    """Return the access list of the house's broker; with `homeassistant` it has the account of Home Assistant."""
     people = {
         "gateway": ["readwrite perron/#"],
         "owner": ["read perron/entrance/#", "read perron/bridge/state", "write perron/entrance/+/set"],
@@ -216,7 +203,6 @@ def radio_access_list(base: str) -> str:
 
 
 def _account_lines(name: str, topics: Sequence[str]) -> Iterable[str]:
-    """Yield the lines of an account, each right once."""
     if topics:
         yield f"user {name}"
         yield from (f"topic {topic}" for topic in dict.fromkeys(topics))

@@ -1,6 +1,7 @@
 """Adds a device or an entrance to a house file, keeps its comments, and writes only a valid file.
 
-The terminal (`perron add`) and the page Installation both write by this.
+The terminal (`perron add`) and the page Installation both write by this. The functions raise `EditRejected` if a text
+is no house file, lacks what is changed, or would be invalid.
 """
 
 import io
@@ -56,12 +57,7 @@ class EditRejected(Exception):  # noqa: N818 - the name is the result
 
 
 def read_home_text(file: Path) -> str:
-    """Read the house file.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        EditRejected: it cannot be read.
-    """
+    """Read the house file; FileNotFoundError if it is not there."""
     try:
         if file.stat().st_size > MAX_YAML_BYTES:
             raise EditRejected(f"{file} is larger than {MAX_YAML_BYTES // 1024} KiB.", "Correct the file first.")
@@ -75,11 +71,7 @@ def read_home_text(file: Path) -> str:
 
 
 def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
-    """Return the text of the house file with one more device or entrance; `build_section` makes the `section`.
-
-    Raises:
-        EditRejected: the text is not a valid house file, or it has an item of this id already.
-    """
+    """Return the text of the house file with one more device or entrance; `build_section` makes the `section`."""
     house = _load_home(text, file)
     where = "devices" if "kind" in section else "entrances"
     items = house.get(where)
@@ -93,11 +85,7 @@ def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *,
 
 
 def with_top_section(text: str, file: Path, name: str, section: Mapping[str, object] | None) -> str:
-    """Return the text of a house file with this section at its top level; None: without the one that it has.
-
-    Raises:
-        EditRejected: the text is none of a house.
-    """
+    """Return the text of a house file with this section at its top level; None: without the one that it has."""
     house = _load_home(text, file)
     if section is None:
         del house[name]
@@ -113,11 +101,7 @@ def _commented_map(section: Mapping[str, object]) -> CommentedMap:
 
 
 def without_item(text: str, where: str, id_: str) -> str:
-    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
-
-    Raises:
-        EditRejected: the file has no item of this id.
-    """
+    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`."""
     try:
         house = _yaml().load(text)
         del house[where][id_]
@@ -130,11 +114,7 @@ def without_item(text: str, where: str, id_: str) -> str:
 
 
 def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:
-    """Build the section of a device or entrance: `fields` maps keys (nested ones with points) to values.
-
-    Raises:
-        EditRejected: one key stands inside the value of another.
-    """
+    """Build the section of a device or entrance: `fields` maps keys (nested ones with points) to values."""
     section = CommentedMap()
     if kind != ENTRANCE:
         section["kind"] = kind
@@ -155,11 +135,7 @@ def render_section(id_: str, section: Mapping[str, object]) -> str:
 
 
 def parse_value(key: str, text: str) -> object:
-    """Parse a value as YAML.
-
-    Raises:
-        EditRejected: it is not YAML, or not plain data (an alias, a tag).
-    """
+    """Parse a value as YAML."""
     try:
         return parse_yaml(text).data
     except InvalidYaml as error:
@@ -169,11 +145,7 @@ def parse_value(key: str, text: str) -> object:
 
 
 def check_home(text: str, file: Path) -> Home:
-    """Validate a new text of the house file; errors name their place in that text.
-
-    Raises:
-        EditRejected: it would be none.
-    """
+    """Validate a new text of the house file; errors name their place in that text."""
     try:
         return parse_home(text, file)
     except ConfigError as error:

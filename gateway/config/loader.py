@@ -29,11 +29,7 @@ def load_home_file(path: Path) -> Home:
 
 
 def parse_home(text: str, path: Path) -> Home:
-    """Validate a text as `load_home_file` would if the file at `path` contained it.
-
-    Raises:
-        ConfigError: as `load_home_file`.
-    """
+    """Validate a text as `load_home_file` would if the file at `path` contained it."""
     return _validated(path, *parse_model(text, path, Home, _SHAPE_HINT))
 
 

@@ -65,7 +65,6 @@ class _Page:
                 yield from self.section(place, self._definitions[ref])
 
     def _inner(self, place: str, key: Schema) -> Sequence[tuple[str, str]]:
-        """Return the sections that a key may contain, each with its dotted path."""
         refs = [ref for one in _alternatives(key) for option in one.get("oneOf", (one,)) if (ref := _ref(option))]
         refs = [ref for ref in refs if "properties" in self._definitions[ref]]
         if len(refs) == 1:

@@ -197,7 +197,6 @@ class TopicMap:
         return origins
 
     def _subscription(self, topic: str, origin: Origin, *, wants_retained: bool) -> Subscription:
-        """Return the subscription of a topic: which loss is tolerable, and whose rate limit counts."""
         devices = origin.carries if isinstance(origin, HomeAssistantOrigin) else origin
         if isinstance(devices, DeviceOrigin):
             overflow, account = self._overflow(devices), self._account(devices)

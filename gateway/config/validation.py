@@ -41,7 +41,6 @@ def find_problems(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _check_broker(home: Home) -> Iterator[ConfigProblem]:
-    """Require TLS beyond this machine, and refuse base topics that are Perron's or the broker's."""
     if not home.broker.is_loopback and home.broker.tls is None:
         yield ConfigProblem(
             ("broker", "host"),
@@ -68,7 +67,6 @@ def _check_broker(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Yield place, id and required kind of every device that an entrance names."""
     yield ("lock",), entrance.lock, "lock"
     yield ("door",), entrance.door, "door"
     yield ("signal",), entrance.signal, "signal"
@@ -158,7 +156,6 @@ def _check_garage(
 
 
 def _check_topics(home: Home) -> Iterator[ConfigProblem]:
-    """Refuse topics that two devices share or that are Perron's."""
     taken = {f"perron/{id_}/{channel}": id_ for id_ in home.devices for channel in TopicSuffix}
     for id_, device in home.devices.items():
         yield from _check_product_topics(id_, device)
@@ -178,7 +175,6 @@ def _check_topics(home: Home) -> Iterator[ConfigProblem]:
 
 
 def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
-    """Refuse an address that makes topics with wildcards, or topics of Perron or the broker."""
     if device.definition.is_behind_guard:  # `_check_guards` checks it
         return
     for channel, topic in device.product_topics.items():
@@ -193,7 +189,6 @@ def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem
 
 
 def _check_guards(home: Home) -> Iterator[ConfigProblem]:
-    """Check that a guard has the topics of its lock, and at most one door sensor."""
     for id_, device in home.devices.items():
         if not device.definition.is_behind_guard:
             continue

@@ -14,7 +14,9 @@ TextChange = Callable[[str, Path], str]
 class HomeFileWriter:
     """Writes the file of the running gateway. `file` is None if it runs without one; `reload` requests a reload.
 
-    Each writer of the file holds `lock`, so that no change overwrites another one.
+    Each writer of the file holds `lock`, so that no change overwrites another one. The methods raise `EditRejected` if
+    there is no file or the result would be invalid, and OSError if it cannot be written or has changed; the old text
+    then remains.
     """
 
     def __init__(
@@ -24,12 +26,7 @@ class HomeFileWriter:
         self.lock = asyncio.Lock()
 
     async def write(self, change: TextChange) -> bool:
-        """Apply `change` to the file and request a reload; return whether the text changed.
-
-        Raises:
-            EditRejected: there is no file, or the result would be invalid.
-            OSError: it cannot be written; the old text remains.
-        """
+        """Apply `change` to the file and request a reload; return whether the text changed."""
         async with self.lock:
             if not await asyncio.to_thread(self._write_change, change):
                 return False
@@ -38,21 +35,13 @@ class HomeFileWriter:
         return True
 
     def require_file(self) -> Path:
-        """Return the file.
-
-        Raises:
-            EditRejected: the gateway runs without one.
-        """
+        """Return the file."""
         if self.file is None:
             raise EditRejected("there is no house file.", "Begin the gateway with `perron run`.")
         return self.file
 
     def read(self) -> str:
-        """Read the file.
-
-        Raises:
-            EditRejected: the file does not exist or cannot be read.
-        """
+        """Read the file."""
         file = self.require_file()
         try:
             return read_home_text(file)
@@ -60,12 +49,7 @@ class HomeFileWriter:
             raise EditRejected(f"{file} is not there.", "Put it back.") from error
 
     def replace(self, before: str, after: str) -> None:
-        """Write `after` in place of the text `before`; the caller holds `lock`.
-
-        Raises:
-            EditRejected: there is no file.
-            OSError: it cannot be written, or it no longer has the text `before`.
-        """
+        """Write `after` in place of the text `before`; the caller holds `lock`."""
         if self.read() != before:
             raise OSError(errno.EBUSY, "it was changed this very moment; try again")
         write_home(self.require_file(), after)

@@ -84,8 +84,6 @@ _silent.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class _OutboundMessage:
-    """One outgoing message, and the future for its acknowledgement."""
-
     topic: str
     payload: bytes
     qos: int
@@ -95,7 +93,10 @@ class _OutboundMessage:
 
 
 class _Connection:
-    """One connection, used until it breaks and never opened again."""
+    """One connection, used until it breaks and never opened again.
+
+    The methods raise aiomqtt.MqttError if the broker cannot be reached, refuses something or ends the connection.
+    """
 
     def __init__(  # noqa: PLR0913 - each is a different setting of the connection
         self,
@@ -159,11 +160,7 @@ class _Connection:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Connect; at the end close the socket and finish each pending future.
-
-        Raises:
-            aiomqtt.MqttError: the broker cannot be reached or refuses the connection.
-        """
+        """Connect; at the end close the socket and finish each pending future."""
         # aiomqtt connects in a thread that cannot be interrupted; a cancelled task waits up to connect_timeout_s.
         entering = asyncio.ensure_future(self.client.__aenter__())
         try:
@@ -205,11 +202,7 @@ class _Connection:
         return None
 
     async def subscribe(self, subscriptions: Sequence[Subscription], *, qos: int = 1) -> None:
-        """Subscribe to these topics.
-
-        Raises:
-            aiomqtt.MqttError: the broker refuses one, or does not answer.
-        """
+        """Subscribe to these topics."""
         for first in range(0, len(subscriptions), 100):  # a packet of 100 topics stays under the broker's limit
             batch = subscriptions[first : first + 100]
             codes = await self.client.subscribe([(s.topic, _subscribe_options(s, qos)) for s in batch])
@@ -218,17 +211,12 @@ class _Connection:
                     raise aiomqtt.MqttError(f"the broker refuses us {subscription.topic}: {code}")
 
     async def next_message(self) -> aiomqtt.Message:
-        """Return the next message; a waiting one without an iteration of the loop (aiomqtt makes two tasks a message).
-
-        Raises:
-            aiomqtt.MqttError: the connection ended.
-        """
+        """Return the next message; a waiting one at once, for which aiomqtt would make two tasks."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()
         return await anext(self.client.messages)
 
     def _is_writable(self) -> bool:
-        """Return whether the socket is connected and takes one more packet."""
         self._paho.loop_write()
         sock = self._paho.socket()
         if sock is None or not self._paho.is_connected() or self._paho.want_write():

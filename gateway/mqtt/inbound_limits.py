@@ -152,7 +152,6 @@ class InboundLimiter:
         self._limits = self._poll_handle = None
 
     def _read_packets(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read packets until the socket is empty or the limits of one iteration are reached."""
         read, unread, code = self._read_count, self._skipped_count, MQTTErrorCode.MQTT_ERR_SUCCESS
         self._socket_is_empty = False
         while code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._paho.socket() is not None:
@@ -168,11 +167,7 @@ class InboundLimiter:
         return code
 
     def _receive_bytes(self, bufsize: int) -> bytes:
-        """Return up to `bufsize` bytes, the rest of the packet that paho reads.
-
-        Raises:
-            ConnectionError: the packet is larger than the limit; not one byte of it is read.
-        """
+        """Return up to `bufsize` bytes, the rest of the packet; of a packet beyond the limit not one byte is read."""
         if bufsize > self._max_packet_bytes:
             self.violation = f"the broker sends a packet of more than {self._max_packet_bytes} bytes"
             raise ConnectionError(self.violation)
@@ -256,7 +251,6 @@ class InboundLimiter:
             self._schedule_poll()
 
     def _find_violation(self, first: int, length: int) -> str | None:
-        """Return how this packet breaks the protocol; None: it does not."""
         if first & 0xF0 != MessageType.PUBLISH and length > MAX_CONTROL_PACKET_BYTES:
             return f"the broker sends more than {MAX_CONTROL_PACKET_BYTES} bytes that are not a message"
         if first & 0xF0 == MessageType.PUBLISH and first & QOS > AT_LEAST_ONCE:

@@ -1,4 +1,7 @@
-"""The TLS settings of the broker's clients, under the authority that the house file names."""
+"""The TLS settings of the broker's clients, under the authority that the house file names.
+
+The functions raise ConfigError if password or authority cannot be read.
+"""
 
 import asyncio
 import ssl
@@ -36,9 +39,6 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     """Return the TLS context that accepts only this broker; None if the broker is used without TLS.
 
     The certificate has to name `broker.host`. The files are read again for each connection.
-
-    Raises:
-        ConfigError: the authority cannot be read.
     """
     if broker.tls is None:
         return None
@@ -59,11 +59,7 @@ def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
 
 
 def check_files(broker: BrokerSection) -> None:
-    """Check that password and authority can be read, before the gateway starts anything.
-
-    Raises:
-        ConfigError: password or authority cannot be read.
-    """
+    """Check that password and authority can be read, before the gateway starts anything."""
     broker.password()
     tls_context(broker)
 
@@ -72,7 +68,6 @@ async def certificate_expiry(broker: BrokerSection) -> datetime | None:
     """Return the end of the certificate that the broker presents now; None if it is used without TLS.
 
     Raises:
-        ConfigError: the authority cannot be read.
         OSError: the broker cannot be reached, or its certificate is not accepted (ssl.SSLError).
     """
     context = tls_context(broker)

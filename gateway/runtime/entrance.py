@@ -310,7 +310,6 @@ class EntranceActor:
         self._wake.set()
 
     def _query_after_loss(self, mono: float) -> None:
-        """Query lock and door after a loss, and set the devices around the entrance to unknown."""
         self._relearnt_mono, devices, self._devices_with_loss = mono, self._devices_with_loss, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
         if any(self._role(device) is not None for device in devices):
@@ -520,5 +519,4 @@ def code_text(raw: str) -> str:
 
 
 def _unreadable_code(raw: bytes) -> str:
-    """Return a name for a text that cannot be a code."""
     return f"{BAD_PREFIX}{hashlib.sha256(raw).hexdigest()[:16]}"

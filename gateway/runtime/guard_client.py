@@ -42,16 +42,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """An outstanding query, and when it was sent."""
-
     correlation: bytes | None
     sent_at: float
 
 
 @dataclass(slots=True)
 class _GuardPeer:
-    """The state of one guard."""
-
     lock: str
     door: str | None
     public_key: OKPKey
@@ -243,7 +239,6 @@ class GuardClient:
         return ((device, TopicSuffix(claims.channel), signed),)
 
     def _on_challenge(self, guard: _GuardPeer, nonce: str, until: float) -> None:
-        """Store a new challenge and send the queries that waited for one."""
         if until <= guard.nonce_until and guard.nonce is not None:
             return
         guard.nonce, guard.nonce_until = nonce, until

@@ -45,8 +45,6 @@ MAX_QUEUED_MESSAGES = 200  # unanswered signed messages; a retailer without an a
 
 @dataclass(frozen=True, slots=True)
 class _QueuedRequest:
-    """One queued request and the future of its answer."""
-
     entrance: str
     request: owner_requests.AnyOwnerRequest
     by: str | None  # the person who made the request on a page
@@ -55,7 +53,11 @@ class _QueuedRequest:
 
 @dataclass(eq=False, repr=False)
 class Inbox:
-    """The inbox of the box. It calls `refresh_agenda(entrance)` when an entrance's agenda changed."""
+    """The inbox of the box. It calls `refresh_agenda(entrance)` when an entrance's agenda changed.
+
+    Accepting and planning raise StoreFailed if the disk stored nothing: then there is no delivery and no pause. A
+    brand's key that no brand has raises LookupError.
+    """
 
     home: Home
     _: KW_ONLY
@@ -127,20 +129,13 @@ class Inbox:
 
         Apart from that it is handled like any retailer's message. The answer is stored, and so is the box's event for
         the hub. A stranger's flood gets no answer.
-
-        Raises:
-            StoreFailed: the disk did not store it.
         """
         now = self.clock.now()
         verified = verify_delivery(token, self.store.brands.keys, box=self.home.box, also=home, now=now)
         return await self._accept_verified(token, verified, now)
 
     async def accept_hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
-        """Handle a message that the hub itself signed for a brand; `key` is the hub's public key.
-
-        Raises:
-            StoreFailed: the disk did not store it.
-        """
+        """Handle a message that the hub itself signed for a brand; `key` is the hub's public key."""
         now = self.clock.now()
         keys = {delivery_message.hub_key_id(PublicKey.from_text(key).fingerprint): public_key(key)}
         verified = delivery_message.verify_hub_delivery(token, keys, box=home, now=now)
@@ -161,7 +156,6 @@ class Inbox:
         return JobOutcome.ANSWERED
 
     def _notify_affected(self, answer: MessageAnswer) -> None:
-        """Inform the owner, the entrances and the retailers about an answered message."""
         self._update_deliveries(answer.changed)
         if answer.permission_message is not None:
             self._notify_brand_request(answer, answer.permission_message)
@@ -256,35 +250,23 @@ class Inbox:
         """Pause deliveries from `start` (None: now) to `end`, at one entrance or (None) at all; or return the refusal.
 
         The pause is stored when this returns, and no later scan opens anything.
-
-        Raises:
-            StoreFailed: the pause could not be stored and does not exist.
         """
         now = self.clock.now()
         new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
         return self._update_pauses(await self.store.pauses.plan(new, now))
 
     async def end_pause(self, pause: str, by: str | None) -> PlannedPause | PauseRefusal:
-        """End a pause, or withdraw one that has not begun.
-
-        Raises:
-            StoreFailed: the change could not be stored, so the pause remains.
-        """
+        """End a pause, or withdraw one that has not begun."""
         return self._update_pauses(await self.store.pauses.end(pause, self.clock.now(), by=by))
 
     def _update_pauses(self, outcome: PlannedPause | PauseRefusal) -> PlannedPause | PauseRefusal:
-        """Send each affected entrance all its pauses as they are in the store now."""
         for name, running in self.entrances.items():
             if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
                 running.post(e.PausesChanged(pauses=self.store.pauses.of_entrance(name)))
         return outcome
 
     async def distrust_key(self, x: str, by: str) -> str | None:
-        """Revoke a brand's public key from this instant on; return None, or why that is not stored yet.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
+        """Revoke a brand's public key from this instant on; return None, or why that is not stored yet."""
         brand = self.store.brand_keys.brand_of(x)
         self._unstored_distrusts[x] = by
         try:
@@ -297,11 +279,7 @@ class Inbox:
         return None
 
     async def trust_key(self, x: str, by: str) -> str | None:
-        """Accept a brand's public key again; return None, or why that failed.
-
-        Raises:
-            LookupError: no brand has this key.
-        """
+        """Accept a brand's public key again; return None, or why that failed."""
         brand = self.store.brand_keys.brand_of(x)
         unstored = self._unstored_distrusts.pop(x, None)
         try:
@@ -325,7 +303,6 @@ class Inbox:
                 queued.result.set_result(why)
 
     async def _try_request(self, entrance: str, request: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
-        """Perform the owner's request; return None, or why it failed."""
         try:
             await self._perform_request(entrance, request, by)
         except (StoreFailed, OSError) as failure:
@@ -426,12 +403,10 @@ class Inbox:
 
 
 def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
-    """Raise LookupError if the pause was refused."""
     if isinstance(outcome, PauseRefusal):
         raise LookupError(f"no pause: {outcome}")  # noqa: TRY004 - the person's request failed, no type is wrong
 
 
 def _tracked_deliveries(state: Entrance) -> dict[str, str]:
-    """Return the deliveries that an entrance tracks, each with its brand."""
     visit = () if state.visit is None else (state.visit.delivery,)
     return {one.id: one.brand for one in (*visit, *(preflight.delivery for preflight in state.preflights))}

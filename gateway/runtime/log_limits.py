@@ -75,7 +75,6 @@ class LogLimits:
 
 
 def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
-    """Return whether a visit or an incident runs whose proof includes this reading."""
     if not isinstance(event, e.FridgeReported):
         return False
     return state.incident is not None or (state.visit is not None and state.visit.delivery.place == event.place)

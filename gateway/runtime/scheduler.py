@@ -71,7 +71,6 @@ class Scheduler:
             return False
 
     def _check_entrance(self, name: str, running: EntranceActor, now: Now) -> None:
-        """Read one entrance's agenda, when it may have changed since the last poll."""
         if self._clock_trusted.get(name, now.trusted) is not now.trusted:
             running.post(e.TimerExpired())  # a pause may have begun or ended while the time was unknown
         due = self._next_refresh.get(name)

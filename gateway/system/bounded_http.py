@@ -52,7 +52,6 @@ def _tracked_connection(
     host: str,
     **more: Any,  # noqa: ANN401 - the library's
 ) -> HTTPConnection:
-    """Return a connection that calls `on_connect` with its socket."""
     connection = kind(host, **more)
     connect = connection.connect
 

@@ -32,12 +32,7 @@ def load_compiled(po: Path) -> bytes:
 
 
 def compile_catalogue(po: Path) -> bytes:
-    """Compile a `.po` and store the result beside it. In a read-only checkout each process compiles it again.
-
-    Raises:
-        ModuleNotFoundError: Babel is not installed.
-        OSError: the `.po` cannot be read.
-    """
+    """Compile a `.po` and store the result beside it. In a read-only checkout each process compiles it again."""
     from babel.messages.mofile import write_mo  # noqa: PLC0415 - a box runs without Babel
     from babel.messages.pofile import read_po  # noqa: PLC0415 - the same
 

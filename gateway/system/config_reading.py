@@ -67,7 +67,6 @@ def problem_lines(path: Path, document: YamlDocument, problems: Iterable[tuple[L
 
 
 def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
-    """Describe an error of pydantic: the problem, the value, and what to write instead."""
     key = _describe_key([part for part in error["loc"] if part != "[key]"])
     context = error.get("ctx", {})
     match error["type"]:

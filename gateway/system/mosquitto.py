@@ -85,7 +85,6 @@ log_type notice""".splitlines()
 
 
 def _listener_options(listener: BrokerListener, folder: Path) -> Iterator[str]:
-    """Yield the options that mosquitto reads for each listener separately."""
     yield f"listener {listener.port} {listener.host}"
     yield "# One account, one connection: a client cannot take another's id."
     yield "use_username_as_clientid true"

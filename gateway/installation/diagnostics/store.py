@@ -1,7 +1,7 @@
 """Examines the box's store: whether it is intact and the one that the box used last."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.config.home import Home
@@ -9,21 +9,13 @@ from gateway.evidence.rollback import STORE_FILE, current_doubt
 from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, bad, good
 from gateway.protocol.keys import KeyUnusable
-from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind, unexpected_files
+from gateway.runtime.maintenance.startup_checks import unexpected_files
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.storage.integrity import find_damage
-from gateway.system.i18n import Text, _
+from gateway.system.i18n import _
 
 STORE: Final = _("store")
 STORE_CHECK_TIMEOUT_S = 2.5  # to read the whole store; an examination has 4.7 s
-UNEXPECTED_FILE_TEXTS: Final[Mapping[UnexpectedFileKind, Text]] = {
-    UnexpectedFileKind.FOLDER: _("{file} is a folder"),
-    UnexpectedFileKind.FIFO: _("{file} is a FIFO"),
-    UnexpectedFileKind.SOCKET: _("{file} is a socket"),
-    UnexpectedFileKind.DEVICE: _("{file} is a device"),
-    UnexpectedFileKind.FILE: _("{file} is a plain file"),
-    UnexpectedFileKind.ANOTHER_USERS: _("{file} belongs to another user"),
-}
 
 
 def store_findings(home: Home) -> Iterator[Finding]:
@@ -41,10 +33,10 @@ def store_findings(home: Home) -> Iterator[Finding]:
 def _store_findings(home: Home) -> Iterator[Finding]:
     folder = home.storage.folder
     unexpected = tuple(unexpected_files(folder))
-    for file in unexpected:
+    for _path, text in unexpected:
         yield bad(
             STORE,
-            UNEXPECTED_FILE_TEXTS[file.kind].with_facts(file=file.path),
+            text,
             _("Something else stands in the place of one of the box's files, and no gateway begins: move it away."),
         )
     if unexpected or not os.path.lexists(folder / STORE_FILE):

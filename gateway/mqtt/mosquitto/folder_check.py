@@ -1,7 +1,7 @@
 """Finds files in a broker's folder that Perron did not write, and secrets that others can read or guess. It only reads.
 
 Perron does not judge a foreign mosquitto.conf and never overwrites one: the person moves it away. A configuration or an
-access list of its own is compared with what Perron writes for this house today.
+access list of its own is compared with what Perron writes for this house today. OSError: a file cannot be read.
 """
 
 import contextlib
@@ -70,7 +70,6 @@ def read_options(folder: Path) -> WrittenOptions:
     """Read the options out of the folder's files; without a mosquitto.conf of Perron's there are none.
 
     Raises:
-        OSError: a file cannot be read.
         ValueError: the configuration was edited, or the certificate cannot be read.
     """
     conf = folder / "mosquitto.conf"
@@ -91,11 +90,7 @@ def foreign_configuration(folder: Path) -> FileFault | None:
 
 
 def folder_faults(folder: Path, home: Home, *, user: str | None = None) -> tuple[FileFault, ...]:
-    """Return what is wrong in the broker's folder of this house. `user` is as for `secret_faults`.
-
-    Raises:
-        OSError: a file in it cannot be read.
-    """
+    """Return what is wrong in the broker's folder of this house. `user` is as for `secret_faults`."""
     return (*secret_faults(folder, user=user), *_configuration_faults(folder, home))
 
 
@@ -103,9 +98,6 @@ def secret_faults(folder: Path, *, user: str | None = None) -> Iterator[FileFaul
     """Return what is wrong with the files that stay when the folder is written again: passwords and keys.
 
     `user` runs mosquitto, if the configuration in the folder does not name another one.
-
-    Raises:
-        OSError: a file in it cannot be read.
     """
     if not folder.is_dir():
         return
@@ -120,7 +112,6 @@ def secret_faults(folder: Path, *, user: str | None = None) -> Iterator[FileFaul
 
 
 def _configuration_faults(folder: Path, home: Home) -> Iterator[FileFault]:
-    """Compare mosquitto.conf and the access list with what Perron writes for this house and these options."""
     foreign = foreign_configuration(folder)
     if foreign is not None:
         yield foreign
@@ -152,12 +143,6 @@ def _render_access_list(folder: Path, home: Home) -> str | None:
 
 
 def _configured_listeners(folder: Path) -> tuple[BrokerListener, ...]:
-    """Return the listeners of a mosquitto.conf that Perron wrote.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: a port is not a number.
-    """
     listeners: list[BrokerListener] = []
     for line in (folder / "mosquitto.conf").read_text(encoding="utf-8", errors="replace").splitlines():
         option, _space, value = line.partition(" ")
@@ -189,7 +174,6 @@ def _password_faults(folder: Path) -> Iterator[FileFault]:
 
 
 def _access_faults(file: Path, owners: set[int]) -> Iterator[FileFault]:
-    """Return the faults of a secret that others on this machine can read, or whose owner is none of these user ids."""
     status = file.stat()
     if stat.S_IMODE(status.st_mode) & 0o077:
         yield FileFault("secret_open", "secret_open.todo", {"file": str(file), "mode": _mode(file)})

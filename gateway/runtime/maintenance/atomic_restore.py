@@ -3,6 +3,9 @@
 First the module writes a list of the files to come, and deletes it last. The house file gets its name last of all,
 while the storage folder is marked as being restored. So a command that is killed anywhere leaves no house file, or a
 complete one in whose folder no gateway starts. The next restore first removes what an interrupted one left.
+
+The functions raise OSError if the folder cannot be written, and ValueError if the list is invalid; the list stays, and
+the next try continues.
 """
 
 import os
@@ -37,11 +40,10 @@ def staged_path(file: Path) -> Path:
 
 
 def write_files(files: Mapping[str, bytes], file: Path) -> Path:
-    """Write the files of a house and return its staged house file, which `commit` renames.
+    """Write the files of a house and return its staged house file, which `commit` renames; `roll_back` undoes this.
 
     Raises:
         FileExistsError: one of them exists already, and nothing was written.
-        OSError, ValueError: the folder cannot be written; `roll_back` undoes what was written.
     """
     beside = file.parent
     roll_back(file)
@@ -60,34 +62,21 @@ def write_files(files: Mapping[str, bytes], file: Path) -> Path:
 
 
 def commit(file: Path) -> None:
-    """Rename the house file to its name: from here on the house exists.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Rename the house file to its name: from here on the house exists."""
     staged_path(file).replace(file)
     sync_folder(file.parent)
     discard_list(file)
 
 
 def discard_list(file: Path) -> None:
-    """Delete the list: the house file exists, so there is nothing to roll back any more.
-
-    Raises:
-        OSError: something could not be deleted.
-    """
+    """Delete the list: the house file exists, so there is nothing to roll back any more."""
     staged_path(file).unlink(missing_ok=True)
     restore_mark(file).unlink(missing_ok=True)
     sync_folder(file.parent)
 
 
 def roll_back(file: Path) -> None:
-    """Delete the files of a house that was never committed; files that others changed since then stay.
-
-    Raises:
-        OSError: something could not be deleted; the list stays, and the next try continues.
-        ValueError: the list is invalid.
-    """
+    """Delete the files of a house that was never committed; files that others changed since then stay."""
     if file.exists():
         discard_list(file)
     if not os.path.lexists(restore_mark(file)):

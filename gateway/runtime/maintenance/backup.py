@@ -148,8 +148,6 @@ class _LastBackup(BaseModel):
 
 
 class _ArchiveWriter:
-    """Writes the archive and collects the hash of each member."""
-
     def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
         self._tar, self._at = tar, int(now.utc.timestamp())
         self.items: list[BackupFile] = []
@@ -205,7 +203,6 @@ def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _film_files(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """Yield the files of finished visits."""
     visits = folder / VISITS_FOLDER
     for visit in sorted(visits.iterdir()) if visits.is_dir() else ():
         if visit.name in running or not visit.is_dir() or visit.is_symlink():

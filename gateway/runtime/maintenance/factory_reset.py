@@ -3,6 +3,9 @@
 The module writes a mark first and deletes it last; each start looks for the mark before it opens anything else. So a
 box that is killed in the middle, however often, finishes the wipe, and never runs with half of its old state. Deletion
 is that of the file system: flash may keep unreadable remains, against which only an encrypted disk helps.
+
+The functions raise OSError if something cannot be written or deleted. Then the mark stays (or there is none yet, and
+nothing is decided), and the box does not start before the wipe is done.
 """
 
 import shutil
@@ -40,11 +43,7 @@ The list names each entry because others keep things there too: a house file, an
 
 
 def mark_for_wipe(folder: Path) -> None:
-    """Decide to wipe this box: from here on no start opens what is there.
-
-    Raises:
-        OSError: the mark could not be written, and nothing is decided.
-    """
+    """Decide to wipe this box: from here on no start opens what is there."""
     write_whole(folder / WIPE_MARK, b"perron wipe 1\n")
 
 
@@ -58,9 +57,6 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
 
     `phones` is the file of the phones' addresses: it is emptied, not deleted, because the house file may name it.
     Return False if it could not be emptied, so that a person has to do it.
-
-    Raises:
-        OSError: something could not be deleted. The mark stays, and the box does not start before the wipe is done.
     """
     emptied = truncate(phones)
     _delete(_temporary_file(phones))
@@ -84,11 +80,7 @@ def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def delete_except(folder: Path, *but: str) -> None:
-    """Delete what a box wrote there, except these names.
-
-    Raises:
-        OSError: something could not be deleted.
-    """
+    """Delete what a box wrote there, except these names."""
     for name in sorted(OWN_NAMES - set(but)):
         _delete_with_temporary(folder / name)
     sync_folder(folder)

@@ -1,4 +1,7 @@
-"""Reads and restores a backup: checks it completely before changing anything, and never uses half of it."""
+"""Reads and restores a backup: checks it completely before changing anything, and never uses half of it.
+
+The functions raise InvalidBackup if the file is not a complete backup, and OSError if a folder cannot be written.
+"""
 
 import os
 import tarfile
@@ -39,14 +42,7 @@ class RestoreUnfinished(OSError):  # noqa: N818 - the name says what happened
 
 
 def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None) -> BackupListing:
-    """Read and check a complete backup and return its listing.
-
-    `put` gets each file and may read it or not.
-
-    Raises:
-        InvalidBackup: the file is no backup, or was truncated or changed.
-        OSError: it cannot be read, or what `put` raises.
-    """
+    """Read and check a complete backup and return its listing. `put` gets each file and may read it or not."""
     files: dict[str, BackupFile] = {}
     listing: BackupListing | None = None
     pem = b""
@@ -147,11 +143,7 @@ def house_files(archive: Path) -> Mapping[str, bytes]:
 
 
 def mark_started(folder: Path) -> None:
-    """Mark this folder as being restored: no gateway starts there before it is done.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Mark this folder as being restored: no gateway starts there before it is done."""
     write_whole(folder / factory_reset.RESTORE_MARK, b"perron restore 1\n")
 
 
@@ -159,10 +151,6 @@ def unpack(archive: Path, folder: Path) -> BackupListing:
     """Unpack the box's own files into its storage folder.
 
     If it is interrupted, no gateway starts there before it is done again.
-
-    Raises:
-        InvalidBackup: the backup is not complete.
-        OSError: the folder cannot be written.
     """
     mark_started(folder)
     factory_reset.delete_except(folder, factory_reset.RESTORE_MARK)

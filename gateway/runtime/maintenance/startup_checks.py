@@ -6,12 +6,11 @@ A restart does not help, so the process exits with a status of its own, after wh
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum, auto
 from pathlib import Path
 
 from gateway.evidence.rollback import STORE_FILE
 from gateway.storage.integrity import find_damage
+from gateway.system.i18n import SOURCE, Text, _
 from gateway.video.ipc import live_socket
 
 STORE_CHECK_TIMEOUT_S = 3.0  # for the check of the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
@@ -20,39 +19,15 @@ _FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
 _SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name)
 
 
-class UnexpectedFileKind(StrEnum):
-    """The kind of the file found."""
-
-    FOLDER = auto()
-    FIFO = auto()
-    SOCKET = auto()
-    DEVICE = auto()
-    FILE = auto()
-    ANOTHER_USERS = auto()  # of the right kind, but another user's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnexpectedFile:
-    """A file of another kind or of another user is at `path`."""
-
-    path: Path
-    kind: UnexpectedFileKind
-
-
-_KINDS = {
-    stat.S_IFDIR: UnexpectedFileKind.FOLDER,
-    stat.S_IFIFO: UnexpectedFileKind.FIFO,
-    stat.S_IFSOCK: UnexpectedFileKind.SOCKET,
-    stat.S_IFREG: UnexpectedFileKind.FILE,
-}  # every other kind is a device
 _KIND_TEXTS = {
-    UnexpectedFileKind.FOLDER: "is a folder",
-    UnexpectedFileKind.FIFO: "is a FIFO",
-    UnexpectedFileKind.SOCKET: "is a socket",
-    UnexpectedFileKind.DEVICE: "is a device",
-    UnexpectedFileKind.FILE: "is a plain file",
-    UnexpectedFileKind.ANOTHER_USERS: "belongs to another user",
+    stat.S_IFDIR: _("{file} is a folder"),
+    stat.S_IFIFO: _("{file} is a FIFO"),
+    stat.S_IFSOCK: _("{file} is a socket"),
+    stat.S_IFREG: _("{file} is a plain file"),
 }
+_DEVICE_TEXT: Text = _("{file} is a device")  # every other kind
+_ANOTHER_USERS_TEXT: Text = _("{file} belongs to another user")
+UNEXPECTED_FILE_TEXTS = (*_KIND_TEXTS.values(), _DEVICE_TEXT, _ANOTHER_USERS_TEXT)
 
 
 class StartError(Exception):
@@ -71,11 +46,11 @@ def check_folder(folder: Path) -> None:
         StartError: the store is damaged or a file is of an unexpected kind.
         OSError: the folder cannot be read.
     """
-    for unexpected in unexpected_files(folder):
-        what = "the box's store" if unexpected.path.name in _FILES else "one of the box's sockets"
+    for path, text in unexpected_files(folder):
+        what = "the box's store" if path.name in _FILES else "one of the box's sockets"
         raise StartError(
-            f"{unexpected.path} {_KIND_TEXTS[unexpected.kind]}: there {what} belongs.",
-            f"Move {unexpected.path.name} out of {folder}, then start the gateway again.",
+            f"{text.to(SOURCE)}: there {what} belongs.",
+            f"Move {path.name} out of {folder}, then start the gateway again.",
         )
     why = find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)
     if why is not None:
@@ -86,16 +61,15 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def unexpected_files(folder: Path) -> Iterator[UnexpectedFile]:
-    """Find an unexpected kind of file at the paths of the box's store and sockets."""
+def unexpected_files(folder: Path) -> Iterator[tuple[Path, Text]]:
+    """Find unexpected files at the paths of the box's store and sockets: each path, and what is wrong with it."""
     for names, wanted in ((_FILES, stat.S_ISREG), (_SOCKETS, stat.S_ISSOCK)):
-        for name in names:
+        for path in (folder / name for name in names):
             try:
-                status = (folder / name).stat()  # a link to a file on another disk is as good as the file
+                status = path.stat()  # a link to a file on another disk is as good as the file
             except FileNotFoundError:
                 continue
             if not wanted(status.st_mode):
-                kind = _KINDS.get(stat.S_IFMT(status.st_mode), UnexpectedFileKind.DEVICE)
-                yield UnexpectedFile(path=folder / name, kind=kind)
+                yield path, _KIND_TEXTS.get(stat.S_IFMT(status.st_mode), _DEVICE_TEXT).with_facts(file=path)
             elif wanted is stat.S_ISSOCK and status.st_uid != os.getuid():
-                yield UnexpectedFile(path=folder / name, kind=UnexpectedFileKind.ANOTHER_USERS)
+                yield path, _ANOTHER_USERS_TEXT.with_facts(file=path)

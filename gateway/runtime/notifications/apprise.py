@@ -212,11 +212,7 @@ def delete_pictures(scratch: Path) -> None:
 
 
 def _import_apprise() -> ModuleType:
-    """Import Apprise at its first use: it is an extra, and slow to import.
-
-    Raises:
-        ImportError: it is not installed.
-    """
+    """Import Apprise at its first use: it is an extra, and slow to import."""
     import apprise  # noqa: PLC0415 - as the docstring says
 
     for name in _MUTED_LOGGERS:  # they would name hosts, topics and tokens

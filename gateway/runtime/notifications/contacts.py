@@ -3,6 +3,9 @@
 The file is read again for each change, so that manual edits and comments stay. It is written completely or not at all,
 for the box's own user alone. A page may add less than a person may write there: only services that are reached over the
 network, and no parameter that makes Apprise open a file of this machine.
+
+A change raises OSError or StoreFailed if the file or the store cannot be read or written, LookupError if no phone has
+the name, and ConfigError if a manual edit is invalid.
 """
 
 import asyncio
@@ -154,11 +157,7 @@ class Contacts:
         )
 
     async def add(self, url: str, by: str) -> PhoneUrlError | None:
-        """Add an address on a person's request, for all later messages; or return why not.
-
-        Raises:
-            OSError, StoreFailed: the file or the store cannot be written.
-        """
+        """Add an address on a person's request, for all later messages; or return why not."""
         url = url.strip()
         async with self._file_lock:
             # Never beside phones of the former household: that would notify them too.
@@ -172,13 +171,7 @@ class Contacts:
         return None
 
     async def remove(self, name: str, by: str) -> RemovedPhone:
-        """Remove a phone from the file; messages due only to it become due to the other phones.
-
-        Raises:
-            LookupError: no phone has this name.
-            ConfigError: the file cannot be read any more.
-            OSError, StoreFailed: the file or the store cannot be written.
-        """
+        """Remove a phone from the file; messages due only to it become due to the other phones."""
         async with self._file_lock:
             phone = next((one for one in self.list_phones() if one.name == name), None)
             if phone is None:
@@ -190,12 +183,7 @@ class Contacts:
         return RemovedPhone(waiting=phone.standing.waiting, others=bool(self._queue.phones))
 
     async def set_language(self, name: str, language: Language | None) -> None:
-        """Set a phone's own language, or (None) the house's.
-
-        Raises:
-            LookupError: no phone has this name.
-            StoreFailed: the setting cannot be stored.
-        """
+        """Set a phone's own language, or (None) the house's."""
         await self._store.phones.set_language(name, language)
         self._queue.set_language(name, language)
 
@@ -266,11 +254,7 @@ def phone_url_error(url: str) -> PhoneUrlError | None:
 
 
 def is_open_to_others(file: Path) -> bool:
-    """Return whether another user of this machine may read or write the file.
-
-    Raises:
-        OSError: it cannot be examined.
-    """
+    """Return whether another user of this machine may read or write the file."""
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 

@@ -158,7 +158,6 @@ class NotificationQueue:
         }
 
     def _start_senders(self) -> None:
-        """Start each sender, and cancel those of removed phones."""
         if self._task_group is None:
             return
         for name in self._sender_tasks.keys() - self._senders.keys():
@@ -187,8 +186,6 @@ class NotificationQueue:
 
 
 class _NotificationWriter:
-    """Writes the text of waiting messages and signs their links."""
-
     def __init__(self, home: Home, store: Store, key: bytes, recent: Mapping[int, ComposedMessage]) -> None:
         self._home, self._store, self._key, self._recent_messages = home, store, key, recent
         self._zone = ZoneInfo(home.timezone)
@@ -239,7 +236,6 @@ class _NotificationWriter:
         return tuple(buttons)
 
     def _link_subject(self, purpose: LinkPurpose, message: ComposedMessage) -> str | None:
-        """Return the subject of a link; None if there is nothing to decide."""
         entrance = message.entrance
         if purpose is LinkPurpose.STOP:
             return entrance

@@ -26,10 +26,8 @@ from devices.reports import (
 from gateway.evidence.rollback import StoreDoubt
 from gateway.installation.diagnostics.devices import report_text
 from gateway.installation.diagnostics.finding import joined, sentence_text
-from gateway.installation.diagnostics.store import UNEXPECTED_FILE_TEXTS
 from gateway.installation.diagnostics.stream import FAULT_TEXTS
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
-from gateway.runtime.maintenance.startup_checks import UnexpectedFileKind
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, _
 from gateway.video.ipc import OpenFailure, StreamFault
@@ -46,10 +44,9 @@ def test_a_message_names_the_same_number_of_commands_in_each_language() -> None:
         assert english % 2 == 0, text
 
 
-def test_each_failure_and_kind_of_file_has_its_text() -> None:
+def test_each_failure_has_its_text() -> None:
     assert set(OPEN_FAILURE_TEXTS) == set(OpenFailure)
     assert set(FAULT_TEXTS) == set(StreamFault)
-    assert set(UNEXPECTED_FILE_TEXTS) == set(UnexpectedFileKind)
     assert set(STORE_DOUBT_TEXTS) == set(StoreDoubt)
 
 
