@@ -27,7 +27,7 @@ async def open_session(broker: BrokerSection, topics: Sequence[str]) -> AsyncIte
             yield guest
     except ConnectionError as error:
         why, todo = explain_error(str(error), broker)
-        what = f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}."
+        what = f"The broker cannot be used at {broker.host}:{broker.port} as {broker.username!r}: {why}."
         raise Failure(what, todo, ExitCode.NO_ANSWER) from error
     except ConfigError as error:
         todo = "The passwords of all accounts lie beside broker.password_file of the house file."

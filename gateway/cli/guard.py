@@ -41,7 +41,7 @@ def guard(
         failure_on(
             (KeyUnusable, OSError), f"{file.key} cannot be used: {{why}}.", "Correct `key` in the guard's file."
         ),
-        failure_on(FileNotFoundError, f"{file.key}: there is no such key.", make_key),
+        failure_on(FileNotFoundError, f"{file.key}: this key file does not exist.", make_key),
     ):
         key = load_key(file.key)
     with (

@@ -116,7 +116,7 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
     if coming is not None:
         lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
     if pids:
-        lines.append(f"mosquitto ({', '.join(map(str, pids))}) was told to read its files anew.")
+        lines.append(f"mosquitto ({', '.join(map(str, pids))}) has the signal to reload its files.")
     return lines
 
 

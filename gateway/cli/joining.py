@@ -73,7 +73,7 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
     from gateway.protocol.keys import BoxKey
 
     folder = house.storage.folder / enrolment.HUB_FOLDER
-    wrong_hub = "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it."
+    wrong_hub = "Take a new code from whoever runs the hub; if it happens again, somebody may intercept the connection."
     retry = "Try again: the same code still counts."
     with (
         failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Correct storage.folder, then try again."),

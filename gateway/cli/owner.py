@@ -101,7 +101,7 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
         *(f"  {_account_line(line)}" for line in newest.lines),
     ]
     if last.sandbox:
-        lines.append("  of a sandbox: there is no such home")
+        lines.append("  of a sandbox, not a real home")
     if last.message_sha256 is None:
         lines.append(
             "  the home did not note which message it took: whoever holds the key that signed this one"

@@ -62,7 +62,7 @@ async def list_pauses(home: Home) -> list[str]:
 
     async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
         if await wait_for_message(guest, all_there, within=RETAINED_TIMEOUT_S) is None:
-            what = "The gateway does not run: nobody knows which pauses stand."
+            what = "The gateway does not run, so the present pauses are unknown."
             raise Failure(what, "Start it with `perron run`.", ExitCode.NO_ANSWER)
     entrances: dict[tuple[str, str, str], list[str]] = {}  # by start, end and id of a pause
     for name, state in states.items():

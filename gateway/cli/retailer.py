@@ -304,7 +304,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
     if hub is not None:
         _run_requests(hub, _read_api_key(api_key_file), lambda client: listen_at_new_endpoint(client, at, url))
         return
-    todo = "It was told once, when the endpoint was made."
+    todo = "The hub showed it once: when the endpoint was made."
     secret = _read_secret(secret_file, SECRET_VARIABLE, "--secret-file", todo)
     with suppress(KeyboardInterrupt):
         asyncio.run(listen_for_webhooks(secret, at))

@@ -44,7 +44,7 @@ async def change_key(file: Path, *, output: Callable[[str], None]) -> None:
         await request_reload(file, wait=False, output=output)
         output("From this reload on the box signs under the new key, and the old one is destroyed.")
     public = relative_path(folder / PUBLIC_KEY_FILE)
-    output(f"Give {public} to whoever checks proofs, with {SUCCESSION_FILE} beside it for older ones.")
+    output(f"Give {public} to each person who verifies proofs, with {SUCCESSION_FILE} beside it for older ones.")
 
 
 def _rotate_offline(home: Home) -> bool:

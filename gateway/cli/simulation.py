@@ -144,7 +144,7 @@ async def _run_house(  # noqa: PLR0913 - what `simulate` has prepared
         await _check_runnable(plan)
         devices = ", ".join(f"{id_} ({device.kind})" for id_, device in plan.devices.items())
         output(f"Simulated until Ctrl-C: {devices}.")
-        output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. What happens at the door is told here.")
+        output(f"Pictures: rtsp://{plan.rtsp.host}:{plan.rtsp.port}/. This terminal shows what happens at the door.")
         house = await asyncio.create_subprocess_exec(
             *with_parent_death_signal(command), stderr=asyncio.subprocess.PIPE, start_new_session=True
         )  # in its own process group: Ctrl-C reaches only this command, which ends it before the broker
@@ -183,7 +183,7 @@ async def _is_listening(host: str, port: int) -> bool:
 def read_house_file(file: Path) -> SimulatedHouse:
     """Read a file of the simulated house; the `Failure` of an invalid one says where."""
     if not file.is_file():
-        raise Failure(f"{file}: there is no such house file.", "Leave --house out: a fitting house is made then.")
+        raise Failure(f"{file}: this house file does not exist.", "Leave --house out: a fitting house is made then.")
     try:
         return read_house(file)
     except (YAMLError, UnicodeDecodeError) as error:

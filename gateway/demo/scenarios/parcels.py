@@ -75,7 +75,7 @@ async def _three_trips(play: ScenarioRun) -> None:
 
 @SCENARIOS.add(
     "never-entered",
-    _("nobody goes in: locked, the opening given back, and a second try works"),
+    _("nobody entered: locked, the opening is unused again, and a second try works"),
     Expectation(
         movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED, *MOVES_ONCE_IN_AND_OUT),
         phases=(*PHASES_WHOLE_VISIT[:3], *PHASES_WHOLE_VISIT[4:], *PHASES_WHOLE_VISIT),

@@ -139,7 +139,7 @@ async def _connection_finding(subject: Text, account: BrokerSection, error: Conn
     listens = needs_port_check(str(error), account) and await _is_listening(account)
     reason, todo = connection_error(str(error), account, is_listening=listens)
     address = f"{account.host}:{account.port}"
-    statement = _("There is no talking to the broker at {where} as '{account}': {why}.")
+    statement = _("The broker cannot be used at {where} as '{account}': {why}.")
     return bad(subject, statement.with_facts(where=address, account=account.username, why=reason), todo)
 
 

@@ -100,7 +100,7 @@ async def _broker_finding(section: HubSection) -> Finding:
         return bad(
             subject,
             _("{where}: {why}", where=address, why=reason),
-            _("It is not the hub that was joined, or somebody stands between you and it: ask whoever runs it."),
+            _("It is not the hub that was joined, or somebody intercepts the connection: ask the hub's operator."),
         )
     except ConnectionRefusedError:
         return bad(

@@ -140,7 +140,7 @@ class HubPage(Page):
         except WrongHub:
             return _(
                 "What answers at this address is not the hub of this code. Nothing of it was kept. Ask for a new "
-                "code; if it happens again, somebody stands between you and it."
+                "code; if it happens again, somebody may intercept the connection."
             )
         except HubError as error:
             return _REFUSAL_TEXTS.get(error.code, _("The hub refuses: {why}", why=sanitized(str(error))))

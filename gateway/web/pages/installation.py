@@ -158,7 +158,7 @@ class InstallationPage(Page):
     def _broker_error_text(self, error: str) -> Text:
         """Word why the broker could not be reached."""
         cause, _todo = connection_error(error, self._services.home.broker, is_listening=False)
-        return _("There is no talking to the broker: {why}. The examination of the house says what to do.", why=cause)
+        return _("The broker cannot be used: {why}. The examination of the house says what to do.", why=cause)
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]

@@ -50,5 +50,5 @@ def test_a_guard_without_its_key_is_told_how_to_make_one(tmp_path: Path) -> None
     )
     done = run_perron("guard", "--config", tmp_path / "guard.yaml")
     assert done.returncode == ExitCode.INVALID
-    assert "there is no such key" in done.stderr
+    assert "this key file does not exist" in done.stderr
     assert "guard-key --new" in done.stderr

@@ -233,5 +233,5 @@ async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_t
     assert "perron add b-porch-b --kind camera --vendor rtsp" in text
     assert '<form class="wishes" method="get" action="/installation/add">' in text
     assert 'name="url" value="rtsp://127.0.0.1:8998/PATH"' in text
-    assert "There is no talking to the broker: " in text  # this house has none
+    assert "The broker cannot be used: " in text  # this house has none
     assert "Errno" not in text
