@@ -21,8 +21,8 @@ from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.folders import VISITS_FOLDER, visit_folder
 from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmGap, FilmSpan, ManifestDraft, manifest_name
-from gateway.evidence.receipt import issue_receipt
-from gateway.evidence.retention import FilmedVisit, erase_folder, orphaned_films, overdue_visits, sign_tombstone
+from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
+from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orphaned_films, overdue_visits
 from gateway.evidence.rollback import MarkWriter
 from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
@@ -332,19 +332,13 @@ class Archive:
 
     async def _erase_files(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
         parts = self._store.recordings.films(visit=visit)
-        stone = sign_tombstone(
-            box=self._home.box,
-            visit=visit,
-            parts=tuple(
-                SealedPart(visit=visit, part=part.part, manifest_sha256=part.manifest_sha256)
-                for part in parts
-                if part.manifest_sha256 is not None
-            ),
-            at=self._clock.now().utc,
-            why=why,
-            who=who,
-            key=self._key,
+        sealed = tuple(
+            SealedPart(visit=visit, part=part.part, manifest_sha256=part.manifest_sha256)
+            for part in parts
+            if part.manifest_sha256 is not None
         )
+        at = self._clock.now().utc
+        stone = Tombstone(box=self._home.box, visit=visit, parts=sealed, at=at, why=why, who=who).signed(self._key)
         folder = self._home.storage.folder / visit_folder(visit)
         if folder.is_dir():
             try:
@@ -379,7 +373,7 @@ class Archive:
         if part.part != 1 or running.outcome is None:
             return
         locked = running.door_result is DoorResult.LOCKED_AGAIN
-        issued = issue_receipt(
+        issued = CourierReceipt(
             box=self._home.box,
             visit=part.visit,
             entrance=self._home.entrances[part.entrance].name,
@@ -388,9 +382,8 @@ class Archive:
             outcome=running.outcome,
             came=part.began,
             left=(self._store.entrances.locked_at(part.entrance) or now.utc) if locked else None,
-            key=self._key,
-        )
-        await asyncio.to_thread(write_whole, folder / "receipt.json", issued.to_json())
+        ).signed(self._key)
+        await asyncio.to_thread(write_whole, folder / RECEIPT_FILE, issued.to_json())
 
     def _draft(self, part: Part, result: _VisitResult) -> ManifestDraft:
         key = (part.visit, part.part)

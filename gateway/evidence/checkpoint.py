@@ -16,7 +16,7 @@ from gateway.evidence.manifest import ManifestModel
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Hash, Id, SignedDocument, sign_document
+from gateway.protocol.signed_document import FileName, Hash, Id, SignedDocument
 from gateway.system.atomic_file import read_regular
 
 _MAX_FILE_BYTES = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
@@ -51,17 +51,9 @@ def sign_checkpoint(
     head: ChainHead, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None
 ) -> Checkpoint:
     """Sign the end of the log for the owner's phone. The box does it after each sealing and at least daily."""
-    unsigned = Checkpoint(
-        box=box,
-        seq=head.seq,
-        hash=head.hash.hex(),
-        at=now.utc,
-        clock_trusted=now.trusted,
-        sealed=sealed,
-        key=key.public.text,
-        signature=PLACEHOLDER_SIGNATURE,
-    )
-    return sign_document(unsigned, key)
+    return Checkpoint(
+        box=box, seq=head.seq, hash=head.hash.hex(), at=now.utc, clock_trusted=now.trusted, sealed=sealed
+    ).signed(key)
 
 
 def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:

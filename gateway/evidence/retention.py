@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, StringConstraints
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.succession import SUCCESSION_FILE
-from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Id, SignedDocument, sign_document
+from gateway.protocol.keys import PublicKey
+from gateway.protocol.signed_document import FileName, Id, SignedDocument
 from gateway.system.atomic_file import FileTooLarge, NotRegularFile, read_regular, sync_folder, write_whole
 
 MAX_RETENTION = timedelta(days=30)
@@ -128,23 +128,6 @@ def _equivalent_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
         return None
     says_it = standing.visit == stone.visit and (standing.why == "request" or stone.why == "retention")
     return standing if says_it else None
-
-
-def sign_tombstone(  # noqa: PLR0913 - a signed statement says who, what, when and why
-    *,
-    box: str,
-    visit: str,
-    parts: tuple[SealedPart, ...],
-    at: datetime,
-    why: Literal["request", "retention"],
-    who: str,
-    key: BoxKey,
-) -> Tombstone:
-    """Sign an erasure."""
-    unsigned = Tombstone(
-        box=box, visit=visit, parts=parts, at=at, why=why, who=who, key=key.public.text, signature=PLACEHOLDER_SIGNATURE
-    )
-    return sign_document(unsigned, key)
 
 
 def read_tombstone(folder: Path) -> Tombstone | None:

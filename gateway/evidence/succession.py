@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.domain.now import Now
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory, KeySuccession
 from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, sign_document
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 
 SUCCESSION_FILE = "succession.jsonl"  # beside the key, and in the folder of a visit
@@ -115,14 +115,9 @@ def finish_key_change(folder: Path, *, box: str, now: Now) -> KeySuccession | No
 
 
 def _sign_succession(old: BoxKey, new: BoxKey, *, box: str, now: Now) -> KeySuccession:
-    bare = KeySuccession(
-        box=box,
-        new=new.public.text,
-        at=now.utc,
-        clock_trusted=now.trusted,
-        agreed=PLACEHOLDER_SIGNATURE,
+    step = KeySuccession(
+        box=box, new=new.public.text, at=now.utc, clock_trusted=now.trusted, agreed=PLACEHOLDER_SIGNATURE,
         key=old.public.text,
-        signature=PLACEHOLDER_SIGNATURE,
-    )
-    agreed = b64encode(new.sign(bare.agreed_bytes())).decode()
-    return sign_document(bare.model_copy(update={"agreed": agreed}), old)
+    )  # fmt: skip
+    agreed = b64encode(new.sign(step.agreed_bytes())).decode()
+    return step.model_copy(update={"agreed": agreed}).signed(old)

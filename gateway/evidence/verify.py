@@ -30,7 +30,6 @@ from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
 from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular
 
 NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
@@ -231,16 +230,9 @@ class _Verification:
             if seal.manifest_sha256 != part.sha256:
                 where = f"{manifest_name(manifest.part)} is not the one sealed at {point.at:%Y-%m-%d %H:%M} UTC"
                 raise ProofDefect(ProofProblem.MANIFEST_REPLACED, where)
-        own = Checkpoint(
-            box=manifest.box,
-            key=manifest.key,
-            seq=manifest.log.last.seq,
-            hash=manifest.log.last.hash,
-            at=manifest.sealed_at,
-            clock_trusted=manifest.clock_trusted,
-            signature=PLACEHOLDER_SIGNATURE,  # the signature of the manifest counts, so only the content is compared
-        )
-        problem = find_rollback(own, self.remembered)
+        end, at = manifest.log.last, manifest.sealed_at
+        own = Checkpoint(box=manifest.box, seq=end.seq, hash=end.hash, at=at, clock_trusted=manifest.clock_trusted)
+        problem = find_rollback(own, self.remembered)  # compares the content: the manifest's signature counts
         if problem is not None:
             raise problem.defect(manifest.log.file)
 

@@ -30,7 +30,7 @@ from gateway.installation.texts import (
 )
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, Hash, Id, SignedDocument, sign_document
+from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 
@@ -62,12 +62,12 @@ class SignedWalkTest(SignedDocument):
 
 def sign_walk(home: Home, walk: WalkTest, sheet: bytes, key: BoxKey) -> bytes:
     """Sign a walk test and its report; return one line of canonical JSON."""
-    unsigned = SignedWalkTest(
+    statement = SignedWalkTest(
         box=home.box, entrance=walk.entrance, begun=walk.begun, by=walk.by, standing=walk_test_status(walk),
         trials=tuple((s.trial.value, s.camera, s.ending and s.ending.value, s.picture) for s in walk.steps),
-        sheet_sha256=sha256(sheet).hexdigest(), key=key.public.text, signature=PLACEHOLDER_SIGNATURE,
+        sheet_sha256=sha256(sheet).hexdigest(),
     )  # fmt: skip
-    return sign_document(unsigned, key).to_json()
+    return statement.signed(key).to_json()
 
 
 def verify_walk(document: bytes, sheet: bytes, key: PublicKey | None) -> SignedWalkTest | str:

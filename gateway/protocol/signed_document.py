@@ -1,7 +1,7 @@
 """A signed document: a JSON object that carries its key and a signature over all the rest."""
 
 from base64 import b64decode, b64encode
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -15,8 +15,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """The name of one file in one folder: no path, no `..`, no hidden file."""
 
-PLACEHOLDER_SIGNATURE = "A" * 86 + "=="
-"""The signature of a document that is not signed yet."""
+PLACEHOLDER_SIGNATURE = "A" * 86 + "=="  # of a document that is not signed yet
 
 
 class SignedDocument(BaseModel):
@@ -24,9 +23,9 @@ class SignedDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: KeyText
+    key: KeyText = ""
     # One spelling: of the last digit before the padding only two bits are used.
-    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")]
+    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")] = PLACEHOLDER_SIGNATURE
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -48,14 +47,11 @@ class SignedDocument(BaseModel):
         """Return the bytes that the signature covers."""
         return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
+    def signed(self, key: BoxKey) -> Self:
+        """Return the document with the box's key and signature."""
+        document = self.model_copy(update={"key": key.public.text})
+        return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})
+
     def is_signed_by(self, key: PublicKey) -> bool:
         """Whether `key` is the one named here and signed exactly this document."""
         return self.key == key.text and key.verifies(b64decode(self.signature), self.signed_bytes())
-
-
-SignedT = TypeVar("SignedT", bound=SignedDocument)
-
-
-def sign_document(document: SignedT, key: BoxKey) -> SignedT:
-    """Return the document with the box's signature instead of `PLACEHOLDER_SIGNATURE`."""
-    return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})

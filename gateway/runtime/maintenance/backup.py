@@ -30,7 +30,7 @@ from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.protocol.keys import LINK_KEY_FILE, BoxKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, Hash, Id, SignedDocument, sign_document
+from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage.snapshot import SnapshotContents, write_snapshot
 from gateway.system.atomic_file import NotRegularFile, open_regular, read_regular, sync_folder, write_whole
@@ -118,11 +118,10 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
                 with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
                     packed.file(name, path)
             damaged = tuple(sorted(n for n, digest in packed.hashes.items() if hashes.get(n, digest) != digest))
-            unsigned = BackupListing(
+            listing = BackupListing(
                 box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
-                files=tuple(packed.items), key=key.public.text, signature=PLACEHOLDER_SIGNATURE,
-            )  # fmt: skip
-            listing = sign_document(unsigned, key)
+                files=tuple(packed.items),
+            ).signed(key)  # fmt: skip
             packed.small(LISTING_FILE, listing.to_json())
             tar.close()
             out.flush()

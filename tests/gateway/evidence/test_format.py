@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.now import Now
-from gateway.evidence.receipt import issue_receipt
-from gateway.evidence.retention import erase_folder, sign_tombstone
+from gateway.evidence.receipt import CourierReceipt
+from gateway.evidence.retention import Tombstone, erase_folder
 from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
@@ -35,10 +35,10 @@ def box() -> SealingBox:
 
 def second_part(box: SealingBox, root: Path) -> Path:
     """A visit of two parts, with the courier's receipt."""
-    issued = issue_receipt(
+    issued = CourierReceipt(
         box="box-1", visit=VISIT, entrance="Front", carrier="Chronopost", parcels=("4711",), outcome=Outcome.DELIVERED,
-        came=SCAN, left=SCAN, key=box.key,
-    )  # fmt: skip
+        came=SCAN, left=SCAN,
+    ).signed(box.key)  # fmt: skip
     folder, _ = box.visit(root, receipt=issued)
     box.visit(root, at=SCAN + timedelta(minutes=5), part=2, shade=90)
     return folder
@@ -183,9 +183,9 @@ def test_an_erased_visit_is_good_for_both_and_another_visits_tombstone_for_neith
 ) -> None:
     folder, part = box.visit(tmp_path)
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    stone = sign_tombstone(
-        box="box-1", visit=VISIT, parts=(part,), at=SCAN, why=why, who="owner", key=box.key  # type: ignore[arg-type]  # one of two words
-    )  # fmt: skip
+    stone = Tombstone(
+        box="box-1", visit=VISIT, parts=(part,), at=SCAN, why=why, who="owner"  # type: ignore[arg-type]  # one of two words
+    ).signed(box.key)  # fmt: skip
     erase_folder(folder, stone)
     assert judged(folder, box) == ("ok", "ok")
     (folder / "left.mp4").write_bytes(b"a film")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.delivery.result import Outcome
-from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receipt
+from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt
 from gateway.protocol.keys import BoxKey
 
 KEY = BoxKey.generate()
@@ -14,7 +14,7 @@ LEFT = datetime(2026, 6, 1, 12, 8, 59, tzinfo=UTC)
 
 
 def issued(left: datetime | None = LEFT, parcels: tuple[str, ...] = ("4711", "0815")) -> CourierReceipt:
-    return issue_receipt(
+    return CourierReceipt(
         box="box-1",
         visit="v1",
         entrance="Front door",
@@ -23,8 +23,7 @@ def issued(left: datetime | None = LEFT, parcels: tuple[str, ...] = ("4711", "08
         outcome=Outcome.DELIVERED,
         came=CAME,
         left=left,
-        key=KEY,
-    )
+    ).signed(KEY)
 
 
 def test_a_receipt_is_the_boxs_own_and_whole() -> None:

@@ -17,7 +17,6 @@ from gateway.evidence.retention import (
     orphaned_films,
     overdue_visits,
     read_tombstone,
-    sign_tombstone,
 )
 from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
@@ -46,7 +45,7 @@ def visit(box: SealingBox, tmp_path: Path) -> Path:
 def stone_of(box: SealingBox, why: Literal["request", "retention"] = "request", key: BoxKey | None = None) -> Tombstone:
     parts = tuple(point.sealed for point in box.phone if point.sealed is not None and point.sealed.visit == VISIT)
     who = "owner" if why == "request" else "retention"
-    return sign_tombstone(box="box-1", visit=VISIT, parts=parts, at=LATER, why=why, who=who, key=key or box.key)
+    return Tombstone(box="box-1", visit=VISIT, parts=parts, at=LATER, why=why, who=who).signed(key or box.key)
 
 
 @pytest.mark.parametrize(
@@ -206,15 +205,14 @@ def test_the_tombstone_of_another_visit_says_nothing_about_this_one(
 
 def test_a_tombstone_for_another_manifest_than_the_phone_remembers_is_named(visit: Path, box: SealingBox) -> None:
     (part,) = stone_of(box).parts
-    forged = sign_tombstone(
+    forged = Tombstone(
         box="box-1",
         visit=VISIT,
         parts=(part.model_copy(update={"manifest_sha256": "0" * 64}),),
         at=LATER,
         why="request",
         who="owner",
-        key=box.key,
-    )
+    ).signed(box.key)
     erase_folder(visit, forged)
     verdict = verify_proof(visit, public_key=box.public, checkpoint=box.phone_file(visit.parent))
     assert verdict.code is ProofProblem.MANIFEST_REPLACED
@@ -245,7 +243,7 @@ def test_a_folder_within_is_none_of_ours_and_stops_the_erasure_before_it_deletes
 @pytest.mark.parametrize("who", ["", "a\nb", "x" * 81, "<script>", "\u202e"])
 def test_who_asked_is_a_plain_name(box: SealingBox, who: str) -> None:
     with pytest.raises(ValueError, match="who"):
-        sign_tombstone(box="box-1", visit=VISIT, parts=(), at=LATER, why="request", who=who, key=box.key)
+        Tombstone(box="box-1", visit=VISIT, parts=(), at=LATER, why="request", who=who).signed(box.key)
 
 
 def test_no_tombstone_is_none(visit: Path) -> None:

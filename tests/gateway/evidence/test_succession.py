@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.now import Now
-from gateway.evidence.retention import erase_folder, sign_tombstone
+from gateway.evidence.retention import Tombstone, erase_folder
 from gateway.evidence.succession import (
     NEXT_KEY_FILE,
     NEXT_MARKER_FILE,
@@ -24,9 +24,8 @@ from gateway.evidence.verdict import ProofProblem
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
-from gateway.protocol.signed_document import sign_document
 from gateway.system.atomic_file import write_whole
-from tests.gateway.evidence.visits import SCAN, SealingBox
+from tests.gateway.evidence.visits import SCAN, SealingBox, forged_document
 
 ROOT = Path(__file__).parents[3]
 BETWEEN = Now(utc=SCAN + timedelta(hours=1), trusted=True, mono=0.0)
@@ -95,10 +94,10 @@ def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> N
     theirs = step.model_copy(update={"new": thief.public.text})
     agreed = b64encode(thief.sign(theirs.agreed_bytes())).decode()
     wrong = [
-        sign_document(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
-        sign_document(step.model_copy(update={"key": thief.public.text}), thief),  # it never was the box's key
+        forged_document(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
+        step.signed(thief),  # it never was the box's key
         step.model_copy(update={"new": thief.public.text}),
-        sign_document(step.model_copy(update={"new": thief.public.text}), changed.first),  # the new one never agreed
+        step.model_copy(update={"new": thief.public.text}).signed(changed.first),  # the new one never agreed
         step.model_copy(update={"box": "another"}),
     ]
     for bad in wrong:
@@ -123,9 +122,9 @@ def test_a_visit_whose_second_part_was_sealed_under_the_new_key_is_one_visit(cha
 
 def test_a_visit_of_before_that_is_erased_after_is_erased_by_the_same_box(changed: Changed) -> None:
     at = SCAN + timedelta(days=30)
-    stone = sign_tombstone(
-        box="box-1", visit="before", parts=(), at=at, why="request", who="owner", key=changed.second
-    )  # fmt: skip
+    stone = Tombstone(
+        box="box-1", visit="before", parts=(), at=at, why="request", who="owner",
+    ).signed(changed.second)  # fmt: skip
     copy_key_history(changed.keys, changed.before)
     erase_folder(changed.before, stone)
     verdict = verify_proof(changed.before, public_key=changed.first.public)

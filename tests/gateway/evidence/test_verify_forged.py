@@ -12,11 +12,10 @@ import pytest
 
 from gateway.domain.delivery.result import Outcome
 from gateway.evidence.manifest import Manifest
-from gateway.evidence.receipt import CourierReceipt, issue_receipt
-from gateway.evidence.retention import TOMBSTONE_FILE, erase_folder, sign_tombstone
+from gateway.evidence.receipt import CourierReceipt
+from gateway.evidence.retention import TOMBSTONE_FILE, Tombstone, erase_folder
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
-from gateway.protocol.signed_document import sign_document
 from tests.gateway.evidence.visits import SCAN, VISIT, SealingBox
 
 OUTSIDE = "outside-1-1.mp4"
@@ -60,10 +59,10 @@ def test_a_file_that_is_no_part_of_the_proof_is_noted(visit: Path, box: SealingB
 
 
 def receipt_of(box: SealingBox, visit: str = VISIT) -> CourierReceipt:
-    return issue_receipt(
+    return CourierReceipt(
         box="box-1", visit=visit, entrance="Front", carrier="Chronopost", parcels=("4711",), outcome=Outcome.DELIVERED,
-        came=SCAN, left=SCAN, key=box.key,
-    )  # fmt: skip
+        came=SCAN, left=SCAN,
+    ).signed(box.key)  # fmt: skip
 
 
 def test_the_couriers_receipt_is_verified_with_the_proof(box: SealingBox, tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_the_couriers_receipt_is_verified_with_the_proof(box: SealingBox, tmp_pa
         receipt_of(SealingBox()).to_json(),
         receipt_of(box, "another-visit").to_json(),
         # The box's own, of another moment
-        sign_document(mine.model_copy(update={"carrier": "Nobody"}), box.key).to_json(),
+        mine.model_copy(update={"carrier": "Nobody"}).signed(box.key).to_json(),
         b"no receipt",
     ):
         (visit / "receipt.json").write_bytes(forged)
@@ -150,7 +149,7 @@ def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(
     visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     other, part = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    erased = sign_tombstone(box="box-1", visit="other", parts=(part,), at=SCAN, why="request", who="owner", key=box.key)
+    erased = Tombstone(box="box-1", visit="other", parts=(part,), at=SCAN, why="request", who="owner").signed(box.key)
     erase_folder(other, erased)
     assert judge(other, box).notes == ()
     for path in visit.iterdir():
@@ -165,9 +164,14 @@ def test_the_note_that_another_visits_time_is_over_takes_no_films_of_this_one(
     visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     other, part = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    over = sign_tombstone(
-        box="box-1", visit="other", parts=(part,), at=SCAN, why="retention", who="retention", key=box.key
-    )
+    over = Tombstone(
+        box="box-1",
+        visit="other",
+        parts=(part,),
+        at=SCAN,
+        why="retention",
+        who="retention",
+    ).signed(box.key)
     erase_folder(other, over)
     assert judge(other, box).ok
     for path in (*visit.glob("*.mp4"), *visit.glob("*-1.jsonl")):

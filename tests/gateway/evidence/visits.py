@@ -2,11 +2,13 @@
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -19,11 +21,14 @@ from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.seal import seal_part
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, hide_bodies, link_hash
 from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.signed_document import SignedDocument
 from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.ipc import ClipFacts, ClipKey
 from gateway.video.sidecar import FilmHashChain, SidecarEnd, SidecarWriter, sidecar_path
 from gateway.video.sidecar import SidecarHead as FirstLine
 from gateway.video.sidecar import SidecarLink as LinkLine
+
+SignedT = TypeVar("SignedT", bound=SignedDocument)
 
 SCAN = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 FRAMES_PER_S, FILM_S = 8, 6
@@ -186,3 +191,8 @@ def flipped_bytes(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
     """The same bytes with one of them changed, at every `step`th place."""
     for at in range(0, len(data), step):
         yield at, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def forged_document(document: SignedT, key: BoxKey) -> SignedT:
+    """The document, still in its own key's name, with another key's signature."""
+    return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})

@@ -71,8 +71,8 @@ RENAMED: dict[str, dict[str, str]] = {
         "link": "link_hash",
     },
     "gateway.proof.checkpoint": {"checkpoint": "sign_checkpoint"},
-    "gateway.proof.receipt": {"receipt": "issue_receipt"},
-    "gateway.proof.retention": {"tombstone": "sign_tombstone"},
+    "gateway.proof.receipt": {"receipt": "CourierReceipt"},
+    "gateway.proof.retention": {"tombstone": "Tombstone"},
     "gateway.remote.envelope": {"keys": "derive_keys", "private_key": "load_private_key", "seal": "encrypt"},
     "gateway.remote.words": {"Token": "BrowserTokenClaims", "Stop": "StopOrder", "Asking": "BrowserQuery"},
     "gateway.visit.state": {
@@ -93,7 +93,13 @@ class Renamed:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a class or a function
         new = self._names.get(name, name)
-        return locate(new) if "." in new else getattr(self._module, new)
+        found = locate(new) if "." in new else getattr(self._module, new)
+        return _signer_of(found) if hasattr(found, "signed") else found
+
+
+def _signer_of(document: Any) -> Callable[..., Any]:  # noqa: ANN401 - a class of signed documents
+    """Return what was a function of its own then."""
+    return lambda *, key, **fields: document(**fields).signed(key)
 
 
 def module_now(name: str) -> Any:  # noqa: ANN401 - a module

@@ -7,7 +7,6 @@ never written again.
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -26,7 +25,7 @@ from gateway.protocol.enrolment import (
 )
 from gateway.protocol.key_succession import KeySuccession
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, sign_document
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
 from gateway.runtime.maintenance.backup import BackupFile, BackupListing
 from gateway.runtime.notifications.action_links import LinkPurpose, derive_nonce, sign_link
 from tests.gateway.protocol.golden import AT
@@ -59,24 +58,22 @@ def make_more() -> dict[str, str]:
 
 
 def _documents() -> dict[str, str]:
-    signed: Any = {"key": BOX.public.text, "signature": PLACEHOLDER_SIGNATURE}
     bare = KeySuccession(
-        box="box-1", new=NEXT.public.text, at=AT, clock_trusted=True, agreed=PLACEHOLDER_SIGNATURE, **signed
+        box="box-1", new=NEXT.public.text, at=AT, clock_trusted=True, agreed=PLACEHOLDER_SIGNATURE, key=BOX.public.text
     )
     agreed = b64encode(NEXT.sign(bare.agreed_bytes())).decode()
     listing = BackupListing(
         box="box-1", at=AT, clock_trusted=True, seq=7, films=False,
-        files=(BackupFile(name="store.sqlite", size=3, sha256="ab" * 32),), **signed,
+        files=(BackupFile(name="store.sqlite", size=3, sha256="ab" * 32),),
     )  # fmt: skip
     walk = SignedWalkTest(
         box="box-1", entrance="front", begun=AT, by="installer", standing="passed",
         trials=(("unlock", None, "worked", None), ("camera", "front", "worked", "cd" * 32)), sheet_sha256="ef" * 32,
-        **signed,
     )  # fmt: skip
     return {
-        "key_succession": sign_document(bare.model_copy(update={"agreed": agreed}), BOX).to_json().decode(),
-        "backup_listing": sign_document(listing, BOX).to_json().decode(),
-        "walk_test": sign_document(walk, BOX).to_json().decode(),
+        "key_succession": bare.model_copy(update={"agreed": agreed}).signed(BOX).to_json().decode(),
+        "backup_listing": listing.signed(BOX).to_json().decode(),
+        "walk_test": walk.signed(BOX).to_json().decode(),
     }
 
 

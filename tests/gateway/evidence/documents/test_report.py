@@ -15,7 +15,7 @@ from gateway.evidence.documents.report import HouseNames, create_report
 from gateway.evidence.documents.report_words import MOMENT_TEXTS
 from gateway.evidence.documents.sources import PictureView, read_visit
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
-from gateway.evidence.retention import erase_folder, sign_tombstone
+from gateway.evidence.retention import Tombstone, erase_folder
 from gateway.evidence.verdict import ProofProblem, VerificationResult
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
@@ -298,7 +298,7 @@ def test_an_erased_visit_says_that_it_was_erased(tmp_path: Path, why: str) -> No
     folder, key = seal_visit(tmp_path)
     told = read_visit(folder)
     parts = () if why == "request" else tuple(_sealed_parts(told.hashes))
-    stone = sign_tombstone(box="box-1", visit=VISIT, parts=parts, at=seconds_after(99), why=why, who="owner", key=key)  # type: ignore[arg-type]  # a word, not a literal
+    stone = Tombstone(box="box-1", visit=VISIT, parts=parts, at=seconds_after(99), why=why, who="owner").signed(key)  # type: ignore[arg-type]  # a word, not a literal
     erase_folder(folder, stone)
     paper = printed(folder, tmp_path, key=key)
     first, second = paper.words

@@ -17,8 +17,8 @@ from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialResult, WalkTest, walk_steps
 from gateway.installation.walk_test_report import SignedWalkTest, draw_report, sign_walk, verify_walk
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.signed_document import sign_document
 from tests.gateway.domain.delivery.shop import make_home as shop_home
+from tests.gateway.evidence.visits import forged_document
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEY = BoxKey.generate()
@@ -128,9 +128,9 @@ def test_whoever_signs_another_one_himself_is_another_box(report: tuple[bytes, b
     true = verify_walk(document, sheet, KEY.public)
     assert isinstance(true, SignedWalkTest)
     passed = true.model_copy(update={"standing": "passed", "key": THIEF.public.text})
-    his = sign_document(passed, THIEF).to_json()
+    his = passed.signed(THIEF).to_json()
     assert verify_walk(his, sheet, KEY.public) == "the signature does not hold"
-    as_ours = sign_document(passed.model_copy(update={"key": KEY.public.text}), THIEF).to_json()
+    as_ours = forged_document(passed.model_copy(update={"key": KEY.public.text}), THIEF).to_json()
     assert verify_walk(as_ours, sheet, KEY.public) == "the signature does not hold"
     assert verify_walk(as_ours, sheet, None) == "the signature does not hold"
 
