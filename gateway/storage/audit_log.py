@@ -2,10 +2,9 @@
 
 import hmac
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -13,17 +12,13 @@ from typing import Any
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.now import Now
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
-from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
+from gateway.protocol.hash_chain import ChainEntry, HiddenBody, Json
+from gateway.storage.database import Database, rfc3339
 from gateway.storage.log_names import field_of, kind_of
 from gateway.storage.part import StorePart, reads
 
 _PAGE_ROWS = 1000
 MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
-
-
-def rfc3339(instant: datetime) -> str:
-    """Return an instant as RFC 3339 in UTC with microseconds: one text for one instant."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,101 +95,70 @@ def _unicode(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def log_encoder(connection: sqlite3.Connection) -> LogEncoder:
+def code_key(db: Database) -> bytes:
+    """Return this box's own key, under which it hashes codes and names."""
+    return bytes(db.execute("SELECT code_key FROM box").fetchone()[0])
+
+
+def log_encoder(db: Database) -> LogEncoder:
     """Return the encoder with this box's key."""
-    return LogEncoder(key=connection.execute("SELECT code_key FROM box").fetchone()[0])
+    return LogEncoder(key=code_key(db))
 
 
-def head(connection: sqlite3.Connection) -> ChainHead:
-    """Return the number and hash of the newest entry."""
-    row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
-    return ChainHead() if row is None else ChainHead(seq=row[0], hash=row[1])
-
-
-def hash_at(connection: sqlite3.Connection, seq: int) -> bytes | None:
+def hash_at(db: Database, seq: int) -> bytes | None:
     """Return the chain's hash at an entry; None: the log has no such entry, so the store may be an older copy."""
-    row = connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
-    return None if row is None else bytes(row[0])
+    return db.value(bytes, "SELECT hash FROM entry WHERE seq = ?", (seq,))
 
 
-def append(  # noqa: PLR0913 - one argument a column
-    connection: sqlite3.Connection,
-    kind: str,
-    facts: Mapping[str, Json],
-    *,
-    utc: datetime,
-    entrance: str | None = None,
-    visit: str | None = None,
-    by: str | None = None,
-) -> tuple[int, bytes]:
-    """Add an entry to the chain, in the caller's transaction; return its number and its body as it is stored.
-
-    `by` is the id of the person who requested it. The body has no such field for None: a request of the command line,
-    of MQTT or of the box itself.
-    """
-    last = head(connection)
-    actor: dict[str, Json] = {} if by is None else {"by": by}
-    body = canonical_json({**facts, **actor, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
-    seq = last.seq + 1
-    connection.execute(
-        "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (seq, utc, kind, entrance, visit, body, link_hash(last.hash, seq, body)),
-    )
-    return seq, body
-
-
-def entries(connection: sqlite3.Connection, *, after: int = 0, upto: int | None = None) -> Iterator[ChainEntry]:
+def entries(db: Database, *, after: int = 0, upto: int | None = None) -> Iterator[ChainEntry]:
     """Read the entries after `after` up to and with `upto`, in their order.
 
     It reads a page at a time: an open cursor would keep SQLite from clearing the WAL.
     """
     query = "SELECT seq, body, digest, hash FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-    while page := connection.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall():
+    while page := db.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall():
         for seq, body, digest, hashed in page:
             yield ChainEntry(seq=seq, body=body if body is not None else HiddenBody(digest), hash=hashed)
             after = seq
 
 
-def seqs_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[int, ...]:
+def seqs_of_visit(db: Database, visit: str) -> tuple[int, ...]:
     """Return the numbers of the log entries of a visit."""
-    rows = connection.execute("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,))
-    return tuple(seq for (seq,) in rows)
+    return tuple(db.column("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,)))
 
 
-def bodies_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[Mapping[str, Any], ...]:
+def bodies_of_visit(db: Database, visit: str) -> tuple[Mapping[str, Any], ...]:
     """Return the entries of a visit as JSON objects, in their order; erased ones are left out."""
     query = "SELECT body FROM entry WHERE visit = ? AND body IS NOT NULL ORDER BY seq"
-    return tuple(json.loads(body) for (body,) in connection.execute(query, (visit,)))
+    return tuple(map(json.loads, db.column(query, (visit,))))
 
 
-def bodies_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str, Any], ...]:
+def bodies_of_kind(db: Database, kind: str) -> tuple[Mapping[str, Any], ...]:
     """Return the entries of one kind as JSON objects, oldest first; erased ones are left out."""
     query = "SELECT body FROM entry WHERE kind = ? AND body IS NOT NULL ORDER BY seq"
-    return tuple(json.loads(body) for (body,) in connection.execute(query, (kind,)))
+    return tuple(map(json.loads, db.column(query, (kind,))))
 
 
-def newest_bodies(
-    connection: sqlite3.Connection, kinds: Sequence[str], *, at_most: int
-) -> tuple[Mapping[str, Any], ...]:
+def newest_bodies(db: Database, kinds: Sequence[str], *, at_most: int) -> tuple[Mapping[str, Any], ...]:
     """Return the newest entries of these kinds as JSON objects, newest first; erased ones are left out."""
     places = ", ".join("?" * len(kinds))
     query = f"SELECT body FROM entry WHERE kind IN ({places}) AND body IS NOT NULL ORDER BY seq DESC LIMIT ?"  # noqa: S608 - only question marks are put in
-    return tuple(json.loads(body) for (body,) in connection.execute(query, (*kinds, at_most)))
+    return tuple(map(json.loads, db.column(query, (*kinds, at_most))))
 
 
-def erase_bodies(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:
+def erase_bodies(db: Database, seqs: Iterable[int]) -> None:
     """Erase the bodies of these entries. The chain stays valid: each body leaves its digest."""
     for seq in seqs:
-        row = connection.execute("SELECT body FROM entry WHERE seq = ?", (seq,)).fetchone()
-        if row is not None and row[0] is not None:
-            digest = sha256(row[0]).digest()
-            connection.execute("UPDATE entry SET body = NULL, digest = ? WHERE seq = ?", (digest, seq))
+        body = db.value(bytes, "SELECT body FROM entry WHERE seq = ?", (seq,))
+        if body is not None:
+            digest = sha256(body).digest()
+            db.execute("UPDATE entry SET body = NULL, digest = ? WHERE seq = ?", (digest, seq))
 
 
 class AuditLog(StorePart):
     """The log: `Store.log`."""
 
-    head = reads(head)
+    head = reads(Database.log_head)
     hash_at = reads(hash_at)
     entries = reads(entries)
     seqs_of_visit = reads(seqs_of_visit)
@@ -206,5 +170,5 @@ class AuditLog(StorePart):
         self, kind: str, facts: Mapping[str, Json], now: Now, *, entrance: str | None = None, visit: str | None = None
     ) -> int:
         """Add an entry of another part of the gateway; return its number."""
-        seq, _ = await self.writer.do(lambda db: append(db, kind, facts, utc=now.utc, entrance=entrance, visit=visit))
+        seq, _ = await self.writer.do(lambda db: db.log(kind, now.utc, facts, entrance=entrance, visit=visit))
         return seq

@@ -8,61 +8,57 @@ from datetime import datetime, timedelta
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import doubts
-from gateway.storage.audit_log import append, head
+from gateway.storage.database import Database
 from gateway.storage.models import StoreFailed
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.records import optional_instant
 from gateway.storage.writer import is_environment_error
 
 CRASH_WINDOW = timedelta(seconds=60)
 
 
-def next_session_number(connection: sqlite3.Connection) -> int:
+def next_session_number(db: Database) -> int:
     """Return a number that no broker session of this box ever had."""
-    row: tuple[int] = connection.execute("UPDATE box SET session = session + 1 RETURNING session").fetchone()
-    return row[0]
+    return db.number("UPDATE box SET session = session + 1 RETURNING session")
 
 
-def record_start(connection: sqlite3.Connection, now: Now) -> int:
+def record_start(db: Database, now: Now) -> int:
     """Log a start; return how many crashes were noticed within the last 60 s, with the one that this start reveals."""
-    crashed = bool(connection.execute("SELECT running FROM box").fetchone()[0])
+    crashed = bool(db.number("SELECT running FROM box"))
     if crashed:
-        connection.execute("INSERT INTO crash (noticed) VALUES (?)", (now.utc,))
-    connection.execute("UPDATE box SET running = 1")
+        db.execute("INSERT INTO crash (noticed) VALUES (?)", (now.utc,))
+    db.execute("UPDATE box SET running = 1")
     if now.trusted:
-        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (now.utc,))
+        db.execute("UPDATE box SET restored = ? WHERE restored = 0", (now.utc,))
     since = now.utc - CRASH_WINDOW
-    connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, now.utc))
-    crashes: int = connection.execute("SELECT count(*) FROM crash").fetchone()[0]
-    append(connection, "start", {"crashed": crashed, "crashes": crashes, "trusted": now.trusted}, utc=now.utc)
+    db.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, now.utc))
+    crashes = db.number("SELECT count(*) FROM crash")
+    db.log("start", now.utc, {"crashed": crashed, "crashes": crashes, "trusted": now.trusted})
     return crashes
 
 
-def record_shutdown(connection: sqlite3.Connection, now: Now) -> None:
+def record_shutdown(db: Database, now: Now) -> None:
     """Log that the process ends in good order: the next start counts no crash."""
-    connection.execute("UPDATE box SET running = 0")
-    connection.execute("DELETE FROM crash")
-    append(connection, "end", {}, utc=now.utc)
+    db.execute("UPDATE box SET running = 0")
+    db.execute("DELETE FROM crash")
+    db.log("end", now.utc)
 
 
-def time_floor(connection: sqlite3.Connection) -> datetime | None:
+def time_floor(db: Database) -> datetime | None:
     """Return the highest trusted time that was stored."""
-    floor: int | None = connection.execute("SELECT floor FROM box").fetchone()[0]
-    return optional_instant(floor)
+    return db.value(datetime, "SELECT floor FROM box")
 
 
-def store_time_floor(connection: sqlite3.Connection, utc: datetime) -> None:
+def store_time_floor(db: Database, utc: datetime) -> None:
     """Raise the floor; a lower instant changes nothing. A restored copy also stores it as the time of its restore."""
-    connection.execute(
+    db.execute(
         "UPDATE box SET floor = max(ifnull(floor, 0), ?), restored = CASE restored WHEN 0 THEN ? ELSE restored END",
         (utc, utc),
     )
 
 
-def generation(connection: sqlite3.Connection) -> str:
+def generation(db: Database) -> str:
     """Return the random name that this database was given when it was made."""
-    row: tuple[str] = connection.execute("SELECT generation FROM box").fetchone()
-    return row[0]
+    return str(db.value(str, "SELECT generation FROM box"))
 
 
 class BoxState(StorePart):
@@ -96,13 +92,13 @@ class BoxState(StorePart):
         """
         due = doubts.read_condition(self.reader()).mark_due
 
-        def mark(connection: sqlite3.Connection, now: Now) -> bool:
+        def mark(db: Database, now: Now) -> bool:
             nonlocal due
             try:
-                if not write(head(connection), now):
+                if not write(db.log_head(), now):
                     return False
                 if not due:
-                    doubts.set_mark_due(connection)
+                    doubts.set_mark_due(db)
                     due = True
             except sqlite3.Error as error:
                 if not is_environment_error(error):

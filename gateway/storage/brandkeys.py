@@ -1,50 +1,47 @@
 """Stores the brands' signing keys: since when each is trusted, when it was last used, whether it is distrusted."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
 from gateway.protocol.consent_request import RequestedKey
-from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
 from gateway.storage.part import StorePart, reads
-from gateway.storage.records import read_records
 from gateway.storage.rows import mark_brand_for_check
 from gateway.storage.writer import Writer
 
 
-def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection], now: Now) -> None:
+def enrol_keys(db: Database, brands: Mapping[str, BrandSection], now: Now) -> None:
     """Store the keys of the house file, each once. A distrusted key stays distrusted."""
-    connection.executemany(
+    db.executemany(
         "INSERT INTO brand_key (x, kid, brand, since) VALUES (?, ?, ?, ?) ON CONFLICT (x) DO UPDATE"
         " SET kid = excluded.kid, brand = excluded.brand, came = 'file', standing = 'approved'",
         [(key.x, key.kid, name, now.utc) for name, brand in brands.items() for key in brand.keys],
     )
 
 
-def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
+def all_keys(db: Database) -> tuple[StoredBrandKey, ...]:
     """Return every key that was ever enrolled, by brand."""
     query = (
         "SELECT x, kid, brand, since, used, distrusted, by, came, standing, withdrawn FROM brand_key"
         " ORDER BY brand, kid, x"
     )
-    return read_records(connection, StoredBrandKey, query)
+    return db.records(StoredBrandKey, query)
 
 
-def distrusted_keys(connection: sqlite3.Connection) -> dict[str, str]:
+def distrusted_keys(db: Database) -> dict[str, str]:
     """Return the distrusted public keys, each with its brand."""
-    return dict(connection.execute("SELECT x, brand FROM brand_key WHERE distrusted IS NOT NULL").fetchall())
+    return dict(db.execute("SELECT x, brand FROM brand_key WHERE distrusted IS NOT NULL").fetchall())
 
 
-def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrolled: frozenset[str]) -> bool:
+def is_taken(db: Database, x: str, kid: str, brand: str, enrolled: frozenset[str]) -> bool:
     """Return whether the key or its `kid` belongs to another brand here, or the owner distrusts the key.
 
     `enrolled`: the public keys of the house file. A key that an earlier house file had belongs to no brand.
     """
-    rows = connection.execute("SELECT x, brand, came, distrusted FROM brand_key WHERE x = ? OR kid = ?", (x, kid))
+    rows = db.execute("SELECT x, brand, came, distrusted FROM brand_key WHERE x = ? OR kid = ?", (x, kid))
     return any(
         distrusted is not None or (found in enrolled if came == "file" else owner != brand)
         for found, owner, came, distrusted in rows.fetchall()
@@ -52,92 +49,90 @@ def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrol
 
 
 def add_waiting_key(  # noqa: PLR0913 - a key's columns
-    connection: sqlite3.Connection, key: RequestedKey, brand: str, now: Now, *, came: str, enrolled: frozenset[str]
+    db: Database, key: RequestedKey, brand: str, now: Now, *, came: str, enrolled: frozenset[str]
 ) -> bool:
     """Store a brand's new key, which waits for the owner; False: the key or its `kid` is known already."""
-    if is_taken(connection, key.x, key.kid, brand, enrolled):
+    if is_taken(db, key.x, key.kid, brand, enrolled):
         return False
-    known = "SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'"
-    if connection.execute(known, (key.x, key.kid)).fetchone() is not None:
+    if db.exists("SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'", (key.x, key.kid)):
         return False
-    connection.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
-    connection.execute(
+    db.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
+    db.execute(
         "INSERT INTO brand_key (x, kid, brand, since, came, standing) VALUES (?, ?, ?, ?, ?, 'waits')",
         (key.x, key.kid, brand, now.utc, came),
     )
     return True
 
 
-def forget_keys(connection: sqlite3.Connection, brand: str) -> None:
+def forget_keys(db: Database, brand: str) -> None:
     """Delete the keys that a brand brought through a hub. A distrusted one stays, as refused, for good."""
     mine = "WHERE brand = ? AND came != 'file'"
-    connection.execute(f"DELETE FROM brand_key {mine} AND distrusted IS NULL", (brand,))  # noqa: S608 - no stranger's text
-    connection.execute(f"UPDATE brand_key SET came = 'next', standing = 'refused' {mine}", (brand,))  # noqa: S608 - as above
+    db.execute(f"DELETE FROM brand_key {mine} AND distrusted IS NULL", (brand,))  # noqa: S608 - no stranger's text
+    db.execute(f"UPDATE brand_key SET came = 'next', standing = 'refused' {mine}", (brand,))  # noqa: S608 - as above
 
 
 def decide_key(  # noqa: PLR0913 - which key, how, and who says so
-    connection: sqlite3.Connection, brand: str, kid: str, standing: str, now: Now, *, by: str
+    db: Database, brand: str, kid: str, standing: str, now: Now, *, by: str
 ) -> None:
     """Approve or refuse a brand's new key.
 
     Raises:
         LookupError: no key of this `kid` waits.
     """
-    row = connection.execute(
+    row = db.execute(
         "UPDATE brand_key SET standing = ?, by = ?, since = ? WHERE brand = ? AND kid = ? AND came = 'next'"
         " AND standing = 'waits' AND distrusted IS NULL RETURNING x",
         (standing, by, now.utc, brand, kid),
     ).fetchone()
     if row is None:
         raise LookupError(f"no key {kid} of {brand} waits for an answer")
-    body: dict[str, Json] = {"brand": brand, "kid": kid, "x": row[0]}
-    append(connection, f"key_{standing}", body, utc=now.utc, by=by)
+    db.log(f"key_{standing}", now.utc, {"brand": brand, "kid": kid, "x": row[0]}, by=by)
 
 
-def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
+def withdraw_key(db: Database, brand: str, x: str, now: Now) -> bool:
     """Store that the brand withdrew a key: it is distrusted.
 
     A repeated withdrawal changes nothing, even if the owner trusted the key again meanwhile.
     """
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
         " WHERE x = ? AND brand = ? AND withdrawn IS NULL",
         (now.utc, now.utc, x, brand),
     )
     if changed.rowcount:
-        _log_key_change(connection, "key_withdrawn", x, now, None)
+        _log_key_change(db, "key_withdrawn", x, now, None)
     return bool(changed.rowcount)
 
 
-def mark_used(connection: sqlite3.Connection, x: str, now: Now) -> None:
+def mark_used(db: Database, x: str, now: Now) -> None:
     """Store that a valid message was signed with this key."""
-    connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (now.utc, x))
+    db.execute("UPDATE brand_key SET used = ? WHERE x = ?", (now.utc, x))
 
 
-def distrust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
+def distrust_key(db: Database, x: str, now: Now, *, by: str | None) -> None:
     """Distrust a key; a repeated call changes nothing."""
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (now.utc, by, x)
     )
     if changed.rowcount:
-        _log_key_change(connection, "key_distrusted", x, now, by)
+        _log_key_change(db, "key_distrusted", x, now, by)
 
 
-def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
+def trust_key(db: Database, x: str, now: Now, *, by: str | None) -> None:
     """Trust a key again from now on; a trusted key keeps its date."""
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL",
         (now.utc, by, x),
     )
     if changed.rowcount:
-        _log_key_change(connection, "key_trusted", x, now, by)
+        _log_key_change(db, "key_trusted", x, now, by)
 
 
-def _log_key_change(connection: sqlite3.Connection, kind: str, x: str, now: Now, by: str | None) -> None:
+def _log_key_change(db: Database, kind: str, x: str, now: Now, by: str | None) -> None:
     """Log the change, and have the results of the brand's open deliveries compared again."""
-    kid, brand = connection.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
-    append(connection, kind, {"brand": brand, "kid": kid, "x": x}, utc=now.utc, by=by)
-    mark_brand_for_check(connection, brand, now)
+    kid, brand = db.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
+    db.log(kind, now.utc, {"brand": brand, "kid": kid, "x": x}, by=by)
+    mark_brand_for_check(db, brand, now)
 
 
 def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
@@ -151,7 +146,7 @@ class BrandKeys(StorePart):
     `distrusted` has each public key that is not trusted, with its brand; it changes in place.
     """
 
-    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection], distrusted: dict[str, str]) -> None:
+    def __init__(self, writer: Writer, reader: Callable[[], Database], distrusted: dict[str, str]) -> None:
         super().__init__(writer, reader)
         self._distrusted = distrusted
         self._distrust_counts: Counter[str] = Counter()

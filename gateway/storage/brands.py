@@ -4,7 +4,6 @@ Only this module has both. The house file wins: it decides a brand's name, its k
 brand that is not in the house file is a *guest*: its name and keys are those of the request that the owner permitted.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeVar
@@ -18,6 +17,7 @@ from gateway.protocol.consent_verification import VerifiedConsentMessage
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
 from gateway.storage import brandkeys, consent_requests, permissions
 from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
+from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import all_permissions, grant_test_brand, revoke_test_brand
@@ -36,7 +36,7 @@ class BrandRegistry(StorePart):
     """
 
     def __init__(
-        self, writer: Writer, reader: Callable[[], sqlite3.Connection], home: HomeFile, distrusted: dict[str, str]
+        self, writer: Writer, reader: Callable[[], Database], home: HomeFile, distrusted: dict[str, str]
     ) -> None:
         super().__init__(writer, reader)
         self._home, self._distrusted = home, distrusted
@@ -45,21 +45,21 @@ class BrandRegistry(StorePart):
         self.keys = EnrolledKeys.of(home.brand_keys)
         self.public_keys = brandkeys.public_keys_by_kid(home.brands.values())
 
-    def prepare(self, connection: sqlite3.Connection, seeds: Iterable[Permission], now: Now) -> None:
+    def prepare(self, db: Database, seeds: Iterable[Permission], now: Now) -> None:
         """Store what the house file says now, in the transaction that opens the store."""
         for seed in seeds:
-            consent_requests.adopt_guest(connection, seed, now)
-            permissions.seed_permission(connection, seed, now)
-        brandkeys.enrol_keys(connection, self._home.brands, now)
+            consent_requests.adopt_guest(db, seed, now)
+            permissions.seed_permission(db, seed, now)
+        brandkeys.enrol_keys(db, self._home.brands, now)
 
     def refresh(self) -> None:
         """Read the valid brands and keys again. `Store.open` calls it, and each change."""
         known = dict(self._home.brands)
-        connection = self.reader()
-        for guest, name in consent_requests.guests(connection):
+        db = self.reader()
+        for guest, name in consent_requests.guests(db):
             known.setdefault(guest, BrandSection(name=name, keys=()))
         taken = {key.kid for brand in self._home.brands.values() for key in brand.keys}
-        for row in brandkeys.all_keys(connection):
+        for row in brandkeys.all_keys(db):
             if row.came == "file" or row.standing != "approved" or row.brand not in known or row.kid in taken:
                 continue
             taken.add(row.kid)
@@ -139,7 +139,7 @@ class BrandRegistry(StorePart):
                 self._distrusted[x] = message.brand  # at once, also if the disk does not store it
         return await self._write(lambda db: consent_requests.store_message(db, message, self._home, now))
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, work: Callable[[Database], T]) -> T:
         try:
             return await self.writer.do(work)
         finally:

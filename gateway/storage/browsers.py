@@ -4,19 +4,15 @@ A browser belongs to a known device and ends with it. So it also ends with its p
 with the household.
 """
 
-import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
 
 from gateway.domain.now import Now
-from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import read_record, read_records
 
 MAX_ORDERS_PER_BROWSER = 50  # of one browser; older ones are deleted
 
@@ -66,14 +62,13 @@ _SELECT_BROWSER = (
 _SELECT_ORDER = "SELECT browser, number, signed, state, why, at FROM browser_order"
 
 
-def _browser(db: sqlite3.Connection, ident: str) -> EnrolledBrowser | None:
-    return read_record(db, EnrolledBrowser, f"{_SELECT_BROWSER} AND b.id = ?", (ident,))
+def _browser(db: Database, ident: str) -> EnrolledBrowser | None:
+    return db.record(EnrolledBrowser, f"{_SELECT_BROWSER} AND b.id = ?", (ident,))
 
 
-def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
+def enrol(db: Database, new: EnrolledBrowser, now: Now) -> bool:
     """Store a browser's keys in place of those of its device; False: the box does not know the device any more."""
-    known = db.execute("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)).fetchone()
-    if known is None:
+    if not db.exists("SELECT 1 FROM device WHERE id = ? AND person = ?", (new.device, new.person.id)):
         return False
     db.execute("DELETE FROM browser WHERE device = ?", (new.device,))
     db.execute(
@@ -81,30 +76,30 @@ def enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, new.since),
     )
-    facts: Mapping[str, Json] = {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
-    append(db, "browser_enrolled", facts, utc=now.utc)
+    db.log(
+        "browser_enrolled", now.utc, {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
+    )
     return True
 
 
-def end(db: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
+def end(db: Database, ident: str, now: Now, *, by: str) -> bool:
     """End a browser; False: there is none of this id."""
     browser = _browser(db, ident)
     if browser is None:
         return False
     db.execute("DELETE FROM browser WHERE id = ?", (ident,))
-    facts: Mapping[str, Json] = {"person": browser.person.id, "browser": ident, "label": browser.label, "by": by}
-    append(db, "browser_ended", facts, utc=now.utc)
+    db.log("browser_ended", now.utc, {"person": browser.person.id, "browser": ident, "label": browser.label, "by": by})
     return True
 
 
-def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, now: Now) -> StoredOrder | None:
+def add_order(db: Database, browser: str, number: int, signed: bytes, now: Now) -> StoredOrder | None:
     """Store an order that is valid, and use its number; the same order again changes nothing.
 
     None: another order used this number or a later one, or the browser has ended meanwhile.
     """
     name = sha256(signed).digest()
     query = f"{_SELECT_ORDER} WHERE browser = ? AND number = ? AND sha256 = ?"
-    before = read_record(db, StoredOrder, query, (browser, number, name))
+    before = db.record(StoredOrder, query, (browser, number, name))
     if before is not None:
         return before
     known = _browser(db, browser)
@@ -120,12 +115,11 @@ def add_order(db: sqlite3.Connection, browser: str, number: int, signed: bytes, 
         " (SELECT number FROM browser_order WHERE browser = ? ORDER BY number DESC LIMIT ?)",
         (browser, browser, MAX_ORDERS_PER_BROWSER),
     )
-    facts: Mapping[str, Json] = {"browser": browser, "signed": signed.decode(), "by": known.person.id}
-    append(db, "order", facts, utc=now.utc)
-    return read_record(db, StoredOrder, query, (browser, number, name))
+    db.log("order", now.utc, {"browser": browser, "signed": signed.decode(), "by": known.person.id})
+    return db.record(StoredOrder, query, (browser, number, name))
 
 
-def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, now: Now) -> None:
+def finish_order(db: Database, order: StoredOrder, why: str | None, now: Now) -> None:
     """Store that an order was done, or (`why`) failed."""
     state = "done" if why is None else "failed"
     changed = db.execute(
@@ -133,24 +127,23 @@ def finish_order(db: sqlite3.Connection, order: StoredOrder, why: str | None, no
         (state, why, order.browser, order.number),
     )
     if changed.rowcount:
-        facts: Mapping[str, Json] = {"browser": order.browser, "number": order.number, "why": why}
-        append(db, "order_ended", facts, utc=now.utc)
+        db.log("order_ended", now.utc, {"browser": order.browser, "number": order.number, "why": why})
 
 
-def order(db: sqlite3.Connection, browser: str, number: int) -> StoredOrder | None:
+def order(db: Database, browser: str, number: int) -> StoredOrder | None:
     """Return one order."""
-    return read_record(db, StoredOrder, f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number))
+    return db.record(StoredOrder, f"{_SELECT_ORDER} WHERE browser = ? AND number = ?", (browser, number))
 
 
-def orders(db: sqlite3.Connection, browser: str, *, at_most: int) -> tuple[StoredOrder, ...]:
+def orders(db: Database, browser: str, *, at_most: int) -> tuple[StoredOrder, ...]:
     """Return the newest orders of a browser, newest first."""
     query = f"{_SELECT_ORDER} WHERE browser = ? ORDER BY number DESC LIMIT ?"
-    return read_records(db, StoredOrder, query, (browser, at_most))
+    return db.records(StoredOrder, query, (browser, at_most))
 
 
-def unfinished_orders(db: sqlite3.Connection) -> tuple[StoredOrder, ...]:
+def unfinished_orders(db: Database) -> tuple[StoredOrder, ...]:
     """Return the orders that were stored and not done, because the process ended between the two; oldest first."""
-    return read_records(db, StoredOrder, f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")
+    return db.records(StoredOrder, f"{_SELECT_ORDER} WHERE state = 'kept' ORDER BY at, browser, number")
 
 
 class BrowserStore(StorePart):
@@ -193,4 +186,4 @@ class BrowserStore(StorePart):
         if self.is_ending:
             return ()
         query = f"{_SELECT_BROWSER} AND (? IS NULL OR p.id = ?) ORDER BY b.since, b.id"
-        return read_records(self.reader(), EnrolledBrowser, query, (person, person))
+        return self.reader().records(EnrolledBrowser, query, (person, person))

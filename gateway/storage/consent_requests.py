@@ -1,7 +1,6 @@
 """Stores the requests of brands that came through a hub, and applies the owner's answer to their keys."""
 
 import json
-import sqlite3
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,9 +16,8 @@ from gateway.protocol.consent_request import AskedTerms, RequestedKey
 from gateway.protocol.consent_verification import REASON_UNSIGNED, ConsentRequest, VerifiedConsentMessage
 from gateway.protocol.hash_chain import Json
 from gateway.storage import brandkeys, outbox, permissions
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.models import StoredBrandKey
-from gateway.storage.records import read_records
 from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
 MAX_OPEN_REQUESTS = 20  # of guests that wait for the owner at once
@@ -70,9 +68,7 @@ class ConsentIntakeResult:
     saying: Notification = Notification.BRAND_ASKS
 
 
-def store_message(
-    connection: sqlite3.Connection, message: VerifiedConsentMessage, home: HomeFile, now: Now
-) -> ConsentIntakeResult:
+def store_message(db: Database, message: VerifiedConsentMessage, home: HomeFile, now: Now) -> ConsentIntakeResult:
     """Store a brand's message from the hub and the message to the owner, in one transaction.
 
     A repeated message changes nothing.
@@ -80,76 +76,75 @@ def store_message(
     A request never changes the owner's decision: a brand that was permitted, refused or revoked gets that answer again.
     """
     for x in message.withdrawn:
-        brandkeys.withdraw_key(connection, message.brand, x, now)
+        brandkeys.withdraw_key(db, message.brand, x, now)
     result = ConsentIntakeResult()
     if message.request is not None:
-        result = _store_request(connection, message, message.request, home, now)
+        result = _store_request(db, message, message.request, home, now)
     elif message.connection is not None:
-        result = _notify_owner_once(connection, message.brand, message.connection, home, now)
+        result = _notify_owner_once(db, message.brand, message.connection, home, now)
     if result.why is not None:
         return result
-    new = [key for key in message.keys if _add_next_key(connection, message.brand, key, home, now)]
+    new = [key for key in message.keys if _add_next_key(db, message.brand, key, home, now)]
     entrance = next(iter(home.entrances), None)
     if new and result.message is None and entrance is not None:
-        result = _queue_message(connection, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", entrance, now)
+        result = _queue_message(db, Notification.NEW_KEY, f"{message.brand}.{new[0].kid}", entrance, now)
     if message.ended_connection is not None:
-        changed = connection.execute(
+        changed = db.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
             (now.utc, message.is_end_signed, message.brand, message.ended_connection),
         )
         if changed.rowcount:
-            facts: dict[str, Json] = {"brand": message.brand, "connection": message.ended_connection}
-            append(connection, "brand_ended", facts, utc=now.utc)
+            db.log("brand_ended", now.utc, {"brand": message.brand, "connection": message.ended_connection})
     elif message.connection is not None or message.keys:
         statement = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        connection.execute(statement, (message.brand,))
+        db.execute(statement, (message.brand,))
     return result
 
 
 def _store_request(
-    connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
+    db: Database, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> ConsentIntakeResult:
-    guest, before = message.brand not in home.brands, request_of(connection, message.brand)
-    if connection.execute("SELECT 1 FROM asking_heard WHERE token = ?", (request.token_digest,)).fetchone():
+    guest, before = message.brand not in home.brands, request_of(db, message.brand)
+    if db.exists("SELECT 1 FROM asking_heard WHERE token = ?", (request.token_digest,)):
         return ConsentIntakeResult()  # a hub may deliver one request several times
     if message.is_known_brand and guest and not request.is_signed and before is not None and before.signed:
         return ConsentIntakeResult(why=REASON_UNSIGNED)
-    why = _daily_limit_error(connection, now)
+    why = _daily_limit_error(db, now)
     if why is None and not message.is_known_brand:
-        why = _rejection(connection, message, request, home, now)
+        why = _rejection(db, message, request, home, now)
     if why is not None:
         return ConsentIntakeResult(why=why)
-    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, now.utc))
+    db.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (request.token_digest, now.utc))
     if not message.is_known_brand:
-        brandkeys.forget_keys(connection, message.brand)
+        brandkeys.forget_keys(db, message.brand)
         # Deliveries that another sender announced under this id must not become valid with this permission.
-        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))
+        db.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (message.brand,))
         for key in request.keys:
-            brandkeys.add_waiting_key(connection, key, message.brand, now, came="asked", enrolled=_enrolled(home))
+            brandkeys.add_waiting_key(db, key, message.brand, now, came="asked", enrolled=_enrolled(home))
     if guest and (not message.is_known_brand or (before is not None and before.answered is None)):
-        _set_pending(connection, message.brand, default_terms(request.asked, home), anew=not message.is_known_brand)
-    permission = permission_of(connection, message.brand)
+        _set_pending(db, message.brand, default_terms(request.asked, home), anew=not message.is_known_brand)
+    permission = permission_of(db, message.brand)
     pending = permission is not None and permission.standing is PermissionStatus.PENDING
     name = request.name if before is None or not message.is_known_brand else before.name
-    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == message.brand and key.came == "asked"]
+    keys = [key.x for key in brandkeys.all_keys(db) if key.brand == message.brand and key.came == "asked"]
     shown = (message.brand, name, message.hub, request.asked.model_dump_json())
     digest, answered = sha256(json.dumps([*shown, keys]).encode()).hexdigest(), None if pending else now.utc
-    connection.execute(
+    db.execute(
         "INSERT OR REPLACE INTO asking (brand, name, hub, asked, connection, digest, signed, at, expires, answered,"
         " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*shown, request.connection, digest, request.is_signed, now.utc, request.expires, answered, guest),
     )
     body: dict[str, Json] = {"brand": message.brand, "name": name, "connection": request.connection}
-    append(connection, "brand_asked", {**body, "guest": guest, "signed": request.is_signed}, utc=now.utc)
-    return _notify_owner_once(connection, message.brand, request.connection, home, now, asked=request.asked)
+    db.log("brand_asked", now.utc, {**body, "guest": guest, "signed": request.is_signed})
+    return _notify_owner_once(db, message.brand, request.connection, home, now, asked=request.asked)
 
 
-def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
+def _set_pending(db: Database, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
     """Let a guest wait for the owner.
 
     Each request gets its own version, so the link of an older message cannot answer it.
     """
-    connection.execute(
+    db.execute(
         "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, 'pending', ?) ON CONFLICT (brand)"
         " DO UPDATE SET version = version + 1, standing = 'pending', terms = excluded.terms,"
         " asked = CASE WHEN ? THEN NULL ELSE asked END",
@@ -157,10 +152,10 @@ def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTe
     )
 
 
-def _daily_limit_error(connection: sqlite3.Connection, now: Now) -> str | None:
-    connection.execute("DELETE FROM asking_heard WHERE at < ?", (now.utc - TOKEN_RETENTION,))
+def _daily_limit_error(db: Database, now: Now) -> str | None:
+    db.execute("DELETE FROM asking_heard WHERE at < ?", (now.utc - TOKEN_RETENTION,))
     day = now.utc - timedelta(days=1)
-    lately = connection.execute("SELECT count(*) FROM asking_heard WHERE at > ?", (day,)).fetchone()[0]
+    lately = db.number("SELECT count(*) FROM asking_heard WHERE at > ?", (day,))
     return REASON_TOO_MANY_REQUESTS if lately >= MAX_REQUESTS_PER_DAY else None
 
 
@@ -169,23 +164,23 @@ def _enrolled(home: HomeFile) -> frozenset[str]:
 
 
 def _rejection(
-    connection: sqlite3.Connection, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
+    db: Database, message: VerifiedConsentMessage, request: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
     """Return why the owner does not see an unknown brand's request; None: the owner sees it."""
     if message.brand == WALK_TEST:
         return REASON_ID_TAKEN
-    if any(brandkeys.is_taken(connection, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
+    if any(brandkeys.is_taken(db, key.x, key.kid, message.brand, _enrolled(home)) for key in request.keys):
         return REASON_ID_TAKEN
     names = {id_: brand.name for id_, brand in home.brands.items()}
-    for other, name in guests(connection, now):
-        permission = permission_of(connection, other)
+    for other, name in guests(db, now):
+        permission = permission_of(db, other)
         if permission is not None and permission.standing in {PermissionStatus.PENDING, PermissionStatus.GRANTED}:
             names[other] = name  # a refused brand blocks no other name
     mine = {_name_skeleton(request.name), _name_skeleton(message.brand)}
     for other, name in names.items():
         if other != message.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
             return REASON_NAME_TOO_SIMILAR
-    waiting = [one for one in all_requests(connection) if one.guest and one.answered is None and not one.is_over(now)]
+    waiting = [one for one in all_requests(db) if one.guest and one.answered is None and not one.is_over(now)]
     return REASON_TOO_MANY_REQUESTS if len(waiting) >= MAX_OPEN_REQUESTS else None
 
 
@@ -211,7 +206,7 @@ def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
 
 
 def _notify_owner_once(  # noqa: PLR0913 - who asks for what
-    connection: sqlite3.Connection,
+    db: Database,
     brand: str,
     question: str,
     home: HomeFile,
@@ -222,31 +217,29 @@ def _notify_owner_once(  # noqa: PLR0913 - who asks for what
     """Queue a message to the owner about a brand that waits: one each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
-    if entrance is None or not permissions.mark_asked(connection, brand, now):  # no entrance: no phone to notify
+    if entrance is None or not permissions.mark_asked(db, brand, now):  # no entrance: no phone to notify
         return ConsentIntakeResult()
-    return _queue_message(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
+    return _queue_message(db, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
 
 
-def _queue_message(
-    connection: sqlite3.Connection, saying: Notification, about: str, entrance: str, now: Now
-) -> ConsentIntakeResult:
-    number = outbox.notify_owner(connection, entrance, saying, now, delivery=about)
+def _queue_message(db: Database, saying: Notification, about: str, entrance: str, now: Now) -> ConsentIntakeResult:
+    number = outbox.notify_owner(db, entrance, saying, now, delivery=about)
     return ConsentIntakeResult(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
-def _add_next_key(connection: sqlite3.Connection, brand: str, key: RequestedKey, home: HomeFile, now: Now) -> bool:
+def _add_next_key(db: Database, brand: str, key: RequestedKey, home: HomeFile, now: Now) -> bool:
     """Store a key that waits for the owner; return False if it is known or too many wait."""
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
-    if connection.execute(waiting, (brand,)).fetchone()[0] >= MAX_WAITING_KEYS:
+    if db.number(waiting, (brand,)) >= MAX_WAITING_KEYS:
         return False
-    new = brandkeys.add_waiting_key(connection, key, brand, now, came="next", enrolled=_enrolled(home))
+    new = brandkeys.add_waiting_key(db, key, brand, now, came="next", enrolled=_enrolled(home))
     if new:
-        append(connection, "key_shown", {"brand": brand, "kid": key.kid, "x": key.x}, utc=now.utc)
+        db.log("key_shown", now.utc, {"brand": brand, "kid": key.kid, "x": key.x})
     return new
 
 
 def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
-    connection: sqlite3.Connection,
+    db: Database,
     brand: str,
     standing: PermissionStatus,
     terms: PermissionTerms | None,
@@ -264,7 +257,7 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     Raises:
         LookupError: the brand is unknown, or its request is over or another one.
     """
-    question, before = request_of(connection, brand), permission_of(connection, brand)
+    question, before = request_of(db, brand), permission_of(db, brand)
     if version is not None and (before is None or before.version != version):
         raise LookupError("it was decided meanwhile: look at it again")
     if ask is not None and (question is None or question.digest != ask):
@@ -272,93 +265,90 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     yes = standing is PermissionStatus.GRANTED
     if yes and question is not None and question.is_over(now):
         raise LookupError("its question has expired or was withdrawn: it has to ask again")
-    permission = permissions.decide_brand(connection, brand, standing, terms, now, by=by)
+    permission = permissions.decide_brand(db, brand, standing, terms, now, by=by)
     if question is None:
         return permission
-    connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (now.utc, brand))
+    db.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (now.utc, brand))
     if yes and question.guest:
-        approved = connection.execute(
+        approved = db.execute(
             "UPDATE brand_key SET standing = 'approved', since = ?, by = ? WHERE brand = ? AND came = 'asked'"
             " AND standing = 'waits' RETURNING kid, x",
             (now.utc, by, brand),
         ).fetchall()
         for kid, x in approved:
-            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x}
-            append(connection, "key_approved", body, utc=now.utc, by=by)
+            db.log("key_approved", now.utc, {"brand": brand, "kid": kid, "x": x}, by=by)
     return permission
 
 
-def adopt_guest(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
+def adopt_guest(db: Database, seed: Permission, now: Now) -> None:
     """If the house file now names a brand that was a guest, replace all that the guest had by what the file says."""
     brand = seed.brand
-    if connection.execute("SELECT 1 FROM asking WHERE brand = ? AND guest = 1", (brand,)).fetchone() is None:
+    if not db.exists("SELECT 1 FROM asking WHERE brand = ? AND guest = 1", (brand,)):
         return
-    connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
-    connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (brand,))
-    connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
-    permissions.replace_permission(connection, seed, now)
-    append(connection, "brand_adopted", {"brand": brand}, utc=now.utc)
+    db.execute("DELETE FROM asking WHERE brand = ?", (brand,))
+    db.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (brand,))
+    db.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
+    permissions.replace_permission(db, seed, now)
+    db.log("brand_adopted", now.utc, {"brand": brand})
 
 
-def forget_guest(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> None:
+def forget_guest(db: Database, brand: str, now: Now, *, by: str) -> None:
     """Delete a guest that was refused or revoked. A distrusted key of it stays distrusted.
 
     Raises:
         LookupError: the brand is no guest, waits, or is permitted.
     """
-    ask, permission = request_of(connection, brand), permission_of(connection, brand)
+    ask, permission = request_of(db, brand), permission_of(db, brand)
     if ask is None or not ask.guest or permission is None:
         raise LookupError(f"{brand} is no brand that came by a hub")
     if permission.standing not in {PermissionStatus.REFUSED, PermissionStatus.REVOKED}:
         raise LookupError("refuse it, or let it in no longer, before it is forgotten")
-    connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
-    brandkeys.forget_keys(connection, brand)
-    append(connection, "brand_forgotten", {"brand": brand}, utc=now.utc, by=by)
+    db.execute("DELETE FROM asking WHERE brand = ?", (brand,))
+    brandkeys.forget_keys(db, brand)
+    db.log("brand_forgotten", now.utc, {"brand": brand}, by=by)
 
 
-def forget_guests(connection: sqlite3.Connection) -> None:
+def forget_guests(db: Database) -> None:
     """Delete all requests and the keys that came through a hub: the house has a new household.
 
     Their permissions, revoked by then, stay, because the hub must still receive that.
     """
-    connection.execute("DELETE FROM asking")
-    connection.execute("DELETE FROM asking_heard")
-    connection.execute("DELETE FROM brand_key WHERE came != 'file'")
+    db.execute("DELETE FROM asking")
+    db.execute("DELETE FROM asking_heard")
+    db.execute("DELETE FROM brand_key WHERE came != 'file'")
 
 
-def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
+def forget_unanswered(db: Database, before: datetime) -> None:
     """Delete the guests whose request was not answered and expired before an instant."""
     over = "SELECT brand FROM asking WHERE guest = 1 AND answered IS NULL AND expires < ?"
-    for (brand,) in connection.execute(over, (before,)).fetchall():
-        brandkeys.forget_keys(connection, brand)
+    for brand in db.column(over, (before,)):
+        brandkeys.forget_keys(db, brand)
         for table in ("asking", "permission", "uplink_brand"):
-            connection.execute(f"DELETE FROM {table} WHERE brand = ?", (brand,))  # noqa: S608 - names of our own tables
+            db.execute(f"DELETE FROM {table} WHERE brand = ?", (brand,))  # noqa: S608 - names of our own tables
 
 
-def guests(connection: sqlite3.Connection, now: Now | None = None) -> Iterator[tuple[str, str]]:
+def guests(db: Database, now: Now | None = None) -> Iterator[tuple[str, str]]:
     """Yield the brands that the house file does not name, each with its name.
 
     With `now`, leave out those whose request is over.
     """
-    for one in all_requests(connection):
+    for one in all_requests(db):
         if one.guest and (now is None or not one.is_over(now)):
             yield one.brand, one.name
 
 
-def request_of(connection: sqlite3.Connection, brand: str) -> StoredConsentRequest | None:
+def request_of(db: Database, brand: str) -> StoredConsentRequest | None:
     """Return the newest request of a brand."""
-    return next(_select_requests(connection, "WHERE brand = ?", (brand,)), None)
+    return next(_select_requests(db, "WHERE brand = ?", (brand,)), None)
 
 
-def all_requests(connection: sqlite3.Connection) -> Iterator[StoredConsentRequest]:
+def all_requests(db: Database) -> Iterator[StoredConsentRequest]:
     """Yield the newest request of each brand, oldest first."""
-    return _select_requests(connection, "ORDER BY at, brand", ())
+    return _select_requests(db, "ORDER BY at, brand", ())
 
 
-def _select_requests(
-    connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]
-) -> Iterator[StoredConsentRequest]:
+def _select_requests(db: Database, rest: str, parameters: tuple[str, ...]) -> Iterator[StoredConsentRequest]:
     query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - `rest` is one of two constants
-    keys = [key for key in brandkeys.all_keys(connection) if key.came == "asked"]
-    for request in read_records(connection, StoredConsentRequest, query, parameters):
+    keys = [key for key in brandkeys.all_keys(db) if key.came == "asked"]
+    for request in db.records(StoredConsentRequest, query, parameters):
         yield replace(request, keys=tuple(key for key in keys if key.brand == request.brand))

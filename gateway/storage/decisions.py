@@ -1,7 +1,6 @@
 """Stores one decision in a transaction: log entry, the entrance's state and the effects of its commands."""
 
 import json
-import sqlite3
 from typing import assert_never
 
 from gateway.domain.delivery.candidate import DeliveryContext
@@ -10,14 +9,15 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, entrances, outbox, pauses, recordings
-from gateway.storage.audit_log import LogEncoder, append
+from gateway.storage.audit_log import LogEncoder
+from gateway.storage.database import Database
 from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import AbortWork
 
 
 def store_decision(
-    connection: sqlite3.Connection, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
+    db: Database, decision: StoredDecision, *, context: DeliveryContext, encoder: LogEncoder
 ) -> CommitResult:
     """Store the decision in the caller's transaction.
 
@@ -28,17 +28,17 @@ def store_decision(
     for command in decision.commands:
         changed = None
         if isinstance(command, c.ReserveOpening):
-            changed = _reserve(connection, command, decision, context)
+            changed = _reserve(db, command, decision, context)
         elif isinstance(command, c.RingBell):
-            changed = _order_changed(connection, decision, context)
+            changed = _order_changed(db, decision, context)
         if changed is not None:
             raise AbortWork(CommitConflict(facts=changed))
-    before = connection.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (decision.entrance,)).fetchone()
+    before = db.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (decision.entrance,)).fetchone()
     for command in decision.commands:
-        _apply_command(connection, command, decision)
+        _apply_command(db, command, decision)
     messages = tuple(
         outbox.queue_message(
-            connection,
+            db,
             decision.entrance,
             _visit_of(decision),
             json.dumps(encoder.encode(command, "command")).encode(),
@@ -49,18 +49,18 @@ def store_decision(
     )
     if isinstance(decision.event, PreflightDue):
         checked = (decision.now.utc, decision.event.delivery.id)
-        connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
+        db.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
     if isinstance(decision.event, OwnerAcknowledged) and not decision.state.safe_mode:
-        doubts.acknowledge(connection, decision.entrance)
+        doubts.acknowledge(db, decision.entrance)
     running = decision.state.visit
-    _store_state(connection, decision)
+    _store_state(db, decision)
     if running is not None or before[1] is not None:
         for key in {before[1], None if running is None else running.delivery.id} - {None}:
-            mark_for_check(connection, key)
+            mark_for_check(db, key)
     phase = _phase_of(decision.state)
-    seq, row = append(
-        connection,
+    seq, row = db.log(
         "step",
+        decision.now.utc,
         {
             "event": encoder.encode_event(decision.event),
             "phase_before": before[0],
@@ -68,7 +68,6 @@ def store_decision(
             "trusted": decision.now.trusted,
             "commands": [encoder.encode(command, "command") for command in decision.commands],
         },
-        utc=decision.now.utc,
         entrance=decision.entrance,
         visit=_visit_of(decision),
     )
@@ -76,14 +75,14 @@ def store_decision(
 
 
 def _reserve(
-    connection: sqlite3.Connection, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
+    db: Database, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
     """Check the facts of the intent again and reserve one opening and one withdrawal; or return the present facts."""
-    row = row_of(connection, reserve.delivery)
+    row = row_of(db, reserve.delivery)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
-    stop = entrances.stop_of(connection, step.entrance)
-    planned = pauses.pauses_of(connection, step.entrance)
+    stop = entrances.stop_of(db, step.entrance)
+    planned = pauses.pauses_of(db, step.entrance)
     paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
     facts = row.facts(house, step.now)
     same = (facts.version, facts.permission_version, stop.epoch) == (
@@ -94,54 +93,54 @@ def _reserve(
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
     if not same or not free or stop.stopped or paused or facts.entrance != step.entrance:
         return FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch, pauses=planned)
-    connection.execute(
+    db.execute(
         "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
         (reserve.visit, reserve.delivery, step.entrance, step.now.utc),
     )
     return None
 
 
-def _order_changed(connection: sqlite3.Connection, step: StoredDecision, house: DeliveryContext) -> FactsChanged | None:
+def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -> FactsChanged | None:
     """Return the present facts if an update changed the delivery after its codes were looked up; None: it did not.
 
     During a visit no update is accepted.
     """
     running = step.state.visit
-    row = None if running is None else row_of(connection, running.delivery.id)
+    row = None if running is None else row_of(db, running.delivery.id)
     if running is None or row is None or row.order.version == running.delivery.version:
         return None
-    stop = entrances.stop_of(connection, step.entrance)
+    stop = entrances.stop_of(db, step.entrance)
     return FactsChanged(delivery=row.facts(house, step.now), stopped=stop.stopped, epoch=stop.epoch)
 
 
-def _apply_command(connection: sqlite3.Connection, command: c.Command, step: StoredDecision) -> None:
+def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> None:
     """Store what one command changes."""
     match command:
         case c.ConsumeOpening():
-            _settle_reservation(connection, command.visit, "spent")
+            _settle_reservation(db, command.visit, "spent")
         case c.ReleaseOpening():
-            _settle_reservation(connection, command.visit, "not_sent" if command.withdrawal else "given_back")
+            _settle_reservation(db, command.visit, "not_sent" if command.withdrawal else "given_back")
         case c.ReportParcelResult():
-            connection.execute(
+            db.execute(
                 "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
                 " WHERE outcome IS NULL",
                 (command.visit, command.delivery, step.entrance, step.now.utc, command.outcome, command.missing),
             )
-            mark_for_check(connection, command.delivery)
+            mark_for_check(db, command.delivery)
         case c.ReportDoorResult():
-            _store_door_result(connection, command, step)
+            _store_door_result(db, command, step)
         case c.ReportReadiness():
             lacking = json.dumps(command.lacking)
-            connection.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
-            mark_for_check(connection, command.delivery)
+            db.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
+            mark_for_check(db, command.delivery)
         case c.StartRecording():
             delivery = None if step.state.visit is None else step.state.visit.delivery.id
             recordings.begin_film(
-                connection, command.visit, command.part, entrance=step.entrance, delivery=delivery, utc=step.now.utc
+                db, command.visit, command.part, entrance=step.entrance, delivery=delivery, utc=step.now.utc
             )
         case c.StopRecording(keep=False):
-            recordings.drop_film(connection, command.visit, command.part)
+            recordings.drop_film(db, command.visit, command.part)
         case (
             c.AnswerScan()
             | c.RingBell()
@@ -162,26 +161,26 @@ def _apply_command(connection: sqlite3.Connection, command: c.Command, step: Sto
             assert_never(command)
 
 
-def _settle_reservation(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
+def _settle_reservation(db: Database, visit_id: str, how: str) -> None:
     """End a reservation, once: a used opening is never returned, and a returned one is not used."""
-    connection.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
+    db.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
 
 
-def _store_door_result(connection: sqlite3.Connection, result: c.ReportDoorResult, step: StoredDecision) -> None:
+def _store_door_result(db: Database, result: c.ReportDoorResult, step: StoredDecision) -> None:
     now = step.now.utc
-    connection.execute(
+    db.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
         (result.visit, result.delivery, step.entrance, now, result.door_result),
     )
     if result.door_result is DoorResult.LOCKED_AGAIN:
-        connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
-    mark_for_check(connection, result.delivery)
+        db.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
+    mark_for_check(db, result.delivery)
 
 
-def _store_state(connection: sqlite3.Connection, step: StoredDecision) -> None:
+def _store_state(db: Database, step: StoredDecision) -> None:
     running = step.state.visit
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE entrance SET state = ?, phase = ?, visit = ?, delivery = ? WHERE id = ?",
         (
             entrance_state.dump(step.state),

@@ -1,6 +1,5 @@
 """Stores deliveries: what retailers announced, what a scan finds, what retailers must receive about them."""
 
-import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import results, rows
+from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer, UpcomingDelivery
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.part import StorePart, reads
@@ -30,7 +30,7 @@ class Deliveries(StorePart):
     def __init__(
         self,
         writer: Writer,
-        reader: Callable[[], sqlite3.Connection],
+        reader: Callable[[], Database],
         *,
         processor: OfferProcessor,
         contained: Containment,
@@ -45,8 +45,8 @@ class Deliveries(StorePart):
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one signed message; `verified` is what `verify_delivery` returned for these bytes."""
 
-        def work(connection: sqlite3.Connection) -> MessageAnswer:
-            return self._processor.answer(connection, token, verified, now)
+        def work(db: Database) -> MessageAnswer:
+            return self._processor.answer(db, token, verified, now)
 
         if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
             return (await self.writer.do_marked(work, now))[0]

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +16,8 @@ from gateway.protocol.delivery_record import (
     record_entries,
 )
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, bodies_of_visit, head
-from gateway.storage.records import from_micros
+from gateway.storage.audit_log import bodies_of_visit
+from gateway.storage.database import Database, from_micros
 
 MAX_SCANNED_ENTRIES = 20_000  # of the log, searched for a fridge's last report
 
@@ -29,7 +28,7 @@ _SELECT_VISITS = (
 )
 
 
-def append_record(db: sqlite3.Connection, promise: DeliveryOrder, result: DeliveryResult, now: Now) -> Json:
+def append_record(db: Database, promise: DeliveryOrder, result: DeliveryResult, now: Now) -> Json:
     """Append the record of an ended delivery to the log, in the caller's transaction, and return it.
 
     The record is `{"statement", "lines"}`; the statement lacks the home's name. None: the delivery or the door is not
@@ -37,7 +36,7 @@ def append_record(db: sqlite3.Connection, promise: DeliveryOrder, result: Delive
     """
     if result.state not in END_STATES or result.house is None:
         return None
-    visits = [visit for (visit,) in db.execute(_SELECT_VISITS, (promise.key,)).fetchall()]
+    visits = db.column(_SELECT_VISITS, (promise.key,))
     recorded = [_recorded_visit(db, promise, visit) for visit in visits]
     cold = None if promise.cold_max_c is None else promise.place
     lines, left_out = chain_lines(record_entries(recorded, promise.key, place=cold))
@@ -58,14 +57,12 @@ def append_record(db: sqlite3.Connection, promise: DeliveryOrder, result: Delive
     }
     more: dict[str, Json] = {"reason": result.reason, "message_sha256": promise.message_sha256}
     statement |= {name: value for name, value in more.items() if value is not None}
-    append(
-        db, "account", {"account": statement, "lines": stated_lines}, utc=now.utc, entrance=promise.entrance,
-        visit=visits[-1] if visits else None,
-    )  # fmt: skip
-    return {"statement": {**statement, "entry": head(db).hash.hex()}, "lines": stated_lines}
+    facts: dict[str, Json] = {"account": statement, "lines": stated_lines}
+    db.log("account", now.utc, facts, entrance=promise.entrance, visit=visits[-1] if visits else None)
+    return {"statement": {**statement, "entry": db.log_head().hash.hex()}, "lines": stated_lines}
 
 
-def _recorded_visit(db: sqlite3.Connection, promise: DeliveryOrder, visit: str) -> RecordedVisit:
+def _recorded_visit(db: Database, promise: DeliveryOrder, visit: str) -> RecordedVisit:
     rows = bodies_of_visit(db, visit)
     steps = [row for row in rows if row["kind"] == "step"]
     first = db.execute("SELECT seq, at FROM entry WHERE visit = ? ORDER BY seq LIMIT 1", (visit,)).fetchone()
@@ -75,7 +72,7 @@ def _recorded_visit(db: sqlite3.Connection, promise: DeliveryOrder, visit: str) 
     return RecordedVisit(rows=rows, before=tuple(_steps_before(db, promise.entrance, *first)), celsius=cold)
 
 
-def _steps_before(db: sqlite3.Connection, entrance: str, seq: int, when: int) -> Iterator[dict[str, Any]]:
+def _steps_before(db: Database, entrance: str, seq: int, when: int) -> Iterator[dict[str, Any]]:
     """Yield the entrance's decisions shortly before a visit."""
     query = (
         "SELECT body FROM entry WHERE kind = 'step' AND at BETWEEN ? AND ? AND seq < ? AND entrance = ?"
@@ -86,7 +83,7 @@ def _steps_before(db: sqlite3.Connection, entrance: str, seq: int, when: int) ->
         yield json.loads(body)
 
 
-def _last_temperature(db: sqlite3.Connection, promise: DeliveryOrder, seq: int) -> float | None:
+def _last_temperature(db: Database, promise: DeliveryOrder, seq: int) -> float | None:
     """Return the last temperature of a cold delivery's place before a visit.
 
     The time of the measurement stays in the house.

@@ -15,7 +15,8 @@ from pathlib import Path
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, bodies_of_kind, hash_at
+from gateway.storage.audit_log import bodies_of_kind, hash_at
+from gateway.storage.database import Database
 from gateway.storage.outbox import notify_owner
 from gateway.storage.part import StorePart
 from gateway.storage.schema import connect_read_only
@@ -39,18 +40,10 @@ class StoreCondition:
     foreign_visits: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PendingDoubt:
-    why: str
-    signer: str
-    tell_at: str | None  # the entrance of the message to the owner
-    foreign_visits: tuple[str, ...]
-
-
 class RollbackRecord(StorePart):
     """Whether this is the store that the box used last: `Store.rollback`."""
 
-    _pending: _PendingDoubt | None = None
+    _pending: Callable[[Database, Now], int | None] | None = None  # stores a doubt whose write failed
 
     @property
     def is_unstored(self) -> bool:
@@ -69,11 +62,11 @@ class RollbackRecord(StorePart):
     async def begin_doubt(
         self, why: str, now: Now, *, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...] = ()
     ) -> int | None:
-        """Store that the store is in doubt; return the number of the message to the owner, if there is an entrance.
+        """Store that the store is in doubt; return the number of the message to the owner at the entrance `tell_at`.
 
         If the write fails, `is_unstored` is true until `store_pending` succeeds.
         """
-        self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
+        self._pending = partial(_store_doubt, why=why, signer=signer, tell_at=tell_at, foreign_visits=foreign_visits)
         return await self.store_pending(now)
 
     async def store_pending(self, now: Now) -> int | None:
@@ -81,7 +74,7 @@ class RollbackRecord(StorePart):
         pending = self._pending
         if pending is None:
             return None
-        message = await self.writer.do(lambda db: _store_doubt(db, pending, now))
+        message = await self.writer.do(lambda db: pending(db, now))
         self._pending = None
         return message
 
@@ -94,24 +87,22 @@ def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, HashAt] | None]
         OSError: it cannot be read.
     """
     try:
-        with connect_read_only(path) as connection:
-            older = connection.execute("PRAGMA user_version").fetchone()[0] < MIN_SCHEMA_VERSION
-            yield None if older else (read_condition(connection), partial(hash_at, connection))
+        with connect_read_only(path) as db:
+            older = db.number("PRAGMA user_version") < MIN_SCHEMA_VERSION
+            yield None if older else (read_condition(db), partial(hash_at, db))
     except sqlite3.Error as error:
         raise OSError(f"{path.name}: {error}") from error
 
 
-def read_condition(connection: sqlite3.Connection) -> StoreCondition:
+def read_condition(db: Database) -> StoreCondition:
     """Read what a store contains about itself."""
-    signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
-    rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
-    in_doubt = frozenset(name for (name,) in rows)
-    named = (visit for body in bodies_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
+    signer, mark_due, doubt = db.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
+    named = (visit for body in bodies_of_kind(db, "in_doubt") for visit in body.get("strange", ()))
     return StoreCondition(
         signer=signer,
         mark_due=bool(mark_due),
         doubt=doubt,
-        in_doubt=in_doubt,
+        in_doubt=frozenset(db.column("SELECT id FROM entrance WHERE in_doubt = 1")),
         foreign_visits=frozenset(map(str, named)),
     )
 
@@ -121,27 +112,27 @@ def doubt_at(condition: StoreCondition, entrances: Collection[str]) -> str | Non
     return condition.doubt if not condition.in_doubt.isdisjoint(entrances) else None
 
 
-def acknowledge(connection: sqlite3.Connection, entrance: str) -> None:
+def acknowledge(db: Database, entrance: str) -> None:
     """Store that the owner acknowledged the doubt at this entrance."""
-    connection.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
+    db.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
 
 
-def set_mark_due(connection: sqlite3.Connection) -> None:
+def set_mark_due(db: Database) -> None:
     """Store that a mark exists beside the store, so that a missing one is noticed from now on."""
-    connection.execute("UPDATE box SET mark_due = 1")
+    db.execute("UPDATE box SET mark_due = 1")
 
 
-def _store_doubt(connection: sqlite3.Connection, pending: _PendingDoubt, now: Now) -> int | None:
+def _store_doubt(  # noqa: PLR0913 - one argument a fact
+    db: Database, now: Now, *, why: str, signer: str, tell_at: str | None, foreign_visits: tuple[str, ...]
+) -> int | None:
     since = now.utc if now.trusted else 0
-    connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (pending.why, pending.signer, since))
-    connection.execute("UPDATE entrance SET in_doubt = 1")
-    connection.execute("UPDATE delivery SET doubtful = 1")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
-    connection.execute("DELETE FROM answer")  # else a repeated message would get its old answer
-    facts: dict[str, Json] = {"why": pending.why, "signer": pending.signer}
-    if pending.foreign_visits:
-        facts["strange"] = list(pending.foreign_visits)
-    append(connection, "in_doubt", facts, utc=now.utc)
-    if pending.tell_at is None:
-        return None
-    return notify_owner(connection, pending.tell_at, Notification.STORE_IN_DOUBT, now, detail=pending.why)
+    db.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (why, signer, since))
+    db.execute("UPDATE entrance SET in_doubt = 1")
+    db.execute("UPDATE delivery SET doubtful = 1")
+    db.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
+    db.execute("DELETE FROM answer")  # else a repeated message would get its old answer
+    facts: dict[str, Json] = {"why": why, "signer": signer}
+    if foreign_visits:
+        facts["strange"] = foreign_visits
+    db.log("in_doubt", now.utc, facts)
+    return None if tell_at is None else notify_owner(db, tell_at, Notification.STORE_IN_DOUBT, now, detail=why)

@@ -4,21 +4,20 @@ One transaction makes the next owner and ends all access of the former household
 links, the phones' file) is stored there as a task, and the next start does it: `new_house.*`.
 """
 
-import sqlite3
 from datetime import datetime, timedelta
 
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import people
-from gateway.storage.audit_log import append, erase_bodies
+from gateway.storage.audit_log import erase_bodies
 from gateway.storage.consent_requests import forget_guests
+from gateway.storage.database import Database
 from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
 from gateway.storage.part import StorePart, reads, writes
 from gateway.storage.permissions import decide_brand
 from gateway.storage.privacy import read_choice, write_choice
 from gateway.storage.recordings import mark_erased
-from gateway.storage.records import read_record
 from gateway.storage.sessions import SignInEntry, sign_in
 
 TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
@@ -26,106 +25,102 @@ TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new
 TASK_LEAVE_HUB, TASK_HUB_LEFT = "new_house.hub", "new_house.hub_left"
 
 
-def open_offer(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
+def open_offer(db: Database, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
     """Return the offer that can still be accepted: at most `lives` old, and made by somebody who still is an owner."""
     query = (
         "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
         " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?"
     )
-    return read_record(connection, HouseOffer, query, (reckoned - lives,))
+    return db.record(HouseOffer, query, (reckoned - lives,))
 
 
-def set_offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
+def set_offer(db: Database, offer: HouseOffer, now: Now) -> None:
     """Store the offer in place of the one before it."""
-    connection.execute(
+    db.execute(
         "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
         " VALUES (1, ?, ?, ?, ?, ?, ?)",
         (offer.id, offer.secret, offer.by, offer.made, offer.leaves_films, offer.held_too),
     )
-    facts: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
-    append(connection, "house_offered", facts, utc=now.utc)
+    db.log("house_offered", now.utc, {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by})
 
 
-def withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> AccountChangeResult:
+def withdraw_offer(db: Database, now: Now, *, by: str) -> AccountChangeResult:
     """Withdraw the offer: `DONE` or `UNKNOWN`."""
-    row = connection.execute("DELETE FROM house_offer RETURNING id").fetchone()
-    if row is None:
+    offer = db.value(str, "DELETE FROM house_offer RETURNING id")
+    if offer is None:
         return AccountChangeResult.UNKNOWN
-    append(connection, "house_offer_withdrawn", {"offer": row[0], "by": by}, utc=now.utc)
+    db.log("house_offer_withdrawn", now.utc, {"offer": offer, "by": by})
     return AccountChangeResult.DONE
 
 
-def accept_offer(
-    connection: sqlite3.Connection, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now
-) -> AccountChangeResult:
+def accept_offer(db: Database, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now) -> AccountChangeResult:
     """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
-    giver = people.account(connection, offer.by)
+    giver = people.account(db, offer.by)
     if giver is None or giver.role != "owner":
         return AccountChangeResult.UNKNOWN
-    if connection.execute("SELECT 1 FROM entrance WHERE visit IS NOT NULL").fetchone() is not None:
+    if db.exists("SELECT 1 FROM entrance WHERE visit IS NOT NULL"):
         return AccountChangeResult.BUSY
-    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
+    if not db.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
         return AccountChangeResult.UNKNOWN
-    gone = len(people.all_people(connection))
-    cancelled = cancel_open_deliveries(connection, now, by=None)
-    for (brand,) in connection.execute("SELECT brand FROM permission").fetchall():
-        decide_brand(connection, brand, PermissionStatus.REVOKED, None, now, by=None)
+    gone = len(people.all_people(db))
+    cancelled = cancel_open_deliveries(db, now, by=None)
+    for brand in db.column("SELECT brand FROM permission"):
+        decide_brand(db, brand, PermissionStatus.REVOKED, None, now, by=None)
     if not offer.leaves_films and offer.held_too:
-        connection.execute("UPDATE film SET held = NULL")
+        db.execute("UPDATE film SET held = NULL")
     stays = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
-    _forget_household(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
+    _forget_household(db, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
     if not offer.leaves_films:
-        for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
-            mark_erased(connection, visit, "owner", now, by=None)  # except a held one
-        write_choice(connection, TASK_ERASE_FILMS, "erase")
-    write_choice(connection, TASK_RENEW_LINKS, "new")
-    (home,) = connection.execute("SELECT home FROM uplink").fetchone()
+        for visit in db.column("SELECT DISTINCT visit FROM film WHERE erased IS NULL"):
+            mark_erased(db, visit, "owner", now, by=None)  # except a held one
+        write_choice(db, TASK_ERASE_FILMS, "erase")
+    write_choice(db, TASK_RENEW_LINKS, "new")
+    home = db.value(str, "SELECT home FROM uplink")
     if home is not None:
-        write_choice(connection, TASK_LEAVE_HUB, home)
+        write_choice(db, TASK_LEAVE_HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
-    people.add_account(connection, new, how, now)
-    facts: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
-    append(connection, "house_taken_over", facts, utc=now.utc, by=new.person.id)
-    sign_in(connection, new.person.id, new.password, entry)
+    people.add_account(db, new, how, now)
+    db.log(
+        "house_taken_over",
+        now.utc,
+        {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films},
+        by=new.person.id,
+    )
+    sign_in(db, new.person.id, new.password, entry)
     return AccountChangeResult.DONE
 
 
-def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
+def _forget_household(db: Database, stay: str) -> None:
     """Delete the former household's people and data, except the log of the visits that `stay` selects.
 
     The log's chain stays valid.
     """
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause",
                   "readiness_hour"):  # fmt: skip
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
-    connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
-    forget_guests(connection)
-    connection.execute("UPDATE brand_key SET by = NULL")  # a distrusted key stays distrusted
-    old = connection.execute(
-        f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
-    ).fetchall()
-    erase_bodies(connection, tuple(seq for (seq,) in old))
+        db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    db.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
+    forget_guests(db)
+    db.execute("UPDATE brand_key SET by = NULL")  # a distrusted key stays distrusted
+    others = f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
+    erase_bodies(db, db.column(others))
 
 
-def leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
+def leave_hub(db: Database, home: str, now: Now, *, by: str) -> int:
     """Store that the house leaves its hub, and cancel the open deliveries that came by it; return their number."""
-    write_choice(connection, TASK_LEAVE_HUB, home)
-    append(connection, "hub_leaving", {"home": home}, utc=now.utc, by=by)
-    return cancel_open_deliveries(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
+    write_choice(db, TASK_LEAVE_HUB, home)
+    db.log("hub_leaving", now.utc, {"home": home}, by=by)
+    return cancel_open_deliveries(db, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
 
 
-def forget_history(connection: sqlite3.Connection, now: Now) -> None:
+def forget_history(db: Database, now: Now) -> None:
     """Delete the erased films and the ended deliveries from the store. The films' files must be deleted already."""
     gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
-    connection.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
-    old = connection.execute(
-        f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({gone})"  # noqa: S608 - the same
-    ).fetchall()
-    erase_bodies(connection, tuple(seq for (seq,) in old))
-    connection.execute("DELETE FROM film WHERE erased IS NOT NULL")
+    db.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
+    erase_bodies(db, db.column(f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({gone})"))  # noqa: S608 - the same
+    db.execute("DELETE FROM film WHERE erased IS NOT NULL")
     running = "SELECT visit FROM entrance WHERE visit IS NOT NULL UNION SELECT visit FROM film"
-    connection.execute(f"DELETE FROM visit WHERE id NOT IN ({running})")  # noqa: S608 - the same
-    connection.execute(
+    db.execute(f"DELETE FROM visit WHERE id NOT IN ({running})")  # noqa: S608 - the same
+    db.execute(
         "DELETE FROM delivery WHERE (ends <= ? OR look_at IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
         " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
@@ -133,14 +128,14 @@ def forget_history(connection: sqlite3.Connection, now: Now) -> None:
     )
 
 
-def cancel_open_deliveries(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
+def cancel_open_deliveries(db: Database, now: Now, *, by: str | None, which: str = "") -> int:
     """Cancel every delivery that may still come, so that its retailer receives that; return their number."""
-    cancelled = connection.execute(
+    cancelled = db.execute(
         f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
         " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
         (now.utc,),
     ).rowcount
-    append(connection, "deliveries_cancelled", {"deliveries": cancelled}, utc=now.utc, by=by)
+    db.log("deliveries_cancelled", now.utc, {"deliveries": cancelled}, by=by)
     return cancelled
 
 

@@ -6,7 +6,6 @@ numbers the unacknowledged events again, behind the hub's last one.
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,11 +32,10 @@ from gateway.protocol.delivery_record import Statement
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
 from gateway.storage.part import StorePart
-from gateway.storage.records import read_records
 from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
@@ -98,7 +96,7 @@ class HubJournal(StorePart):
     def __init__(
         self,
         writer: Writer,
-        reader: Callable[[], sqlite3.Connection],
+        reader: Callable[[], Database],
         *,
         offers: OfferProcessor,
         house: DeliveryContext,
@@ -124,8 +122,8 @@ class HubJournal(StorePart):
         """
         signer = self._required_signer
 
-        def work(connection: sqlite3.Connection) -> MessageAnswer | None:
-            return self._accept_message(connection, signer, token, verified, now)
+        def work(db: Database) -> MessageAnswer | None:
+            return self._accept_message(db, signer, token, verified, now)
 
         if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
             return (await self.writer.do_marked(work, now))[0]
@@ -153,7 +151,7 @@ class HubJournal(StorePart):
                 if piece.fault is not None:
                     await self.writer.do(partial(_postpone, now=now, kind=kind, key=key))
 
-    def _write_item(self, db: sqlite3.Connection, *, signer: EventSigner, now: Now, kind: _ItemKind, key: str) -> bool:
+    def _write_item(self, db: Database, *, signer: EventSigner, now: Now, kind: _ItemKind, key: str) -> bool:
         """Write the event of one due item; False: the hub knows it already."""
         match kind:
             case "delivery":
@@ -177,18 +175,16 @@ class HubJournal(StorePart):
     def unacknowledged(self, after: int, most: int) -> tuple[PendingEvent, ...]:
         """Return the unacknowledged events behind `after`, in order, at most `most`."""
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
-        return read_records(self.reader(), PendingEvent, query, (max(after, self.acknowledged_seq()), most))
+        return self.reader().records(PendingEvent, query, (max(after, self.acknowledged_seq()), most))
 
     def last_seq(self) -> int:
         """Return the number of the newest event."""
         newest = "SELECT ifnull((SELECT max(seq) FROM uplink_event), (SELECT base_seq FROM uplink))"
-        row: tuple[int] = self.reader().execute(newest).fetchone()
-        return row[0]
+        return self.reader().number(newest)
 
     def acknowledged_seq(self) -> int:
         """Return the number of the last event that the hub has."""
-        row: tuple[int] = self.reader().execute("SELECT acknowledged FROM uplink").fetchone()
-        return row[0]
+        return self.reader().number("SELECT acknowledged FROM uplink")
 
     def open_deliveries(self, now: Now) -> tuple[OpenDelivery, ...]:
         """Return the deliveries that came through the hub and may still come, at most 200."""
@@ -222,14 +218,14 @@ class HubJournal(StorePart):
         return self._signer
 
     def _accept_message(
-        self, db: sqlite3.Connection, signer: EventSigner, token: bytes, verified: Claims | RejectedMessage, now: Now
+        self, db: Database, signer: EventSigner, token: bytes, verified: Claims | RejectedMessage, now: Now
     ) -> MessageAnswer | None:
         name = sha256(token).digest()
-        heard = db.execute("SELECT 1 FROM uplink_message WHERE token = ?", (name,)).fetchone() is not None
-        if not heard and isinstance(verified, RejectedMessage) and not _is_below_rejection_limit(db, now):
+        is_repeated = db.exists("SELECT 1 FROM uplink_message WHERE token = ?", (name,))
+        if not is_repeated and isinstance(verified, RejectedMessage) and not _is_below_rejection_limit(db, now):
             return None
         answer = self._offers.answer(db, token, verified, now)
-        if heard:
+        if is_repeated:
             return answer
         if answer.result.code == MessageRefusal.TOO_MANY:
             return None
@@ -244,7 +240,7 @@ class HubJournal(StorePart):
             self._follow_delivery(db, f"{brand}.{verified.delivery.id}", result, now)
         return answer
 
-    def _follow_delivery(self, db: sqlite3.Connection, key: str, result: DeliveryResult, now: Now) -> None:
+    def _follow_delivery(self, db: Database, key: str, result: DeliveryResult, now: Now) -> None:
         """Follow a delivery that came through the hub; `result` is what the hub knows of it."""
         row = row_of(db, key)
         if row is not None:
@@ -254,24 +250,21 @@ class HubJournal(StorePart):
                 (key, _comparable(result), row.next_check(self._house, now)),
             )
 
-    def _write_due_events(self, db: sqlite3.Connection, signer: EventSigner, now: Now) -> int:
-        waiting: tuple[int] = db.execute(
-            "SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged"
-        ).fetchone()
-        room, written = MAX_WAITING_EVENTS - waiting[0], 0
+    def _write_due_events(self, db: Database, signer: EventSigner, now: Now) -> int:
+        waiting = db.number("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged")
+        room, written = MAX_WAITING_EVENTS - waiting, 0
         for kind in _DUE_ITEMS:
             for key in _due_items(db, kind, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written))):
                 written += self._write_item(db, signer=signer, now=now, kind=kind, key=key)
         return written
 
-    def _write_delivery(self, db: sqlite3.Connection, signer: EventSigner, now: Now, key: str) -> bool:
+    def _write_delivery(self, db: Database, signer: EventSigner, now: Now, key: str) -> bool:
         """Write the state of a delivery if it differs from what the hub knows."""
         row = row_of(db, key)
         if row is None:
             return False
         result = _without_house_details(row.result(self._house, self._box, now))
-        known = db.execute("SELECT told FROM uplink_delivery WHERE key = ?", (key,)).fetchone()
-        is_new = known is None or known[0] != _comparable(result)
+        is_new = db.value(str, "SELECT told FROM uplink_delivery WHERE key = ?", (key,)) != _comparable(result)
         if is_new:
             _append_result(db, signer, result, now)
         later = (_comparable(result), row.next_check(self._house, now), key)
@@ -279,13 +272,13 @@ class HubJournal(StorePart):
         return is_new
 
 
-def _due_items(db: sqlite3.Connection, kind: _ItemKind, now: Now, most: int) -> list[str]:
+def _due_items(db: Database, kind: _ItemKind, now: Now, most: int) -> list[str]:
     """Return the keys of items of one kind whose event is due; without trusted time no window opens or ends."""
     due = {"now": now.utc if now.trusted else 0, "most": most}
-    return [key for (key,) in db.execute(f"{_DUE_ITEMS[kind]} LIMIT :most", due)]
+    return db.column(f"{_DUE_ITEMS[kind]} LIMIT :most", due)
 
 
-def _postpone(db: sqlite3.Connection, *, now: Now, kind: _ItemKind, key: str) -> None:
+def _postpone(db: Database, *, now: Now, kind: _ItemKind, key: str) -> None:
     """Postpone an item that raised an unforeseen error."""
     match kind:
         case "delivery":
@@ -300,11 +293,11 @@ def _postpone(db: sqlite3.Connection, *, now: Now, kind: _ItemKind, key: str) ->
             assert_never(kind)
 
 
-def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
+def _set_signer(db: Database, signer: EventSigner, now: Now) -> None:
     home, key = db.execute("SELECT home, signer FROM uplink").fetchone()
     if home != signer.home:
         _forget(db, signer.home)
-        append(db, "uplink", {"home": signer.home}, utc=now.utc)
+        db.log("uplink", now.utc, {"home": signer.home})
     elif key != signer.key:
         chain = _chain(db)
         head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
@@ -313,7 +306,7 @@ def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
     db.execute("UPDATE uplink SET signer = ?", (signer.key,))
 
 
-def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now) -> bool:
+def _acknowledge(db: Database, signer: EventSigner, ack: Ack, now: Now) -> bool:
     if ack.seq > MAX_SEQ:
         return True  # no box has so many events: ignore it
     chain = _chain(db)
@@ -323,8 +316,8 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
         return True
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
     # At most one row an interval, so that a hub cannot fill the disk
-    if db.execute(lately, (now.utc - RENUMBER_NOTE_INTERVAL,)).fetchone() is None:
-        append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
+    if not db.exists(lately, (now.utc - RENUMBER_NOTE_INTERVAL,)):
+        db.log("uplink_renumbered", now.utc, {"from": ack.seq, "had": chain.acknowledged})
     _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")
@@ -332,29 +325,28 @@ def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now
     return False
 
 
-def _renumber(db: sqlite3.Connection, signer: EventSigner, base: int, head: str) -> None:
+def _renumber(db: Database, signer: EventSigner, base: int, head: str) -> None:
     """Number and sign the unacknowledged events again, behind the event `base`; delete the acknowledged ones."""
-    waiting = "SELECT body FROM uplink_event, uplink WHERE seq > acknowledged ORDER BY seq"
-    bodies = db.execute(waiting).fetchall()
+    bodies = db.column("SELECT body FROM uplink_event, uplink WHERE seq > acknowledged ORDER BY seq")
     db.execute("DELETE FROM uplink_event")
     db.execute("UPDATE uplink SET base_seq = ?, base_head = ?, acknowledged = ?", (base, head, base))
-    for seq, (body,) in enumerate(bodies, start=base + 1):
+    for seq, body in enumerate(bodies, start=base + 1):
         head = _write_event(db, signer, seq, head, body)
 
 
-def _forget(db: sqlite3.Connection, home: str | None) -> None:
+def _forget(db: Database, home: str | None) -> None:
     for table in ("browser", "uplink_browser", "uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, GENESIS_DIGEST))
 
 
-def forget_before(db: sqlite3.Connection, before: datetime) -> None:
+def forget_before(db: Database, before: datetime) -> None:
     """Delete acknowledged events from before an instant."""
     last = "SELECT max(seq) FROM uplink_event, uplink WHERE seq <= acknowledged AND at < ?"
-    _drop_events(db, db.execute(last, (before,)).fetchone()[0])
+    _drop_events(db, db.value(int, last, (before,)))
 
 
-def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
+def _drop_events(db: Database, upto: int | None) -> None:
     """Delete the events up to and with this one."""
     head = None if upto is None else _head_at(db, _chain(db), upto)
     if head is not None:
@@ -362,7 +354,7 @@ def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
         db.execute("UPDATE uplink SET base_seq = ?, base_head = ?", (upto, head))
 
 
-def _write_decision(db: sqlite3.Connection, signer: EventSigner, now: Now, brand: str) -> None:
+def _write_decision(db: Database, signer: EventSigner, now: Now, brand: str) -> None:
     permission = permission_of(db, brand)
     if permission is None:
         return
@@ -386,7 +378,7 @@ def _is_valid_name(carrier: str) -> bool:
     return True
 
 
-def _write_browser(db: sqlite3.Connection, signer: EventSigner, now: Now, ident: str) -> None:
+def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> None:
     """Write that a browser of the household is enrolled, or that it has ended."""
     query = (
         "SELECT b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE u.browser = ?"
@@ -397,7 +389,7 @@ def _write_browser(db: sqlite3.Connection, signer: EventSigner, now: Now, ident:
     db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
 
 
-def _append_result(db: sqlite3.Connection, signer: EventSigner, result: DeliveryResult, now: Now) -> None:
+def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, now: Now) -> None:
     """Write a result as the next event; when the delivery has ended, its record for the retailer goes with it."""
     row = row_of(db, f"{result.brand}.{result.delivery}")
     record = None if row is None else delivery_records.append_record(db, row.order, result, now)
@@ -405,7 +397,7 @@ def _append_result(db: sqlite3.Connection, signer: EventSigner, result: Delivery
     _append_event(db, signer, now, {"result": result.model_dump(mode="json", exclude_none=True), **more})
 
 
-def _append_event(db: sqlite3.Connection, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
+def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
     """Write the next event."""
     chain = _chain(db)
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
@@ -413,7 +405,7 @@ def _append_event(db: sqlite3.Connection, signer: EventSigner, now: Now, body: d
     _write_event(db, signer, seq + 1, head, json.dumps({"at": now.utc.isoformat(), **body}))
 
 
-def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: str, body: str) -> str:
+def _write_event(db: Database, signer: EventSigner, seq: int, prev: str, body: str) -> str:
     content = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
     if "account" in content:  # the content is stored, and signed again with the event after a change of key
         statement = {**content["account"]["statement"], "home": signer.home}
@@ -426,23 +418,23 @@ def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: st
     return token_digest(token)
 
 
-def _chain(db: sqlite3.Connection) -> _EventChain:
-    return _EventChain(*db.execute("SELECT base_seq, base_head, acknowledged FROM uplink").fetchone())
+def _chain(db: Database) -> _EventChain:
+    (chain,) = db.records(_EventChain, "SELECT base_seq, base_head, acknowledged FROM uplink")
+    return chain
 
 
-def _head_at(db: sqlite3.Connection, chain: _EventChain, seq: int) -> str | None:
+def _head_at(db: Database, chain: _EventChain, seq: int) -> str | None:
     """Return the digest of one event; None: the journal no longer has it."""
     if seq == chain.base_seq:
         return chain.base_head
-    row = db.execute("SELECT token FROM uplink_event WHERE seq = ?", (seq,)).fetchone()
-    return None if row is None else token_digest(row[0])
+    token = db.value(bytes, "SELECT token FROM uplink_event WHERE seq = ?", (seq,))
+    return None if token is None else token_digest(token)
 
 
-def _is_below_rejection_limit(db: sqlite3.Connection, now: Now) -> bool:
+def _is_below_rejection_limit(db: Database, now: Now) -> bool:
     hour = now.utc - timedelta(hours=1)
     query = "SELECT count(*) FROM uplink_message WHERE believed = 0 AND at > ?"
-    count: tuple[int] = db.execute(query, (hour,)).fetchone()
-    return count[0] < MAX_REJECTED_MESSAGES_PER_HOUR
+    return db.number(query, (hour,)) < MAX_REJECTED_MESSAGES_PER_HOUR
 
 
 def _without_house_details(result: DeliveryResult) -> DeliveryResult:

@@ -1,9 +1,8 @@
 """Stores signed messages of retailers; a repeated message gets its stored answer."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 from gateway.config.home import EntranceSection
@@ -27,7 +26,7 @@ from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.permissions import mark_asked
 from gateway.storage.results import store_reported
@@ -67,9 +66,7 @@ class OfferProcessor:
     entrances: Mapping[str, EntranceSection]
     keys: Mapping[str, str]  # the brands' public keys by their kid
 
-    def answer(
-        self, connection: sqlite3.Connection, token: bytes, verified: Claims | RejectedMessage, now: Now
-    ) -> MessageAnswer:
+    def answer(self, db: Database, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one message in the caller's transaction, which also stores its `jti`."""
         digest = sha256(token)
         by_hub = isinstance(verified, HubClaims)
@@ -81,18 +78,18 @@ class OfferProcessor:
             verified = RejectedMessage(
                 RejectionCode.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one"
             )
-        row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
-        if row is not None and not distrusted:
-            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]))
+        result = db.value(DeliveryResult, "SELECT result FROM answer WHERE token = ?", (digest.digest(),))
+        if result is not None and not distrusted:
+            return MessageAnswer(result=result)
         blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         if isinstance(verified, RejectedMessage):
-            _log_rejection(connection, verified, now)
+            _log_rejection(db, verified, now)
             return _refused(blank, verified.code.value, why=verified.why)
-        return self._process_claims(connection, verified, blank, digest.digest(), now, signer=signer)
+        return self._process_claims(db, verified, blank, digest.digest(), now, signer=signer)
 
     def _process_claims(  # noqa: PLR0913 - the message, its digest and its key
         self,
-        connection: sqlite3.Connection,
+        db: Database,
         claims: Claims,
         blank: DeliveryResult,
         digest: bytes,
@@ -101,87 +98,81 @@ class OfferProcessor:
         signer: str | None,
     ) -> MessageAnswer:
         if signer is not None:
-            brandkeys.mark_used(connection, signer, now)
+            brandkeys.mark_used(db, signer, now)
         message = claims.delivery
         key = delivery_key(claims.iss, message.id)
         blank = blank.model_copy(
             update={"brand": claims.iss, "delivery": message.id, "version": message.version, "answers": claims.jti}
         )
-        if not self._is_within_limits(connection, claims, now):
+        if not self._is_within_limits(db, claims, now):
             return _refused(blank, MessageRefusal.TOO_MANY)
-        used = "SELECT 1 FROM answer WHERE brand = ? AND jti = ?"
-        if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
-            _log_message(connection, claims, MessageRefusal.JTI_REUSED, now)
+        if db.exists("SELECT 1 FROM answer WHERE brand = ? AND jti = ?", (claims.iss, claims.jti)):
+            _log_message(db, claims, MessageRefusal.JTI_REUSED, now)
             return _refused(blank, MessageRefusal.JTI_REUSED)
-        code = _hub_signature_refusal(connection, claims) if signer == HUB_SIGNER else None
+        code = _hub_signature_refusal(db, claims) if signer == HUB_SIGNER else None
         if code is not None:
             pass
         elif isinstance(message, Cancel):
-            code = _cancel(connection, claims.iss, message, now)
-        elif _predates_restore(connection, claims.iat):
+            code = _cancel(db, claims.iss, message, now)
+        elif _predates_restore(db, claims.iat):
             code = MessageRefusal.ANNOUNCE_AGAIN
         else:
             order = order_of(claims.iss, message)
             order = replace(order, signed_by=signer, by_hub=signer == HUB_SIGNER, message_sha256=digest.hex())
-            code = self._accept_order(connection, order, new=isinstance(message, Offer), now=now)
-        result = self._result(connection, key, blank, code, now)
-        connection.execute(
+            code = self._accept_order(db, order, new=isinstance(message, Offer), now=now)
+        result = self._result(db, key, blank, code, now)
+        db.execute(
             "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
             (digest, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
         )
-        _log_message(connection, claims, code, now)
+        _log_message(db, claims, code, now)
         if code is not None:
             return MessageAnswer(result=result)
-        notified = _request_permission(connection, message, claims.iss, key, now)
+        notified = _request_permission(db, message, claims.iss, key, now)
         return MessageAnswer(result=result, changed=(key,), permission_message=notified)
 
-    def _is_within_limits(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
+    def _is_within_limits(self, db: Database, claims: Claims, now: Now) -> bool:
         """Return whether a brand may send more: all of it is kept for a month. A brand may always cancel a delivery."""
         said, most = claims.delivery, MAX_MESSAGES_PER_ENTRANCE * len(self.entrances)
-        row = row_of(connection, delivery_key(claims.iss, said.id))
+        row = row_of(db, delivery_key(claims.iss, said.id))
         if isinstance(said, Cancel) and row is not None and _cancel_refusal(row, said) is None:
             return True
         open_ones = "SELECT count(*) FROM delivery WHERE brand = ? AND ends > ?"
-        if row is None and _count(connection, open_ones, (claims.iss, now.utc)) >= most:
+        if row is None and db.number(open_ones, (claims.iss, now.utc)) >= most:
             return False
         lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", now.utc - _DAY
-        if _count(connection, lately, (since,)) < most:  # counts all brands first: this is cheap and usually enough
+        if db.number(lately, (since,)) < most:  # counts all brands first: this is cheap and usually enough
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
-        return _count(connection, ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
+        return db.number(ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
 
-    def _result(
-        self, connection: sqlite3.Connection, key: str, blank: DeliveryResult, code: str | None, now: Now
-    ) -> DeliveryResult:
+    def _result(self, db: Database, key: str, blank: DeliveryResult, code: str | None, now: Now) -> DeliveryResult:
         """Return how the delivery stands after this message, and store that the retailer knows it."""
-        row = row_of(connection, key)
+        row = row_of(db, key)
         if row is None:
             dead = code in {None, MessageRefusal.CANCELLED}  # a cancel that came first, or the offer after it
             state: dict[str, object] = {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
         else:
             stands = row.result(self.context, self.box, now)
             if code is None:
-                store_reported(connection, row, stands, self.context, now)
+                store_reported(db, row, stands, self.context, now)
             state = {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
-    def _accept_order(self, connection: sqlite3.Connection, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
+    def _accept_order(self, db: Database, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
         """Store the order, or return why not."""
-        row = row_of(connection, order.key)
-        code = self._version_error(connection, order, None if row is None else row.order, new=new)
+        row = row_of(db, order.key)
+        code = self._version_error(db, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
             code = MessageRefusal.TOO_LATE
-        code = code or self._order_refusal(connection, order, now)
+        code = code or self._order_refusal(db, order, now)
         if code is None:
-            _write_order(connection, order)
+            _write_order(db, order)
         return code
 
     @staticmethod
-    def _version_error(
-        connection: sqlite3.Connection, order: DeliveryOrder, old: DeliveryOrder | None, *, new: bool
-    ) -> str | None:
-        dead = connection.execute("SELECT 1 FROM tombstone WHERE key = ?", (order.key,)).fetchone()
-        if dead is not None or (old is not None and old.cancelled):
+    def _version_error(db: Database, order: DeliveryOrder, old: DeliveryOrder | None, *, new: bool) -> str | None:
+        if db.exists("SELECT 1 FROM tombstone WHERE key = ?", (order.key,)) or (old is not None and old.cancelled):
             return MessageRefusal.CANCELLED
         if old is None:
             return None if new else MessageRefusal.UNKNOWN_DELIVERY
@@ -191,7 +182,7 @@ class OfferProcessor:
             return MessageRefusal.ALREADY_OFFERED
         return MessageRefusal.VERSION_TOO_LOW if order.version <= old.version else None
 
-    def _order_refusal(self, connection: sqlite3.Connection, order: DeliveryOrder, now: Now) -> str | None:
+    def _order_refusal(self, db: Database, order: DeliveryOrder, now: Now) -> str | None:
         entrance = self.entrances.get(order.entrance)
         if entrance is None:
             return MessageRefusal.UNKNOWN_ENTRANCE
@@ -204,23 +195,18 @@ class OfferProcessor:
             return MessageRefusal.COURIER_CODE_MISSING
         if order.end <= now.utc:
             return MessageRefusal.EXPIRED
-        permission = permission_of(connection, order.brand)
+        permission = permission_of(db, order.brand)
         refusal = permission_refusal(permission, order, zone=self.context.zone, utc=now.utc)
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
-        return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, order) else None
+        return MessageRefusal.CODE_COLLISION if _has_code_collision(db, order) else None
 
 
 def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> MessageAnswer:
     return MessageAnswer(result=blank.model_copy(update={"accepted": False, "code": code, "why": why}))
 
 
-def _count(connection: sqlite3.Connection, query: str, values: tuple[str | datetime | int, ...]) -> int:
-    found: tuple[int] = connection.execute(query, values).fetchone()
-    return found[0]
-
-
-def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) -> bool:
+def _has_code_collision(db: Database, order: DeliveryOrder) -> bool:
     """Return whether another open delivery of this brand has one of its codes.
 
     That is one at the same entrance, in an overlapping window.
@@ -236,26 +222,26 @@ def _has_code_collision(connection: sqlite3.Connection, order: DeliveryOrder) ->
     """
     codes = {*order.parcels, *(() if order.courier is None else (order.courier,))}
     where = (order.key, order.brand, order.entrance, order.end, order.start)
-    return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
+    return any(db.exists(query, (code, *where)) for code in codes)
 
 
-def _hub_signature_refusal(connection: sqlite3.Connection, claims: Claims) -> str | None:
+def _hub_signature_refusal(db: Database, claims: Claims) -> str | None:
     """Return why a message that the hub signed for a brand is refused.
 
     The hub never changes what the brand itself signed.
     """
-    permission = permission_of(connection, claims.iss)
+    permission = permission_of(db, claims.iss)
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED.value
-    row = row_of(connection, delivery_key(claims.iss, claims.delivery.id))
+    row = row_of(db, delivery_key(claims.iss, claims.delivery.id))
     alters = row is not None and not row.order.by_hub
     forbidden = permission.standing is PermissionStatus.GRANTED and not permission.terms.hub_signed
     return Refusal.HUB_SIGNED_NOT_PERMITTED.value if alters or forbidden else None
 
 
-def _write_order(connection: sqlite3.Connection, order: DeliveryOrder) -> None:
+def _write_order(db: Database, order: DeliveryOrder) -> None:
     message = None if order.message_sha256 is None else bytes.fromhex(order.message_sha256)
-    connection.execute(
+    db.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
         " by_hub, message) VALUES (:key, :brand, :id, :version, :entrance, :carrier, :place, :start, :end, :cold_max_c,"
         " :signed_by, :by_hub, :message) ON CONFLICT (key) DO UPDATE SET"
@@ -266,35 +252,35 @@ def _write_order(connection: sqlite3.Connection, order: DeliveryOrder) -> None:
         " by_hub = excluded.by_hub, doubtful = 0",
         asdict(order) | {"key": order.key, "message": message},
     )
-    connection.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
+    db.execute("DELETE FROM code WHERE delivery = ?", (order.key,))
     codes = [(value, order.key, "parcel") for value in sorted(order.parcels)]
     if order.courier is not None:
         codes.append((order.courier, order.key, "courier"))
-    connection.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
+    db.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
 
 
-def _predates_restore(connection: sqlite3.Connection, iat: int) -> bool:
+def _predates_restore(db: Database, iat: int) -> bool:
     """Return whether a message is older than the restore of this store: its delivery may have been used since.
 
     A retailer's clock may be ahead of the box's by the accepted skew.
     """
-    since: int | None = connection.execute("SELECT restored FROM box").fetchone()[0]
+    since = db.value(int, "SELECT restored FROM box")
     return since is not None and (since == 0 or iat * 1_000_000 <= since + MAX_CLOCK_SKEW_S * 1_000_000)
 
 
-def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now) -> str | None:
+def _cancel(db: Database, brand: str, cancel: Cancel, now: Now) -> str | None:
     name = delivery_key(brand, cancel.id)
-    row = row_of(connection, name)
+    row = row_of(db, name)
     if row is None:
-        connection.execute(
+        db.execute(
             "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)", (name, cancel.version, now.utc)
         )
         return None
     code = _cancel_refusal(row, cancel)
     if code is not None:
         return code
-    connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
-    mark_for_check(connection, name)
+    db.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
+    mark_for_check(db, name)
     return None
 
 
@@ -306,20 +292,18 @@ def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
     return MessageRefusal.TOO_LATE if row.usage.withdrawals else None
 
 
-def _request_permission(
-    connection: sqlite3.Connection, message: Offer | Update | Cancel, brand: str, key: str, now: Now
-) -> int | None:
+def _request_permission(db: Database, message: Offer | Update | Cancel, brand: str, key: str, now: Now) -> int | None:
     """Notify the owner that a brand asks for permission: once, however many deliveries it announces."""
-    permission = permission_of(connection, brand)
+    permission = permission_of(db, brand)
     if isinstance(message, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
-    if not mark_asked(connection, brand, now):
+    if not mark_asked(db, brand, now):
         return None
-    append(connection, "brand_asks", {"brand": brand, "delivery": key, "version": permission.version}, utc=now.utc)
-    return outbox.notify_owner(connection, message.entrance, Notification.BRAND_ASKS, now, delivery=key)
+    db.log("brand_asks", now.utc, {"brand": brand, "delivery": key, "version": permission.version})
+    return outbox.notify_owner(db, message.entrance, Notification.BRAND_ASKS, now, delivery=key)
 
 
-def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:
+def _log_message(db: Database, claims: Claims, code: str | None, now: Now) -> None:
     message = claims.delivery
     facts: dict[str, Json] = {
         "do": message.do,
@@ -327,13 +311,11 @@ def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | Non
         "version": message.version,
         "code": code,
     }
-    append(connection, "message", facts, utc=now.utc)
+    db.log("message", now.utc, facts)
 
 
-def _log_rejection(connection: sqlite3.Connection, rejection: RejectedMessage, now: Now) -> None:
+def _log_rejection(db: Database, rejection: RejectedMessage, now: Now) -> None:
     """Log a rejected message, but only some per hour: a sender must not fill the disk with them."""
-    noted: int = connection.execute(
-        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (now.utc - _HOUR,)
-    ).fetchone()[0]
-    if noted < MAX_NOTED_REJECTIONS_PER_HOUR:
-        append(connection, "not_believed", {"code": rejection.code.value}, utc=now.utc)
+    lately = "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?"
+    if db.number(lately, (now.utc - _HOUR,)) < MAX_NOTED_REJECTIONS_PER_HOUR:
+        db.log("not_believed", now.utc, {"code": rejection.code.value})

@@ -4,11 +4,11 @@ A function of this package takes the connection first. A part of the store (`sto
 such functions: `reads` runs one at once on the event loop, `writes` in a transaction of the writer's thread.
 """
 
-import sqlite3
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from gateway.storage.database import Database
 from gateway.storage.writer import Writer
 
 P = ParamSpec("P")
@@ -18,11 +18,11 @@ T = TypeVar("T")
 class StorePart:
     """A group of the store's methods. Its coroutines raise `StoreFailed`; what they have returned is on disk."""
 
-    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, writer: Writer, reader: Callable[[], Database]) -> None:
         self.writer, self.reader = writer, reader
 
 
-def reads(query: Callable[Concatenate[sqlite3.Connection, P], T]) -> Callable[Concatenate[StorePart, P], T]:
+def reads(query: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], T]:
     """Make a method that runs `query` on the reading connection."""
 
     @wraps(query)
@@ -33,22 +33,22 @@ def reads(query: Callable[Concatenate[sqlite3.Connection, P], T]) -> Callable[Co
 
 
 def writes(
-    work: Callable[Concatenate[sqlite3.Connection, P], T],
+    work: Callable[Concatenate[Database, P], T],
 ) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
     """Make a coroutine that returns once the disk has what `work` wrote."""
 
     @wraps(work)
     async def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await part.writer.do(lambda connection: work(connection, *args, **kwargs))
+        return await part.writer.do(lambda db: work(db, *args, **kwargs))
 
     return method
 
 
-def posts(work: Callable[Concatenate[sqlite3.Connection, P], object]) -> Callable[Concatenate[StorePart, P], None]:
+def posts(work: Callable[Concatenate[Database, P], object]) -> Callable[Concatenate[StorePart, P], None]:
     """Make a method that does not wait for the disk: what `work` writes may be lost."""
 
     @wraps(work)
     def method(part: StorePart, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        part.writer.post(lambda connection: work(connection, *args, **kwargs))
+        part.writer.post(lambda db: work(db, *args, **kwargs))
 
     return method

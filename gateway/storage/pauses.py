@@ -1,67 +1,67 @@
 """Stores the household's pauses until they end."""
 
-import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause, pause_refusal
 from gateway.domain.visit.state import PausePeriod
-from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, rfc3339
+from gateway.storage.database import Database, rfc3339
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import read_records
 
 
-def plan_pause(connection: sqlite3.Connection, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
+def plan_pause(db: Database, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
     """Store a pause and return it, or return why it cannot be. One that should have begun already begins now."""
     if now.trusted:
-        expire_pauses(connection, now.utc)
+        expire_pauses(db, now.utc)
     if new.start < now.utc < new.end:
         new = replace(new, start=now.utc)
-    why = pause_refusal(new, planned_pauses(connection), now)
+    why = pause_refusal(new, planned_pauses(db), now)
     if why is not None:
         return why
-    connection.execute(
+    db.execute(
         "INSERT INTO pause (id, entrance, starts, ends, by) VALUES (?, ?, ?, ?, ?)",
         (new.id, new.entrance, new.start, new.end, new.by),
     )
-    facts: dict[str, Json] = {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)}
-    append(connection, "pause", facts, utc=now.utc, by=new.by, entrance=new.entrance)
+    db.log(
+        "pause",
+        now.utc,
+        {"id": new.id, "start": rfc3339(new.start), "end": rfc3339(new.end)},
+        by=new.by,
+        entrance=new.entrance,
+    )
     return new
 
 
-def end_pause(
-    connection: sqlite3.Connection, ident: str, now: Now, *, by: str | None = None
-) -> PlannedPause | PauseRefusal:
+def end_pause(db: Database, ident: str, now: Now, *, by: str | None = None) -> PlannedPause | PauseRefusal:
     """End a pause, or withdraw one that has not begun; return it, or `UNKNOWN`."""
-    ended = next((one for one in planned_pauses(connection) if one.id == ident), None)
+    ended = next((one for one in planned_pauses(db) if one.id == ident), None)
     if ended is None:
         return PauseRefusal.UNKNOWN
-    connection.execute("DELETE FROM pause WHERE id = ?", (ident,))
-    append(connection, "pause_ended", {"id": ident}, utc=now.utc, by=by, entrance=ended.entrance)
+    db.execute("DELETE FROM pause WHERE id = ?", (ident,))
+    db.log("pause_ended", now.utc, {"id": ident}, by=by, entrance=ended.entrance)
     return ended
 
 
-def planned_pauses(connection: sqlite3.Connection) -> tuple[PlannedPause, ...]:
+def planned_pauses(db: Database) -> tuple[PlannedPause, ...]:
     """Read the pauses that are still stored, soonest first."""
     query = "SELECT id, entrance, starts AS start, ends AS end, by FROM pause ORDER BY starts, id"
-    return read_records(connection, PlannedPause, query)
+    return db.records(PlannedPause, query)
 
 
-def pauses_of(connection: sqlite3.Connection, entrance: str) -> tuple[PausePeriod, ...]:
+def pauses_of(db: Database, entrance: str) -> tuple[PausePeriod, ...]:
     """Return the pauses of one entrance, as `decide` takes them; some may be over."""
-    return tuple(one.pause for one in planned_pauses(connection) if one.holds_at(entrance))
+    return tuple(one.pause for one in planned_pauses(db) if one.holds_at(entrance))
 
 
-def expire_pauses(connection: sqlite3.Connection, utc: datetime) -> None:
+def expire_pauses(db: Database, utc: datetime) -> None:
     """Delete the pauses that are over at `utc`, a trusted time."""
-    connection.execute("DELETE FROM pause WHERE ends <= ?", (utc,))
+    db.execute("DELETE FROM pause WHERE ends <= ?", (utc,))
 
 
-def current_pauses(connection: sqlite3.Connection, now: Now) -> tuple[PlannedPause, ...]:
+def current_pauses(db: Database, now: Now) -> tuple[PlannedPause, ...]:
     """Return the household's pauses that are not over, soonest first."""
-    return tuple(one for one in planned_pauses(connection) if not now.trusted or now.utc < one.end)
+    return tuple(one for one in planned_pauses(db) if not now.trusted or now.utc < one.end)
 
 
 class Pauses(StorePart):

@@ -1,29 +1,27 @@
 """Stores the owner's decisions on brands."""
 
-import sqlite3
 from dataclasses import replace
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.now import Now
-from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.rows import TERMS_ADAPTER, mark_brand_for_check, permission_of
 
 
-def seed_permission(connection: sqlite3.Connection, permission: Permission, now: Now) -> None:
+def seed_permission(db: Database, permission: Permission, now: Now) -> None:
     """Store the permission that the house file gives a brand, unless the store has one of that brand."""
-    if permission_of(connection, permission.brand) is None:
-        _write(connection, permission, now)
+    if permission_of(db, permission.brand) is None:
+        _write(db, permission, now)
 
 
-def replace_permission(connection: sqlite3.Connection, permission: Permission, now: Now) -> None:
+def replace_permission(db: Database, permission: Permission, now: Now) -> None:
     """Store the permission that the house file gives a brand, in place of the one that the store has."""
-    old = permission_of(connection, permission.brand)
-    _write(connection, replace(permission, version=1 if old is None else old.version + 1), now)
+    old = permission_of(db, permission.brand)
+    _write(db, replace(permission, version=1 if old is None else old.version + 1), now)
 
 
 def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
-    connection: sqlite3.Connection,
+    db: Database,
     brand: str,
     standing: PermissionStatus,
     terms: PermissionTerms | None,
@@ -36,57 +34,56 @@ def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
     Raises:
         LookupError: the store has no permission of this brand.
     """
-    old = permission_of(connection, brand)
+    old = permission_of(db, brand)
     if old is None:
         raise LookupError(f"no brand {brand}")
     new = Permission(brand=brand, version=old.version + 1, standing=standing, terms=terms or old.terms)
-    _write(connection, new, now, by=by)
-    mark_brand_for_check(connection, brand, now)
+    _write(db, new, now, by=by)
+    mark_brand_for_check(db, brand, now)
     return new
 
 
-def grant_test_brand(
-    connection: sqlite3.Connection, brand: str, terms: PermissionTerms, now: Now, *, by: str | None = None
-) -> None:
+def grant_test_brand(db: Database, brand: str, terms: PermissionTerms, now: Now, *, by: str | None = None) -> None:
     """Grant these terms to a brand that the house file does not name: a walk test's."""
-    old = permission_of(connection, brand)
+    old = permission_of(db, brand)
     version = 1 if old is None else old.version + 1
     new = Permission(brand=brand, version=version, standing=PermissionStatus.GRANTED, terms=terms)
-    _write(connection, new, now, by=by)
+    _write(db, new, now, by=by)
 
 
-def revoke_test_brand(connection: sqlite3.Connection, brand: str, now: Now) -> bool:
+def revoke_test_brand(db: Database, brand: str, now: Now) -> bool:
     """Delete the permission of a walk test's brand; False: it has none."""
-    old = permission_of(connection, brand)
+    old = permission_of(db, brand)
     if old is None:
         return False
-    _write(connection, replace(old, version=old.version + 1, standing=PermissionStatus.REVOKED), now)
-    connection.execute("DELETE FROM permission WHERE brand = ?", (brand,))
-    mark_brand_for_check(connection, brand, now)
+    _write(db, replace(old, version=old.version + 1, standing=PermissionStatus.REVOKED), now)
+    db.execute("DELETE FROM permission WHERE brand = ?", (brand,))
+    mark_brand_for_check(db, brand, now)
     return True
 
 
-def _write(connection: sqlite3.Connection, permission: Permission, now: Now, *, by: str | None = None) -> None:
+def _write(db: Database, permission: Permission, now: Now, *, by: str | None = None) -> None:
     terms = TERMS_ADAPTER.dump_json(permission.terms).decode()
-    connection.execute(
+    db.execute(
         "INSERT INTO permission (brand, version, standing, terms) VALUES (?, ?, ?, ?) ON CONFLICT (brand) DO UPDATE"
         " SET version = excluded.version, standing = excluded.standing, terms = excluded.terms",
         (permission.brand, permission.version, permission.standing, terms),
     )
     standing = permission.standing.value
-    facts: dict[str, Json] = {"brand": permission.brand, "version": permission.version, "standing": standing}
-    append(connection, "permission", facts, utc=now.utc, by=by)
+    db.log(
+        "permission", now.utc, {"brand": permission.brand, "version": permission.version, "standing": standing}, by=by
+    )
 
 
-def mark_asked(connection: sqlite3.Connection, brand: str, now: Now) -> bool:
+def mark_asked(db: Database, brand: str, now: Now) -> bool:
     """Store that the owner is notified of a brand that waits; False: the owner was, since it began to wait."""
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'", (now.utc, brand)
     )
     return bool(changed.rowcount)
 
 
-def all_permissions(connection: sqlite3.Connection) -> tuple[Permission, ...]:
+def all_permissions(db: Database) -> tuple[Permission, ...]:
     """Return the owner's decision on every brand, by brand."""
-    brands = connection.execute("SELECT brand FROM permission ORDER BY brand").fetchall()
-    return tuple(p for (brand,) in brands if (p := permission_of(connection, brand)) is not None)
+    brands = db.column("SELECT brand FROM permission ORDER BY brand")
+    return tuple(p for brand in brands if (p := permission_of(db, brand)) is not None)

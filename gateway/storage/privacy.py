@@ -1,14 +1,12 @@
 """Stores the owner's choices on privacy, who looked at films, and what was erased; counts what is stored."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from gateway.domain.now import Now
-from gateway.storage.audit_log import append
+from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads, writes
-from gateway.storage.records import read_records
 
 MAX_VIEW_RECORDS = 500
 VIEW_MERGE_WINDOW = timedelta(minutes=10)  # repeated views within it count as one
@@ -56,77 +54,76 @@ class StoreCounts:
     looks: int
 
 
-def chosen_retention_days(connection: sqlite3.Connection) -> int | None:
+def chosen_retention_days(db: Database) -> int | None:
     """Return for how many days an owner chose to keep films; None: as the house file says."""
-    days = read_choice(connection, _RETENTION_CHOICE)
+    days = read_choice(db, _RETENTION_CHOICE)
     return None if days is None else int(days)
 
 
-def read_choice(connection: sqlite3.Connection, name: str) -> str | None:
+def read_choice(db: Database, name: str) -> str | None:
     """Return what was chosen, or a task that is left to do; None: nothing."""
-    row = connection.execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
+    return db.value(str, "SELECT value FROM choice WHERE name = ?", (name,))
 
 
-def write_choice(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+def write_choice(db: Database, name: str, value: str | None) -> None:
     """Store what was chosen, or a task that is left to do; None: delete it."""
     if value is None:
-        connection.execute("DELETE FROM choice WHERE name = ?", (name,))
+        db.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
-        connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
+        db.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
 
 
-def _record_view(connection: sqlite3.Connection, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
-    went_on = connection.execute(
+def _record_view(db: Database, kind: ViewKind, what: str, person: str | None, now: Now) -> None:
+    went_on = db.execute(
         "UPDATE look SET ended = max(ended, ?) WHERE id = (SELECT max(id) FROM look WHERE kind = ? AND what = ?"
         " AND person IS ?) AND ended BETWEEN ? AND ?",
         (now.utc, kind, what, person, now.utc - VIEW_MERGE_WINDOW, now.utc + VIEW_MERGE_WINDOW),
     ).rowcount
     if went_on:
         return
-    connection.execute(
+    db.execute(
         "INSERT INTO look (began, ended, person, kind, what) VALUES (?, ?, ?, ?, ?)",
         (now.utc, now.utc, person, kind, what),
     )
-    connection.execute(
+    db.execute(
         "DELETE FROM look WHERE id <= (SELECT id FROM look ORDER BY id DESC LIMIT 1 OFFSET ?)", (MAX_VIEW_RECORDS,)
     )
 
 
-def set_retention(connection: sqlite3.Connection, days: int, was: int, now: Now, *, by: str) -> None:
+def set_retention(db: Database, days: int, was: int, now: Now, *, by: str) -> None:
     """Keep films for so many days from now on; `was` is the number of days before."""
-    write_choice(connection, _RETENTION_CHOICE, str(days))
-    append(connection, "retention", {"days": days, "was": was}, utc=now.utc, by=by)
+    write_choice(db, _RETENTION_CHOICE, str(days))
+    db.log("retention", now.utc, {"days": days, "was": was}, by=by)
 
 
-def inside_always(connection: sqlite3.Connection) -> bool:
+def inside_always(db: Database) -> bool:
     """Return whether cameras inside may be watched although nothing is being filmed."""
-    return read_choice(connection, _INSIDE_LIVE_CHOICE) == "always"
+    return read_choice(db, _INSIDE_LIVE_CHOICE) == "always"
 
 
-def set_inside_always(connection: sqlite3.Connection, now: Now, *, always: bool, by: str) -> None:
+def set_inside_always(db: Database, now: Now, *, always: bool, by: str) -> None:
     """Let cameras inside be watched always, or only while a film runs."""
-    write_choice(connection, _INSIDE_LIVE_CHOICE, "always" if always else None)
-    append(connection, "inside_live", {"always": always}, utc=now.utc, by=by)
+    write_choice(db, _INSIDE_LIVE_CHOICE, "always" if always else None)
+    db.log("inside_live", now.utc, {"always": always}, by=by)
 
 
-def views(connection: sqlite3.Connection, *, at_most: int) -> tuple[ViewRecord, ...]:
+def views(db: Database, *, at_most: int) -> tuple[ViewRecord, ...]:
     """Return who looked at cameras and films, the newest first."""
     query = "SELECT began, ended, person, kind, what FROM look ORDER BY ended DESC, id DESC LIMIT ?"
-    return read_records(connection, ViewRecord, query, (at_most,))
+    return db.records(ViewRecord, query, (at_most,))
 
 
-def erasures(connection: sqlite3.Connection, *, at_most: int) -> tuple[ErasureRecord, ...]:
+def erasures(db: Database, *, at_most: int) -> tuple[ErasureRecord, ...]:
     """Return the erased visits that the log still tells of, the newest first."""
     query = """
         SELECT visit, at, json_extract(text, '$.why') AS why, json_extract(text, '$.by') AS by
         FROM (SELECT visit, at, CAST(body AS TEXT) AS text FROM entry WHERE kind = 'erased' AND body IS NOT NULL)
         ORDER BY at DESC LIMIT ?
     """
-    return read_records(connection, ErasureRecord, query, (at_most,))
+    return db.records(ErasureRecord, query, (at_most,))
 
 
-def counts(connection: sqlite3.Connection) -> StoreCounts:
+def counts(db: Database) -> StoreCounts:
     """Count what is stored."""
     query = """
         SELECT count(DISTINCT visit) AS visits, min(began) AS oldest_film,
@@ -140,7 +137,7 @@ def counts(connection: sqlite3.Connection) -> StoreCounts:
           (SELECT count(*) FROM look) AS looks
         FROM film WHERE erased IS NULL
     """
-    (row,) = read_records(connection, StoreCounts, query)
+    (row,) = db.records(StoreCounts, query)
     return row
 
 

@@ -1,13 +1,12 @@
 """Stores how often lock, door sensor and cameras were ready near a window, one row for each hour and device."""
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.now import Now
+from gateway.storage.database import Database
 from gateway.storage.part import StorePart, posts, reads
-from gateway.storage.records import read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +24,20 @@ class ReadinessHour:
         return self.ready + self.not_ready
 
 
-def count_check(connection: sqlite3.Connection, entrance: str, devices: Mapping[str, bool], now: Now) -> None:
+def count_check(db: Database, entrance: str, devices: Mapping[str, bool], now: Now) -> None:
     """Count one check: device -> whether it was ready."""
     hour = now.utc.replace(minute=0, second=0, microsecond=0)
-    connection.executemany(
+    db.executemany(
         "INSERT INTO readiness_hour (entrance, hour, device, ready, not_ready) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET ready = ready + excluded.ready, not_ready = not_ready + excluded.not_ready",
         [(entrance, hour, device, ready, not ready) for device, ready in devices.items()],
     )
 
 
-def readiness_hours(connection: sqlite3.Connection, entrance: str) -> tuple[ReadinessHour, ...]:
+def readiness_hours(db: Database, entrance: str) -> tuple[ReadinessHour, ...]:
     """Return the entrance's hours, the newest first."""
     query = "SELECT hour, device, ready, not_ready FROM readiness_hour WHERE entrance = ? ORDER BY hour DESC, device"
-    return read_records(connection, ReadinessHour, query, (entrance,))
+    return db.records(ReadinessHour, query, (entrance,))
 
 
 class ReadinessStore(StorePart):

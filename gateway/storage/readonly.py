@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.storage import people
+from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoreFailed
 from gateway.storage.privacy import chosen_retention_days
 from gateway.storage.readiness import ReadinessHour, readiness_hours
@@ -18,8 +19,8 @@ def owners(file: Path) -> tuple[AccountHolder, ...]:
     Raises:
         StoreFailed: the store cannot be read.
     """
-    with _open(file) as connection:
-        return () if connection is None else tuple(one for one in people.all_people(connection) if one.role == "owner")
+    with _open(file) as db:
+        return () if db is None else tuple(one for one in people.all_people(db) if one.role == "owner")
 
 
 def held_visit_count(file: Path) -> int:
@@ -29,8 +30,8 @@ def held_visit_count(file: Path) -> int:
         StoreFailed: the store cannot be read.
     """
     query = "SELECT count(DISTINCT visit) FROM film WHERE held IS NOT NULL AND erased IS NULL"
-    with _open(file) as connection:
-        return 0 if connection is None else int(connection.execute(query).fetchone()[0])
+    with _open(file) as db:
+        return 0 if db is None else db.number(query)
 
 
 def retention_days(file: Path) -> int | None:
@@ -39,8 +40,8 @@ def retention_days(file: Path) -> int | None:
     Raises:
         StoreFailed: the store cannot be read.
     """
-    with _open(file) as connection:
-        return None if connection is None else chosen_retention_days(connection)
+    with _open(file) as db:
+        return None if db is None else chosen_retention_days(db)
 
 
 def counted_readiness(file: Path, entrance: str) -> tuple[ReadinessHour, ...]:
@@ -49,17 +50,17 @@ def counted_readiness(file: Path, entrance: str) -> tuple[ReadinessHour, ...]:
     Raises:
         StoreFailed: it cannot be read, or an older Perron wrote it.
     """
-    with _open(file) as connection:
-        return () if connection is None else readiness_hours(connection, entrance)
+    with _open(file) as db:
+        return () if db is None else readiness_hours(db, entrance)
 
 
 @contextmanager
-def _open(file: Path) -> Iterator[sqlite3.Connection | None]:
+def _open(file: Path) -> Iterator[Database | None]:
     if not file.exists():
         yield None
         return
     try:
-        with connect_read_only(file) as connection:
-            yield connection
+        with connect_read_only(file) as db:
+            yield db
     except sqlite3.Error as failure:
         raise StoreFailed(str(failure)) from failure

@@ -1,130 +1,130 @@
 """Stores films: which clips belong to which visit, what is sealed, held or erased."""
 
 import json
-import sqlite3
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from gateway.domain.now import Now
-from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, erase_bodies, seqs_of_visit
+from gateway.storage.audit_log import erase_bodies, seqs_of_visit
+from gateway.storage.database import Database, from_micros, to_micros
 from gateway.storage.models import FilmRecord, StoredClip
 from gateway.storage.part import StorePart, reads, writes
-from gateway.storage.records import from_micros, read_records, to_micros
 
 
 def begin_film(  # noqa: PLR0913 - one argument a column
-    connection: sqlite3.Connection, visit: str, part: int, *, entrance: str, delivery: str | None, utc: datetime
+    db: Database, visit: str, part: int, *, entrance: str, delivery: str | None, utc: datetime
 ) -> None:
     """Store that a part is being filmed; a repeated call changes nothing."""
-    connection.execute(
+    db.execute(
         "INSERT OR IGNORE INTO film (visit, part, entrance, delivery, began) VALUES (?, ?, ?, ?, ?)",
         (visit, part, entrance, delivery, utc),
     )
 
 
-def drop_film(connection: sqlite3.Connection, visit: str, part: int) -> None:
+def drop_film(db: Database, visit: str, part: int) -> None:
     """Delete a part without clips: nobody came in, so it is no film."""
-    connection.execute(
+    db.execute(
         "DELETE FROM film WHERE visit = ? AND part = ? AND sealed IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM clip c WHERE c.visit = film.visit AND c.part = film.part)",
         (visit, part),
     )
 
 
-def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None:
+def add_clip(db: Database, clip: StoredClip, now: Now) -> None:
     """Store a closed, hashed clip and log its hash; a repeated call changes nothing.
 
     A film that began while the disk was full is stored now.
     """
-    begin_film(connection, clip.visit, clip.part, entrance=clip.entrance, delivery=None, utc=clip.start)
+    begin_film(db, clip.visit, clip.part, entrance=clip.entrance, delivery=None, utc=clip.start)
     gaps = json.dumps([[to_micros(start), to_micros(end)] for start, end in clip.gaps])
-    added = connection.execute(
+    added = db.execute(
         "INSERT OR IGNORE INTO clip (path, visit, part, camera, starts, ends, sha256, fragments, size, gaps)"
         " VALUES (:path, :visit, :part, :camera, :start, :end, :sha256, :fragments, :size, :gaps)",
         asdict(clip) | {"gaps": gaps},
     )
     if added.rowcount:
-        facts: dict[str, Json] = {"part": clip.part, "camera": clip.camera, "sha256": clip.sha256, "size": clip.size}
-        append(connection, "clip", facts, utc=now.utc, visit=clip.visit)
+        db.log(
+            "clip",
+            now.utc,
+            {"part": clip.part, "camera": clip.camera, "sha256": clip.sha256, "size": clip.size},
+            visit=clip.visit,
+        )
 
 
-def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
+def mark_sealed(db: Database, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
     """Store that a part's manifest is signed and on disk.
 
     Raises:
         LookupError: the part never began.
     """
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?",
         (manifest_sha256, now.utc, visit, part),
     )
     if changed.rowcount != 1:
         raise LookupError(f"no part {part} of {visit}")
-    append(connection, "sealed", {"part": part, "manifest": manifest_sha256}, utc=now.utc, visit=visit)
+    db.log("sealed", now.utc, {"part": part, "manifest": manifest_sha256}, visit=visit)
 
 
-def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
+def set_hold(db: Database, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
     """Protect a visit's films from deletion; `why` None ends that.
 
     Raises:
         LookupError: the visit has no film.
     """
-    changed = connection.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
+    changed = db.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
     if not changed.rowcount:
         raise LookupError(f"no film of {visit}")
-    append(connection, "hold", {"why": why}, utc=now.utc, by=by, visit=visit)
+    db.log("hold", now.utc, {"why": why}, by=by, visit=visit)
 
 
-def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
+def mark_erased(db: Database, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
     """Mark a visit's films as erased and erase its log entries' bodies; False: held, or erased before.
 
     Call it before the files are deleted. The next start deletes the files of an erased film whose clips are still
     stored.
     """
-    changed = connection.execute(
+    changed = db.execute(
         "UPDATE film SET erased = ? WHERE visit = ? AND erased IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM film h WHERE h.visit = ? AND h.held IS NOT NULL)",
         (now.utc, visit, visit),
     )
     if not changed.rowcount:
         return False
-    erase_bodies(connection, seqs_of_visit(connection, visit))
-    connection.execute("DELETE FROM share WHERE visit = ?", (visit,))
-    append(connection, "erased", {"why": why}, utc=now.utc, by=by, visit=visit)
+    erase_bodies(db, seqs_of_visit(db, visit))
+    db.execute("DELETE FROM share WHERE visit = ?", (visit,))
+    db.log("erased", now.utc, {"why": why}, by=by, visit=visit)
     return True
 
 
-def delete_clips(connection: sqlite3.Connection, visit: str) -> None:
+def delete_clips(db: Database, visit: str) -> None:
     """Delete the clips of an erased visit, whose files are deleted. Clips of a film that is not erased stay."""
-    connection.execute(
+    db.execute(
         "DELETE FROM clip WHERE visit = ? AND EXISTS"
         " (SELECT 1 FROM film f WHERE f.visit = clip.visit AND f.part = clip.part AND f.erased IS NOT NULL)",
         (visit,),
     )
 
 
-def films_of(
-    connection: sqlite3.Connection, *, visit: str | None = None, before: datetime | None = None
-) -> tuple[FilmRecord, ...]:
+def films_of(db: Database, *, visit: str | None = None, before: datetime | None = None) -> tuple[FilmRecord, ...]:
     """Return films with their clips, oldest first: of one visit, or begun before an instant, or all."""
     which = "visit = ? ORDER BY part" if visit is not None else "began < ? ORDER BY began, visit, part"
     latest = 2**62 if before is None else before
     query = f"""
         SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film WHERE {which}
     """  # noqa: S608 - one of two texts of our own
-    films = read_records(connection, FilmRecord, query, (latest if visit is None else visit,))
-    return tuple(replace(film, clips=_clips(connection, film)) for film in films)
+    films = db.records(FilmRecord, query, (latest if visit is None else visit,))
+    return tuple(replace(film, clips=_clips(db, film)) for film in films)
 
 
-def _clips(connection: sqlite3.Connection, film: FilmRecord) -> tuple[StoredClip, ...]:
+def _clips(db: Database, film: FilmRecord) -> tuple[StoredClip, ...]:
     query = (
         "SELECT path, camera, starts AS start, ends AS end, sha256, fragments, size, gaps FROM clip"
         " WHERE visit = ? AND part = ? ORDER BY camera, starts"
     )
-    found = read_records(
-        connection, StoredClip, query, (film.visit, film.part), entrance=film.entrance, visit=film.visit, part=film.part
+    found = db.records(
+        StoredClip, query, (film.visit, film.part), entrance=film.entrance, visit=film.visit, part=film.part
     )
     return tuple(replace(clip, gaps=_gaps(clip.gaps)) for clip in found)
 
@@ -133,14 +133,14 @@ def _gaps(stored: Any) -> tuple[tuple[datetime, datetime], ...]:  # noqa: ANN401
     return tuple((from_micros(start), from_micros(end)) for start, end in json.loads(stored))
 
 
-def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:
+def last_visit(db: Database, entrance: str) -> str | None:
     """Return the visit or incident that began last at this entrance; a visit without a film counts too."""
-    row = connection.execute(
+    return db.value(
+        str,
         "SELECT visit FROM (SELECT visit, began FROM film WHERE entrance = ?1"
         " UNION ALL SELECT id, began FROM visit WHERE entrance = ?1) ORDER BY began DESC LIMIT 1",
         (entrance,),
-    ).fetchone()
-    return None if row is None else str(row[0])
+    )
 
 
 class Recordings(StorePart):

@@ -14,7 +14,7 @@ from gateway.domain.delivery.permission import Permission, PermissionStatus, Per
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.now import Now
-from gateway.storage.records import from_micros, optional_instant
+from gateway.storage.database import Database, from_micros, optional_instant
 from gateway.system.containment import Containment
 
 TERMS_ADAPTER = TypeAdapter(PermissionTerms)
@@ -89,44 +89,44 @@ T = TypeVar("T")
 
 
 def read_each(
-    connection: sqlite3.Connection, query: str, parameters: Sequence[object], read: Callable[[DeliveryRow], T],
+    db: Database, query: str, parameters: Sequence[object], read: Callable[[DeliveryRow], T],
     contained: Containment,
 ) -> Iterator[T]:  # fmt: skip
     """Read deliveries with one of this module's queries, and yield what `read` returns for each.
 
     A row that raises an unforeseen error (an earlier release wrote it) is skipped, and all others are read.
     """
-    for raw in _select(connection, query, parameters):
+    for raw in _select(db, query, parameters):
         found: list[T] = []
         with contained.piece("deliveries", raw["key"]):
             found.append(read(_row(raw)))
         yield from found
 
 
-def row_of(connection: sqlite3.Connection, key: str) -> DeliveryRow | None:
+def row_of(db: Database, key: str) -> DeliveryRow | None:
     """Return one delivery by its key, `brand.id`."""
-    return next((_row(raw) for raw in _select(connection, SELECT_BY_KEY, (key,))), None)
+    return next((_row(raw) for raw in _select(db, SELECT_BY_KEY, (key,))), None)
 
 
-def _select(connection: sqlite3.Connection, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
-    cursor = connection.cursor()
+def _select(db: Database, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+    cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(query, parameters)
 
 
-def mark_for_check(connection: sqlite3.Connection, key: str) -> None:
+def mark_for_check(db: Database, key: str) -> None:
     """Have the delivery's result compared with what the retailer knows, as soon as possible."""
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE key = ?", (key,))
+    db.execute("UPDATE delivery SET look_at = 0 WHERE key = ?", (key,))
 
 
-def mark_brand_for_check(connection: sqlite3.Connection, brand: str, now: Now) -> None:
+def mark_brand_for_check(db: Database, brand: str, now: Now) -> None:
     """Have the results of the brand's open deliveries compared with what the retailer knows, as soon as possible."""
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, now.utc))
+    db.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, now.utc))
 
 
-def permission_of(connection: sqlite3.Connection, brand: str) -> Permission | None:
+def permission_of(db: Database, brand: str) -> Permission | None:
     """Return the owner's decision on a brand; None: the store has none."""
-    row = connection.execute("SELECT version, standing, terms FROM permission WHERE brand = ?", (brand,)).fetchone()
+    row = db.execute("SELECT version, standing, terms FROM permission WHERE brand = ?", (brand,)).fetchone()
     return None if row is None else _permission(brand, *row)
 
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from gateway.domain.delivery.barcodes import renormalise
+from gateway.storage.database import Database, to_micros
 from gateway.storage.models import DatabaseRefused
-from gateway.storage.records import to_micros
 
 sqlite3.register_adapter(datetime, to_micros)  # so a statement takes an instant as it is
 
@@ -25,9 +25,9 @@ def migration_scripts() -> tuple[str, ...]:
     return tuple(f.read_text(encoding="utf-8") for f in found)
 
 
-def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
+def connect(path: Path, *, writes: bool) -> Database:
     """Open one connection. The writer's connection never checkpoints by itself; a reader's cannot write."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, factory=Database)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.create_function("parcel_code", 1, renormalise, deterministic=True)  # a migration calls it
     if writes:
@@ -44,14 +44,16 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
 
 
 @contextmanager
-def connect_read_only(path: Path, *, timeout_s: float = 5.0) -> Iterator[sqlite3.Connection]:
+def connect_read_only(path: Path, *, timeout_s: float = 5.0) -> Iterator[Database]:
     """Open a connection that cannot write, also beside a running box, and close it at the end.
 
     It may be interrupted from another thread. `timeout_s`: how long a read waits for a lock.
     """
     address = f"{path.absolute().as_uri()}?mode=ro"
     with closing(
-        sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+        sqlite3.connect(
+            address, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False, factory=Database
+        )
     ) as connection:
         yield connection
 
@@ -62,9 +64,8 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
     Raises:
         DatabaseRefused: it was made by a newer version, or it is another program's.
     """
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    queries = ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema")
+    version, application, tables = (connection.execute(query).fetchone()[0] for query in queries)
     if application != _APPLICATION_ID and (application or version or tables):
         raise DatabaseRefused("the file is another program's database")
     if version > len(migrations):

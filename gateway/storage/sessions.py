@@ -1,16 +1,15 @@
 """Stores sessions by device and counts wrong passwords. All instants are of the reckoned clock."""
 
 import hmac
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
-from gateway.storage.audit_log import append
+from gateway.storage.audit_log import code_key
+from gateway.storage.database import Database
 from gateway.storage.models import KnownDevice, Session
-from gateway.storage.records import optional_instant, read_record, read_records
 
 MAX_DEVICES_PER_PERSON = 20  # the one with the oldest sign-in is deleted
 
@@ -29,29 +28,29 @@ class SignInEntry:
     browser: str | None = None  # a value of gateway/web/auth/user_agent.py
 
 
-def sign_in(connection: sqlite3.Connection, person: str, password: str, entry: SignInEntry) -> bool:
+def sign_in(db: Database, person: str, password: str, entry: SignInEntry) -> bool:
     """Sign a person in; the device's earlier session ends.
 
     False: the account was removed, or has another password than `password`, the argon2id string that was checked.
     """
-    if not connection.execute("SELECT 1 FROM person WHERE id = ? AND password = ?", (person, password)).fetchone():
+    if not db.exists("SELECT 1 FROM person WHERE id = ? AND password = ?", (person, password)):
         return False
-    connection.execute(
+    db.execute(
         "INSERT INTO device (id, secret, person, seen, browser) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET seen = excluded.seen, failures = 0, browser = excluded.browser",
         (entry.device, entry.device_secret, person, entry.at, entry.browser),
     )
-    connection.execute(
+    db.execute(
         "DELETE FROM device WHERE person = ? AND id != ? AND id NOT IN"
         " (SELECT id FROM device WHERE person = ? ORDER BY seen DESC LIMIT ?)",
         (person, entry.device, person, MAX_DEVICES_PER_PERSON),
     )
-    connection.execute("DELETE FROM session WHERE device = ?", (entry.device,))
-    connection.execute(
+    db.execute("DELETE FROM session WHERE device = ?", (entry.device,))
+    db.execute(
         "INSERT INTO session (id, secret, device, began, seen) VALUES (?, ?, ?, ?, ?)",
         (entry.session, entry.secret, entry.device, entry.at, entry.at),
     )
-    append(connection, "signed_in", {"person": person, "browser": entry.browser}, utc=entry.at)
+    db.log("signed_in", entry.at, {"person": person, "browser": entry.browser})
     return True
 
 
@@ -62,92 +61,89 @@ _SELECT_SESSION = (
 )
 
 
-def session(connection: sqlite3.Connection, ident: str) -> Session | None:
+def session(db: Database, ident: str) -> Session | None:
     """Return one session, with its person's present account."""
-    return read_record(connection, Session, f"{_SELECT_SESSION} AND s.id = ?", (ident,))
+    return db.record(Session, f"{_SELECT_SESSION} AND s.id = ?", (ident,))
 
 
-def sessions_of(connection: sqlite3.Connection, person: str) -> tuple[Session, ...]:
+def sessions_of(db: Database, person: str) -> tuple[Session, ...]:
     """Return all sessions of a person, the oldest first."""
-    return read_records(connection, Session, f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))
+    return db.records(Session, f"{_SELECT_SESSION} AND p.id = ? ORDER BY s.began, s.id", (person,))
 
 
-def touch_session(connection: sqlite3.Connection, ident: str, when: datetime) -> None:
+def touch_session(db: Database, ident: str, when: datetime) -> None:
     """Store that a session was used; an earlier instant than the stored one changes nothing."""
-    connection.execute("UPDATE session SET seen = max(seen, ?) WHERE id = ?", (when, ident))
+    db.execute("UPDATE session SET seen = max(seen, ?) WHERE id = ?", (when, ident))
 
 
-def end_session(connection: sqlite3.Connection, ident: str) -> None:
+def end_session(db: Database, ident: str) -> None:
     """End a session. Its device stays known, but its browser can no longer send orders through a hub."""
-    connection.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
-    connection.execute("DELETE FROM session WHERE id = ?", (ident,))
+    db.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
+    db.execute("DELETE FROM session WHERE id = ?", (ident,))
 
 
-def end_sessions(connection: sqlite3.Connection, person: str, *, but: str | None = None) -> None:
+def end_sessions(db: Database, person: str, *, but: str | None = None) -> None:
     """End all sessions of a person, except `but`.
 
     The browsers of other devices can no longer send orders through a hub.
     """
-    connection.execute(
+    db.execute(
         "DELETE FROM browser WHERE device IN (SELECT id FROM device WHERE person = ?)"
         " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",
         (person, but),
     )
-    connection.execute(
+    db.execute(
         "DELETE FROM session WHERE device IN (SELECT id FROM device WHERE person = ?) AND id IS NOT ?", (person, but)
     )
 
 
-def expire_sessions(
-    connection: sqlite3.Connection, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta
-) -> None:
+def expire_sessions(db: Database, reckoned: datetime, *, idle: timedelta, oldest: timedelta, known: timedelta) -> None:
     """Delete sessions that are unused for `idle` or as old as `oldest`, and devices without a sign-in for `known`."""
-    connection.execute("DELETE FROM session WHERE seen <= ? OR began <= ?", (reckoned - idle, reckoned - oldest))
-    connection.execute("DELETE FROM device WHERE seen <= ?", (reckoned - known,))
+    db.execute("DELETE FROM session WHERE seen <= ? OR began <= ?", (reckoned - idle, reckoned - oldest))
+    db.execute("DELETE FROM device WHERE seen <= ?", (reckoned - known,))
 
 
-def latest_timestamp(connection: sqlite3.Connection) -> datetime | None:
+def latest_timestamp(db: Database) -> datetime | None:
     """Return the latest reckoned instant that was stored: it has passed."""
-    row: tuple[int | None] = connection.execute(
+    return db.value(
+        datetime,
         "SELECT max(t) FROM (SELECT max(seen) t FROM session UNION ALL SELECT max(seen) FROM device"
-        " UNION ALL SELECT max(made) FROM invitation UNION ALL SELECT max(made) FROM house_offer)"
-    ).fetchone()
-    return optional_instant(row[0])
+        " UNION ALL SELECT max(made) FROM invitation UNION ALL SELECT max(made) FROM house_offer)",
+    )
 
 
 # ---- devices and wrong passwords
 
 
-def device(connection: sqlite3.Connection, ident: str) -> KnownDevice | None:
+def device(db: Database, ident: str) -> KnownDevice | None:
     """Return a device by its id."""
-    return read_record(connection, KnownDevice, "SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,))
+    return db.record(KnownDevice, "SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,))
 
 
-def backoff_slot(connection: sqlite3.Connection, text: str, *, of: int) -> int:
+def backoff_slot(db: Database, text: str, *, of: int) -> int:
     """Return the slot of a name (or name and address) among `of`; only this box's key tells which."""
-    key: bytes = connection.execute("SELECT code_key FROM box").fetchone()[0]
-    digest = hmac.new(key, b"backoff\0" + text.encode(errors="backslashreplace"), sha256).digest()
+    digest = hmac.new(code_key(db), b"backoff\0" + text.encode(errors="backslashreplace"), sha256).digest()
     return int.from_bytes(digest[:8]) % of
 
 
-def failure_counts(connection: sqlite3.Connection, kind: BackoffKind) -> Mapping[int, int]:
+def failure_counts(db: Database, kind: BackoffKind) -> Mapping[int, int]:
     """Return how often a wrong password was tried, by slot."""
-    return dict(connection.execute("SELECT slot, failures FROM backoff WHERE kind = ?", (kind,)).fetchall())
+    return dict(db.execute("SELECT slot, failures FROM backoff WHERE kind = ?", (kind,)).fetchall())
 
 
-def set_failure_counts(connection: sqlite3.Connection, counts: Mapping[tuple[BackoffKind, int], int]) -> None:
+def set_failure_counts(db: Database, counts: Mapping[tuple[BackoffKind, int], int]) -> None:
     """Store how often a wrong password was tried."""
-    connection.executemany(
+    db.executemany(
         "INSERT OR REPLACE INTO backoff (kind, slot, failures) VALUES (?, ?, ?)",
         [(kind, number, count) for (kind, number), count in counts.items()],
     )
 
 
-def device_failure_counts(connection: sqlite3.Connection) -> Mapping[str, int]:
+def device_failure_counts(db: Database) -> Mapping[str, int]:
     """Return how often a wrong password was tried on known devices, by device."""
-    return dict(connection.execute("SELECT id, failures FROM device WHERE failures > 0").fetchall())
+    return dict(db.execute("SELECT id, failures FROM device WHERE failures > 0").fetchall())
 
 
-def set_device_failure_count(connection: sqlite3.Connection, ident: str, count: int) -> None:
+def set_device_failure_count(db: Database, ident: str, count: int) -> None:
     """Store how often a wrong password was tried on a known device."""
-    connection.execute("UPDATE device SET failures = ? WHERE id = ?", (count, ident))
+    db.execute("UPDATE device SET failures = ? WHERE id = ?", (count, ident))

@@ -15,7 +15,8 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import ChainHead
-from gateway.storage import audit_log, entrance_state, people, recordings
+from gateway.storage import entrance_state, people, recordings
+from gateway.storage.database import Database
 from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
 from gateway.storage.permissions import decide_brand
 from gateway.storage.schema import connect, connect_read_only, migrate, migration_scripts
@@ -59,43 +60,40 @@ def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
     return copied
 
 
-def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
+def _disarm(db: Database, now: Now) -> SnapshotContents:
     """Change the copy so that nothing opens in it; return its contents."""
-    running = _reset_entrances(connection)
-    brands = tuple(
-        brand
-        for (brand,) in connection.execute("SELECT brand FROM permission WHERE standing = 'granted' ORDER BY brand")
-    )
+    running = _reset_entrances(db)
+    brands = tuple(db.column("SELECT brand FROM permission WHERE standing = 'granted' ORDER BY brand"))
     for brand in brands:
-        decide_brand(connection, brand, PermissionStatus.PENDING, None, now, by=None)
-    connection.execute("UPDATE permission SET asked = NULL")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
-    connection.execute("UPDATE delivery SET doubtful = 1")
-    connection.execute("DELETE FROM uplink_message")
+        decide_brand(db, brand, PermissionStatus.PENDING, None, now, by=None)
+    db.execute("UPDATE permission SET asked = NULL")
+    db.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (now.utc,))
+    db.execute("UPDATE delivery SET doubtful = 1")
+    db.execute("DELETE FROM uplink_message")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
-    connection.execute(
+        db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    db.execute(
         "UPDATE box SET generation = ?, session = session + ?, running = 0, restored = 0",
         (secrets.token_hex(16), SESSION_NUMBER_GAP),
     )
-    audit_log.append(connection, "copied", {"trusted": now.trusted}, utc=now.utc)
-    filmed = recordings.films_of(connection)
+    db.log("copied", now.utc, {"trusted": now.trusted})
+    filmed = recordings.films_of(db)
     return SnapshotContents(
-        head=audit_log.head(connection),
+        head=db.log_head(),
         running=frozenset(running),
         clips=tuple(clip for film in filmed if film.erased is None for clip in film.clips),
-        people=people.all_people(connection),
+        people=people.all_people(db),
         brands=brands,
     )
 
 
-def _reset_entrances(connection: sqlite3.Connection) -> set[str]:
+def _reset_entrances(db: Database) -> set[str]:
     """Put every entrance into safe mode without a visit; return the ids of the visits and incidents that ran.
 
     A reservation counts as used, because its outcome is unknown here.
     """
     running: set[str] = set()
-    for name, kept in connection.execute("SELECT id, state FROM entrance").fetchall():
+    for name, kept in db.execute("SELECT id, state FROM entrance").fetchall():
         state = Entrance(id=name) if kept is None else entrance_state.load(kept)
         running |= {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
         running |= set() if state.incident is None else {state.incident}
@@ -110,9 +108,9 @@ def _reset_entrances(connection: sqlite3.Connection) -> set[str]:
             timers={},
             safe_mode=True,
         )
-        connection.execute(
+        db.execute(
             "UPDATE entrance SET state = ?, phase = 'ready', visit = NULL, delivery = NULL WHERE id = ?",
             (entrance_state.dump(rest), name),
         )
-    connection.execute("UPDATE visit SET intent = 'spent' WHERE intent = 'reserved'")
+    db.execute("UPDATE visit SET intent = 'spent' WHERE intent = 'reserved'")
     return running

@@ -5,7 +5,6 @@ millisecond and see everything that was returned before. `gateway/storage/part.p
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +24,7 @@ from gateway.storage.box import BoxState
 from gateway.storage.brandkeys import BrandKeys
 from gateway.storage.brands import BrandRegistry
 from gateway.storage.browsers import BrowserStore
+from gateway.storage.database import Database
 from gateway.storage.deliveries import Deliveries
 from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self, path: Path, home: HomeFile, writer: Writer, contained: Containment) -> None:
         self._path, self._home, self._writer = path, home, writer
-        self._reader: sqlite3.Connection | None = None
+        self._reader: Database | None = None
         self._encoder: LogEncoder | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
         self._context = DeliveryContext(
@@ -97,12 +97,12 @@ class Store:
             raise
         return store
 
-    def _prepare(self, connection: sqlite3.Connection, seeds: Sequence[Permission], now: Now) -> LogEncoder:
-        self.brands.prepare(connection, seeds, now)
-        self._distrusted |= brandkeys.distrusted_keys(connection)
+    def _prepare(self, db: Database, seeds: Sequence[Permission], now: Now) -> LogEncoder:
+        self.brands.prepare(db, seeds, now)
+        self._distrusted |= brandkeys.distrusted_keys(db)
         names = [(name,) for name in self._home.entrances]
-        connection.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
-        return log_encoder(connection)
+        db.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
+        return log_encoder(db)
 
     async def close(self) -> None:
         """Finish the waiting work and close the file."""
@@ -111,7 +111,7 @@ class Store:
             self._reader.close()
             self._reader = None
 
-    def _read(self) -> sqlite3.Connection:
+    def _read(self) -> Database:
         if self._reader is None:
             raise StoreFailed("the store is closed")
         return self._reader
@@ -121,8 +121,8 @@ class Store:
         encoder = self._encoder
         assert encoder is not None  # noqa: S101 - set by `open`
 
-        def work(connection: sqlite3.Connection) -> CommitResult | CommitConflict:
-            return decisions.store_decision(connection, step, context=self._context, encoder=encoder)
+        def work(db: Database) -> CommitResult | CommitConflict:
+            return decisions.store_decision(db, step, context=self._context, encoder=encoder)
 
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)

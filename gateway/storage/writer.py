@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.domain.now import Now
+from gateway.storage.database import Database
 from gateway.storage.models import StoreFailed
 from gateway.storage.schema import connect, create_identity, migrate, migration_scripts
 
@@ -46,7 +47,7 @@ class AbortWork(Exception):  # noqa: N818 - it is a result and no error
 
 @dataclass(slots=True)
 class _Job:
-    work: Callable[[sqlite3.Connection], Any]
+    work: Callable[[Database], Any]
     done: asyncio.Future[Any]
     mark: Now | None = None  # the time of the mark to write after the commit
     result: object = None
@@ -66,17 +67,17 @@ class Writer:
         self._path = path
         self._loop = loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Database | None = None
         self.commits = 0  # number of commits so far
         self._checkpointed_count = 0  # number of commits at the last checkpoint
         self._is_closing = False
-        self.marker: Callable[[sqlite3.Connection, Now], bool] = lambda _connection, _now: True
+        self.marker: Callable[[Database, Now], bool] = lambda _connection, _now: True
         """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
         # A daemon: a bug that ends the process must not wait for this thread.
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(self, work: Callable[[Database], T]) -> T:
         """Run `work` in a transaction and return its result once it is on disk.
 
         An exception of `work` undoes this work alone and is raised here.
@@ -86,7 +87,7 @@ class Writer:
         """
         return await self._submit(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # a job's future has the type of its own work
 
-    async def do_marked(self, work: Callable[[sqlite3.Connection], T], now: Now) -> tuple[T, bool]:
+    async def do_marked(self, work: Callable[[Database], T], now: Now) -> tuple[T, bool]:
         """Run `work` as `do`, then write the mark outside the file; second, return whether the mark was written.
 
         Raises:
@@ -100,7 +101,7 @@ class Writer:
         self._jobs.put(job)
         return await job.done
 
-    def post(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    def post(self, work: Callable[[Database], object]) -> None:
         """Run `work` in a transaction and do not wait: it may be lost. A failure of the disk is ignored."""
         if self._is_closing:
             return
@@ -147,12 +148,12 @@ class Writer:
         writes its pages again, through a new connection.
         """
         try:
-            connection = self._connect()
-            connection.execute("BEGIN IMMEDIATE")
+            db = self._connect()
+            db.execute("BEGIN IMMEDIATE")
             for job in group:
-                _run_job(connection, job)
-            connection.execute("COMMIT")
-            self._write_mark(connection, group)
+                _run_job(db, job)
+            db.execute("COMMIT")
+            self._write_mark(db, group)
             self.commits += 1
         except BaseException as error:  # noqa: BLE001 - each waiting caller must get the bug, not wait for ever
             self._disconnect(checkpoint=False)
@@ -160,17 +161,17 @@ class Writer:
             for job in group:
                 job.error = StoreFailed(str(error)) if is_failure else error
 
-    def _write_mark(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
+    def _write_mark(self, db: Database, group: list[_Job]) -> None:
         """Write one mark for all jobs that need one, and return to each whether it was written."""
         wanting = [job for job in group if job.mark is not None and job.error is None]
         now = wanting[-1].mark if wanting else None
         if now is None:
             return
-        is_marked = self.marker(connection, now)
+        is_marked = self.marker(db, now)
         for job in wanting:
             job.result = (job.result, is_marked)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Database:
         if self._connection is None:
             self._connection = connect(self._path, writes=True)
             migrate(self._connection, migration_scripts())
@@ -178,17 +179,17 @@ class Writer:
         return self._connection
 
     def _disconnect(self, *, checkpoint: bool) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
+        db, self._connection = self._connection, None
+        if db is None:
             return
         try:
             if checkpoint:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             if not is_environment_error(error):
                 raise
         finally:
-            connection.close()
+            db.close()
 
     def _maybe_checkpoint(self) -> None:
         """Checkpoint between commits. PASSIVE waits for no reader, and no reader waits for it."""
@@ -222,17 +223,17 @@ def _resolve(group: list[_Job]) -> None:
             job.done.set_result(job.result)
 
 
-def _run_job(connection: sqlite3.Connection, job: _Job) -> None:
+def _run_job(db: Database, job: _Job) -> None:
     """Run one job in its own savepoint. An error of disk or file is raised and ends the whole group."""
-    connection.execute("SAVEPOINT job")
+    db.execute("SAVEPOINT job")
     try:
-        job.result = job.work(connection)
+        job.result = job.work(db)
     except AbortWork as undo:
-        connection.execute("ROLLBACK TO job")
+        db.execute("ROLLBACK TO job")
         job.result = undo.result
     except Exception as error:  # a bug of this job: its caller gets it, the other jobs continue
-        if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not connection.in_transaction):
+        if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not db.in_transaction):
             raise
-        connection.execute("ROLLBACK TO job")
+        db.execute("ROLLBACK TO job")
         job.error = error
-    connection.execute("RELEASE job")
+    db.execute("RELEASE job")

@@ -72,16 +72,16 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a box that has an owner can be claimed",
         file=f"{STORE}people.py",
         old=(
-            "def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:\n"
-            "    if has_owner(connection):\n"
+            "def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:\n"
+            "    if has_owner(db):\n"
             "        return ClaimResult.TAKEN\n"
-            '    row = connection.execute("SELECT secret, wrong FROM claim").fetchone()\n'
+            '    row = db.execute("SELECT secret, wrong FROM claim").fetchone()\n'
         ),
         new=(
-            "def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:\n"
-            "    if not connection:\n"
+            "def check_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:\n"
+            "    if not db:\n"
             "        return ClaimResult.TAKEN\n"
-            '    row = connection.execute("SELECT secret, wrong FROM claim").fetchone()\n'
+            '    row = db.execute("SELECT secret, wrong FROM claim").fetchone()\n'
         ),
         tests=(f"{PEOPLE}::test_two_claims_at_once_make_one_owner",),
     ),
@@ -111,13 +111,13 @@ MUTANTS: tuple[Mutant, ...] = (
         name="somebody who was removed stays signed in",
         file=f"{STORE}people.py",
         old=(
-            '    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
-            '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
-            '    append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)\n'
+            '    db.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
+            '    db.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
+            '    db.log("person_removed", now.utc, {"person": ident, "by": by})\n'
         ),
         new=(
-            '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
-            '    append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)\n'
+            '    db.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
+            '    db.log("person_removed", now.utc, {"person": ident, "by": by})\n'
         ),
         tests=(f"{PEOPLE}::test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free",),
     ),

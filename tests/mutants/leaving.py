@@ -112,14 +112,11 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a thief's invitations and offers outlive the password he stole",
         file="gateway/storage/people.py",
         old=(
-            "    _void_invitations_and_offers(connection, ident, now)\n"
-            '    append(connection, "password_changed", {"person": ident}, utc=now.utc)\n'
+            "    _void_invitations_and_offers(db, ident, now)\n"
+            '    db.log("password_changed", now.utc, {"person": ident})\n'
             "    return AccountChangeResult.DONE\n"
         ),
-        new=(
-            '    append(connection, "password_changed", {"person": ident}, utc=now.utc)\n'
-            "    return AccountChangeResult.DONE\n"
-        ),
+        new=('    db.log("password_changed", now.utc, {"person": ident})\n    return AccountChangeResult.DONE\n'),
         tests=("tests/gateway/storage/test_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
     ),
     Mutant(

@@ -12,7 +12,7 @@ MUTANTS = (
     Mutant(
         name="a message is owed to no phone",
         file="gateway/storage/outbox.py",
-        old='    connection.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", row)\n',
+        old='    db.execute("INSERT INTO owed (phone, message) SELECT name, ? FROM phone", (number,))\n',
         new="",
         tests=(f"{OUTBOX}::test_each_phone_is_owed_each_message_until_it_has_it_over_restarts",),
     ),

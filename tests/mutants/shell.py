@@ -232,8 +232,8 @@ MUTANTS = (
     Mutant(
         name="a cancel that came first is forgotten",
         file="gateway/storage/offers.py",
-        old="if dead is not None or (old is not None and old.cancelled):",
-        new="if old is not None and old.cancelled:",
+        old='if db.exists("SELECT 1 FROM tombstone WHERE key = ?", (order.key,)) or (old is not None and',
+        new="if (old is not None and",
         tests=(f"{GATEWAY}storage/test_offers.py::test_a_cancel_that_comes_before_its_offer_leaves_a_tombstone",),
     ),
     Mutant(

@@ -8,7 +8,7 @@ from gateway.evidence.manifest import ManifestDraft
 from gateway.evidence.seal import seal_part
 from gateway.protocol.hash_chain import ChainHead, Json, canonical_json
 from gateway.protocol.keys import BoxKey
-from gateway.storage.audit_log import rfc3339
+from gateway.storage.database import rfc3339
 from gateway.video.ipc import ClipKey
 from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, chain_entries, draft_of, write_film
 
