@@ -206,13 +206,7 @@ def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
 
 
 def _notify_owner_once(  # noqa: PLR0913 - who asks for what
-    db: Database,
-    brand: str,
-    question: str,
-    home: HomeFile,
-    now: Now,
-    *,
-    asked: AskedTerms | None = None,
+    db: Database, brand: str, question: str, home: HomeFile, now: Now, *, asked: AskedTerms | None = None
 ) -> ConsentIntakeResult:
     """Queue a message to the owner about a brand that waits: one each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()

@@ -1,23 +1,24 @@
 """Stores deliveries: what retailers announced, what a scan finds, what retailers must receive about them."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
 from gateway.domain.now import Now
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind
 from gateway.protocol.jws import RejectedMessage
-from gateway.storage import results, rows
+from gateway.storage import rows
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer, UpcomingDelivery
 from gateway.storage.offers import OfferProcessor
-from gateway.storage.part import StorePart, reads
+from gateway.storage.part import StorePart
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
 UPCOMING_HORIZON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
+MAX_DELIVERIES_PER_CALL = 200  # about 10 ms
 MAX_UPCOMING_DELIVERIES = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
 
 
@@ -28,19 +29,10 @@ class Deliveries(StorePart):
     """
 
     def __init__(
-        self,
-        writer: Writer,
-        reader: Callable[[], Database],
-        *,
-        processor: OfferProcessor,
-        contained: Containment,
+        self, writer: Writer, reader: Callable[[], Database], *, processor: OfferProcessor, contained: Containment
     ) -> None:
         super().__init__(writer, reader)
-        self._processor, self._containment = processor, contained
-
-    @property
-    def _context(self) -> DeliveryContext:
-        return self._processor.context
+        self._processor, self._context, self._containment = processor, processor.context, contained
 
     async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one signed message; `verified` is what `verify_delivery` returned for these bytes."""
@@ -94,21 +86,49 @@ class Deliveries(StorePart):
     def result(self, delivery: str, now: Now) -> DeliveryResult | None:
         """Return how a delivery stands, as its retailer sees it."""
         row = rows.row_of(self.reader(), delivery)
-        return None if row is None else row.result(self._context, self._processor.box, now)
+        return None if row is None else row.result(self._context, now)
 
     def changed_results(self, now: Now) -> tuple[DeliveryResult, ...]:
         """Return results that retailers must receive: some hundred at most.
 
-        A result is returned again until `mark_reported`; then call it again for more.
+        A result is returned again until `mark_reported`; then call it again for more. Without trusted time no window
+        opens or ends.
         """
-        context, box = self._context, self._processor.box
-        found, known = results.changed_results(self.reader(), context, box, now, self._containment)
-        if known:
-            self.writer.post(lambda db: results.reschedule_known(db, known, context, box, now))
-        return found
 
-    next_change = reads(results.next_change)
+        def present(row: rows.DeliveryRow) -> tuple[rows.DeliveryRow, DeliveryResult]:
+            return row, row.result(self._context, now)
+
+        due = (now.utc if now.trusted else 0, MAX_DELIVERIES_PER_CALL)
+        changed, known = [], []
+        for row, result in rows.read_each(self.reader(), rows.SELECT_DUE, due, present, self._containment):
+            if row.told == rows.comparable(result):
+                known.append(row.order.key)
+            else:
+                changed.append(result)
+        if known:
+            self.writer.post(lambda db: self._reschedule(db, known, now))
+        return tuple(changed)
+
+    def _reschedule(self, db: Database, keys: list[str], now: Now) -> None:
+        """Schedule the next check of these deliveries, unless their result has changed meanwhile."""
+        for key in keys:
+            row = rows.row_of(db, key)
+            if row is not None and row.told == rows.comparable(result := row.result(self._context, now)):
+                rows.store_reported(db, row, result, self._context, now)
+
+    def next_change(self) -> datetime | None:
+        """Return the earliest instant at which a retailer may have to receive a result (1970: now)."""
+        return self.reader().value(datetime, "SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL")
 
     async def mark_reported(self, result: DeliveryResult, now: Now) -> None:
-        """Store that the retailer received this result."""
-        await self.writer.do(lambda db: results.mark_reported(db, result, self._context, self._processor.box, now))
+        """Store that the retailer received this result; if it has changed meanwhile, it is due again."""
+        await self.writer.do(lambda db: self._mark_reported(db, result, now))
+
+    def _mark_reported(self, db: Database, result: DeliveryResult, now: Now) -> None:
+        row, told = rows.row_of(db, f"{result.brand}.{result.delivery}"), rows.comparable(result)
+        if row is None:
+            return
+        if rows.comparable(row.result(self._context, now)) == told:
+            rows.store_reported(db, row, result, self._context, now)
+        else:
+            db.execute("UPDATE delivery SET told = ? WHERE key = ?", (told, row.order.key))

@@ -15,7 +15,6 @@ from typing import Literal, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
 from gateway.domain.now import Now
 from gateway.protocol.box_hub import (
@@ -36,7 +35,7 @@ from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer, StoreFailed
 from gateway.storage.offers import MessageRefusal, OfferProcessor
 from gateway.storage.part import StorePart
-from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
+from gateway.storage.rows import TERMS_ADAPTER, DeliveryRow, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
@@ -93,17 +92,9 @@ class _EventChain:
 class HubJournal(StorePart):
     """The journal of events for a hub: `Store.hub_journal`. Call `set_signer` before a method that signs."""
 
-    def __init__(
-        self,
-        writer: Writer,
-        reader: Callable[[], Database],
-        *,
-        offers: OfferProcessor,
-        house: DeliveryContext,
-        box: str,
-    ) -> None:
+    def __init__(self, writer: Writer, reader: Callable[[], Database], *, offers: OfferProcessor) -> None:
         super().__init__(writer, reader)
-        self._offers, self._house, self._box = offers, house, box
+        self._offers, self._house = offers, offers.context
         self._signer: EventSigner | None = None
 
     async def set_signer(self, signer: EventSigner, now: Now) -> None:
@@ -237,18 +228,18 @@ class HubJournal(StorePart):
         if isinstance(verified, Claims):
             brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
             db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
-            self._follow_delivery(db, f"{brand}.{verified.delivery.id}", result, now)
+            row = row_of(db, f"{brand}.{verified.delivery.id}")
+            if row is not None:
+                self._follow_delivery(db, row, result, now)
         return answer
 
-    def _follow_delivery(self, db: Database, key: str, result: DeliveryResult, now: Now) -> None:
+    def _follow_delivery(self, db: Database, row: DeliveryRow, result: DeliveryResult, now: Now) -> None:
         """Follow a delivery that came through the hub; `result` is what the hub knows of it."""
-        row = row_of(db, key)
-        if row is not None:
-            db.execute(
-                "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
-                " SET told = excluded.told, look_at = excluded.look_at",
-                (key, _comparable(result), row.next_check(self._house, now)),
-            )
+        db.execute(
+            "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
+            " SET told = excluded.told, look_at = excluded.look_at",
+            (row.order.key, _comparable(result), row.next_check(self._house, now)),
+        )
 
     def _write_due_events(self, db: Database, signer: EventSigner, now: Now) -> int:
         waiting = db.number("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged")
@@ -263,12 +254,11 @@ class HubJournal(StorePart):
         row = row_of(db, key)
         if row is None:
             return False
-        result = _without_house_details(row.result(self._house, self._box, now))
+        result = _without_house_details(row.result(self._house, now))
         is_new = db.value(str, "SELECT told FROM uplink_delivery WHERE key = ?", (key,)) != _comparable(result)
         if is_new:
             _append_result(db, signer, result, now)
-        later = (_comparable(result), row.next_check(self._house, now), key)
-        db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
+        self._follow_delivery(db, row, result, now)
         return is_new
 
 

@@ -29,8 +29,7 @@ from gateway.storage import brandkeys, outbox
 from gateway.storage.database import Database
 from gateway.storage.models import MessageAnswer
 from gateway.storage.permissions import mark_asked
-from gateway.storage.results import store_reported
-from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
+from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of, store_reported
 
 HUB_SIGNER = "hub"  # in place of a public key, for a version that the hub signed
 MAX_NOTED_REJECTIONS_PER_HOUR = 60  # of unknown signers; further ones are answered and not logged
@@ -61,7 +60,6 @@ class MessageRefusal:
 class OfferProcessor:
     """Answers retailers' messages to this box."""
 
-    box: str
     context: DeliveryContext
     entrances: Mapping[str, EntranceSection]
     keys: Mapping[str, str]  # the brands' public keys by their kid
@@ -81,21 +79,14 @@ class OfferProcessor:
         result = db.value(DeliveryResult, "SELECT result FROM answer WHERE token = ?", (digest.digest(),))
         if result is not None and not distrusted:
             return MessageAnswer(result=result)
-        blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
+        blank = DeliveryResult(box=self.context.box, at=now.utc, token_sha256=digest.hexdigest())
         if isinstance(verified, RejectedMessage):
             _log_rejection(db, verified, now)
             return _refused(blank, verified.code.value, why=verified.why)
         return self._process_claims(db, verified, blank, digest.digest(), now, signer=signer)
 
     def _process_claims(  # noqa: PLR0913 - the message, its digest and its key
-        self,
-        db: Database,
-        claims: Claims,
-        blank: DeliveryResult,
-        digest: bytes,
-        now: Now,
-        *,
-        signer: str | None,
+        self, db: Database, claims: Claims, blank: DeliveryResult, digest: bytes, now: Now, *, signer: str | None
     ) -> MessageAnswer:
         if signer is not None:
             brandkeys.mark_used(db, signer, now)
@@ -153,7 +144,7 @@ class OfferProcessor:
             dead = code in {None, MessageRefusal.CANCELLED}  # a cancel that came first, or the offer after it
             state: dict[str, object] = {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
         else:
-            stands = row.result(self.context, self.box, now)
+            stands = row.result(self.context, now)
             if code is None:
                 store_reported(db, row, stands, self.context, now)
             state = {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}

@@ -32,9 +32,7 @@ def reads(query: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[
     return method
 
 
-def writes(
-    work: Callable[Concatenate[Database, P], T],
-) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
+def writes(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[StorePart, P], Coroutine[Any, Any, T]]:
     """Make a coroutine that returns once the disk has what `work` wrote."""
 
     @wraps(work)

@@ -63,11 +63,11 @@ class DeliveryRow:
         """Return the delivery as `decide` takes it."""
         return candidate(self.order, self.permission, self.usage, context=house, now=now)
 
-    def result(self, house: DeliveryContext, box: str, now: Now) -> DeliveryResult:
+    def result(self, house: DeliveryContext, now: Now) -> DeliveryResult:
         """Return what the retailer may know now."""
         seen = delivery_status(self.order, self.permission, self.usage, context=house, now=now)
         return DeliveryResult(
-            box=box,
+            box=house.box,
             at=now.utc,
             brand=self.order.brand,
             delivery=self.order.id,
@@ -112,6 +112,17 @@ def _select(db: Database, query: str, parameters: Sequence[object]) -> sqlite3.C
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(query, parameters)
+
+
+def comparable(result: DeliveryResult) -> str:
+    """Return what makes two results differ for a retailer."""
+    return result.model_dump_json(include={"version", "state", "reason", "missing", "house", "lacking"})
+
+
+def store_reported(db: Database, row: DeliveryRow, result: DeliveryResult, house: DeliveryContext, now: Now) -> None:
+    """Store what the retailer knows, and when time alone changes it."""
+    later = (comparable(result), row.next_check(house, now), row.order.key)
+    db.execute("UPDATE delivery SET told = ?, look_at = ? WHERE key = ?", later)
 
 
 def mark_for_check(db: Database, key: str) -> None:

@@ -51,15 +51,14 @@ class Store:
         self._encoder: LogEncoder | None = None
         self._distrusted: dict[str, str] = {}  # public keys, each with its brand: distrusted from the request on
         self._context = DeliveryContext(
+            box=home.box,
             zone=ZoneInfo(home.timezone),
             courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
             distrusted=self._distrusted,
         )
         both = writer, self._read
         self.brands = BrandRegistry(*both, home, self._distrusted)
-        processor = OfferProcessor(
-            box=home.box, context=self._context, entrances=home.entrances, keys=self.brands.public_keys
-        )
+        processor = OfferProcessor(context=self._context, entrances=home.entrances, keys=self.brands.public_keys)
         self.accounts = AccountStore(*both)
         self.box = BoxState(*both)
         self.brand_keys = BrandKeys(*both, self._distrusted)
@@ -67,7 +66,7 @@ class Store:
         self.deliveries = Deliveries(*both, processor=processor, contained=contained)
         self.entrances = Entrances(*both)
         self.handover = Handover(*both)
-        self.hub_journal = HubJournal(*both, offers=processor, house=self._context, box=home.box)
+        self.hub_journal = HubJournal(*both, offers=processor)
         self.log = AuditLog(*both)
         self.messages = Messages(*both)
         self.pauses = Pauses(*both)

@@ -49,11 +49,12 @@ class VisitDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
-    """What the house adds to every delivery: its zone, and the entrances that require a courier token.
+    """What the house adds to every delivery: its box, its zone, and the entrances that require a courier token.
 
     `distrusted`: the revoked public keys, each with its brand; it may change while the gateway runs.
     """
 
+    box: str
     zone: ZoneInfo
     courier_proof: frozenset[str]
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)

@@ -14,7 +14,7 @@ from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.now import Now
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, PARCEL, make_offer, noon_plus
 
-HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset({"front"}))
+HOUSE = DeliveryContext(box="box-1", zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset({"front"}))
 PROMISE = order_of("shop", make_offer(max_celsius=4.0))
 SHOP = PermissionSeed.model_validate(GRANTED_TERMS).permission("shop", zone=ZoneInfo("Europe/Paris"))
 TWO = replace(SHOP, terms=replace(SHOP.terms, openings=2, ask_each_time=True))

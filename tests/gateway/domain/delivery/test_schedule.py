@@ -15,7 +15,7 @@ from gateway.domain.delivery.schedule import EntranceAgenda, ExpectedDelivery, b
 from gateway.domain.now import Now
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, make_offer, noon_plus
 
-HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
+HOUSE = DeliveryContext(box="box-1", zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
 SHOP = PermissionSeed.model_validate(GRANTED_TERMS).permission("shop", zone=ZoneInfo("Europe/Paris"))
 DELIVERY = candidate(order_of("shop", make_offer()), SHOP, OrderUsage(), context=HOUSE, now=NOW)  # from 13:00 to 15:00
 NEAR, AFTER = timedelta(minutes=2), timedelta(minutes=15)
