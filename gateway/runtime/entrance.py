@@ -29,6 +29,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
+from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
@@ -36,7 +37,7 @@ from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
 from gateway.runtime.log_limits import LogLimits
 from gateway.runtime.reconnects import ReconnectTracker
-from gateway.storage.models import CommitConflict, CommitResult, StoredDecision, StoreFailed
+from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.subscribers import Subscribers
 from gateway.system.token_bucket import FixedWindow
@@ -81,7 +82,7 @@ class EntranceActor:
         state: Entrance,
         *,
         home: Home,
-        commit: Callable[[StoredDecision], Awaitable[CommitResult | CommitConflict]],
+        commit: Callable[[StoredDecision], Awaitable[CommitResult | FactsChanged]],
         matches: Callable[[str, Now], tuple[e.CodeMatch, ...]],
         clock: Clock,
         executor: Callable[[Callable[[e.Event], None], Callable[[], bool]], CommandExecutor],
@@ -411,8 +412,8 @@ class EntranceActor:
             except StoreFailed as failure:
                 self._continue_without_store(step, failure)
                 return
-            if isinstance(outcome, CommitConflict):
-                await self.step(outcome.facts)  # newer facts first, then this event again on them
+            if isinstance(outcome, FactsChanged):
+                await self.step(outcome)  # newer facts first, then this event again on them
                 continue
             if intent:
                 self._crash_point("after-commit")

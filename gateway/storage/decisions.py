@@ -11,7 +11,7 @@ from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, entrances, outbox, pauses, recordings
 from gateway.storage.audit_log import LogEncoder
 from gateway.storage.database import Database
-from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
+from gateway.storage.models import CommitResult, StoredDecision
 from gateway.storage.rows import mark_for_check, row_of
 from gateway.storage.writer import AbortWork
 
@@ -22,7 +22,7 @@ def store_decision(
     """Store the decision in the caller's transaction.
 
     Raises:
-        AbortWork: with `CommitConflict`, if an intent or a beginning visit is based on facts that have changed.
+        AbortWork: with `FactsChanged`, if an intent or a beginning visit is based on facts that have changed.
         LookupError: it reserves a delivery that does not exist.
     """
     for command in decision.commands:
@@ -32,7 +32,7 @@ def store_decision(
         elif isinstance(command, c.RingBell):
             changed = _order_changed(db, decision, context)
         if changed is not None:
-            raise AbortWork(CommitConflict(facts=changed))
+            raise AbortWork(changed)
     before = db.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (decision.entrance,)).fetchone()
     for command in decision.commands:
         _apply_command(db, command, decision)

@@ -8,7 +8,7 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command
-from gateway.domain.visit.events import Event, FactsChanged
+from gateway.domain.visit.events import Event
 from gateway.domain.visit.state import Entrance
 
 
@@ -42,13 +42,6 @@ class CommitResult:
     messages: tuple[int, ...] = ()
     is_marked: bool = True  # of an intent: whether the mark outside the store was written; otherwise nothing may open
     row: bytes = field(default=b"", compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitConflict:
-    """Nothing of the decision was stored: the facts that it is based on have changed. Decide again on `facts`."""
-
-    facts: FactsChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

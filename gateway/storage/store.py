@@ -17,6 +17,7 @@ from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.permission import Permission
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReserveOpening
+from gateway.domain.visit.events import FactsChanged
 from gateway.storage import brandkeys, decisions, retention
 from gateway.storage.accounts import AccountStore
 from gateway.storage.audit_log import AuditLog, LogEncoder, log_encoder
@@ -30,7 +31,7 @@ from gateway.storage.doubts import RollbackRecord
 from gateway.storage.entrances import Entrances
 from gateway.storage.handover import Handover
 from gateway.storage.hub_journal import HubJournal
-from gateway.storage.models import CommitConflict, CommitResult, StoredDecision, StoreFailed
+from gateway.storage.models import CommitResult, StoredDecision, StoreFailed
 from gateway.storage.offers import OfferProcessor
 from gateway.storage.outbox import Messages, Phones
 from gateway.storage.pauses import Pauses
@@ -115,18 +116,18 @@ class Store:
             raise StoreFailed("the store is closed")
         return self._reader
 
-    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
+    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged:
         """Store one decision as a whole, or return the newer facts because of which nothing of it was stored."""
         encoder = self._encoder
         assert encoder is not None  # noqa: S101 - set by `open`
 
-        def work(db: Database) -> CommitResult | CommitConflict:
+        def work(db: Database) -> CommitResult | FactsChanged:
             return decisions.store_decision(db, step, context=self._context, encoder=encoder)
 
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)
-        return outcome if marked or isinstance(outcome, CommitConflict) else replace(outcome, is_marked=False)
+        return outcome if marked or isinstance(outcome, FactsChanged) else replace(outcome, is_marked=False)
 
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Delete what ended before an instant; without trusted time do nothing."""

@@ -15,6 +15,7 @@ from gateway.config.topics import device_topic
 from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
+from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
@@ -28,7 +29,7 @@ from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
-from gateway.storage import CommitConflict, CommitResult, Store, StoredDecision, StoreFailed
+from gateway.storage import CommitResult, Store, StoredDecision, StoreFailed
 from gateway.system.changes import ChangeNotifier
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey
@@ -54,7 +55,7 @@ class RecordingJournal:
         self.before: Callable[[StoredDecision], Coroutine[Any, Any, None]] | None = None
         self.in_progress = 0
 
-    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
+    async def commit(self, step: StoredDecision) -> CommitResult | FactsChanged:
         if self.before is not None:
             await self.before(step)
         if self.fails(step):
@@ -64,7 +65,7 @@ class RecordingJournal:
             outcome = await self._store.commit(step)
         finally:
             self.in_progress -= 1
-        kind = "overtaken" if isinstance(outcome, CommitConflict) else "commit"
+        kind = "overtaken" if isinstance(outcome, FactsChanged) else "commit"
         self._order.append(f"{kind} {type(step.event).__name__}")
         if isinstance(outcome, CommitResult):
             self.steps.append(step)

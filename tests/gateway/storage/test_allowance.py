@@ -85,8 +85,8 @@ class House:
             assert not self.stopped, "an intent after a stop"
             self.intents[name].append(visit)
         else:
-            self.looked[name] = outcome.facts.delivery
-            self.looked_epoch = outcome.facts.epoch
+            self.looked[name] = outcome.delivery
+            self.looked_epoch = outcome.epoch
 
     async def settle(self, store: Store, how: str, name: str) -> None:
         """The newest intent ends, or (said twice, or late) ends again."""

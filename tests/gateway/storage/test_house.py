@@ -14,10 +14,18 @@ from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.events import DoorReported, Event, FridgeReported, ReportContext, Scanned, Stopped
+from gateway.domain.visit.events import (
+    DoorReported,
+    Event,
+    FactsChanged,
+    FridgeReported,
+    ReportContext,
+    Scanned,
+    Stopped,
+)
 from gateway.domain.visit.state import FridgeState, Phase
 from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
-from gateway.storage import CommitConflict, CommitResult, HouseholdPresence, Store, StoredClip, StoreFailed
+from gateway.storage import CommitResult, HouseholdPresence, Store, StoredClip, StoreFailed
 from gateway.storage import box as box_module
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
@@ -368,8 +376,8 @@ async def test_a_stop_is_stored_before_the_event_that_tells_of_it(tmp_path: Path
         after_it = replace(entrance_state(), stopped=True, stop_epoch=epoch)
         await store.commit(make_step(after_it, event=Stopped(epoch=epoch)))
         outcome = await store.commit(reserve_step(visit_delivery(store), epoch=0))
-        assert isinstance(outcome, CommitConflict)
-        assert (outcome.facts.stopped, outcome.facts.epoch) == (True, 1)
+        assert isinstance(outcome, FactsChanged)
+        assert (outcome.stopped, outcome.epoch) == (True, 1)
 
 
 async def test_no_word_of_a_device_breaks_the_log(tmp_path: Path) -> None:

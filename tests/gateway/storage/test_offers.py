@@ -11,11 +11,12 @@ from gateway.config.home import BrandKeySection
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit import commands as c
+from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import Phase
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.hash_chain import find_break
 from gateway.protocol.jws import RejectedMessage, RejectionCode, public_x
-from gateway.storage import CommitConflict, MessageAnswer, Store
+from gateway.storage import MessageAnswer, Store
 from gateway.storage.offers import MAX_NOTED_REJECTIONS_PER_HOUR
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
@@ -110,7 +111,7 @@ async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_
         refused = await store.deliveries.accept(sign_claims(message), message, noon_plus(minutes=2))
         assert (refused.result.accepted, refused.result.code) == (False, "key_distrusted")
         assert "sign with another one" in (refused.result.why or "")
-        assert isinstance(await store.commit(reserve_step(scheduled)), CommitConflict)
+        assert isinstance(await store.commit(reserve_step(scheduled)), FactsChanged)
     # It holds over a restart, and the file's own word does not enrol it again
     async with open_store(tmp_path) as store:
         assert visit_delivery(store).refusal is Refusal.KEY_DISTRUSTED

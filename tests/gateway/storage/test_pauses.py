@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.domain.pause import PauseRefusal, PlannedPause
-from gateway.storage import CommitConflict, Store
+from gateway.domain.visit.events import FactsChanged
+from gateway.storage import Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, open_store, receive, reserve_step, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_offer, noon_plus
 
@@ -93,8 +94,8 @@ async def test_an_intent_that_a_pause_overtook_is_rolled_back_and_told_why(tmp_p
         intent = reserve_step(visit_delivery(store))
         stands = await planned(store, 1.5, 2.5)
         outcome = await store.commit(intent)
-        assert isinstance(outcome, CommitConflict)
-        assert outcome.facts.pauses == (stands.pause,)
+        assert isinstance(outcome, FactsChanged)
+        assert outcome.pauses == (stands.pause,)
         assert visit_delivery(store, now=IN_WINDOW).openings_left == 1
         await store.pauses.end("p1", NOW)
-        assert not isinstance(await store.commit(intent), CommitConflict)
+        assert not isinstance(await store.commit(intent), FactsChanged)

@@ -92,7 +92,7 @@ async def test_what_the_original_used_after_the_copy_opens_nothing_in_it(tmp_pat
         assert store.deliveries.facts("shop.late", LATER) is None
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         held = await commit_reservation(store, "shop.d1", visit="v3")
-        assert held.facts.delivery.refusal is Refusal.ANNOUNCE_AGAIN  # type: ignore[union-attr]  # it was overtaken
+        assert held.delivery.refusal is Refusal.ANNOUNCE_AGAIN  # type: ignore[union-attr]  # it was overtaken
 
 
 @pytest.mark.parametrize("said", [make_update(version=7), make_offer(version=7)], ids=["update", "offer"])

@@ -28,7 +28,7 @@ from gateway.domain.visit.state import (
     Timer,
 )
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import CommitConflict, CommitResult, Store, StoreFailed
+from gateway.storage import CommitResult, Store, StoreFailed
 from gateway.storage import rows as rows_module
 from gateway.storage.schema import connect
 from gateway.storage.writer import Writer
@@ -145,8 +145,8 @@ async def test_a_second_try_may_come_and_a_third_not(tmp_path: Path) -> None:
             assert isinstance(await commit_reservation(store, visit=visit), CommitResult)
             await store.commit(release_step(visit_delivery(store), visit=visit, withdrawal=False))
         outcome = await commit_reservation(store, visit="v3")
-        assert isinstance(outcome, CommitConflict)
-        assert outcome.facts.delivery.withdrawals_left == 0
+        assert isinstance(outcome, FactsChanged)
+        assert outcome.delivery.withdrawals_left == 0
 
 
 async def test_one_visit_has_one_intent(tmp_path: Path) -> None:
@@ -200,10 +200,10 @@ async def test_whatever_commits_before_the_intent_overtakes_it(
         await change(store, what)
         before, head = store.entrances.state("front"), store.log.head()
         outcome = await store.commit(intent)
-        assert isinstance(outcome, CommitConflict)
+        assert isinstance(outcome, FactsChanged)
         facts = FactsChanged(delivery=visit_delivery(store), stopped=stopped, epoch=epoch, pauses=())
-        assert outcome.facts == facts
-        assert outcome.facts.delivery.refusal is refusal
+        assert outcome == facts
+        assert outcome.delivery.refusal is refusal
         assert visit_delivery(store).withdrawals_left == 2
         assert (store.entrances.state("front"), store.log.head()) == (before, head)
 
@@ -213,8 +213,8 @@ async def test_an_intent_that_knows_of_the_stop_does_not_commit_either(tmp_path:
         await receive(store, make_offer())
         epoch = await store.entrances.set_stop("front", NOW, on=True)
         outcome = await store.commit(reserve_step(visit_delivery(store), epoch=epoch))
-        assert isinstance(outcome, CommitConflict)
-        assert outcome.facts.stopped
+        assert isinstance(outcome, FactsChanged)
+        assert outcome.stopped
 
 
 async def test_of_an_overtaken_step_nothing_stays(tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ async def test_of_an_overtaken_step_nothing_stays(tmp_path: Path) -> None:
         one, two = reserve_step(visit_delivery(store)), reserve_step(visit_delivery(store, "shop.d2"), visit="v2")
         await receive(store, make_update(id="d2", parcels=("two",), courier_sha256="d" * 64))
         outcome = await store.commit(replace(one, commands=one.commands + two.commands))
-        assert isinstance(outcome, CommitConflict)
-        assert outcome.facts.delivery.id == "shop.d2"
+        assert isinstance(outcome, FactsChanged)
+        assert outcome.delivery.id == "shop.d2"
         assert visit_delivery(store).openings_left == 1
 
 
@@ -249,7 +249,7 @@ async def test_in_one_commit_an_overtaken_step_falls_out_alone(tmp_path: Path) -
         outcomes = await asyncio.gather(*waiting)
         await blocked
         kinds = [type(outcome) for outcome in outcomes]
-        assert kinds == [CommitResult, CommitResult, CommitConflict] * 2
+        assert kinds == [CommitResult, CommitResult, FactsChanged] * 2
         assert writer_of(store).commits <= before + 2  # what held the writer back, and all of these
         bodies = [json.loads(e.body) for e in store.log.entries() if isinstance(e.body, bytes)]
         told_of = [e["visit"] for e in bodies if e["kind"] == "step"]

@@ -9,9 +9,9 @@ from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import Cancel, DeliveryBody
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
-from gateway.domain.visit.events import Event, TimerExpired
+from gateway.domain.visit.events import Event, FactsChanged, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
-from gateway.storage import CommitConflict, CommitResult, MessageAnswer, Store, StoredDecision
+from gateway.storage import CommitResult, MessageAnswer, Store, StoredDecision
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims
 
@@ -69,9 +69,7 @@ def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now
     return make_step(entrance_state(under, visit=visit), intent, now=now)
 
 
-async def commit_reservation(
-    store: Store, name: str = "shop.d1", *, visit: str = "v1"
-) -> CommitResult | CommitConflict:
+async def commit_reservation(store: Store, name: str = "shop.d1", *, visit: str = "v1") -> CommitResult | FactsChanged:
     """Reserve on the facts as they are."""
     return await store.commit(reserve_step(visit_delivery(store, name), visit=visit))
 
