@@ -114,7 +114,9 @@ class PagesSite(Page):
             client_max_size=MAX_BODY_BYTES,
         )
         app.on_response_prepare.append(set_headers)
-        succession = OwnerSuccession(accounts, services.store, entrance=next(iter(services.home.entrances), ""))
+        succession = OwnerSuccession(
+            accounts, services.store, entrance=next(iter(services.home.entrances), ""), notify=services.notify_owner
+        )
         for page in (
             HomePage(self._authorizer),
             LivePage(self._authorizer),
@@ -203,7 +205,6 @@ class PagesSite(Page):
         return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
     def _accept_on_port(self, port: int, context: ssl.SSLContext | None) -> int:
-        """Accept connections on a port; return the real port."""
         assert self._connection_limiter is not None  # noqa: S101 - made by `open`
         at = listen_socket(self._pages.host, port)
         receiving = asyncio.create_task(self._connection_limiter.accept(at, context))
@@ -288,7 +289,6 @@ class PagesSite(Page):
 
     @web.middleware
     async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer an error with a page, and a script's with JSON."""
         try:
             return await handler(request)
         except (Conflict, Unauthorized) as error:

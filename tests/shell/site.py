@@ -14,8 +14,9 @@ from gateway.installation.proposal_workflow import Proposals
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.video.client import VideoClient
-from gateway.web.auth.accounts import NewInvitation, SessionSecrets, UserAccounts
+from gateway.web.auth.accounts import SessionSecrets, UserAccounts
 from gateway.web.auth.roles import Role
+from gateway.web.auth.tokens import SecretToken
 from gateway.web.server import context as web
 from gateway.web.site import PagesSite
 from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords, signed_in
@@ -39,8 +40,8 @@ class ServedSite:
         now = self.box.clock.now()
         assert await self.accounts.confirm_password(self.owner.user, ANNA_PASSWORD, now) is None
         invited = await self.accounts.invite(self.owner.user, role, now)
-        assert isinstance(invited, NewInvitation), invited
-        return signed_in(await self.accounts.accept_invitation(invited.token, name, ANNA_PASSWORD, now))
+        assert isinstance(invited, SecretToken), invited
+        return signed_in(await self.accounts.accept_invitation(invited.text, name, ANNA_PASSWORD, now))
 
     def client(self, who: SessionSecrets | None) -> ClientSession:
         """Return a client of these pages that is signed in as somebody; paths are enough."""

@@ -9,7 +9,7 @@ import math
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum, auto
 
 from gateway.domain.now import Now
@@ -18,7 +18,6 @@ from gateway.storage import (
     AccountHolder,
     ClaimResult,
     Invitation,
-    KnownDevice,
     NewAccount,
     Session,
     SignInEntry,
@@ -94,14 +93,6 @@ class SessionSecrets:
     device: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInvitation:
-    """An invitation that was made just now. The token is shown only once."""
-
-    id: str
-    token: str = field(repr=False)
-
-
 _CLAIM_ERRORS = {
     ClaimResult.WRONG: AccountError.CODE_WRONG,
     ClaimResult.VOID: AccountError.CODE_VOID,
@@ -114,10 +105,10 @@ class UserAccounts:
 
     def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
         self._register = store.accounts
-        self._passwords = passwords or PasswordHashing()
+        self.passwords = passwords or PasswordHashing()
         self.throttle = LoginThrottle(store.accounts, now)
         floors = (EARLIEST_TIME, store.box.time_floor(), store.accounts.latest_timestamp())
-        self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
+        self.clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock, which nobody can set. It is in memory
         # only, so after a restart the password is needed again.
         self._confirmed_sessions: dict[str, float] = {}
@@ -182,21 +173,21 @@ class UserAccounts:
         if wait is not None:
             return wait
         stranger = token is None
-        with self._passwords.queue_slot(stranger=stranger):
+        with self.passwords.queue_slot(stranger=stranger):
             tries = await self.throttle.count_attempt(attempt, now)
-            fits = await self._passwords.matches(password, stored, stranger=stranger)
+            fits = await self.passwords.matches(password, stored, stranger=stranger)
         if not fits or person is None or stored is None:
             self._log_wrong_password(None if person is None else person.id, tries, now)
             return AccountError.WRONG
         session, token = SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
         await self._register.expire_sessions(
-            self._clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
+            self.clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
         )
         if not await self._register.sign_in(person.id, stored, self.sign_in_entry(session, token, now, browser)):
             return AccountError.WRONG
         await self.throttle.record_success(attempt, now)
-        if self._passwords.needs_rehash(stored):
-            await self._register.rehash_password(person.id, stored, await self._passwords.hash(password))
+        if self.passwords.needs_rehash(stored):
+            await self._register.rehash_password(person.id, stored, await self.passwords.hash(password))
         return self.session_secrets(person, session, token, now)
 
     async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
@@ -211,7 +202,7 @@ class UserAccounts:
         if wait is not None:
             return wait
         tries = await self.throttle.count_attempt(attempt, now)
-        if not await self._passwords.matches(password, self._register.password_hash_of(user.person), stranger=False):
+        if not await self.passwords.matches(password, self._register.password_hash_of(user.person), stranger=False):
             self._log_wrong_password(user.person, tries, now)
             return AccountError.PASSWORD_WRONG
         await self.throttle.record_success(attempt, now)
@@ -227,7 +218,7 @@ class UserAccounts:
         error = _weakness_error(password_weakness(new, user.name)) or await self.confirm_password(user, old, now)
         if error is not None:
             return error
-        stored = await self._passwords.hash(new)
+        stored = await self.passwords.hash(new)
         return account_change_error(await self._register.set_password(user.person, stored, now, device=user.device))
 
     # ---- sessions
@@ -238,7 +229,7 @@ class UserAccounts:
         row = None if token is None else self._running_session(token.id, now)
         if token is None or row is None or not token.matches(row.secret):
             return None
-        at = self._clock.read(now)
+        at = self.clock.read(now)
         if at - row.seen >= _LAST_USE_INTERVAL:
             self._register.touch_session(row.id, at)
         return _current_user(row.id, row.device, row.person)
@@ -253,17 +244,14 @@ class UserAccounts:
             return AccountError.SIGNED_OUT
         if not has_right(Role(row.person.role), right):
             return AccountError.NOT_ALLOWED
-        return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not self.is_confirmed(user, now) else None
+        given = self._confirmed_sessions.get(user.session)
+        is_confirmed = given is not None and now.mono - given < CONFIRMATION_LIFETIME_S
+        return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not is_confirmed else None
 
     def is_signed_in(self, user: CurrentUser, now: Now) -> bool:
         """Return whether the session still runs, and its user has the same name and role as at the look-up."""
         row = self._running_session(user.session, now)
         return row is not None and _current_user(row.id, row.device, row.person) == user
-
-    def is_confirmed(self, user: CurrentUser, now: Now) -> bool:
-        """Return whether the password was given in this session within the last 5 minutes."""
-        given = self._confirmed_sessions.get(user.session)
-        return given is not None and now.mono - given < CONFIRMATION_LIFETIME_S
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
         """Return the running sessions of a person, oldest first."""
@@ -288,19 +276,19 @@ class UserAccounts:
 
     # ---- other people
 
-    async def invite(self, user: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
-        """Invite one person, for 48 hours. Couriers are not invited: they have no account."""
+    async def invite(self, user: CurrentUser, role: Role, now: Now) -> SecretToken | AccountError:
+        """Invite one person, for 48 hours, by a token that is shown this once. Couriers have no account."""
         error = self.access_error(user, UserRight.PEOPLE, now)
         if error is not None or role is Role.COURIER:
             return error or AccountError.NOT_ALLOWED
         token = SecretToken.new(LINK_BYTES)
-        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=self._clock.read(now))
+        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=self.clock.read(now))
         await self._register.add_invitation(invitation, now, lives=INVITATION_LIFETIME)
-        return NewInvitation(id=token.id, token=token.text)
+        return token
 
     def invitations(self, now: Now) -> tuple[Invitation, ...]:
         """Return the invitations that are still valid, oldest first."""
-        return self._register.open_invitations(self._clock.read(now), lives=INVITATION_LIFETIME)
+        return self._register.open_invitations(self.clock.read(now), lives=INVITATION_LIFETIME)
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """Return the invitation of a token; None: it is not valid, or no longer."""
@@ -357,22 +345,21 @@ class UserAccounts:
         wait = self.throttle.wait_s(attempt, now)
         if wait > 0:
             return RetryAfter(math.ceil(wait))
-        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.is_crowded else None
+        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self.passwords.is_crowded else None
 
     def _known_device(self, device: str | None, person: AccountHolder | None, now: Now) -> SecretToken | None:
-        """Return the device's token if this person has signed in on it before."""
         token = SecretToken.parse(device)
-        row: KnownDevice | None = None if token is None else self._register.device(token.id)
+        row = None if token is None else self._register.device(token.id)
         if token is None or row is None or person is None or not token.matches(row.secret) or row.person != person.id:
             return None
-        return token if self._clock.latest(now, row.seen) - row.seen < KNOWN_DEVICE_LIFETIME else None
+        return token if self.clock.latest(now, row.seen) - row.seen < KNOWN_DEVICE_LIFETIME else None
 
     def _running_session(self, session: str, now: Now) -> Session | None:
         row = self._register.session(session)
         return None if row is None or self._is_over(row, now) else row
 
     def _is_over(self, session: Session, now: Now) -> bool:
-        at = self._clock.latest(now, session.seen)
+        at = self.clock.latest(now, session.seen)
         return at - session.seen >= SESSION_IDLE_LIMIT or at - session.began >= MAX_SESSION_AGE
 
     def _mark_confirmed(self, session: str, now: Now) -> None:
@@ -389,14 +376,6 @@ class UserAccounts:
 
     # ---- used by `gateway.web.auth.recovery`
 
-    async def hash_password(self, password: str) -> str:
-        """Return the argon2id string of a password that `password_weakness` accepted."""
-        return await self._passwords.hash(password)
-
-    def earliest_time(self, now: Now) -> datetime:
-        """Return an instant that is never later than the true time."""
-        return self._clock.read(now)
-
     async def create_account(  # noqa: PLR0913 - name, password and role, and how the account is stored
         self,
         name: str,
@@ -412,7 +391,7 @@ class UserAccounts:
         if error is not None:
             return error
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
-        account = NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
+        account = NewAccount(person=person, folded=name_key(name), password=await self.passwords.hash(password))
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         error = await store(account, self.sign_in_entry(session, device, now, browser))
         return error or self.session_secrets(person, session, device, now)
@@ -424,7 +403,7 @@ class UserAccounts:
             secret=session.digest,
             device=device.id,
             device_secret=device.digest,
-            at=self._clock.read(now),
+            at=self.clock.read(now),
             browser=browser,
         )
 
@@ -432,7 +411,7 @@ class UserAccounts:
         self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now
     ) -> SessionSecrets:
         """Return the two secrets of a stored sign-in; the password counts as just given."""
-        self._mark_confirmed(session.id, now)  # the password was given just now
+        self._mark_confirmed(session.id, now)
         return SessionSecrets(
             user=_current_user(session.id, device.id, person), session=session.text, device=device.text
         )

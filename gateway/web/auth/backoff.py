@@ -13,17 +13,15 @@ from gateway.system.backoff import Backoff
 
 K = TypeVar("K", bound=Hashable)
 
+FADE_INTERVAL_S = 3600.0  # seconds without another attempt after which one wrong attempt is forgotten
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackoffPolicy:
-    """How waits grow: none for the first `free_attempts` wrong attempts, then those of `delays`.
-
-    After every `fades` seconds without another attempt one wrong attempt is forgotten.
-    """
+    """How waits grow: none for the first `free_attempts` wrong attempts, then those of `delays`."""
 
     free_attempts: int
     delays: Backoff
-    fade_interval_s: float
 
     def delay_s(self, failures: int) -> float:
         """Return the wait after so many wrong attempts, in seconds."""
@@ -40,10 +38,7 @@ class BackoffPolicy:
 
 
 class AttemptBackoff(Generic[K]):
-    """The wrong attempts by key. `failures` are the stored counts; `mono` is the start of this run.
-
-    The caller counts an attempt before it checks the password: two attempts at the same moment count as two.
-    """
+    """The wrong attempts by key, in memory. `failures` are the stored counts; `mono` is the start of this run."""
 
     def __init__(self, policy: BackoffPolicy, failures: Mapping[K, int], *, mono: float) -> None:
         self._policy = policy
@@ -75,7 +70,6 @@ class AttemptBackoff(Generic[K]):
         return 0
 
     def _decayed(self, key: K, mono: float) -> tuple[int, float]:
-        """Return the count that remains after fading, and the instant at which it was reached."""
         count, since = self._attempts.get(key, (0, mono))
-        gone = min(count, int(max(0.0, mono - since) // self._policy.fade_interval_s))
-        return count - gone, since + gone * self._policy.fade_interval_s
+        gone = min(count, int(max(0.0, mono - since) // FADE_INTERVAL_S))
+        return count - gone, since + gone * FADE_INTERVAL_S

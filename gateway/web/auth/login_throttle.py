@@ -22,9 +22,9 @@ from gateway.system.addresses import client_network
 from gateway.system.backoff import Backoff
 from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
 
-PAIR_POLICY = BackoffPolicy(free_attempts=3, delays=Backoff(1.0, 900.0), fade_interval_s=3600.0)
-NAME_POLICY = BackoffPolicy(free_attempts=10, delays=Backoff(2.0, 900.0), fade_interval_s=3600.0)
-DEVICE_POLICY = BackoffPolicy(free_attempts=5, delays=Backoff(1.0, 900.0), fade_interval_s=3600.0)
+PAIR_POLICY = BackoffPolicy(free_attempts=3, delays=Backoff(1.0, 900.0))
+NAME_POLICY = BackoffPolicy(free_attempts=10, delays=Backoff(2.0, 900.0))
+DEVICE_POLICY = BackoffPolicy(free_attempts=5, delays=Backoff(1.0, 900.0))
 
 # Enough slots that two relevant keys seldom share one, and few enough that nobody can fill the disk.
 PAIR_SLOTS = 4096

@@ -117,7 +117,6 @@ def _normalised_bytes(password: str) -> bytes:
 
 
 def _dummy_hash(hasher: PasswordHasher) -> str:
-    """Return a hash that no password matches, at the cost of a real one."""
     salt, digest = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
     )

@@ -5,8 +5,7 @@ is raised, as in `UserAccounts`.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from pydantic import TypeAdapter
@@ -34,27 +33,16 @@ USED_CODE_RETENTION = timedelta(days=30)  # a used code is reported as used for 
 _NOTIFICATION_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewHouseOffer:
-    """An offer of the home that was made just now. The token is shown only once."""
-
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveredOwner:
-    """An owner who has recovered access; all phones get `notification`, stored under `message_id`."""
-
-    session: SessionSecrets
-    notification: NotifyOwner
-    message_id: int
-
-
 class OwnerSuccession:
-    """Recovery and succession of the owner. Messages of the box itself are stored under `entrance`."""
+    """Recovery and succession of the owner.
 
-    def __init__(self, accounts: UserAccounts, store: Store, *, entrance: str) -> None:
-        self._accounts = accounts
+    Messages of the box itself are stored under `entrance`; `notify` sends one, with its id, to all phones.
+    """
+
+    def __init__(
+        self, accounts: UserAccounts, store: Store, *, entrance: str, notify: Callable[[NotifyOwner, int], None]
+    ) -> None:
+        self._accounts, self._notify = accounts, notify
         self._register, self._handover = store.accounts, store.handover
         self._entrance = entrance
 
@@ -70,7 +58,7 @@ class OwnerSuccession:
         boot: str,
         now: Now,
         browser: str | None = None,
-    ) -> RecoveredOwner | AccountError | RetryAfter:
+    ) -> SessionSecrets | AccountError | RetryAfter:
         """Set an owner's new password by a code of the box, once; the owner's sessions end, and all phones learn of it.
 
         After a wrong code the client has to wait. The right code never waits: it is too long to guess, so no attempt by
@@ -93,7 +81,7 @@ class OwnerSuccession:
         error = credential_error(person.name, password)
         if error is not None:
             return error
-        stored = await self._accounts.hash_password(password)
+        stored = await self._accounts.passwords.hash(password)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         notification = NotifyOwner(notification=Notification.PASSWORD_RESET, detail=person.name)
         by = RecoveryCodeUse(
@@ -106,8 +94,8 @@ class OwnerSuccession:
         outcome, message = await self._register.recover_account(person.id, stored, entry, now, by)
         match outcome:
             case RecoveryResult.DONE:
-                signed_in = self._accounts.session_secrets(person, session, device, now)
-                return RecoveredOwner(session=signed_in, notification=notification, message_id=message)
+                self._notify(notification, message)
+                return self._accounts.session_secrets(person, session, device, now)
             case RecoveryResult.USED:
                 return AccountError.CODE_USED
             case RecoveryResult.GONE:
@@ -126,22 +114,22 @@ class OwnerSuccession:
 
     async def make_offer(
         self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
-    ) -> NewHouseOffer | AccountError:
-        """Offer the home to its next owner by a one-time link; the previous offer becomes void."""
+    ) -> SecretToken | AccountError:
+        """Offer the home to its next owner by a token that is shown this once; the previous offer becomes void."""
         error = self._accounts.access_error(user, UserRight.MOVE_OUT, now)
         if error is not None:
             return error
         token = SecretToken.new(LINK_BYTES)
         offer = HouseOffer(
-            id=token.id, secret=token.digest, by=user.person, made=self._accounts.earliest_time(now),
+            id=token.id, secret=token.digest, by=user.person, made=self._accounts.clock.read(now),
             leaves_films=leaves_films, held_too=held_too,
         )  # fmt: skip
         await self._handover.set_offer(offer, now)
-        return NewHouseOffer(token=token.text)
+        return token
 
     def current_offer(self, now: Now) -> HouseOffer | None:
         """Return the offer that is still valid, or None."""
-        return self._handover.open_offer(self._accounts.earliest_time(now), lives=OFFER_LIFETIME)
+        return self._handover.open_offer(self._accounts.clock.read(now), lives=OFFER_LIFETIME)
 
     def find_offer(self, token: str, now: Now) -> HouseOffer | None:
         """Return the offer of a token; None: it is not valid, or no longer."""

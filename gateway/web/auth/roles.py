@@ -134,13 +134,7 @@ ROLE_RIGHTS: Mapping[Role, frozenset[UserRight]] = MappingProxyType(
 """The table of rights; nothing else defines them."""
 
 PASSWORD_RIGHTS: frozenset[UserRight] = frozenset(
-    {
-        UserRight.KEYS,
-        UserRight.RETENTION,
-        UserRight.MOVE_OUT,
-        UserRight.PEOPLE,
-        UserRight.ERASE_FILM,
-    }
+    {UserRight.KEYS, UserRight.RETENTION, UserRight.MOVE_OUT, UserRight.PEOPLE, UserRight.ERASE_FILM}
 )
 """The rights that need the password within the last 5 minutes.
 

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
 
 MAX_USER_AGENT_CHARACTERS = 512  # characters that are examined; real headers are shorter
 
@@ -19,27 +17,15 @@ _SYSTEMS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class UserAgent:
-    """A browser and its operating system; each is None if unknown."""
+def label_browser(user_agent: str) -> str:
+    """Return browser and system of a `User-Agent` header (RFC 9110) as a session stores them: `browser|system`."""
+    text = user_agent[:MAX_USER_AGENT_CHARACTERS]
+    return "|".join(
+        next((name for name, sign in known.items() if re.search(sign, text)), "") for known in (_BROWSERS, _SYSTEMS)
+    )
 
-    name: str | None
-    system: str | None
 
-    @classmethod
-    def parse(cls, user_agent: str) -> Self:
-        """Parse a `User-Agent` header (RFC 9110)."""
-        text = user_agent[:MAX_USER_AGENT_CHARACTERS]
-        return cls(*(next((name for name, sign in known.items() if re.search(sign, text)), None)
-                     for known in (_BROWSERS, _SYSTEMS)))  # fmt: skip
-
-    @classmethod
-    def from_stored(cls, text: str | None) -> Self:
-        """Parse what `stored_text` returned."""
-        name, _, system = (text or "").partition("|")
-        return cls(name if name in _BROWSERS else None, system if system in _SYSTEMS else None)
-
-    @property
-    def stored_text(self) -> str:
-        """The label as it is stored: `browser|system`."""
-        return f"{self.name or ''}|{self.system or ''}"
+def browser_and_system(label: str | None) -> tuple[str | None, str | None]:
+    """Return both names of a stored label; each is None if unknown."""
+    browser, _, system = (label or "").partition("|")
+    return browser if browser in _BROWSERS else None, system if system in _SYSTEMS else None

@@ -61,7 +61,6 @@ class ActionLinkPage(Page):
         return permission is not None and permission.version == action.permission_version
 
     def _permission(self, action: LinkRequest) -> Permission | None:
-        """Return the permission that the link decides on; None: it concerns no brand."""
         brand = getattr(action.request, "brand", None)
         return None if brand is None else self._services.store.brands.permission(brand)
 
@@ -97,7 +96,6 @@ class ActionLinkPage(Page):
             label=ACTION_LABELS[link.purpose],
             takes_away=link.purpose not in (LinkPurpose.PERMIT, LinkPurpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
-            error=None,
             done=done,
             failed=failed,
         )

@@ -9,7 +9,7 @@ from gateway.storage import Store
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.roles import Role
-from gateway.web.auth.user_agent import UserAgent
+from gateway.web.auth.user_agent import browser_and_system
 from gateway.web.server.context import person_name
 from gateway.web.texts.catalogue import TEXTS
 
@@ -105,7 +105,7 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
 
 def browser_name(stored: str | None, language: Language) -> str:
     """Return the name of a session's browser: "Chrome on Android", or "unknown browser"."""
-    browser = UserAgent.from_stored(stored)
-    if browser.name is None or browser.system is None:
-        return browser.name or browser.system or _("unknown browser").to(language)
-    return _("{browser} on {system}").to(language, browser=browser.name, system=browser.system)
+    browser, system = browser_and_system(stored)
+    if browser is None or system is None:
+        return browser or system or _("unknown browser").to(language)
+    return _("{browser} on {system}").to(language, browser=browser, system=system)

@@ -17,7 +17,7 @@ from gateway.system.i18n import Language, Text, _
 from gateway.system.text import escape_invisible, sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
-from gateway.web.pages.add_device_form import FORM_FIELDS, FieldError, entered_values, initial_values, read_form
+from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form
 from gateway.web.pages.installation import capability_facts
 from gateway.web.server.context import person_name
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
@@ -43,7 +43,7 @@ class AddDevicePage(Page):
         *,
         kind: str = "",
         values: Mapping[str, Sequence[str]] | None = None,
-        field_errors: Sequence[FieldError] = (),
+        field_errors: Mapping[str, Remark] | None = None,
         errors: Sequence[Text] = (),
         status: int = 200,
     ) -> web.Response:
@@ -63,7 +63,7 @@ class AddDevicePage(Page):
             fields=FORM_FIELDS.get(kind, ()),
             values=values or {},
             devices=home.devices,
-            field_errors={error.key: _remark_text(error.remark) for error in field_errors},
+            field_errors={key: _remark_text(remark) for key, remark in (field_errors or {}).items()},
             waiting=[one for one in proposals if one["state"] == ProposalState.PROPOSED],
             accepted=[one for one in proposals if one["state"] != ProposalState.PROPOSED],
             writable=await asyncio.to_thread(self._services.proposals.is_writable),
@@ -117,7 +117,6 @@ class AddDevicePage(Page):
 
     @post(f"{ADD_DEVICE_PATH}/accept", UserRight.ENROL)
     async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Write the ticked proposals to home.yaml; the form brings the password."""
         form = await request.post()
         error = await self._authorizer.password_error(request, user)
         if error is not None:
@@ -134,7 +133,6 @@ class AddDevicePage(Page):
 
     @post(f"{ADD_DEVICE_PATH}/withdraw", UserRight.DEVICES)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Withdraw one's own proposal; an owner may withdraw any."""
         proposal = self._services.proposals.find((await form_texts(request)).get("proposal", ""))
         if proposal is not None and proposal.by != user.person and user.role is not Role.OWNER:
             raise web.HTTPForbidden
@@ -188,7 +186,6 @@ def _remark_text(remark: Remark) -> Text:
 
 
 def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
-    """Return what the proposed device or entrance will be able to promise, by its section; it was never tried."""
     if view.house is None:
         return ()
     if view.proposal.kind == ENTRANCE:

@@ -5,8 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from enum import StrEnum, auto
-from typing import get_args
+from typing import Literal, get_args
 
 from multidict import MultiMapping
 from pydantic import JsonValue, TypeAdapter
@@ -29,17 +28,9 @@ _FORM_KEYS = frozenset({"kind", "more", "user", "secret"})  # fields of the form
 _JSON_ADAPTER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
-class InputType(StrEnum):
-    """How a field is entered."""
-
-    TEXT = auto()
-    NUMBER = auto()  # of seconds
-    CHECK = auto()
-    CHOICE = auto()  # one of `choices`
-    DEVICE = auto()  # one of the home's devices
-    DEVICES = auto()
-    CHOICES = auto()  # any of `choices`
-    PLACES = auto()  # a name a line
+InputType = Literal["text", "number", "check", "choice", "device", "devices", "choices", "places"]
+"""How a field is entered. A number is one of seconds; `choice` takes one of `FormField.choices`, `choices` any of them;
+`device` and `devices` take the home's devices of `FormField.device_kinds`; `places` takes a name a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +42,7 @@ class FormField:
 
     key: str
     label: Text
-    input_type: InputType = InputType.TEXT
+    input_type: InputType = "text"
     _: KW_ONLY
     is_required: bool = False
     is_on_by_default: bool = False
@@ -59,140 +50,117 @@ class FormField:
     device_kinds: tuple[str, ...] = ()  # of the devices to choose from
 
 
-def _device_fields(kind: DeviceKind, *more: FormField) -> tuple[FormField, ...]:
-    vendor = FormField(
-        "vendor", _("Whose words it speaks (vendor)"), InputType.CHOICE, choices=VendorOf(kind).names, is_required=True
-    )
-    return (
-        vendor,
-        FormField(
-            "address", _("Address: the maker's, or its topic (zigbee2mqtt/name); empty if it speaks Perron's own words")
-        ),
-        *more,
-    )
-
-
-_LATENCY_FIELD = FormField("latency", _("Answers within so many seconds (latency)"), InputType.NUMBER)
-_HEARTBEAT_FIELD = FormField(
-    "heartbeat", _("Says something at least every so many seconds (heartbeat)"), InputType.NUMBER
+_LATENCY_FIELD = FormField("latency", _("Answers within so many seconds (latency)"), "number")
+_HEARTBEAT_FIELD = FormField("heartbeat", _("Says something at least every so many seconds (heartbeat)"), "number")
+_ADDRESS_FIELD = FormField(
+    "address", _("Address: the maker's, or its topic (zigbee2mqtt/name); empty if it speaks Perron's own words")
 )
 
+
+def _device(key: str, label: Text, *kinds: str) -> FormField:
+    return FormField(key, label, "device", device_kinds=kinds, is_required=True)
+
+
+def _devices(key: str, label: Text, *kinds: str) -> FormField:
+    return FormField(key, label, "devices", device_kinds=kinds)
+
+
+def _check(key: str, label: Text, *, on: bool = False, required: bool = False) -> FormField:
+    return FormField(key, label, "check", is_on_by_default=on, is_required=required)
+
+
+def _fields_of(kind: DeviceKind, *own: FormField) -> tuple[FormField, ...]:
+    names = VendorOf(kind).names
+    vendor = FormField("vendor", _("Whose words it speaks (vendor)"), "choice", choices=names, is_required=True)
+    return vendor, _ADDRESS_FIELD, *own
+
+
 FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
-    "lock": _device_fields(
+    "lock": _fields_of(
         "lock",
         _LATENCY_FIELD,
-        FormField("auto_lock", _("Locks by itself (auto_lock)"), InputType.CHOICE, choices=("yes", "no")),
-        FormField("guarded", _("Refuses a late or repeated command by itself (guarded)"), InputType.CHECK),
-        FormField("unlatch", _("Fixed knob outside: the lock pulls the latch too (unlatch)"), InputType.CHECK),
-        FormField("lift_handle", _("The handle has to be lifted before it locks (lift_handle)"), InputType.CHECK),
+        FormField("auto_lock", _("Locks by itself (auto_lock)"), "choice", choices=("yes", "no")),
+        _check("guarded", _("Refuses a late or repeated command by itself (guarded)")),
+        _check("unlatch", _("Fixed knob outside: the lock pulls the latch too (unlatch)")),
+        _check("lift_handle", _("The handle has to be lifted before it locks (lift_handle)")),
         FormField("guard.key", _("The guard's public key, only with vendor guard")),
     ),
-    "cover": _device_fields(
+    "cover": _fields_of(
         "cover",
-        FormField(
-            "reverses",
-            _("Goes up again by itself when it meets something (reverses)"),
-            InputType.CHECK,
-            is_required=True,
-        ),
-        FormField("beam", _("Tells of its light beam (beam)"), InputType.CHECK, is_on_by_default=True),
+        _check("reverses", _("Goes up again by itself when it meets something (reverses)"), required=True),
+        _check("beam", _("Tells of its light beam (beam)"), on=True),
         _LATENCY_FIELD,
-        FormField("warning", _("Warns so many seconds before (warning)"), InputType.NUMBER),
-        FormField("closing", _("Closes within so many seconds (closing)"), InputType.NUMBER),
+        FormField("warning", _("Warns so many seconds before (warning)"), "number"),
+        FormField("closing", _("Closes within so many seconds (closing)"), "number"),
     ),
-    "door": _device_fields(
-        "door",
-        FormField("answers", _("Can be asked (answers)"), InputType.CHECK, is_on_by_default=True),
-        _HEARTBEAT_FIELD,
-    ),
-    "camera": _device_fields(
+    "door": _fields_of("door", _check("answers", _("Can be asked (answers)"), on=True), _HEARTBEAT_FIELD),
+    "camera": _fields_of(
         "camera",
         FormField("url", _("Address of the stream, rtsp:// or rtsps://, without account (url)"), is_required=True),
         FormField("fingerprint", _("SHA-256 fingerprint of its certificate, with rtsps (fingerprint)")),
     ),
-    "scanner": _device_fields("scanner", FormField("keys.code", _("Where the code stands in its JSON (keys.code)"))),
-    "signal": _device_fields("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
-    "fridge": _device_fields(
+    "scanner": _fields_of("scanner", FormField("keys.code", _("Where the code stands in its JSON (keys.code)"))),
+    "signal": _fields_of("signal", FormField("topics.event", _("The button's topic, if it is another device"))),
+    "fridge": _fields_of(
         "fridge",
         FormField("compartment", _("Compartment")),
-        FormField("unit", _("Unit"), InputType.CHOICE, choices=("C", "F")),
+        FormField("unit", _("Unit"), "choice", choices=("C", "F")),
         _HEARTBEAT_FIELD,
     ),
-    "presence": _device_fields("presence"),
-    "alarm": _device_fields(
+    "presence": _fields_of("presence"),
+    "alarm": _fields_of(
         "alarm",
         FormField(
             "bypassed_in",
             _("Modes in which opening this door sets off nothing (bypassed_in)"),
-            InputType.CHOICES,
+            "choices",
             choices=get_args(devices.ArmedMode),
         ),
     ),
     ENTRANCE: (
         FormField("name", _("Name"), is_required=True),
-        FormField("lock", _("Lock"), InputType.DEVICE, device_kinds=("lock", "cover"), is_required=True),
-        FormField(
-            "door", _("Door sensor, not the lock's own"), InputType.DEVICE, device_kinds=("door",), is_required=True
-        ),
-        FormField("signal", _("Signal"), InputType.DEVICE, device_kinds=("signal",), is_required=True),
-        FormField("cameras.outside", _("Camera outside"), InputType.DEVICE, device_kinds=("camera",), is_required=True),
-        FormField("cameras.inside", _("Cameras inside"), InputType.DEVICES, device_kinds=("camera",)),
-        FormField("scanners", _("Scanners"), InputType.DEVICES, device_kinds=("scanner",)),
-        FormField("cameras.read_labels", _("Cameras that read the label"), InputType.DEVICES, device_kinds=("camera",)),
-        FormField("places", _("Where a parcel is left, a name a line"), InputType.PLACES, is_required=True),
-        FormField(
-            "way_out_by_hand",
-            _("From inside the door opens by hand, without key or power"),
-            InputType.CHECK,
-            is_required=True,
-        ),
-        FormField(
-            "living_space", _("Leads to the living space (living_space)"), InputType.CHECK, is_on_by_default=True
-        ),
-        FormField(
-            "courier_proof", _("Asks for the courier's code (courier_proof)"), InputType.CHECK, is_on_by_default=True
-        ),
-        FormField("presence", _("Nobody may be home (presence)"), InputType.DEVICES, device_kinds=("presence",)),
-        FormField("alarm", _("Alarm"), InputType.DEVICE, device_kinds=("alarm",)),
+        _device("lock", _("Lock"), "lock", "cover"),
+        _device("door", _("Door sensor, not the lock's own"), "door"),
+        _device("signal", _("Signal"), "signal"),
+        _device("cameras.outside", _("Camera outside"), "camera"),
+        _devices("cameras.inside", _("Cameras inside"), "camera"),
+        _devices("scanners", _("Scanners"), "scanner"),
+        _devices("cameras.read_labels", _("Cameras that read the label"), "camera"),
+        FormField("places", _("Where a parcel is left, a name a line"), "places", is_required=True),
+        _check("way_out_by_hand", _("From inside the door opens by hand, without key or power"), required=True),
+        _check("living_space", _("Leads to the living space (living_space)"), on=True),
+        _check("courier_proof", _("Asks for the courier's code (courier_proof)"), on=True),
+        _devices("presence", _("Nobody may be home (presence)"), "presence"),
+        FormField("alarm", _("Alarm"), "device", device_kinds=("alarm",)),
     ),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """An error of one field."""
-
-    key: str
-    remark: Remark
-
-
-def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | tuple[FieldError, ...]:
-    """Read the form of a kind of device; return the request, or the errors of all fields.
+def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | Mapping[str, Remark]:
+    """Read the form of a kind of device; return the request, or the errors of all fields by their keys.
 
     `home` has the devices that may be chosen.
 
     Raises:
         KeyError: the kind is unknown.
     """
-    errors: list[FieldError] = []
+    name = _form_text(form, "id")
+    errors = {} if _ID_PATTERN.fullmatch(name) else {"id": Remark("id")}
     fields: dict[str, JsonValue] = {}
 
     def add(key: str, outcome: dict[str, JsonValue] | Remark) -> None:
         if isinstance(outcome, Remark):
-            errors.append(FieldError(key, outcome))
+            errors[key] = outcome
         else:
             fields.update(outcome)
 
-    name = _form_text(form, "id")
-    if not _ID_PATTERN.fullmatch(name):
-        add("id", Remark("id"))
     for field in FORM_FIELDS[kind]:
         add(field.key, _read_field(field, form, home))
     add("more", _read_extra_keys(_form_text(form, "more"), kind, fields))
     login = (_form_text(form, "user"), str(form.get("secret", ""))) if kind == "camera" else ("", "")
     if bool(login[0]) != bool(login[1]):
-        add("user", Remark("login"))
-    return tuple(errors) or ProposalRequest(kind=kind, name=name, fields=fields, login=login if all(login) else None)
+        errors["user"] = Remark("login")
+    return errors or ProposalRequest(kind=kind, name=name, fields=fields, login=login if all(login) else None)
 
 
 def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
@@ -203,15 +171,15 @@ def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequen
 
 def initial_values(kind: str, known: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     """Return the values of an empty form, filled with what `discover` found; keys without a field go to "more"."""
-    types = {"id": InputType.TEXT, **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
+    types = {"id": "text", **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
     values: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *types), ())
     values |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.is_on_by_default}
     extra_lines = []
     for key, value in list(known.items())[:MAX_LINES]:
         match types.get(key):
-            case InputType.TEXT | InputType.NUMBER | InputType.CHOICE:
+            case "text" | "number" | "choice":
                 values[key] = (value[:500],)
-            case InputType.CHECK:
+            case "check":
                 values[key] = ("1",) if value == "true" else ()
             case None if _KEY_PATTERN.fullmatch(key) and key not in _FORM_KEYS:
                 extra_lines.append(f"{key}={value}"[:500])
@@ -228,30 +196,29 @@ def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dic
     """Return what a field adds to the section: nothing for a default."""
     key, text, values = field.key, _form_text(form, field.key), [str(value) for value in form.getall(field.key, ())]
     if field.is_required and not text:
-        return Remark("must" if field.input_type is not InputType.CHECK else f"must.{key}")
+        return Remark("must" if field.input_type != "check" else f"must.{key}")
     devices_of_kind = {id_ for id_, device in home.devices.items() if device.kind in field.device_kinds}
+    choices = devices_of_kind if field.device_kinds else set(field.choices)
     match field.input_type:
-        case InputType.CHECK:
+        case "check":
             ticked = bool(text)
             return {} if ticked == field.is_on_by_default and not field.is_required else {key: ticked}
-        case InputType.DEVICES | InputType.CHOICES:
-            choices = devices_of_kind if field.input_type is InputType.DEVICES else set(field.choices)
+        case "devices" | "choices":
             if not choices.issuperset(values):
                 return Remark("choice")
             return {key: [*dict.fromkeys(values)]} if values or key == "scanners" else {}
-        case InputType.PLACES:
+        case "places":
             return _read_places(text)
-        case InputType.TEXT | InputType.NUMBER | InputType.CHOICE | InputType.DEVICE if not text:
+        case "text" | "number" | "choice" | "device" if not text:
             return {}
-        case InputType.TEXT:
+        case "text":
             return _read_url(text) if key == "url" else {key: text}
-        case InputType.NUMBER:
+        case "number":
             return _read_seconds(key, text)
-        case InputType.CHOICE:
-            value: JsonValue = text == "yes" if field.choices == ("yes", "no") else text
-            return {key: value} if text in field.choices else Remark("choice")
-        case InputType.DEVICE:
-            return {key: text} if text in devices_of_kind else Remark("choice")
+        case "choice" | "device" if text not in choices:
+            return Remark("choice")
+        case "choice" | "device":
+            return {key: text == "yes" if field.choices == ("yes", "no") else text}
 
 
 def _read_seconds(key: str, text: str) -> dict[str, JsonValue] | Remark:
@@ -285,7 +252,6 @@ def _read_places(text: str) -> dict[str, JsonValue] | Remark:
 
 
 def _id_from_name(name: str) -> str:
-    """Derive an id that home.yaml accepts from a name."""
     decomposed = unicodedata.normalize("NFKD", name.lower())
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:56] or "place"

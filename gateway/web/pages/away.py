@@ -63,16 +63,12 @@ class AwayPage(Page):
 
     @get("/away/worker.js")
     async def _serve_worker(self, _request: web.Request) -> web.Response:
-        """Serve the service worker.
-
-        A changed text is a new version; browsers check for one whenever the page is opened.
-        """
+        """A changed text is a new version; browsers check for one whenever the page is opened."""
         allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
         return web.Response(body=self.service_worker, content_type="text/javascript", headers=allowed)
 
     @get("/away/enrol", UserRight.AWAY)
     async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Serve the page that makes the keys; without a hub it shows no button."""
         language = self._authorizer.language(request)
         texts = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
         return self._authorizer.render_page(
@@ -110,7 +106,6 @@ class AwayPage(Page):
 
 
 def _page_languages() -> tuple[Language, ...]:
-    """Return the languages of this page."""
     return languages_of(_TITLE)
 
 

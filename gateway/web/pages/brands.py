@@ -93,7 +93,6 @@ class BrandsPage(Page):
 
     @post("/brands/{brand}/terms", UserRight.DECIDE_BRANDS)
     async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Permit a brand under the terms of the form; invalid terms are refused with the reason."""
         brand, fields = request.match_info["brand"], await request.post()
         if brand not in self._services.store.brands.known():
             raise web.HTTPNotFound
@@ -124,7 +123,6 @@ class BrandsPage(Page):
 
     @post("/brands/{brand}/keys/{kid}", UserRight.DECIDE_BRANDS)
     async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Accept or refuse a brand's new key."""
         brand, kid = request.match_info["brand"], request.match_info["kid"]
         permissions = self._services.inbox.permissions
         match (await form_texts(request)).get("do"):

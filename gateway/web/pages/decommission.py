@@ -69,7 +69,6 @@ class DecommissionPage(Page):
         return [TEXTS[f"way.{one.why}"].with_facts(entrance=names.get(one.entrance or "", "")) for one in obstacles]
 
     def _missing_confirmations(self, fields: Mapping[str, str]) -> list[Text]:
-        """Return what the form has to confirm and does not: the home's name, and that held films are erased too."""
         missing, name = [], self._services.home.name
         if name_key(fields.get("name", "")) != name_key(name):
             missing.append(_("This is not the house's name: {name}", name=sanitized(name)))
@@ -90,14 +89,14 @@ class DecommissionPage(Page):
 
     async def _stream_export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         now, accounts = self._authorizer.now, self._authorizer.accounts
-        states = [state for state, _ in self._services.states()]
-        running = {state.visit.id for state in states if state.visit is not None}
-        running |= {state.incident for state in states if state.incident is not None}
-        running |= {
-            state.grace_visit.id
-            for state in states
-            if state.grace_visit is not None and self._is_unsealed(state.grace_visit.id)
-        }
+        running = set()
+        for state, _now in self._services.states():
+            if state.visit is not None:
+                running.add(state.visit.id)
+            if state.incident is not None:
+                running.add(state.incident)
+            if state.grace_visit is not None and self._is_unsealed(state.grace_visit.id):
+                running.add(state.grace_visit.id)
         self._services.store.privacy.record_view("copy", "", user.person, now)
         name = export_name(self._services.home, now.utc)
         response = web.StreamResponse(
@@ -163,7 +162,7 @@ class DecommissionPage(Page):
         )
         if isinstance(offer, AccountError):
             raise Conflict(account_error_text(offer))
-        link = f"{request.scheme}://{request.host}/take-over/{offer.token}"
+        link = f"{request.scheme}://{request.host}/take-over/{offer.text}"
         return await self._page(request, user, link=link)
 
     @post("/settings/moving-out/withdraw", UserRight.MOVE_OUT)
@@ -173,33 +172,30 @@ class DecommissionPage(Page):
 
     @get("/take-over/{token}")
     async def _show_offer(self, request: web.Request) -> web.Response:
+        return self._authorizer.render_page(request, "house_offer", name="", leaves_films=self._leaves_films(request))
+
+    def _leaves_films(self, request: web.Request) -> bool:
+        """Return whether the offer of a link leaves the films. Without such an offer the address does not exist."""
         offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
-        return self._authorizer.render_page(
-            request, "house_offer", error=None, name="", leaves_films=offer.leaves_films
-        )
+        return offer.leaves_films
 
     @post("/take-over/{token}")
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
-        token, fields = request.match_info["token"], await form_texts(request)
-        name, offer = fields.get("name", ""), self._succession.find_offer(token, self._authorizer.now)
-        if offer is None:
-            raise web.HTTPNotFound
+        fields, leaves_films = await form_texts(request), self._leaves_films(request)
+        name, password, now = fields.get("name", ""), fields.get("password", ""), self._authorizer.now
         outcome: SessionSecrets | AccountError = AccountError.BUSY
         if not self._services.decommissioning.visit_obstacles():
             outcome = await self._succession.accept_offer(
-                token, name, fields.get("password", ""), self._authorizer.now,
-                browser=browser_label(request),
-            )  # fmt: skip
+                request.match_info["token"], name, password, now, browser=browser_label(request)
+            )
         if isinstance(outcome, SessionSecrets):
             response = self._authorizer.render_page(request, "house_taken_over")
             self._authorizer.set_sign_in_cookies(request, outcome, response)
             return await self._respond_then_restart(request, response)
-        return self._authorizer.render_page(
-            request, "house_offer", status=422, name=name, leaves_films=offer.leaves_films,
-            error=account_error_text(outcome),
-        )  # fmt: skip
+        error = account_error_text(outcome)
+        return self._authorizer.render_page(request, "house_offer", name=name, leaves_films=leaves_films, error=error)
 
 
 def _abort_stream(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

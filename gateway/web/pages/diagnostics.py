@@ -95,5 +95,4 @@ def _split_commands(text: str) -> list[str]:
 
 
 def _strip_invisible(text: str) -> str:
-    """Remove characters that are invisible or change the direction of text."""
     return re.sub(r"\s+", " ", "".join(char for char in text if char.isprintable() or char.isspace()))

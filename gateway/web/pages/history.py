@@ -15,11 +15,10 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.context import person_name
+from gateway.web.server.context import ViewLog, person_name
 from gateway.web.server.fragments import qr_svg
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
-from gateway.web.server.view_log import ViewLog
 from gateway.web.server.visit_story import story_lines
 
 MAX_VISITS_SHOWN = 200  # visits on one page, the newest: a month has fewer
@@ -41,10 +40,6 @@ class HistoryPages(Page):
 
     @get("/history", UserRight.SEE_HISTORY)
     async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """List all visits, newest first.
-
-        `entrance`, `brand`, `day` (ISO 8601, in the home's time zone) and `held` filter the list.
-        """
         filters = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         newest = reversed(self._services.store.recordings.films())
         visits = (film for film in newest if film.part == 1 and self._matches_filter(film, filters))
@@ -186,7 +181,6 @@ class HistoryPages(Page):
                 yield share
 
     def _share_facts(self) -> list[Mapping[str, Any]]:
-        """Return the valid links for the users who may end them."""
         facts: list[Mapping[str, Any]] = []
         for share in self._active_shares():
             film = self._services.store.recordings.films(visit=share.visit)[0]
@@ -223,7 +217,6 @@ def _film_clips(parts: Sequence[FilmRecord]) -> list[StoredClip]:
 
 
 def _parse_day(text: str) -> date | None:
-    """Return the day of a form; None (no filter) for an invalid one."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

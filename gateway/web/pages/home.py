@@ -31,12 +31,11 @@ class HomePage(Page):
     async def _home(self, request: web.Request, _user: CurrentUser) -> web.Response:
         now = self._authorizer.now.utc.astimezone(self._services.zone)
         blank = {"entrance": "", "from": now.strftime("%Y-%m-%dT%H:%M"), "to": ""}
-        return self._render(request, blank, error=None)
+        return self._render(request, blank)
 
-    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None) -> web.Response:
-        """Answer with the home page; a refused form keeps the entered values."""
+    def _render(self, request: web.Request, entered: Mapping[str, str], *, error: Text | None = None) -> web.Response:
         return self._authorizer.render_page(
-            request, "home", status=200 if error is None else 422, entered=entered, error=error,
+            request, "home", entered=entered, error=error,
             proposed=self._services.proposals.waiting_count,
         )  # fmt: skip
 
@@ -46,23 +45,18 @@ class HomePage(Page):
         entered = {name: form.get(name, "") for name in ("entrance", "from", "to")}
         if entered["entrance"] and entered["entrance"] not in self._services.home.entrances:
             raise web.HTTPNotFound
-        times = [parse_local_time(entered[name], self._services.zone, end=name == "to") for name in ("from", "to")]
-        outcome = await self._store_pause(entered["entrance"] or None, times, user)
+        outcome: PlannedPause | PauseRefusal
+        match [parse_local_time(entered[name], self._services.zone, end=name == "to") for name in ("from", "to")]:
+            case [datetime() as start, datetime() as end]:
+                outcome = await self._services.inbox.plan_pause(entered["entrance"] or None, start, end, user.person)
+            case times:
+                outcome = next(refusal for refusal in times if isinstance(refusal, PauseRefusal))
         if isinstance(outcome, PlannedPause):
             return self._authorizer.done_response(request, "/")
         error = TEXTS[f"pause.no.{outcome}"]
         if wants_json(request):
             raise Conflict(error)
         return self._render(request, entered, error=error)
-
-    async def _store_pause(
-        self, entrance: str | None, times: list[datetime | PauseRefusal], user: CurrentUser
-    ) -> PlannedPause | PauseRefusal:
-        match times:
-            case [datetime() as start, datetime() as end]:
-                return await self._services.inbox.plan_pause(entrance, start, end, user.person)
-            case _:
-                return next(no for no in times if isinstance(no, PauseRefusal))
 
     @post("/pause/end", UserRight.LIFT_STOP)
     async def _end_pause(self, request: web.Request, user: CurrentUser) -> web.Response:

@@ -50,7 +50,7 @@ class HouseholdPage(Page):
         invitation = await self._authorizer.accounts.invite(user, Role(role), self._authorizer.now)
         if isinstance(invitation, AccountError):
             raise Conflict(account_error_text(invitation))
-        return await self._page(request, user, token=invitation.token)
+        return await self._page(request, user, token=invitation.text)
 
     @post("/household/withdraw", UserRight.PEOPLE)
     async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -83,7 +83,6 @@ class HouseholdPage(Page):
             mine=user.session,
             enrolled=browser_facts(self._authorizer, user),
             error=error,
-            status=200 if error is None else 422,
             reloaded=reload.read_report(folder) if has_right(user.role, UserRight.DEVICES) else None,
             backup=last_backup(folder),
         )
@@ -100,7 +99,6 @@ class HouseholdPage(Page):
 
     @get("/settings/sign-ins", UserRight.LANGUAGE)
     async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Show the activity of the user's own account; with the right `PEOPLE`, that of all accounts."""
         everything = has_right(user.role, UserRight.PEOPLE)
         lines = activity_lines(
             self._services.store, self._authorizer.language(request), person=None if everything else user.person

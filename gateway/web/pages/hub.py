@@ -60,7 +60,7 @@ class HubPage(Page):
         *,
         error: Text | None = None,
         code: ClaimCode | None = None,
-        status: int = 200,
+        status: int | None = None,
     ) -> web.Response:
         facts, uplink = await asyncio.to_thread(self._membership_facts), self._services.uplink
         writable = await asyncio.to_thread(self._services.proposals.is_writable)
@@ -96,17 +96,16 @@ class HubPage(Page):
     async def _show_code(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Show whose code it is. The box sends nothing."""
         code = await _posted_code(request)
-        error = _NO_CODE if code is None else None
-        return await self._page(request, user, code=code, error=error, status=200 if error is None else 422)
+        return await self._page(request, user, code=code, error=_NO_CODE if code is None else None)
 
     @post(f"{HUB_PATH}/join", UserRight.HUB)
     async def _join(self, request: web.Request, user: CurrentUser) -> web.Response:
         code = await _posted_code(request)
         if code is None:
-            return await self._page(request, user, error=_NO_CODE, status=422)
+            return await self._page(request, user, error=_NO_CODE)
         error = await self._authorizer.password_error(request, user)
         if error is not None:
-            return await self._page(request, user, code=code, error=error, status=422)
+            return await self._page(request, user, code=code, error=error)
         if self._join_lock.locked():
             raise Conflict(_("The box is joining a hub just now."))
         async with self._join_lock:
@@ -118,10 +117,7 @@ class HubPage(Page):
         raise web.HTTPSeeOther(HUB_PATH)
 
     async def _join_and_write(self, code: ClaimCode, user: CurrentUser) -> Text | None:
-        """Join, and write the membership to home.yaml; None, or why not.
-
-        Repeated after a crash it gives the same result.
-        """
+        """Repeated after a crash, it gives the same result."""
         box = self._services
         if not await asyncio.to_thread(box.proposals.is_writable):
             return _(
@@ -161,27 +157,25 @@ class HubPage(Page):
         fields, section, uplink = await form_texts(request), self._services.home.hub, self._services.uplink
         error = await self._authorizer.password_error(request, user)
         if error is not None:
-            return await self._page(request, user, error=error, status=422)
+            return await self._page(request, user, error=error)
         if section is None:
             raise Conflict(_("This house has joined no hub."))
         if uplink is None:  # the box is not this home any more; only home.yaml still says so
-            return await self._remove_membership(request, user, section.home)
+            try:
+                await self._services.home_file_writer.write(
+                    lambda text, file: text_without_membership(text, file, section.home)
+                )
+            except (EditRejected, OSError) as failure:
+                error = _NOTHING_CHANGED.with_facts(why=sanitized(str(failure)))
+                return await self._page(request, user, error=error, status=409)
+            raise web.HTTPSeeOther(HUB_PATH)
         await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=user.person)
         uplink.leave(immediately=fields.get("at_once") == "1")
         log.warning("hub_leaving", url=section.url, home=section.home, by=user.person)
         raise web.HTTPSeeOther(HUB_PATH)
 
-    async def _remove_membership(self, request: web.Request, user: CurrentUser, home: str) -> web.Response:
-        try:
-            await self._services.home_file_writer.write(lambda text, file: text_without_membership(text, file, home))
-        except (EditRejected, OSError) as error:
-            message = _NOTHING_CHANGED.with_facts(why=sanitized(str(error)))
-            return await self._page(request, user, error=message, status=409)
-        raise web.HTTPSeeOther(HUB_PATH)
-
 
 async def _posted_code(request: web.Request) -> ClaimCode | None:
-    """Return the hub's code in the form; None: it is no whole code."""
     text = (await form_texts(request)).get("code", "")
     try:
         return ClaimCode.of(text) if len(text) <= MAX_CODE_CHARACTERS else None

@@ -69,7 +69,6 @@ class InstallationPage(Page):
 
     @post(f"{INSTALLATION_PATH}/discover", UserRight.DEVICES)
     async def _discover(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Listen for a few seconds, and show the devices that announced themselves."""
         devices, error = await self._services.walk_tests.discover(DISCOVERY_S)
         notice = None if error is None else self._broker_error_text(error)
         discovered = sorted(devices, key=lambda device: (device.known_as or "", device.name))
@@ -77,7 +76,6 @@ class InstallationPage(Page):
 
     @post(f"{INSTALLATION_PATH}/test", UserRight.DEVICES)
     async def _test_device(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """Query a device several times, and show the measured response times."""
         device = (await form_texts(request)).get("device", "")
         if device not in self._services.home.devices:
             raise web.HTTPNotFound
@@ -151,12 +149,10 @@ class InstallationPage(Page):
 
     @get(f"{INSTALLATION_PATH}/walk/{{entrance}}/report.signed.json", UserRight.WALK_TEST)
     async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
-        """Serve the signed report: anyone can verify it without the box."""
         _sheet, signed = records.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
 
     def _broker_error_text(self, error: str) -> Text:
-        """Word why the broker could not be reached."""
         cause, _todo = connection_error(error, self._services.home.broker, is_listening=False)
         return _("The broker cannot be used: {why}. The examination of the house says what to do.", why=cause)
 
@@ -184,7 +180,6 @@ def _kind_name(kind: str) -> Text | str:
 
 
 async def _file_response(file: Path, kind: str) -> web.Response:
-    """Serve a file of the box under its own name."""
     try:
         whole = await asyncio.to_thread(file.read_bytes)
     except OSError as error:

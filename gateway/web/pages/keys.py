@@ -44,7 +44,7 @@ class KeysPage(Page):
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
         brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
         return self._authorizer.render_page(
-            request, "keys", notice=notice, error=error, status=200 if error is None else 422, file=PUBLIC_KEY_FILE,
+            request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,
             page=KEYS_PATH, brands=brands,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),

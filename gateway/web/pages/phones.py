@@ -31,7 +31,7 @@ class PhonesPage(Page):
         """Show the page. An entered address is never shown again: it is a secret, and a browser may store a page."""
         messages = self._services.home.messages
         return self._authorizer.render_page(
-            request, "phones", notice=notice, error=error, status=200 if error is None else 422,
+            request, "phones", notice=notice, error=error,
             file=str(self._services.contacts.file), forms=URL_TEMPLATES,
             example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.system.i18n import Text, _
+from gateway.system.i18n import _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
 from gateway.web.server.authorization import Authorizer, Unauthorized
@@ -36,10 +36,12 @@ class RemoteBrowsersPage(Page):
         label = " ".join(fields.get("label", "").split())
         sign, agree = _parse_jwk(fields.get("sign")), _parse_jwk(fields.get("agree"))
         if not 0 < len(label) <= MAX_LABEL_CHARACTERS or not label.isprintable() or sign is None or agree is None:
-            return self._error_response(request, _("This browser did not bring what is needed: a name and two keys."))
+            return self._authorizer.render_error(
+                request, 422, _("This browser did not bring what is needed: a name and two keys.")
+            )
         error = await self._authorizer.password_error(request, user)
         if error is not None:
-            return self._error_response(request, error)
+            return self._authorizer.render_error(request, 422, error)
         person = self._services.store.accounts.person(user.person)
         assert person is not None  # noqa: S101 - the user is signed in
         own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
@@ -57,13 +59,8 @@ class RemoteBrowsersPage(Page):
             }
         )  # fmt: skip
 
-    def _error_response(self, request: web.Request, error: Text) -> web.Response:
-        text = error.to(self._authorizer.language(request))
-        return web.json_response({"why": text}, status=web.HTTPUnprocessableEntity.status_code)
-
     @post("/away/end", UserRight.LANGUAGE)
     async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
-        """End a browser: the user's own at once, another person's with the right `PEOPLE`."""
         id_, browsers = (await form_texts(request)).get("id", ""), self._services.store.browsers
         browser = browsers.browser(id_)
         if browser is not None and browser.person.id != user.person:

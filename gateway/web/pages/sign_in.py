@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.runtime.maintenance import recovery_codes
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets
-from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
+from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer, account_error_text, cookie_name
 from gateway.web.server.page import Page, browser_label, form_texts, get, post
@@ -27,9 +27,8 @@ class SignInPages(Page):
     async def _sign_in_page(self, request: web.Request) -> web.Response:
         if not self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
-        return self._authorizer.render_page(
-            request, "sign_in", back=local_path(request.query.get("back", "/")), error=None, name=""
-        )
+        back = local_path(request.query.get("back", "/"))
+        return self._authorizer.render_page(request, "sign_in", back=back, name="")
 
     @post("/enter")
     async def _sign_in(self, request: web.Request) -> web.Response:
@@ -43,21 +42,17 @@ class SignInPages(Page):
             now=self._authorizer.now,
             browser=browser_label(request),
         )
-        if isinstance(outcome, SessionSecrets):
-            return self._authorizer.sign_in_response(request, outcome, back)
-        return self._render_error(request, "sign_in", outcome, back=back, name=name)
+        return self._sign_in_or_ask_again(request, outcome, "sign_in", location=back, back=back, name=name)
 
     @get("/enter/again")
     async def _recovery_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.render_page(request, "recovery", error=None, code="")
+        return self._authorizer.render_page(request, "recovery", code="")
 
     @post("/enter/again")
     async def _recover(self, request: web.Request) -> web.Response:
-        """Let an owner who lost the password back in, by a code that was made on the box."""
         fields = await form_texts(request)
-        code = fields.get("code", "")
         outcome = await self._succession.recover_owner(
-            code,
+            fields.get("code", ""),
             fields.get("password", ""),
             address=request.remote or "",
             codes=recovery_codes.read_codes(self._services.home.recovery_codes_file),
@@ -65,16 +60,13 @@ class SignInPages(Page):
             now=self._authorizer.now,
             browser=browser_label(request),
         )
-        if isinstance(outcome, RecoveredOwner):
-            self._services.notify_owner(outcome.notification, outcome.message_id)
-            return self._authorizer.sign_in_response(request, outcome.session, "/")
-        return self._render_error(request, "recovery", outcome, code=code)
+        return self._sign_in_or_ask_again(request, outcome, "recovery", code=fields.get("code", ""))
 
     @get("/claim")
     async def _claim_page(self, request: web.Request) -> web.Response:
         if self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/enter")
-        return self._authorizer.render_page(request, "claim", error=None, name="", code="")
+        return self._authorizer.render_page(request, "claim", name="", code="")
 
     @post("/claim")
     async def _claim(self, request: web.Request) -> web.Response:
@@ -86,36 +78,31 @@ class SignInPages(Page):
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # the code is void now
                 self._services.home.claim_code_file.unlink()
-            return self._authorizer.sign_in_response(request, outcome, "/")
-        return self._render_error(request, "claim", outcome, name=name, code=code)
+        return self._sign_in_or_ask_again(request, outcome, "claim", name=name, code=code)
 
     @get("/join/{token}")
     async def _invitation_page(self, request: web.Request) -> web.Response:
-        invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
-        if invitation is None:
-            raise web.HTTPNotFound
-        return self._authorizer.render_page(request, "invitation", error=None, name="", role=invitation.role)
+        return self._authorizer.render_page(request, "invitation", name="", role=self._invited_role(request))
 
     @post("/join/{token}")
     async def _accept_invitation(self, request: web.Request) -> web.Response:
-        token, fields = request.match_info["token"], await form_texts(request)
-        name = fields.get("name", "")
-        invitation = self._authorizer.accounts.invitation(token, self._authorizer.now)
+        fields, role = await form_texts(request), self._invited_role(request)
+        name, password, now = fields.get("name", ""), fields.get("password", ""), self._authorizer.now
         outcome = await self._authorizer.accounts.accept_invitation(
-            token, name, fields.get("password", ""), self._authorizer.now, browser=browser_label(request)
+            request.match_info["token"], name, password, now, browser=browser_label(request)
         )
-        if isinstance(outcome, SessionSecrets):
-            return self._authorizer.sign_in_response(request, outcome, "/")
+        return self._sign_in_or_ask_again(request, outcome, "invitation", name=name, role=role)
+
+    def _invited_role(self, request: web.Request) -> str:
+        invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
-        return self._render_error(request, "invitation", outcome, name=name, role=invitation.role)
+        return invitation.role
 
     @get("/confirm", UserRight.LANGUAGE)
     async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.render_page(
-            request, "confirm_password", error=None, fields=[("back", back)], **_CONFIRM_FORM
-        )
+        return self._authorizer.render_page(request, "confirm_password", fields=[("back", back)], **_CONFIRM_FORM)
 
     @post("/confirm", UserRight.LANGUAGE)
     async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -126,7 +113,9 @@ class SignInPages(Page):
         )
         if outcome is None:
             raise web.HTTPSeeOther(back)
-        return self._render_error(request, "confirm_password", outcome, **_CONFIRM_FORM, fields=[("back", back)])
+        return self._sign_in_or_ask_again(
+            request, outcome, "confirm_password", **_CONFIRM_FORM, fields=[("back", back)]
+        )
 
     @post("/leave", UserRight.LANGUAGE)
     async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -135,14 +124,20 @@ class SignInPages(Page):
         response.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return response
 
-    def _render_error(
-        self, request: web.Request, template: str, error: AccountError | RetryAfter, **facts: object
+    def _sign_in_or_ask_again(
+        self,
+        request: web.Request,
+        outcome: SessionSecrets | AccountError | RetryAfter,
+        template: str,
+        *,
+        location: str = "/",
+        **facts: Any,  # noqa: ANN401 - what the template shows
     ) -> web.Response:
-        """Show the form again with the error and the entered values, but for the password."""
-        status = 429 if isinstance(error, RetryAfter) else 422
-        response = self._authorizer.render_page(
-            request, template, status=status, error=account_error_text(error), **facts
-        )
-        if isinstance(error, RetryAfter):
-            response.headers["Retry-After"] = str(error.seconds)
+        """Sign the user in, or show the form again with the error and the entered values, but for the password."""
+        if isinstance(outcome, SessionSecrets):
+            return self._authorizer.sign_in_response(request, outcome, location)
+        response = self._authorizer.render_page(request, template, error=account_error_text(outcome), **facts)
+        if isinstance(outcome, RetryAfter):
+            response.set_status(web.HTTPTooManyRequests.status_code)
+            response.headers["Retry-After"] = str(outcome.seconds)
         return response

@@ -107,7 +107,6 @@ class OrderExecutor:
     async def _submit_for_visit(
         self, entrance: str, visit: str, request: owner_requests.AnyOwnerRequest, person: str
     ) -> str | None:
-        """Submit a request about a visit that still runs; `NOT_FOUND` after its end."""
         try:
             state, _ = self._services.entrance_state(entrance)
         except KeyError:

@@ -25,11 +25,11 @@ from gateway.protocol.browser_envelope import (
 from gateway.protocol.browser_messages import Order, StopOrder
 from gateway.protocol.browser_token import TokenRejection
 from gateway.protocol.jws import kid_of
-from gateway.storage import Store, StoreFailed
+from gateway.storage import StoreFailed
 from gateway.storage.browsers import EnrolledBrowser, StoredOrder
-from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.web.remote.actions import OrderExecutor, StopResults, is_allowed, wait_stopped
+from gateway.web.server.context import GatewayServices
 
 log = structlog.get_logger(__name__)
 
@@ -51,23 +51,15 @@ def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
 class OrderQueue:
     """The orders of all remote browsers.
 
-    `home` is the home's name at the hub; tests pass `crash_point`, which is called with the name of each point at which
-    the process may end.
+    `home` is the home's name at the hub; `crash_point` is called with the name of each point at which the process may
+    end.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument for each service
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        home: str,
-        executor: OrderExecutor,
-        crash_point: Callable[[str], None] = lambda _: None,
-        containment: Containment | None = None,
+    def __init__(
+        self, services: GatewayServices, *, home: str, crash_point: Callable[[str], None], containment: Containment
     ) -> None:
-        self._containment = containment or Containment()
-        self._browsers, self._clock, self._home, self._executor = store.browsers, clock, home, executor
-        self._crash_point = crash_point
+        self._browsers, self._clock, self._home = services.store.browsers, services.clock, home
+        self._executor, self._crash_point, self._containment = OrderExecutor(services), crash_point, containment
         self._refusal_logged_mono = float("-inf")
         self._stop_orders: asyncio.Queue[tuple[StoredOrder, StopResults]] = asyncio.Queue()
         self._other_orders: asyncio.Queue[StoredOrder] = asyncio.Queue()
@@ -170,7 +162,6 @@ class OrderQueue:
             self._other_orders.put_nowait(order)
 
     def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
-        """Decrypt and verify an order, or return why it is refused."""
         id_ = kid_of(token)
         browser = None if id_ is None else self._browsers.browser(id_)
         if browser is None or browser.home != self._home:
@@ -182,7 +173,6 @@ class OrderQueue:
         return order if isinstance(order, TokenRejection) else (browser, content, order)
 
     def _objection_to(self, browser: EnrolledBrowser, order: Order) -> str | None:
-        """Return why a verified order does not count now; None: it does."""
         now = self._clock.now()
         if order.number <= browser.number:
             return OVERTAKEN

@@ -7,11 +7,11 @@ browser. A query is answered once, and only while it is fresh: if the hub replay
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,10 +26,9 @@ from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest, sorted_terms
 from gateway.web.server.brand_terms import key_fingerprint
-from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.context import GatewayServices, Viewer, ViewLog
 from gateway.web.server.fragments import FRAGMENTS
 from gateway.web.server.live_video import SnapshotCache, is_live
-from gateway.web.server.view_log import ViewLog
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
 LONG_POLL_S = 20.0  # seconds for which a query waits while the state is unchanged
@@ -41,8 +40,6 @@ MAX_CONCURRENT_QUERIES = 4  # queries of one browser
 MAX_CACHED_PICTURES = 8
 
 QueryAnswer = tuple[Mapping[str, Any], bytes]
-N = TypeVar("N", int, float)
-F = TypeVar("F")
 
 
 class QueryRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
@@ -112,11 +109,7 @@ class QueryService:
             self._running_queries += Counter()
 
     def _reject_replay(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> None:
-        """Accept a query once, while it is fresh.
-
-        Raises:
-            QueryRefused: it is a repetition, or too old.
-        """
+        """Accept a query once, while it is fresh."""
         now = self._services.clock.now().utc.timestamp()
         if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
             raise QueryRefused("stale")
@@ -130,11 +123,7 @@ class QueryService:
         self._seen_queries[browser.id, query.id] = query.at
 
     def _require(self, browser: EnrolledBrowser, right: UserRight) -> Role:
-        """Return the present role of a browser's person, if it has this right and `AWAY`.
-
-        Raises:
-            QueryRefused: it does not.
-        """
+        """Return the present role of a browser's person, if it has this right and `AWAY`."""
         known = self._services.store.browsers.browser(browser.id)
         role = None if known is None else Role(known.person.role)
         if role is None or not has_right(role, UserRight.AWAY) or not has_right(role, right):
@@ -284,7 +273,8 @@ class QueryService:
         """Return one piece of a clip that the store knows; no other file can be named."""
         clip = self._clip(browser, query.path)
         pieces = _piece_count(clip.size, query.piece)
-        raw = await _read_film(_read_chunk, self._services.films_folder / clip.path, query.piece * CHUNK_BYTES)
+        with _refuse_unreadable():
+            raw = await asyncio.to_thread(_read_chunk, self._services.films_folder / clip.path, query.piece)
         return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
 
     async def _picture(self, browser: EnrolledBrowser, query: browser_messages.PictureQuery) -> QueryAnswer:
@@ -294,7 +284,9 @@ class QueryService:
         async with self._picture_lock:
             jpeg = self._pictures.get(name)
             if jpeg is None:
-                jpeg = await _read_film(_still_picture, self._services.films_folder / clip.path, query.second)
+                film = self._services.films_folder / clip.path
+                with _refuse_unreadable():
+                    jpeg = await asyncio.to_thread(_still_picture, film, query.second)
                 if jpeg is None:
                     raise QueryRefused("no_picture")
                 while len(self._pictures) >= MAX_CACHED_PICTURES:
@@ -335,11 +327,6 @@ class QueryService:
 
 
 def _piece_count(size: int, piece: int) -> int:
-    """Return into how many pieces a content of so many bytes is cut.
-
-    Raises:
-        QueryRefused: it has no such piece.
-    """
     pieces = -(-size // CHUNK_BYTES)
     if piece >= pieces:
         raise QueryRefused("not_here")
@@ -352,21 +339,18 @@ def _state_version(state: Mapping[str, Any]) -> str:
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
 
 
-async def _read_film(read: Callable[[Path, N], F], file: Path, where: N) -> F:
-    """Read from a film, in a thread.
-
-    Raises:
-        QueryRefused: it was erased meanwhile, or the disk cannot read it.
-    """
+@contextmanager
+def _refuse_unreadable() -> Iterator[None]:
+    """Refuse the query if the film was erased meanwhile, or the disk cannot read it."""
     try:
-        return await asyncio.to_thread(read, file, where)
+        yield
     except OSError as error:
         raise QueryRefused("not_here") from error
 
 
-def _read_chunk(file: Path, begin: int) -> bytes:
+def _read_chunk(file: Path, piece: int) -> bytes:
     with file.open("rb") as film:
-        film.seek(begin)
+        film.seek(piece * CHUNK_BYTES)
         return film.read(CHUNK_BYTES)
 
 

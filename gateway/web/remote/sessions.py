@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.protocol.box_hub import Job, JobReceipt, SealedQuery
+from gateway.protocol.box_hub import SealedQuery
 from gateway.protocol.browser_envelope import MAX_DOWN_BYTES, MAX_UP_BYTES, EnvelopeKeys, decrypt, encrypt
 from gateway.storage import StoreFailed
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.changes import ChangeNotifier
 from gateway.system.containment import Containment
-from gateway.web.remote.actions import OrderExecutor
 from gateway.web.remote.orders import STORE_RETRY_DELAY_S, OrderQueue, browser_keys
 from gateway.web.remote.queries import QueryService
 from gateway.web.server.context import GatewayServices
@@ -36,13 +35,9 @@ class RemoteSessions:
     ) -> None:
         self._browsers, self._home = services.store.browsers, home
         self._orders = OrderQueue(
-            store=services.store,
-            clock=services.clock,
-            home=home,
-            executor=OrderExecutor(services),
-            crash_point=crash_point,
-            containment=containment,
+            services, home=home, crash_point=crash_point, containment=containment or Containment()
         )
+        self.accept_job = self._orders.accept_job
         self._queries = QueryService(services, changes)
         self._keys: dict[bytes, EnvelopeKeys] = {}
 
@@ -63,14 +58,6 @@ class RemoteSessions:
                     log.error("browsers_not_ended", why=str(failure), todo="make room: until then none is enrolled")
                 logged = True
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
-
-    async def accept_job(self, job: Job) -> JobReceipt:
-        """Accept an order.
-
-        Raises:
-            StoreFailed: the disk did not take it.
-        """
-        return await self._orders.accept_job(job)
 
     async def answer_query(self, query: SealedQuery) -> str | None:
         """Answer a query, sealed for its browser; None: it is not from an enrolled browser."""

@@ -148,10 +148,19 @@ class Authorizer:
 
     # ---- responses ---------------------------------------------------------------------------------------------------
 
-    def render_page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
-        """Return the response of a whole page."""
-        text = self.renderer.render_page(template, self.viewer(request), here=template, path=request.path, **facts)
-        return web.Response(text=text, content_type="text/html", status=status)
+    def render_page(
+        self,
+        request: web.Request,
+        template: str,
+        *,
+        error: Text | None = None,
+        status: int | None = None,
+        **facts: Any,  # noqa: ANN401 - what a template shows
+    ) -> web.Response:
+        """Return the response of a whole page. Its status is 200, or with an error of its form 422."""
+        facts |= {"here": template, "path": request.path, "error": error}
+        text = self.renderer.render_page(template, self.viewer(request), **facts)
+        return web.Response(text=text, content_type="text/html", status=status or (200 if error is None else 422))
 
     def render_error(self, request: web.Request, status: int, error: Text) -> web.Response:
         """Return the response of an error: a script gets JSON, a browser a page."""

@@ -186,7 +186,6 @@ class ConnectionLimiter:
             transport.abort()
 
     async def _wait_until_expired(self, caller: PageConnection) -> None:
-        """Return when the connection has ended, or has been a stranger's for too long."""
         while not caller.ended.is_set():
             caller.entitlement_changed.clear()
             try:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
@@ -26,6 +27,8 @@ from gateway.system.text import sanitized
 from gateway.video.ipc import CameraProof
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight, has_right
+
+VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a view that goes on, or comes in many requests, is logged again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +148,18 @@ def person_name(register: AccountStore, person: str | None) -> str | None:
     """Return the name of a person who has or had an account; None for no id, or for one that was erased."""
     known = None if person is None else register.person(person)
     return None if known is None else sanitized(known.name)
+
+
+class ViewLog:
+    """The views of the last minute, in memory, by kind, object and person."""
+
+    def __init__(self, store: Store) -> None:
+        self._privacy = store.privacy
+        self._logged_mono: dict[tuple[str, str, str | None], float] = {}
+
+    def record(self, kind: Literal["live", "film", "report"], what: str, person: str | None, now: Now) -> None:
+        """Log that a person (None: the holder of a link) sees a camera or a visit, unless it was logged just now."""
+        self._logged_mono = {key: at for key, at in self._logged_mono.items() if now.mono - at < VIEW_LOG_INTERVAL_S}
+        if (kind, what, person) not in self._logged_mono:
+            self._logged_mono[kind, what, person] = now.mono
+            self._privacy.record_view(kind, what, person, now)

@@ -7,7 +7,7 @@ the link's fragment, which no browser sends to a server. The page shows no more 
 import re
 from collections.abc import Mapping
 from enum import StrEnum, auto
-from typing import Any, assert_never
+from typing import Any
 
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import BarcodeKind, courier_token_value
@@ -40,6 +40,19 @@ class CourierStep(StrEnum):
     OVER = auto()  # the link opens nothing, or nothing any more
 
 
+PHASE_STEPS: Mapping[Phase, tuple[CourierStep, Timer | None]] = {
+    Phase.RINGING: (CourierStep.WAIT, Timer.RING),
+    Phase.APPROVING: (CourierStep.WAIT, Timer.APPROVAL),
+    Phase.UNLOCKING: (CourierStep.WAIT, None),
+    Phase.UNLOCKED: (CourierStep.GO, Timer.NEVER),
+    Phase.INSIDE: (CourierStep.INSIDE, Timer.OPEN_LONG),
+    Phase.RELOCKING: (CourierStep.AWAY, None),
+    Phase.LOCKED_AGAIN: (CourierStep.DONE, None),
+    Phase.HANDED_TO_OWNER: (CourierStep.HELP, None),
+}
+"""The step in each phase of the courier's own visit, and the timer that ends it."""
+
+
 def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier token has this SHA-256 (hex), or None."""
     if not _DIGEST_PATTERN.fullmatch(digest):
@@ -53,7 +66,7 @@ def _courier_step(
 ) -> tuple[CourierStep, Timer | None]:
     running = state.visit or state.grace_visit
     if running is not None and running.delivery.id == delivery.id:
-        return _step_in_phase(running.phase)
+        return PHASE_STEPS[running.phase]
     if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
         return CourierStep.OTHER, Timer.HALF
     result = services.store.deliveries.result(delivery.id, now)
@@ -68,28 +81,6 @@ def _courier_step(
             return CourierStep.DONE, None
         case _:
             return CourierStep.OVER, None
-
-
-def _step_in_phase(phase: Phase) -> tuple[CourierStep, Timer | None]:
-    match phase:
-        case Phase.RINGING:
-            return CourierStep.WAIT, Timer.RING
-        case Phase.APPROVING:
-            return CourierStep.WAIT, Timer.APPROVAL
-        case Phase.UNLOCKING:
-            return CourierStep.WAIT, None
-        case Phase.UNLOCKED:
-            return CourierStep.GO, Timer.NEVER
-        case Phase.INSIDE:
-            return CourierStep.INSIDE, Timer.OPEN_LONG
-        case Phase.RELOCKING:
-            return CourierStep.AWAY, None
-        case Phase.LOCKED_AGAIN:
-            return CourierStep.DONE, None
-        case Phase.HANDED_TO_OWNER:
-            return CourierStep.HELP, None
-        case _:
-            assert_never(phase)
 
 
 def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:

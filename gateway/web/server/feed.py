@@ -132,7 +132,6 @@ class LiveFeed:
             count = await self._wait(count, max(0.0, beats - loop.time()))
 
     async def _wait(self, count: int, seconds: float) -> int:
-        """Wait for a change, another request, or the next heartbeat."""
         self._request_changed.clear()
         waiting = {
             asyncio.ensure_future(self._changes.wait_after(count)),

@@ -141,7 +141,6 @@ def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) ->
 
 
 def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
-    """Return the progress of the walk test, and what the open trial asks or waits for."""
     state, _ = services.entrance_state(entrance)
     walk, status = services.walk_tests.walk(entrance), services.walk_tests.status(entrance)
     current = None if walk is None else walk.current

@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.system.i18n import Text, _
 from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import UserRight
-from gateway.web.auth.user_agent import UserAgent
+from gateway.web.auth.user_agent import label_browser
 from gateway.web.server.authorization import Authorizer, account_error_text
 
 DISK_FULL = _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
@@ -66,7 +66,7 @@ async def form_texts(request: web.Request) -> dict[str, str]:
 
 def browser_label(request: web.Request) -> str:
     """Return browser and system of a request, as a session stores them."""
-    return UserAgent.parse(request.headers.get("User-Agent", "")).stored_text
+    return label_browser(request.headers.get("User-Agent", ""))
 
 
 def raise_if_not_done(why: str | None) -> None:

@@ -72,7 +72,6 @@ def compile_templates() -> None:
 
 @cache
 def _templates() -> Environment:
-    """Return the environment of all templates, each of which is compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"], finalize=_worded,

@@ -71,7 +71,6 @@ def story_lines(rows: Iterable[object], *, language: Language, zone: ZoneInfo) -
 
 
 def _worded(happening: Happening, language: Language, zone: ZoneInfo) -> tuple[str, StoryTone] | None:
-    """Return the text and the tone of a happening, or None where it has no line."""
     match happening.kind:
         case HappeningKind.DOOR_REPORTED:
             # that the door was closed is nothing new

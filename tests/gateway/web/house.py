@@ -12,9 +12,10 @@ from argon2 import PasswordHasher
 
 from gateway.domain.now import Now
 from gateway.storage import Store
-from gateway.web.auth.accounts import AccountError, NewInvitation, RetryAfter, SessionSecrets, UserAccounts
+from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.passwords import PasswordHashing
 from gateway.web.auth.roles import Role
+from gateway.web.auth.tokens import SecretToken
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_home
 
@@ -65,8 +66,8 @@ class AccountsHouse:
     async def guest(self, owner: SessionSecrets, name: str, role: Role = Role.HOUSEHOLD) -> SessionSecrets:
         """Invited by the owner, and in."""
         invited = await self.accounts.invite(owner.user, role, self.now)
-        assert isinstance(invited, NewInvitation), invited
-        return signed_in(await self.accounts.accept_invitation(invited.token, name, ANNA_PASSWORD, self.now))
+        assert isinstance(invited, SecretToken), invited
+        return signed_in(await self.accounts.accept_invitation(invited.text, name, ANNA_PASSWORD, self.now))
 
     async def sign_in(
         self,

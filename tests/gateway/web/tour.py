@@ -18,9 +18,9 @@ from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
 from gateway.storage import StoredClip
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.web.auth.accounts import NewInvitation
-from gateway.web.auth.recovery import NewHouseOffer, OwnerSuccession
+from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import Role
+from gateway.web.auth.tokens import SecretToken
 from gateway.web.site import PagesSite
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
@@ -186,11 +186,11 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
     now = made.clock.now()
     assert await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, now) is None
     invited = await site.accounts.invite(site.owner.user, Role.INSTALLER, now)
-    assert isinstance(invited, NewInvitation)
-    offered = await OwnerSuccession(site.accounts, made.store, entrance="front").make_offer(
+    assert isinstance(invited, SecretToken)
+    offered = await OwnerSuccession(site.accounts, made.store, entrance="front", notify=lambda *_: None).make_offer(
         site.owner.user, now, leaves_films=False, held_too=False
     )
-    assert isinstance(offered, NewHouseOffer)
+    assert isinstance(offered, SecretToken)
     later = now.utc + timedelta(hours=1)
     stop = action_links.sign_link(
         action_links.LinkPurpose.STOP, "front", later, b"n" * action_links.NONCE_BYTES, LINK_KEY
@@ -199,8 +199,8 @@ async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str
         **{path: path for path in PLAIN_PATHS},
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": await _one_time_link(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
-        "/take-over/{token}": f"/take-over/{offered.token}",
-        "/join/{token}": f"/join/{invited.token}",
+        "/take-over/{token}": f"/take-over/{offered.text}",
+        "/join/{token}": f"/join/{invited.text}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
         "/away/{language}": "/away",  # in the browser's language

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from gateway.web.auth.accounts import AccountError, NewInvitation, SessionSecrets
+from gateway.web.auth.accounts import AccountError, SessionSecrets
 from gateway.web.auth.roles import Role, UserRight
+from gateway.web.auth.tokens import SecretToken
 from tests.gateway.web.house import ANNA_PASSWORD, ManualClock, running, signed_in
 
 # ---- the first owner
@@ -237,22 +238,22 @@ async def test_an_adult_who_is_invited_comes_in_and_may_what_his_role_may(tmp_pa
     async with running(tmp_path) as house:
         anna = await house.owner()
         invited = await house.accounts.invite(anna.user, Role.HOUSEHOLD, house.now)
-        assert isinstance(invited, NewInvitation)
-        shown = house.accounts.invitation(invited.token, house.now)
+        assert isinstance(invited, SecretToken)
+        shown = house.accounts.invitation(invited.text, house.now)
         assert shown is not None
         assert (shown.role, shown.by) == ("household", anna.user.person)
         assert (
-            await house.accounts.accept_invitation(invited.token, "ANNA", ANNA_PASSWORD, house.now)
+            await house.accounts.accept_invitation(invited.text, "ANNA", ANNA_PASSWORD, house.now)
             is AccountError.NAME_TAKEN
         )
         assert (
-            await house.accounts.accept_invitation(invited.token, "Bob", "short", house.now)
+            await house.accounts.accept_invitation(invited.text, "Bob", "short", house.now)
             is AccountError.PASSWORD_SHORT
         )
-        bob = signed_in(await house.accounts.accept_invitation(invited.token, "Bob", ANNA_PASSWORD, house.now))
+        bob = signed_in(await house.accounts.accept_invitation(invited.text, "Bob", ANNA_PASSWORD, house.now))
         assert bob.user.role is Role.HOUSEHOLD
         assert (
-            await house.accounts.accept_invitation(invited.token, "Eve", ANNA_PASSWORD, house.now)
+            await house.accounts.accept_invitation(invited.text, "Eve", ANNA_PASSWORD, house.now)
             is AccountError.INVITATION_GONE
         )
         assert house.accounts.access_error(bob.user, UserRight.STOP, house.now) is None
@@ -266,9 +267,9 @@ async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> No
     async with running(tmp_path) as house:
         anna = await house.owner()
         invited = await house.accounts.invite(anna.user, Role.HOUSEHOLD, house.now)
-        assert isinstance(invited, NewInvitation)
+        assert isinstance(invited, SecretToken)
         both = (
-            house.accounts.accept_invitation(invited.token, name, ANNA_PASSWORD, house.now)
+            house.accounts.accept_invitation(invited.text, name, ANNA_PASSWORD, house.now)
             for name in ("Bob", "Mallory")
         )
         outcomes = [*await asyncio.gather(*both)]
@@ -282,13 +283,13 @@ async def test_an_invitation_is_good_for_48_hours_whatever_the_clock_says(tmp_pa
     async with running(tmp_path, watch) as house:
         anna = await house.owner()
         invited = await house.accounts.invite(anna.user, Role.HOUSEHOLD, house.now)
-        assert isinstance(invited, NewInvitation)
-        assert house.accounts.invitation(invited.token, watch.on(hours=47)) is not None
+        assert isinstance(invited, SecretToken)
+        assert house.accounts.invitation(invited.text, watch.on(hours=47)) is not None
         back = replace(watch.on(hours=1), utc=watch.now.utc.replace(year=2020), trusted=False)
-        assert house.accounts.invitation(invited.token, back) is None
+        assert house.accounts.invitation(invited.text, back) is None
         assert house.accounts.invitations(house.now) == ()
         assert (
-            await house.accounts.accept_invitation(invited.token, "Bob", ANNA_PASSWORD, back)
+            await house.accounts.accept_invitation(invited.text, "Bob", ANNA_PASSWORD, back)
             is AccountError.INVITATION_GONE
         )
 
@@ -297,12 +298,12 @@ async def test_an_invitation_can_be_taken_back_and_nobody_is_invited_as_courier(
     async with running(tmp_path) as house:
         anna = await house.owner()
         invited = await house.accounts.invite(anna.user, Role.OWNER, house.now)
-        assert isinstance(invited, NewInvitation)
+        assert isinstance(invited, SecretToken)
         assert [one.id for one in house.accounts.invitations(house.now)] == [invited.id]
         assert await house.accounts.withdraw_invitation(anna.user, invited.id, house.now) is None
         assert await house.accounts.withdraw_invitation(anna.user, invited.id, house.now) is AccountError.UNKNOWN
         assert (
-            await house.accounts.accept_invitation(invited.token, "Bob", ANNA_PASSWORD, house.now)
+            await house.accounts.accept_invitation(invited.text, "Bob", ANNA_PASSWORD, house.now)
             is AccountError.INVITATION_GONE
         )
         assert await house.accounts.invite(anna.user, Role.COURIER, house.now) is AccountError.NOT_ALLOWED
@@ -370,13 +371,13 @@ async def test_the_hand_over_ends_every_installers_access_and_he_can_be_invited_
         ines = await house.guest(anna, "Ines", Role.INSTALLER)
         jan = await house.guest(anna, "Jan", Role.INSTALLER)
         open_still = await house.accounts.invite(anna.user, Role.INSTALLER, house.now)
-        assert isinstance(open_still, NewInvitation)
+        assert isinstance(open_still, SecretToken)
         ended = await house.accounts.hand_over({"owner": anna, "installer": ines}[who].user, house.now)
         assert {*ended} == {ines.user.person, jan.user.person}
         assert house.accounts.find_user(ines.session, house.now) is None
         assert house.accounts.find_user(jan.session, house.now) is None
         assert (
-            await house.accounts.accept_invitation(open_still.token, "Kim", ANNA_PASSWORD, house.now)
+            await house.accounts.accept_invitation(open_still.text, "Kim", ANNA_PASSWORD, house.now)
             is AccountError.INVITATION_GONE
         )
         assert await house.sign_in("Ines", device=ines.device) is AccountError.WRONG
@@ -405,11 +406,11 @@ async def test_a_stolen_database_opens_nothing(tmp_path: Path) -> None:
         anna = signed_in(await house.accounts.claim(code, "Anna", ANNA_PASSWORD, house.now))
         taken = await house.accounts.invite(anna.user, Role.HOUSEHOLD, house.now)
         left = await house.accounts.invite(anna.user, Role.HOUSEHOLD, house.now)
-        assert isinstance(taken, NewInvitation)
-        assert isinstance(left, NewInvitation)
-        bob = signed_in(await house.accounts.accept_invitation(taken.token, "Bob", "nine blue cranes", house.now))
+        assert isinstance(taken, SecretToken)
+        assert isinstance(left, SecretToken)
+        bob = signed_in(await house.accounts.accept_invitation(taken.text, "Bob", "nine blue cranes", house.now))
         secrets = [ANNA_PASSWORD, "nine blue cranes", code, code.replace("-", "")]
-        tokens = (anna.session, anna.device, bob.session, bob.device, taken.token, left.token)
+        tokens = (anna.session, anna.device, bob.session, bob.device, taken.text, left.text)
         secrets += [token.split(".")[1] for token in tokens]
         while_open = stored(tmp_path)
         assert not any(secret in shown for secret in secrets for shown in (repr(anna), repr(left)))

@@ -9,6 +9,7 @@ import pytest
 from gateway.storage import AccountStore, StoreFailed
 from gateway.storage.part import posts, writes
 from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets
+from gateway.web.auth.backoff import FADE_INTERVAL_S
 from gateway.web.auth.login_throttle import DEVICE_POLICY, NAME_POLICY, PAIR_POLICY
 from gateway.web.auth.roles import UserRight
 from tests.gateway.web.house import (
@@ -165,10 +166,10 @@ async def test_wrong_tries_fade_after_hours_without_any(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
         await house.wrong(PAIR_POLICY.free_attempts + 1)
-        house.watch.on(seconds=PAIR_POLICY.fade_interval_s)
+        house.watch.on(seconds=FADE_INTERVAL_S)
         await house.wrong(1)
         assert wait_seconds(await house.sign_in()) == 1  # one had faded, and came back
-        house.watch.on(seconds=PAIR_POLICY.fade_interval_s * 20)
+        house.watch.on(seconds=FADE_INTERVAL_S * 20)
         await house.wrong(PAIR_POLICY.free_attempts)
         assert isinstance(await house.sign_in(), SessionSecrets)
         assert NAME_POLICY.free_attempts > PAIR_POLICY.free_attempts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.web.auth.user_agent import MAX_USER_AGENT_CHARACTERS, UserAgent
+from gateway.web.auth.user_agent import MAX_USER_AGENT_CHARACTERS, label_browser
 from gateway.web.pages.activity import browser_name
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -29,7 +29,7 @@ MAC = f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/17.5 Sa
     ],
 )
 def test_a_browser_is_called_by_a_short_known_name(says: str, called: str) -> None:
-    word = UserAgent.parse(says).stored_text
+    word = label_browser(says)
     assert browser_name(word, "en") == called
     assert len(word) < 40
 

@@ -14,7 +14,7 @@ from gateway.runtime.notifications.apprise import SendResult
 from gateway.runtime.notifications.contacts import PhoneUrlError
 from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import Role
-from gateway.web.server.courier_view import LABEL_KINDS, CourierStep
+from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
 from gateway.web.server.fragments import DoorSummary
 from gateway.web.texts.catalogue import TEXTS
 
@@ -69,6 +69,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"examine.{verdict}" for verdict in FindingVerdict),
     ]
     assert [key for key in needed if key not in TEXTS] == []
+    assert PHASE_STEPS.keys() == set(Phase)
 
 
 def test_whatever_the_reader_of_labels_says_has_words_and_a_picture() -> None:
