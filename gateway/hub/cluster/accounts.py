@@ -31,7 +31,6 @@ from gateway.protocol.enrolment import HOME_ID_PATTERN
 
 log = structlog.get_logger(__name__)
 
-TOPIC_EXCHANGE = "amq.topic"  # the exchange of MQTT's topics
 FULL_COMPARISON_INTERVAL = timedelta(hours=1)
 CHECK_OVERLAP = timedelta(minutes=15)  # of two updates: clocks differ, and transactions take time
 # For an account without permissions, until its connection has ended and its last messages are handled
@@ -46,44 +45,23 @@ def account_name(serial: str, home: str) -> str:
     return f"{serial}@{home}"
 
 
-def resource_pattern(home: str) -> str:
-    """Return the pattern of the queues and exchanges that a home may use: its own queue, and the topic exchange."""
-    return rf"^(amq\.topic|mqtt-subscription-{home}qos[01])\z"
-
-
-def configure_pattern(home: str) -> str:
-    """Return the pattern of the queues that a home may declare and delete."""
-    return rf"^mqtt-subscription-{home}qos[01]\z"
-
-
-def topic_read_pattern(home: str) -> str:
-    """Return the pattern of the topics to which a home may subscribe (`.` for MQTT's `/`)."""
-    return rf"^dn\.{home}\."
-
-
-def topic_write_pattern(home: str) -> str:
-    """Return the pattern of the topics on which a home may publish: those of the protocol, under its own id."""
-    return rf"^up\.{shard_of(home)}\.{home}\.({'|'.join(get_args(UplinkChannel))}|said\.[a-z0-9-]{{1,64}})\z"
-
-
 def account_definition(name: str) -> dict[str, dict[str, Any]]:
-    """Return an account and its permissions as in RabbitMQ's definitions."""
+    """Return an account and its permissions as in RabbitMQ's definitions; the patterns have `.` for MQTT's `/`.
+
+    A home uses its own queue and the topic exchange, reads what is sent to it, and publishes under its own id.
+    """
     home, vhost = name.partition("@")[2], {"user": name, "vhost": "/"}
+    queue, channels = f"mqtt-subscription-{home}qos[01]", "|".join(get_args(UplinkChannel))
+    uses = rf"^(amq\.topic|{queue})\z"
     return {
         "users": {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []},
-        "permissions": {
-            **vhost,
-            "configure": configure_pattern(home),
-            "write": resource_pattern(home),
-            "read": resource_pattern(home),
-        },
+        "permissions": {**vhost, "configure": rf"^{queue}\z", "write": uses, "read": uses},
         "topic_permissions": {
-            **vhost,
-            "exchange": TOPIC_EXCHANGE,
-            "write": topic_write_pattern(home),
-            "read": topic_read_pattern(home),
+            **vhost, "exchange": "amq.topic",
+            "write": rf"^up\.{shard_of(home)}\.{home}\.({channels}|said\.[a-z0-9-]{{1,64}})\z",
+            "read": rf"^dn\.{home}\.",
         },
-    }
+    }  # fmt: skip
 
 
 class BrokerAccounts:

@@ -22,10 +22,6 @@ from gateway.hub.cluster.accounts import (
     BrokerAccounts,
     account_definition,
     account_name,
-    configure_pattern,
-    resource_pattern,
-    topic_read_pattern,
-    topic_write_pattern,
 )
 from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable, RabbitPermission, RabbitTopicPermission
 from gateway.hub.database.store import HubStore
@@ -63,8 +59,9 @@ def own_queue(home: str = HOME, qos: int = 1) -> str:
     ],
 )
 def test_a_home_has_its_own_queue_and_the_one_exchange(name: str, makes: bool, uses: bool) -> None:
-    assert yes(configure_pattern(HOME), name) is makes
-    assert yes(resource_pattern(HOME), name) is uses
+    rights = account_definition(f"1f@{HOME}")["permissions"]
+    assert yes(rights["configure"], name) is makes
+    assert [yes(rights[right], name) for right in ("read", "write")] == [uses, uses]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +88,9 @@ def test_a_home_has_its_own_queue_and_the_one_exchange(name: str, makes: bool, u
     ],
 )
 def test_a_home_speaks_and_hears_under_its_own_name_only(key: str, hears: bool, says: bool) -> None:
-    assert yes(topic_read_pattern(HOME), key) is hears
-    assert yes(topic_write_pattern(HOME), key) is says
+    topics = account_definition(f"1f@{HOME}")["topic_permissions"]
+    assert yes(topics["read"], key) is hears
+    assert yes(topics["write"], key) is says
 
 
 def test_nobody_comes_by_a_home_s_account_with_a_password() -> None:
@@ -241,8 +239,9 @@ async def test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_righ
     await place.accounts.update(NOW)
     assert place.nodes.asked.count("define") == 2
     for at in (1, 2):
-        assert place.nodes.topics[place.names[at]].write == topic_write_pattern(place.homes[at])
-        assert place.nodes.rights[place.names[at]].read == resource_pattern(place.homes[at])
+        made = account_definition(place.names[at])
+        assert place.nodes.topics[place.names[at]] == RabbitTopicPermission(**made["topic_permissions"])
+        assert place.nodes.rights[place.names[at]] == RabbitPermission(**made["permissions"])
     await place.accounts.update(NOW)
     assert place.nodes.asked.count("define") == 2
 
@@ -271,7 +270,8 @@ async def test_what_one_may_say_stays_until_its_last_words_are_said_and_then_its
     assert place.nodes.ended == [place.names[0]]
     place.mono = REMOVAL_DELAY_S - 1
     await place.accounts.update(NOW)
-    assert place.nodes.topics[place.names[0]].write == topic_write_pattern(place.homes[0])
+    made = account_definition(place.names[0])
+    assert place.nodes.topics[place.names[0]] == RabbitTopicPermission(**made["topic_permissions"])
     place.mono = REMOVAL_DELAY_S
     await place.accounts.update(NOW)
     assert place.names[0] not in place.nodes.users_
