@@ -8,7 +8,8 @@ draft-ietf-httpapi-idempotency-key-header; here the second request waits for the
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from functools import cached_property, partial
 from hashlib import sha256
@@ -37,7 +38,6 @@ from gateway.hub.http.operation import (
     RequestContext,
     Requester,
     Response,
-    ResponseStream,
 )
 from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, ErrorLocation
 from gateway.hub.worker import WorkerContext
@@ -295,17 +295,20 @@ async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[d
     return parts, raw
 
 
-async def _send_stream(request: web.Request, stream: ResponseStream, headers: Mapping[str, str]) -> web.StreamResponse:
+async def _send_stream(
+    request: web.Request, stream: AsyncGenerator[bytes, None], headers: Mapping[str, str]
+) -> web.StreamResponse:
     """Send the parts of a stream until it ends or the client has gone."""
     response = web.StreamResponse(headers=headers)
-    try:
-        await response.prepare(request)
-        async for part in stream:
-            await response.write(part)
-    except ConnectionError:
-        log.debug("stream_left", path=request.path)
-    finally:
-        stream.close()
+    async with aclosing(stream):
+        first = await anext(stream)  # before the response begins, it may still become a problem
+        try:
+            await response.prepare(request)
+            await response.write(first)
+            async for part in stream:
+                await response.write(part)
+        except ConnectionError:
+            log.debug("stream_left", path=request.path)
     return response
 
 

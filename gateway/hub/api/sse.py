@@ -5,16 +5,16 @@ that reconnects with `Last-Event-ID` to any hub misses nothing, and a slow clien
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any
-from weakref import WeakSet
 
 import structlog
 from aiohttp import web
 from pydantic import Field, JsonValue, StringConstraints
 from sqlalchemy import Row, Select, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.rows import owned_by
 from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
@@ -51,45 +51,76 @@ class SseStreams:
     """All streams of this process."""
 
     def __init__(self, store: HubStore, *, now: Callable[[], datetime]) -> None:
-        self.store, self.now = store, now
-        self.open: WeakSet[EventFollower] = WeakSet()
-        self.are_ended = False
+        self._store, self._now = store, now
+        self._open_streams: Counter[str] = Counter()  # of each retailer
+        self._are_ended = False
         self._poll_now = asyncio.Event()
-        self._wake_ups: dict[str, asyncio.Event] = {}
-
-    def wake_up_of(self, retailer: str) -> asyncio.Event:
-        """Return the event that is set at the retailer's next event or at the end; take it before you read."""
-        return self._wake_ups.setdefault(retailer, asyncio.Event())
+        self._wake_ups: dict[str, asyncio.Event] = {}  # set at the retailer's next event or at the end
 
     def poll_now(self) -> None:
         """Look for new events at once."""
         self._poll_now.set()
 
-    def follow(self, caller: ApiCaller, after: int, types: frozenset[str], seconds: float) -> "EventFollower":
-        """Follow a retailer's events.
+    async def follow(
+        self, caller: ApiCaller, after: int, types: frozenset[str], seconds: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield each event of a retailer as one message, and a comment as heartbeat.
 
         Raises:
-            ApiProblem: the retailer has the maximum number of streams.
+            ApiProblem: before the first part: the retailer has the maximum number of streams.
         """
-        if sum(follower.caller.retailer == caller.retailer for follower in self.open) >= MAX_STREAMS_PER_RETAILER:
-            raise ApiProblem(
-                Code.RATE_LIMITED,
-                f"At most {MAX_STREAMS_PER_RETAILER} streams at a time: end one first.",
-                headers={"Retry-After": "5"},
-            )
-        follower = EventFollower(self, caller, after, types, seconds)
-        self.open.add(follower)
-        return follower
+        if self._open_streams[caller.retailer] >= MAX_STREAMS_PER_RETAILER:
+            detail = f"At most {MAX_STREAMS_PER_RETAILER} streams at a time: end one first."
+            raise ApiProblem(Code.RATE_LIMITED, detail, headers={"Retry-After": "5"})
+        self._open_streams[caller.retailer] += 1
+        time = asyncio.get_running_loop().time
+        until = time() + seconds
+        try:
+            self.poll_now()
+            yield b"retry: 2000\n\n"
+            while True:
+                news = self._wake_ups.setdefault(caller.retailer, asyncio.Event())  # taken before the events are read
+                batch = await self._read_events(caller, after, types)
+                for event in batch or ():
+                    after = event.seq
+                    yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+                if batch is None or self._are_ended:
+                    return
+                left = until - time()
+                if len(batch) == MAX_EVENTS_PER_READ:
+                    continue
+                if left <= 0:
+                    return
+                try:
+                    async with asyncio.timeout(min(HEARTBEAT_INTERVAL_S, left)):
+                        await news.wait()
+                except TimeoutError:
+                    yield b": still here\n\n"
+        finally:
+            self._open_streams[caller.retailer] -= 1
+            self._open_streams += Counter()  # removes zero counts
+
+    async def _read_events(self, caller: ApiCaller, after: int, types: frozenset[str]) -> list[Event] | None:
+        """Return the next events, or None if the stream ends: its API key ended, or the store does not answer."""
+        alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._now())
+        valid = select(api_keys.c.id).where(api_keys.c.id == caller.key, api_keys.c.revoked.is_(None), alive)
+        try:
+            async with self._store.reading() as tx:
+                if await tx.scalar(valid) is None:
+                    return None
+                rows = await tx.execute(select_events(caller, after, types).limit(MAX_EVENTS_PER_READ))
+                return [event_of(row) for row in rows]
+        except UNAVAILABLE_ERRORS as error:  # the response has begun, so it cannot become a problem
+            log.error("stream_unread", why=str(error).splitlines()[0])
+            return None
 
     async def run(self) -> None:
         """Poll while streams are open, until cancelled, and wake the streams of retailers with new events."""
         known: dict[str, int] = {}
         while True:
-            try:
-                async with asyncio.timeout(POLL_INTERVAL_S if self.open else None):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL_S if self._open_streams else None):
                     await self._poll_now.wait()
-            except TimeoutError:
-                pass
             self._poll_now.clear()
             try:
                 newest = await self._newest_numbers()
@@ -98,85 +129,26 @@ class SseStreams:
                 continue
             self._wake(retailer for retailer, seq in newest.items() if seq > known.get(retailer, 0))
             known = newest
-            followed = self._followed_retailers()
-            self._wake_ups = {retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in followed}
+            self._wake_ups = {
+                retailer: wake_up for retailer, wake_up in self._wake_ups.items() if retailer in self._open_streams
+            }
 
     async def _newest_numbers(self) -> dict[str, int]:
-        """Return the newest event number of each retailer that has a stream."""
-        following = sorted(self._followed_retailers())[:_MAX_RETAILERS_PER_QUERY]
+        following = sorted(self._open_streams)[:_MAX_RETAILERS_PER_QUERY]
         newest = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
-        async with self.store.reading() as tx:
+        async with self._store.reading() as tx:
             return dict((await tx.execute(newest.group_by(events.c.retailer))).tuples().all())
-
-    def _followed_retailers(self) -> set[str]:
-        return {follower.caller.retailer for follower in self.open}
 
     async def end(self, _app: web.Application) -> None:
         """End each stream; its client reconnects to another hub, or to this one after its restart."""
-        self.are_ended = True
+        self._are_ended = True
         self._wake(list(self._wake_ups))
 
     def _wake(self, retailers: Iterable[str]) -> None:
-        """Wake the waiting streams; each takes its event before it reads, so it misses none."""
         for retailer in retailers:
             wake_up = self._wake_ups.pop(retailer, None)
             if wake_up is not None:
                 wake_up.set()
-
-
-class EventFollower:
-    """One stream."""
-
-    def __init__(
-        self, streams: SseStreams, caller: ApiCaller, after: int, types: frozenset[str], seconds: float
-    ) -> None:
-        self._streams, self.caller, self._types = streams, caller, types
-        self._after, self._seconds = after, seconds
-
-    def close(self) -> None:
-        """Stop counting this stream."""
-        self._streams.open.discard(self)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield each event as one message, and a comment as heartbeat."""
-        time = asyncio.get_running_loop().time
-        until, streams = time() + self._seconds, self._streams
-        streams.poll_now()
-        yield b"retry: 2000\n\n"
-        while True:
-            news = streams.wake_up_of(self.caller.retailer)
-            try:
-                async with streams.store.reading() as tx:
-                    counts = await self._is_key_valid(tx)
-                    batch = await self._read_events(tx) if counts else []
-            except UNAVAILABLE_ERRORS as error:  # the response has begun, so it cannot become a problem
-                log.error("stream_unread", why=str(error).splitlines()[0])
-                return
-            for event in batch:
-                self._after = event.seq
-                yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
-            if not counts or streams.are_ended:
-                return
-            left = until - time()
-            if len(batch) == MAX_EVENTS_PER_READ:
-                continue
-            if left <= 0:
-                return
-            try:
-                async with asyncio.timeout(min(HEARTBEAT_INTERVAL_S, left)):
-                    await news.wait()
-            except TimeoutError:
-                yield b": still here\n\n"
-
-    async def _is_key_valid(self, tx: AsyncConnection) -> bool:
-        """Return whether the API key of the stream is still valid."""
-        alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._streams.now())
-        valid = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
-        return await tx.scalar(valid) is not None
-
-    async def _read_events(self, tx: AsyncConnection) -> list[Event]:
-        query = select_events(self.caller, self._after, self._types).limit(MAX_EVENTS_PER_READ)
-        return [event_of(row) for row in await tx.execute(query)]
 
 
 def select_events(caller: ApiCaller, seq: int, types: frozenset[str]) -> Select[Any]:

@@ -1,7 +1,7 @@
 """Describes one operation of the API: request, responses, access and handler. The document is built from these."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,28 +90,16 @@ class HubSigner(Protocol):
         ...
 
 
-class ResponseStream(Protocol):
-    """The parts of a streamed response."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the parts as they come."""
-        ...
-
-    def close(self) -> None:
-        """End the stream, also if it never began."""
-        ...
-
-
 AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]
 """Sends an encrypted query to the browser's home, and returns the encrypted answer.
 
 Raises `ApiProblem`: the home is not connected or does not answer.
 """
 
-FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], ResponseStream]
-"""Returns a stream of the retailer's events after this number, of these types (empty: all), for so many seconds.
+FollowEvents = Callable[[ApiCaller, int, frozenset[str], float], AsyncGenerator[bytes, None]]
+"""Yields the retailer's events after this number, of these types (empty: all), for so many seconds.
 
-Raises `ApiProblem`: the retailer has the maximum number of streams.
+Raises `ApiProblem` before the first part: the retailer has the maximum number of streams.
 """
 
 
@@ -157,7 +145,7 @@ class Response(Generic[M_co]):
     body: M_co | None = None
     status: int | None = None
     headers: Mapping[str, str] = MappingProxyType({})
-    stream: ResponseStream | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
     later: Callable[[], Awaitable[M_co]] | None = None
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, Event, EventFollower
+from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, Event, SseStreams
+from gateway.hub.http.operation import ApiCaller
 from tests.announcing import ConnectedHome, connected_home
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.waiting import wait_until
@@ -168,13 +168,13 @@ async def test_what_others_are_told_makes_nobody_read_who_is_told_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
-    found = EventFollower._read_events  # noqa: SLF001 - it is counted, and done
+    found = SseStreams._read_events  # noqa: SLF001 - it is counted, and done
 
-    async def counted(self: EventFollower, tx: AsyncConnection) -> list[Event]:
-        reads[self.caller.retailer] += 1
-        return await found(self, tx)
+    async def counted(self: SseStreams, caller: ApiCaller, after: int, types: frozenset[str]) -> list[Event] | None:
+        reads[caller.retailer] += 1
+        return await found(self, caller, after, types)
 
-    monkeypatch.setattr(EventFollower, "_read_events", counted)
+    monkeypatch.setattr(SseStreams, "_read_events", counted)
     async with run_hub(hub_file(tmp_path)) as hub:
         busy, quiet = await connected_home(hub), await connected_home(hub)
 
