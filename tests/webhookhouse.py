@@ -6,7 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sqlalchemy import Row
 
 from gateway.hub.config import Webhooks
 from gateway.hub.deliveries.events import EventType, emit
@@ -15,6 +18,11 @@ from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub, unknown_na
 from tests.receiver import WebhookReceiver, shared_receiver
 
 TEST_WEBHOOKS = Webhooks(private=True, plain=True)
+
+
+def delivery_row(retailer: str, *, sandbox: bool, id_: str = "dlv-1") -> Row[Any]:
+    """Return what an event needs of a delivery's row."""
+    return cast("Row[Any]", SimpleNamespace(id=id_, retailer=retailer, sandbox=sandbox))
 
 
 class ManualWallClock:
@@ -50,10 +58,9 @@ class WebhookHouse:
     async def tell(self, count: int = 1) -> None:
         async with self.hub.hub.store.writing() as tx:
             for number in range(count):
-                await emit(
-                    tx, self.retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
-                    sandbox=False, now=self.hub.hub.now(),
-                )  # fmt: skip
+                data = {"id": "dlv-1", "number": number}
+                row = delivery_row(self.retailer.id, sandbox=False)
+                await emit(tx, row, EventType.DELIVERY_CHANGED, data, self.hub.hub.now())
         self.hub.hub.wake_ups.messages()
 
     def later(self, seconds: float) -> None:

@@ -45,8 +45,8 @@ from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
 from gateway.hub.site import HubSite
-from gateway.hub.webhooks.challenge import issue_missing_challenges
 from gateway.hub.webhooks.connection import Lookup, system_lookup
+from gateway.hub.webhooks.queue import issue_missing_challenges
 from gateway.hub.webhooks.sender import WebhookSender
 from gateway.hub.worker import HubMetrics, WorkerContext
 from gateway.mqtt.packets import InboundMessage

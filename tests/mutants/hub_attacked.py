@@ -123,7 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an endpoint that is given another address while it is switched off need not answer",
-        file="gateway/hub/webhooks/challenge.py",
+        file="gateway/hub/webhooks/queue.py",
         old=("    message = UNSENT_CHALLENGE\n    if row.enabled:\n"),
         new=("    message = None\n    if row.enabled:\n"),
         tests=(f"{CHALLENGE}::{SWITCHED_OFF}",),

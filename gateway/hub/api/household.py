@@ -13,14 +13,7 @@ from sqlalchemy import select
 from gateway.hub.api.rows import find_one
 from gateway.hub.database.tables import jobs
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.http.operation import (
-    ApiAccess,
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-    links_to,
-)
+from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import Code
 from gateway.protocol.box_hub import Envelope, JobKind
 from gateway.protocol.browser_messages import DEFERRED_ORDER_LIFETIME_S

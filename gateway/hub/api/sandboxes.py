@@ -1,16 +1,27 @@
 """Creates a sandbox on request: a retailer, its key, a brand, and a simulated home that permits it."""
 
-from datetime import datetime
+import secrets
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import api_keys, brands, connections, homes, retailers
+from gateway.hub.http.authentication import new_secret, secret_digest
 from gateway.hub.http.operation import ApiAccess, Model, OperationGroup, RequestContext
 from gateway.hub.http.problem import ApiProblem, Code
-from gateway.hub.sandbox.creation import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
-from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
+from gateway.hub.sandbox.expiry import evict_idle
+from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
+from gateway.protocol.box_hub import shard_of
+from gateway.protocol.support_code import new_support_code
+
+SANDBOX_LIFETIME = timedelta(days=30)
+MAX_SANDBOXES = 5_000  # at one time
 
 
 class SimulatedEntrance(Model):
@@ -51,20 +62,46 @@ def operations(box_key: str) -> OperationGroup:
     @group.add("POST", "/v1/sandbox", "createSandbox", statuses=(201,), strict_limit=True, refuses={Code.UNAVAILABLE})
     async def create(call: RequestContext) -> Sandbox:
         """Get a sandbox, without a key."""
-        if await is_full(call.tx) and not await evict_idle(call.tx, call.now):
+        count = await call.tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
+        if (count or 0) >= MAX_SANDBOXES and not await evict_idle(call.tx, call.now):
             raise ApiProblem(Code.UNAVAILABLE, f"There are {MAX_SANDBOXES} sandboxes already: try again in some hours.")
-        made = await create_sandbox(call.tx, box_key, call.now)
-        entrances = tuple(
-            SimulatedEntrance(
-                id=entrance.id, name=entrance.name, places=entrance.places, courier_proof=entrance.courier_proof,
-                cold=tuple(place for place in entrance.places if place in COLD_PLACES),
-            )
-            for entrance in SANDBOX_ENTRANCES
-        )  # fmt: skip
-        return Sandbox(
-            sandbox=True, time_lapse=True, retailer=made.retailer, api_key=made.token, brand=made.brand, home=made.home,
-            support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
-            ends=made.ends,
-        )  # fmt: skip
+        return await _create_sandbox(call.tx, box_key, call.now)
 
     return group
+
+
+async def _create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
+    """Make a retailer with an API key, a brand, a simulated home, and the permission of its owner."""
+    key, secret = new_id("key"), new_secret()
+    entrances = tuple(
+        SimulatedEntrance(
+            **entrance.model_dump(), cold=tuple(place for place in entrance.places if place in COLD_PLACES)
+        )
+        for entrance in SANDBOX_ENTRANCES
+    )
+    sandbox = Sandbox(
+        sandbox=True, time_lapse=True, retailer=new_id("ret"), api_key=f"{key}_{secret}",
+        brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"), support_code=new_support_code(),
+        connection=new_id("con"), entrances=entrances, carriers=CARRIERS, ends=now + SANDBOX_LIFETIME,
+    )  # fmt: skip
+    own = {"retailer": sandbox.retailer, "sandbox": True, "created": now}
+    report = {"entrances": [entrance.model_dump(mode="json") for entrance in SANDBOX_ENTRANCES],
+              "timezone": str(SANDBOX_ZONE)}  # fmt: skip
+    for statement in (
+        insert(retailers).values(id=sandbox.retailer, name="Sandbox", created=now, ends=sandbox.ends),
+        insert(api_keys).values(
+            **own, id=key, sha256=secret_digest(secret), label="sandbox", right="full", expires=sandbox.ends
+        ),
+        insert(brands).values(**own, id=sandbox.brand, name="Sandbox"),
+        insert(homes).values(
+            id=sandbox.home, shard=shard_of(sandbox.home), sandbox=True, support_code=sandbox.support_code,
+            box_key=box_key, said=report, retailer=sandbox.retailer, joined=now,
+        ),
+        insert(connections).values(
+            **own, id=sandbox.connection, brand=sandbox.brand, home=sandbox.home, state="granted",
+            asked=SANDBOX_TERMS, terms=SANDBOX_TERMS, version=1, consent_sha256=secret_digest(new_secret()),
+            expires=sandbox.ends, decided=now,
+        ),
+    ):  # fmt: skip
+        await tx.execute(statement)
+    return sandbox

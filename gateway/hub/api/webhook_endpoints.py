@@ -9,28 +9,14 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
-from gateway.hub.api.rows import (
-    PageParameters,
-    count_owned,
-    decode_cursor,
-    encode_cursor,
-    find_owned,
-    owned_by,
-)
+from gateway.hub.api.rows import PageParameters, count_owned, decode_cursor, encode_cursor, find_owned, owned_by
 from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
-from gateway.hub.http.operation import (
-    Model,
-    OperationGroup,
-    RequestContext,
-    Response,
-    links_to,
-)
+from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.ssrf import MAX_URL_CHARS, PUBLIC_URL_PATTERN, URL_PATTERN, DestinationRefused, parse_destination
-from gateway.hub.webhooks.challenge import issue_challenge
-from gateway.hub.webhooks.queue import drop_waiting, new_secret
+from gateway.hub.webhooks.queue import drop_waiting, issue_challenge, new_secret
 from gateway.protocol.consent_request import AcceptWholeFloat
 
 MAX_ENDPOINTS = 16  # of one retailer; as many in the sandbox
@@ -263,10 +249,7 @@ async def send_ping(call: RequestContext, endpoint_id: EndpointId) -> WebhookMes
     No other endpoint gets it.
     """
     row = await _locked_endpoint(call, endpoint_id, enabled=True)
-    event = await emit(
-        call.tx, row.retailer, EventType.PING, row.id, {"id": row.id}, sandbox=row.sandbox, now=call.now,
-        only_endpoint=row.id,
-    )  # fmt: skip
+    event = await emit(call.tx, row, EventType.PING, {"id": row.id}, call.now, only_endpoint=row.id)
     return (await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id))[0]
 
 

@@ -268,4 +268,4 @@ async def _update_delivery(
     data = event_data(row, changed)
     if is_refusal:
         data["answer"] = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
-    await events.emit(tx, row.retailer, events.EventType.DELIVERY_CHANGED, row.id, data, sandbox=row.sandbox, now=now)
+    await events.emit(tx, row, events.EventType.DELIVERY_CHANGED, data, now)

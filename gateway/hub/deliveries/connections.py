@@ -230,8 +230,7 @@ async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now:
 
 async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None:
     row = (await tx.execute(select(connections).where(connections.c.id == id_))).one()
-    data = connection_view(row, now)
-    await events.emit(tx, row.retailer, events.EventType.CONNECTION_DECIDED, row.id, data, sandbox=row.sandbox, now=now)
+    await events.emit(tx, row, events.EventType.CONNECTION_DECIDED, connection_view(row, now), now)
 
 
 def terms_of(row: Row[Any]) -> PermissionTerms | None:

@@ -1,11 +1,10 @@
 """Stores numbered events for retailers, and a message of each for every subscribed webhook."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.database.store import new_id
@@ -38,25 +37,19 @@ class EventType(StrEnum):
     PING = "ping"
 
 
-async def emit(  # noqa: PLR0913 - an event's own columns
-    tx: AsyncConnection,
-    retailer: str,
-    type_: EventType,
-    about: str,
-    data: Mapping[str, Any],
-    *,
-    sandbox: bool,
-    now: datetime,
+async def emit(  # noqa: PLR0913 - what happened, to what, when
+    tx: AsyncConnection, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
     only_endpoint: str | None = None,
-) -> str:
-    """Store an event for a retailer in the transaction that causes it, and return the event's id.
+) -> str:  # fmt: skip
+    """Store an event about a retailer's row in the transaction that causes it, and return the event's id.
 
     Its `seq` is one more than that of the retailer's event before it, without a gap. `only_endpoint`: only this
     endpoint gets it, whatever types it wants. Call `WakeUps.messages` after the commit.
     """
+    retailer, sandbox = about.retailer, about.sandbox
     id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
-    values = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
-            "seq": seq, "at": now}  # fmt: skip
+    values = {"id": id_, "retailer": retailer, "type": type_, "object": about.id, "data": data, "sandbox": sandbox,
+              "seq": seq, "at": now}  # fmt: skip
     await tx.execute(_INSERT_EVENT, values)
     enabled = await tx.execute(_SELECT_ENDPOINTS, {"whose": retailer, "sandbox": sandbox})
     for endpoint in enabled.all():

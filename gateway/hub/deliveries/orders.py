@@ -173,7 +173,7 @@ async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Even
     data = event_data(row)
     if row.untold:
         await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
-    await events.emit(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)
+    await events.emit(tx, row, type_, data, now)
 
 
 async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:

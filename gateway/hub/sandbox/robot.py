@@ -24,7 +24,7 @@ from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import body_of
 from gateway.hub.http.operation import HubSigner
 from gateway.hub.sandbox import home as simulated
-from gateway.hub.sandbox.creation import delete_expired
+from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event

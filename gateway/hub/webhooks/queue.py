@@ -3,6 +3,8 @@
 A sender leases an *endpoint* for a while, not single messages. So the messages of one endpoint are sent in order and in
 a bounded number, also if several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCKED`). The lease of a killed hub expires;
 a hub alone on its SQLite frees its own leases at once.
+
+An endpoint of a sandbox gets events only after its receiver has answered a challenge.
 """
 
 import json
@@ -20,7 +22,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
-from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
 from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.webhooks.retry import (
     MAX_RETRY_DELAY,
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 ENDPOINT_LEASE = timedelta(seconds=60)
 DISABLE_AFTER = timedelta(days=5)  # without an accepted message
+CHALLENGE_DELAY = timedelta(seconds=1)  # so that the receiver can begin to listen with its secret
 FAILING_PAUSE = timedelta(seconds=5)  # between turns of a failing endpoint
 RECOVERY_THRESHOLD = timedelta(minutes=1)  # after a longer failure the first success makes all waiting messages due
 LOG_RETENTION = timedelta(days=30)  # of messages that were delivered or given up
@@ -295,14 +298,40 @@ async def _update_endpoint(  # noqa: PLR0913 - the facts of an attempt
         await tx.execute(update(messages).where(later).values(due=now))
 
 
-async def disable_endpoint(tx: AsyncConnection, endpoint: Any, reason: str, now: datetime) -> None:  # noqa: ANN401 - a row
+async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
+    """Send an endpoint nothing until its receiver has answered a new challenge; an earlier one is given up.
+
+    An endpoint that is switched off gets its challenge when it is switched on again.
+    """
+    row = (await tx.execute(select(endpoints).where(endpoints.c.id == endpoint))).one()
+    old = and_(messages.c.id == row.challenge, messages.c.due.is_not(None))
+    await tx.execute(update(messages).where(old).values(state="given_up", due=None))
+    message = UNSENT_CHALLENGE
+    if row.enabled:
+        data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
+        event = await emit(tx, row, EventType.ENDPOINT_CHALLENGE, data, now, only_endpoint=endpoint)
+        mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
+        delayed = update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id)
+        message = (await tx.execute(delayed)).scalar_one()
+    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(challenge=message))
+
+
+async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
+    """Issue challenges to the endpoints in an older hub's database, which never had one."""
+    unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
+    rows = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
+    for row in rows.all():
+        # Several hubs may start at once on PostgreSQL, so the retailer's row is locked first, as for each event.
+        await tx.execute(select(retailers.c.id).where(retailers.c.id == row.retailer).with_for_update(key_share=True))
+        if await tx.scalar(select(endpoints.c.id).where(endpoints.c.id == row.id, unsent)) is not None:
+            await issue_challenge(tx, row.id, now)
+
+
+async def disable_endpoint(tx: AsyncConnection, endpoint: Row[Any], reason: str, now: datetime) -> None:
     """Disable an endpoint and notify its retailer; waiting messages are given up, and a replay sends them."""
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=reason))
     await drop_waiting(tx, endpoint.id)
-    await emit(
-        tx, endpoint.retailer, EventType.ENDPOINT_DISABLED, endpoint.id, {"id": endpoint.id, "disabled": reason},
-        sandbox=endpoint.sandbox, now=now,
-    )  # fmt: skip
+    await emit(tx, endpoint, EventType.ENDPOINT_DISABLED, {"id": endpoint.id, "disabled": reason}, now)
 
 
 async def drop_waiting(tx: AsyncConnection, endpoint: str) -> None:

@@ -8,7 +8,7 @@ from gateway.hub.api import webhook_endpoints
 from gateway.hub.config import Webhooks
 from gateway.hub.deliveries.events import EventType, emit
 from tests.hubs import RunningHub, hub_file, run_hub
-from tests.webhookhouse import WebhookHouse, webhook_house
+from tests.webhookhouse import WebhookHouse, delivery_row, webhook_house
 
 URL = "https://shop.example/hooks"
 
@@ -103,7 +103,8 @@ async def test_events_of_the_sandbox_and_of_others_are_not_sent_here(tmp_path: P
         other = await at.hub.retailer("Soleil")
         async with at.hub.hub.store.writing() as tx:
             for retailer, sandbox in ((at.retailer.id, True), (other.id, False)):
-                await emit(tx, retailer, EventType.DELIVERY_CHANGED, "dlv-9", {}, sandbox=sandbox, now=at.hub.hub.now())
+                row = delivery_row(retailer, sandbox=sandbox, id_="dlv-9")
+                await emit(tx, row, EventType.DELIVERY_CHANGED, {}, at.hub.hub.now())
         await at.tell()
         await at.settled(endpoint)
         assert [one.said["data"]["id"] for one in at.receiver.heard()] == ["dlv-1"]

@@ -27,7 +27,7 @@ from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_h
 from tests.postgresql import PostgreSQL, postgresql
 from tests.receiver import run_receiver
 from tests.waiting import assert_stays, wait_until
-from tests.webhookhouse import TEST_WEBHOOKS
+from tests.webhookhouse import TEST_WEBHOOKS, delivery_row
 
 pytestmark = pytest.mark.slow
 SILENCE_S = 1.0  # seconds; the hub's own tasks have asked the silent server by then
@@ -186,7 +186,8 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
                         now = hub.hub.now()
                         await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=now)
                         data = {"id": "dlv-1", "number": number}
-                        await emit(tx, retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
+                        row = delivery_row(retailer.id, sandbox=False)
+                        await emit(tx, row, EventType.DELIVERY_CHANGED, data, now)
                     hub.hub.wake_ups.jobs()
                     hub.hub.wake_ups.messages()
 

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from gateway.hub.api import deliveries as api
+from gateway.hub.api import sandboxes as making
+from gateway.hub.api.sandboxes import SANDBOX_LIFETIME
 from gateway.hub.config import Limits
 from gateway.hub.database.tables import deliveries, home_events, homes, metadata, retailers
-from gateway.hub.sandbox import creation as making
-from gateway.hub.sandbox.creation import SANDBOX_LIFETIME, delete_expired
+from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.robot import CHECK_INTERVAL_S
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest

@@ -13,7 +13,7 @@ from gateway.hub.deliveries.events import EventType, emit
 from gateway.hub.http.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
 from gateway.hub.webhooks.retry import answers_challenge
 from tests.receiver import ReceivedRequest
-from tests.webhookhouse import TEST_WEBHOOKS, WebhookHouse, webhook_house
+from tests.webhookhouse import TEST_WEBHOOKS, WebhookHouse, delivery_row, webhook_house
 
 CHALLENGE = "webhook_endpoint.challenge"
 
@@ -29,10 +29,8 @@ async def sandbox(folder: Path, webhooks: Webhooks = TEST_WEBHOOKS) -> AsyncIter
 async def tells(at: WebhookHouse, count: int) -> None:
     async with at.hub.hub.store.writing() as tx:
         for number in range(count):
-            await emit(
-                tx, at.retailer.id, EventType.DELIVERY_CHANGED, "dlv-1", {"number": number}, sandbox=True,
-                now=at.hub.hub.now(),
-            )  # fmt: skip
+            row = delivery_row(at.retailer.id, sandbox=True)
+            await emit(tx, row, EventType.DELIVERY_CHANGED, {"number": number}, at.hub.hub.now())
     at.hub.hub.wake_ups.messages()
 
 

@@ -1,13 +1,10 @@
-"""Creates sandboxes, and deletes each when it expires."""
+"""Deletes sandboxes: each when it expires, and an idle one when another needs its place."""
 
-import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.database.store import new_id
 from gateway.hub.database.tables import (
     api_keys,
     attempts,
@@ -25,33 +22,8 @@ from gateway.hub.database.tables import (
     messages,
     retailers,
 )
-from gateway.hub.http.authentication import new_secret, secret_digest
-from gateway.hub.sandbox.home import SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
-from gateway.protocol.box_hub import shard_of
-from gateway.protocol.support_code import new_support_code
 
-SANDBOX_LIFETIME = timedelta(days=30)
-MAX_SANDBOXES = 5_000  # at one time
 MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # without an event, before another sandbox may replace it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSandbox:
-    """The ids and the API key of a new sandbox."""
-
-    retailer: str
-    token: str
-    brand: str
-    home: str
-    support_code: str
-    connection: str
-    ends: datetime
-
-
-async def is_full(tx: AsyncConnection) -> bool:
-    """Return whether the maximum number of sandboxes exists."""
-    count = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
-    return (count or 0) >= MAX_SANDBOXES
 
 
 async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
@@ -68,39 +40,6 @@ async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
         return False
     await tx.execute(update(retailers).where(retailers.c.id == oldest).values(ends=now))
     return await delete_expired(tx, now, at_most=1) > 0
-
-
-async def create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> NewSandbox:
-    """Make a retailer with an API key, a brand, a simulated home, and the permission of its owner.
-
-    `box_key` is the public key under which the robot signs.
-    """
-    key, secret, ends = new_id("key"), new_secret(), now + SANDBOX_LIFETIME
-    sandbox = NewSandbox(
-        retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
-        support_code=new_support_code(), connection=new_id("con"), ends=ends,
-    )  # fmt: skip
-    entrances = [entrance.model_dump(mode="json") for entrance in SANDBOX_ENTRANCES]
-    own = {"retailer": sandbox.retailer, "sandbox": True, "created": now}
-    for statement in (
-        insert(retailers).values(id=sandbox.retailer, name="Sandbox", created=now, ends=ends),
-        insert(api_keys).values(
-            **own, id=key, sha256=secret_digest(secret), label="sandbox", right="full", expires=ends
-        ),
-        insert(brands).values(**own, id=sandbox.brand, name="Sandbox"),
-        insert(homes).values(
-            id=sandbox.home, shard=shard_of(sandbox.home), sandbox=True, support_code=sandbox.support_code,
-            box_key=box_key, said={"entrances": entrances, "timezone": str(SANDBOX_ZONE)},
-            retailer=sandbox.retailer, joined=now,
-        ),
-        insert(connections).values(
-            **own, id=sandbox.connection, brand=sandbox.brand, home=sandbox.home, state="granted",
-            asked=SANDBOX_TERMS, terms=SANDBOX_TERMS, version=1, consent_sha256=secret_digest(new_secret()),
-            expires=ends, decided=now,
-        ),
-    ):  # fmt: skip
-        await tx.execute(statement)
-    return sandbox
 
 
 async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
