@@ -58,10 +58,7 @@ class ApiKeys(Model):
     links=links_to("key_id", "readApiKey", "revokeApiKey"),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewKey) -> Response[MadeKey]:
-    """Make an API key.
-
-    With a key of a sandbox the new key is one of the sandbox too.
-    """
+    """Make an API key. With a key of a sandbox the new key is one of the sandbox too."""
     if body.expires is not None and body.expires <= call.now:
         raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
     if await count_owned(call, api_keys, api_keys.c.revoked.is_(None)) >= MAX_API_KEYS:
@@ -95,9 +92,6 @@ async def read(call: RequestContext, key_id: KeyId) -> ApiKey:
 
 @API_KEYS.add("DELETE", "/v1/api_keys/{key_id}", "revokeApiKey")
 async def revoke(call: RequestContext, key_id: KeyId) -> None:
-    """Revoke an API key.
-
-    It ends at once; a key may revoke itself.
-    """
+    """Revoke an API key. It ends at once; a key may revoke itself."""
     key = await read(call, key_id)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))

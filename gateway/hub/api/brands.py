@@ -98,10 +98,7 @@ class BrandKeys(Model):
     links=links_to("brand", "readBrand", "listBrandKeys", "addBrandKey"),
 )  # fmt: skip
 async def create(call: RequestContext, body: NewBrand) -> Response[Brand]:
-    """Make a brand.
-
-    With a key of a sandbox the brand is one of the sandbox.
-    """
+    """Make a brand. With a key of a sandbox the brand is one of the sandbox."""
     caller = call.caller
     if await count_owned(call, brands) >= MAX_BRANDS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_BRANDS} brands.")
@@ -131,10 +128,7 @@ async def read(call: RequestContext, brand: Id) -> Brand:
     refuses={Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED},
 )  # fmt: skip
 async def add_key(call: RequestContext, brand: Id, body: NewBrandKey) -> Response[BrandKey]:
-    """Enrol a key of a brand.
-
-    Homes that permit the brand are informed of it.
-    """
+    """Enrol a key of a brand. Homes that permit the brand are informed of it."""
     row = await find_owned(call, brands, brand, lock=True)
     reason = _refusal_reason(call, row, body)
     if reason is not None:
@@ -168,10 +162,7 @@ async def list_keys(call: RequestContext, brand: Id) -> BrandKeys:
 
 @BRANDS.add("POST", "/v1/brands/{brand}/keys/{kid}/revoke", "revokeBrandKey")
 async def revoke_key(call: RequestContext, brand: Id, kid: Kid) -> BrandKey:
-    """Revoke a key of a brand.
-
-    Revoking it again changes nothing.
-    """
+    """Revoke a key of a brand. Revoking it again changes nothing."""
     row = await find_owned(call, brands, brand, lock=True)
     key = next((key for key in await _list_brand_keys(call, row) if key.kid == kid), None)
     if key is None:

@@ -165,10 +165,7 @@ async def read(call: RequestContext, connection: ConnectionId) -> Connection:
     "POST", "/v1/connections/{connection}/end", "endConnection", optional_body=True, refuses={Code.SIGNATURE_REFUSED}
 )
 async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> Connection:
-    """End a connection.
-
-    No new delivery is announced under it. Ending it again changes nothing.
-    """
+    """End a connection. No new delivery is announced under it. Ending it again changes nothing."""
     row = await find_owned(call, connections, connection)
     if connection_store.state_of(row, call.now) in {"pending", "granted"}:
         if body.signed is not None:

@@ -47,10 +47,7 @@ _INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
     refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
 )  # fmt: skip
 async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
-    """Announce a delivery.
-
-    The hub sends it to the home if the home permits the brand, and holds it otherwise.
-    """
+    """Announce a delivery. The hub sends it to the home if the home permits the brand, and holds it otherwise."""
     detail = "There is no such connection, or it is not yours."
     connection = _check_connection_state(await find_owned(call, connections, body.connection, detail=detail))
     token = _token_of(body)
@@ -81,10 +78,7 @@ async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
     refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDelivery) -> Delivery:
-    """Change a delivery.
-
-    The home decides whether the new version still counts.
-    """
+    """Change a delivery. The home decides whether the new version still counts."""
     row, token = await find_delivery(call, delivery_id), _token_of(body)
     _check_open(row, body.version)
     await _check_version_count(call, row)
@@ -106,10 +100,7 @@ async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDel
     refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal) -> Delivery:
-    """Cancel a delivery.
-
-    If a home knows the delivery, that home decides whether the cancel is in time.
-    """
+    """Cancel a delivery. If a home knows the delivery, that home decides whether the cancel is in time."""
     row, token = await find_delivery(call, delivery_id), _token_of(body)
     if row.state == State.CANCELLED:
         return delivery_of(row)

@@ -123,10 +123,7 @@ async def timeline(call: RequestContext, delivery_id: DeliveryId, query: PagePar
 
 @DELIVERY_QUERIES.add("GET", f"{_ITEM_PATH}/proof", "readProof")
 async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
-    """Read the home's signed account of how it ended.
-
-    With it comes the order that the account is about.
-    """
+    """Read the home's signed account of how it ended. With it comes the order that the account is about."""
     row = await find_delivery(call, delivery_id)
     signed = (home_events.c.delivery == row.id, home_events.c.key.is_not(None))
     reports = select(home_events.c.token, home_events.c.key).where(*signed).order_by(home_events.c.seq)

@@ -143,10 +143,7 @@ class HomeOperations:
     broker: BrokerAt
 
     async def claim(self, call: RequestContext, claim_id: ClaimId, body: Claiming) -> Joined:
-        """Join as a box, by a claim.
-
-        The same key gets the same answer again.
-        """
+        """Join as a box, by a claim. The same key gets the same answer again."""
         held = select(claims).where(claims.c.id == claim_id).with_for_update()  # one of two concurrent requests wins
         row = await find_one(call, held)
         csr = decode_base64url(body.csr, canonical=False)
@@ -172,10 +169,7 @@ class HomeOperations:
         return joined.model_copy(update={"mac": answer_mac(row.sha256, claim_id, joined.parts)})
 
     async def renew(self, call: RequestContext, body: Renewing) -> Renewed:
-        """Renew a box's certificate, for a new key.
-
-        An earlier certificate that the box did not confirm ends.
-        """
+        """Renew a box's certificate, for a new key. An earlier certificate that the box did not confirm ends."""
         known = await _active_certificates(call, body.home)
         csr = decode_base64url(body.csr, canonical=False)
         if not any(_signature_holds(row, body.signature, renewal_statement(body.home, csr)) for row in known):
@@ -191,10 +185,7 @@ class HomeOperations:
         return Renewed(certificate=_pem(certificate.der))
 
     async def confirm(self, call: RequestContext, body: Confirming) -> None:
-        """Confirm a box's renewed certificate.
-
-        Its other certificates end.
-        """
+        """Confirm a box's renewed certificate. Its other certificates end."""
         known = await _active_certificates(call, body.home)
         row = next((row for row in known if row.serial == body.serial), None)
         if row is None or not _signature_holds(row, body.signature, confirmation_statement(body.home, body.serial)):
@@ -223,10 +214,7 @@ class HomeOperations:
             await end_home(call.tx, home, call.now)
 
     async def list_authorities(self, _call: RequestContext) -> Authorities:
-        """How the hub's authorities followed each other.
-
-        Each is signed by the one before.
-        """
+        """How the hub's authorities followed each other. Each is signed by the one before."""
         steps = ca_rotation.read_chain(self.authority.folder)
         return Authorities(data=[Change(certificate=step.certificate, signature=step.signature) for step in steps])
 

@@ -64,10 +64,7 @@ class SealedAnswer(Model):
     links=links_to("order_id", "readOrder"),
 )
 async def send(call: RequestContext, body: NewOrder) -> Ordered:
-    """Send an order to your home.
-
-    The hub keeps it until the box has it.
-    """
+    """Send an order to your home. The hub keeps it until the box has it."""
     id_ = await job_store.enqueue(
         call.tx, call.browser.home, JobKind.OWNER, body.sealed.encode(), now=call.now, browser=call.browser.browser,
         lifetime=timedelta(seconds=body.seconds),
@@ -77,10 +74,7 @@ async def send(call: RequestContext, body: NewOrder) -> Ordered:
 
 @HOUSEHOLD.add("GET", "/v1/household/orders/{order_id}", "readOrder")
 async def read(call: RequestContext, order_id: OrderId) -> Ordered:
-    """Read how an order stands.
-
-    It must be an order of this browser.
-    """
+    """Read how an order stands. It must be an order of this browser."""
     browser = call.browser
     mine = (jobs.c.id == order_id, jobs.c.home == browser.home, jobs.c.browser == browser.browser)
     row = await find_one(call, select(jobs).where(*mine))
@@ -97,10 +91,7 @@ async def read(call: RequestContext, order_id: OrderId) -> Ordered:
     refuses={Code.HOME_OFFLINE, Code.HOME_SILENT, Code.UNAVAILABLE},
 )  # fmt: skip
 async def ask(call: RequestContext, body: Sealed) -> Response[SealedAnswer]:
-    """Ask your home.
-
-    The answer comes when the home gives it.
-    """
+    """Ask your home. The answer comes when the home gives it."""
 
     async def relay_query() -> SealedAnswer:
         return SealedAnswer(sealed=await call.ask_home(call.browser, body.sealed))

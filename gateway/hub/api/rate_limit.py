@@ -52,7 +52,10 @@ HOME_LIMIT_FACTOR = 3  # times the limit of one browser, for a whole home
 
 
 class ApiRateLimits:
-    """The rate limits of all callers. `wall` returns seconds since 1970."""
+    """The rate limits of all callers; what counts a request raises `ApiProblem` if a limit is reached.
+
+    `wall` returns seconds since 1970.
+    """
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = SlidingWindows(wall)
@@ -78,40 +81,25 @@ class ApiRateLimits:
         }
 
     async def take_for_retailer(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
-        """Count one request of a retailer, and return the headers that tell its limits.
-
-        Raises:
-            ApiProblem: the limit is reached.
-        """
+        """Count one request of a retailer, and return the headers that tell its limits."""
         write_limits = self._sandbox_limits if sandbox else self._write_limits
         return await self._take(write_limits if writes else self._read_limits, retailer)
 
     async def take_for_browser(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
-        """Count one request of a household's browser, and one of all browsers of its home.
-
-        Raises:
-            ApiProblem: the limit is reached.
-        """
+        """Count one request of a household's browser, and one of all browsers of its home."""
         kind = "orders" if writes else "questions"
         of_browser, of_home = self._browser_limits[kind]
         await self._take({f"{kind}-of-home": of_home}, home)
         return await self._take({kind: of_browser}, f"{home}/{browser}")
 
     async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
-        """Count one writing request of a client without a key; `address` comes from `client_address`.
-
-        Raises:
-            ApiProblem: the limit is reached.
-        """
+        """Count one writing request of a client without a key; `address` comes from `client_address`."""
         return await self._take_anonymous("sandboxes" if strict else "strangers", address)
 
     async def admit(self, address: str, authorization: str | None) -> None:
         """Count one request of an address, before anything else is done for it.
 
         A client with credentials that were valid lately is not counted, so that others at its address do not block it.
-
-        Raises:
-            ApiProblem: the limit is reached.
         """
         if authorization is None or _digest(authorization) not in self._valid_credentials:
             await self._take_anonymous("stranger-requests", address)

@@ -1,4 +1,7 @@
-"""Finds the caller's own rows, and pages through lists with opaque cursors, which only this module makes."""
+"""Finds the caller's own rows, and pages through lists with opaque cursors, which only this module makes.
+
+The functions raise `ApiProblem` for a row that the caller does not have, and for a cursor that the list did not issue.
+"""
 
 import json
 import re
@@ -32,21 +35,13 @@ def owned_by(caller: ApiCaller, table: Table) -> ColumnElement[bool]:
 async def find_owned(
     call: RequestContext, table: Table, id_: str, *, lock: bool = False, detail: str | None = None
 ) -> Row[Any]:
-    """Return the caller's row of this id. `lock`: no other transaction changes what belongs to it meanwhile.
-
-    Raises:
-        ApiProblem: the caller has no such row (`detail`).
-    """
+    """Return the caller's row of this id. `lock`: no other transaction changes what belongs to it meanwhile."""
     wanted = select(table).where(owned_by(call.caller, table), table.c.id == id_)
     return await find_one(call, wanted.with_for_update(key_share=True) if lock else wanted, detail=detail)
 
 
 async def find_one(call: RequestContext, query: Select[Any], *, detail: str | None = None) -> Row[Any]:
-    """Return the one row of a query.
-
-    Raises:
-        ApiProblem: there is none (`detail`).
-    """
+    """Return the one row of a query."""
     row = (await call.tx.execute(query)).one_or_none()
     if row is None:
         raise ApiProblem(Code.NOT_FOUND, detail)
@@ -63,11 +58,7 @@ async def count_owned(call: RequestContext, table: Table, *wanted: ColumnElement
 async def newest_page(
     call: RequestContext, table: Table, page: PageParameters, *wanted: ColumnElement[bool]
 ) -> tuple[Sequence[Row[Any]], str | None]:
-    """Return a page of the caller's rows, newest first, and the cursor of the page after it.
-
-    Raises:
-        ApiProblem: the cursor is not one of this list.
-    """
+    """Return a page of the caller's rows, newest first, and the cursor of the page after it."""
     created, id_ = table.c.created, table.c.id
     query = select(table).where(owned_by(call.caller, table), *wanted).order_by(created.desc(), id_.desc())
     if page.cursor is not None:
@@ -92,11 +83,7 @@ def encode_cursor(*place: int | str) -> str:
 
 
 def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:
-    """Return the values of a cursor of ours, of these kinds.
-
-    Raises:
-        ApiProblem: it is not one of our cursors.
-    """
+    """Return the values of a cursor of ours, of these kinds."""
     try:
         place = json.loads(decode_base64url(text))
     except ValueError as error:

@@ -149,10 +149,7 @@ class Replayed(Model):
     links=_ENDPOINT_LINKS,
 )  # fmt: skip
 async def create(call: RequestContext, body: NewEndpoint) -> Response[EndpointWithSecret]:
-    """Make a webhook endpoint.
-
-    An endpoint of a sandbox must answer a challenge before it gets other messages.
-    """
+    """Make a webhook endpoint. An endpoint of a sandbox must answer a challenge before it gets other messages."""
     _check_url(call, body.url)
     await _lock_retailer(call)
     if await count_owned(call, endpoints) >= MAX_ENDPOINTS:
@@ -215,10 +212,7 @@ async def change(call: RequestContext, endpoint_id: EndpointId, body: EndpointCh
 
 @WEBHOOK_ENDPOINTS.add("DELETE", _ITEM_PATH, "deleteWebhookEndpoint")
 async def remove(call: RequestContext, endpoint_id: EndpointId) -> None:
-    """Delete a webhook endpoint and its log.
-
-    Its waiting messages are deleted too.
-    """
+    """Delete a webhook endpoint and its log. Its waiting messages are deleted too."""
     row = await _locked_endpoint(call, endpoint_id)
     sent = select(messages.c.id).where(messages.c.endpoint == row.id)
     await call.tx.execute(delete(attempts).where(attempts.c.message.in_(sent)))
@@ -228,10 +222,7 @@ async def remove(call: RequestContext, endpoint_id: EndpointId) -> None:
 
 @WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/rotate", "rotateWebhookSecret")
 async def rotate_secret(call: RequestContext, endpoint_id: EndpointId) -> EndpointWithSecret:
-    """Give a webhook endpoint a new secret.
-
-    For 24 hours each message is signed with the old and the new secret.
-    """
+    """Give a webhook endpoint a new secret. For 24 hours each message is signed with the old and the new secret."""
     row, secret = await _locked_endpoint(call, endpoint_id), new_secret()
     sealed = call.signer.seal(secret, row.id)
     new = {"secret": sealed, "old_secret": row.secret, "old_until": call.now + SECRET_OVERLAP}
@@ -244,10 +235,7 @@ async def rotate_secret(call: RequestContext, endpoint_id: EndpointId) -> Endpoi
     links={"replayWebhookMessage": {"endpoint_id": "$request.path.endpoint_id", "message_id": "$response.body#/id"}},
 )  # fmt: skip
 async def send_ping(call: RequestContext, endpoint_id: EndpointId) -> WebhookMessage:
-    """Send a ping to a webhook endpoint.
-
-    No other endpoint gets it.
-    """
+    """Send a ping to a webhook endpoint. No other endpoint gets it."""
     row = await _locked_endpoint(call, endpoint_id, enabled=True)
     event = await emit(call.tx, row, EventType.PING, {"id": row.id}, call.now, only_endpoint=row.id)
     return (await _read_messages(call, messages.c.event == event, messages.c.endpoint == row.id))[0]
@@ -258,10 +246,7 @@ async def send_ping(call: RequestContext, endpoint_id: EndpointId) -> WebhookMes
     links={"listWebhookMessages": {"endpoint_id": "$request.path.endpoint_id", "cursor": "$response.body#/next"}},
 )  # fmt: skip
 async def list_messages(call: RequestContext, endpoint_id: EndpointId, query: PageParameters) -> Messages:
-    """List what was sent to a webhook endpoint.
-
-    Waiting messages too, newest first.
-    """
+    """List what was sent to a webhook endpoint. Waiting messages too, newest first."""
     row = await find_owned(call, endpoints, endpoint_id)
     wanted = [messages.c.endpoint == row.id]
     if query.cursor is not None:
@@ -279,10 +264,7 @@ async def list_messages(call: RequestContext, endpoint_id: EndpointId, query: Pa
     refuses={Code.CONFLICT},
 )
 async def replay_message(call: RequestContext, endpoint_id: EndpointId, message_id: MessageId) -> WebhookMessage:
-    """Send one message again.
-
-    It keeps its id.
-    """
+    """Send one message again. It keeps its id."""
     row = await _locked_endpoint(call, endpoint_id, enabled=True)
     wanted = and_(messages.c.endpoint == row.id, messages.c.id == message_id)
     waiting = await call.tx.execute(update(messages).where(wanted).values(_waiting_state(call.now)))
@@ -293,10 +275,7 @@ async def replay_message(call: RequestContext, endpoint_id: EndpointId, message_
 
 @WEBHOOK_ENDPOINTS.add("POST", f"{_ITEM_PATH}/replay", "replayWebhookEvents", statuses=(202,), refuses={Code.CONFLICT})
 async def replay_events(call: RequestContext, endpoint_id: EndpointId, body: Replay) -> Replayed:
-    """Send events again, since a time or a number.
-
-    Messages keep their ids; events that had no message here get one.
-    """
+    """Send events again, since a time or a number. Messages keep their ids; events that had no message here get one."""
     row = await _locked_endpoint(call, endpoint_id, enabled=True)
     _check_replay_interval(row, call.now)
     wanted = [

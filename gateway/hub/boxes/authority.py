@@ -2,6 +2,8 @@
 
 A box trusts the authority by the fingerprint in its claim's code, so it takes no other certificate for the hub's. The
 key lies in the hub's folder, readable by the hub's user only.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 from collections.abc import Iterable
@@ -48,12 +50,7 @@ class HubAuthority:
 
     @classmethod
     def load(cls, folder: Path, *, now: datetime) -> "HubAuthority":
-        """Load the authority from the hub's folder, or make it there.
-
-        Raises:
-            OSError: the folder cannot be read or written.
-            AuthorityUnusable: a file is not what it was.
-        """
+        """Load the authority from the hub's folder, or make it there."""
         shelf = _shelf_of(folder)
         for file in (shelf.authority_key, shelf.chain):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,10 +104,6 @@ class HubAuthority:
         """Return a server's certificate for these names and addresses; make it if it is missing or old.
 
         Its files lie in `at` below the hub's folder.
-
-        Raises:
-            OSError: the folder cannot be read or written.
-            AuthorityUnusable: a file is not what it was.
         """
         shelf = _shelf_of(self.folder, at, self.name)
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

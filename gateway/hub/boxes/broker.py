@@ -4,6 +4,8 @@ The files lie in `broker` below the hub's folder. One listener is for boxes, by 
 whatever name the client sends. The other listener, on this machine, is for the hub's own account. A box publishes under
 its own id what gateway/protocol/box_hub.py defines, and reads what is addressed to it; one pattern permits this for all
 boxes.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio
@@ -60,12 +62,7 @@ def access_list() -> str:
 
 
 async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime) -> HubAuthority:
-    """Write all files that mosquitto needs; existing accounts and keys stay.
-
-    Raises:
-        OSError: the folder cannot be written.
-        AuthorityUnusable: a key or certificate in it is not what it was.
-    """
+    """Write all files that mosquitto needs; existing accounts and keys stay."""
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
     authority = HubAuthority.load(file.folder, now=now)
@@ -132,10 +129,6 @@ class BrokerFileKeeper:
 
         It completes what another process began: the first check always lets mosquitto reload, and each process
         disconnects once each home that was revoked within a day.
-
-        Raises:
-            OSError: a file cannot be written.
-            AuthorityUnusable: a file is not what it was.
         """
         if not (self._folder / "mosquitto.conf").exists():
             return ()

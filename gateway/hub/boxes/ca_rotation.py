@@ -4,6 +4,8 @@ The folder `authority` holds `authority.key` and `authority.pem`, `next.*` once 
 change until no certificate of the old authority is valid, and `line.json` with each change, signed by the authority
 before. So a box that trusts one of them can follow to the newest one at any time. The next process finishes what a
 killed one began.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import json
@@ -45,12 +47,7 @@ class RotationRefused(ValueError):  # noqa: N818 - it says what is the matter
 
 
 def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
-    """Return all changes, oldest first; the last one may name an authority that is not active yet.
-
-    Raises:
-        OSError: the file cannot be read.
-        AuthorityUnusable: the file is not what it was.
-    """
+    """Return all changes, oldest first; the last one may name an authority that is not active yet."""
     file = folder / "authority" / CHAIN_FILE
     if not file.exists():
         return ()
@@ -75,7 +72,6 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
 
     Raises:
         RotationRefused: the authority before is still valid.
-        OSError, AuthorityUnusable: the folder cannot be used.
     """
     current, at = HubAuthority.load(folder, now=now), folder / "authority"
     if former_certificate(folder) is not None:
@@ -106,7 +102,6 @@ def activate_next(
 
     Raises:
         RotationRefused: there is no successor.
-        OSError, AuthorityUnusable: the folder cannot be used.
     """
     successor = next_certificate(folder)
     if successor is None:
@@ -119,11 +114,7 @@ def activate_next(
 
 
 def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _point: None) -> None:
-    """Finish a change that a killed process began; without one it does nothing.
-
-    Raises:
-        OSError: the folder cannot be used.
-    """
+    """Finish a change that a killed process began; without one it does nothing."""
     at = folder / "authority"
     if not (at / CHANGE_MARKER).exists():
         return
@@ -142,21 +133,13 @@ def finish_change(folder: Path, *, crash_point: Callable[[str], None] = lambda _
 
 
 def end_former(folder: Path) -> None:
-    """Stop trusting the authority before.
-
-    Raises:
-        OSError: the folder cannot be used.
-    """
+    """Stop trusting the authority before."""
     for name in ("key", "pem"):
         (folder / "authority" / f"{FORMER_NAME}.{name}").unlink(missing_ok=True)
 
 
 def load_authority(folder: Path, name: str) -> HubAuthority | None:
-    """Return the successor (`NEXT_NAME`) or the authority before (`FORMER_NAME`) with its key, or None.
-
-    Raises:
-        OSError, AuthorityUnusable: it cannot be used.
-    """
+    """Return the successor (`NEXT_NAME`) or the authority before (`FORMER_NAME`) with its key, or None."""
     certificate, file = _read_certificate(folder, name), folder / "authority" / f"{name}.key"
     if certificate is None or not file.exists():
         return None

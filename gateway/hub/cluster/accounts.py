@@ -65,7 +65,10 @@ def account_definition(name: str) -> dict[str, dict[str, Any]]:
 
 
 class BrokerAccounts:
-    """Keeps the accounts; call `update` regularly."""
+    """Keeps the accounts; call `update` regularly.
+
+    If no node answers, a method raises NodesUnreachable, and the next `update` sends the rest.
+    """
 
     def __init__(self, nodes: ManagementApi, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._nodes, self._store, self._monotonic = nodes, store, monotonic
@@ -80,11 +83,7 @@ class BrokerAccounts:
         return self._compared is not None
 
     async def update(self, now: datetime) -> None:
-        """Send the nodes new and ended accounts, then compare all of them if that is due.
-
-        Raises:
-            NodesUnreachable: no node answers; the next call sends the rest.
-        """
+        """Send the nodes new and ended accounts, then compare all of them if that is due."""
         if self._checked is not None:
             await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been set back
         self._checked = now
@@ -97,19 +96,11 @@ class BrokerAccounts:
             self._compared = now
 
     async def delete_accounts_of(self, home: str) -> None:
-        """End the connections of a revoked home and forbid it to connect; a running hub deletes its accounts later.
-
-        Raises:
-            NodesUnreachable: no node answers.
-        """
+        """End the connections of a revoked home and forbid it to connect; a running hub deletes its accounts later."""
         await self._delete(await self._names_of(home, ~_is_active()))
 
     async def disconnect(self, home: str) -> None:
-        """End the connections of a home; its accounts stay, so it connects again.
-
-        Raises:
-            NodesUnreachable: no node answers.
-        """
+        """End the connections of a home; its accounts stay, so it connects again."""
         for name in await self._names_of(home, _is_active()):
             await self._nodes.disconnect(name)
 

@@ -4,6 +4,8 @@ The nodes have an authority of their own, `nodes.*` beside the hub's. The hub's 
 client that is accepted here may do anything on every node. So its certificates are not valid between nodes, and the
 nodes' certificates are not valid at the boxes' listener. `rabbitmqctl` is a client here and presents the certificate of
 its node.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 from datetime import datetime, timedelta
@@ -21,12 +23,7 @@ FOLDER = "internode"
 
 
 def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> None:
-    """Renew the certificate with which a node, whose files lie in `node`, identifies itself. `folder` is the hub's.
-
-    Raises:
-        OSError: a folder cannot be read or written.
-        AuthorityUnusable: a file is not what it was.
-    """
+    """Renew the certificate with which a node, whose files lie in `node`, identifies itself. `folder` is the hub's."""
     at = folder / "authority"
     shelf = CertificateFiles(
         authority_key=at / "nodes.key", authority=at / "nodes.pem", key=node / FOLDER / "node.key",

@@ -2,6 +2,8 @@
 
 TLS uses the nodes' own authority, which certifies the hub too. A client without such a certificate does not even get to
 the password, and no home has one.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio
@@ -68,11 +70,7 @@ class NodesUnreachable(OSError):  # noqa: N818 - it says what happened
 
 
 def create_password(cluster: Path) -> str:
-    """Return the password of the hubs' account; make it if it is missing. `cluster` is the folder of its files.
-
-    Raises:
-        OSError: it cannot be read or written.
-    """
+    """Return the password of the hubs' account; make it if it is missing. `cluster` is the folder of its files."""
     file = cluster / f"{ACCOUNT_NAME}.password"
     if not file.exists():
         write_whole(file, secrets.token_hex(32).encode())
@@ -80,11 +78,7 @@ def create_password(cluster: Path) -> str:
 
 
 def read_password(cluster: Path) -> str:
-    """Return the password of the hubs' account, which `perron hub-config` has made.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Return the password of the hubs' account, which `perron hub-config` has made."""
     return (cluster / f"{ACCOUNT_NAME}.password").read_text().strip()
 
 
@@ -101,8 +95,7 @@ def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
     """Renew the certificate that a hub presents to the nodes. `folder` is the hub's.
 
     Raises:
-        OSError: a folder cannot be read or written.
-        AuthorityUnusable: a file is not what it was, or a file that all hubs and nodes share is missing.
+        AuthorityUnusable: a file that all hubs and nodes share is missing.
     """
     for shared in (
         folder / "authority" / "nodes.key",
@@ -115,7 +108,7 @@ def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
 
 
 class ManagementApi:
-    """The API of all nodes; each request goes to one that answers.
+    """The API of all nodes; each request goes to one that answers, and raises NodesUnreachable if none does.
 
     `at` has the nodes' hosts. `cluster` is the folder of the cluster's files.
     """
@@ -159,11 +152,7 @@ class ManagementApi:
             raise NodesUnreachable(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 
     async def _request(self, method: str, path: str, body: object = None) -> bytes:
-        """Send the request to the node that answered last, then to the others in turn; requests may run at once.
-
-        Raises:
-            NodesUnreachable: no node answered.
-        """
+        """Send the request to the node that answered last, then to the others in turn; requests may run at once."""
         reasons = []
         for host in sorted(self._hosts, key=lambda host: host != self._last_host):
             try:

@@ -4,6 +4,8 @@ The folder `rabbit` below the hub's folder has a folder for each node, which the
 own certificates. RabbitMQ speaks MQTT 5 itself, and boxes connect by TLS with their certificate, as to mosquitto. The
 hub sends the homes' accounts to the nodes (gateway/hub/cluster/accounts.py); the nodes' definitions have the hubs'
 accounts.
+
+The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio
@@ -155,10 +157,6 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
     """Write the folder of each node; keys, certificates and the cookie that exist stay while they are valid.
 
     `show_next`: the nodes present certificates of the next authority to boxes, if there is one.
-
-    Raises:
-        OSError: the folder cannot be written.
-        AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
@@ -192,12 +190,7 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, show_n
 
 
 def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime) -> None:
-    """Renew the certificates with which a hub identifies itself at the nodes' MQTT listener and management API.
-
-    Raises:
-        OSError: the folder cannot be written.
-        AuthorityUnusable: a file is not what it was.
-    """
+    """Renew the certificates with which a hub identifies itself at the nodes' MQTT listener and management API."""
     file.cluster.mkdir(exist_ok=True, mode=0o700)
     management_api.renew_certificate(file.folder, file.cluster, now=now)
     write_if_changed(file.cluster / "authority.pem", ca_rotation.trust_bundle(authority), mode=0o644)
@@ -261,7 +254,6 @@ async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[
 
     Raises:
         RotationRefused: there is no successor.
-        OSError, AuthorityUnusable: the folder cannot be used.
     """
     successor = ca_rotation.load_authority(file.folder, ca_rotation.NEXT_NAME)
     if successor is None:

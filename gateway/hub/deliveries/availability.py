@@ -49,21 +49,12 @@ class GivenTerms(BaseModel):
 class ImpossibleReason(StrEnum):
     """The reason why a delivery is not possible."""
 
-    NOT_GRANTED = auto()
-    """The home has not let the brand in, or no longer."""
-
-    PAST = auto()
-    """The hours are over."""
-
-    EXPIRED = auto()
-    """The permission ends before."""
-
+    NOT_GRANTED = auto()  # the home has not let the brand in, or no longer
+    PAST = auto()  # the hours are over
+    EXPIRED = auto()  # the permission ends before
     ENTRANCE_NOT_PERMITTED = auto()
-    OUTSIDE_WINDOW = auto()
-    """Some of it lies outside the allowed days and hours; `windows` are the parts that do not."""
-
-    NOT_KNOWN = auto()
-    """The home has not reported its time zone yet."""
+    OUTSIDE_WINDOW = auto()  # some of it lies outside the allowed days and hours; `windows` are the parts that do not
+    NOT_KNOWN = auto()  # the home has not reported its time zone yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

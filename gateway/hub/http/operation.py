@@ -24,13 +24,10 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 class ApiAccess(StrEnum):
     """What a key may do."""
 
-    NONE = auto()
-    """Everybody, without a key."""
-
+    NONE = auto()  # everybody, without a key
     READ = auto()
     FULL = auto()
-    BROWSER = auto()
-    """No key: a browser of a household, by a token that it signs itself. Pages of other origins may ask this."""
+    BROWSER = auto()  # a browser of a household, by a token that it signs itself; pages of other origins may ask this
 
 
 class Model(BaseModel):
@@ -257,7 +254,7 @@ class OperationGroup(list[ApiOperation]):
             self.append(
                 ApiOperation(
                     name=name, method=method, path=path, tag=self._tag, handler=handler, answer=answer,
-                    summary=(handler.__doc__ or "").partition(".\n")[0].rstrip("."),
+                    summary=re.split(r"\.\s", handler.__doc__ or "")[0].rstrip("."),
                     path_model=create_model("Path", __base__=ApiParameters, **parameters) if parameters else None,
                     query=models.get("query"), headers=models.get("headers"),
                     body=models.get("body"), **(defaults | details),

@@ -54,11 +54,8 @@ class QueueLane(StrEnum):
     """The kind of an endpoint; slow endpoints delay only their own kind."""
 
     GOOD = auto()
-    POOR = auto()
-    """Its last attempt failed or was slow."""
-
-    SANDBOX = auto()
-    """An endpoint of a sandbox. Anybody can have many sandboxes, so endpoints of real homes never wait for one."""
+    POOR = auto()  # its last attempt failed or was slow
+    SANDBOX = auto()  # anybody can have many sandboxes, so endpoints of real homes never wait for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,41 +21,18 @@ MAX_RETRY_DELAY = lengthened(timedelta(seconds=max(_RETRY_DELAYS_S)), 1.0)
 class WebhookResult(StrEnum):
     """The result of an attempt."""
 
-    TAKEN = auto()
-    """An answer of 2xx."""
-
-    GONE = auto()
-    """410: the receiver wants no further message."""
-
-    REDIRECTED = auto()
-    """3xx: the hub follows no redirect; the retailer changes the address of an endpoint."""
-
-    REFUSED = auto()
-    """Any other status."""
-
-    NOT_ALLOWED = auto()
-    """The host name resolves to an address to which the hub must not send."""
-
-    NOT_FOUND = auto()
-    """The host name does not resolve."""
-
-    TLS = auto()
-    """The hub does not accept the certificate."""
-
-    UNREACHABLE = auto()
-    """There was no connection, or it broke."""
-
-    TIMEOUT = auto()
-    """No answer in time."""
-
-    NO_HTTP = auto()
-    """The response is not HTTP, or it is too large."""
-
-    NO_CHALLENGE = auto()
-    """An answer of 2xx without the challenge that was sent to it."""
-
-    NOT_SENT = auto()
-    """The hub itself could not make the request; it tries again."""
+    TAKEN = auto()  # an answer of 2xx
+    GONE = auto()  # 410: the receiver wants no further message
+    REDIRECTED = auto()  # 3xx: the hub follows no redirect; the retailer changes the address of an endpoint
+    REFUSED = auto()  # any other status
+    NOT_ALLOWED = auto()  # the host name resolves to an address to which the hub must not send
+    NOT_FOUND = auto()  # the host name does not resolve
+    TLS = auto()  # the hub does not accept the certificate
+    UNREACHABLE = auto()  # there was no connection, or it broke
+    TIMEOUT = auto()  # no answer in time
+    NO_HTTP = auto()  # the response is not HTTP, or it is too large
+    NO_CHALLENGE = auto()  # an answer of 2xx without the challenge that was sent to it
+    NOT_SENT = auto()  # the hub itself could not make the request; it tries again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
