@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 
 from gateway.hub.api import sandboxes
 from gateway.hub.api.api_keys import API_KEYS
-from gateway.hub.api.availability import AVAILABILITY
 from gateway.hub.api.brands import BRANDS
 from gateway.hub.api.connections import CONNECTIONS
 from gateway.hub.api.deliveries import DELIVERIES
@@ -56,7 +55,7 @@ from gateway.system.containment import Containment
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
-    *API_KEYS, *BRANDS, *CONNECTIONS, *AVAILABILITY, *DELIVERIES, *DELIVERY_QUERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
+    *API_KEYS, *BRANDS, *CONNECTIONS, *DELIVERIES, *DELIVERY_QUERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
     *HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""
@@ -105,7 +104,6 @@ class HubProcess:
                 self.open.set()
 
     def _build(self) -> None:
-        """Build every part; the store and the key exist already."""
         registry = CollectorRegistry()
         metrics = HubMetrics(registry)
         self.wake_ups = WakeUps(jobs=self.wake_dispatcher, messages=self._wake_retailers)
@@ -129,7 +127,6 @@ class HubProcess:
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:
-        """Return the operations by which boxes join, if the configuration says how they reach the broker."""
         self._broker_keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
         boxes = self._file.boxes
         if boxes is None:
@@ -153,7 +150,6 @@ class HubProcess:
         self._webhook_sender.wake_up()
 
     def _build_broker_connection(self, context: WorkerContext) -> None:
-        """Build the connection to the broker and what uses it, if a broker is configured."""
         limits, keep = self._file.limits, self._file.keep
         self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
@@ -196,13 +192,11 @@ class HubProcess:
                 self._ingest.on_message(incoming)
 
     def _build_consent(self) -> list[web.RouteDef]:
-        """Build the consent jobs, and return the routes of the consent page."""
         writer = ConsentWriter(url=self._file.url, sign=self.key.signature)
         self._consent_jobs = ConsentJobs(self._context, writer=writer)
         return ConsentPage(self._context, writer=writer, behind_proxy=self._file.listen.behind_proxy).routes()
 
     def _build_sandbox(self) -> Sequence[ApiOperation]:
-        """Build the robot of the sandbox, and return the operation that makes one, if there is a sandbox."""
         self._robot: SandboxRobot | None = None
         if not self._file.sandbox:
             return ()

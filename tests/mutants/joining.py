@@ -74,8 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a revocation that was cut short is never ended",
         file="gateway/hub/boxes/broker.py",
-        old=("        if not (self._is_first_check or anew or listed or revoked):\n"),
-        new="        if not (anew or listed):\n",
+        old=("        if not (self._is_first_check or anew or revoked):\n"),
+        new="        if not anew:\n",
         tests=(f"{BROKER}::test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub",),
     ),
     Mutant(

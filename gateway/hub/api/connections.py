@@ -8,25 +8,32 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, insert
+from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement, Row, and_, insert, select
 
-from gateway.domain.delivery.promise import Id
+from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.brands import signature_refused, verify_statement
+from gateway.hub.api.delivery_models import ConnectionId
 from gateway.hub.api.rows import PageParameters, find_owned, newest_page
 from gateway.hub.database.store import new_id
-from gateway.hub.database.tables import brands, connections
+from gateway.hub.database.tables import brands, connections, homes
 from gateway.hub.deliveries import connections as connection_store
-from gateway.hub.deliveries.availability import GivenTerms
+from gateway.hub.deliveries.availability import (
+    MAX_WINDOW,
+    MAX_WINDOWS,
+    GivenTerms,
+    ImpossibleReason,
+    check_availability,
+    zone_of,
+)
 from gateway.hub.deliveries.connections import ANSWER_PERIOD
 from gateway.hub.http.authentication import new_secret, secret_digest
-from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
+from gateway.hub.http.operation import ApiParameters, Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.brand_statement import MAX_CLOCK_SKEW_S, MAX_REQUEST_LIFETIME_S, ConsentStatement, EndStatement
 from gateway.protocol.consent_request import AskedTerms, CompactJws, Label, ShortJws
 
 State = Literal["pending", "granted", "refused", "revoked", "expired", "ended"]
-ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
 ReturnUrl = Annotated[
     str,
     StringConstraints(
@@ -105,6 +112,32 @@ class Connections(Model):
     next: str | None
 
 
+class AvailabilityQuery(ApiParameters):
+    """The time from `start` up to but not including `end`, at most seven days; without `entrance` any entrance."""
+
+    start: Instant
+    end: Instant
+    entrance: Id | None = None
+
+
+class Span(Model):
+    """From `start` up to, not including, `end`."""
+
+    start: datetime
+    end: datetime
+
+
+class Availability(Model):
+    """Whether the home's terms allow the whole span, `why` not, and the parts that days and hours allow.
+
+    It does not say whether somebody is home or an entrance is ready.
+    """
+
+    possible: bool
+    why: ImpossibleReason | None
+    windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
+
+
 @CONNECTIONS.add(
     "POST", "/v1/connections", "createConnection", statuses=(201,), refuses={Code.CONFLICT, Code.SIGNATURE_REFUSED},
     links=links_to("connection", "readConnection", "readAvailability", "endConnection"),
@@ -176,6 +209,23 @@ async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> C
         await connection_store.end_connection(call.tx, row, body.signed, call.now)
         row = await find_owned(call, connections, row.id)
     return _from_row(row, call.now)
+
+
+@CONNECTIONS.add("GET", "/v1/connections/{connection}/availability", "readAvailability")
+async def read_availability(call: RequestContext, connection: ConnectionId, query: AvailabilityQuery) -> Availability:
+    """Ask whether a home can take a delivery."""
+    row = await find_owned(call, connections, connection)
+    if not query.start < query.end <= query.start + MAX_WINDOW:
+        reason = "`end` lies after `start`, at most 7 days."
+        raise ApiProblem.at("end", "window", reason, where="query", detail=reason)
+    terms = connection_store.terms_of(row) if connection_store.state_of(row, call.now) == "granted" else None
+    report = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
+    result = check_availability(
+        None if report is None else terms, query.start, query.end, query.entrance, zone=zone_of(report or {}),
+        now=call.now,
+    )  # fmt: skip
+    windows = tuple(Span(start=start, end=end) for start, end in result.windows)
+    return Availability(possible=result.why is None, why=result.why, windows=windows)
 
 
 def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:

@@ -146,7 +146,6 @@ async def _build_update(
 
 
 def _token_of(body: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
-    """Return the brand's own signed message, or None if the request has none."""
     return body.token.encode() if "token" in body.model_fields_set and body.token is not None else None
 
 
@@ -180,11 +179,8 @@ async def _check_terms(
     connected = (homes.c.id == connection.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
     if await call.tx.scalar(select(homes.c.id).where(*connected)) is not None:
         errors = [
-            Detail(
-                pointer=f"/delivery/{part.part}" if named else "/token", where="body",
-                code=f"{part.part}_not_permitted", detail=str(part),
-            )
-            for part in forbidden
+            Detail(pointer=f"/delivery/{part}" if named else "/token", where="body", code=f"{part}_not_permitted",
+                   detail=reason) for part, reason in forbidden.items()
         ]  # fmt: skip
         raise ApiProblem(Code.NOT_PERMITTED, errors=errors)
 
@@ -258,7 +254,6 @@ def _check_connection_state(row: Row[Any]) -> Row[Any]:
 
 
 async def _find_by_token(call: RequestContext, connection: Row[Any], token: bytes) -> Row[Any] | None:
-    """Return the delivery that was made from exactly these bytes, or None."""
     versions = select(deliveries).join(delivery_versions, delivery_versions.c.delivery == deliveries.c.id)
     mine = (owned_by(call.caller, deliveries), deliveries.c.connection == connection.id)
     same = versions.where(*mine, delivery_versions.c.sha256 == token_digest(token))
@@ -266,7 +261,6 @@ async def _find_by_token(call: RequestContext, connection: Row[Any], token: byte
 
 
 async def _check_name_unused(call: RequestContext, connection: Row[Any], name: str, pointer: str) -> None:
-    """Refuse a name that another delivery of the brand at this home has."""
     here = deliveries.c.connection == connection.id
     # Earlier, the answer would reveal the home; then `HeldDeliveries` checks the name.
     if connection.home is not None and connection.state == "granted":

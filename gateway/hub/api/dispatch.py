@@ -79,7 +79,6 @@ class ApiDispatcher:
         request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext],
         behind_proxy: bool,
     ) -> None:
-        """`request_context` makes what a handler needs beside its request, for one transaction."""
         self._operations, self._context, self._url = operations, context, url
         self._rate_limits, self._request_context, self._behind_proxy = rate_limits, request_context, behind_proxy
         self._host = url.partition("://")[2].partition("/")[0]
@@ -144,7 +143,6 @@ class ApiDispatcher:
         return answer
 
     async def _serve(self, operation: ApiOperation, request: web.Request) -> web.StreamResponse:
-        """Answer one request of an operation; it changes something only after all checks."""
         requester = await self._authenticate(request, operation)
         headers = _COMMON_HEADERS | await self._take_from_limits(request, operation, requester)
         parts, raw = await _parse_parts(request, operation)
@@ -182,7 +180,6 @@ class ApiDispatcher:
     async def _take_from_limits(
         self, request: web.Request, operation: ApiOperation, requester: Requester
     ) -> dict[str, str]:
-        """Count a request, and return the headers that tell the requester's limits."""
         limits, writes = self._rate_limits, operation.writes
         match requester:
             case HouseholdBrowser():
@@ -267,7 +264,6 @@ async def _preflight(_request: web.Request) -> web.Response:
 
 
 async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[dict[str, object], bytes]:
-    """Return what a handler takes by name, validated, and the body."""
     parts: dict[str, object] = {}
     if operation.path_model is not None:
         try:
@@ -298,7 +294,6 @@ async def _parse_parts(request: web.Request, operation: ApiOperation) -> tuple[d
 async def _send_stream(
     request: web.Request, stream: AsyncGenerator[bytes, None], headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Send the parts of a stream until it ends or the client has gone."""
     response = web.StreamResponse(headers=headers)
     async with aclosing(stream):
         first = await anext(stream)  # before the response begins, it may still become a problem

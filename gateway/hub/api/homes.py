@@ -232,7 +232,6 @@ class HomeOperations:
         return group
 
     async def _enrol(self, call: RequestContext, claim: Row[Any], box_key: str, key: ec.EllipticCurvePublicKey) -> None:
-        """Make a home, or enrol the home that the claim names again; its older certificates end."""
         home: str = claim.home or new_id("home")
         if claim.home is None:
             await call.tx.execute(
@@ -252,7 +251,6 @@ class HomeOperations:
     async def _certify(
         self, call: RequestContext, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
     ) -> bytes:
-        """Certify a home's key, and return the certificate in DER."""
         authority = HubAuthority.load(self.authority.folder, now=call.now)  # the authority may have changed
         certificate = authority.certify(home, key, now=call.now)
         der = certificate.public_bytes(serialization.Encoding.DER)
@@ -271,11 +269,6 @@ async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Ro
 
 
 async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]]:
-    """Return all valid certificates of a home.
-
-    Raises:
-        ApiProblem: the hub knows no home of this id.
-    """
     row = await find_one(call, select(homes.c.revoked).where(homes.c.id == home))
     counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
     rows = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))

@@ -372,7 +372,6 @@ def _from_row(row: Row[Any], now: datetime) -> Endpoint:
 
 
 async def _read_messages(call: RequestContext, *wanted: ColumnElement[bool], most: int = 1) -> list[WebhookMessage]:
-    """Read the newest messages, each with its newest attempts."""
     newest = select(messages, events.c.type).join(events, events.c.id == messages.c.event).where(*wanted)
     rows = (await call.tx.execute(newest.order_by(messages.c.seq.desc()).limit(most))).all()
     shown = attempts.c.number > messages.c.attempts - MAX_ATTEMPTS_SHOWN

@@ -126,7 +126,6 @@ async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: dateti
 
 
 def _newest_key(known: str, history: Iterable[str]) -> str | None:
-    """Return the newest key that follows step by step from the known key, or None."""
     try:
         chain = KeyHistory.parse("\n".join(history).encode())
     except ValueError:
@@ -212,7 +211,6 @@ async def on_event(  # noqa: PLR0913 - one event, one transaction
 
 
 async def _update_browser(tx: AsyncConnection, home: str, status: BrowserStatus, now: datetime) -> None:
-    """Store or end a browser of the household; the waiting orders of an ended browser end too."""
     mine = (browsers.c.home == home, browsers.c.id == status.browser)
     sign = None if status.ended or status.sign is None else status.sign.model_dump()
     values = {"sign": sign, "farewell": status.farewell if status.ended else None, "told": now}
@@ -236,7 +234,6 @@ async def _evict_browser(tx: AsyncConnection, home: str) -> None:
 
 
 async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult) -> Row[Any] | None:
-    """Return the delivery of a result, by its name or by the digest of the message that the home refused."""
     if result.brand is not None and result.delivery is not None:
         named = {"home": home, "brand": result.brand, "name": result.delivery}
         return (await tx.execute(_SELECT_DELIVERY_BY_NAME, named)).one_or_none()

@@ -66,9 +66,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca_rotation.finish_change(file.folder)
     authority = HubAuthority.load(file.folder, now=now)
-    _renew_certificate(authority, boxes, now=now)
-    await _write_revocation_list(authority, store, now=now)
-    _write_trusted_authorities(authority)
+    await _refresh_files(authority, boxes, store, now=now)
     _write_files(folder_of(file), boxes, port=1883 if file.broker is None else file.broker.port)
     return authority
 
@@ -134,13 +132,12 @@ class BrokerFileKeeper:
             return ()
         ca_rotation.finish_change(self._authority.folder)
         self._authority = HubAuthority.load(self._authority.folder, now=now)  # the authority may have changed
-        anew = _renew_certificate(self._authority, self._boxes, now=now) | _write_trusted_authorities(self._authority)
-        listed = await _write_revocation_list(self._authority, self._store, now=now)
+        anew = await _refresh_files(self._authority, self._boxes, self._store, now=now)
         late = homes.c.revoked > now - RECENT_REVOCATION
         async with self._store.reading() as tx:
             rows = await tx.execute(select(homes.c.id, homes.c.revoked).where(late))
             revoked = {(row.id, row.revoked) for row in rows} - self._disconnected
-        if not (self._is_first_check or anew or listed or revoked):
+        if not (self._is_first_check or anew or revoked):
             return ()
         reloaded = reload(self._folder)
         self._is_first_check = not reloaded
@@ -192,25 +189,19 @@ async def delete_expired(store: HubStore, now: datetime) -> int:
     )
 
 
-def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
-    return authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
-
-
-def _write_trusted_authorities(authority: HubAuthority) -> bool:
-    file = authority.folder / "broker" / "authority.pem"
-    return write_if_changed(file, ca_rotation.trust_bundle(authority), mode=0o644)
-
-
-async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, now: datetime) -> bool:
-    """Write the revocation list if it differs from the store, and return whether it did."""
+async def _refresh_files(authority: HubAuthority, boxes: Boxes, store: HubStore, *, now: datetime) -> bool:
+    """Write certificate, trusted authorities and revocation list where they changed, and return whether any did."""
+    folder = authority.folder / "broker"
+    is_new = authority.certify_server((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).is_new
+    is_new |= write_if_changed(folder / "authority.pem", ca_rotation.trust_bundle(authority), mode=0o644)
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
     async with store.reading() as tx:
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
         wanted = {int(row.serial, 16): row.ended for row in rows}
-    file = authority.folder / "broker" / "revoked.pem"
+    file = folder / "revoked.pem"
     lists = ca_rotation.revocation_lists(authority, list(wanted.items()), now=now)
     if _parse_revocation_lists(file.read_bytes() if file.exists() else b"") == _parse_revocation_lists(lists):
-        return False
+        return is_new
     write_whole(file, lists, mode=0o644)
     return True
 

@@ -95,7 +95,6 @@ _UPDATE_SETTLED = (
 
 
 def _select_due() -> Select[tuple[str]]:
-    """Select the jobs that are due `now`, the longest due first."""
     older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
     # No index on `due` may serve this: if few jobs were due lately, PostgreSQL assumes that still when thousands
     # come at once, and scans all of them for each of them (7 s for 3,000).
@@ -166,7 +165,6 @@ class JobDispatcher:
                 await asyncio.sleep(GATHER_DELAY_S)
 
     async def _round(self, connection: HubBrokerConnection) -> bool:
-        """Publish the due jobs, and return whether there were any."""
         leased, until = await self._lease()
         if not leased:
             return False
@@ -198,7 +196,6 @@ class JobDispatcher:
             await self._settle([(unanswered[task], task.result()) for task in answered], until)
 
     async def _settle(self, answered: Sequence[tuple[Row[Any], PublishAnswer]], until: datetime) -> None:
-        """Store when each job is due again."""
         rows = []
         for job, answer in answered:
             if answer is None:
@@ -241,7 +238,6 @@ class JobDispatcher:
         return sorted(leased, key=attrgetter("due", "created")), until
 
     async def _count(self) -> None:
-        """Count the due jobs from time to time, and end expired ones."""
         now = self._now()
         if timedelta() <= now - self._counted < COUNT_INTERVAL:
             return

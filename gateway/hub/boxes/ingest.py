@@ -135,7 +135,6 @@ class Ingest:
     async def _store_batch(
         self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
-        """Store all messages of a home that were queued, in one transaction."""
         result, head = _BatchResult(), None
         async with self._store.writing() as tx:
             row = await box_events.lock_home(tx, name)
@@ -197,7 +196,6 @@ class Ingest:
         return head
 
     def _report(self, name: str, result: _BatchResult) -> None:
-        """Wake workers, count, and log what the operator should know."""
         if result.has_hello or result.receipts:  # another job may have waited for the received one
             self._wake_ups.jobs()
         if EventOutcome.KEPT in result.outcomes or "refused" in result.receipts:

@@ -99,7 +99,6 @@ class HomePresence:
             self._metrics.connected.set(await count_online(tx))
 
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
-        """Return the next homes that count as connected, and what each is sent."""
         conditions = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
         later = select(homes.c.id, homes.c.support_code, homes.c.there).where(*conditions, homes.c.id > last)
         async with self._store.reading() as tx:

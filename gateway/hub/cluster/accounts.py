@@ -164,7 +164,6 @@ def _differences(
     users: Sequence[str],
     wanted: AbstractSet[str],
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the accounts to define, and those to delete."""
     right, topic = {each.user: each for each in rights}, {each.user: each for each in topics}
     known = {name for name in users if _ACCOUNT_NAME_PATTERN.fullmatch(name)}
 

@@ -64,7 +64,6 @@ class ConsentJobs:
         perform: Callable[[AsyncConnection, Row[Any]], Awaitable[None]],
         wake_up: Callable[[], None],
     ) -> bool:
-        """Perform a step for each connection for which it is due, and return whether there was one."""
         open_ = due.where(connections.c.id.not_in(self._set_aside.rows()))
         async with self._context.store.reading() as tx:  # usually there is nothing, so the writer is not needed
             ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]

@@ -119,7 +119,6 @@ class ConsentPage:
         )
 
     async def _allows(self, request: web.Request, what: str, most: int) -> bool:
-        """Return whether this address and its network are below the limit of this minute."""
         address, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
         if not await hit(RateLimitItemPerMinute(most), what, address):
             return False
@@ -156,7 +155,6 @@ def _render(language: Language, **facts: object) -> str:
 
 @cache
 def _template() -> Template:
-    """Read and compile the page's template once in a process."""
     environment = Environment(
         loader=PackageLoader("gateway.hub.consent"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
@@ -179,7 +177,6 @@ async def _submitted_code(request: web.Request) -> str | None:
 
 
 def _view_of(row: Row[Any], now: datetime) -> str:
-    """Return what the page shows: the question, that it waits, or the end."""
     state = state_of(row, now)
     if state != "pending":
         return state
@@ -201,7 +198,6 @@ def _language(request: web.Request) -> Language:
 
 
 async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
-    """Return the connection of this page's secret, with the names of brand and retailer, or None."""
     brand = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     query = (
         select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))

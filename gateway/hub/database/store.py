@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import shutil
@@ -65,13 +66,13 @@ UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk raises either
 
 
 @contextlib.contextmanager
-def log_unavailable(event_name: str, *expected: type[Exception]) -> Iterator[None]:
+def log_unavailable(event_name: str, *expected: type[Exception], level: int = logging.ERROR) -> Iterator[None]:
     """Log an unavailable database, a full disk or an `expected` error, and continue: a worker tries again later."""
     errors: tuple[type[Exception], ...] = (*UNAVAILABLE_ERRORS, *expected)
     try:
         yield
     except errors as error:
-        log.error(event_name, why=_error_text(error))
+        log.log(level, event_name, why=_error_text(error))
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -152,18 +153,20 @@ class HubStore:
                 f"{url!r} names no database: write sqlite+aiosqlite:///hub.sqlite3 or"
                 " postgresql+asyncpg://user@host/name."
             ) from error
-        store, is_open = cls(engine), False
-        try:
-            _check_openable(engine)
-            await store._begin_session()
-            is_open = True
-        except (DBAPIError, OSError, SchemaUnusable) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
-            name = engine.url.render_as_string(hide_password=True)
-            raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
-        finally:
-            if not is_open:
-                await store.close()
+        store = cls(engine)
+        async with contextlib.AsyncExitStack() as on_error:
+            on_error.push_async_callback(store.close)
+            try:
+                _check_openable(engine)
+                async with store.writing() as connection:
+                    if not store.has_one_writer:  # of hubs that start at once one makes the tables
+                        await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
+                    await connection.run_sync(migrate)
+            except (DBAPIError, OSError, SchemaUnusable) as error:
+                reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+                name = engine.url.render_as_string(hide_password=True)
+                raise StoreUnusable(f"The database {name} cannot be used: {reason}.") from error
+            on_error.pop_all()
         return store
 
     async def close(self) -> None:
@@ -234,8 +237,10 @@ class HubStore:
         connection, given_back = _UncancellableConnection(self._engine), asyncio.get_running_loop().create_future()
         self._open_sessions.add(given_back)
         try:
-            with _as_unavailable():
+            try:
                 await connection.start()
+            except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise StoreUnavailable(_error_text(error)) from error
             try:
                 yield connection
             except TimeoutError as error:  # of a statement; the connection is unusable
@@ -283,15 +288,8 @@ class HubStore:
             return False
 
     def _free_bytes(self) -> int:
-        """Return the free bytes of SQLite's disk; for a database on another machine the required minimum."""
         file = self._engine.url.database if self.has_one_writer else None
         return MIN_FREE_BYTES if not file else shutil.disk_usage(Path(file).resolve().parent).free
-
-    async def _begin_session(self) -> None:
-        async with self.writing() as connection:
-            if not self.has_one_writer:  # of hubs that start at once one makes the tables
-                await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
-            await connection.run_sync(migrate)
 
 
 @contextlib.contextmanager
@@ -332,15 +330,6 @@ def is_schema_fault(error: DBAPIError) -> bool:
     if getattr(error.orig, "sqlstate", None) in _MISSING_OBJECT_CODES:
         return True
     return getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR_CODE
-
-
-@contextlib.contextmanager
-def _as_unavailable() -> Iterator[None]:
-    """Raise StoreUnavailable for each error that prevents a connection."""
-    try:
-        yield
-    except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise StoreUnavailable(_error_text(error)) from error
 
 
 def _error_text(error: Exception) -> str:

@@ -59,15 +59,10 @@ class ImpossibleReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailabilityResult:
-    """Whether a delivery is possible, the reason why not, and the permitted parts of its time."""
+    """Why a delivery is not possible (None: it is), and the permitted parts of its time."""
 
     why: ImpossibleReason | None
     windows: tuple[tuple[datetime, datetime], ...] = ()
-
-    @property
-    def possible(self) -> bool:
-        """Whether the whole time is permitted."""
-        return self.why is None
 
 
 def zone_of(report: Mapping[str, Any]) -> ZoneInfo | None:
@@ -107,30 +102,17 @@ def check_availability(  # noqa: PLR0913 - the question and the known facts
     return AvailabilityResult(why=None if until == end else ImpossibleReason.EXPIRED, windows=windows)
 
 
-@dataclass(frozen=True, slots=True)
-class ForbiddenPart:
-    """A part of a delivery that the permission does not allow, and what it allows instead."""
+def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> dict[str, str]:
+    """Return why a home's stored terms do not allow some of the parts (`entrance`, `place`, `carrier`).
 
-    part: str  # entrance | place | carrier
-    given: str
-    allowed: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Describe it with values that the brand knows already."""
-        return f"The permission allows no {self.part} {self.given!r}, but {', '.join(self.allowed) or 'none'}."
-
-
-def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[ForbiddenPart, ...]:
-    """Return which of the parts (`entrance`, `place`, `carrier`) a home's stored terms do not allow.
-
-    A missing list forbids nothing, nor does a list that may have been shortened (gateway/storage/hub_journal.py).
+    A missing list forbids nothing, nor does a list that may have been shortened (gateway/storage/hub_journal.py). A
+    reason has only values that the brand knows already.
     """
-    known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
-    return tuple(
-        ForbiddenPart(part, parts[part], tuple(sorted(allowed)))
-        for part, allowed in known.items()
-        if part in parts
-        and allowed is not None
-        and parts[part] not in allowed
-        and len(allowed) < MAX_NAMES_PER_DECISION
-    )
+    reasons = {}
+    for part in ("entrance", "place", "carrier"):
+        allowed = terms.get(f"{part}s")
+        if part not in parts or allowed is None or parts[part] in allowed or len(allowed) >= MAX_NAMES_PER_DECISION:
+            continue
+        named = ", ".join(sorted(allowed)) or "none"
+        reasons[part] = f"The permission allows no {part} {parts[part]!r}, but {named}."
+    return reasons

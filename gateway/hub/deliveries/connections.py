@@ -96,7 +96,6 @@ async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, writer:
 
 
 async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
-    """Return whether a retailer has sent this home its maximum of requests today, over all connections."""
     begin = now - ASK_WINDOW
     lately = (connections.c.retailer == row.retailer, connections.c.home == home, connections.c.created > begin)
     count = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
@@ -181,7 +180,6 @@ async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -
 
 
 def _granted_terms(decision: PermissionDecision) -> dict[str, Any] | None:
-    """Return the terms as they are stored, in JSON's types, or None if they are contradictory."""
     if decision.standing != "granted":
         return None
     terms: dict[str, Any] = decision.model_dump(mode="json", exclude={"brand", "version", "standing"})

@@ -115,7 +115,6 @@ def _version_refusal(body: Offer | Update | Cancel, known: SandboxDelivery | Non
 
 
 def _requested_refusal(body: DeliveryBody) -> str | None:
-    """Return the refusal that a magic parcel requests."""
     for word in magic_words(body.parcels):
         code = word.removeprefix(_REFUSE_PREFIX).replace("-", "_").lower()
         if word.startswith(_REFUSE_PREFIX) and code in PUBLIC_REASONS:

@@ -84,7 +84,6 @@ class SandboxRobot:
         return bool(names)
 
     def _select_due(self, now: datetime) -> dict[DueKind, Select[Any]]:
-        """Select id and home of due jobs, deliveries and connections, except those set aside."""
         aside = self._set_aside.rows()
         j, d, c = jobs.c, deliveries.c, connections.c
         is_open = (j.due.is_not(None), j.expires > now, j.kind.in_(_JOB_KINDS), j.id.not_in(aside))
@@ -95,7 +94,6 @@ class SandboxRobot:
         }
 
     async def _work_home(self, name: str, now: datetime) -> None:
-        """Do what is due in one home, oldest first, each piece in its own transaction."""
         order = {"job": (jobs.c.created, jobs.c.id), "delivery": (deliveries.c.play,), "connection": ()}
         for kind, due in self._select_due(now).items():
             here = due.where(due.selected_columns.home == name).order_by(*order[kind])
@@ -290,7 +288,6 @@ class _SimulatedBox:
             await self._refuse_open_deliveries(brand)
 
     async def _refuse_open_deliveries(self, brand: str) -> None:
-        """Refuse the brand's open deliveries without a courier at the door."""
         over = [str(state) for state in (*FINAL_STATES, State.VISITING)]
         mine = (deliveries.c.home == self.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
         open_deliveries = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
@@ -302,7 +299,6 @@ class _SimulatedBox:
     async def _emit_event(
         self, content: DeliveryResult | PermissionDecision, account: DeliveryRecord | None = None
     ) -> None:
-        """Make the home's next event, and store it as that of every home."""
         head = self.head
         event = BoxEvent(
             home=self.home.id, seq=head.seq + 1, prev=head.head, at=self.now,
@@ -331,7 +327,6 @@ class _SimulatedBox:
         return None if version is None else SandboxDelivery(version=version, state=State(row.state))
 
     async def _terms_given(self, brand: str) -> GivenTerms | None:
-        """Return what the simulated owner permits a brand."""
         granted = select(connections.c.terms).where(
             connections.c.home == self.home.id, connections.c.brand == brand, connections.c.state == "granted"
         )
@@ -346,5 +341,4 @@ class _SimulatedBox:
         return [order_of(other.brand, body_of(Offer, other, other.version, other.promise)) for other in others]
 
     async def _schedule_delivery(self, delivery: str, due: datetime | None) -> None:
-        """Store when the robot continues with a delivery."""
         await self.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))

@@ -152,7 +152,6 @@ async def _check_status(answer: aiohttp.ClientResponse) -> None:
 
 
 async def _read_json(answer: aiohttp.ClientResponse) -> object:
-    """Return the body, or None if it is no JSON or does not end."""
     body = bytearray()
     while len(body) < MAX_RESPONSE_BYTES and (part := await answer.content.read(MAX_RESPONSE_BYTES - len(body))):
         body += part

@@ -93,7 +93,6 @@ class WebhookConnections:
         self._lookup = lookup
 
     async def __aenter__(self) -> Self:
-        """Open the session."""
         self._resolver = _GuardedResolver(self._policy, self._lookup)
         connector = aiohttp.TCPConnector(
             resolver=self._resolver, socket_factory=self._socket, use_dns_cache=False, limit=MAX_CONNECTIONS,
@@ -106,7 +105,6 @@ class WebhookConnections:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
         await self._http.close()
         await self._resolver.close()
 

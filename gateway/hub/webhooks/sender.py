@@ -7,15 +7,18 @@ batch. A turn ends with its lease, and the endpoint that waited longest is next.
 
 import asyncio
 import contextlib
+import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.config import Webhooks
+from gateway.hub.database.store import log_unavailable
 from gateway.hub.http.ssrf import HostRateLimit
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import Lookup, WebhookConnections
@@ -31,6 +34,8 @@ MAX_BATCH_POOR_MESSAGES = 4  # at once, of an endpoint that does not keep up
 POLL_INTERVAL_S = 1.0  # for retries, and messages that another hub stored
 COUNT_INTERVAL_S = 15.0  # between counts of waiting messages
 SWEEP_INTERVAL = timedelta(hours=1)
+
+_log_store_errors = partial(log_unavailable, "webhooks_wait_for_the_store", DBAPIError, level=logging.WARNING)
 
 
 class WebhookSender:
@@ -56,7 +61,7 @@ class WebhookSender:
         async with self._connections, asyncio.TaskGroup() as lanes:
             lanes.create_task(self._run_maintenance())
             if self._store.has_one_writer:
-                with self._tolerate_store_errors():
+                with _log_store_errors():
                     async with self._store.writing() as tx:
                         await queue.free_all_leases(tx, self._now())
             while True:
@@ -69,7 +74,7 @@ class WebhookSender:
 
     async def _lease_endpoints(self) -> Sequence[EndpointLease]:
         room = {lane: most - self._busy_count[lane] for lane, most in MAX_ENDPOINTS_PER_LANE.items()}
-        with self._tolerate_store_errors():
+        with _log_store_errors():
             async with self._store.reading() as tx:  # usually nothing is due, and SQLite's writer is not needed
                 is_due = any(room.values()) and await queue.is_any_due(tx, self._now())
             if is_due:
@@ -88,7 +93,7 @@ class WebhookSender:
     async def _serve_endpoint(self, lease: EndpointLease) -> None:
         failed_at: datetime | None = None
         try:
-            with self._tolerate_store_errors():
+            with _log_store_errors():
                 while failed_at is None and self._is_lease_valid(lease):
                     async with self._store.writing() as tx:
                         most = 1 if lease.is_limited_to_one else MAX_BATCH_MESSAGES
@@ -115,15 +120,15 @@ class WebhookSender:
 
     async def _release_lease(self, lease: EndpointLease, free_from: datetime) -> None:
         """End the turn as soon as the store accepts it; otherwise the endpoint waits until its lease expires."""
-        is_released = False
-        while not is_released:
-            with self._tolerate_store_errors():
+        while True:
+            is_released = False
+            with _log_store_errors():
                 async with self._store.writing() as tx:
                     await queue.release_lease(tx, lease, free_from)
                 is_released = True
-            if not is_released and not self._is_lease_valid(lease):
+            if is_released or not self._is_lease_valid(lease):
                 return
-            await asyncio.sleep(0 if is_released else POLL_INTERVAL_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _send_batch(self, lease: EndpointLease, batch: Sequence[QueuedMessage]) -> datetime | None:
         """Send a batch while all succeeds and the turn lasts; return the instant of the first failure, or None."""
@@ -150,30 +155,22 @@ class WebhookSender:
             self._metrics.webhooks_sent.inc()
         else:
             self._metrics.webhooks_failed.labels(attempt.result).inc()
-        now, is_stored = self._now(), False
-        with self._tolerate_store_errors():
+        now, is_good, jitter = self._now(), False, random.random()  # noqa: S311 - it is no secret
+        with _log_store_errors():
             async with self._store.writing() as tx:
-                jitter = random.random()  # noqa: S311 - it is no secret
                 most = self._max_attempts
                 await queue.record_attempt(tx, message, attempt, now, max_attempts=most, chance=jitter)
-            is_stored = True
-        return None if is_stored and attempt.is_accepted and attempt.seconds < SLOW_THRESHOLD_S else now
+            is_good = attempt.is_accepted and attempt.seconds < SLOW_THRESHOLD_S
+        return None if is_good else now
 
     def _is_lease_valid(self, lease: EndpointLease) -> bool:
         return self._now() + self._timeout < lease.until
-
-    @contextlib.contextmanager
-    def _tolerate_store_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (DBAPIError, OSError) as error:
-            log.warning("webhooks_wait_for_the_store", why=str(error).splitlines()[0])
 
     async def _run_maintenance(self) -> None:
         swept: datetime | None = None
         while True:
             now = self._now()
-            with self._tolerate_store_errors():
+            with _log_store_errors():
                 async with self._store.reading() as tx:
                     self._metrics.webhooks_waiting.set(await queue.count_waiting(tx))
                 async with self._store.writing() as tx:
