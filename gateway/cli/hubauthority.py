@@ -91,7 +91,7 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
     from gateway.hub.cluster.rabbitmq import set_up, setup_instructions
 
     folder = file.folder
-    before = ca_rotation.former_certificate(folder)
+    before = ca_rotation.read_certificate(folder, ca_rotation.FORMER_NAME)
     if end:
         if before is None:
             raise ca_rotation.RotationRefused(ca_rotation.NO_FORMER_AUTHORITY)
@@ -100,7 +100,9 @@ async def _apply_step(  # noqa: PLR0913 - the options of the command
             raise ca_rotation.RotationRefused(what)
         ca_rotation.end_former(folder)
     authority = HubAuthority.load(folder, now=now)
-    coming, before = ca_rotation.next_certificate(folder), ca_rotation.former_certificate(folder)
+    coming, before = (
+        ca_rotation.read_certificate(folder, name) for name in (ca_rotation.NEXT_NAME, ca_rotation.FORMER_NAME)
+    )
     lines = [_certificate_line("The authority", authority.certificate)]
     if coming is not None:
         lines.append(_certificate_line("Its successor", coming))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.hub.api import sandboxes
@@ -104,7 +103,7 @@ class HubProcess:
                 self.open.set()
 
     def _build(self) -> None:
-        registry = CollectorRegistry()
+        file, registry = self._file, CollectorRegistry()
         metrics = HubMetrics(registry)
         self.wake_ups = WakeUps(jobs=self.wake_dispatcher, messages=self._wake_retailers)
         context = self._context = WorkerContext(
@@ -117,13 +116,21 @@ class HubProcess:
             check_others=lambda: self._presence.on_connected(),  # noqa: PLW0108 - it is built later
         )
         self._dispatcher = JobDispatcher(context, on_unsubscribed=self._stale_subscriptions.suspect)
-        self._webhook_sender = WebhookSender(context, self._file.webhooks, unseal=self.key.unseal, lookup=self._lookup)
+        self._webhook_sender = WebhookSender(context, file.webhooks, unseal=self.key.unseal, lookup=self._lookup)
         self.held_deliveries = HeldDeliveries(context, signer=self.key)
         self._build_broker_connection(context)
+        writer = ConsentWriter(url=file.url, sign=self.key.signature)
+        self._consent_jobs = ConsentJobs(context, writer=writer)
+        self._robot: SandboxRobot | None = None
+        operations = [*OPERATIONS, *self._home_operations()]
+        if file.sandbox:
+            key = BoxKey.load_or_create(file.folder / "sandbox")
+            self._robot = SandboxRobot(context, key=key, hub_key=self.key)
+            operations += sandboxes.operations(key.public.text)
         self.site = HubSite(
-            self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox()), context,
-            wall=self._wall, registry=registry, ready=self._readiness, signer=self.key, streams=self._streams,
-            ask_home=self._browser_relay.ask, extra=self._build_consent(),
+            file, operations, context, wall=self._wall, registry=registry, ready=self._readiness, signer=self.key,
+            streams=self._streams, ask_home=self._browser_relay.ask,
+            extra=ConsentPage(context, writer=writer, behind_proxy=file.listen.behind_proxy).routes(),
         )  # fmt: skip
 
     def _home_operations(self) -> Sequence[ApiOperation]:
@@ -191,19 +198,6 @@ class HubProcess:
             if not self._browser_relay.on_message(incoming):
                 self._ingest.on_message(incoming)
 
-    def _build_consent(self) -> list[web.RouteDef]:
-        writer = ConsentWriter(url=self._file.url, sign=self.key.signature)
-        self._consent_jobs = ConsentJobs(self._context, writer=writer)
-        return ConsentPage(self._context, writer=writer, behind_proxy=self._file.listen.behind_proxy).routes()
-
-    def _build_sandbox(self) -> Sequence[ApiOperation]:
-        self._robot: SandboxRobot | None = None
-        if not self._file.sandbox:
-            return ()
-        key = BoxKey.load_or_create(self._file.folder / "sandbox")
-        self._robot = SandboxRobot(self._context, key=key, hub_key=self.key)
-        return sandboxes.operations(key.public.text)
-
     def _publish(self, topic: str, payload: bytes) -> None:
         if self.broker_connection is not None:
             self.broker_connection.publish_unacknowledged(topic, payload)
@@ -219,7 +213,7 @@ class HubProcess:
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return the loop of each worker by name; one that raises is restarted, so outside input cannot end the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
+            "streams": self._streams.run, "held deliveries": self.held_deliveries.run,
             "connections": self._consent_jobs.run, "webhooks": self._webhook_sender.run,
             "retention": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
@@ -237,8 +231,3 @@ class HubProcess:
         if self._robot is not None:
             work["sandbox"] = self._robot.run
         return work
-
-
-async def _until_cancelled() -> None:
-    """Wait; the site serves by itself."""
-    await asyncio.get_running_loop().create_future()

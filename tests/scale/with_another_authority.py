@@ -92,7 +92,7 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
 
         status, told = await perron(place, "--change")
         assert (status, "Not changed yet" in told) == (1, True), told
-        assert ca_rotation.former_certificate(folder) is None
+        assert ca_rotation.read_certificate(folder, ca_rotation.FORMER_NAME) is None
         await restart_node(place)
         assert await is_let_in(old)
         assert not await is_let_in(off), "it was off, and knows nothing of the successor"

@@ -59,6 +59,7 @@ _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}",
 }  # fmt: skip
+_CODES_OF_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.TOO_LARGE}
 _COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -354,14 +355,7 @@ def _concurrent_request() -> ApiProblem:
 
 
 def _problem_of(error: web.HTTPException) -> ApiProblem:
-    match error.status:
-        case HTTPStatus.NOT_FOUND:
-            return ApiProblem(Code.NOT_FOUND)
-        case HTTPStatus.METHOD_NOT_ALLOWED:
-            return ApiProblem(Code.METHOD_NOT_ALLOWED, headers={"Allow": error.headers.get("Allow", "")})
-        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return ApiProblem(Code.TOO_LARGE)
-        case status if status < HTTPStatus.BAD_REQUEST:
-            raise error
-        case _:
-            return ApiProblem(Code.INTERNAL)
+    if error.status < HTTPStatus.BAD_REQUEST:
+        raise error
+    allowed = {"Allow": error.headers.get("Allow", "")} if error.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+    return ApiProblem(_CODES_OF_STATUS.get(error.status, Code.INTERNAL), headers=allowed)

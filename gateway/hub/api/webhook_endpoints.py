@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, u
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.rows import PageParameters, count_owned, decode_cursor, encode_cursor, find_owned, owned_by
 from gateway.hub.database.store import new_id
-from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.deliveries.events import EventType, emit
+from gateway.hub.database.tables import attempts, endpoints, events, messages
+from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.http.operation import Model, OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.http.ssrf import MAX_URL_CHARS, PUBLIC_URL_PATTERN, URL_PATTERN, DestinationRefused, parse_destination
@@ -151,7 +151,7 @@ class Replayed(Model):
 async def create(call: RequestContext, body: NewEndpoint) -> Response[EndpointWithSecret]:
     """Make a webhook endpoint. An endpoint of a sandbox must answer a challenge before it gets other messages."""
     _check_url(call, body.url)
-    await _lock_retailer(call)
+    await lock_retailer(call.tx, call.caller.retailer)
     if await count_owned(call, endpoints) >= MAX_ENDPOINTS:
         raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_ENDPOINTS} endpoints: delete one first.")
     caller, id_, secret = call.caller, new_id("ep"), new_secret()
@@ -337,16 +337,9 @@ def _check_url(call: RequestContext, url: str) -> None:
         raise ApiProblem.at("/url", "address_refused", reason, code=Code.ADDRESS_REFUSED, detail=reason) from error
 
 
-async def _lock_retailer(call: RequestContext) -> None:
-    """Lock the retailer's row, so that changes of its endpoints and new events are serialised."""
-    await call.tx.execute(
-        select(retailers.c.id).where(retailers.c.id == call.caller.retailer).with_for_update(key_share=True)
-    )
-
-
 async def _locked_endpoint(call: RequestContext, endpoint_id: EndpointId, *, enabled: bool = False) -> Row[Any]:
     """Return an endpoint of the caller. `enabled`: refuse one that is switched off."""
-    await _lock_retailer(call)
+    await lock_retailer(call.tx, call.caller.retailer)
     row = await find_owned(call, endpoints, endpoint_id)
     if enabled and not row.enabled:
         raise ApiProblem(Code.CONFLICT, "The endpoint is switched off: change `enabled` first.")

@@ -57,14 +57,15 @@ def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
         raise AuthorityUnusable(f"{file} holds no line of authorities") from error
 
 
-def next_certificate(folder: Path) -> x509.Certificate | None:
-    """Return the successor's certificate, or None."""
-    return _read_certificate(folder, NEXT_NAME)
-
-
-def former_certificate(folder: Path) -> x509.Certificate | None:
-    """Return the certificate of the authority before while it is valid, or None."""
-    return _read_certificate(folder, FORMER_NAME)
+def read_certificate(folder: Path, name: str) -> x509.Certificate | None:
+    """Return the certificate of the successor (`NEXT_NAME`) or of the authority before (`FORMER_NAME`), or None."""
+    file = folder / "authority" / f"{name}.pem"
+    try:
+        return x509.load_pem_x509_certificate(read_regular(file, at_most=MAX_FILE_BYTES))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise AuthorityUnusable(f"{file} holds no certificate") from error
 
 
 def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
@@ -74,7 +75,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
         RotationRefused: the authority before is still valid.
     """
     current, at = HubAuthority.load(folder, now=now), folder / "authority"
-    if former_certificate(folder) is not None:
+    if read_certificate(folder, FORMER_NAME) is not None:
         raise RotationRefused("The authority before this one still counts: end it first (--end).")
     shelf = CertificateFiles(
         authority_key=at / "next.key", authority=at / "next.pem", key=at / "none", chain=at / "none"
@@ -103,7 +104,7 @@ def activate_next(
     Raises:
         RotationRefused: there is no successor.
     """
-    successor = next_certificate(folder)
+    successor = read_certificate(folder, NEXT_NAME)
     if successor is None:
         raise RotationRefused(NO_NEXT_AUTHORITY)
     prepare_next(folder, now=now)  # so that the current authority has signed it
@@ -140,7 +141,7 @@ def end_former(folder: Path) -> None:
 
 def load_authority(folder: Path, name: str) -> HubAuthority | None:
     """Return the successor (`NEXT_NAME`) or the authority before (`FORMER_NAME`) with its key, or None."""
-    certificate, file = _read_certificate(folder, name), folder / "authority" / f"{name}.key"
+    certificate, file = read_certificate(folder, name), folder / "authority" / f"{name}.key"
     if certificate is None or not file.exists():
         return None
     try:
@@ -154,7 +155,7 @@ def load_authority(folder: Path, name: str) -> HubAuthority | None:
 
 def trust_bundle(authority: HubAuthority) -> bytes:
     """Return the authorities that the broker trusts (PEM): the current, the former and the next one."""
-    others = (former_certificate(authority.folder), next_certificate(authority.folder))
+    others = (read_certificate(authority.folder, name) for name in (FORMER_NAME, NEXT_NAME))
     trusted = (authority.certificate, *(certificate for certificate in others if certificate is not None))
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in trusted)
 
@@ -163,16 +164,6 @@ def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]],
     """Return the revocation lists of all trusted authorities; a broker refuses the clients of one without a list."""
     others = (load_authority(authority.folder, name) for name in (FORMER_NAME, NEXT_NAME))
     return b"".join(issuer.revocation_list(ended, now=now) for issuer in (authority, *others) if issuer is not None)
-
-
-def _read_certificate(folder: Path, name: str) -> x509.Certificate | None:
-    file = folder / "authority" / f"{name}.pem"
-    try:
-        return x509.load_pem_x509_certificate(read_regular(file, at_most=MAX_FILE_BYTES))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise AuthorityUnusable(f"{file} holds no certificate") from error
 
 
 def _copy_file(source: Path, to: Path) -> None:

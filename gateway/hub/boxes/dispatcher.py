@@ -241,9 +241,11 @@ class JobDispatcher:
         now = self._now()
         if timedelta() <= now - self._counted < COUNT_INTERVAL:
             return
-        self._counted = now
-        await self._clamp_due_times(now)
-        open_ = jobs.c.due.is_not(None)
+        self._counted, open_ = now, jobs.c.due.is_not(None)
+        # A clock that ran ahead wrote a time too far ahead; a lease may be another hub's, whose clock is a little ahead
+        late = or_(jobs.c.due > now + MAX_DUE_AHEAD, jobs.c.leased > now + 4 * JOB_LEASE)
+        if count := await self._store.change_any(update(jobs).where(open_, late).values(due=now, leased=None)):
+            log.warning("clock_went_back", jobs=count)
         async with self._store.reading() as tx:
             self._metrics.parked.set(await tx.scalar(select(func.count()).where(open_, jobs.c.parked)) or 0)
             self._metrics.due.set(await tx.scalar(select(func.count()).where(open_)) or 0)
@@ -252,13 +254,6 @@ class JobDispatcher:
         if count := await self._store.change_any(over.values(due=None, leased=None)):
             self._metrics.ended.labels("expired").inc(count)
             log.info("jobs_expired", count=count)
-
-    async def _clamp_due_times(self, now: datetime) -> None:
-        """Make jobs due now whose due time lies too far ahead: a clock that ran ahead has written it."""
-        leased = jobs.c.leased > now + 4 * JOB_LEASE  # another hub's clock may be a little ahead
-        late = update(jobs).where(jobs.c.due.is_not(None), or_(jobs.c.due > now + MAX_DUE_AHEAD, leased))
-        if count := await self._store.change_any(late.values(due=now, leased=None)):
-            log.warning("clock_went_back", jobs=count)
 
     async def _publish(self, connection: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
         if job.revoked:  # if it joins again, it says hello

@@ -13,7 +13,7 @@ import contextlib
 import json
 import secrets
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from gateway.hub.boxes.mqtt import SESSION_EXPIRY_S
 from gateway.hub.cluster import internode_tls, management_api
 from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
-from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.mqtt.client import connect_once
 from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.mosquitto import MAX_PACKET_BYTES
@@ -218,16 +218,13 @@ class ClusterAccountKeeper:
     async def run(self, now: Callable[[], datetime]) -> None:
         """Check regularly until cancelled; silent nodes do not delay the files, nor a full disk the nodes."""
         while True:
-            done = [await self._try_part(part, now()) for part in (self.accounts.update, self._check_files)]
-            await asyncio.sleep(CHECK_INTERVAL_S if all(done) else CHECK_INTERVAL_S + RETRY_DELAY_S)
-
-    async def _try_part(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
-        try:
-            await part(now)
-        except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # also NodesUnreachable; the next check may succeed
-            log.error("cluster_not_kept", why=str(error).partition("\n")[0])
-            return False
-        return True
+            failures = 0
+            for part in (self.accounts.update, self._check_files):
+                with log_unavailable("cluster_not_kept", AuthorityUnusable):  # also NodesUnreachable, an OSError
+                    failures += 1
+                    await part(now())
+                    failures -= 1
+            await asyncio.sleep(CHECK_INTERVAL_S + RETRY_DELAY_S if failures else CHECK_INTERVAL_S)
 
     async def _check_files(self, now: datetime) -> None:
         if self._files_checked is None or abs(now - self._files_checked) >= FILE_CHECK_INTERVAL:

@@ -37,6 +37,11 @@ class EventType(StrEnum):
     PING = "ping"
 
 
+async def lock_retailer(tx: AsyncConnection, retailer: str) -> None:
+    """Lock a retailer's row until the transaction ends, which serialises events and changes of endpoints."""
+    await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update(key_share=True))
+
+
 async def emit(  # noqa: PLR0913 - what happened, to what, when
     tx: AsyncConnection, about: Row[Any], type_: EventType, data: dict[str, Any], now: datetime, *,
     only_endpoint: str | None = None,

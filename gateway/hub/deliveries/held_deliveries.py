@@ -83,21 +83,23 @@ class HeldDeliveries:
             self._set_aside.add(delivery)
 
     async def _release_or_end(self, tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+        state, reason = State.REFUSED, None
         if row.window_end <= now:
-            await set_state(tx, row, State.EXPIRED, None, now)
-        elif row.standing == "granted" and row.let_in is not None:
-            if await is_name_taken(tx, row, row.let_in):
-                await set_state(tx, row, State.REFUSED, "already_offered", now)
-                return
-            if not await _may_be_sent(tx, row):
-                await set_state(tx, row, State.REFUSED, "hub_signed_not_permitted", now)
-                return
+            state = State.EXPIRED
+        elif row.standing != "granted" or row.let_in is None:
+            reason = "brand_not_permitted"
+        elif await is_name_taken(tx, row, row.let_in):
+            reason = "already_offered"
+        elif not await _may_be_sent(tx, row):
+            reason = "hub_signed_not_permitted"
+        else:
             try:
                 await release(DeliveryWriter(tx, self._key, now), row, row.let_in)
             except MessageTooLarge:  # checked at the announcement since some release; older versions end here
-                await set_state(tx, row, State.REFUSED, "malformed", now)
-        else:
-            await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
+                reason = "malformed"
+            else:
+                return
+        await set_state(tx, row, state, reason, now)
 
 
 async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:

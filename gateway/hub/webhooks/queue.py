@@ -22,8 +22,8 @@ from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook
 
-from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages, retailers
-from gateway.hub.deliveries.events import EventType, emit
+from gateway.hub.database.tables import UNSENT_CHALLENGE, attempts, endpoints, events, messages
+from gateway.hub.deliveries.events import EventType, emit, lock_retailer
 from gateway.hub.webhooks.retry import (
     MAX_RETRY_DELAY,
     SLOW_THRESHOLD_S,
@@ -237,9 +237,7 @@ async def record_attempt(  # noqa: PLR0913 - the facts of an attempt
     """Store the result of an attempt."""
     # The order of locks is retailer, endpoint, messages, so that no deadlock is possible.
     if not attempt.is_accepted:
-        await tx.execute(
-            select(retailers.c.id).where(retailers.c.id == message.retailer).with_for_update(key_share=True)
-        )
+        await lock_retailer(tx, message.retailer)
     this = select(endpoints).where(endpoints.c.id == message.endpoint)
     endpoint = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
     number, tries, id_ = message.attempts + 1, message.tries + 1, message.id
@@ -319,7 +317,7 @@ async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
     rows = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
     for row in rows.all():
         # Several hubs may start at once on PostgreSQL, so the retailer's row is locked first, as for each event.
-        await tx.execute(select(retailers.c.id).where(retailers.c.id == row.retailer).with_for_update(key_share=True))
+        await lock_retailer(tx, row.retailer)
         if await tx.scalar(select(endpoints.c.id).where(endpoints.c.id == row.id, unsent)) is not None:
             await issue_challenge(tx, row.id, now)
 

@@ -117,7 +117,7 @@ async def test_another_authority_takes_the_old_one_s_place_and_no_box_is_cut_off
     await court.follows(bad)
     assert not await court.comes(bad), "each authority's list counts"
 
-    before = ca_rotation.former_certificate(folder)
+    before = ca_rotation.read_certificate(folder, ca_rotation.FORMER_NAME)
     assert before is not None
     assert await count_certificates_by(court.store, before, now()) == 2
     for box in (old, off):
@@ -230,7 +230,7 @@ def test_a_change_that_is_killed_anywhere_is_ended_by_whoever_looks_next(tmp_pat
         former = ca_rotation.load_authority(copy, ca_rotation.FORMER_NAME)
         assert former is not None
         assert (former.certificate, former.key.private_numbers()) == (before.certificate, before.key.private_numbers())
-        assert ca_rotation.next_certificate(copy) is None
+        assert ca_rotation.read_certificate(copy, ca_rotation.NEXT_NAME) is None
         assert not (copy / "authority" / "changing").exists()
         shutil.rmtree(copy)
 
