@@ -33,8 +33,8 @@ from gateway.hub.database.tables import (
     retailers,
 )
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest

@@ -39,9 +39,9 @@ from gateway.hub.database.migrations import seal_plain_secrets
 from gateway.hub.database.store import HubStore, lock_database
 from gateway.hub.deliveries.connections import ConsentWriter
 from gateway.hub.deliveries.held_deliveries import HeldDeliveries
-from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.site import HubSite
 from gateway.hub.webhooks.connection import Lookup, system_lookup
 from gateway.hub.webhooks.queue import issue_missing_challenges

@@ -15,8 +15,9 @@ from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
-from gateway.hub.http.operation import ApiOperation, AskHome, HubSigner, RequestContext
+from gateway.hub.http.operation import ApiOperation, AskHome, RequestContext
 from gateway.hub.manual.pages import Manual
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.system.config_section import load_key_pair
 from gateway.system.http_limits import limit_requests
@@ -40,7 +41,7 @@ class HubSite:
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
-        signer: HubSigner,
+        signer: HubKeyPair,
         streams: SseStreams,
         ask_home: AskHome,
         extra: Sequence[web.AbstractRouteDef],

@@ -26,7 +26,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.deliveries import jobs as job_store
-from gateway.hub.deliveries.signing_key import HubKeyPair
+from gateway.hub.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.consent_verification import REASON_OTHER_HOME, REASON_UNSIGNED

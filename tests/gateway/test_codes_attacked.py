@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from gateway.domain.delivery.promise import Cancel, Offer, State, Window
 from gateway.hub.database.tables import deliveries, delivery_versions
-from gateway.hub.deliveries.signing_key import HubKeyPair
+from gateway.hub.signing_key import HubKeyPair
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.delivery_message import HubClaims
 from tests.hubs import RunningHub, hub_file, run_hub

@@ -34,7 +34,6 @@ from gateway.hub.http.operation import (
     ApiAccess,
     ApiCaller,
     ApiOperation,
-    HouseholdBrowser,
     RequestContext,
     Requester,
     Response,
@@ -145,7 +144,7 @@ class ApiDispatcher:
 
     async def _serve(self, operation: ApiOperation, request: web.Request) -> web.StreamResponse:
         requester = await self._authenticate(request, operation)
-        headers = _COMMON_HEADERS | await self._take_from_limits(request, operation, requester)
+        headers = _COMMON_HEADERS | await self._rate_limits.take(requester, self._address_of(request), operation)
         parts, raw = await _parse_parts(request, operation)
         response = await self._execute(request, operation, requester, parts, raw)
         if isinstance(response, Response) and response.later is not None:
@@ -177,20 +176,6 @@ class ApiDispatcher:
         if operation.right is ApiAccess.FULL and not may_write:
             raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
         return requester
-
-    async def _take_from_limits(
-        self, request: web.Request, operation: ApiOperation, requester: Requester
-    ) -> dict[str, str]:
-        limits, writes = self._rate_limits, operation.writes
-        match requester:
-            case HouseholdBrowser():
-                return await limits.take_for_browser(requester.home, requester.browser, writes=writes)
-            case ApiCaller():
-                return await limits.take_for_retailer(requester.retailer, writes=writes, sandbox=requester.sandbox)
-            case None if writes:
-                return await limits.take_for_address(self._address_of(request), strict=operation.strict_limit)
-            case _:
-                return {}
 
     def _address_of(self, request: web.Request) -> str:
         return client_address(request, behind_proxy=self._behind_proxy)

@@ -20,6 +20,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.hub.config import Limits
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
+from gateway.hub.http.operation import ApiCaller, ApiOperation, HouseholdBrowser, Requester
 from gateway.hub.http.problem import ApiProblem, Code
 
 _MAX_CLOCK_STEP_S = 1.0  # a smaller correction of the clock is ignored
@@ -80,17 +81,26 @@ class ApiRateLimits:
             "sandboxes": _with_group(RateLimitItemPerHour, limits.sandboxes, NETWORK_LIMIT_FACTOR),
         }
 
-    async def take_for_retailer(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
-        """Count one request of a retailer, and return the headers that tell its limits."""
-        write_limits = self._sandbox_limits if sandbox else self._write_limits
-        return await self._take(write_limits if writes else self._read_limits, retailer)
+    async def take(self, requester: Requester, address: str, operation: ApiOperation) -> dict[str, str]:
+        """Count one request, and return the headers that tell the requester's limits; `address` is the client's.
 
-    async def take_for_browser(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
-        """Count one request of a household's browser, and one of all browsers of its home."""
-        kind = "orders" if writes else "questions"
-        of_browser, of_home = self._browser_limits[kind]
-        await self._take({f"{kind}-of-home": of_home}, home)
-        return await self._take({kind: of_browser}, f"{home}/{browser}")
+        A request of a browser counts for all browsers of its home too. Without a key only what writes is counted.
+        """
+        match requester:
+            case HouseholdBrowser():
+                kind = "orders" if operation.writes else "questions"
+                of_browser, of_home = self._browser_limits[kind]
+                await self._take({f"{kind}-of-home": of_home}, requester.home)
+                return await self._take({kind: of_browser}, f"{requester.home}/{requester.browser}")
+            case ApiCaller() if not operation.writes:
+                return await self._take(self._read_limits, requester.retailer)
+            case ApiCaller():
+                limits = self._sandbox_limits if requester.sandbox else self._write_limits
+                return await self._take(limits, requester.retailer)
+            case None if operation.writes:
+                return await self.take_for_address(address, strict=operation.strict_limit)
+            case _:
+                return {}
 
     async def take_for_address(self, address: str, *, strict: bool = False) -> dict[str, str]:
         """Count one writing request of a client without a key; `address` comes from `client_address`."""

@@ -2,8 +2,6 @@
 
 A box trusts the authority by the fingerprint in its claim's code, so it takes no other certificate for the hub's. The
 key lies in the hub's folder, readable by the hub's user only.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 from collections.abc import Iterable
@@ -36,7 +34,10 @@ CURRENT_NAME = "authority"
 
 
 class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
-    """The files are not those that the hub made; the text names the file."""
+    """The files are not those that the hub made; the text names the file.
+
+    Whatever reads or writes files of the authority, of the broker or of a cluster raises it, or OSError.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,9 @@ class EventHead:
     seq: int
     head: str
 
-    @property
-    def ack(self) -> Ack:
-        """The acknowledgement that the hub sends to the box."""
-        return Ack(seq=self.seq, head=self.head)
+    def ack(self, home: Row[Any]) -> bytes:
+        """Return the acknowledgement that the hub sends to the home's box."""
+        return Ack(seq=self.seq, head=self.head, support=home.support_code).model_dump_json().encode()
 
 
 async def lock_home(tx: AsyncConnection, home: str) -> Row[Any] | None:

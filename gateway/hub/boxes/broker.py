@@ -4,8 +4,6 @@ The files lie in `broker` below the hub's folder. One listener is for boxes, by 
 whatever name the client sends. The other listener, on this machine, is for the hub's own account. A box publishes under
 its own id what gateway/protocol/box_hub.py defines, and reads what is addressed to it; one pattern permits this for all
 boxes.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio

@@ -4,8 +4,6 @@ The folder `authority` holds `authority.key` and `authority.pem`, `next.*` once 
 change until no certificate of the old authority is valid, and `line.json` with each change, signed by the authority
 before. So a box that trusts one of them can follow to the newest one at any time. The next process finishes what a
 killed one began.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import json

@@ -150,8 +150,7 @@ class Ingest:
         if result.events:
             self._rate_limits.spend(name, result.events, result.byte_count)
         if result.must_acknowledge:
-            ack = head.ack.model_copy(update={"support": row.support_code})
-            self._publish(ack_topic(name), ack.model_dump_json().encode())
+            self._publish(ack_topic(name), head.ack(row))
         self._report(name, result)
 
     async def _store_messages(

@@ -48,8 +48,7 @@ async def set_offline(store: HubStore, names: Sequence[str], since: datetime) ->
 
 async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
     """Return the acknowledgement of a home's stored events, which its box accepts at any time."""
-    ack = (await event_head_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
-    return ack.model_dump_json().encode()
+    return (await event_head_of(tx, row.id)).ack(row)
 
 
 class HomePresence:

@@ -4,8 +4,6 @@ The nodes have an authority of their own, `nodes.*` beside the hub's. The hub's 
 client that is accepted here may do anything on every node. So its certificates are not valid between nodes, and the
 nodes' certificates are not valid at the boxes' listener. `rabbitmqctl` is a client here and presents the certificate of
 its node.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 from datetime import datetime, timedelta

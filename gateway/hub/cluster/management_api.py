@@ -2,8 +2,6 @@
 
 TLS uses the nodes' own authority, which certifies the hub too. A client without such a certificate does not even get to
 the password, and no home has one.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio

@@ -4,8 +4,6 @@ The folder `rabbit` below the hub's folder has a folder for each node, which the
 own certificates. RabbitMQ speaks MQTT 5 itself, and boxes connect by TLS with their certificate, as to mosquitto. The
 hub sends the homes' accounts to the nodes (gateway/hub/cluster/accounts.py); the nodes' definitions have the hubs'
 accounts.
-
-The functions raise OSError if a file cannot be read or written, and AuthorityUnusable if one is not what it was.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from gateway.domain.delivery.promise import State
 from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import connections, deliveries, delivery_versions
 from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, is_name_taken, release, set_state
-from gateway.hub.http.operation import HubSigner
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.system.containment import RowQuarantine
 
@@ -28,7 +28,7 @@ class HeldDeliveries:
     A delivery that raises an unexpected error is set aside, and all others are released.
     """
 
-    def __init__(self, context: WorkerContext, *, signer: HubSigner) -> None:
+    def __init__(self, context: WorkerContext, *, signer: HubKeyPair) -> None:
         self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
         self._containment, self._key = context.containment, signer
         self._set_aside = RowQuarantine(monotonic=context.monotonic)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
 from gateway.hub.database.tables import deliveries, delivery_versions
 from gateway.hub.deliveries import events, jobs
-from gateway.hub.http.operation import HubSigner
+from gateway.hub.signing_key import HubKeyPair
 from gateway.protocol.box_hub import JobKind, token_digest
 from gateway.protocol.delivery_message import MAX_LIFETIME_S, MAX_MESSAGE_BYTES, HubClaims
 from gateway.protocol.delivery_state import FINAL_STATES
@@ -64,7 +64,7 @@ class DeliveryWriter:
     """The transaction, the signer and the time with which deliveries are stored and signed."""
 
     tx: AsyncConnection
-    signer: HubSigner
+    signer: HubKeyPair
     now: datetime
 
 

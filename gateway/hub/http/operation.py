@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.http.problem import Code
 from gateway.hub.http.ssrf import DestinationPolicy
-from gateway.protocol.delivery_message import HubClaims
+from gateway.hub.signing_key import HubKeyPair
 
 M_co = TypeVar("M_co", bound=BaseModel, covariant=True)
 
@@ -72,21 +72,6 @@ class WakeUps:
     messages: Callable[[], None]
 
 
-class HubSigner(Protocol):
-    """The hub's own key."""
-
-    kid: str
-    x: str
-
-    def sign(self, claims: HubClaims) -> bytes:
-        """Sign what a brand requested by its API key."""
-        ...
-
-    def seal(self, secret: str, owner: str) -> str:
-        """Encrypt a secret for the store."""
-        ...
-
-
 AskHome = Callable[[HouseholdBrowser, str], Awaitable[str]]
 """Sends an encrypted query to the browser's home, and returns the encrypted answer.
 
@@ -112,7 +97,7 @@ class RequestContext:
     now: datetime
     requester: Requester
     url: str
-    signer: HubSigner
+    signer: HubKeyPair
     follow_events: FollowEvents
     ask_home: AskHome
     destination_policy: DestinationPolicy

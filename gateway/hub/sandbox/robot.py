@@ -8,7 +8,7 @@ the next start continues what a killed hub began. It works on homes of the sandb
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 from sqlalchemy import Row, Select, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,10 +22,10 @@ from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries.availability import GivenTerms
 from gateway.hub.deliveries.orders import body_of
-from gateway.hub.http.operation import HubSigner
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.expiry import delete_expired
 from gateway.hub.sandbox.home import SandboxDelivery
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.worker import WorkerContext
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest
@@ -55,7 +55,7 @@ class SandboxRobot:
     Work that raises an unexpected error is set aside alone: any client can make a sandbox, so strangers cause it.
     """
 
-    def __init__(self, context: WorkerContext, *, key: BoxKey, hub_key: HubSigner) -> None:
+    def __init__(self, context: WorkerContext, *, key: BoxKey, hub_key: HubKeyPair) -> None:
         self._store, self._now, self._wake_ups = context.store, context.now, context.wake_ups
         self._containment, self._set_aside = context.containment, RowQuarantine(monotonic=context.monotonic)
         self._key, self._hub = key, hub_key
@@ -114,15 +114,8 @@ class SandboxRobot:
                 return
             head = await box_events.event_head_of(tx, name)
             box = _SimulatedBox(tx, home, head, now, self._key, self._hub)
-            match kind:
-                case "job":
-                    await box.answer_job(id_)
-                case "delivery":
-                    await box.advance_delivery(id_)
-                case "connection":
-                    await box.revoke_permission(id_)
-                case _:
-                    assert_never(kind)
+            work = {"job": box.answer_job, "delivery": box.advance_delivery, "connection": box.revoke_permission}
+            await work[kind](id_)
 
     async def _refuse_job(self, name: str, id_: str, now: datetime) -> None:
         """Refuse a job that cannot be answered, as a box refuses what it cannot read."""
@@ -143,7 +136,7 @@ class _SimulatedBox:
     head: EventHead
     now: datetime
     key: BoxKey
-    hub_key: HubSigner
+    hub_key: HubKeyPair
 
     def _result(self, row: Row[Any], known: SandboxDelivery | None, **fields: object) -> DeliveryResult:
         """Return a result of a delivery, now; `known` is what the home knows of it."""

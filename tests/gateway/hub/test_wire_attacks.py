@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from gateway.hub.api import dispatch
 from gateway.hub.database.tables import api_keys, endpoints
 from gateway.hub.deliveries.connections import MAX_CODE_TRIES
-from gateway.hub.deliveries.signing_key import KEY_FILE_NAME, HubKeyPair
+from gateway.hub.signing_key import KEY_FILE_NAME, HubKeyPair
 from gateway.protocol.support_code import new_support_code
 from tests.connecting import HubRetailer
 from tests.hubs import RunningHub, hub_file, run_hub

@@ -52,8 +52,8 @@ class Hub:
             kept = await event_head_of(tx, home)
             outcome = await on_event(tx, row, kept, token, NOW)
         async with self.store.reading() as tx:
-            assert (await event_head_of(tx, home)).ack == kept.ack, "what is acknowledged is what is on the disk"
-        return outcome, kept.ack
+            assert await event_head_of(tx, home) == kept, "what is acknowledged is what is on the disk"
+        return outcome, Ack(seq=kept.seq, head=kept.head)
 
     async def begins(
         self,

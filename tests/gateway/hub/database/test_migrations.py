@@ -13,7 +13,7 @@ from gateway.hub.config import Webhooks
 from gateway.hub.database.migrations import MIGRATION_STEPS, missing_columns
 from gateway.hub.database.store import HubStore, StoreUnusable
 from gateway.hub.database.tables import SCHEMA_VERSION, about, endpoints, events, messages, metadata, retailers
-from gateway.hub.deliveries.signing_key import HubKeyPair
+from gateway.hub.signing_key import HubKeyPair
 from tests.hubs import RunningHub, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL
 from tests.receiver import shared_receiver

@@ -18,7 +18,7 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.database.tables import messages
 from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.deliveries.events import EventType, emit
-from gateway.hub.deliveries.signing_key import KEY_FILE_NAME
+from gateway.hub.signing_key import KEY_FILE_NAME
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home
