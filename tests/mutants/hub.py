@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="whoever took a share over keeps it when its own process is back",
         file="gateway/hub/cluster/shard_leases.py",
-        old=(".where(shares.c.holder == self._assignment.number)\n"),
+        old=(".where(shares.c.holder == self.assignment.number)\n"),
         new="\n",
         tests=(f"{SHARES}::test_a_share_whose_process_is_away_is_heard_by_one_other_until_it_is_back",),
     ),

@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old="await self._rate_limits.admit(self._address_of(request), authorization)",
+        old="await self.rate_limits.admit(self._address_of(request), authorization)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -187,7 +187,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one home has as many events kept as it signs",
         file="gateway/hub/boxes/ingest.py",
-        old='case "evt" if not self._rate_limits.allows(row.id, said.events, said.byte_count):',
+        old='case "evt" if not self.rate_limits.allows(row.id, said.events, said.byte_count):',
         new='case "evt" if said.events < 0:',
         tests=(f"{HOME}::{FLOODS}",),
     ),
@@ -208,7 +208,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the events of a home are kept without number",
         file="gateway/hub/boxes/ingest.py",
-        old="await self._retention.prune(tx, row.id, kept.seq)",
+        old="await self.retention.prune(tx, row.id, kept.seq)",
         new="pass",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
     ),

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from hashlib import sha256
@@ -66,32 +67,33 @@ AnyResponse = Response[BaseModel] | web.Response
 """A new response, or one that was stored for its Idempotency-Key."""
 
 
+@dataclass
 class ApiDispatcher:
-    """Serves all operations of the API. `url` is the hub's own address, without a slash at its end."""
+    """Serves all operations of the API. `url` is the hub's own address, without a slash at its end.
 
-    def __init__(  # noqa: PLR0913 - the parts of the API, one argument each
-        self,
-        operations: Sequence[ApiOperation],
-        context: WorkerContext,
-        *,
-        url: str,
-        rate_limits: ApiRateLimits,
-        request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext],
-        behind_proxy: bool,
-    ) -> None:
-        self._operations, self._context, self._url = operations, context, url
-        self._rate_limits, self._request_context, self._behind_proxy = rate_limits, request_context, behind_proxy
-        self._host = url.partition("://")[2].partition("/")[0]
+    `request_context` makes what a handler needs beside its request, for one transaction.
+    """
+
+    operations: Sequence[ApiOperation]
+    context: WorkerContext
+    url: str
+    rate_limits: ApiRateLimits
+    request_context: Callable[[AsyncConnection, datetime, Requester], RequestContext]
+    behind_proxy: bool
+
+    @cached_property
+    def _host(self) -> str:
+        return self.url.partition("://")[2].partition("/")[0]
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The OpenAPI document, built when it is first requested, so that it does not delay the start."""
-        return document(self._operations, title="Perron hub", version=API_VERSION, url=self._url)
+        return document(self.operations, title="Perron hub", version=API_VERSION, url=self.url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all operations and of the document."""
-        routes = [web.route(one.method, one.path, partial(self._serve, one)) for one in self._operations]
-        cross_origin = sorted({one.path for one in self._operations if one.right is ApiAccess.BROWSER})
+        routes = [web.route(one.method, one.path, partial(self._serve, one)) for one in self.operations]
+        cross_origin = sorted({one.path for one in self.operations if one.right is ApiAccess.BROWSER})
         routes += [web.options(path, _preflight) for path in cross_origin]
         return [*routes, web.get("/openapi.json", self._serve_document)]
 
@@ -108,10 +110,10 @@ class ApiDispatcher:
     async def _handle_errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        with self._context.containment.piece("api", f"{request.method} {request.path}"):
+        with self.context.containment.piece("api", f"{request.method} {request.path}"):
             try:
                 authorization = request.headers.get("Authorization")
-                await self._rate_limits.admit(self._address_of(request), authorization)
+                await self.rate_limits.admit(self._address_of(request), authorization)
                 if request.host != self._host:
                     return self._problem_response(request, ApiProblem(Code.BAD_HOST))
                 return await handler(request)
@@ -144,7 +146,7 @@ class ApiDispatcher:
 
     async def _serve(self, operation: ApiOperation, request: web.Request) -> web.StreamResponse:
         requester = await self._authenticate(request, operation)
-        headers = _COMMON_HEADERS | await self._rate_limits.take(requester, self._address_of(request), operation)
+        headers = _COMMON_HEADERS | await self.rate_limits.take(requester, self._address_of(request), operation)
         parts, raw = await _parse_parts(request, operation)
         response = await self._execute(request, operation, requester, parts, raw)
         if isinstance(response, Response) and response.later is not None:
@@ -157,18 +159,18 @@ class ApiDispatcher:
         if operation.right is ApiAccess.NONE:
             return None
         authorization, is_for_browsers = request.headers.get("Authorization", ""), operation.right is ApiAccess.BROWSER
-        async with self._context.store.reading() as tx:
+        async with self.context.store.reading() as tx:
             requester: Requester = (
-                await authenticate_browser(tx, authorization, self._url, self._context.now())
+                await authenticate_browser(tx, authorization, self.url, self.context.now())
                 if is_for_browsers
-                else await authenticate_caller(tx, authorization, self._context.now())
+                else await authenticate_caller(tx, authorization, self.context.now())
             )
-        self._rate_limits.remember_credentials(authorization, are_valid=requester is not None)
+        self.rate_limits.remember_credentials(authorization, are_valid=requester is not None)
         if requester is None and not is_for_browsers:
             raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
         if requester is None:
-            await self._rate_limits.take_for_address(self._address_of(request))
-            async with self._context.store.reading() as tx:
+            await self.rate_limits.take_for_address(self._address_of(request))
+            async with self.context.store.reading() as tx:
                 sealed = await unenrolment_notice(tx, authorization)
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
             raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
@@ -178,7 +180,7 @@ class ApiDispatcher:
         return requester
 
     def _address_of(self, request: web.Request) -> str:
-        return client_address(request, behind_proxy=self._behind_proxy)
+        return client_address(request, behind_proxy=self.behind_proxy)
 
     async def _execute(
         self,
@@ -188,14 +190,14 @@ class ApiDispatcher:
         parts: Mapping[str, object],
         raw: bytes,
     ) -> AnyResponse:
-        now = self._context.now()
+        now = self.context.now()
 
         async def run(tx: AsyncConnection) -> Response[BaseModel]:
-            answer = await operation.handler(self._request_context(tx, now, requester), **parts)
+            answer = await operation.handler(self.request_context(tx, now, requester), **parts)
             return answer if isinstance(answer, Response) else Response(answer)
 
         if not operation.writes:
-            async with self._context.store.reading() as tx:
+            async with self.context.store.reading() as tx:
                 return await run(tx)
         key = request.headers.get(IDEMPOTENCY_HEADER) if operation.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
@@ -224,20 +226,20 @@ class ApiDispatcher:
         now: datetime,
     ) -> AnyResponse:
         """Run an operation that changes something, in one transaction with its Idempotency-Key and response."""
-        async with self._context.store.writing() as tx:
+        async with self.context.store.writing() as tx:
             stored = None if keyed is None else await stored_response(tx, keyed, now)
             if stored is not None:
                 return stored
             response = await run(tx)
             if keyed is not None:
                 await store_response(tx, keyed, _http_response(operation, response, {}))
-        self._context.wake_ups.jobs()
-        self._context.wake_ups.messages()
+        self.context.wake_ups.jobs()
+        self.context.wake_ups.messages()
         return response
 
     def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:
         return web.Response(
-            text=problem.document(self._url, request.path).model_dump_json(exclude_none=True, by_alias=True),
+            text=problem.document(self.url, request.path).model_dump_json(exclude_none=True, by_alias=True),
             status=problem.code.kind.status,
             content_type=MEDIA_TYPE,
             headers={**_COMMON_HEADERS, **problem.headers},

@@ -50,24 +50,20 @@ class _BatchResult:
     byte_count: int = 0
 
 
+@dataclass
 class Ingest:
     """Stores the messages of boxes, one in each process. `publish(topic, payload)` sends an acknowledgement."""
 
-    def __init__(
-        self,
-        context: WorkerContext,
-        *,
-        publish: Callable[[str, bytes], None],
-        rate_limits: HomeRateLimits,
-        retention: EventRetention,
-    ) -> None:
-        self._store, self._now, self._metrics = context.store, context.now, context.metrics
-        self._containment, self._wake_ups = context.containment, context.wake_ups
-        self._publish, self._rate_limits, self._retention = publish, rate_limits, retention
-        self._homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = {}  # homes with waiting or handled messages
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
-        self._waiting = 0
-        self._logged: dict[tuple[str, str], datetime] = {}
+    context: WorkerContext
+    publish: Callable[[str, bytes], None]
+    rate_limits: HomeRateLimits
+    retention: EventRetention
+    _homes: dict[str, deque[tuple[UplinkChannel, bytes]]] = field(
+        default_factory=dict
+    )  # with waiting or handled messages
+    _ready: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    _waiting: int = 0
+    _logged: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def on_message(self, incoming: InboundMessage) -> None:
         """Queue a message of a box; a retained message is old and is ignored."""
@@ -76,7 +72,7 @@ class Ingest:
             return
         name, channel = sender
         if len(self._homes.get(name, ())) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
-            self._metrics.dropped.labels("full").inc()
+            self.context.metrics.dropped.labels("full").inc()
             self._log_rarely(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
             return
         if name not in self._homes:
@@ -114,21 +110,23 @@ class Ingest:
         acknowledged.
         """
         try:
-            with self._containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
+            with self.context.containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
                 await self._store_batch(name, messages)
             if piece.fault is None:
                 return
             for message in messages:
-                with self._containment.piece("ingest", f"{name} {message[0]}", foreseen=(StoreUnavailable,)) as piece:
+                with self.context.containment.piece(
+                    "ingest", f"{name} {message[0]}", foreseen=(StoreUnavailable,)
+                ) as piece:
                     await self._store_batch(name, (message,))
                 if piece.fault is not None and message[0] == "evt":
                     item = f"{name} evt without effects"
-                    with self._containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
+                    with self.context.containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
                         await self._store_batch(name, (message,), effects=False)
                 if piece.fault is not None:
-                    self._metrics.dropped.labels("set_aside").inc()
+                    self.context.metrics.dropped.labels("set_aside").inc()
         except StoreUnavailable as error:
-            self._metrics.dropped.labels("store").inc(len(messages))
+            self.context.metrics.dropped.labels("store").inc(len(messages))
             log.error("words_not_kept", why=str(error).splitlines()[0])
             await asyncio.sleep(1)
 
@@ -136,28 +134,28 @@ class Ingest:
         self, name: str, messages: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
     ) -> None:
         result, head = _BatchResult(), None
-        async with self._store.writing() as tx:
+        async with self.context.store.writing() as tx:
             row = await box_events.lock_home(tx, name)
             if row is not None:
                 head = await self._store_messages(tx, row, messages, result, effects=effects)
         if row is None or head is None:
             if all(channel == "gone" for channel, _ in messages):
                 return  # it was revoked and disconnected
-            self._metrics.dropped.labels("stranger").inc(len(messages))
+            self.context.metrics.dropped.labels("stranger").inc(len(messages))
             self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        self._metrics.connected.inc(result.is_online - row.there)
+        self.context.metrics.connected.inc(result.is_online - row.there)
         if result.events:
-            self._rate_limits.spend(name, result.events, result.byte_count)
+            self.rate_limits.spend(name, result.events, result.byte_count)
         if result.must_acknowledge:
-            self._publish(ack_topic(name), head.ack(row))
+            self.publish(ack_topic(name), head.ack(row))
         self._report(name, result)
 
     async def _store_messages(
         self, tx: AsyncConnection, row: Row[Any], messages: tuple[tuple[UplinkChannel, bytes], ...],
         result: _BatchResult, *, effects: bool,
     ) -> EventHead:  # fmt: skip
-        now, head = self._now(), await box_events.event_head_of(tx, row.id)
+        now, head = self.context.now(), await box_events.event_head_of(tx, row.id)
         last_hello = max((place for place, (channel, _) in enumerate(messages) if channel == "hello"), default=-1)
         for place, (channel, payload) in enumerate(messages):
             match channel:
@@ -176,14 +174,14 @@ class Ingest:
                         continue
                     ended = await box_events.on_receipt(tx, row, receipt, now)
                     result.receipts += [] if ended is None else [ended]
-                case "evt" if not self._rate_limits.allows(row.id, result.events, result.byte_count):
+                case "evt" if not self.rate_limits.allows(row.id, result.events, result.byte_count):
                     result.beyond_limit += 1  # not acknowledged, so the box repeats it
                 case "evt":
                     outcome = await box_events.on_event(tx, row, head, payload, now, effects=effects)
                     result.outcomes.append(outcome)
                     if outcome is EventOutcome.KEPT:
                         result.events, result.byte_count = result.events + 1, result.byte_count + len(payload)
-                        await self._retention.prune(tx, row.id, head.seq)
+                        await self.retention.prune(tx, row.id, head.seq)
                     result.must_acknowledge |= outcome.acknowledged
                 case "hello" | "gone":
                     pass
@@ -196,19 +194,19 @@ class Ingest:
 
     def _report(self, name: str, result: _BatchResult) -> None:
         if result.has_hello or result.receipts:  # another job may have waited for the received one
-            self._wake_ups.jobs()
+            self.context.wake_ups.jobs()
         if EventOutcome.KEPT in result.outcomes or "refused" in result.receipts:
-            self._wake_ups.messages()
+            self.context.wake_ups.messages()
         for outcome in result.outcomes:
-            self._metrics.events.labels(outcome.value).inc()
+            self.context.metrics.events.labels(outcome.value).inc()
         for ended in result.receipts:
-            self._metrics.ended.labels(ended).inc()
+            self.context.metrics.ended.labels(ended).inc()
         if result.unreadable:
-            self._metrics.dropped.labels("unreadable").inc(result.unreadable)
+            self.context.metrics.dropped.labels("unreadable").inc(result.unreadable)
             self._log_rarely(name, "words_unreadable", count=result.unreadable)
         if result.beyond_limit:
-            self._metrics.dropped.labels("ration").inc(result.beyond_limit)
-            if self._rate_limits.note_exceeded(name):
+            self.context.metrics.dropped.labels("ration").inc(result.beyond_limit)
+            if self.rate_limits.note_exceeded(name):
                 log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
         if result.key is not None:
             log.warning("box_key_followed", home=name, key=result.key)
@@ -218,7 +216,7 @@ class Ingest:
 
     def _log_rarely(self, name: str, what: str, **more: object) -> None:
         """Log each thing once a minute for each home, so that no home fills the disk."""
-        now, key = self._now(), (name, what)
+        now, key = self.context.now(), (name, what)
         if len(self._logged) > MAX_WAITING_MESSAGES:
             self._logged.clear()
         if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:

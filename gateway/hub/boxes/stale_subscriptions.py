@@ -11,7 +11,7 @@ is found has all connected homes checked.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -43,6 +43,7 @@ class _SuspectHome:
     tries: int = 0
 
 
+@dataclass
 class StaleSubscriptions:
     """Checks suspected homes, one in each process.
 
@@ -50,27 +51,20 @@ class StaleSubscriptions:
     `check_others` checks all connected homes.
     """
 
-    def __init__(
-        self,
-        context: WorkerContext,
-        *,
-        disconnect: Callable[[str, datetime], Awaitable[bool]],
-        check_others: Callable[[], None],
-    ) -> None:
-        self._store, self._now, self._monotonic = context.store, context.now, context.monotonic
-        self._metrics, self._wake_ups = context.metrics, context.wake_ups
-        self._disconnect, self._check_others = disconnect, check_others
-        self._others_checked_at = -MIN_DISCONNECT_INTERVAL_S
-        self._suspects: dict[str, _SuspectHome] = {}
-        self._disconnected_at: dict[str, float] = {}  # monotonic seconds
+    context: WorkerContext
+    disconnect: Callable[[str, datetime], Awaitable[bool]]
+    check_others: Callable[[], None]
+    _others_checked_at: float = -MIN_DISCONNECT_INTERVAL_S
+    _suspects: dict[str, _SuspectHome] = field(default_factory=dict)
+    _disconnected_at: dict[str, float] = field(default_factory=dict)  # monotonic seconds
 
     def suspect(self, home: str) -> None:
         """Note a home that counts as connected and has no subscriber at the broker."""
         if home not in self._suspects and len(self._suspects) < MAX_SUSPECTS:
-            due = self._monotonic() + RECHECK_DELAY_S
+            due = self.context.monotonic() + RECHECK_DELAY_S
             if home in self._disconnected_at:
                 due = max(due, self._disconnected_at[home] + MIN_DISCONNECT_INTERVAL_S)
-            self._suspects[home] = _SuspectHome(self._now(), due)
+            self._suspects[home] = _SuspectHome(self.context.now(), due)
 
     async def run(self, connection: HubBrokerConnection) -> None:
         """Check regularly until cancelled."""
@@ -82,7 +76,7 @@ class StaleSubscriptions:
 
     async def check(self, connection: HubBrokerConnection) -> str | None:
         """Probe the suspected homes that are due until one is disconnected, and return that one."""
-        mono = self._monotonic()
+        mono = self.context.monotonic()
         self._disconnected_at = {
             home: at for home, at in self._disconnected_at.items() if mono - at < MIN_DISCONNECT_INTERVAL_S
         }
@@ -96,12 +90,12 @@ class StaleSubscriptions:
                 case False if await self._disconnect_home(home):
                     del self._suspects[home]
                     self._disconnected_at[home] = mono
-                    await set_offline(self._store, [home], suspect.since)
-                    self._metrics.unsubscribed.inc()
+                    await set_offline(self.context.store, [home], suspect.since)
+                    self.context.metrics.unsubscribed.inc()
                     log.warning("deaf_home_cut_off", home=home)
                     if mono - self._others_checked_at >= MIN_DISCONNECT_INTERVAL_S:
                         self._others_checked_at = mono
-                        self._check_others()
+                        self.check_others()
                     return home
                 case _:
                     suspect.tries, suspect.due = suspect.tries + 1, mono + MIN_DISCONNECT_INTERVAL_S
@@ -111,7 +105,7 @@ class StaleSubscriptions:
 
     async def _is_subscribed(self, connection: HubBrokerConnection, home: str, since: datetime) -> bool | None:
         """Return whether the home is subscribed, or has connected again or ended; None: the broker does not answer."""
-        async with self._store.reading() as tx:
+        async with self.context.store.reading() as tx:
             mine = (homes.c.id == home, homes.c.revoked.is_(None), or_(homes.c.heard.is_(None), homes.c.heard < since))
             row = (await tx.execute(select(homes.c.id, homes.c.support_code).where(*mine))).one_or_none()
             if row is None:
@@ -124,13 +118,13 @@ class StaleSubscriptions:
 
     async def _disconnect_home(self, home: str) -> bool:
         try:
-            return await self._disconnect(home, self._now())
+            return await self.disconnect(home, self.context.now())
         except OSError as error:  # a full disk, or foreign broker files: other homes do not wait
             log.warning("deaf_home_not_cut_off", home=home, why=str(error))
             return False
 
     async def _make_jobs_due(self, home: str) -> None:
         parked = update(jobs).where(jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
-        async with self._store.writing() as tx:
-            await tx.execute(parked.values(due=self._now(), parked=False, leased=None))
-        self._wake_ups.jobs()
+        async with self.context.store.writing() as tx:
+            await tx.execute(parked.values(due=self.context.now(), parked=False, leased=None))
+        self.context.wake_ups.jobs()

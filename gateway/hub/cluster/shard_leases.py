@@ -9,7 +9,7 @@ displace each other at the broker, for some seconds.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -37,21 +37,16 @@ class _HeldShard:
     task: asyncio.Task[None]
 
 
+@dataclass
 class ShardLeases:
     """The leases of one process. `connect(share)` makes the broker connection of another process's shard."""
 
-    def __init__(
-        self,
-        context: WorkerContext,
-        assignment: ShardAssignment,
-        *,
-        connect: Callable[[ShardAssignment], HubBrokerConnection],
-    ) -> None:
-        self._store, self._now, self._metrics = context.store, context.now, context.metrics
-        self._assignment, self._connect = assignment, connect
-        self._is_started = False
-        self._own_since: datetime | None = None  # since when the own connection is up
-        self._held: dict[int, _HeldShard] = {}
+    context: WorkerContext
+    assignment: ShardAssignment
+    connect: Callable[[ShardAssignment], HubBrokerConnection]
+    _is_started: bool = False
+    _own_since: datetime | None = None  # since when the own connection is up
+    _held: dict[int, _HeldShard] = field(default_factory=dict)
 
     async def run(self, own_connection: HubBrokerConnection) -> None:
         """Check regularly until cancelled, then release the shards that were taken over."""
@@ -69,46 +64,44 @@ class ShardLeases:
 
     async def check(self, own_connection: HubBrokerConnection) -> None:
         """Renew the leases, release those that another process took back, take over shards without a process."""
-        now = self._now()
+        now = self.context.now()
         if not own_connection.is_connected:
             self._own_since = None
         elif self._own_since is None or self._own_since > now:
             self._own_since = now
         await self._ensure_rows(now)
-        async with self._store.writing() as tx:
+        async with self.context.store.writing() as tx:
             if own_connection.is_connected or not self._is_started:
                 await tx.execute(
-                    _lease_update(self._assignment.number).values(
-                        holder=self._assignment.number, until=now + SHARD_LEASE
-                    )
+                    _lease_update(self.assignment.number).values(holder=self.assignment.number, until=now + SHARD_LEASE)
                 )
                 self._is_started = True
             for number, held in tuple(self._held.items()):
                 until = now + SHARD_LEASE if held.connection.is_connected else shares.c.until
-                mine = _lease_update(number).where(shares.c.holder == self._assignment.number)
+                mine = _lease_update(number).where(shares.c.holder == self.assignment.number)
                 if held.task.done() or not (await tx.execute(mine.values(until=until))).rowcount:
                     log.info("share_let_go", share=number)
                     self._held.pop(number).task.cancel()
-            late = select(shares.c.number).where(shares.c.until < now, shares.c.number <= self._assignment.of)
+            late = select(shares.c.number).where(shares.c.until < now, shares.c.number <= self.assignment.of)
             unheard = [number for number in (await tx.execute(late)).scalars() if number not in self._held]
             taken = None
             if unheard and self._own_since is not None and now - self._own_since >= SHARD_LEASE:
                 theirs = _lease_update(unheard[0]).where(shares.c.until < now)
-                if (await tx.execute(theirs.values(holder=self._assignment.number, until=now + SHARD_LEASE))).rowcount:
+                if (await tx.execute(theirs.values(holder=self.assignment.number, until=now + SHARD_LEASE))).rowcount:
                     taken = unheard[0]
-        self._metrics.unheld_shards.set(len(unheard) - (taken is not None))
+        self.context.metrics.unheld_shards.set(len(unheard) - (taken is not None))
         if taken is not None:
             log.warning("share_taken_over", share=taken, why="its own process has not been heard of")
-            connection = self._connect(ShardAssignment(number=taken, of=self._assignment.of))
+            connection = self.connect(ShardAssignment(number=taken, of=self.assignment.of))
             self._held[taken] = _HeldShard(connection, asyncio.create_task(connection.run(), name=f"share {taken}"))
 
     async def _ensure_rows(self, now: datetime) -> None:
         """Make a row for each shard; a shard that no process served yet becomes unserved only later."""
-        async with self._store.reading() as tx:
+        async with self.context.store.reading() as tx:
             known = set((await tx.execute(select(shares.c.number))).scalars())
-        for number in set(range(1, self._assignment.of + 1)) - known:
+        for number in set(range(1, self.assignment.of + 1)) - known:
             try:
-                async with self._store.writing() as tx:
+                async with self.context.store.writing() as tx:
                     await tx.execute(insert(shares).values(number=number, holder=number, until=now + SHARD_LEASE))
             except IntegrityError:  # another process was first
                 continue

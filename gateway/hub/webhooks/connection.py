@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Self
 
 import aiohttp
@@ -75,32 +76,27 @@ class _GuardedResolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+@dataclass
 class WebhookConnections:
     """All connections to receivers, as an asynchronous context. `seconds` returns monotonic seconds.
 
     `timeout`: seconds for one attempt, from the name to the response.
     """
 
-    def __init__(
-        self,
-        allowed: DestinationPolicy,
-        *,
-        seconds: Callable[[], float],
-        lookup: Lookup = system_lookup,
-        timeout: float,
-    ) -> None:
-        self._policy, self._monotonic, self._timeout = allowed, seconds, timeout
-        self._lookup = lookup
+    allowed: DestinationPolicy
+    seconds: Callable[[], float]
+    timeout: float
+    lookup: Lookup = system_lookup
 
     async def __aenter__(self) -> Self:
-        self._resolver = _GuardedResolver(self._policy, self._lookup)
+        self._resolver = _GuardedResolver(self.allowed, self.lookup)
         connector = aiohttp.TCPConnector(
             resolver=self._resolver, socket_factory=self._socket, use_dns_cache=False, limit=MAX_CONNECTIONS,
             keepalive_timeout=KEEPALIVE_S,
         )  # fmt: skip
         self._http = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=self._timeout), skip_auto_headers=("Accept-Encoding",),
+            timeout=aiohttp.ClientTimeout(total=self.timeout), skip_auto_headers=("Accept-Encoding",),
         )  # fmt: skip
         return self
 
@@ -115,25 +111,25 @@ class WebhookConnections:
 
         `challenge` is the text that the response must contain.
         """
-        began = self._monotonic()
+        began = self.seconds()
         try:
-            target = _url_of(parse_destination(url, self._policy))
+            target = _url_of(parse_destination(url, self.allowed))
             async with self._http.post(target, data=body, headers=headers, allow_redirects=False) as answer:
                 result = result_of_status(answer.status)
                 shown = await _read_beginning(answer, must=result is not WebhookResult.TAKEN or challenge is not None)
                 if result is WebhookResult.TAKEN and challenge is not None and not answers_challenge(shown, challenge):
                     result = WebhookResult.NO_CHALLENGE
                 return WebhookAttempt(
-                    result=result, status=answer.status, seconds=self._monotonic() - began,
+                    result=result, status=answer.status, seconds=self.seconds() - began,
                     excerpt=None if result is WebhookResult.TAKEN else excerpt_of(shown),
                     retry_after=parse_retry_after(answer.headers.get("Retry-After")),
                 )  # fmt: skip
         except (DestinationRefused, aiohttp.ClientError, OSError, ValueError) as error:
-            return WebhookAttempt(result=_result_of(error), seconds=self._monotonic() - began)
+            return WebhookAttempt(result=_result_of(error), seconds=self.seconds() - began)
 
     def _socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, proto, _, address = info
-        if not is_reachable(str(address[0]), self._policy):
+        if not is_reachable(str(address[0]), self.allowed):
             raise _AddressRefused
         sock = socket.socket(family, kind, proto)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)

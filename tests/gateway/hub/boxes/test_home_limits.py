@@ -132,7 +132,7 @@ async def test_a_home_of_long_events_has_so_many_bytes_kept_in_an_hour(tmp_path:
         journal = here.journals["home-1"]
         long = [journal.add(make_result("b" * 64, "d" * 64, State.SCHEDULED)) for _ in range(EVENTS)]
         rations = HomeRateLimits(EVENTS, OCTETS // 10, monotonic=here.clock)
-        here.ingest._rate_limits = rations  # noqa: SLF001 - so small that few events are enough
+        here.ingest.rate_limits = rations  # so small that few events are enough
         await here.send("home-1", long)
         stored = await octets(here.store, "home-1")
         assert OCTETS // 10 <= stored <= OCTETS // 10 + len(long[0])
