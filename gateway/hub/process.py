@@ -15,7 +15,6 @@ from gateway.hub.api.api_keys import API_KEYS
 from gateway.hub.api.brands import BRANDS
 from gateway.hub.api.connections import CONNECTIONS
 from gateway.hub.api.deliveries import DELIVERIES
-from gateway.hub.api.delivery_queries import DELIVERY_QUERIES
 from gateway.hub.api.events import EVENTS, HUB
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.household import HOUSEHOLD
@@ -54,7 +53,7 @@ from gateway.system.containment import Containment
 from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
-    *API_KEYS, *BRANDS, *CONNECTIONS, *DELIVERIES, *DELIVERY_QUERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
+    *API_KEYS, *BRANDS, *CONNECTIONS, *DELIVERIES, *EVENTS, *HUB, *WEBHOOK_ENDPOINTS,
     *HOUSEHOLD,
 )  # fmt: skip
 """All of the API, in the order of its document."""

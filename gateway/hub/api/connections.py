@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, insert, select
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
 
 from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.brands import signature_refused, verify_statement
@@ -206,8 +206,9 @@ async def end(call: RequestContext, connection: ConnectionId, body: Ending) -> C
             statement = await verify_statement(call, row.brand, EndStatement, "signed", body.signed, reason)
             if statement.connection != row.id:
                 raise signature_refused("signed", reason)
-        await connection_store.end_connection(call.tx, row, body.signed, call.now)
-        row = await find_owned(call, connections, row.id)
+        new = {"state": "ended", "decided": call.now, "end_signed": body.signed}  # a background job informs the home
+        ended = update(connections).where(connections.c.id == row.id).values(**new).returning(*connections.c)
+        row = (await call.tx.execute(ended)).one()
     return _from_row(row, call.now)
 
 

@@ -1,9 +1,10 @@
-"""Creates, changes and cancels deliveries. The home's answer counts; the hub stores and forwards it."""
+"""Creates, changes, cancels and reads deliveries. The home's answer counts; the hub stores and forwards it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
@@ -11,31 +12,57 @@ from gateway.hub.api.brands import active_keys
 from gateway.hub.api.delivery_models import (
     Change,
     ChangedDelivery,
+    Deliveries,
     Delivery,
+    DeliveryFilter,
     DeliveryId,
     NewDelivery,
     NewPromise,
+    Step,
+    Timeline,
     Withdrawal,
 )
-from gateway.hub.api.rows import count_owned, find_owned, owned_by
+from gateway.hub.api.rows import (
+    PageParameters,
+    count_owned,
+    decode_cursor,
+    encode_cursor,
+    find_owned,
+    owned_by,
+    read_page,
+)
+from gateway.hub.database import tables
 from gateway.hub.database.store import new_id
-from gateway.hub.database.tables import connections, deliveries, delivery_versions, homes
+from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.deliveries import events, orders
 from gateway.hub.deliveries.availability import forbidden_parts
+from gateway.hub.deliveries.evidence import (
+    Evidence,
+    SignedMessage,
+    has_valid_signature,
+    missing_parcels_of,
+    parse_account,
+)
 from gateway.hub.http.operation import OperationGroup, RequestContext, Response, links_to
 from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.delivery_state import FINAL_STATES
-from gateway.protocol.jws import RejectedMessage
+from gateway.protocol.jws import RejectedMessage, kid_of
 
 MAX_OPEN_SANDBOX_DELIVERIES = 100  # open deliveries of one sandbox
+MAX_ACCOUNTS = 100  # in one proof, the newest
 MAX_VERSIONS_PER_DELIVERY = 100  # its home and its proof keep a message of each
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 SignedOrder = TypeVar("SignedOrder", Offer, Update, Cancel)
 
 DELIVERIES = OperationGroup("Deliveries")
 
+_ITEM_PATH = "/v1/deliveries/{delivery_id}"
+_STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
 _LINKS = links_to("delivery_id", "readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 _REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 _CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
@@ -74,7 +101,7 @@ async def create(call: RequestContext, body: NewDelivery) -> Response[Delivery]:
 
 
 @DELIVERIES.add(
-    "PATCH", "/v1/deliveries/{delivery_id}", "changeDelivery", links=_LINKS,
+    "PATCH", _ITEM_PATH, "changeDelivery", links=_LINKS,
     refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDelivery) -> Delivery:
@@ -96,7 +123,7 @@ async def change(call: RequestContext, delivery_id: DeliveryId, body: ChangedDel
 
 
 @DELIVERIES.add(
-    "POST", "/v1/deliveries/{delivery_id}/cancel", "cancelDelivery", links=_LINKS,
+    "POST", f"{_ITEM_PATH}/cancel", "cancelDelivery", links=_LINKS,
     refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION},
 )  # fmt: skip
 async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal) -> Delivery:
@@ -119,6 +146,73 @@ async def cancel(call: RequestContext, delivery_id: DeliveryId, body: Withdrawal
         await orders.send(_delivery_writer(call), row, order, token)
         await orders.notify_retailer(call.tx, row, events.EventType.DELIVERY_CHANGED, call.now)
     return delivery_of(await orders.find_delivery(call.tx, row.id))
+
+
+@DELIVERIES.add("GET", "/v1/deliveries", "listDeliveries")
+async def list_(call: RequestContext, query: DeliveryFilter) -> Deliveries:
+    """List deliveries, newest first."""
+    created, id_ = deliveries.c.created, deliveries.c.id
+    rows = select(deliveries).where(owned_by(call.caller, deliveries)).order_by(created.desc(), id_.desc())
+    if query.state is not None:
+        rows = rows.where(deliveries.c.state == query.state)
+    if query.connection is not None:
+        rows = rows.where(deliveries.c.connection == query.connection)
+    if query.reference is not None:
+        rows = rows.join(connections, connections.c.id == deliveries.c.connection)
+        rows = rows.where(connections.c.reference == query.reference)
+    if query.cursor is not None:
+        micros, last_id = decode_cursor(query.cursor, int, str)
+        at = _EPOCH + int(micros) * _MICROSECOND
+        rows = rows.where(or_(created < at, and_(created == at, id_ < last_id)))
+    page, more = await read_page(call, rows, query)
+    next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
+    return Deliveries(data=tuple(map(delivery_of, page)), next=next_)
+
+
+@DELIVERIES.add("GET", _ITEM_PATH, "readDelivery")
+async def read(call: RequestContext, delivery_id: DeliveryId) -> Delivery:
+    """Read one delivery."""
+    return delivery_of(await find_delivery(call, delivery_id))
+
+
+@DELIVERIES.add("GET", f"{_ITEM_PATH}/timeline", "readTimeline")
+async def timeline(call: RequestContext, delivery_id: DeliveryId, query: PageParameters) -> Timeline:
+    """Read the states that a delivery went through."""
+    row, about = await find_delivery(call, delivery_id), tables.events
+    rows = select(about).where(about.c.object == row.id, about.c.retailer == row.retailer).order_by(about.c.seq)
+    if query.cursor is not None:
+        rows = rows.where(about.c.seq > decode_cursor(query.cursor, int)[0])
+    page, more = await read_page(call, rows, query)
+    steps = tuple(
+        Step.model_validate({"at": event.at, **{name: event.data.get(name) for name in _STEP_FIELDS}}, strict=False)
+        for event in page
+        if "state" in event.data
+    )
+    return Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None)
+
+
+@DELIVERIES.add("GET", f"{_ITEM_PATH}/proof", "readProof")
+async def proof(call: RequestContext, delivery_id: DeliveryId) -> Evidence:
+    """Read the home's signed account of how it ended. With it comes the order that the account is about."""
+    row = await find_delivery(call, delivery_id)
+    signed = (home_events.c.delivery == row.id, home_events.c.key.is_not(None))
+    reports = select(home_events.c.token, home_events.c.key).where(*signed).order_by(home_events.c.seq)
+    parsed = [parse_account(event.token, event.key) for event in await call.tx.execute(reports)]
+    accounts = [account for account in parsed if account is not None]
+    if not accounts:
+        raise ApiProblem(
+            Code.NOT_FOUND,
+            "There is no proof: the home has not given its account of how it ended, or it is no longer kept.",
+        )
+    version = accounts[-1].statement.version
+    same_version = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
+    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*same_version)) or row.promise
+    sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
+    messages = [await _message_of(call, token) for token in (await call.tx.scalars(sent)).all()]
+    facts = {**promise, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-MAX_ACCOUNTS:],
+             "messages": [message for message in messages if message is not None],
+             "missing_parcels": missing_parcels_of(promise["parcels"], accounts[-1])}  # fmt: skip
+    return Evidence.model_validate({name: facts[name] for name in Evidence.model_fields}, strict=False)
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
@@ -321,3 +415,13 @@ def delivery_of(row: Row[Any]) -> Delivery:
     columns = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
     # not strict, because the order is stored as JSON
     return Delivery.model_validate({**row.promise, **columns}, strict=False)
+
+
+async def _message_of(call: RequestContext, token: bytes) -> SignedMessage | None:
+    """Return a message with the key under which it was signed, or None if the hub no longer has that key."""
+    kid = kid_of(token)
+    keys = [call.signer.x]
+    if kid != call.signer.kid:  # in the sandbox another retailer may have a key of that name
+        keys = list(await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid)))
+    messages = (SignedMessage(key=key, token=token.decode()) for key in keys)
+    return next((message for message in messages if has_valid_signature(message)), None)

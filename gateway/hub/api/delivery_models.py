@@ -18,6 +18,8 @@ from gateway.domain.delivery.promise import (
     refuse_duplicates,
 )
 from gateway.domain.delivery.result import DoorResult
+from gateway.hub.api.api_keys import Label
+from gateway.hub.api.rows import PageParameters
 from gateway.hub.http.operation import Model
 from gateway.protocol.box_hub import Token
 from gateway.protocol.consent_request import AcceptWholeFloat
@@ -177,4 +179,39 @@ class Deliveries(Model):
     """A page of deliveries, newest first. `next` is the cursor of the following page, null on the last."""
 
     data: Annotated[tuple[Delivery, ...], Field(max_length=100)]
+    next: str | None
+
+
+class DeliveryFilter(PageParameters):
+    """Which deliveries to list; `reference` is the connection's, the retailer's own name for the customer."""
+
+    state: State | None = None
+    connection: ConnectionId | None = None
+    reference: Label | None = None
+
+
+class Answer(Model):
+    """The home's answer to one version that it refused."""
+
+    version: Version | None
+    accepted: bool
+    code: str | None
+
+
+class Step(Model):
+    """The state of a delivery from `at` on, as the hub learned it. `answer`: the version that the home refused then."""
+
+    at: datetime
+    state: State
+    reason: str | None
+    missing: int
+    house: str | None
+    version: Version
+    answer: Answer | None = None
+
+
+class Timeline(Model):
+    """A page of a delivery's steps, oldest first."""
+
+    data: Annotated[tuple[Step, ...], Field(max_length=100)]
     next: str | None

@@ -89,7 +89,8 @@ async def stored_response(tx: AsyncConnection, request: IdempotentRequest, now: 
         await tx.execute(_DELETE_KEY, this)
         row = None
     if row is None:
-        await _sweep(tx, now)
+        for retailer, key in (await tx.execute(_SELECT_EXPIRED, {"before": now - RETENTION_PERIOD})).all():
+            await tx.execute(_DELETE_KEY, {"whose": retailer, "named": key})
         taken = {"retailer": request.owner, "key": request.key, "fingerprint": request.fingerprint, "created": now}
         await tx.execute(_INSERT_KEY, taken)
         return None
@@ -109,8 +110,3 @@ async def store_response(tx: AsyncConnection, request: IdempotentRequest, respon
     headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
     this = {"whose": request.owner, "named": request.key}
     await tx.execute(_UPDATE_RESPONSE, {**this, "status": response.status, "headers": headers, "body": sealed})
-
-
-async def _sweep(tx: AsyncConnection, now: datetime) -> None:
-    for retailer, key in (await tx.execute(_SELECT_EXPIRED, {"before": now - RETENTION_PERIOD})).all():
-        await tx.execute(_DELETE_KEY, {"whose": retailer, "named": key})

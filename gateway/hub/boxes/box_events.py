@@ -34,7 +34,6 @@ _SELECT_HOME = (
     .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
     .with_for_update(key_share=True)
 )  # fmt: skip
-_UPDATE_HOME = update(homes).where(homes.c.id == bindparam("home"))
 _SELECT_NEWEST_EVENT = (
     select(home_events.c.seq, home_events.c.token)
     .where(home_events.c.home == bindparam("home"))
@@ -91,11 +90,6 @@ class EventHead:
 async def lock_home(tx: AsyncConnection, home: str) -> Row[Any] | None:
     """Return the row of a home that is not revoked, locked until the transaction ends, or None."""
     return (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
-
-
-async def set_online(tx: AsyncConnection, home: str, *, is_online: bool) -> None:
-    """Store whether a home is connected."""
-    await tx.execute(_UPDATE_HOME, {"home": home, "there": is_online})
 
 
 async def event_head_of(tx: AsyncConnection, home: str) -> EventHead:

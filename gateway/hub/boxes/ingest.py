@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
-from sqlalchemy import Row
+from sqlalchemy import Row, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.boxes import box_events
@@ -21,6 +21,7 @@ from gateway.hub.boxes.box_events import EventHead, EventOutcome
 from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.boxes.mqtt import parse_message
 from gateway.hub.database.store import StoreUnavailable
+from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
@@ -32,6 +33,7 @@ GATHER_DELAY_S = 0.01  # for which a home's message waits for the next, if no ot
 MAX_WAITING_PER_HOME = 64  # messages
 MAX_WAITING_MESSAGES = 20_000  # of all homes
 LOG_INTERVAL = timedelta(minutes=1)  # between log lines about one home's invalid messages
+_UPDATE_ONLINE = update(homes).where(homes.c.id == bindparam("name"))
 
 
 @dataclass(slots=True)
@@ -189,7 +191,7 @@ class Ingest:
                     assert_never(channel)
         result.is_online = messages[-1][0] != "gone"
         if result.is_online != row.there:
-            await box_events.set_online(tx, row.id, is_online=result.is_online)
+            await tx.execute(_UPDATE_ONLINE, {"name": row.id, "there": result.is_online})
         return head
 
     def _report(self, name: str, result: _BatchResult) -> None:

@@ -197,12 +197,6 @@ def _state_after(row: Row[Any], decision: PermissionDecision) -> str:
     return decision.standing
 
 
-async def end_connection(tx: AsyncConnection, row: Row[Any], signed: str | None, now: datetime) -> None:
-    """End a connection for its retailer. `signed` is the brand's message; a background job informs the home."""
-    new = {"state": "ended", "decided": now, "end_signed": signed}
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
-
-
 async def expire_connection(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
     """End a request that no home answered: no answer is a no."""
     await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))

@@ -43,8 +43,12 @@ class ManualOperation(NamedTuple):
     @property
     def problems(self) -> list[str]:
         """The stable codes of the other responses, whose descriptions name them as `code`."""
-        problems = [answer for answer in self.entry["responses"].values() if _is_problem(answer)]
-        return sorted(part.partition("`")[0] for one in problems for part in one["description"].split("`")[1::2])
+        return sorted(
+            code
+            for answer in self.entry["responses"].values()
+            if "application/problem+json" in answer.get("content", {})
+            for code in answer["description"].split("`")[1::2]
+        )
 
 
 def read_chapters(document: Mapping[str, Any]) -> dict[str, list[ManualOperation]]:
@@ -100,7 +104,3 @@ def bound_texts(schema: Schema) -> list[str]:
                 yield text.format(schema[keyword])
 
     return list(dict.fromkeys(bounds()))
-
-
-def _is_problem(answer: Mapping[str, Any]) -> bool:
-    return "application/problem+json" in answer.get("content", {})
