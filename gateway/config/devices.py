@@ -5,7 +5,7 @@ What differs by vendor comes from the `DEFINITION` of the vendor's module.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -19,11 +19,13 @@ from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, St
 from gateway.domain.timing import Seconds
 from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, explained
 
+K = TypeVar("K", bound=str)
 
-class DeviceSection(ConfigSection):
+
+class DeviceSection(ConfigSection, Generic[K]):
     """What every device may have."""
 
-    kind: str
+    kind: K
     """Kind: what the device is; it decides which keys may stand here."""
     address: Address = ""
     """Address: what the vendor calls the device; for a product with topics of its own, its topic. Leave it out where
@@ -70,11 +72,9 @@ class GuardSection(ConfigSection):
     """Key of the guard: its public Ed25519 key, base64url. `perron guard-key --new` prints it."""
 
 
-class LockDevice(DeviceSection):
+class LockDevice(DeviceSection[Literal["lock"]]):
     """The lock of a door."""
 
-    kind: Literal["lock"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("lock")]
     """Vendor: whose product it is, or which program brings it to MQTT. `guard` means that `perron guard` alone moves
     the lock."""
@@ -131,11 +131,9 @@ class LockDevice(DeviceSection):
         return self
 
 
-class CoverDevice(DeviceSection):
+class CoverDevice(DeviceSection[Literal["cover"]]):
     """The opener of a garage door. It takes the place of the lock."""
 
-    kind: Literal["cover"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("cover")]
     """Vendor: the firmware of the opener."""
     reverses: bool
@@ -164,11 +162,9 @@ class CoverDevice(DeviceSection):
         return self
 
 
-class DoorDevice(DeviceSection):
+class DoorDevice(DeviceSection[Literal["door"]]):
     """A door sensor. It must not depend on the lock."""
 
-    kind: Literal["door"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("door")]
     """Vendor: whose product it is, or which program brings it to MQTT. `esphome` is the firmware
     `config/esphome/door.yaml`; `guard` is a sensor behind the radio of a guarded lock."""
@@ -204,11 +200,9 @@ _FINGERPRINT = explained(
 Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 
 
-class CameraDevice(DeviceSection):
+class CameraDevice(DeviceSection[Literal["camera"]]):
     """A camera with an H.264 stream over RTSP."""
 
-    kind: Literal["camera"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("camera")]
     """Vendor: `rtsp` is any camera without MQTT, `frigate` is a camera that Frigate streams again."""
     url: StreamUrl
@@ -244,22 +238,18 @@ class CameraDevice(DeviceSection):
         return self
 
 
-class ScannerDevice(DeviceSection):
+class ScannerDevice(DeviceSection[Literal["scanner"]]):
     """A barcode scanner at the door. `keys` of the vendor `scanner` say where code, event and symbology stand."""
 
-    kind: Literal["scanner"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("scanner")]
     """Vendor: `scanner` is any scanner that publishes to MQTT, `proglove` is a ProGlove scanner behind its gateway."""
     address: Address = ""
     """Address: only for `proglove`: `<main topic>/gateway/<serial of the gateway>/<serial of the scanner>`."""
 
 
-class SignalDevice(DeviceSection):
+class SignalDevice(DeviceSection[Literal["signal"]]):
     """The light and the buzzer at the door, with the answer button inside."""
 
-    kind: Literal["signal"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("signal")]
     """Vendor: `signal` is a device with Perron's own topics, `zigbee2mqtt` is a Zigbee siren."""
     address: Address = ""
@@ -267,11 +257,9 @@ class SignalDevice(DeviceSection):
     button."""
 
 
-class FridgeDevice(DeviceSection):
+class FridgeDevice(DeviceSection[Literal["fridge"]]):
     """A fridge that reports its temperature, or a thermometer in a fridge."""
 
-    kind: Literal["fridge"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("fridge")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
@@ -303,11 +291,9 @@ class FridgeDevice(DeviceSection):
         return self
 
 
-class PresenceDevice(DeviceSection):
+class PresenceDevice(DeviceSection[Literal["presence"]]):
     """A person or a group of the household, as Home Assistant sees them. While anybody is home nothing opens."""
 
-    kind: Literal["presence"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("presence")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
@@ -318,11 +304,9 @@ class PresenceDevice(DeviceSection):
 ArmedMode = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "armed_custom_bypass"]
 
 
-class AlarmDevice(DeviceSection):
+class AlarmDevice(DeviceSection[Literal["alarm"]]):
     """The alarm panel of the house. Nothing opens while it is armed or while its mode is unknown."""
 
-    kind: Literal["alarm"]
-    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Annotated[str, VendorOf("alarm")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address

@@ -13,6 +13,7 @@ from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import is_loopback_host
+from gateway.system.clock import ClockSection
 from gateway.system.config_section import (
     ConfigSection,
     HostName,
@@ -31,17 +32,6 @@ _KID = explained(r"^[A-Za-z0-9._-]{1,64}$", "a kid is 1 to 64 of A-Z, a-z, 0-9, 
 
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-
-
-class ClockSection(ConfigSection):
-    """Where the time comes from. Nothing opens while the time is not trusted."""
-
-    source: Literal["ntp", "host"] = "ntp"
-    """Source: `ntp` trusts the clock once the kernel says that it is synchronised. `host` always trusts the clock of
-    the machine: use it only to try things out."""
-    drift_ppm: float = Field(default=100.0, gt=0, le=1000, json_schema_extra={"x-unit": "parts per million"})
-    """Drift: how far the hardware clock may drift while it is not synchronised. If it is too small, a drifting clock is
-    trusted too long; if it is too large, the time is distrusted too early when the internet is away."""
 
 
 class Storage(ConfigSection):

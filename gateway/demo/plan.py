@@ -17,12 +17,13 @@ from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.keys import key_file_path
 from gateway.config.devices import CameraDevice, LockDevice
-from gateway.config.home import BrandKeySection, BrandSection, ClockSection, EntranceSection, Home, Storage
+from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
 from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x
+from gateway.system.clock import ClockSection
 from gateway.system.i18n import Language
 from gateway.system.mqtt_settings import BrokerSection
 

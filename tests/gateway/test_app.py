@@ -21,7 +21,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
-from gateway.config.home import ClockSection, Home, MessagesSection, PagesSection
+from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.mqtt.client import InboundMessage, NotSentReason
@@ -31,7 +31,7 @@ from gateway.runtime.maintenance.instance_lock import FolderInUse
 from gateway.storage import Store, StoreFailed
 from gateway.storage.box import BoxState
 from gateway.storage.entrances import Entrances
-from gateway.system.clock import Clock
+from gateway.system.clock import Clock, ClockSection
 from gateway.system.config_section import ConfigError
 from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.config.home import ClockSection
 from gateway.mqtt.client import Acknowledgement, NotSent, NotSentReason, Sent
-from gateway.system.clock import Clock
+from gateway.system.clock import Clock, ClockSection
 from gateway.video.ipc import CameraProof, ClipKey
 from tests.gateway.domain.delivery.shop import NOON
 

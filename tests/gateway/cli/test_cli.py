@@ -19,13 +19,13 @@ from gateway.cli.delivery import announce, read_claims
 from gateway.cli.failure import ExitCode, Failure, resolve_entrance
 from gateway.cli.lines import DEFAULT_HOME, expand_commands, program_name
 from gateway.cli.owner import stop_entrance
-from gateway.config.home import ClockSection, Home
+from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.promise import Offer
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x
-from gateway.system.clock import Clock
+from gateway.system.clock import Clock, ClockSection
 from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
 
 # ---- the command itself ---------------------------------------------------------------------------------------------

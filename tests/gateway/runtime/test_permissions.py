@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.home import BrandKeySection, BrandSection, ClockSection, Home
+from gateway.config.home import BrandKeySection, BrandSection, Home
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import Offer
 from gateway.domain.delivery.result import Refusal
@@ -27,7 +27,7 @@ from gateway.storage.consent_requests import (
 )
 from gateway.storage.hub_journal import EventSigner
 from gateway.storage.snapshot import write_snapshot
-from gateway.system.clock import Clock
+from gateway.system.clock import Clock, ClockSection
 from tests.gateway.domain.delivery.house import open_store
 from tests.gateway.domain.delivery.shop import BOX, NOW, make_home, make_offer, noon_plus
 from tests.gateway.people import digest, newcomer, sign_in_entry

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.home import ClockSection
 from gateway.domain.now import Now
-from gateway.system.clock import EARLIEST_TIME, MAX_HOLDOVER_ERROR_S, SETTLE_TIME_S, Clock, kernel_synchronised
+from gateway.system.clock import (
+    EARLIEST_TIME,
+    MAX_HOLDOVER_ERROR_S,
+    SETTLE_TIME_S,
+    Clock,
+    ClockSection,
+    kernel_synchronised,
+)
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = 3600.0

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from gateway.config.home import ClockSection, Home
+from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.batteries import BATTERY_DEVICE_TEXTS, battery_findings
 from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
 from gateway.runtime.notifications.texts import BATTERY_TEXTS
+from gateway.system.clock import ClockSection
 from tests.gateway.cli.terminal import account_session
 from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
 

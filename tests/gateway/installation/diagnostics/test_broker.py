@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.home import ClockSection, Home
+from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.diagnostics.broker import examine_broker, gateway_finding
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
+from gateway.system.clock import ClockSection
 from tests.gateway.cli.terminal import account_session, next_message
 from tests.gateway.installation.diagnostics.english import by_subject, findings_of, read_finding
 from tests.quiet import SilentServer, silent_server

@@ -33,7 +33,7 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.home import ClockSection, Home, MessagesSection
+from gateway.config.home import Home, MessagesSection
 from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.diagnostics.devices import device_subject, report_text
@@ -48,6 +48,7 @@ from gateway.installation.diagnostics.house import (
 from gateway.installation.records import store_walk
 from gateway.installation.walk import TrialAnswer, WalkTest, answer_trial, walk_steps
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
+from gateway.system.clock import ClockSection
 from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
