@@ -23,7 +23,8 @@ from gateway.protocol.hash_chain import ChainEntry, HiddenBody
 from gateway.protocol.keys import PublicKey
 from gateway.storage import Store
 from gateway.storage.rows import TERMS_ADAPTER
-from gateway.system.atomic_file import NotRegularFile, open_regular
+from gateway.system.atomic_file import open_regular
+from gateway.system.regular_file import NotRegularFile
 
 CHUNK_BYTES = 2**18  # bytes read at once
 LINES_PER_WRITE = 200  # of the log written at once: a few milliseconds

@@ -17,7 +17,8 @@ from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.signed_document import FileName, Id, SignedDocument
-from gateway.system.atomic_file import FileTooLarge, NotRegularFile, read_regular, sync_folder, write_whole
+from gateway.system.atomic_file import read_regular, sync_folder, write_whole
+from gateway.system.regular_file import FileTooLarge, NotRegularFile
 
 MAX_RETENTION = timedelta(days=30)
 TOMBSTONE_FILE = "erased.json"

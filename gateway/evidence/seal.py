@@ -23,7 +23,8 @@ from gateway.evidence.manifest import (
 from gateway.evidence.receipt import RECEIPT_FILE
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break
 from gateway.protocol.keys import BoxKey
-from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular, write_whole
+from gateway.system.atomic_file import open_regular, read_regular, write_whole
+from gateway.system.regular_file import FileTooLarge, NotRegularFile
 
 MAX_LOG_BYTES = 64 * 2**20
 MAX_SIDECAR_BYTES = 64 * 2**20

@@ -30,7 +30,8 @@ from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
 from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, VerifiedPart
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
-from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular
+from gateway.system.atomic_file import open_regular, read_regular
+from gateway.system.regular_file import FileTooLarge, NotRegularFile
 
 NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
 NOTE_NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
-from gateway.system.atomic_file import FileTooLarge, read_regular, sync_folder, write_whole
+from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.base64url import decode_base64url, encode_base64url
+from gateway.system.regular_file import FileTooLarge
 
 PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
 LINK_KEY_BYTES = 32

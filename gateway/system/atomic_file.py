@@ -4,49 +4,21 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.system.regular_file import FileTooLarge, NotRegularFile, open_file, read_bounded
-
-__all__ = [
-    "FileTooLarge",
-    "NotRegularFile",
-    "open_regular",
-    "read_regular",
-    "sync_folder",
-    "write_if_changed",
-    "write_whole",
-]
+from gateway.system.regular_file import open_file, read_bytes
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading.
-
-    Raises:
-        NotRegularFile: the path is a link, a folder or a device.
-        OSError: the file is missing or cannot be read.
-    """
-    if path.is_symlink():
-        raise NotRegularFile(f"{path.name} is a link")
-    return open_file(path, flags=os.O_NOFOLLOW)
+    """Open a regular file that is no link for reading (`open_file`)."""
+    return open_file(path, follow_links=False)
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
-    """Read a regular file of at most `at_most` bytes.
-
-    Raises:
-        NotRegularFile: the path is a link, a folder or a device.
-        FileTooLarge: the file has more bytes.
-        OSError: the file is missing or cannot be read.
-    """
-    with open_regular(path) as file:
-        return read_bounded(file, path.name, at_most)
+    """Read a regular file that is no link, of at most `at_most` bytes (`read_bytes`)."""
+    return read_bytes(path, at_most=at_most, follow_links=False)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a file so that after a crash it has either the new content or the old one.
-
-    Raises:
-        OSError: the file could not be written; the old content remains.
-    """
+    """Write a file so that after a crash, or an OSError, it has either the new content or the old one."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)  # left by an earlier crash
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)

@@ -69,7 +69,7 @@ MUTANTS = (
         name="a link never expires",
         file="gateway/runtime/notifications/action_links.py",
         old="    if now.utc >= link.expires:",
-        new="    if now.utc > link.expires + LINK_LIFETIMES[link.purpose]:",
+        new="    if now.utc > link.expires + link.purpose.lifetime:",
         tests=(f"{LINKS}::test_a_link_expires_to_the_second",),
     ),
     Mutant(

@@ -33,7 +33,8 @@ from gateway.protocol.keys import LINK_KEY_FILE, BoxKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage.snapshot import SnapshotContents, write_snapshot
-from gateway.system.atomic_file import NotRegularFile, open_regular, read_regular, sync_folder, write_whole
+from gateway.system.atomic_file import open_regular, read_regular, sync_folder, write_whole
+from gateway.system.regular_file import NotRegularFile
 
 STORE_FILE, LISTING_FILE, LAST_CHECKPOINT_FILE = "perron.sqlite3", "listing.json", "last-checkpoint.json"
 LAST_BACKUP_FILE = "last-backup.json"  # in the storage folder: the time of the last backup

@@ -8,7 +8,6 @@ the boot in which it was made, by the monotonic clock: no step of the wall clock
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from hmac import compare_digest
 from pathlib import Path
 
@@ -21,13 +20,6 @@ MAX_CODES = 5  # codes: an older one is still recognised as old
 
 _MAX_FILE_BYTES = 4096  # bytes
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
-
-
-class RecoveryCodeState(StrEnum):
-    """The state of a recovery code."""
-
-    GOOD = auto()
-    OLD = auto()  # its time is over, or a newer one was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +62,10 @@ def read_codes(file: Path) -> tuple[RecoveryCode, ...]:
 
 def find_code(
     codes: Sequence[RecoveryCode], digest: bytes, *, boot: str, mono: float
-) -> tuple[RecoveryCode, RecoveryCodeState] | None:
-    """Return the code with this SHA-256 and its state, or None if no code matches."""
+) -> tuple[RecoveryCode, bool] | None:
+    """Return the code with this SHA-256, and whether it is valid: not when its time is over or a newer one was made."""
     matches = [code for code in codes if compare_digest(code.digest.encode(), digest.hex().encode())]
     if not matches:
         return None
     code = matches[-1]
-    good = code is codes[-1] and code.boot == boot and 0 <= mono - code.mono < CODE_LIFETIME_S
-    return code, RecoveryCodeState.GOOD if good else RecoveryCodeState.OLD
+    return code, code is codes[-1] and code.boot == boot and 0 <= mono - code.mono < CODE_LIFETIME_S

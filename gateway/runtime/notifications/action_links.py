@@ -6,12 +6,10 @@ decides on one brand's permission as it was when the message was sent. Anyone wh
 
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
-from types import MappingProxyType
-from typing import assert_never
+from typing import Self, assert_never
 
 from gateway.domain.now import Now
 from gateway.protocol import owner_requests
@@ -25,33 +23,28 @@ _LINK_CONTEXT = b"perron link 1\n"  # separates these signatures from all others
 _NONCE_CONTEXT = b"perron nonce 1\n"
 
 
-class LinkPurpose(StrEnum):
-    """The action of a link. Its subject, with parts separated by points, is in brackets."""
-
-    STOP = auto()  # [entrance]
-    APPROVE = auto()  # [entrance.visit]
-    VETO = auto()  # [entrance.visit]
-    PERMIT = auto()  # [entrance.brand.version of the requested permission]
-    REFUSE_BRAND = auto()  # as PERMIT
-
-
-LINK_LIFETIMES: Mapping[LinkPurpose, timedelta] = MappingProxyType({
-    LinkPurpose.STOP: timedelta(hours=24),
-    LinkPurpose.APPROVE: timedelta(minutes=15),
-    LinkPurpose.VETO: timedelta(minutes=15),
-    LinkPurpose.PERMIT: timedelta(days=7),
-    LinkPurpose.REFUSE_BRAND: timedelta(days=7),
-})  # fmt: skip
-"""How long a link is valid after the event that it answers."""
-
 _ID = r"[A-Za-z0-9-]{1,64}"
-_SUBJECT_PATTERNS: Mapping[LinkPurpose, str] = MappingProxyType({
-    LinkPurpose.STOP: _ID,
-    LinkPurpose.APPROVE: rf"{_ID}\.{_ID}",
-    LinkPurpose.VETO: rf"{_ID}\.{_ID}",
-    LinkPurpose.PERMIT: rf"{_ID}\.{_ID}\.[0-9]{{1,64}}",
-    LinkPurpose.REFUSE_BRAND: rf"{_ID}\.{_ID}\.[0-9]{{1,64}}",
-})  # fmt: skip
+_VISIT = rf"{_ID}\.{_ID}"  # entrance, visit
+_PERMISSION = rf"{_ID}\.{_ID}\.[0-9]{{1,64}}"  # entrance, brand, version of the requested permission
+
+
+class LinkPurpose(StrEnum):
+    """The action of a link, how long it is valid after the event that it answers, and the pattern of its subject."""
+
+    STOP = "stop", timedelta(hours=24), _ID
+    APPROVE = "approve", timedelta(minutes=15), _VISIT
+    VETO = "veto", timedelta(minutes=15), _VISIT
+    PERMIT = "permit", timedelta(days=7), _PERMISSION
+    REFUSE_BRAND = "refuse_brand", timedelta(days=7), _PERMISSION
+
+    lifetime: timedelta
+    subject_pattern: str
+
+    def __new__(cls, value: str, lifetime: timedelta, subject_pattern: str) -> Self:
+        """Make a purpose with this value in a token."""
+        purpose = str.__new__(cls, value)
+        purpose._value_, purpose.lifetime, purpose.subject_pattern = value, lifetime, subject_pattern
+        return purpose
 
 
 class LinkError(StrEnum):
@@ -93,7 +86,7 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
-    if re.fullmatch(_SUBJECT_PATTERNS[purpose], subject) is None:
+    if re.fullmatch(purpose.subject_pattern, subject) is None:
         raise ValueError(f"{subject!r} is no subject for {purpose}")
     content = f"{purpose}\n{subject}\n{int(expires.timestamp())}\n{nonce.hex()}".encode()
     return f"{encode_base64url(content)}.{encode_base64url(_mac(content, key))}"
@@ -153,7 +146,7 @@ def _verified(token: str, key: bytes) -> ActionLink | None:
         return None
     purpose, subject, expires, nonce = content.decode().split("\n")  # trusted from here on: the box signed it
     return ActionLink(
-        purpose=LinkPurpose(purpose),
+        purpose=LinkPurpose[purpose.upper()],
         subject=subject,
         expires=datetime.fromtimestamp(int(expires), UTC),
         nonce=bytes.fromhex(nonce),

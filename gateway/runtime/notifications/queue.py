@@ -25,7 +25,7 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications import action_links, batching
-from gateway.runtime.notifications.action_links import LINK_LIFETIMES, LinkPurpose
+from gateway.runtime.notifications.action_links import LinkPurpose
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, PhoneEndpoint, SendResult
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage
@@ -225,7 +225,7 @@ class _NotificationWriter:
         kind = AlarmCode if isinstance(message.about, AlarmCode) else message.about
         buttons = []
         for purpose in MESSAGE_ACTIONS.get(kind, ()):
-            subject, expires = self._link_subject(purpose, message), message.at + LINK_LIFETIMES[purpose]
+            subject, expires = self._link_subject(purpose, message), message.at + purpose.lifetime
             if subject is None or now.utc >= expires:
                 continue
             message_id = f"{message.number}\n{message.at.isoformat()}"

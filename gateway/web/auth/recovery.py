@@ -70,10 +70,10 @@ class OwnerSuccession:
         known = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
         if known is None:
             return await self._count_wrong_code(address, now)
-        recovery_code, state = known
+        recovery_code, is_valid = known
         if self._register.is_link_used(digest):
             return AccountError.CODE_USED
-        if state is not recovery_codes.RecoveryCodeState.GOOD:
+        if not is_valid:
             return AccountError.CODE_OLD
         person = self._register.person(recovery_code.person)
         if person is None:

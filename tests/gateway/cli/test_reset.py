@@ -136,7 +136,7 @@ async def test_a_code_is_made_for_an_owner_while_the_box_runs(house: Home) -> No
         read, claim_code_digest(code) or b"", boot=recovery_codes.boot_id(), mono=read[-1].mono + 1
     )
     assert found is not None
-    assert (found[0].person, found[1]) == ("p-anna", recovery_codes.RecoveryCodeState.GOOD)
+    assert (found[0].person, found[1]) == ("p-anna", True)
     assert code not in house.recovery_codes_file.read_text()
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from gateway.protocol import owner_requests
 from gateway.protocol.keys import KeyUnusable, link_key
 from gateway.runtime.notifications.action_links import (
-    LINK_LIFETIMES,
     NONCE_BYTES,
     ActionLink,
     LinkError,
@@ -92,7 +91,7 @@ def test_links_live_as_long_as_what_they_answer() -> None:
         LinkPurpose.STOP: timedelta(hours=24),
         LinkPurpose.PERMIT: timedelta(days=7),
         LinkPurpose.REFUSE_BRAND: timedelta(days=7),
-    } == LINK_LIFETIMES
+    } == {purpose: purpose.lifetime for purpose in LinkPurpose}
 
 
 def test_a_link_asks_in_the_owners_words_for_this_and_nothing_else() -> None:
