@@ -115,7 +115,6 @@ class App:
         self._video_command = video
         self._topics = TopicMap(home)
         self._entrances: dict[str, EntranceActor] = {}
-        self._executors: dict[str, CommandExecutor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since the last log entry
         self._missed_logged = -math.inf
@@ -487,12 +486,11 @@ class App:
         )
 
         def executor(post: Callable[[e.Event], None], is_stopped: Callable[[], bool]) -> CommandExecutor:
-            self._executors[name] = CommandExecutor(
+            return CommandExecutor(
                 self.home, name, publisher=self._guards, cameras=self._video, outbox=self._outbox,
                 archive=self._archive, clock=self._clock, post=post, is_stopped=is_stopped,
                 crash_point=self._crash_point,
             )  # fmt: skip
-            return self._executors[name]
 
         running = EntranceActor(
             state,
@@ -543,12 +541,8 @@ class App:
 
     def _on_up(self, session: int) -> None:
         self._guards.on_connected()
-        for name, running in self._entrances.items():
-            self._executors[name].republish_state()
-            running.forget_fridges()
-            running.post(e.BrokerUp(session=session))
-            self._executors[name].query_all(session)
-            self._executors[name].repeat_refusals()
+        for running in self._entrances.values():
+            running.on_connected(session)
         self._outbox.on_connected()
         self._home_assistant.on_connected()
 

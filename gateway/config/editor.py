@@ -155,11 +155,7 @@ def check_home(text: str, file: Path) -> Home:
 
 
 def write_home(file: Path, text: str) -> None:
-    """Write the house file atomically and keep its permissions.
-
-    Raises:
-        OSError: it cannot be written; what stood there still does.
-    """
+    """Write the house file atomically and keep its permissions; after an OSError the old file remains."""
     file = file.resolve()  # writes the target of a link, so that the link remains
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600

@@ -25,11 +25,7 @@ _CREDENTIALS_HINT = (
 
 
 def valid_stream_url(text: str) -> str:
-    """Return a valid URL of a stream.
-
-    Raises:
-        ValueError: it is invalid or contains an account; the error does not repeat it.
-    """
+    """Return a valid URL of a stream. ValueError, which does not repeat it: it is invalid or contains an account."""
     if not _STREAM_URL.fullmatch(text):
         raise ValueError("a camera's url begins with rtsp:// or rtsps://; nothing else is opened")
     rest = text.partition("://")[2]

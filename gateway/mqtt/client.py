@@ -423,11 +423,7 @@ class ShortSession(_Client):
         self._next_message = connection.next_message
 
     async def receive(self) -> InboundMessage:
-        """Wait for the next message; it may be cancelled and called again.
-
-        Raises:
-            aiomqtt.MqttError: the connection ended; `connect_once` makes a ConnectionError of it.
-        """
+        """Wait for the next message; it may be cancelled and called again. `connect_once` reports a lost connection."""
         return _inbound_message(await self._next_message(), 0)
 
 

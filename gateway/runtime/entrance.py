@@ -294,8 +294,15 @@ class EntranceActor:
         if not isinstance(code, InvalidBarcode):
             self.post(new_scan(camera, code.value, expected_only=True))
 
-    def forget_fridges(self) -> None:
-        """Set the fridges' state to unknown at a new broker session."""
+    def on_connected(self, session: int) -> None:
+        """Start a new broker session: everything has to be published, queried and said again."""
+        self._executor.republish_state()
+        self._forget_fridges()
+        self.post(e.BrokerUp(session=session))
+        self._executor.query_all(session)
+        self._executor.repeat_refusals()
+
+    def _forget_fridges(self) -> None:
         self._last_heard_mono.clear()
         self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():

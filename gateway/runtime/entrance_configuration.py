@@ -8,11 +8,7 @@ from gateway.domain.visit.state import Rules
 
 
 def entrance_rules(home: Home, entrance: str) -> Rules:
-    """Return the rules of this entrance for `decide`.
-
-    Raises:
-        KeyError: the house has no such entrance.
-    """
+    """Return the rules of this entrance for `decide`."""
     section = home.entrances[entrance]
     door = home.devices[section.door]
     alarm = None if section.alarm is None else home.devices[section.alarm]

@@ -57,11 +57,7 @@ class EventQueue:
         self._priority_events.appendleft(event)
 
     def take(self) -> e.Event:
-        """Remove and return the next event.
-
-        Raises:
-            IndexError: the queue is empty.
-        """
+        """Remove and return the next event. IndexError: the queue is empty."""
         if self._priority_events:
             event = self._priority_events.popleft()
             self._report_count -= isinstance(event, DEVICE_EVENTS)
@@ -93,11 +89,7 @@ class EventQueue:
 
 
 def event_source(event: e.Event) -> str:
-    """Return the source of a device's event, as `fridge/PLACE`, `presence/DEVICE` or `scanner/DEVICE`.
-
-    Raises:
-        ValueError: the event comes from none of these.
-    """
+    """Return the source of a device's event, as `fridge/PLACE`. ValueError: the event comes from no device."""
     match event:
         case e.FridgeReported(place=place):
             return f"fridge/{place}"

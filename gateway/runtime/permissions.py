@@ -80,14 +80,10 @@ class PermissionService:
     # -- what brands say by a hub
 
     async def accept_message(self, token: bytes, *, home: str, hub: str) -> str | None:
-        """Store a brand's message from a hub; return None once it is stored.
+        """Store a brand's message from a hub; return None once it is stored. StoreFailed: the disk did not store it.
 
-        Otherwise return why it never will be stored, or `REASON_NOT_YET_VALID`.
-
-        `home`: this house's name at the hub, whose address is `hub`.
-
-        Raises:
-            StoreFailed: the disk did not store it.
+        Otherwise return why it never will be stored, or `REASON_NOT_YET_VALID`. `home`: this house's name at the hub,
+        whose address is `hub`.
         """
         request, now = parse_consent(token), self.clock.now()
         if not now.trusted:

@@ -46,11 +46,7 @@ class Text:
         return catalogue.pgettext(self.context, self.message)
 
     def to(self, language: Language, /, **facts: "Fact") -> str:
-        """Return the text with its facts for a reader of this language.
-
-        Raises:
-            KeyError: the message names a fact that was not given.
-        """
+        """Return the text with its facts for a reader of this language. KeyError: it names a fact that is missing."""
         given = dict(self.facts) | facts
         return self.template(language).format(**{name: in_language(fact, language) for name, fact in given.items()})
 

@@ -63,11 +63,7 @@ class YamlDocument:
 
 
 def parse_yaml(text: str) -> YamlDocument:
-    """Parse YAML.
-
-    Raises:
-        InvalidYaml: the text is not YAML, or contains more than plain data.
-    """
+    """Parse YAML. InvalidYaml: the text is not YAML, or contains more than plain data."""
     if len(text.encode()) > MAX_YAML_BYTES:
         raise InvalidYaml(f"the file is larger than {MAX_YAML_BYTES // 1024} KiB", SourcePosition(1, 1))
     try:
@@ -80,33 +76,27 @@ def parse_yaml(text: str) -> YamlDocument:
         raise InvalidYaml(f"this is not valid YAML: {str(error).splitlines()[0]}", SourcePosition(1, 1)) from error
 
 
+_SYNTAX_HINTS = (  # a sign in the library's text, what is wrong, and whether that is where the error's context began
+    (r"'\t'", "a tab stands here: use spaces", False),
+    ("cannot start any token", 'a text that begins like this needs quotes: write "..." around it', False),
+    ("could not find expected ':'", "this line has no value: write `key: value`, with a space behind the colon", True),
+    ("flow", "the list or section that begins here does not end as it must: close it with ] or }", True),
+    ("quoted scalar", "the quotation mark that stands here is never closed", True),
+    ("found '<scalar>'", 'the quotation ends before its line does: put the whole text into "..."', False),
+)
+
+
 def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
     """Describe a syntax error for the author of a configuration file; most errors are wrong indentation."""
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
-    here, began = (
-        (SourcePosition(mark.line + 1, mark.column + 1) for mark in (marks[0], marks[-1]))
-        if marks
-        else (SourcePosition(1, 1),) * 2
-    )
-    match f"{error.context or ''}, {error.problem or ''}":
-        case told if r"'\t'" in told:
-            return InvalidYaml("a tab stands here: use spaces", here)
-        case told if "cannot start any token" in told:
-            return InvalidYaml('a text that begins like this needs quotes: write "..." around it', here)
-        case told if "could not find expected ':'" in told:
-            return InvalidYaml("this line has no value: write `key: value`, with a space behind the colon", began)
-        case told if "flow" in told:
-            return InvalidYaml(
-                "the list or section that begins here does not end as it must: close it with ] or }", began
-            )
-        case told if "quoted scalar" in told:
-            return InvalidYaml("the quotation mark that stands here is never closed", began)
-        case told if "found '<scalar>'" in told:
-            return InvalidYaml('the quotation ends before its line does: put the whole text into "..."', here)
-        case told if "mapping values" in told or "block" in told:
-            return _explain_indentation(lines, here)
-        case told:
-            return InvalidYaml(f"this is not valid YAML ({told.strip(', ')})", here)
+    places = [SourcePosition(mark.line + 1, mark.column + 1) for mark in marks] or [SourcePosition(1, 1)]
+    problem = f"{error.context or ''}, {error.problem or ''}"
+    for sign, hint, is_at_beginning in _SYNTAX_HINTS:
+        if sign in problem:
+            return InvalidYaml(hint, places[-1] if is_at_beginning else places[0])
+    if "mapping values" in problem or "block" in problem:
+        return _explain_indentation(lines, places[0])
+    return InvalidYaml(f"this is not valid YAML ({problem.strip(', ')})", places[0])
 
 
 def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
@@ -167,11 +157,7 @@ class _PlainConstructor(RoundTripConstructor):
         return True
 
     def plain(self, node: Node) -> str | int | float | bool | None:
-        """Return the value of a scalar.
-
-        Raises:
-            InvalidYaml: the node is not a scalar, or has a tag that plain YAML does not have.
-        """
+        """Return the value of a scalar. InvalidYaml: another node, or a tag that plain YAML does not have."""
         if not isinstance(node, ScalarNode):
             raise InvalidYaml("this is neither a value, a list nor a section", _position(node))
         text: str = node.value

@@ -63,11 +63,7 @@ class BrokerSection(ConfigSection):
         return None if by_certificate else self.username
 
     def password(self) -> str | None:
-        """Read the account's password; None where `password_file` is not set.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
+        """Read the account's password; None where `password_file` is not set. ConfigError: the file cannot be read."""
         if self.password_file is None:
             return None
         try:

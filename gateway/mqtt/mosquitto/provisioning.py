@@ -138,9 +138,6 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     """Write the files of the radio's own broker: only on 127.0.0.1, only with the accounts `guard` and `bridge`.
 
     `base` is the radio's base topic, without a slash at its end. Existing passwords are kept.
-
-    Raises:
-        OSError: the folder cannot be written.
     """
     folder = make_private_folder(folder, user)
     write_passwords(folder, RADIO_ACCOUNTS, user)

@@ -94,9 +94,6 @@ class Decommissioning:
 
         If there are obstacles, return them and decide nothing. The house is stopped first, so that nobody comes in
         meanwhile; the stop remains whatever happens next.
-
-        Raises:
-            StoreFailed: the disk did not store it.
         """
         obstacles = self.obstacles(held_too=held_too)
         if obstacles:

@@ -22,9 +22,6 @@ async def finish_handover(home: Home, store: Store) -> bool:
     Proposals for the house file are deleted. A new key replaces the one that signed links, in messages or to a shared
     visit. The phones' file is emptied; if that is impossible (it may be mounted read-only), Perron never uses its
     present content again, only a changed one.
-
-    Raises:
-        OSError: the folder of the key or of proposals cannot be written.
     """
     file = home.phones_file
     if store.handover.pending_task(TASK_RENEW_LINKS) is not None:

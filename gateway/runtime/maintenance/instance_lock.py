@@ -15,11 +15,7 @@ class FolderInUse(Exception):  # noqa: N818 - the name says what is wrong
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone. The lock ends with the process, however it ends.
-
-    Raises:
-        FolderInUse: a running gateway uses it.
-    """
+    """Hold the folder for this process alone. The lock ends with the process, however it ends."""
     handle = os.open(folder / factory_reset.LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:

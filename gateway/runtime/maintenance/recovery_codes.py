@@ -41,11 +41,7 @@ def boot_id() -> str:
 
 
 def store_code(file: Path, code: RecoveryCode) -> None:
-    """Store a new code beside the last ones, which are void from now on.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store a new code beside the last ones, which are void from now on."""
     write_whole(file, _CODES_ADAPTER.dump_json((*read_codes(file)[1 - MAX_CODES :], code)))
     if os.geteuid() == 0:  # root at the shell; the box may run as another user
         folder = file.parent.stat()

@@ -65,11 +65,7 @@ def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance
 
 
 def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
-    """Return why a valid house file cannot replace the running one; empty if it can.
-
-    Raises:
-        ConfigError: a file that it names cannot be used.
-    """
+    """Return why a valid house file cannot replace the running one. ConfigError: a file that it names is unusable."""
     problems = []
     if new.box != old.box:
         problems.append(f"`box` is {new.box!r}: a box keeps its name ({old.box!r}), its proofs bear it.")
@@ -119,11 +115,7 @@ def gateway_pid(folder: Path) -> int | None:
 
 
 def write_report(folder: Path, report: ReloadReport) -> None:
-    """Store the report for the requester.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Store the report for the requester."""
     write_whole(folder / REPORT_FILE, report.model_dump_json().encode())
 
 
