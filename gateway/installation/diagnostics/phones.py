@@ -6,7 +6,7 @@ from typing import Final, assert_never
 from gateway.config.home import Home
 from gateway.installation.diagnostics.connection_errors import file_error
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good
-from gateway.runtime.notifications.apprise import PhoneEndpoint, SendResult, load_phones
+from gateway.runtime.notifications.apprise import ApprisePhone, SendResult, load_phones
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
 from gateway.system.config_section import ConfigError
@@ -49,7 +49,7 @@ async def phone_findings(home: Home) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _phone_finding(number: int, phone: PhoneEndpoint, result: SendResult) -> Finding:
+def _phone_finding(number: int, phone: ApprisePhone, result: SendResult) -> Finding:
     subject = _("phone {number} ({scheme})", number=str(number), scheme=phone.scheme)
     match result:
         case SendResult.TAKEN:

@@ -17,7 +17,6 @@ from enum import StrEnum, auto
 from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from gateway.runtime.notifications.batching import PhoneNotification
@@ -44,19 +43,12 @@ class SendResult(StrEnum):
     SILENT = auto()  # no result within the limit: it may still arrive
 
 
-class PhoneEndpoint(Protocol):
-    """A channel to one phone, or to several under one URL."""
-
-    name: str  # equal for equal URLs, and reveals nothing of them
-    scheme: str  # this and the host are the only parts of the URL that may be shown
-    host: str | None  # None: the URL has none, or one that could be a secret
-
-    async def send(self, notification: PhoneNotification) -> SendResult:
-        """Send the notification; return within the limit, and never raise for a network or service failure."""
-
-
 class ApprisePhone:
-    """One URL. `scratch` is a folder for pictures on their way."""
+    """A channel to one phone, or to several under one URL. `scratch` is a folder for pictures on their way.
+
+    Of the URL only scheme and host may be shown (`host` is None without one, or if it could be a secret), and `name`,
+    which is equal for equal URLs and reveals nothing of them.
+    """
 
     def __init__(self, url: str, *, key: bytes, scratch: Path, timeout_s: float = SEND_TIMEOUT_S) -> None:
         self._url = url
@@ -68,7 +60,10 @@ class ApprisePhone:
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
     async def send(self, notification: PhoneNotification) -> SendResult:
-        """Run Apprise in its own thread: a hanging one blocks nothing, not even the end of the process."""
+        """Send the notification within the limit; no failure of network or service raises.
+
+        Apprise runs in its own thread: a hanging one blocks nothing, not even the end of the process.
+        """
         if self._running_sends >= MAX_HANGING_SENDS:
             return SendResult.SILENT
         loop = asyncio.get_running_loop()

@@ -25,7 +25,6 @@ import structlog
 from gateway.config.home import Home
 from gateway.runtime.notifications.apprise import (
     ApprisePhone,
-    PhoneEndpoint,
     SendResult,
     delete_pictures,
     is_installed,
@@ -199,7 +198,7 @@ class Contacts:
         task.add_done_callback(self._test_tasks.discard)
         return True
 
-    async def _run_test(self, phone: PhoneEndpoint) -> None:
+    async def _run_test(self, phone: ApprisePhone) -> None:
         language = self._queue.language_of(phone.name) or self._home.language
         result = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
         if phone.name in self._tests:  # else it was removed meanwhile

@@ -26,7 +26,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications import action_links, batching
 from gateway.runtime.notifications.action_links import LinkPurpose
-from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, PhoneEndpoint, SendResult
+from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, ApprisePhone, SendResult
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
@@ -78,7 +78,7 @@ class NotificationQueue:
 
     home: Home
     _: KW_ONLY
-    phones: Sequence[PhoneEndpoint]
+    phones: Sequence[ApprisePhone]
     store: Store
     clock: Clock
     key: bytes
@@ -112,7 +112,7 @@ class NotificationQueue:
             if status.language in languages() and status.name in self._senders:
                 self._senders[status.name].language = status.language
 
-    async def set_phones(self, phones: Sequence[PhoneEndpoint]) -> None:
+    async def set_phones(self, phones: Sequence[ApprisePhone]) -> None:
         """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
 
         Raises:
@@ -150,7 +150,7 @@ class NotificationQueue:
             )
         self.on_change()
 
-    def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
+    def _set_senders(self, phones: Sequence[ApprisePhone]) -> None:
         self.phones = tuple(phones)
         self._senders = {
             phone.name: self._senders.get(phone.name) or _PhoneSender(next(self._sender_numbers), phone, self)
@@ -256,7 +256,7 @@ class _NotificationWriter:
 class _PhoneSender:
     """Sends notifications to one phone, one after the other. `index` is the phone's number in the log."""
 
-    def __init__(self, index: int, phone: PhoneEndpoint, queue: NotificationQueue) -> None:
+    def __init__(self, index: int, phone: ApprisePhone, queue: NotificationQueue) -> None:
         self.phone = phone
         self.language: Language | None = None  # None: the house's
         self._index, self._queue, self._store, self._clock = index, queue, queue.store.phones, queue.clock

@@ -19,7 +19,7 @@ from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.runtime.notifications.action_links import ActionLink, LinkError, LinkPurpose, link_request, verify_link
-from gateway.runtime.notifications.apprise import ApprisePhone, PhoneEndpoint, SendResult
+from gateway.runtime.notifications.apprise import ApprisePhone, SendResult
 from gateway.runtime.notifications.apprise import load_phones as phones_of
 from gateway.runtime.notifications.batching import PhoneNotification
 from gateway.runtime.notifications.outbox import Outbox
@@ -66,7 +66,7 @@ class Pocketed:
     time: ManualTime
     office: Outbox
     pocket: NotificationQueue
-    phones: tuple[PhoneEndpoint, ...]
+    phones: tuple[ApprisePhone, ...]
 
     async def says(
         self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None, jpeg: bytes | None = None
@@ -527,18 +527,16 @@ def test_each_action_has_its_words_and_each_is_carried_by_some_message() -> None
 async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) -> None:
     heard: list[PhoneNotification] = []
 
-    class Kept:
-        name, scheme = "kept", "test"
-        host: str | None = None
-
+    class Kept(ApprisePhone):
         async def send(self, notification: PhoneNotification) -> SendResult:
             heard.append(notification)
             return SendResult.TAKEN
 
     time = ManualTime()
     async with pocketed(tmp_path, time=time) as made:
+        phones = [Kept("test://kept", key=KEY, scratch=tmp_path)]
         pocket = NotificationQueue(
-            made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, poll_interval_s=0.02
+            made.home, phones=phones, store=made.store, clock=time.clock(), key=KEY, poll_interval_s=0.02
         )
         await pocket.register_phones()
         await made.says(
