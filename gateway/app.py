@@ -38,10 +38,9 @@ from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
-from gateway.runtime.cameras import video_configuration
 from gateway.runtime.effects import PICTURE_TIMEOUT_S, CommandExecutor
 from gateway.runtime.entrance import EntranceActor
-from gateway.runtime.entrance_configuration import entrance_rules
+from gateway.runtime.entrance_configuration import entrance_rules, video_configuration
 from gateway.runtime.guard_client import GuardClient
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks

@@ -19,7 +19,7 @@ import paho.mqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
-from gateway.mqtt.rate_limits import HeldMessage, LimitVerdict, RateLimits
+from gateway.mqtt.rate_limits import TOPIC_LIMITS, HeldMessage, LimitVerdict, RateLimits, TopicLimits
 from gateway.mqtt.tls import ClosingTlsSocket
 from gateway.system.mqtt_settings import OverflowPolicy
 
@@ -31,23 +31,6 @@ if paho.mqtt.__version__ != PAHO_VERSION:
         f" Install that one: pip install paho-mqtt=={PAHO_VERSION}"
     )
 
-MAX_WAITING_SCANS = 64  # more unread scans are a flood
-MAX_WAITING_REPORTS = 100
-# Unread messages of each topic, so that a device's flood costs no other device's report; KEEP has no limit.
-MAX_WAITING = {
-    OverflowPolicy.DROP_AND_QUERY: MAX_WAITING_REPORTS,
-    OverflowPolicy.DROP_AND_COUNT: MAX_WAITING_SCANS,
-    OverflowPolicy.KEEP_LATEST: MAX_WAITING_REPORTS,
-    OverflowPolicy.DROP: MAX_WAITING_REPORTS,
-}
-# The order in which messages are read, 0 first; urgent topics have 0 too.
-PRIORITIES = {
-    OverflowPolicy.KEEP: 0,
-    OverflowPolicy.DROP_AND_QUERY: 1,
-    OverflowPolicy.DROP_AND_COUNT: 2,
-    OverflowPolicy.KEEP_LATEST: 3,
-    OverflowPolicy.DROP: 3,
-}
 MAX_PROPERTIES_BYTES = 1_024  # a message with more loses all its properties
 MAX_CONTROL_PACKET_BYTES = 4_096  # of a packet other than PUBLISH
 MAX_UNSENT_PACKETS = 1_000  # a broker that does not read the answers loses the connection
@@ -73,7 +56,7 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
         max_payload_bytes: int,
         urgent: AbstractSet[str] = frozenset(),
     ) -> None:
-        self._queues: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in set(PRIORITIES.values()))
+        self._queues: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in OverflowPolicy)
         super().__init__()
         self._policies, self._max_payload_bytes = policies, max_payload_bytes
         self._on_missed, self._urgent = on_missed, urgent
@@ -90,8 +73,8 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     def put_nowait(self, item: aiomqtt.Message) -> None:
         """Queue a message, or drop it beyond the limits."""
         topic = item.topic.value
-        most = MAX_WAITING.get(self._policy(topic))
-        if (most is not None and self._waiting_counts[topic] >= most) or len(item.payload) > self._max_payload_bytes:
+        is_flood = self._waiting_counts[topic] >= self._limits(topic).max_waiting
+        if is_flood or len(item.payload) > self._max_payload_bytes:
             self._on_missed(topic)
             return
         self._waiting_counts[topic] += 1
@@ -108,13 +91,13 @@ class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
 
     def _put(self, item: aiomqtt.Message) -> None:
         topic = item.topic.value
-        self._queues[0 if topic in self._urgent else PRIORITIES[self._policy(topic)]].append(item)
+        self._queues[0 if topic in self._urgent else self._limits(topic).priority].append(item)
 
     def _get(self) -> aiomqtt.Message:
         return next(lane for lane in self._queues if lane).popleft()
 
-    def _policy(self, topic: str) -> OverflowPolicy:
-        return self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY)
+    def _limits(self, topic: str) -> TopicLimits:
+        return TOPIC_LIMITS[self._policies.get(topic, OverflowPolicy.DROP_AND_QUERY)]
 
 
 class InboundLimiter:

@@ -4,6 +4,7 @@ A flood on one topic must not delay messages on others. The gateway therefore dr
 before it decodes them. It holds only the newest reading of each topic.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,21 +13,34 @@ from enum import StrEnum, auto
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket
 
-# Messages in a second, and at once. A lock sends a few messages while it moves; a courier scans some labels a second.
-REPORTS_PER_S, REPORTS_AT_ONCE = 60.0, 60.0  # of one topic of a lock, a door sensor, a signal or a camera
-SCANS_PER_S, SCANS_AT_ONCE = 30.0, 60.0  # of one scanner's topic; also of the topic on which retailers announce
-LOG_LINES_PER_S, LOG_LINES_AT_ONCE = 50.0, 100.0  # of a bridge's log, which reports failed commands
-ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # of one bridge account, except readings and door topics
-# Readings: more than a thermometer sends. The gateway decides on each changed one, which takes some milliseconds.
-READINGS_PER_S, READINGS_AT_ONCE = 1.0, 5.0  # of one topic
+ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # messages of one bridge account, except readings and door topics
 ACCOUNT_READINGS_PER_S = 10.0  # of one bridge account; at once, one for each of its sensors, as after a connection
 ALL_READINGS_PER_S = 20.0  # of all sensors together; at once, as above
 MIN_BURST = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLimits:
+    """The limits of one topic: how many messages it may send in a second, and at once.
+
+    `max_waiting`: of its messages that are received but not read, so that one device's flood costs no other's report.
+    `priority`: the order in which topics are read, 0 first.
+    """
+
+    priority: int
+    per_s: float = math.inf
+    at_once: float = math.inf
+    max_waiting: float = math.inf
+
+
+# A lock sends a few messages while it moves; a courier scans some labels a second. Of readings it is more than a
+# thermometer sends: the gateway decides on each changed one, which takes some milliseconds.
 TOPIC_LIMITS = {
-    OverflowPolicy.DROP_AND_QUERY: (REPORTS_PER_S, REPORTS_AT_ONCE),
-    OverflowPolicy.DROP_AND_COUNT: (SCANS_PER_S, SCANS_AT_ONCE),
-    OverflowPolicy.KEEP_LATEST: (READINGS_PER_S, READINGS_AT_ONCE),
-    OverflowPolicy.DROP: (LOG_LINES_PER_S, LOG_LINES_AT_ONCE),
+    OverflowPolicy.KEEP: TopicLimits(priority=0),
+    OverflowPolicy.DROP_AND_QUERY: TopicLimits(priority=1, per_s=60, at_once=60, max_waiting=100),
+    OverflowPolicy.DROP_AND_COUNT: TopicLimits(priority=2, per_s=30, at_once=60, max_waiting=64),
+    OverflowPolicy.KEEP_LATEST: TopicLimits(priority=3, per_s=1, at_once=5, max_waiting=100),
+    OverflowPolicy.DROP: TopicLimits(priority=3, per_s=50, at_once=100, max_waiting=100),
 }
 
 
@@ -98,7 +112,8 @@ class RateLimits:
         return all(bucket.has(mono) for bucket in buckets) and all(bucket.take(mono) for bucket in buckets)
 
     def _topic_bucket(self, topic: bytes, overflow: OverflowPolicy) -> TokenBucket:
-        return self._topics.setdefault(topic, TokenBucket(*TOPIC_LIMITS[overflow]))
+        limits = TOPIC_LIMITS[overflow]
+        return self._topics.setdefault(topic, TokenBucket(limits.per_s, limits.at_once))
 
     def _account_bucket(self, account: str) -> TokenBucket:
         return self._accounts.setdefault(account, TokenBucket(ACCOUNT_PER_S, ACCOUNT_AT_ONCE))

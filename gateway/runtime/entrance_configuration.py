@@ -1,10 +1,11 @@
-"""Derives the rules of an entrance from its section of the house file and from its devices."""
+"""Derives the rules of an entrance and the configuration of the video process from the house file."""
 
 from dataclasses import replace
 
 from gateway.config.devices import CoverDevice, LockDevice
 from gateway.config.home import Home
 from gateway.domain.visit.state import Rules
+from gateway.video.ipc import CameraSource, ConfigureCameras
 
 
 def entrance_rules(home: Home, entrance: str) -> Rules:
@@ -44,3 +45,25 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
             )
         case _:
             return rules  # `gateway.config.validation` refuses every other kind
+
+
+def video_configuration(home: Home) -> ConfigureCameras:
+    """Return every camera of the house, how to reach it, and whether it sees the courier."""
+    courier = {section.cameras.outside for section in home.entrances.values()}
+    return ConfigureCameras(
+        cameras=tuple(
+            CameraSource(
+                name=name,
+                url=device.url,
+                login=device.credentials_file,
+                ca=device.ca,
+                fingerprint=device.fingerprint,
+                clock_region=device.clock_region,
+                sees_courier=name in courier,
+            )
+            for name, device in home.devices.items()
+            if device.kind == "camera"
+        ),
+        pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
+        folder=str(home.storage.folder),
+    )

@@ -158,21 +158,20 @@ class Inbox:
     def _notify_affected(self, answer: MessageAnswer) -> None:
         self._update_deliveries(answer.changed)
         if answer.permission_message is not None:
-            self._notify_brand_request(answer, answer.permission_message)
-
-    def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
-        """Notify the owner that a brand asks for permission; the message is stored already."""
-        now, (delivery,) = self.clock.now(), answer.changed
-        facts = self.store.deliveries.facts(delivery, now)
-        if facts is not None:
-            command = c.NotifyOwner(notification=c.Notification.BRAND_ASKS, delivery=delivery)
-            self.outbox.notify(command, self.entrances[facts.entrance].state, now, message=message, picture=None)
+            (delivery,) = answer.changed
+            facts = self.store.deliveries.facts(delivery, self.clock.now())
+            if facts is not None:
+                self._notify_owner(c.Notification.BRAND_ASKS, delivery, facts.entrance, answer.permission_message)
 
     def _notify_consent_request(self, result: ConsentIntakeResult) -> None:
-        """Notify the owner that a brand asks for permission through a hub, or has a new key."""
-        command = c.NotifyOwner(notification=result.saying, delivery=result.delivery)
-        state = self.entrances[result.entrance].state
-        self.outbox.notify(command, state, self.clock.now(), message=result.message, picture=None)
+        self._notify_owner(result.saying, result.delivery, result.entrance, result.message)
+
+    def _notify_owner(
+        self, notification: c.Notification, delivery: str | None, entrance: str, message: int | None
+    ) -> None:
+        """Notify the owner that a brand asks for permission or has a new key; `message` is stored already."""
+        command = c.NotifyOwner(notification=notification, delivery=delivery)
+        self.outbox.notify(command, self.entrances[entrance].state, self.clock.now(), message=message, picture=None)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""

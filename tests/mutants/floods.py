@@ -33,9 +33,9 @@ MUTANTS = (
     ),
     Mutant(
         name="the owner's request waits behind what devices said",
-        file="gateway/mqtt/inbound_limits.py",
-        old="    OverflowPolicy.KEEP: 0,\n",
-        new="    OverflowPolicy.KEEP: 3,\n",
+        file="gateway/mqtt/rate_limits.py",
+        old="    OverflowPolicy.KEEP: TopicLimits(priority=0),\n",
+        new="    OverflowPolicy.KEEP: TopicLimits(priority=3),\n",
         tests=(FLOODS,),
     ),
     Mutant(

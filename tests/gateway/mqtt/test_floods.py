@@ -4,8 +4,12 @@ import aiomqtt
 from paho.mqtt.properties import Properties
 
 from gateway.mqtt.client import MAX_PAYLOAD_BYTES
-from gateway.mqtt.inbound_limits import MAX_WAITING_REPORTS, MAX_WAITING_SCANS, ReceiveQueue
+from gateway.mqtt.inbound_limits import ReceiveQueue
+from gateway.mqtt.rate_limits import TOPIC_LIMITS
 from gateway.system.mqtt_settings import OverflowPolicy
+
+MAX_WAITING_SCANS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_COUNT].max_waiting)
+MAX_WAITING_REPORTS = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_QUERY].max_waiting)
 
 
 def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:

@@ -10,10 +10,7 @@ from gateway.config.topics import TopicMap
 from gateway.mqtt.rate_limits import (
     ACCOUNT_READINGS_PER_S,
     ALL_READINGS_PER_S,
-    READINGS_AT_ONCE,
-    REPORTS_AT_ONCE,
-    SCANS_AT_ONCE,
-    SCANS_PER_S,
+    TOPIC_LIMITS,
     HeldMessage,
     LimitVerdict,
     RateLimits,
@@ -67,7 +64,7 @@ def test_the_newest_reading_is_read_when_there_is_room_again() -> None:
     topics = sensors(None)[:1]
     limits = RateLimits(topics)
     read = flood(limits, topics, per_second=25, seconds=2)["s/0"]
-    assert len(read) <= READINGS_AT_ONCE + 3
+    assert len(read) <= TOPIC_LIMITS[OverflowPolicy.KEEP_LATEST].at_once + 3
     assert limits.held_count == 1
     (held,) = limits.take_due(10.0)
     assert json.loads(held.packet)["number"] == 49
@@ -88,7 +85,8 @@ def test_a_scanner_s_garbage_is_dropped_beyond_its_limit_and_the_owner_is_never_
     owner = Subscription(topic="set", wants_retained=False, overflow=OverflowPolicy.KEEP, is_urgent=True)
     limits = RateLimits([scans, owner])
     verdicts = [limits.judge(b"scan", number / 10_000) for number in range(10_000)]
-    assert verdicts.count(LimitVerdict.READ) <= SCANS_AT_ONCE + SCANS_PER_S + 1
+    of_scans = TOPIC_LIMITS[OverflowPolicy.DROP_AND_COUNT]
+    assert verdicts.count(LimitVerdict.READ) <= of_scans.at_once + of_scans.per_s + 1
     assert set(verdicts) == {LimitVerdict.READ, LimitVerdict.DROPPED}
     assert {limits.judge(b"set", 1.0) for _ in range(10_000)} == {LimitVerdict.READ}
 
@@ -134,5 +132,6 @@ def test_a_bridge_s_sensors_and_buttons_cost_the_lock_behind_it_no_report() -> N
     for _ in range(1_000):
         for topic in (b"zigbee2mqtt/siren", *(f"zigbee2mqtt/f{n}/availability".encode() for n in range(20))):
             limits.judge(topic, 0.0)
-    verdicts = {limits.judge(b"zigbee2mqtt/lock", 0.0) for _ in range(int(REPORTS_AT_ONCE))}
+    at_once = int(TOPIC_LIMITS[OverflowPolicy.DROP_AND_QUERY].at_once)
+    verdicts = {limits.judge(b"zigbee2mqtt/lock", 0.0) for _ in range(at_once)}
     assert verdicts == {LimitVerdict.READ}

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.now import Now
 from gateway.domain.visit.state import CameraState, Entrance, Rules
-from gateway.runtime.readiness_counts import CHECK_INTERVAL_S, ReadinessCounter
+from gateway.runtime.scheduler import READINESS_INTERVAL_S, ReadinessCounter
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.house import entrance_in_visit, make_home
 
@@ -48,7 +48,13 @@ def after(seconds: float, **fields: object) -> Now:
 
 
 def test_a_minute_after_the_window_comes_near_and_each_minute_then(counter: ReadinessCounter, counts: Counts) -> None:
-    for seconds in (0, CHECK_INTERVAL_S - 1, CHECK_INTERVAL_S, CHECK_INTERVAL_S + 1, 2 * CHECK_INTERVAL_S):
+    for seconds in (
+        0,
+        READINESS_INTERVAL_S - 1,
+        READINESS_INTERVAL_S,
+        READINESS_INTERVAL_S + 1,
+        2 * READINESS_INTERVAL_S,
+    ):
         counter.poll(near_window(), after(seconds))
     assert len(counts.found) == 2
     entrance, devices = counts.found[0]
@@ -60,10 +66,10 @@ def test_a_minute_after_the_window_comes_near_and_each_minute_then(counter: Read
 @pytest.mark.parametrize(
     ("state", "now"),
     [
-        (near_window(window_near=False), after(CHECK_INTERVAL_S)),
-        (near_window(incident="i1"), after(CHECK_INTERVAL_S)),
-        (replace(entrance_in_visit(HOME), window_near=True), after(CHECK_INTERVAL_S)),
-        (near_window(), after(CHECK_INTERVAL_S, trusted=False)),
+        (near_window(window_near=False), after(READINESS_INTERVAL_S)),
+        (near_window(incident="i1"), after(READINESS_INTERVAL_S)),
+        (replace(entrance_in_visit(HOME), window_near=True), after(READINESS_INTERVAL_S)),
+        (near_window(), after(READINESS_INTERVAL_S, trusted=False)),
     ],
     ids=["far from a window", "an incident", "a visit", "an untrusted clock"],
 )
@@ -72,5 +78,5 @@ def test_meanwhile_nothing_is_counted_and_a_minute_passes_again(
 ) -> None:
     counter.poll(near_window(), NOW)
     counter.poll(state, now)
-    counter.poll(near_window(), after(CHECK_INTERVAL_S + 1))
+    counter.poll(near_window(), after(READINESS_INTERVAL_S + 1))
     assert counts.found == []
