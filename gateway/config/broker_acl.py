@@ -9,21 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from devices.vendors.words import TopicSuffix
+from gateway.config import topics
 from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
 from gateway.config.home import Home
-from gateway.config.topics import (
-    BRIDGE_STATE,
-    DEVICE_CHANNELS,
-    ECHO_TOPIC,
-    HOMEASSISTANT_STATUS_TOPIC,
-    INBOUND_CHANNELS,
-    OFFER_TOPIC,
-    RESULT_TOPIC,
-    bridge_base_topic,
-    custom_topics,
-    device_topic,
-    result_topics,
-)
 
 HOMEASSISTANT_ACCOUNT = "homeassistant"  # the owner's Home Assistant
 STATESTREAM_TOPIC = "homeassistant_statestream"  # the base topic in the documentation of its statestream
@@ -42,7 +30,9 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
     own = tuple(
         id_
         for id_, device in home.devices.items()
-        if device.definition.has_mqtt and not bridge_base_topic(home, id_) and not shares_guard_account(home, id_)
+        if device.definition.has_mqtt
+        and not topics.bridge_base_topic(home, id_)
+        and not shares_guard_account(home, id_)
     )
     for account, bases in bases_by_account.items():
         if account != HOMEASSISTANT_ACCOUNT and (account in RESERVED_IDS or account in own or len(bases) > 1):
@@ -83,18 +73,18 @@ def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
     bases = _base_topics(home)
     streams = {base for base, vendors in bases.items() if vendors == {HOMEASSISTANT_ACCOUNT}}
     whole = sorted(base for base in bases if not any(base.startswith(f"{other}/") for other in bases))
-    topics: dict[str, tuple[str, ...]] = {}
+    bases_by_account: dict[str, tuple[str, ...]] = {}
     for base in whole:
         account = HOMEASSISTANT_ACCOUNT if base in streams else _bridge_account(base)
-        topics[account] = (*topics.get(account, ()), base)
-    return topics
+        bases_by_account[account] = (*bases_by_account.get(account, ()), base)
+    return bases_by_account
 
 
 def _base_topics(home: Home) -> Mapping[str, set[str]]:
     """Return each base topic with the programs (account or vendor) of its devices; empty if no device uses it."""
     vendors_by_base: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
     for id_, device in home.devices.items():
-        base = bridge_base_topic(home, id_)
+        base = topics.bridge_base_topic(home, id_)
         if base is not None:
             vendors_by_base.setdefault(base, set()).add(device.definition.account or device.vendor)
     if STATESTREAM_TOPIC in vendors_by_base:
@@ -130,17 +120,17 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
     people = {
         "gateway": ["readwrite perron/#"],
         "owner": ["read perron/entrance/#", "read perron/bridge/state", "write perron/entrance/+/set"],
-        "retailer": [f"write {OFFER_TOPIC}", f"read {RESULT_TOPIC}"],
+        "retailer": [f"write {topics.OFFER_TOPIC}", f"read {topics.RESULT_TOPIC}"],
         "observer": ["read perron/#"],
-        "installer": ["read perron/#", "write perron/+/get", f"write {ECHO_TOPIC}"],
+        "installer": ["read perron/#", "write perron/+/get", f"write {topics.ECHO_TOPIC}"],
     }
-    own = {brand_account(b): [f"write {OFFER_TOPIC}", f"read {result_topics(b)[0]}"] for b in home.brands}
+    own = {brand_account(b): [f"write {topics.OFFER_TOPIC}", f"read {topics.result_topics(b)[0]}"] for b in home.brands}
     for device in home.devices:
         if shares_guard_account(home, device):
             continue
-        speaks_itself = not bridge_base_topic(home, device)
-        for channel, topic in custom_topics(home, device).items():
-            is_inbound = channel in INBOUND_CHANNELS
+        speaks_itself = not topics.bridge_base_topic(home, device)
+        for channel, topic in topics.custom_topics(home, device).items():
+            is_inbound = channel in topics.INBOUND_CHANNELS
             if speaks_itself:
                 own.setdefault(device, []).append(f"{'write' if is_inbound else 'read'} {topic}")
             people["gateway"].append(f"{'read' if is_inbound else 'write'} {topic}")
@@ -154,7 +144,7 @@ def access_list(home: Home, *, homeassistant: bool = False) -> str:
     if HOMEASSISTANT_ACCOUNT in accounts:
         prefix, streams = discovery_prefix(home), carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))
         own[HOMEASSISTANT_ACCOUNT] = [*_homeassistant_rights(prefix, streams), *_entity_rights(home)]
-        people["gateway"] += [f"write {prefix}/#", f"read {HOMEASSISTANT_STATUS_TOPIC}"]
+        people["gateway"] += [f"write {prefix}/#", f"read {topics.HOMEASSISTANT_STATUS_TOPIC}"]
     users = [line for name in accounts for line in _account_lines(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_pattern_lines()]) + "\n"
 
@@ -164,14 +154,14 @@ def homeassistant_entities(home: Home) -> Sequence[str]:
     return [
         id_
         for id_, section in home.devices.items()
-        if section.definition.account == HOMEASSISTANT_ACCOUNT and bridge_base_topic(home, id_) is None
+        if section.definition.account == HOMEASSISTANT_ACCOUNT and topics.bridge_base_topic(home, id_) is None
     ]
 
 
 def _entity_rights(home: Home) -> Iterable[str]:
     for device in homeassistant_entities(home):
-        yield from (f"write {device_topic(home, device, channel)}" for channel in DEVICE_CHANNELS)
-        yield f"read {device_topic(home, device, TopicSuffix.GET)}"
+        yield from (f"write {topics.device_topic(home, device, channel)}" for channel in topics.DEVICE_CHANNELS)
+        yield f"read {topics.device_topic(home, device, TopicSuffix.GET)}"
 
 
 def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
@@ -183,9 +173,9 @@ def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
     return [
         f"read {prefix}/#",
         "read perron/ha/#",
-        f"read {BRIDGE_STATE}",
+        f"read {topics.BRIDGE_STATE}",
         "write perron/ha/+/set",
-        f"readwrite {HOMEASSISTANT_STATUS_TOPIC}",
+        f"readwrite {topics.HOMEASSISTANT_STATUS_TOPIC}",
         *(f"readwrite {base}/#" for base in streams),
     ]
 
@@ -202,12 +192,12 @@ def radio_access_list(base: str) -> str:
     return "\n".join((*guard, *bridge)) + "\n"
 
 
-def _account_lines(name: str, topics: Sequence[str]) -> Iterable[str]:
-    if topics:
+def _account_lines(name: str, rights: Sequence[str]) -> Iterable[str]:
+    if rights:
         yield f"user {name}"
-        yield from (f"topic {topic}" for topic in dict.fromkeys(topics))
+        yield from (f"topic {topic}" for topic in dict.fromkeys(rights))
 
 
 def _pattern_lines() -> Iterable[str]:
-    yield from (f"pattern write perron/%u/{channel}" for channel in DEVICE_CHANNELS)
+    yield from (f"pattern write perron/%u/{channel}" for channel in topics.DEVICE_CHANNELS)
     yield from (f"pattern read perron/%u/{channel}" for channel in (TopicSuffix.SET, TopicSuffix.GET))

@@ -1,7 +1,7 @@
 """Loads and validates `home.yaml`; each problem is one line."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gateway.config.home import Home
 from gateway.config.validation import find_problems
 from gateway.system.config_reading import parse_model, problem_lines, read_model
-from gateway.system.config_section import ConfigError, absolute_paths
+from gateway.system.config_section import ConfigError, absolute_paths, map_paths
 from gateway.system.located_yaml import InvalidYaml, YamlDocument, parse_yaml
 from gateway.system.regular_file import read_text
 
@@ -57,23 +57,13 @@ def find_storage_folder(path: Path) -> Path | None:
     return (path.resolve().parent / folder).resolve() if isinstance(folder, str) else None
 
 
-def named_paths(section: BaseModel) -> Iterator[Path]:
-    """Yield every path in a section, the storage folder included."""
-    for value in (getattr(section, name) for name in type(section).model_fields):
-        yield from _paths_in(value)
+def named_paths(section: BaseModel) -> Sequence[Path]:
+    """Return every path in a section, the storage folder included."""
+    paths: list[Path] = []
 
+    def note(path: Path) -> Path:
+        paths.append(path)
+        return path
 
-def _paths_in(value: object) -> Iterator[Path]:
-    match value:
-        case Path():
-            yield value
-        case BaseModel():
-            yield from named_paths(value)
-        case dict():
-            for inner in value.values():
-                yield from _paths_in(inner)
-        case tuple():
-            for inner in value:
-                yield from _paths_in(inner)
-        case _:
-            pass
+    map_paths(section, note)
+    return paths

@@ -2,7 +2,7 @@
 
 import ssl
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, TypeVar
@@ -50,21 +50,26 @@ S = TypeVar("S", bound=BaseModel)
 
 def absolute_paths(section: S, folder: Path) -> S:
     """Return the section with every relative path in it, at any depth, taken from `folder`."""
+    return map_paths(section, lambda path: folder / path)
+
+
+def map_paths(section: S, change: Callable[[Path], Path]) -> S:
+    """Return the section with every path in it, at any depth, changed."""
     values = {name: getattr(section, name) for name in type(section).model_fields}
-    absolute = {name: _absolute(value, folder) for name, value in values.items()}
-    return section.model_copy(update={name: value for name, value in absolute.items() if value != values[name]})
+    changed = {name: _map_value(value, change) for name, value in values.items()}
+    return section.model_copy(update={name: value for name, value in changed.items() if value != values[name]})
 
 
-def _absolute(value: object, folder: Path) -> object:
+def _map_value(value: object, change: Callable[[Path], Path]) -> object:
     match value:
         case Path():
-            return folder / value
+            return change(value)
         case BaseModel():
-            return absolute_paths(value, folder)
+            return map_paths(value, change)
         case dict():
-            return {key: _absolute(inner, folder) for key, inner in value.items()}
+            return {key: _map_value(inner, change) for key, inner in value.items()}
         case tuple():
-            return tuple(_absolute(inner, folder) for inner in value)
+            return tuple(_map_value(inner, change) for inner in value)
         case _:
             return value
 

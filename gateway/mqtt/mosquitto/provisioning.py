@@ -20,19 +20,9 @@ from typing import Literal
 
 from gateway.config.broker_acl import RADIO_ACCOUNTS, access_list, account_names, bridge_topics, radio_access_list
 from gateway.config.home import Home
+from gateway.system import mosquitto
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock import machine_time
-from gateway.system.mosquitto import (
-    MAX_PACKET_BYTES,
-    BrokerListener,
-    broker_user,
-    configuration,
-    hand_over,
-    make_private_folder,
-    mosquitto_path,
-    write_passwords,
-    write_private,
-)
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.system.pki.broker import LOCAL_NAMES, broker_certificate
@@ -76,7 +66,7 @@ def write_house(  # noqa: PLR0913 - each is an option of `perron broker-config`
     port: int,
     user: str | None = None,
     homeassistant: bool = False,
-    lan_listener: BrokerListener | None = None,
+    lan_listener: mosquitto.BrokerListener | None = None,
     names: Sequence[str] = (),
     now: Callable[[], datetime] = machine_time,
 ) -> IssuedCertificate | None:
@@ -93,31 +83,33 @@ def write_house(  # noqa: PLR0913 - each is an option of `perron broker-config`
         OSError: the folder cannot be written.
         ValueError: a key or certificate in the folder cannot be used.
     """
-    own = BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
+    own = mosquitto.BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
     listeners = [own] if lan_listener is None else [own, lan_listener]
     _refuse_weak(listeners, home, names)
     accounts = account_names(home, homeassistant=homeassistant)
     rights = access_list(home, homeassistant=homeassistant)
-    folder = make_private_folder(folder, user)
-    passwords = write_passwords(folder, accounts, user)
+    folder = mosquitto.make_private_folder(folder, user)
+    passwords = mosquitto.write_passwords(folder, accounts, user)
     certificate = None
     if any(listener.tls for listener in listeners):
         all_names = (home.broker.host, *(listener.host for listener in listeners), *names)
         certificate = broker_certificate(folder, box=home.box, names=all_names, now=now())
-        hand_over(folder, user)
-    write_private(folder / "access", rights, user)
-    write_private(folder / "mosquitto.conf", house_configuration(folder, home, listeners, user=user), user)
-    write_private(folder / "embedded.toml", _embedded_configuration(host, port, passwords))
+        mosquitto.hand_over(folder, user)
+    mosquitto.write_private(folder / "access", rights, user)
+    mosquitto.write_private(folder / "mosquitto.conf", house_configuration(folder, home, listeners, user=user), user)
+    mosquitto.write_private(folder / "embedded.toml", _embedded_configuration(host, port, passwords))
     return certificate
 
 
-def house_configuration(folder: Path, home: Home, listeners: Sequence[BrokerListener], *, user: str | None) -> str:
+def house_configuration(
+    folder: Path, home: Home, listeners: Sequence[mosquitto.BrokerListener], *, user: str | None
+) -> str:
     """Return mosquitto.conf for this house; `folder` is absolute, `user` as for `write_house`."""
-    packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
-    return configuration(folder, listeners, packet=packet, user=user)
+    packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else mosquitto.MAX_PACKET_BYTES
+    return mosquitto.configuration(folder, listeners, packet=packet, user=user)
 
 
-def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
+def _refuse_weak(listeners: Sequence[mosquitto.BrokerListener], home: Home, names: Sequence[str]) -> None:
     for listener in listeners:
         if not listener.tls and not is_loopback_host(listener.host):
             raise WeakBrokerSetup(
@@ -139,12 +131,12 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
 
     `base` is the radio's base topic, without a slash at its end. Existing passwords are kept.
     """
-    folder = make_private_folder(folder, user)
-    write_passwords(folder, RADIO_ACCOUNTS, user)
-    write_private(folder / "access", radio_access_list(base), user)
-    listener = BrokerListener(host="127.0.0.1", port=port)
-    conf = configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
-    write_private(folder / "mosquitto.conf", conf, user)
+    folder = mosquitto.make_private_folder(folder, user)
+    mosquitto.write_passwords(folder, RADIO_ACCOUNTS, user)
+    mosquitto.write_private(folder / "access", radio_access_list(base), user)
+    listener = mosquitto.BrokerListener(host="127.0.0.1", port=port)
+    conf = mosquitto.configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
+    mosquitto.write_private(folder / "mosquitto.conf", conf, user)
 
 
 def _embedded_configuration(host: str, port: int, passwords: Mapping[str, str]) -> str:
@@ -164,7 +156,7 @@ listen = "{host}:{port}"
 next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 60000
-max_payload_size = {MAX_PACKET_BYTES}
+max_payload_size = {mosquitto.MAX_PACKET_BYTES}
 max_inflight_count = 200
 dynamic_filters = true
 [v5.1.connections.auth]
@@ -200,17 +192,17 @@ async def private_broker(
     """
     host, port = home.broker.host, home.broker.port
     await _wait_until_free(host, port)
-    write_house(folder, home, host=host, port=port, user=broker_user(), now=now)
-    mosquitto = None if embedded else mosquitto_path()
-    if mosquitto is None and home.broker.tls is not None:
+    write_house(folder, home, host=host, port=port, user=mosquitto.broker_user(), now=now)
+    program = None if embedded else mosquitto.mosquitto_path()
+    if program is None and home.broker.tls is not None:
         raise BrokerMissing("the house's broker speaks TLS, which only mosquitto can: `apt install mosquitto`.")
-    if mosquitto is None and find_spec("iotcore") is None:
+    if program is None and find_spec("iotcore") is None:
         raise BrokerMissing(
             "there is no MQTT broker on this machine. Install one: `apt install mosquitto`, or the embedded one, good"
             " for a demonstration: `.venv/bin/pip install -e '.[demo]'` in the clone (`make demo` does it)."
         )
-    if mosquitto is not None:
-        command = [mosquitto, "-c", str(folder / "mosquitto.conf")]
+    if program is not None:
+        command = [program, "-c", str(folder / "mosquitto.conf")]
     else:
         options = ["--config", str(folder / "embedded.toml"), "--log-level", "CRITICAL"]
         command = [sys.executable, "-P", "-m", "iotcore", *options]
@@ -224,7 +216,7 @@ async def private_broker(
         )
     try:
         await _wait_until_listening(process, host, port, folder / "broker.log")
-        yield RunningBroker("mosquitto" if mosquitto is not None else "embedded", process.pid)
+        yield RunningBroker("mosquitto" if program is not None else "embedded", process.pid)
     finally:
         await end_process(process, within=STOP_TIMEOUT_S)
 

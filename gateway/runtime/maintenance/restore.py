@@ -12,25 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, PublicKey
-from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.maintenance.backup import (
-    CHUNK_BYTES,
-    EXCLUDED_NAMES,
-    HOUSE_FILE,
-    HOUSE_PREFIX,
-    KEY_FOLDER,
-    LISTING_FILE,
-    MAX_HOUSE_FILE_BYTES,
-    NAME_PATTERN,
-    STORE_FILE,
-    BackupFile,
-    BackupListing,
-    HashingReader,
-    open_private,
-)
+from gateway.runtime.maintenance import backup, factory_reset
 from gateway.system.atomic_file import sync_folder, write_whole
 
 MAX_LISTING_BYTES = 64 * 2**20  # bytes
+_KEY_MEMBER = f"{backup.KEY_FOLDER}/{PRIVATE_KEY_FILE}"
 
 
 class InvalidBackup(ValueError):  # noqa: N818 - the name says what is wrong
@@ -41,26 +27,28 @@ class RestoreUnfinished(OSError):  # noqa: N818 - the name says what happened
     """A restore of the storage folder runs or was interrupted: no gateway starts in it."""
 
 
-def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None) -> BackupListing:
+def read_backup(
+    archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None
+) -> backup.BackupListing:
     """Read and check a complete backup and return its listing. `put` gets each file and may read it or not."""
-    files: dict[str, BackupFile] = {}
-    listing: BackupListing | None = None
+    files: dict[str, backup.BackupFile] = {}
+    listing: backup.BackupListing | None = None
     pem = b""
     with _members(archive) as members:
         for info, data in members:
             is_plain = info.isreg() and info.sparse is None  # a few bytes of a sparse file can claim petabytes
             if listing is not None or not is_plain or not _is_valid_name(info.name) or info.name in files:
                 raise InvalidBackup(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
-            if info.name == LISTING_FILE:
+            if info.name == backup.LISTING_FILE:
                 listing = _parse_listing(data.read(MAX_LISTING_BYTES + 1))
                 continue
-            source = HashingReader(data)
-            key_pem = source.read(MAX_HOUSE_FILE_BYTES) if info.name == f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}" else None
+            source = backup.HashingReader(data)
+            key_pem = source.read(backup.MAX_HOUSE_FILE_BYTES) if info.name == _KEY_MEMBER else None
             pem = pem if key_pem is None else key_pem
             put(info.name, source if key_pem is None else BytesIO(key_pem))  # type: ignore[arg-type]  # it only reads
-            while source.read(CHUNK_BYTES):
+            while source.read(backup.CHUNK_BYTES):
                 pass
-            files[info.name] = BackupFile(name=info.name, size=info.size, sha256=source.digest)
+            files[info.name] = backup.BackupFile(name=info.name, size=info.size, sha256=source.digest)
     if listing is None:
         raise InvalidBackup(f"{archive.name} was cut: its listing, which stands at its end, is missing")
     _compare(archive, listing, files)
@@ -78,9 +66,9 @@ def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _n
 def _is_valid_name(name: str) -> bool:
     """Return whether a backup may contain this name: a box's own file, a house's, or the listing."""
     top = name.partition("/")[0]
-    return NAME_PATTERN.fullmatch(name) is not None and (
-        top in factory_reset.OWN_NAMES - EXCLUDED_NAMES or name == LISTING_FILE or f"{top}/" == HOUSE_PREFIX
-    )
+    is_own = top in factory_reset.OWN_NAMES - backup.EXCLUDED_NAMES
+    is_known = is_own or name == backup.LISTING_FILE or f"{top}/" == backup.HOUSE_PREFIX
+    return is_known and backup.NAME_PATTERN.fullmatch(name) is not None
 
 
 @contextmanager
@@ -97,14 +85,16 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes
         raise InvalidBackup(f"{archive.name} is no backup, or was cut ({failure})") from failure
 
 
-def _parse_listing(data: bytes) -> BackupListing:
+def _parse_listing(data: bytes) -> backup.BackupListing:
     try:
-        return BackupListing.from_json(data)
+        return backup.BackupListing.from_json(data)
     except ValueError as failure:
-        raise InvalidBackup(f"{LISTING_FILE} in it is no listing of a backup that this version knows") from failure
+        raise InvalidBackup(
+            f"{backup.LISTING_FILE} in it is no listing of a backup that this version knows"
+        ) from failure
 
 
-def _compare(archive: Path, listing: BackupListing, files: Mapping[str, BackupFile]) -> None:
+def _compare(archive: Path, listing: backup.BackupListing, files: Mapping[str, backup.BackupFile]) -> None:
     named = {item.name: item for item in listing.files}
     for name in sorted(named.keys() | files.keys()):
         if named.get(name) != files.get(name):
@@ -112,7 +102,7 @@ def _compare(archive: Path, listing: BackupListing, files: Mapping[str, BackupFi
                 "is missing" if name not in files else "is not in its listing" if name not in named else "was changed"
             )
             raise InvalidBackup(f"{archive.name}: {name} {what}")
-    for name in (STORE_FILE, f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}", HOUSE_FILE):
+    for name in (backup.STORE_FILE, _KEY_MEMBER, backup.HOUSE_FILE):
         if name not in named:
             raise InvalidBackup(f"{archive.name}: {name} is not in it")
 
@@ -135,8 +125,8 @@ def house_files(archive: Path) -> Mapping[str, bytes]:
     files: dict[str, bytes] = {}
 
     def put(name: str, data: IO[bytes]) -> None:
-        if name.startswith(HOUSE_PREFIX):
-            files[name.removeprefix(HOUSE_PREFIX)] = data.read(MAX_HOUSE_FILE_BYTES)
+        if name.startswith(backup.HOUSE_PREFIX):
+            files[name.removeprefix(backup.HOUSE_PREFIX)] = data.read(backup.MAX_HOUSE_FILE_BYTES)
 
     read_backup(archive, put)
     return files
@@ -147,7 +137,7 @@ def mark_started(folder: Path) -> None:
     write_whole(folder / factory_reset.RESTORE_MARK, b"perron restore 1\n")
 
 
-def unpack(archive: Path, folder: Path) -> BackupListing:
+def unpack(archive: Path, folder: Path) -> backup.BackupListing:
     """Unpack the box's own files into its storage folder.
 
     If it is interrupted, no gateway starts there before it is done again.
@@ -156,12 +146,12 @@ def unpack(archive: Path, folder: Path) -> BackupListing:
     factory_reset.delete_except(folder, factory_reset.RESTORE_MARK)
 
     def put(name: str, data: IO[bytes]) -> None:
-        if name.startswith(HOUSE_PREFIX):
+        if name.startswith(backup.HOUSE_PREFIX):
             return
         path = folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(path, "xb", opener=open_private) as out:
-            while chunk := data.read(CHUNK_BYTES):
+        with open(path, "xb", opener=backup.open_private) as out:
+            while chunk := data.read(backup.CHUNK_BYTES):
                 out.write(chunk)
             out.flush()
             os.fsync(out.fileno())

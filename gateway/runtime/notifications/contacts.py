@@ -23,14 +23,7 @@ from urllib.parse import unquote
 import structlog
 
 from gateway.config.home import Home
-from gateway.runtime.notifications.apprise import (
-    ApprisePhone,
-    SendResult,
-    delete_pictures,
-    is_installed,
-    is_known_url,
-    load_phones,
-)
+from gateway.runtime.notifications import apprise
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.storage import PhoneStatus, Store
@@ -104,7 +97,7 @@ class PhoneTest:
     """A test message to a phone: its time, and its result (None: still on its way)."""
 
     at: datetime
-    heard: SendResult | None = None
+    heard: apprise.SendResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +191,7 @@ class Contacts:
         task.add_done_callback(self._test_tasks.discard)
         return True
 
-    async def _run_test(self, phone: ApprisePhone) -> None:
+    async def _run_test(self, phone: apprise.ApprisePhone) -> None:
         language = self._queue.language_of(phone.name) or self._home.language
         result = await phone.send(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
         if phone.name in self._tests:  # else it was removed meanwhile
@@ -206,7 +199,7 @@ class Contacts:
         await self._queue.record_attempt(phone.name, result)
 
     async def _reload(self) -> None:
-        phones = await asyncio.to_thread(load_phones, self.file, key=self._key, scratch=self._scratch)
+        phones = await asyncio.to_thread(apprise.load_phones, self.file, key=self._key, scratch=self._scratch)
         await self._queue.set_phones(phones)
 
     # ---- the file: in a thread, one change at a time
@@ -217,12 +210,12 @@ class Contacts:
             return error
         stays = self.file.exists() and not anew
         try:
-            phones = load_phones(self.file, key=self._key, scratch=self._scratch) if stays else ()
+            phones = apprise.load_phones(self.file, key=self._key, scratch=self._scratch) if stays else ()
         except ConfigError:
             return PhoneUrlError.FILE
         if len(phones) >= MAX_PHONES:
             return PhoneUrlError.TOO_MANY
-        if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in phones}:
+        if apprise.ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in phones}:
             return PhoneUrlError.KNOWN
         before = read_text(self.file) if stays else ""
         ended = before if not before or before.endswith("\n") else f"{before}\n"
@@ -235,7 +228,7 @@ class Contacts:
         write_whole(self.file, "".join(remaining).encode())
 
     def _line_has_name(self, line: str, name: str) -> bool:
-        return "://" in line and ApprisePhone(line, key=self._key, scratch=self._scratch).name == name
+        return "://" in line and apprise.ApprisePhone(line, key=self._key, scratch=self._scratch).name == name
 
 
 def phone_url_error(url: str) -> PhoneUrlError | None:
@@ -247,9 +240,9 @@ def phone_url_error(url: str) -> PhoneUrlError | None:
         return PhoneUrlError.NOT_LET_IN
     if _FILE_PARAMETERS.search(unquote(unquote(url))):  # twice: a name that is encoded twice is not honest
         return PhoneUrlError.OPENS_FILES
-    if not is_installed():
+    if not apprise.is_installed():
         return PhoneUrlError.NOT_INSTALLED
-    return None if is_known_url(url) else PhoneUrlError.INCOMPLETE
+    return None if apprise.is_known_url(url) else PhoneUrlError.INCOMPLETE
 
 
 def is_open_to_others(file: Path) -> bool:
@@ -257,17 +250,17 @@ def is_open_to_others(file: Path) -> bool:
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
-def owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
+def owner_phones(home: Home, key: bytes) -> tuple[apprise.ApprisePhone, ...]:
     """Load the owner's phones, and delete the pictures that an earlier run left for them; `key` signs links.
 
     Raises:
         ConfigError: the phones' file cannot be used. If the house file does not name it, it need not exist.
     """
     scratch, file = home.storage.folder / SCRATCH_FOLDER, home.phones_file
-    delete_pictures(scratch)
+    apprise.delete_pictures(scratch)
     if home.messages is None and not file.exists():
         return ()
-    phones = load_phones(file, key=key, scratch=scratch)
+    phones = apprise.load_phones(file, key=key, scratch=scratch)
     if is_open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones

@@ -16,22 +16,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.system.pki.authority import (
-    CertificateFiles,
-    CertificatePolicy,
-    IssuedCertificate,
-    certificate_names,
-    issue_server_certificate,
-    read_leaf,
-)
+from gateway.system.pki import authority
 
-BROKER_POLICY = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
+BROKER_POLICY = authority.CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
 CLIENTS_AUTHORITY = "authority.pem"  # in the broker's folder
 LOCAL_NAMES = ("127.0.0.1", "localhost")  # this machine's own clients
 
 
-def _files_in(folder: Path) -> CertificateFiles:
-    return CertificateFiles(
+def _files_in(folder: Path) -> authority.CertificateFiles:
+    return authority.CertificateFiles(
         authority_key=folder / "authority" / "authority.key",
         authority=folder / "authority" / "authority.pem",
         key=folder / "tls" / "broker.key",
@@ -39,7 +32,7 @@ def _files_in(folder: Path) -> CertificateFiles:
     )
 
 
-def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> IssuedCertificate:
+def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: datetime) -> authority.IssuedCertificate:
     """Return the broker's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
     The address 0.0.0.0, which means all addresses, is left out.
@@ -48,7 +41,9 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     for file in (files.authority_key, files.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     served = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
-    issued = issue_server_certificate(files, name=f"Perron broker {box}", names=served, policy=BROKER_POLICY, now=now)
+    issued = authority.issue_server_certificate(
+        files, name=f"Perron broker {box}", names=served, policy=BROKER_POLICY, now=now
+    )
     for_clients = folder / CLIENTS_AUTHORITY
     if not for_clients.exists() or for_clients.read_bytes() != issued.pem:
         for_clients.write_bytes(issued.pem)
@@ -58,10 +53,10 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
 def broker_certificate_names(folder: Path) -> tuple[str, ...]:
     """Return the names and addresses of the certificate in `folder`; empty if there is no certificate."""
     chain = _files_in(folder).chain
-    return certificate_names(read_leaf(chain)) if chain.exists() else ()
+    return authority.certificate_names(authority.read_leaf(chain)) if chain.exists() else ()
 
 
-def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> IssuedCertificate | None:
+def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> authority.IssuedCertificate | None:
     """Renew the certificate in `folder` for its names if it is due; None: there is no certificate."""
     names = broker_certificate_names(folder)
     return broker_certificate(folder, box=box, names=names, now=now) if names else None

@@ -14,12 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway.system.pki.authority import (
-    CertificateFiles,
-    CertificatePolicy,
-    IssuedCertificate,
-    issue_server_certificate,
-)
+from gateway.system.pki import authority
 
 PAGES_FOLDER, AUTHORITY_FILE = "pages", "authority.pem"  # under the storage folder
 CERTIFICATE_LIFETIME_DAYS = 390
@@ -28,20 +23,20 @@ RENEW_BEFORE = timedelta(days=60)  # before the end
 
 def pages_certificate(
     folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False
-) -> IssuedCertificate:
+) -> authority.IssuedCertificate:
     """Return the box's certificate for these names and addresses; issue it if it is missing, old or for other names.
 
     `renew` issues a new certificate under the same authority although the old one is valid.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = CertificateFiles(
+    files = authority.CertificateFiles(
         authority_key=folder / "authority.key",
         authority=folder / AUTHORITY_FILE,
         key=folder / "pages.key",
         chain=folder / "pages.pem",
     )
-    policy = CertificatePolicy(days=CERTIFICATE_LIFETIME_DAYS, renew=RENEW_BEFORE, bound=True)
-    return issue_server_certificate(
+    policy = authority.CertificatePolicy(days=CERTIFICATE_LIFETIME_DAYS, renew=RENEW_BEFORE, bound=True)
+    return authority.issue_server_certificate(
         files, name=f"Perron {box}", names=tuple(sorted(set(names))), policy=policy, now=now, renew=renew
     )
 
@@ -51,8 +46,8 @@ def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
     file = folder / AUTHORITY_FILE
     if not file.exists():
         return None
-    authority = x509.load_pem_x509_certificate(file.read_bytes())
-    return authority.fingerprint(hashes.SHA256()).hex(), authority.not_valid_after_utc
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    return certificate.fingerprint(hashes.SHA256()).hex(), certificate.not_valid_after_utc
 
 
 def format_fingerprint(fingerprint: str) -> str:
