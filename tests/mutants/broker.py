@@ -19,15 +19,15 @@ MUTANTS = (
     Mutant(
         name="home assistant commands devices",
         file="gateway/config/broker_acl.py",
-        old=('        f"read {BRIDGE_STATE}",\n        "write perron/ha/+/set",\n'),
-        new=('        f"read {BRIDGE_STATE}",\n        "write perron/#",\n'),
+        old=('        f"read {topics.BRIDGE_STATE}",\n        "write perron/ha/+/set",\n'),
+        new=('        f"read {topics.BRIDGE_STATE}",\n        "write perron/#",\n'),
         tests=(ATTACKED,),
     ),
     Mutant(
         name="a brand hears of another's deliveries",
         file="gateway/config/broker_acl.py",
-        old='f"read {result_topics(b)[0]}"',
-        new='f"read {RESULT_TOPIC}/#"',
+        old='f"read {topics.result_topics(b)[0]}"',
+        new='f"read {topics.RESULT_TOPIC}/#"',
         tests=(LISTED, ATTACKED),
     ),
     Mutant(
