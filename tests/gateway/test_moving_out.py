@@ -26,7 +26,7 @@ from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.notifications import action_links, contacts
+from gateway.runtime.notifications import action_links
 from gateway.storage import Store
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
@@ -240,7 +240,7 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
         asked.append(file)
         return ()
 
-    monkeypatch.setattr(contacts, "load_phones", read)
+    monkeypatch.setattr("gateway.runtime.notifications.apprise.load_phones", read)
     monkeypatch.setattr(factory_reset, "truncate", lambda _file: False)
     assert house.messages is not None
     house.storage.folder.mkdir()

@@ -228,7 +228,7 @@ async def test_the_embedded_broker_asks_for_a_password_and_admits_that_it_knows_
 async def test_without_any_broker_a_person_is_told_what_to_install(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "mosquitto_path", lambda: None)
+    monkeypatch.setattr("gateway.system.mosquitto.mosquitto_path", lambda: None)
     monkeypatch.setattr(broker_module, "find_spec", lambda _name: None)
     with pytest.raises(BrokerMissing, match="apt install mosquitto"):
         async with private_broker(tmp_path / "broker", home):
