@@ -19,23 +19,23 @@ from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.domain.delivery.result import Refusal
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
-from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT, HomeAssistantEntity
+from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT
 from gateway.runtime.reconnects import SETTLE_TIME_S
 from tests.real.home_assistant import ActionRefused, HomeAssistant, home_assistant
 from tests.waiting import wait_until
 from tests.whole_house import run_whole_house
 
 PLATFORMS = {
-    HomeAssistantEntity.LOCK: "lock",
-    HomeAssistantEntity.DOOR: "binary_sensor",
-    HomeAssistantEntity.PROBLEM: "binary_sensor",
-    HomeAssistantEntity.DELIVERY: "sensor",
-    HomeAssistantEntity.LOCK_BATTERY: "sensor",
-    HomeAssistantEntity.DOOR_BATTERY: "sensor",
-    HomeAssistantEntity.EVENT: "event",
-    HomeAssistantEntity.PICTURE: "image",
-    HomeAssistantEntity.STOP: "button",
-    HomeAssistantEntity.SOMEBODY_HOME: "button",
+    "lock": "lock",
+    "door": "binary_sensor",
+    "problem": "binary_sensor",
+    "delivery": "sensor",
+    "lock_battery": "sensor",
+    "door_battery": "sensor",
+    "event": "event",
+    "picture": "image",
+    "stop": "button",
+    "somebody_home": "button",
 }
 SECTION = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
 
@@ -44,18 +44,18 @@ SECTION = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), pictur
 SETTLE_S = 10.0 + SETTLE_TIME_S
 
 
-def entity(part: HomeAssistantEntity) -> str:
+def entity(part: str) -> str:
     return f"{PLATFORMS[part]}.perron_perron_demo_front_{part}"
 
 
 LOCK, DOOR, DELIVERY, EVENT, PICTURE = (
     entity(part)
     for part in (
-        HomeAssistantEntity.LOCK,
-        HomeAssistantEntity.DOOR,
-        HomeAssistantEntity.DELIVERY,
-        HomeAssistantEntity.EVENT,
-        HomeAssistantEntity.PICTURE,
+        "lock",
+        "door",
+        "delivery",
+        "event",
+        "picture",
     )
 )
 
@@ -102,17 +102,17 @@ async def up(tmp_path: Path) -> AsyncIterator[HouseWithHomeAssistant]:
 
 
 async def test_every_entity_of_the_entrance_appears_under_one_device(up: HouseWithHomeAssistant) -> None:
-    assert await up.ha.entities() == {entity(part) for part in HomeAssistantEntity}
+    assert await up.ha.entities() == {entity(part) for part in PLATFORMS}
     (device,) = [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
     section = up.play.plan.section
     assert device["name"] == section.name
     ours = [one for one in await up.ha.registry("entity") if one["device_id"] == device["id"]]
-    assert len(ours) == len({one["unique_id"] for one in ours}) == len(HomeAssistantEntity)
+    assert len(ours) == len({one["unique_id"] for one in ours}) == len(PLATFORMS)
     lock = await up.ha.whole(LOCK)
     assert lock["attributes"]["unlock"] == UNLOCK_REFUSED_TEXT.to("fr")
     assert lock["attributes"]["supported_features"] == 0  # no latch to open
     assert await up.ha.state(DOOR) == "off"
-    assert await up.ha.state(entity(HomeAssistantEntity.PROBLEM)) == "off"
+    assert await up.ha.state(entity("problem")) == "off"
     assert await up.ha.state(DELIVERY) in {"idle", "expected"}
     assert await up.ha.state(EVENT) == await up.ha.state(PICTURE) == "unknown"
 
@@ -170,7 +170,7 @@ async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up:
 
 async def test_the_stop_button_keeps_the_courier_out(up: HouseWithHomeAssistant) -> None:
     parcels = await up.play.announce_delivery()
-    await up.ha.asks("button.press", entity(HomeAssistantEntity.STOP))
+    await up.ha.asks("button.press", entity("stop"))
     await up.ha.until(DELIVERY, "stopped")
     await up.play.courier.does("arrive")
     await up.play.courier.scans(parcels.codes[0])
@@ -183,7 +183,7 @@ async def test_a_killed_gateway_shows_as_unavailable_and_everything_is_back_with
     await up.ha.until_seen(lambda: "unavailable" in up.ha.shown(LOCK))
     await up.ha.until_seen(lambda: up.ha.shown(LOCK)[-1] == "locked")
     await up.play.stage.gateway.end()
-    for part in HomeAssistantEntity:
+    for part in PLATFORMS:
         await up.ha.until(entity(part), "unavailable")
 
 
@@ -193,7 +193,7 @@ async def test_a_home_assistant_that_restarts_finds_everything_again(up: HouseWi
     await up.ha.begin()
     await up.ha.until(LOCK, "unlocked")
     await up.ha.until(DOOR, "off")
-    assert await up.ha.entities() == {entity(part) for part in HomeAssistantEntity}
+    assert await up.ha.entities() == {entity(part) for part in PLATFORMS}
     assert "locked" not in up.ha.shown(LOCK)
 
 
@@ -215,7 +215,7 @@ async def test_what_is_no_longer_shown_goes_from_home_assistant(up: HouseWithHom
     fewer = SECTION.model_copy(update={"may": (), "picture": "none"})
     up.rewrite(lambda home: home.model_copy(update={"homeassistant": fewer}))
     up.play.stage.gateway.kill()
-    for part in (HomeAssistantEntity.STOP, HomeAssistantEntity.SOMEBODY_HOME, HomeAssistantEntity.PICTURE):
+    for part in ("stop", "somebody_home", "picture"):
         await up.ha.until(entity(part), "none")
     await up.ha.until(LOCK, "locked")
     up.rewrite(lambda home: home.model_copy(update={"homeassistant": None}))
@@ -308,7 +308,7 @@ async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unkn
 
 
 async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> None:
-    problem, battery = entity(HomeAssistantEntity.PROBLEM), entity(HomeAssistantEntity.LOCK_BATTERY)
+    problem, battery = entity("problem"), entity("lock_battery")
     await up.play.set_fault("front-lock", "battery", "low")
     await up.ha.until(battery, "low")
     await up.play.thief.does("force")
@@ -321,7 +321,7 @@ async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> N
 
 async def test_somebody_is_home_when_home_assistant_says_so(up: HouseWithHomeAssistant) -> None:
     parcels = await up.play.announce_delivery()
-    await up.ha.asks("button.press", entity(HomeAssistantEntity.SOMEBODY_HOME))
+    await up.ha.asks("button.press", entity("somebody_home"))
     await wait_until(lambda: up.play.watch.state.get("somebody_home"), within=20)
     await up.play.courier.does("arrive")
     await up.play.courier.scans(parcels.codes[0])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import statistics
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from gateway.system.mqtt_settings import BrokerSection
 BROKER: Final = _("broker")
 DEVICES: Final = _("devices")
 GATEWAY: Final = _("gateway")
+NOT_QUERIED: Final = doubtful(DEVICES, _("not asked: they speak by the broker"), _("Look again when it is there."))
 START_GATEWAY_TODO: Final = _("Start it with `perron run`.")
 ECHO_COUNT: Final = 10
 CERTIFICATE_WARNING_DAYS: Final = 12  # it is renewed from 15 days before its end
@@ -32,9 +33,9 @@ INSTALLER_LOCK_TIMEOUT_S: Final = 1.0  # while another task uses the installer's
 
 
 async def examine_broker(
-    home: Home, findings: list[Finding], *, installer_lock: asyncio.Lock | None, in_gateway: bool
-) -> None:
-    """Add the findings about broker, gateway and devices to `findings`.
+    home: Home, *, installer_lock: asyncio.Lock | None, in_gateway: bool
+) -> AsyncIterator[Finding]:
+    """Yield the findings about broker, gateway and devices.
 
     `installer_lock` guards the installer's account, which has one connection. `in_gateway`: the gateway itself runs
     the examination, for its page, which does not tell who is home.
@@ -42,7 +43,8 @@ async def examine_broker(
     installer = home.broker.account("installer")
     unready = account_error(installer)
     if unready is not None:
-        findings += [bad(BROKER, *unready), _not_queried()]
+        yield bad(BROKER, *unready)
+        yield NOT_QUERIED
         return
     async with contextlib.AsyncExitStack() as stack:
         if installer_lock is not None:
@@ -54,17 +56,20 @@ async def examine_broker(
                     "somebody measures, surveys or listens by the account {account} already, which has one connection",
                     account=installer.username,
                 )
-                findings += [doubtful(BROKER, statement, _("Examine again when that is over.")), _not_queried()]
+                yield doubtful(BROKER, statement, _("Examine again when that is over."))
+                yield NOT_QUERIED
                 return
             stack.callback(installer_lock.release)
         try:
-            await _probe_through_broker(home, installer, findings, in_gateway=in_gateway)
+            async for finding in _probe_through_broker(home, installer, in_gateway=in_gateway):
+                yield finding
         except (ConnectionError, ConfigError) as error:  # ConfigError: a file was removed just now
-            findings += [await _connection_finding(BROKER, installer, error), _not_queried()]
+            yield await _connection_finding(BROKER, installer, error)
+            yield NOT_QUERIED
         except ProbeKeyUnusable as error:
             file, reason = str(home.storage.folder / "key"), file_error(error.__cause__)
             todo = _("Ask on the box itself, as its own user: a guard answers only what the box's key has signed.")
-            findings.append(bad(DEVICES, _("{file} cannot be used: {why}.", file=file, why=reason), todo))
+            yield bad(DEVICES, _("{file} cannot be used: {why}.", file=file, why=reason), todo)
 
 
 def unqueried_findings(home: Home, findings: list[Finding], seconds: float) -> Iterator[Finding]:
@@ -72,34 +77,27 @@ def unqueried_findings(home: Home, findings: list[Finding], seconds: float) -> I
     subjects = {DEVICES, *map(device_subject, home.devices)}
     if not any(finding.subject in subjects for finding in findings):
         yield overdue(BROKER, seconds)
-        yield _not_queried()
+        yield NOT_QUERIED
 
 
-def _not_queried() -> Finding:
-    return doubtful(DEVICES, _("not asked: they speak by the broker"), _("Look again when it is there."))
-
-
-async def _probe_through_broker(
-    home: Home, installer: BrokerSection, findings: list[Finding], *, in_gateway: bool
-) -> None:
+async def _probe_through_broker(home: Home, installer: BrokerSection, *, in_gateway: bool) -> AsyncIterator[Finding]:
     round_trip = await echo_finding(installer)
     address = f"{installer.host}:{installer.port}"
-    findings.append(good(BROKER, _("{where} lets {account} in", where=address, account=installer.username)))
-    findings.append(round_trip)
+    yield good(BROKER, _("{where} lets {account} in", where=address, account=installer.username))
+    yield round_trip
     if home.broker.tls is not None:
-        findings.append(await certificate_finding(home.broker))
+        yield await certificate_finding(home.broker)
     topics = [BRIDGE_STATE, *state_topics(home), *device_topics(home, home.devices)]
     async with connect_once(installer, topics, monotonic=asyncio.get_running_loop().time) as session:
         answers = await probe_devices(
             home, session, home.devices, timeout_s=DEVICE_TIMEOUT_S, correlation_prefix="doctor"
         )
-    findings.append(await gateway_finding(home.broker, answers.retained.get(BRIDGE_STATE), in_gateway=in_gateway))
-    findings += [
-        device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
-        for id_, device in home.devices.items()
-        if device.definition.has_mqtt
-    ]
-    findings += battery_findings(home, answers.retained)
+    yield await gateway_finding(home.broker, answers.retained.get(BRIDGE_STATE), in_gateway=in_gateway)
+    for id_, device in home.devices.items():
+        if device.definition.has_mqtt:
+            yield device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
+    for finding in battery_findings(home, answers.retained):
+        yield finding
 
 
 def account_error(account: BrokerSection) -> tuple[Text, Text] | None:

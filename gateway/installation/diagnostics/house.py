@@ -5,12 +5,11 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
@@ -69,7 +68,7 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
     """
 
     def in_thread(subject: Text, check: Callable[[], Iterable[Finding]]) -> _Check:
-        return _begin(subject, partial(_check_in_thread, (subject, home.storage.folder), lambda: tuple(check())))
+        return _begin(subject, _thread_findings((subject, home.storage.folder), check))
 
     checks = [
         in_thread(CLOCK, lambda: [clock_finding(home)]),
@@ -77,19 +76,18 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
         in_thread(FAULTS, lambda: fault_findings(home, machine_time())),
         in_thread(STORE, lambda: store_findings(home)),
         in_thread(BROKER_FILES, lambda: broker_file_findings(home)),
-        _begin(None, partial(examine_broker, home, installer_lock=installer_lock, in_gateway=in_gateway)),
+        _begin(None, examine_broker(home, installer_lock=installer_lock, in_gateway=in_gateway)),
         *(
-            _begin(stream_subject(id_), partial(_check_camera, id_, camera, lockouts))
+            _begin(stream_subject(id_), _camera_findings(id_, camera, lockouts))
             for id_, camera in home.devices.items()
             if isinstance(camera, CameraDevice)
         ),
     ]
     if with_phones:
-        checks.append(_begin(PHONES, partial(_check_phones, home)))
+        checks.append(_begin(PHONES, _phone_findings(home)))
     if home.pages is not None and not home.pages.is_loopback and home.pages.certificate is None:
         checks.append(in_thread(PAGES, lambda: [authority_finding(home)]))
-    if home.hub is not None:
-        checks.append(_begin(HUB, partial(examine_hub, home, in_gateway=in_gateway)))
+    checks.append(_begin(HUB, examine_hub(home, in_gateway=in_gateway)))
     checks.append(in_thread(ENTRANCES, lambda: unattended_findings(home)))
     try:
         await asyncio.wait([check.task for check in checks], timeout=timeout_s)
@@ -100,9 +98,14 @@ async def examine_house(  # noqa: PLR0913 - each is an independent option
     return tuple(with_entrance_verdicts(home, findings))
 
 
-def _begin(subject: Text | None, check: Callable[[list[Finding]], Coroutine[Any, Any, None]]) -> _Check:
+def _begin(subject: Text | None, check: AsyncIterator[Finding]) -> _Check:
     findings: list[Finding] = []
-    return _Check(subject, asyncio.create_task(check(findings)), findings)
+
+    async def collect() -> None:
+        async for finding in check:
+            findings.append(finding)  # noqa: PERF401 - these count even if the check does not end
+
+    return _Check(subject, asyncio.create_task(collect()), findings)
 
 
 def _findings_of(check: _Check, home: Home, timeout_s: float) -> Iterator[Finding]:
@@ -129,9 +132,9 @@ def _on_abandoned_end(task: asyncio.Task[None]) -> None:
         task.exception()  # retrieved, or asyncio would log it
 
 
-async def _check_in_thread(
-    check_id: tuple[Text, Path], check: Callable[[], tuple[Finding, ...]], findings: list[Finding]
-) -> None:
+async def _thread_findings(
+    check_id: tuple[Text, Path], check: Callable[[], Iterable[Finding]]
+) -> AsyncIterator[Finding]:
     """Run a check of files in a daemon thread, so that a disk that hangs blocks neither loop nor process exit.
 
     A check that still hangs from an earlier examination is not started again, and times out again.
@@ -150,7 +153,7 @@ async def _check_in_thread(
     def run() -> None:
         result = None
         try:
-            result = check()
+            result = tuple(check())
         finally:
             _running_checks.discard(check_id)
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -159,17 +162,17 @@ async def _check_in_thread(
     if check_id not in _running_checks:
         _running_checks.add(check_id)
         threading.Thread(target=run, name="examination", daemon=True).start()
-    findings += await done
+    for finding in await done:
+        yield finding
 
 
-async def _check_camera(
-    id_: str, camera: CameraDevice, lockouts: CameraLockouts | None, findings: list[Finding]
-) -> None:
-    findings.append(await stream_finding(id_, camera, lockouts))
+async def _camera_findings(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None) -> AsyncIterator[Finding]:
+    yield await stream_finding(id_, camera, lockouts)
 
 
-async def _check_phones(home: Home, findings: list[Finding]) -> None:
-    findings += await phone_findings(home)
+async def _phone_findings(home: Home) -> AsyncIterator[Finding]:
+    for finding in await phone_findings(home):
+        yield finding
 
 
 def with_entrance_verdicts(home: Home, findings: Collection[Finding]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -34,15 +34,17 @@ CERTIFICATE_WARNING_DAYS: Final = 25  # it is renewed from 30 days before its en
 MAX_CLOCK_DIFFERENCE_S: Final = 60  # a message from the future is refused
 
 
-async def examine_hub(home: Home, findings: list[Finding], *, in_gateway: bool) -> None:
-    """Add the findings about the hub to `findings`. `in_gateway`: the gateway itself runs the examination."""
+async def examine_hub(home: Home, *, in_gateway: bool) -> AsyncIterator[Finding]:
+    """Yield the findings about the hub. `in_gateway`: the gateway itself runs the examination."""
     section = home.hub
     if section is None:
         return
-    findings += await asyncio.to_thread(lambda: tuple(_identity_findings(home, section)))
-    broker, site = await asyncio.gather(_broker_finding(section), _api_findings(home, section))
-    findings += [broker, *site]
-    findings += await asyncio.to_thread(lambda: tuple(_link_findings(home, section, in_gateway=in_gateway)))
+    for finding in await asyncio.to_thread(lambda: tuple(_identity_findings(home, section))):
+        yield finding
+    broker, api = await asyncio.gather(_broker_finding(section), _api_findings(home, section))
+    link = await asyncio.to_thread(lambda: tuple(_link_findings(home, section, in_gateway=in_gateway)))
+    for finding in (broker, *api, *link):
+        yield finding
 
 
 def _rejoin_todo(section: HubSection) -> Text:
@@ -83,41 +85,37 @@ async def _broker_finding(section: HubSection) -> Finding:
             if until is None:
                 _reader, writer = await asyncio.open_connection(section.host, section.port)
                 writer.transport.abort()
-    except TimeoutError:
-        return bad(
-            subject,
-            _("{where} does not answer", where=address),
-            _("Look at the link to the internet, and whether the router lets this port out."),
-        )
-    except socket.gaierror:
-        return bad(
-            subject,
-            _("{where}: nobody knows this name", where=address),
-            _("Look at this machine's DNS; the name is `hub.host` in the house file."),
-        )
-    except ssl.SSLError as error:
-        reason = error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca")
-        return bad(
-            subject,
-            _("{where}: {why}", where=address, why=reason),
-            _("It is not the hub that was joined, or somebody intercepts the connection: ask the hub's operator."),
-        )
-    except ConnectionRefusedError:
-        return bad(
-            subject,
-            _("{where}: nobody listens there", where=address),
-            _("Ask whoever runs the hub whether its broker runs; nothing is lost, it is tried again."),
-        )
-    except ConfigError as error:
-        todo = _("Put that file back, or join the hub anew on the page Settings, Hub.")
-        return bad(subject, Text("{why}").with_facts(why=str(error).partition("\n")[0]), todo)
-    except OSError as error:
-        return bad(
-            subject,
-            _("{where} cannot be reached: {why}", where=address, why=file_error(error)),
-            _("Look at the link to the internet."),
-        )
+    except (OSError, ConfigError) as error:
+        statement, todo = _broker_error(error)
+        return bad(subject, statement.with_facts(where=address), todo)
     return good(subject, _("{where} is this hub's broker", where=address))
+
+
+def _broker_error(error: OSError | ConfigError) -> tuple[Text, Text]:
+    """Return what is wrong with the hub's broker and what to do."""
+    match error:
+        case TimeoutError():
+            return _("{where} does not answer"), _(
+                "Look at the link to the internet, and whether the router lets this port out."
+            )
+        case socket.gaierror():
+            return _("{where}: nobody knows this name"), _(
+                "Look at this machine's DNS; the name is `hub.host` in the house file."
+            )
+        case ssl.SSLError():
+            reason = error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca")
+            return _("{where}: {why}", why=reason), _(
+                "It is not the hub that was joined, or somebody intercepts the connection: ask the hub's operator."
+            )
+        case ConnectionRefusedError():
+            return _("{where}: nobody listens there"), _(
+                "Ask whoever runs the hub whether its broker runs; nothing is lost, it is tried again."
+            )
+        case ConfigError():
+            todo = _("Put that file back, or join the hub anew on the page Settings, Hub.")
+            return Text("{why}").with_facts(why=str(error).partition("\n")[0]), todo
+        case _:
+            return _("{where} cannot be reached: {why}", why=file_error(error)), _("Look at the link to the internet.")
 
 
 async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:

@@ -12,15 +12,14 @@ it. Home Assistant never keeps showing "locked" when no gateway runs, for these 
 * Sensors also expire by themselves (`expire_after`); Home Assistant's locks do not support that.
 """
 
-from collections.abc import Iterator, Mapping
-from enum import StrEnum, auto
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from devices.reports import BatteryLevel
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
-from gateway.integrations.homeassistant.state import UNKNOWN, DeliveryEntityState, HomeAssistantEvent
+from gateway.integrations.homeassistant.state import DELIVERY_STATES, EVENT_TYPES, UNKNOWN
 from gateway.runtime.adapters.batteries import auxiliary_batteries
 from gateway.system.i18n import Text, _, pgettext
 
@@ -33,33 +32,6 @@ PublishedEntities = Mapping[str, Mapping[str, str]]
 """The published entities: discovery topic -> component -> its platform."""
 
 
-class HomeAssistantEntity(StrEnum):
-    """The entities of an entrance, by their names in the discovery message."""
-
-    LOCK = auto()
-    DOOR = auto()
-    PROBLEM = auto()
-    DELIVERY = auto()
-    LOCK_BATTERY = auto()
-    DOOR_BATTERY = auto()
-    EVENT = auto()
-    PICTURE = auto()
-    STOP = auto()
-    SOMEBODY_HOME = auto()
-
-
-ENTITY_NAMES: Mapping[HomeAssistantEntity, Text] = {
-    HomeAssistantEntity.LOCK: _("Lock"),
-    HomeAssistantEntity.DOOR: _("Door"),
-    HomeAssistantEntity.PROBLEM: _("Alarm"),
-    HomeAssistantEntity.DELIVERY: _("Delivery"),
-    HomeAssistantEntity.LOCK_BATTERY: _("Lock battery"),
-    HomeAssistantEntity.DOOR_BATTERY: _("Door sensor battery"),
-    HomeAssistantEntity.EVENT: _("Event"),
-    HomeAssistantEntity.PICTURE: _("Last visit"),
-    HomeAssistantEntity.STOP: _("Stop deliveries"),
-    HomeAssistantEntity.SOMEBODY_HOME: pgettext("a switch", "Somebody is home"),
-}
 BATTERY_NAMES: Mapping[str, Text] = {
     "cover": _("Garage door battery"),
     "signal": _("Bell battery"),
@@ -144,93 +116,88 @@ def _device_message(home: Home, section: HomeAssistantSection, entrance: str) ->
             part: {
                 "unique_id": f"{ident}_{part}",
                 "default_entity_id": f"{component['platform']}.{ident}_{part}".replace("-", "_"),
-                "name": name,
+                "name": component["name"],
                 "qos": 1,
                 **component,
             }
-            for part, name, component in _entities(home, section, entrance)
+            for part, component in _components(home, section, entrance).items()
         },
     }
 
 
-def _entities(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, Message]]:
-    for part, component in _components(home, section, entrance):
-        yield part.value, ENTITY_NAMES[part].to(home.language), component
-    state = homeassistant_topic(entrance, "state")
-    for whose in auxiliary_batteries(home, entrance):
-        kind, _, id_ = whose.partition("/")
-        read = {"state_topic": state, "value_template": f"{{{{ value_json.batteries.get('{whose}', '{UNKNOWN}') }}}}"}
-        name = f"{BATTERY_NAMES[kind].to(home.language)} ({id_})"
-        yield f"battery_{kind}_{id_}", name, {**_battery_config(), **read, "expire_after": EXPIRY_S}
-
-
-def _battery_config() -> dict[str, Any]:
-    battery = {"platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
-    return {**battery, **_enum_config(BatteryLevel)}
-
-
-Component = tuple[HomeAssistantEntity, dict[str, Any]]
-
-
-def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[Component]:
-    state, words = homeassistant_topic(entrance, "state"), home.language
-    yield (
-        HomeAssistantEntity.LOCK,
-        {
+def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dict[str, Message]:
+    """Return the settings of each entity by its key in the entrance's state."""
+    language, state, command_topic = (
+        home.language,
+        homeassistant_topic(entrance, "state"),
+        homeassistant_topic(entrance, "set"),
+    )
+    components: dict[str, Message] = {
+        "lock": {
+            "name": _("Lock").to(language),
             "platform": "lock",
-            **_value_config(state, HomeAssistantEntity.LOCK),
-            "command_topic": homeassistant_topic(entrance, "set"),
+            **_value_config(state, "lock"),
+            "command_topic": command_topic,
             "payload_lock": HomeAssistantCommand.LOCK.value,
             "payload_unlock": HomeAssistantCommand.UNLOCK.value,
             "json_attributes_topic": state,
-            "json_attributes_template": f'{{"unlock": "{UNLOCK_REFUSED_TEXT.to(words)}"}}',
+            "json_attributes_template": f'{{"unlock": "{UNLOCK_REFUSED_TEXT.to(language)}"}}',
         },
-    )
-    yield (
-        HomeAssistantEntity.DOOR,
-        {"platform": "binary_sensor", "device_class": "door", **_expiring_config(state, HomeAssistantEntity.DOOR)},
-    )
-    yield (
-        HomeAssistantEntity.PROBLEM,
-        {
+        "door": {
+            "name": _("Door").to(language),
+            "platform": "binary_sensor",
+            "device_class": "door",
+            **_expiring_config(state, "door"),
+        },
+        "problem": {
+            "name": _("Alarm").to(language),
             "platform": "binary_sensor",
             "device_class": "problem",
-            **_expiring_config(state, HomeAssistantEntity.PROBLEM),
+            **_expiring_config(state, "problem"),
             "json_attributes_topic": state,
             "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
         },
-    )
-    yield (
-        HomeAssistantEntity.DELIVERY,
-        {
+        "delivery": {
+            "name": _("Delivery").to(language),
             "platform": "sensor",
-            **_enum_config(DeliveryEntityState),
-            **_expiring_config(state, HomeAssistantEntity.DELIVERY),
+            **_enum_config(DELIVERY_STATES),
+            **_expiring_config(state, "delivery"),
         },
-    )
-    for part in (HomeAssistantEntity.LOCK_BATTERY, HomeAssistantEntity.DOOR_BATTERY):
-        yield part, {**_battery_config(), **_expiring_config(state, part)}
-    yield (
-        HomeAssistantEntity.EVENT,
-        {
+        "lock_battery": _battery_config(_("Lock battery").to(language)) | _expiring_config(state, "lock_battery"),
+        "door_battery": _battery_config(_("Door sensor battery").to(language))
+        | _expiring_config(state, "door_battery"),
+        "event": {
+            "name": _("Event").to(language),
             "platform": "event",
             "state_topic": homeassistant_topic(entrance, "event"),
-            "event_types": [happening.value for happening in HomeAssistantEvent],
+            "event_types": list(EVENT_TYPES),
         },
-    )
+    }
     if publishes_picture(home, entrance):
-        picture = homeassistant_topic(entrance, "picture")
-        yield HomeAssistantEntity.PICTURE, {"platform": "image", "image_topic": picture, "content_type": "image/jpeg"}
-    for part, icon in (
-        (HomeAssistantEntity.STOP, "mdi:hand-back-right"),
-        (HomeAssistantEntity.SOMEBODY_HOME, "mdi:home-account"),
+        components["picture"] = {
+            "name": _("Last visit").to(language),
+            "platform": "image",
+            "image_topic": homeassistant_topic(entrance, "picture"),
+            "content_type": "image/jpeg",
+        }
+    for part, name, icon in (
+        ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
+        ("somebody_home", pgettext("a switch", "Somebody is home"), "mdi:home-account"),
     ):
-        if part.value in section.may:
-            press = {
-                "command_topic": homeassistant_topic(entrance, "set"),
-                "payload_press": HomeAssistantCommand[part.name].value,
-            }
-            yield part, {"platform": "button", "icon": icon, **press}
+        if part in section.may:
+            press = {"command_topic": command_topic, "payload_press": HomeAssistantCommand[part.upper()].value}
+            components[part] = {"name": name.to(language), "platform": "button", "icon": icon, **press}
+    return components | dict(_auxiliary_batteries(home, entrance))
+
+
+def _auxiliary_batteries(home: Home, entrance: str) -> Iterator[tuple[str, Message]]:
+    state = homeassistant_topic(entrance, "state")
+    for role in auxiliary_batteries(home, entrance):
+        kind, _, id_ = role.partition("/")
+        name = f"{BATTERY_NAMES[kind].to(home.language)} ({id_})"
+        template = f"{{{{ value_json.batteries.get('{role}', '{UNKNOWN}') }}}}"
+        read = {"state_topic": state, "value_template": template, "expire_after": EXPIRY_S}
+        yield f"battery_{kind}_{id_}", _battery_config(name) | read
 
 
 def publishes_picture(home: Home, entrance: str) -> bool:
@@ -240,13 +207,18 @@ def publishes_picture(home: Home, entrance: str) -> bool:
     return home.homeassistant is not None and home.homeassistant.picture == "last_visit" and not indoors
 
 
-def _value_config(topic: str, part: HomeAssistantEntity) -> dict[str, Any]:
+def _value_config(topic: str, part: str) -> dict[str, Any]:
     return {"state_topic": topic, "value_template": f"{{{{ value_json.{part} }}}}"}
 
 
-def _expiring_config(topic: str, part: HomeAssistantEntity) -> dict[str, Any]:
+def _expiring_config(topic: str, part: str) -> dict[str, Any]:
     return {**_value_config(topic, part), "expire_after": EXPIRY_S}
 
 
-def _enum_config(words: type[StrEnum]) -> dict[str, Any]:
-    return {"device_class": "enum", "options": [word.value for word in words]}
+def _battery_config(name: str) -> dict[str, Any]:
+    battery = {"name": name, "platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
+    return {**battery, **_enum_config(BatteryLevel)}
+
+
+def _enum_config(values: Iterable[str]) -> dict[str, Any]:
+    return {"device_class": "enum", "options": [str(value) for value in values]}

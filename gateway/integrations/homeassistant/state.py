@@ -5,7 +5,7 @@ binary_sensor.mqtt, sensor.mqtt), as its 2026.2 reads them. They contain no code
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum, auto
+from enum import StrEnum
 from typing import assert_never
 
 from devices.reports import BatteryLevel
@@ -36,41 +36,19 @@ class LockEntityState(StrEnum):
     UNKNOWN = UNKNOWN
 
 
-class DeliveryEntityState(StrEnum):
-    """The state of a delivery: none, soon, or the phase of the visit."""
+DELIVERY_STATES = ("idle", "expected", "paused", "stopped", *Phase)
+"""The states of a delivery: none, soon, not now, or the phase of the visit."""
 
-    IDLE = auto()
-    EXPECTED = auto()
-    PAUSED = auto()
-    STOPPED = auto()
-    RINGING = auto()
-    APPROVING = auto()
-    UNLOCKING = auto()
-    UNLOCKED = auto()
-    INSIDE = auto()
-    RELOCKING = auto()
-    LOCKED_AGAIN = auto()
-    HANDED_TO_OWNER = auto()
-
-
-class HomeAssistantEvent(StrEnum):
-    """The types of the event entity."""
-
-    AT_THE_DOOR = auto()
-    UNLOCKED = auto()
-    INSIDE = auto()
-    DELIVERED = auto()
-    PARTLY_DELIVERED = auto()
-    NOT_DELIVERED = auto()
-    ATTENDED = auto()
-    REFUSED = auto()
-    OUTCOME_UNKNOWN = auto()
-    NOT_OPENED = auto()
-    LOCKED_AGAIN = auto()
-    HANDED_TO_OWNER = auto()
-    LOCK_NOW = auto()  # the result of a lock request: `result`
-    ALARM = auto()  # `code`
-    WISH_REFUSED = auto()  # of a command of Home Assistant: `asked`, `why`
+PHASE_EVENTS = {Phase.RINGING: "at_the_door", Phase.UNLOCKED: "unlocked", Phase.INSIDE: "inside"}
+OUTCOME_EVENTS = {outcome: str(outcome) for outcome in Outcome} | {Outcome.UNKNOWN: "outcome_unknown"}
+EVENT_TYPES = (
+    *PHASE_EVENTS.values(),
+    *OUTCOME_EVENTS.values(),
+    *DoorResult,
+    "lock_now",  # the result of a lock request: `result`
+    "alarm",  # `code`
+    "wish_refused",  # of a command of Home Assistant: `asked`, `why`
+)
 
 
 def lock_state(state: Entrance) -> LockEntityState:
@@ -94,15 +72,15 @@ def _is_jammed(visit: Visit | None) -> bool:
     return visit is not None and (visit.jammed or visit.jam_notified)
 
 
-def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
-    """Return the state of the delivery."""
+def delivery_state(state: Entrance, now: Now) -> str:
+    """Return the state of the delivery, one of DELIVERY_STATES."""
     if state.visit is not None:
-        return DeliveryEntityState(state.visit.phase.value)
+        return state.visit.phase
     if state.stopped:
-        return DeliveryEntityState.STOPPED
+        return "stopped"
     if is_paused(state, now):
-        return DeliveryEntityState.PAUSED
-    return DeliveryEntityState.EXPECTED if state.window_near else DeliveryEntityState.IDLE
+        return "paused"
+    return "expected" if state.window_near else "idle"
 
 
 def problems(state: Entrance) -> tuple[str, ...]:
@@ -126,7 +104,7 @@ def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
         "door": "ON" if is_door_open(state) else "OFF" if is_closed(state) else UNKNOWN,
         "problem": "ON" if wrong else "OFF",
         "problems": list(wrong),
-        "delivery": delivery_state(state, now).value,
+        "delivery": delivery_state(state, now),
         "lock_battery": _battery_value(state.batteries.get("lock")),
         "door_battery": _battery_value(state.batteries.get("door")),
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
@@ -143,33 +121,24 @@ def decision_events(
     """Yield the events of one decision, in their order. `before` None: there was no earlier state."""
     phase = None if after.visit is None else after.visit.phase
     was = None if before is None or before.visit is None else before.visit.phase
-    begins = {
-        Phase.RINGING: HomeAssistantEvent.AT_THE_DOOR,
-        Phase.UNLOCKED: HomeAssistantEvent.UNLOCKED,
-        Phase.INSIDE: HomeAssistantEvent.INSIDE,
-    }
-    if before is not None and phase is not None and phase is not was and phase in begins:
-        yield _event_body(begins[phase])
+    if before is not None and phase is not None and phase is not was and phase in PHASE_EVENTS:
+        yield {"event_type": PHASE_EVENTS[phase]}
     for command in commands:
         yield from _command_events(command)
     result = None if after.lock_request is None else after.lock_request.result
     if before is not None and result is not None and after.lock_request != before.lock_request:
-        yield _event_body(HomeAssistantEvent.LOCK_NOW, result=result.value)
+        yield {"event_type": "lock_now", "result": result.value}
 
 
 def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
     match command:
         case c.RaiseAlarm():  # its detail may contain what a scanner read
-            yield _event_body(HomeAssistantEvent.ALARM, code=command.code.value)
-        case c.ReportParcelResult(outcome=Outcome.UNKNOWN):
-            yield _event_body(HomeAssistantEvent.OUTCOME_UNKNOWN)
+            yield {"event_type": "alarm", "code": command.code.value}
         case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
-            yield _event_body(HomeAssistantEvent(command.outcome.value), **missing)
-        case c.ReportDoorResult(door_result=DoorResult.NOT_OPENED):
-            yield _event_body(HomeAssistantEvent.NOT_OPENED)
+            yield {"event_type": OUTCOME_EVENTS[command.outcome], **missing}
         case c.ReportDoorResult():
-            yield _event_body(HomeAssistantEvent(command.door_result.value))
+            yield {"event_type": command.door_result.value}
         case (
             c.AnswerScan()
             | c.RingBell()
@@ -193,10 +162,6 @@ def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
             assert_never(command)
 
 
-def _event_body(what: HomeAssistantEvent, **more: object) -> Mapping[str, object]:
-    return {"event_type": what.value, **more}
-
-
 def refusal_event(command: str, reason: str) -> Mapping[str, object]:
     """Return the event that a command of Home Assistant was refused, and why."""
-    return _event_body(HomeAssistantEvent.WISH_REFUSED, asked=command, why=reason)
+    return {"event_type": "wish_refused", "asked": command, "why": reason}

@@ -10,7 +10,7 @@ from gateway.system.i18n import Text
 
 DIAGNOSTICS = [ast.parse(path.read_text(encoding="utf-8")) for path in Path(diagnostics.__path__[0]).glob("*.py")]
 CAPABILITY = ast.parse(Path(capability.__file__).read_text(encoding="utf-8"))
-COMPLAINT_TABLES = ("FAULT_TEXTS", "_TLS_ERRORS")
+COMPLAINT_TABLES = ("FAULT_TEXTS", "NOT_QUERIED", "_TLS_ERRORS")
 
 
 def message_of(node: ast.AST) -> Text | None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.diagnostics.broker import examine_broker, gateway_finding
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S
 from gateway.mqtt.mosquitto.provisioning import private_broker, write_house
 from gateway.system.clock import ClockSection
@@ -76,15 +76,13 @@ async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(
 
 @pytest.mark.usefixtures("broker")
 async def test_whoever_speaks_as_the_installer_already_is_let_finish(home: Home) -> None:
-    line, found = asyncio.Lock(), list[Finding]()
+    line = asyncio.Lock()
     async with line:
-        await examine_broker(bare(home), found, installer_lock=line, in_gateway=True)
-    told = by_subject(found)
+        told = by_subject([one async for one in examine_broker(bare(home), installer_lock=line, in_gateway=True)])
     assert (told["broker"].verdict, told["devices"].verdict) == (FindingVerdict.DOUBTFUL, FindingVerdict.DOUBTFUL)
     assert "by the account installer already" in told["broker"].said
-    found.clear()
-    await examine_broker(bare(home), found, installer_lock=line, in_gateway=True)
-    assert by_subject(found)["broker"].verdict is FindingVerdict.GOOD
+    told = by_subject([one async for one in examine_broker(bare(home), installer_lock=line, in_gateway=True)])
+    assert told["broker"].verdict is FindingVerdict.GOOD
     assert not line.locked()
 
 

@@ -14,7 +14,7 @@ from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.boxes.broker import folder_of, set_up
 from gateway.hub.config import HubFile
 from gateway.hub.database.store import HubStore
-from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.hub import examine_hub
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.link_status import LinkStatus, write_status
@@ -39,9 +39,7 @@ BROKER, SITE, CERTIFICATE, CLOCK, LINE = (
 
 
 async def found(home: Home) -> dict[str, FindingText]:
-    told: list[Finding] = []
-    await examine_hub(home, told, in_gateway=True)
-    return by_subject(told)
+    return by_subject([one async for one in examine_hub(home, in_gateway=True)])
 
 
 async def member(folder: Path, file: HubFile, hub: RunningHub) -> Home:

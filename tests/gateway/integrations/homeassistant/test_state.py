@@ -22,8 +22,8 @@ from gateway.domain.visit.state import (
     Visit,
 )
 from gateway.integrations.homeassistant.state import (
+    EVENT_TYPES,
     UNKNOWN,
-    HomeAssistantEvent,
     LockEntityState,
     decision_events,
     entrance_snapshot,
@@ -169,7 +169,7 @@ def test_every_outcome_has_a_word_of_its_own() -> None:
         for house in DoorResult
     ]
     assert len(set(told)) == len(Outcome) + len(DoorResult)
-    assert set(told) <= set(HomeAssistantEvent)
+    assert set(told) <= set(EVENT_TYPES)
 
 
 def test_what_came_of_lock_now_is_told() -> None:
