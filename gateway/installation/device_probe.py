@@ -1,21 +1,12 @@
 """Queries all devices at once through the installer's account, and measures how long each takes."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from devices import reports as r
 from devices.commands import QueryState
-from devices.reports import (
-    AvailabilityReport,
-    CorrelationReport,
-    DoorReport,
-    DoorState,
-    FridgeReport,
-    LockReport,
-    LockState,
-    Report,
-)
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.devices import AnyDevice, CoverDevice, DoorDevice, LockDevice
@@ -29,7 +20,7 @@ from gateway.runtime.guard_client import GuardClient
 RETAINED_WAIT_S = 1.0  # for the broker to send its retained messages
 MIN_MEASURE_TIMEOUT_S = 10.0  # for each answer of a measured device
 DEFAULT_ANSWER_TIMEOUT_S = 3.0  # of a device that declares no latency
-ANSWERING_REPORTS = (LockReport, DoorReport, FridgeReport)  # these answer a query without correlation data
+ANSWERING_REPORTS = (r.LockReport, r.DoorReport, r.FridgeReport)  # these answer a query without correlation data
 
 
 class ProbeKeyUnusable(Exception):  # noqa: N818 - the name says what is wrong
@@ -44,7 +35,7 @@ class DeviceAnswer:
     """
 
     obstacle: str | None = None
-    answer: tuple[Report, ...] | None = None
+    answer: tuple[r.Report, ...] | None = None
     seconds: float | None = None
     online: bool | None = None
 
@@ -98,7 +89,6 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
         for id_, device in result.devices.items()
         if not device.obstacle
     }
-    decoders = {id_: _report_decoder(home, id_, correlation_prefix) for id_ in result.devices}
     topics = set(device_topics(home, result.devices))
 
     def end() -> float:
@@ -113,8 +103,14 @@ async def probe_devices(  # noqa: PLR0913 - each parameter is an independent opt
             continue
         if incoming.topic not in topics:
             result.retained[incoming.topic] = incoming.payload
-        for id_, message in _authenticated(guard_client, home, decoders, incoming):
-            _record_answer(result.devices[id_], decoders[id_](message), message, loop.time() - began)
+        for id_, message in _authenticated(guard_client, home, result.devices, incoming):
+            reports, answers = _decode(home, id_, message, correlation_prefix)
+            device = result.devices[id_]
+            for report in reports:
+                if isinstance(report, r.AvailabilityReport):
+                    device.online = report.online
+            if answers and device.obstacle is None and device.answer is None and not message.retain:
+                device.answer, device.seconds = reports, loop.time() - began
     return result
 
 
@@ -137,19 +133,6 @@ def _authenticated(
                 yield device, replace(message, topic=device_topic(home, device, channel))
 
 
-def _record_answer(
-    answer: DeviceAnswer, decoded: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float
-) -> None:
-    if decoded is None:
-        return
-    reports, answers = decoded
-    for report in reports:
-        if isinstance(report, AvailabilityReport):
-            answer.online = report.online
-    if answers and answer.obstacle is None and answer.answer is None and not incoming.retain:
-        answer.answer, answer.seconds = reports, seconds
-
-
 def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_prefix: str) -> DeviceAnswer:
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
@@ -170,27 +153,23 @@ def _send_query(home: Home, guard_client: GuardClient, id_: str, correlation_pre
     return DeviceAnswer()
 
 
-def _report_decoder(
-    home: Home, id_: str, correlation_prefix: str
-) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
-    """Return a decoder: message -> this device's reports and whether they answer the query; None: another device's."""
+def _decode(
+    home: Home, id_: str, incoming: InboundMessage, correlation_prefix: str
+) -> tuple[tuple[r.Report, ...], bool]:
+    """Return this device's reports in a message, and whether they answer the query; empty if it is another device's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
-    channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in inbound_topics(home, id_).items()}
-    correlation = f"{correlation_prefix}:{id_}".encode()
-
-    def read(incoming: InboundMessage) -> tuple[tuple[Report, ...], bool] | None:
-        channel = channels.get(incoming.topic)
-        if channel is None:
-            return None
-        reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
-        if vendor.DEFINITION.correlates:
-            echo = CorrelationReport(echo=correlation.decode())  # from a device whose MQTT has no correlation data
-            others = tuple(report for report in reports if report != echo)
-            return others, channel is TopicSuffix.RESULT and (incoming.correlation == correlation or echo in reports)
+    channel = next((one for one, topic in inbound_topics(home, id_).items() if topic == incoming.topic), None)
+    if channel is None:
+        return (), False
+    reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
+    if not vendor.DEFINITION.correlates:
         return reports, any(isinstance(report, ANSWERING_REPORTS) for report in reports)
-
-    return read
+    correlation = f"{correlation_prefix}:{id_}"
+    echo = r.CorrelationReport(echo=correlation)  # from a device whose MQTT has no correlation data
+    others = tuple(report for report in reports if report != echo)
+    has_echo = incoming.correlation == correlation.encode() or echo in reports
+    return others, channel is TopicSuffix.RESULT and has_echo
 
 
 async def measure_device(
@@ -212,7 +191,10 @@ async def measure_device(
         if device.answer is None or device.seconds is None:
             continue
         seconds.append(device.seconds)
-        bolts.extend(report.bolt is not LockState.UNKNOWN for report in device.answer if isinstance(report, LockReport))
-        doors.extend(report.door is not DoorState.UNKNOWN for report in device.answer if isinstance(report, DoorReport))
+        for report in device.answer:
+            if isinstance(report, r.LockReport):
+                bolts.append(report.bolt is not r.LockState.UNKNOWN)
+            elif isinstance(report, r.DoorReport):
+                doors.append(report.door is not r.DoorState.UNKNOWN)
     bolt, door = (all(states) if states else None for states in (bolts, doors))
     return Measurement(at=now, asked=count, seconds=tuple(seconds), bolt=bolt, door=door)

@@ -10,13 +10,8 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from gateway.config.broker_acl import bridge_topics
 from gateway.config.home import Home
-from gateway.installation.discovery import (
-    MDNS_SERVICES,
-    ZWAVE_LOCK_SUFFIX,
-    DiscoveredDevice,
-    read_broker_message,
-    read_mdns_service,
-)
+from gateway.installation import discovery
+from gateway.installation.discovery import MDNS_SERVICES, ZWAVE_LOCK_SUFFIX, DiscoveredDevice
 from gateway.mqtt.client import ShortSession
 
 RESOLVE_TIMEOUT_MS = 3000  # for a service to announce its address
@@ -43,7 +38,7 @@ async def scan_broker(home: Home, session: ShortSession, seconds: float, on_foun
         async with asyncio.timeout(seconds):
             while True:
                 incoming = await session.receive()
-                for sighting in read_broker_message(home, incoming.topic, incoming.payload):
+                for sighting in discovery.read_broker_message(home, incoming.topic, incoming.payload):
                     on_found(sighting)
 
 
@@ -64,7 +59,7 @@ async def scan_network(
         if not await info.async_request(listening.zeroconf, RESOLVE_TIMEOUT_MS):
             return
         hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
-        on_found(read_mdns_service(home, service, name, hosts[0], info.port or 0))
+        on_found(discovery.read_mdns_service(home, service, name, hosts[0], info.port or 0))
 
     def on_service(
         zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf passes these keywords

@@ -22,44 +22,23 @@ from typing import Self
 import structlog
 from pydantic import JsonValue, ValidationError
 
-from gateway.config.editor import (
-    EditRejected,
-    build_section,
-    check_home,
-    with_item,
-    without_item,
-    write_home,
-)
+from gateway.config import editor
+from gateway.config.editor import EditRejected
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.now import Now
-from gateway.installation.proposal_checks import (
-    LOGIN_KEY,
-    MAX_PENDING_PROPOSALS,
-    MAX_PROPOSAL_BYTES,
-    Proposal,
-    ProposalAcceptance,
-    ProposalRequest,
-    Remark,
-    cautions,
-    is_in_house,
-    objections,
-)
-from gateway.installation.proposals_file import (
-    MAX_LOGIN_CHARACTERS,
-    ProposalFile,
-    add_command,
-    fits_one_line,
-    is_as_proposed,
-    section_text,
-)
-from gateway.installation.quota import HourlyQuota
+from gateway.installation import proposal_checks as checks
+from gateway.installation import proposals_file
+from gateway.installation.proposal_checks import Proposal, ProposalAcceptance, ProposalRequest, Remark
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.config_section import ConfigError
+from gateway.system.token_bucket import SlidingWindow
 
-MAX_PROPOSALS_PER_HOUR = 4 * MAX_PENDING_PROPOSALS  # of one person
+# Of one person. A flood would fill the disk with log entries that stay for ever, and a full disk stops each visit. The
+# counts are in memory: only the owner can restart the gateway.
+MAX_PROPOSALS_PER_HOUR = 4 * checks.MAX_PENDING_PROPOSALS
 CAMERAS_FOLDER = "cameras"  # folder beside the house file with the cameras' accounts
 
 log = structlog.get_logger(__name__)
@@ -94,7 +73,7 @@ class ProposalView:
     @classmethod
     def of(cls, proposal: Proposal, fields: Mapping[str, JsonValue], state: ProposalState) -> Self:
         """Return a view that neither objects nor cautions."""
-        text, command = section_text(proposal, fields), add_command(proposal, fields)
+        text, command = proposals_file.section_text(proposal, fields), proposals_file.add_command(proposal, fields)
         return cls(proposal=proposal, state=state, text=text, add_command=command)
 
 
@@ -117,8 +96,8 @@ class Proposals:
     ) -> None:
         self._home, self._writer, self._reload_house = home, writer, reload_house
         self._permitted_entrances, self._append_log, self._crash_point = permitted_entrances, append_log, crash_point
-        self._proposal_file = ProposalFile(home.storage.folder / "proposals")
-        self._quota = HourlyQuota(MAX_PROPOSALS_PER_HOUR)
+        self._proposal_file = proposals_file.ProposalFile(home.storage.folder / "proposals")
+        self._limits: dict[str, SlidingWindow] = {}  # each person's
         self._read_lock = asyncio.Lock()  # one thread for all readers: the doors need the others
         self._last_report_id: str | None = None  # of the last report before the house file was written
         self._proposals = self._proposal_file.read()
@@ -196,7 +175,7 @@ class Proposals:
             remarks = await asyncio.to_thread(self._objections, proposal, login, frozenset(self._permitted_entrances()))
             if remarks:
                 return remarks
-            if not self._quota.take(by, now.mono):
+            if not self._limits.setdefault(by, SlidingWindow(MAX_PROPOSALS_PER_HOUR, 3600.0)).take(now.mono):
                 return (Remark("often"),)
             await self._append_log("addition_proposed", _log_facts(proposal, by), now)
             try:
@@ -233,15 +212,15 @@ class Proposals:
     def _objections(
         self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]
     ) -> tuple[Remark, ...]:
-        if self.waiting_count >= MAX_PENDING_PROPOSALS:
-            return (Remark("many", {"most": str(MAX_PENDING_PROPOSALS)}),)
-        if len(new.model_dump_json().encode()) > MAX_PROPOSAL_BYTES:
+        if self.waiting_count >= checks.MAX_PENDING_PROPOSALS:
+            return (Remark("many", {"most": str(checks.MAX_PENDING_PROPOSALS)}),)
+        if len(new.model_dump_json().encode()) > checks.MAX_PROPOSAL_BYTES:
             return (Remark("large"),)
         if any((proposal.name, proposal.in_house) == (new.name, new.in_house) for proposal in self._pending):
             return (Remark("taken", {"name": new.name}),)
-        if LOGIN_KEY in new.fields:
+        if checks.LOGIN_KEY in new.fields:
             return (Remark("file"),)
-        if login is not None and not fits_one_line(login):
+        if login is not None and not proposals_file.fits_one_line(login):
             return (Remark("login"),)
         return self._pending_views(permitted, new)[0][-1].objections
 
@@ -317,7 +296,7 @@ class Proposals:
     def _copy_login(self, proposal: Proposal) -> None:
         login, target = self._proposal_file.login_path(proposal), self._login_path(proposal)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(target, read_regular(login, at_most=4 * MAX_LOGIN_CHARACTERS + 2))
+        write_whole(target, read_regular(login, at_most=4 * proposals_file.MAX_LOGIN_CHARACTERS + 2))
 
     def _remove_unused_logins(self, proposals: Sequence[Proposal]) -> None:
         """Delete copied accounts that the house file does not name, also those of an interrupted acceptance."""
@@ -362,7 +341,7 @@ class Proposals:
         fields, login = dict(proposal.fields), None
         if proposal.login and self.file is not None:
             login = self._login_path(proposal)
-            fields[LOGIN_KEY] = f"{CAMERAS_FOLDER}/{login.name}"
+            fields[checks.LOGIN_KEY] = f"{CAMERAS_FOLDER}/{login.name}"
         view = ProposalView.of(proposal, fields, ProposalState.PROPOSED)
         if text is None or self.file is None:
             return replace(view, objections=(Remark("no_file"),)), text
@@ -376,14 +355,14 @@ class Proposals:
                 view, objections=(taken if error.is_id_taken else Remark("house", {"why": str(error)}),)
             ), text
         login_file = None if login is None else str(login)
-        remarks = objections(old, new, proposal, permitted_entrances=permitted, login_file=login_file)
+        remarks = checks.objections(old, new, proposal, permitted_entrances=permitted, login_file=login_file)
         if remarks:
             return replace(view, objections=remarks), text
-        return replace(view, house=new, cautions=cautions(old, new, proposal)), new_text
+        return replace(view, house=new, cautions=checks.cautions(old, new, proposal)), new_text
 
     def _accepted_view(self, proposal: Proposal) -> ProposalView:
         view = ProposalView.of(proposal, proposal.fields, ProposalState.APPLIED)
-        if proposal.done or is_in_house(self._home, proposal):
+        if proposal.done or checks.is_in_house(self._home, proposal):
             return view
         last = reload.read_report(self._home.storage.folder)
         if last is not None and last[0].id != self._last_report_id and last[0].said in ("refused", "waiting"):
@@ -416,21 +395,21 @@ class Proposals:
     def _updated_state(self, proposal: Proposal) -> Proposal:
         if proposal.accepted is None:
             return proposal
-        if is_in_house(self._home, proposal):
+        if checks.is_in_house(self._home, proposal):
             return proposal.model_copy(update={"done": True})
         pending = proposal.model_copy(update={"accepted": None, "done": False})
         try:
             text = self._writer.read()
-            text_without = without_item(text, proposal.in_house, proposal.name)
+            text_without = editor.without_item(text, proposal.in_house, proposal.name)
         except EditRejected:  # it was never written, or somebody removed it
             return proposal if proposal.done else pending
         last = reload.read_report(self._home.storage.folder)
-        if last is None or last[0].said != "refused" or not is_as_proposed(text, proposal):
+        if last is None or last[0].said != "refused" or not proposals_file.is_as_proposed(text, proposal):
             return proposal  # also if somebody changed it at the terminal
         file = self._writer.require_file()
         try:  # else no gateway could start with this file
-            check_home(text_without, file)
-            write_home(file, text_without)
+            editor.check_home(text_without, file)
+            editor.write_home(file, text_without)
         except (EditRejected, OSError) as error:
             log.error("addition_not_taken_out", name=proposal.name, why=str(error))
             return proposal
@@ -441,10 +420,10 @@ class Proposals:
 # Parsing takes long on a small computer, and each page shows each waiting proposal in the house with those before it.
 
 
-@lru_cache(maxsize=2 * MAX_PENDING_PROPOSALS)
+@lru_cache(maxsize=2 * checks.MAX_PENDING_PROPOSALS)
 def _parse_house_or_error(text: str, file: Path) -> Home | EditRejected:
     try:
-        return check_home(text, file)
+        return editor.check_home(text, file)
     except EditRejected as error:
         return error
 
@@ -456,10 +435,10 @@ def _parse_house(text: str, file: Path) -> Home:
     return house
 
 
-@lru_cache(maxsize=2 * MAX_PENDING_PROPOSALS)
+@lru_cache(maxsize=2 * checks.MAX_PENDING_PROPOSALS)
 def _with_section(text: str, file: Path, name: str, kind: str, fields: str) -> str:
     """Return the text of the house file with a device or entrance; `fields` is JSON."""
-    return with_item(text, file, name, build_section(kind, json.loads(fields)))
+    return editor.with_item(text, file, name, editor.build_section(kind, json.loads(fields)))
 
 
 def _log_facts(proposal: Proposal, by: str) -> Mapping[str, str]:

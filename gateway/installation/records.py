@@ -36,10 +36,11 @@ def read_measurements(storage: Path) -> dict[str, Measurement]:
 def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
     """Store new measurements beside those of other devices."""
     measurements = {**read_measurements(storage), **new}
-    _write(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements, indent=1))
+    write_file(storage / INSTALLATION_FOLDER / "measured.json", _MEASUREMENTS_ADAPTER.dump_json(measurements, indent=1))
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file, in a folder that others cannot read."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(file, content)
 
@@ -73,17 +74,12 @@ def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
 
 def store_walk(storage: Path, walk: WalkTest) -> None:
     """Store a walk test."""
-    _write(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
+    write_file(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
 
 
 def picture_file(storage: Path, entrance: str, number: int) -> Path:
     """Return the file of a trial's picture, which exists until the report is written."""
     return storage / INSTALLATION_FOLDER / f"walk-{entrance}-{number}.jpg"
-
-
-def store_picture(file: Path, jpeg: bytes) -> None:
-    """Store a picture until the report is written."""
-    _write(file, jpeg)
 
 
 def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:

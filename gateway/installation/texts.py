@@ -52,23 +52,6 @@ TRIAL_QUESTIONS: Mapping[str, Text] = {
     "delivery": _("Was the bell heard inside, and is the door locked now?"),
 }
 
-GOAL_TEXTS: Mapping[str, Text] = {
-    "closed": _("waits for: door closed"),
-    "open": _("waits for: door open"),
-    "locked": _("waits for: door closed and bolt out, proven"),
-    "bolt_out": _("waits for: bolt out"),
-    "free": _("waits for: bolt in"),
-    "not_proven": _("waits for: “locking not proven”"),
-    "answered": _("waits for: the answer button"),
-    "live": _("waits for: live picture"),
-    "not_live": _("waits for: picture lost"),
-    "broker_gone": _("waits for: broker lost"),
-    "broker_back": _("waits for: broker back, lock and door heard"),
-    "wrong": _("waits for: code refused and counted"),
-    "rang": _("waits for: the bell has confirmed"),
-    "delivered": _("waits for: delivered, door locked again"),
-}
-
 RESULT_TEXTS: Mapping[str, Text] = {
     "passed": _("passed"),
     "failed": _("not passed"),
@@ -86,7 +69,7 @@ def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language
 def goal_text(step: WalkTestStep, language: Language) -> str:
     """Return the goal that an open trial waits for; empty if it waits for none."""
     goals = step.procedure.goals
-    return GOAL_TEXTS[goals[step.shown]].to(language) if step.ending is None and step.shown < len(goals) else ""
+    return goals[step.shown].value.to(language) if step.ending is None and step.shown < len(goals) else ""
 
 
 def result_text(step: WalkTestStep, language: Language) -> str:

@@ -9,7 +9,7 @@ only opening is that of a delivery, under all rules.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum, auto
+from enum import Enum, StrEnum, auto
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from gateway.domain.visit.conditions import OPEN_DOOR_STATES, OPENABLE, is_close
 from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
 from gateway.system.config_section import ConfigSection
+from gateway.system.i18n import _
 
 WALK_TEST_BRAND = WALK_TEST  # reserved: no brand of the house file has this id
 
@@ -46,23 +47,23 @@ IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # with other 
 BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
 
 
-class TrialGoal(StrEnum):
-    """A state or event that the house must show."""
+class TrialGoal(Enum):
+    """A state or event that the house must show, with the text of who waits for it."""
 
-    CLOSED = auto()
-    OPEN = auto()
-    LOCKED = auto()  # bolt locked and door closed, both proven
-    BOLT_OUT = auto()  # the bolt reports out or moving, proven or not
-    FREE = auto()  # the bolt is withdrawn
-    NOT_PROVEN = auto()  # a lock request ended as not proven
-    ANSWERED = auto()  # the answer button was pressed
-    LIVE = auto()
-    NOT_LIVE = auto()
-    BROKER_GONE = auto()
-    BROKER_BACK = auto()  # and lock and door have answered again
-    WRONG = auto()  # an unknown code was scanned and counted
-    RANG = auto()  # the signal confirmed that it rang for the delivery
-    DELIVERED = auto()  # delivered, locked again, both proven
+    CLOSED = _("waits for: door closed")
+    OPEN = _("waits for: door open")
+    LOCKED = _("waits for: door closed and bolt out, proven")
+    BOLT_OUT = _("waits for: bolt out")  # it reports out or moving, proven or not
+    FREE = _("waits for: bolt in")
+    NOT_PROVEN = _("waits for: “locking not proven”")  # of a lock request
+    ANSWERED = _("waits for: the answer button")
+    LIVE = _("waits for: live picture")
+    NOT_LIVE = _("waits for: picture lost")
+    BROKER_GONE = _("waits for: broker lost")
+    BROKER_BACK = _("waits for: broker back, lock and door heard")
+    WRONG = _("waits for: code refused and counted")
+    RANG = _("waits for: the bell has confirmed")  # that it rang for the delivery
+    DELIVERED = _("waits for: delivered, door locked again")  # both proven
 
 
 class TrialResult(StrEnum):

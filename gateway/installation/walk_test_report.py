@@ -13,21 +13,9 @@ from pydantic import AwareDatetime
 
 from gateway.config.home import Home
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
-from gateway.installation.capability import (
-    Capability,
-    CapabilityEvidence,
-    Measurement,
-    WalkTestStatus,
-    device_capabilities,
-    entrance_capabilities,
-    walk_test_text,
-)
-from gateway.installation.texts import (
-    TRIAL_QUESTIONS,
-    TRIAL_TITLES,
-    result_text,
-    trial_text,
-)
+from gateway.installation import capability
+from gateway.installation.capability import Capability, CapabilityEvidence, Measurement, WalkTestStatus
+from gateway.installation.texts import TRIAL_QUESTIONS, TRIAL_TITLES, result_text, trial_text
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, walk_test_status
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
@@ -148,7 +136,7 @@ class _ReportPainter:
         )
         self._draw_line(origin.to(self._language), ink=Ink.GREY)
         status = walk_test_status(walk)
-        status_text = walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
+        status_text = capability.walk_test_text(status, walk.entrance).to(self._language).replace("`", "")
         ink = Ink.GREEN if status is WalkTestStatus.PASSED else Ink.RED
         self._draw_line(status_text, bold=True, ink=ink, size=11)
 
@@ -208,8 +196,8 @@ def _capabilities_by_subject(
 ) -> Iterator[tuple[str, tuple[Capability, ...]]]:
     section = home.entrances[walk.entrance]
     cameras = (section.cameras.outside, *section.cameras.inside)
-    yield section.name, entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk))
+    yield section.name, capability.entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk))
     for id_ in dict.fromkeys((section.lock, section.door, *cameras)):
-        capabilities = device_capabilities(home, id_, measured.get(id_))
+        capabilities = capability.device_capabilities(home, id_, measured.get(id_))
         if capabilities:
             yield id_, capabilities

@@ -25,26 +25,11 @@ from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Claims, Offer, Window, delivery_key
 from gateway.domain.visit import events as e
 from gateway.installation import discovery_scan, records
+from gateway.installation import walk as walks
 from gateway.installation.capability import Measurement, WalkTestStatus
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
 from gateway.installation.discovery import DiscoveredDevice
-from gateway.installation.walk import (
-    WALK_TEST_BRAND,
-    HouseObservation,
-    TestDelivery,
-    TrialAnswer,
-    WalkTest,
-    WalkTestStep,
-    WalkTrial,
-    advance,
-    answer_trial,
-    fitted_devices,
-    forbids_visits,
-    record_picture,
-    resume,
-    status_with_devices,
-    walk_steps,
-)
+from gateway.installation.walk import WALK_TEST_BRAND, TestDelivery, TrialAnswer, WalkTest, WalkTestStep, WalkTrial
 from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
@@ -102,7 +87,7 @@ class WalkTestRunner:
                 self._unreadable.add(name)
                 continue
             if walk is not None:
-                self._walks[name] = resume(walk)
+                self._walks[name] = walks.resume(walk)
         self._answer_pressed: set[str] = set()
         self._wrong_code_counts: dict[str, int] = {}
         self._seen_live: dict[str, frozenset[str]] = {}  # in this process; a start is no loss
@@ -123,13 +108,13 @@ class WalkTestRunner:
 
     def forbids_visits(self, entrance: str) -> bool:
         """Return whether the walk test refuses deliveries at this entrance while nobody is home."""
-        return forbids_visits(self.status(entrance))
+        return walks.forbids_visits(self.status(entrance))
 
     def status(self, entrance: str) -> WalkTestStatus:
         """Return the status of an entrance's walk test; FAILED if it cannot be read."""
         if entrance in self._unreadable:
             return WalkTestStatus.FAILED
-        return status_with_devices(self._walks.get(entrance), fitted_devices(self._home, entrance))
+        return walks.status_with_devices(self._walks.get(entrance), walks.fitted_devices(self._home, entrance))
 
     def walk(self, entrance: str) -> WalkTest | None:
         """Return the entrance's walk test; None: none was begun."""
@@ -165,7 +150,7 @@ class WalkTestRunner:
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
         wrong = sum(len(attempts.unknown_codes) + attempts.locked_out for attempts in state.scan_lockouts.values())
-        observation = HouseObservation(
+        observation = walks.HouseObservation(
             state=state,
             delivery=None if walk.promised is None else delivery_key(WALK_TEST_BRAND, walk.promised.id),
             answer_was_pressed=name in self._answer_pressed,
@@ -179,7 +164,7 @@ class WalkTestRunner:
             self._connected.add(name)
         self._answer_pressed.discard(name)
         self._wrong_code_counts[name] = wrong
-        self._update(advance(walk, observation, self._clock.now().utc))
+        self._update(walks.advance(walk, observation, self._clock.now().utc))
 
     def _update(self, walk: WalkTest) -> None:
         """Replace a walk test, schedule its storage, and tell the entrance if it now forbids or permits visits."""
@@ -213,8 +198,8 @@ class WalkTestRunner:
         section = self._home.entrances[name]
         walk = WalkTest(
             entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before,
-            fitted=fitted_devices(self._home, name),
-            steps=walk_steps(section, cover=self._home.devices[section.lock].kind == "cover"),
+            fitted=walks.fitted_devices(self._home, name),
+            steps=walks.walk_steps(section, cover=self._home.devices[section.lock].kind == "cover"),
         )  # fmt: skip
         await asyncio.to_thread(records.delete_pictures, self._folder, name)
         self._wrong_code_counts.pop(name, None)
@@ -233,7 +218,7 @@ class WalkTestRunner:
             ValueError: this trial does not accept that answer now.
             OSError: it cannot be stored.
         """
-        walk = answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
+        walk = walks.answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
         if taken_over or (answer is TrialAnswer.AGAIN and walk.steps[number].trial is WalkTrial.DELIVERY):
             await self._withdraw_delivery(walk)
@@ -274,8 +259,8 @@ class WalkTestRunner:
             await asyncio.sleep(POLL_INTERVAL_S)
         else:
             raise LookupError("the camera gives no live picture now")
-        await asyncio.to_thread(records.store_picture, file, jpeg)
-        self._update(record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
+        await asyncio.to_thread(records.write_file, file, jpeg)
+        self._update(walks.record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
         await self._save()
         return jpeg
 
@@ -291,10 +276,7 @@ class WalkTestRunner:
 
     async def discover(self, seconds: float) -> tuple[tuple[DiscoveredDevice, ...], str | None]:
         """Collect announced devices for `seconds`; also return why the broker could not be read, or None."""
-        devices: dict[str, DiscoveredDevice] = {}
-
-        def add(device: DiscoveredDevice) -> None:
-            devices[device.key] = device
+        found: list[DiscoveredDevice] = []
 
         async def scan_broker() -> str | None:
             try:
@@ -302,13 +284,13 @@ class WalkTestRunner:
                     self.installer_lock,
                     self._installer_session(discovery_scan.discovery_topics(self._home)) as session,
                 ):
-                    await discovery_scan.scan_broker(self._home, session, seconds, add)
+                    await discovery_scan.scan_broker(self._home, session, seconds, found.append)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
             return None
 
-        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, add))
-        return tuple(devices.values()), error
+        error, _ = await asyncio.gather(scan_broker(), discovery_scan.scan_network(self._home, seconds, found.append))
+        return tuple({device.key: device for device in found}.values()), error
 
     async def measure(self, device: str) -> Measurement | str:
         """Query a device several times and store the measurement; or return why it cannot be queried.
@@ -394,7 +376,9 @@ class WalkTestRunner:
         await self._withdraw_delivery(walk)
         now, name = self._clock.now(), walk.entrance
         start = now.utc.replace(microsecond=0)
-        section, place = self._home.entrances[name], self._test_place(name)
+        section = self._home.entrances[name]
+        without_fridge = (id_ for id_, place in section.places.items() if place.fridge is None)
+        place = next(without_fridge, next(iter(section.places)))
         promised = TestDelivery(
             id=f"walk-{secrets.token_hex(4)}",
             parcel=f"PERRON-WALK-{secrets.token_hex(4)}",
@@ -416,26 +400,18 @@ class WalkTestRunner:
             window=Window(start=start, end=promised.until), parcels=(promised.parcel,),
             courier_sha256=courier_token_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
         )  # fmt: skip
-        self._submit_order(promised, offer)
-
-    def _test_place(self, name: str) -> str:
-        """Return the place of the test's parcel, if possible one without a fridge."""
-        places = self._home.entrances[name].places
-        return next((id_ for id_, place in places.items() if place.fridge is None), next(iter(places)))
+        seconds = int(now.utc.timestamp())
+        claims = Claims(
+            iss=WALK_TEST_BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
+            jti=secrets.token_urlsafe(18), delivery=offer,
+        )  # fmt: skip
+        key = private_key(bytes.fromhex(promised.seed))
+        self._inbox.submit_test_message(sign_delivery(claims, key, kid=promised.id))
 
     def _add_test_key(self, walk: WalkTest) -> None:
         if walk.promised is not None:
             public = private_key(bytes.fromhex(walk.promised.seed))
             self._inbox.add_test_key(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
-
-    def _submit_order(self, promised: TestDelivery, delivery: Offer) -> None:
-        seconds = int(self._clock.now().utc.timestamp())
-        claims = Claims(
-            iss=WALK_TEST_BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
-            jti=secrets.token_urlsafe(18), delivery=delivery,
-        )  # fmt: skip
-        key = private_key(bytes.fromhex(promised.seed))
-        self._inbox.submit_test_message(sign_delivery(claims, key, kid=promised.id))
 
     async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """Delete brand, key and permission, so that the announced delivery is refused."""

@@ -1,9 +1,9 @@
-"""Limits rates: token buckets have an average rate and a burst after a pause, a fixed window has a count. Pure.
+"""Limits rates: token buckets have an average rate and a burst after a pause, a window has a count. Pure.
 
 The clock is an argument: `mono` is in monotonic seconds.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 
@@ -71,3 +71,21 @@ class FixedWindow:
             self._began_mono, self.count = mono, 0
         self.count += 1
         return self.count <= self.limit
+
+
+@dataclass(slots=True)
+class SlidingWindow:
+    """Admits `limit` within any `window_s` seconds; what is not admitted does not count."""
+
+    limit: int
+    window_s: float
+    _times: deque[float] = field(default_factory=deque)
+
+    def take(self, mono: float) -> bool:
+        """Count one more at `mono` (monotonic seconds) and return True; False: the limit is reached."""
+        if len(self._times) == self.limit:
+            if mono - self._times[0] < self.window_s:
+                return False
+            self._times.popleft()
+        self._times.append(mono)
+        return True

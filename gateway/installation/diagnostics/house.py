@@ -1,11 +1,11 @@
 """Examines everything that a delivery needs, all at once, for `perron doctor` and for the page."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -139,30 +139,23 @@ async def _thread_findings(
 
     A check that still hangs from an earlier examination is not started again, and times out again.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[Finding, ...]] = loop.create_future()
-
-    def end(result: tuple[Finding, ...] | None) -> None:
-        if done.done():
-            return
-        if result is None:
-            done.set_exception(RuntimeError("a look at the box's files ended with a bug: its traceback was printed"))
-        else:
-            done.set_result(result)
+    result = Future[tuple[Finding, ...]]()
 
     def run() -> None:
-        result = None
+        result.set_running_or_notify_cancel()
         try:
-            result = tuple(check())
-        finally:
+            findings = tuple(check())
+        except Exception as bug:  # noqa: BLE001 - who waits for the findings raises it
             _running_checks.discard(check_id)
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(end, result)
+            result.set_exception(bug)
+        else:
+            _running_checks.discard(check_id)
+            result.set_result(findings)
 
     if check_id not in _running_checks:
         _running_checks.add(check_id)
         threading.Thread(target=run, name="examination", daemon=True).start()
-    for finding in await done:
+    for finding in await asyncio.wrap_future(result):
         yield finding
 
 

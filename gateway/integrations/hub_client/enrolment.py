@@ -186,7 +186,8 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
         raise WrongHub("It does not know the claim's secret.")
     certificate = checked_certificate(joined.certificate, (authority,), joined.home, key)
     store_support_code(folder, joined.support_code)
-    _write_identity(folder, key, certificate, authority)
+    write_whole(folder / AUTHORITY_FILE, authority.public_bytes(serialization.Encoding.PEM))
+    _write_identity(folder, key, certificate)
     return HubMembership(
         url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
         key=joined.key,
@@ -285,7 +286,7 @@ def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) 
     if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.is_renewal_due(now)):
         return None
     key = _next_key(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
-    if _public_numbers(key) != _public_numbers(mine.key):
+    if key.public_key() != mine.key.public_key():
         csr = _csr(key)
         request = {
             "home": mine.home,
@@ -330,7 +331,7 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
             stored = None
         stored_purpose = pem.partition(b"\n")[0].decode(errors="replace")
         if stored is not None and (
-            stored_purpose == purpose or (of is not None and _public_numbers(stored) == _public_numbers(of.key))
+            stored_purpose == purpose or (of is not None and stored.public_key() == of.key.public_key())
         ):
             return stored
     key = ec.generate_private_key(ec.SECP256R1())
@@ -338,12 +339,8 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
     return key
 
 
-def _write_identity(
-    folder: Path, key: ec.EllipticCurvePrivateKey, one: x509.Certificate, authority: x509.Certificate | None = None
-) -> None:
-    if authority is not None:
-        write_whole(folder / AUTHORITY_FILE, authority.public_bytes(serialization.Encoding.PEM))
-    write_whole(folder / IDENTITY_FILE, _pem_key(key) + one.public_bytes(serialization.Encoding.PEM))
+def _write_identity(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    write_whole(folder / IDENTITY_FILE, _pem_key(key) + certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def parse_authority(pem: str) -> x509.Certificate:
@@ -353,13 +350,13 @@ def parse_authority(pem: str) -> x509.Certificate:
         WrongHub: the text is not the certificate of an authority.
     """
     try:
-        one = x509.load_pem_x509_certificate(pem.encode())
-        key = one.public_key()
+        authority = x509.load_pem_x509_certificate(pem.encode())
+        key = authority.public_key()
     except CERTIFICATE_ERRORS as error:
         raise WrongHub("Its authority is no certificate.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise WrongHub("Its authority has another kind of key.")
-    return one
+    return authority
 
 
 def checked_certificate(
@@ -371,16 +368,16 @@ def checked_certificate(
         WrongHub: none of them did.
     """
     try:
-        one = x509.load_pem_x509_certificate(pem.encode())
-        if not any(is_issued_by(one, authority) for authority in authorities):
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        if not any(is_issued_by(certificate, authority) for authority in authorities):
             raise WrongHub("Its certificate does not come from the hub's authority.")
-        names = [str(name.value) for name in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        public = one.public_key()
+        names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        public = certificate.public_key()
     except (*CERTIFICATE_ERRORS, TypeError) as error:
         raise WrongHub("Its certificate does not come from the hub's authority.") from error
-    if names != [home] or not isinstance(public, ec.EllipticCurvePublicKey) or public != key.public_key():
+    if names != [home] or public != key.public_key():
         raise WrongHub("Its certificate is for another home or another key.")
-    return one
+    return certificate
 
 
 def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
@@ -415,10 +412,6 @@ def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
 def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
     form = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-
-
-def _public_numbers(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNumbers:
-    return key.public_key().public_numbers()
 
 
 def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -477,10 +470,8 @@ def _error_from(error: HTTPError) -> Exception:
             problem = loads(error.read(MAX_BODY_BYTES), deepest=8)
         if not isinstance(problem, dict):
             raise TypeError  # noqa: TRY301 - one error for everything but a problem document
-        code, why = (
-            _safe_line(str(problem["code"]))[:64],
-            _safe_line(str(problem.get("detail") or problem["title"]))[:400],
-        )
+        code = _safe_line(str(problem["code"]))[:64]
+        why = _safe_line(str(problem.get("detail") or problem["title"]))[:400]
     except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return HubUnavailable(f"it answers with HTTP {status}, and is no hub")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:

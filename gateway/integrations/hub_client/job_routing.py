@@ -1,6 +1,5 @@
 """Maps each accepted kind of a hub's jobs to its handler: the only place where a new kind is added."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -18,6 +17,7 @@ from gateway.storage import Store
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
+from gateway.system.token_bucket import SlidingWindow
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +43,8 @@ def job_handlers(
 ) -> Mapping[JobKind, JobHandler]:
     """Return the handler of each kind of job. Other kinds are refused, and the hub reports that to the sender."""
     name = section.home
-    connect_times: deque[float] = deque(maxlen=MAX_QUESTIONS_PER_HOUR)
-    hub_signed_times: deque[float] = deque(maxlen=MAX_HUB_SIGNED_PER_DAY)
+    connect_limit = SlidingWindow(MAX_QUESTIONS_PER_HOUR, HOUR_S)
+    hub_signed_limit = SlidingWindow(MAX_HUB_SIGNED_PER_DAY, DAY_S)
 
     async def delivery(job: Job) -> JobReceipt | None:
         return _receipt(job, await by_hub(job.token.encode(), name))
@@ -54,7 +54,7 @@ def job_handlers(
             return JobReceipt(
                 job=job.job, state="refused", why="this box does not know the hub's key: join the hub anew"
             )
-        if not _within_limit(hub_signed_times, DAY_S, monotonic()):
+        if not hub_signed_limit.take(monotonic()):
             return None
         return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
 
@@ -68,7 +68,7 @@ def job_handlers(
                 return JobReceipt(job=job.job, state="refused", why="too many messages came of late")
 
     async def connect(job: Job) -> JobReceipt | None:
-        if not _within_limit(connect_times, HOUR_S, monotonic()):
+        if not connect_limit.take(monotonic()):
             return None  # each answer is an event on the disk: an honest hub sends it again later
         why = await letting.accept_message(job.token.encode(), home=name, hub=section.url)
         if why == REASON_NOT_YET_VALID:
@@ -76,14 +76,6 @@ def job_handlers(
         return JobReceipt(job=job.job, state="received" if why is None else "refused", why=why)
 
     return {JobKind.DELIVERY: delivery, JobKind.HUB_DELIVERY: hub_delivery, JobKind.CONNECT: connect}
-
-
-def _within_limit(lately: deque[float], span: float, mono: float) -> bool:
-    """Count one more, unless this span (seconds) already contains the maximum."""
-    if len(lately) == lately.maxlen and mono - lately[0] < span:
-        return False
-    lately.append(mono)
-    return True
 
 
 def build_uplink(  # noqa: PLR0913 - the parts of the box that the uplink uses

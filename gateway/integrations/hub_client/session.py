@@ -94,7 +94,7 @@ class Uplink:
         self._containment = contained or Containment()
         self._home, self._section, self._store, self._clock = home, section, store, clock
         self._key, self._key_succession, self._handlers = key, keys, dict(handlers)
-        self._leaving, self._leave_at_once, self._crash_point = leaving, False, reached
+        self._leave_at_once, self._crash_point = False, reached
         self._unenrolment = unenrolment
         self._boot = secrets.token_hex(8)
         self._sessions = 0
@@ -104,7 +104,7 @@ class Uplink:
         self._hello_due = False  # a session began: the hello is due
         self._hello_sent = False  # sent in this session
         self._reconnect = asyncio.Event()
-        self._is_up = self._renumbered = self._cut_off = False
+        self._renumbered = False
         self._sending = SendWindow()
         self._error_logged_mono = self._status_written_mono = self._support_code_mono = float("-inf")
         self._folder, self._support_code = home.storage.folder / HUB_FOLDER, ""
@@ -149,7 +149,7 @@ class Uplink:
 
     def leave(self, *, immediately: bool) -> None:
         """Leave the hub, as the store has recorded: after everything due is sent, or `immediately`."""
-        self._leaving, self._leave_at_once = True, self._leave_at_once or immediately
+        self._leave_at_once = self._leave_at_once or immediately
         self._status = self._status.model_copy(update={"leaving": True})
         self._work_pending.set()
 
@@ -200,23 +200,20 @@ class Uplink:
     def _on_message(self, incoming: InboundMessage) -> None:
         """Queue a message unread: a flood costs no more of the loop than its bytes. It is read later."""
         with self._containment.piece("hub", incoming.topic):
-            self._route(incoming)
-
-    def _route(self, incoming: InboundMessage) -> None:
-        if incoming.retain:
-            return
-        if incoming.topic == box_hub.query_topic(self._section.home):
-            self._on_question(incoming.payload)
-            return
-        if incoming.topic == box_hub.ack_topic(self._section.home):
-            self._ack = incoming.payload  # the newest contains everything
-            self._work_pending.set()
-        elif incoming.topic == box_hub.jobs_topic(self._section.home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
-            self._jobs.put_nowait(incoming.payload)
+            home, topic = self._section.home, incoming.topic
+            if incoming.retain:
+                return
+            if topic == box_hub.query_topic(home):
+                self._on_question(incoming.payload)
+            elif topic == box_hub.ack_topic(home):
+                self._ack = incoming.payload  # the newest contains everything
+                self._work_pending.set()
+            elif topic == box_hub.jobs_topic(home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
+                self._jobs.put_nowait(incoming.payload)
 
     def _on_question(self, payload: bytes) -> None:
         """Answer a household's query in its own task. Excess queries get no answer; the browser repeats them."""
-        if self._leaving or self._question_handler is None or self._task_group is None:
+        if self._status.leaving or self._question_handler is None or self._task_group is None:
             return
         if len(self._question_tasks) >= MAX_CONCURRENT_QUERIES or not self._query_rate.take(self._monotonic()):
             return
@@ -237,19 +234,18 @@ class Uplink:
             self._mqtt.publish(topic, reply.model_dump_json().encode(), expiry=ANSWER_EXPIRY_S)
 
     def _on_up(self, _session: int) -> None:
-        self._is_up, self._hello_due, self._hello_sent, self._renumbered = True, True, False, False
+        self._hello_due, self._hello_sent, self._renumbered = True, False, False
         self._set_status(up=True)
         log.info("hub_up", url=self._section.url)
         self._work_pending.set()
 
     def _on_down(self, why: str) -> None:
-        self._is_up = False
         self._set_status(up=False, why=why[:400])
         log.info("hub_down", why=why)
 
     def _set_status(self, *, up: bool, why: str | None = None) -> None:
-        self._cut_off = self._cut_off and not up
-        changed = {"up": up, "since": self._clock.now().utc, "why": why, "cut_off": self._cut_off}
+        cut_off = self._status.cut_off and not up
+        changed = {"up": up, "since": self._clock.now().utc, "why": why, "cut_off": cut_off}
         self._status = self._status.model_copy(update=changed)
         self._work_pending.set()
 
@@ -273,7 +269,7 @@ class Uplink:
             await asyncio.sleep(PAUSE_BETWEEN_JOBS_S)
 
     async def _handle_job(self, job: box_hub.Job) -> box_hub.JobReceipt | None:
-        if self._leaving:
+        if self._status.leaving:
             return box_hub.JobReceipt(job=job.job, state="refused", why="this house is another household's now")
         handler = self._handlers.get(job.kind)
         if handler is None:
@@ -291,7 +287,7 @@ class Uplink:
     # ---- events -----------------------------------------------------------------------------------------------------
 
     async def _send_events(self) -> None:
-        while not (self._leaving and (self._leave_at_once or self._cut_off or self._is_all_sent())):
+        while not (self._status.leaving and (self._leave_at_once or self._status.cut_off or self._is_all_sent())):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_INTERVAL_S):
                     await self._work_pending.wait()
@@ -313,11 +309,10 @@ class Uplink:
         wait = MEMBERSHIP_BACKOFF.first_s
         while True:
             await asyncio.sleep(wait)
-            wait = MEMBERSHIP_BACKOFF.first_s if self._is_up else MEMBERSHIP_BACKOFF.next_s(wait)
-            if not self._is_up and await self._unenrolment.is_home_accepted() is False and not self._is_up:
-                if not self._cut_off:
+            wait = MEMBERSHIP_BACKOFF.first_s if self._status.up else MEMBERSHIP_BACKOFF.next_s(wait)
+            if not self._status.up and await self._unenrolment.is_home_accepted() is False and not self._status.up:
+                if not self._status.cut_off:
                     log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")
-                self._cut_off = True
                 self._status = self._status.model_copy(update={"cut_off": True})
                 self._work_pending.set()
 
@@ -358,7 +353,7 @@ class Uplink:
                 await journal.write_due_events(self._clock.now())
             if piece.fault is not None:
                 await journal.write_due_events_singly(self._clock.now(), self._containment)
-        if not self._is_up:
+        if not self._status.up:
             return
         mono = self._monotonic()
         if self._hello_due:

@@ -19,19 +19,9 @@ import structlog
 from gateway.config.editor import EditRejected, read_home_text, write_home
 from gateway.config.home import Home, HubSection
 from gateway.config.writer import HomeFileWriter
+from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities
-from gateway.integrations.hub_client.enrolment import (
-    HUB_FOLDER,
-    IDENTITY_FILE,
-    DamagedIdentity,
-    HttpPost,
-    HubError,
-    HubUnavailable,
-    WrongHub,
-    http_request,
-    is_accepted,
-    leave_hub,
-)
+from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub
 from gateway.integrations.hub_client.house_file import text_without_membership
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store, StoreFailed
@@ -45,13 +35,16 @@ WIPE_NOTICE_TIMEOUT_S = 5.0  # seconds that a hub may delay a wipe: the owner's 
 
 def is_enrolled_by_claim(home: Home, section: HubSection) -> bool:
     """Return whether the box's identity there comes from a claim, and not from files that a person put there."""
-    own = home.storage.folder / HUB_FOLDER / IDENTITY_FILE
+    own = home.storage.folder / enrolment.HUB_FOLDER / enrolment.IDENTITY_FILE
     return section.tls is not None and section.tls.certificate == own
 
 
 def has_identity(home: Home, section: HubSection) -> bool:
     """Return whether the box has its identity there."""
-    return not is_enrolled_by_claim(home, section) or (home.storage.folder / HUB_FOLDER / IDENTITY_FILE).exists()
+    return (
+        not is_enrolled_by_claim(home, section)
+        or (home.storage.folder / enrolment.HUB_FOLDER / enrolment.IDENTITY_FILE).exists()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +56,12 @@ class Unenrolment:
     _: KW_ONLY
     store: Store
     rewriting: HomeFileWriter
-    post: HttpPost = http_request
+    post: enrolment.HttpPost = enrolment.http_request
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def _folder(self) -> Path:
-        return self.home.storage.folder / HUB_FOLDER
+        return self.home.storage.folder / enrolment.HUB_FOLDER
 
     async def is_home_accepted(self) -> bool | None:
         """Return whether the hub still accepts this home; None: no answer.
@@ -78,9 +71,9 @@ class Unenrolment:
         if not is_enrolled_by_claim(self.home, self.section):
             return None
         with contextlib.suppress(HubUnavailable, HubError, WrongHub, DamagedIdentity, OSError):
-            await asyncio.to_thread(follow_authorities, self.section.url, self._folder, http_request)
+            await asyncio.to_thread(follow_authorities, self.section.url, self._folder, enrolment.http_request)
         try:
-            return await asyncio.to_thread(is_accepted, self.section.url, self._folder, self.post)
+            return await asyncio.to_thread(enrolment.is_accepted, self.section.url, self._folder, self.post)
         except (HubUnavailable, HubError, DamagedIdentity, OSError):
             return None
 
@@ -91,7 +84,7 @@ class Unenrolment:
         """
         while is_enrolled_by_claim(self.home, self.section):
             try:
-                await asyncio.to_thread(leave_hub, self.section.url, self._folder, self.post)
+                await asyncio.to_thread(enrolment.leave_hub, self.section.url, self._folder, self.post)
                 break
             except HubUnavailable as away:
                 log.warning("hub_not_told_of_leaving", why=str(away))
@@ -118,7 +111,7 @@ async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting
         StoreFailed: it could not be recorded.
     """
     if is_enrolled_by_claim(home, section):
-        await asyncio.to_thread(shutil.rmtree, home.storage.folder / HUB_FOLDER, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, home.storage.folder / enrolment.HUB_FOLDER, ignore_errors=True)
     await store.hub_journal.forget()
     await store.handover.set_task(TASK_HUB_LEFT, section.home)
     await store.handover.set_task(TASK_LEAVE_HUB, None)
@@ -146,7 +139,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
         log.error("hub_not_forgotten", why=str(failure))
 
 
-def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | None = None) -> bool:
+def finish_wipe_at_hub(home: Home, file: Path | None = None, post: enrolment.HttpPost | None = None) -> bool:
     """Finish a decided wipe and report what people have to do. Return False if the phones' file is not empty.
 
     The hub gets one message without a retry. `file`: the house file, from which the hub is then removed.
@@ -158,8 +151,8 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | No
     section = home.hub
     if section is not None and is_enrolled_by_claim(home, section):
         try:
-            request = post or partial(http_request, timeout_s=WIPE_NOTICE_TIMEOUT_S)
-            leave_hub(section.url, home.storage.folder / HUB_FOLDER, request)
+            request = post or partial(enrolment.http_request, timeout_s=WIPE_NOTICE_TIMEOUT_S)
+            enrolment.leave_hub(section.url, home.storage.folder / enrolment.HUB_FOLDER, request)
         except (HubUnavailable, HubError, DamagedIdentity, OSError) as error:
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")
     for credential in factory_reset.delete_credentials(() if section is None else section.credentials):
@@ -169,16 +162,12 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: HttpPost | No
     if not emptied:
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     if section is not None and file is not None:
-        _remove_membership(file, section.home)
+        try:
+            before = read_home_text(file)
+            after = text_without_membership(before, file, section.home)
+            if after != before:
+                write_home(file, after)
+        except (EditRejected, OSError) as error:
+            log.error("hub_section_stays", why=str(error), todo="take `hub` out of the house file by hand")
     log.warning("wiped")
     return emptied
-
-
-def _remove_membership(file: Path, home: str) -> None:
-    try:
-        before = read_home_text(file)
-        after = text_without_membership(before, file, home)
-        if after != before:
-            write_home(file, after)
-    except (EditRejected, OSError) as error:
-        log.error("hub_section_stays", why=str(error), todo="take `hub` out of the house file by hand")

@@ -378,7 +378,10 @@ class _Transition:
         locked = report.bolt is r.LockState.LOCKED
         self.state = replace(self.state, bolt=report.bolt, bolt_has_moved=self.state.bolt_has_moved or not locked)
         if locked and query is not None and query.number >= self.state.min_query_number and self.has_bolt_settled():
-            self.on_locked_again()
+            if self.state.owes_locking:
+                self.state = replace(self.state, owes_locking=False, securing=None)
+                self.write_ledger()
+                self.note("locked again, proven")
         elif query is not None and self.is_at_step(m.SecuringStep.BOLT, query.number):
             self.try_later("the bolt does not answer locked")
         self.pass_on(m.GuardPart.LOCK, report, query)
@@ -387,12 +390,6 @@ class _Transition:
         """Return whether a bolt that reports locked has had the time to obey the unlock before."""
         begun = self.state.boot_mono if self.state.unlocked_at_mono is None else self.state.unlocked_at_mono
         return self.state.bolt_has_moved or self.mono - begun >= self.state.settings.timing.moving
-
-    def on_locked_again(self) -> None:
-        if self.state.owes_locking:
-            self.state = replace(self.state, owes_locking=False, securing=None)
-            self.write_ledger()
-            self.note("locked again, proven")
 
     def on_door_report(self, report: r.DoorReport, query: m.OpenQuery | None) -> None:
         self.state = replace(self.state, door=report.door)
@@ -423,20 +420,16 @@ class _Transition:
                 self.state,
                 offline_parts=self.state.offline_parts | {part},
                 back_since_mono=_without(self.state.back_since_mono, part),
+                bolt=self.state.bolt if part is m.GuardPart.DOOR else None,
+                door=None if part is m.GuardPart.DOOR else self.state.door,
             )
             self.void_query(part)
-            self.forget_device(part)
+            if self.is_before_locking():
+                self.try_later("a device is lost")
         elif by_bridge or part in self.state.offline_parts:
             back = _updated(self.state.back_since_mono, part, self.mono)
             self.state = replace(self.state, offline_parts=self.state.offline_parts - {part}, back_since_mono=back)
             self.void_query(part)
-
-    def forget_device(self, part: m.GuardPart) -> None:
-        """Set the state of an offline device to unknown."""
-        is_door = part is m.GuardPart.DOOR
-        self.state = replace(self.state, door=None) if is_door else replace(self.state, bolt=None)
-        if self.is_before_locking():
-            self.try_later("a device is lost")
 
     # ---- locking by itself ------------------------------------------------------------------------------------------
 

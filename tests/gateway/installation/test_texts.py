@@ -2,7 +2,6 @@
 
 from gateway.installation.capability import WALK_TEST_CAPABILITIES, WalkTestStatus
 from gateway.installation.texts import (
-    GOAL_TEXTS,
     RESULT_TEXTS,
     TRIAL_INSTRUCTIONS,
     TRIAL_QUESTIONS,
@@ -11,13 +10,12 @@ from gateway.installation.texts import (
     result_text,
     trial_text,
 )
-from gateway.installation.walk import TRIAL_PROCEDURES, TrialGoal, TrialResult, WalkTestStep, WalkTrial
+from gateway.installation.walk import TRIAL_PROCEDURES, TrialResult, WalkTestStep, WalkTrial
 
 
 def test_every_trial_goal_ending_and_standing_has_its_words() -> None:
     assert TRIAL_TITLES.keys() == TRIAL_INSTRUCTIONS.keys() == set(WalkTrial)
     assert TRIAL_QUESTIONS.keys() == {trial for trial, rite in TRIAL_PROCEDURES.items() if rite.good_answer is not None}
-    assert GOAL_TEXTS.keys() == set(TrialGoal)
     assert RESULT_TEXTS.keys() == {*TrialResult, "open"}
     assert WALK_TEST_CAPABILITIES.keys() == set(WalkTestStatus)
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.system.token_bucket import TokenBucket, TokenBuckets
+from gateway.system.token_bucket import SlidingWindow, TokenBucket, TokenBuckets
 
 PAUSES = st.lists(st.floats(0, 100), max_size=200)
 
@@ -38,3 +38,9 @@ def test_one_key_takes_nothing_of_another_s_tokens_and_no_more_keys_are_remember
     assert buckets.take("c", 0)  # "b" was used longest ago
     assert not buckets.take("a", 0)
     assert [buckets.take("b", 0), buckets.take("b", 0)] == [True, True], "it was forgotten, and begins anew"
+
+
+def test_a_window_admits_so_many_within_any_hour_and_no_more() -> None:
+    window = SlidingWindow(2, 3600.0)
+    assert [window.take(mono) for mono in (0.0, 1.0, 2.0, 3599.0)] == [True, True, False, False]
+    assert [window.take(mono) for mono in (3600.0, 3600.0, 3601.0)] == [True, False, True]
