@@ -63,7 +63,7 @@ class JoiningBox:
         """What the gateway does now and then."""
         return await asyncio.to_thread(lambda: enrolment.renew_certificate(file.url, self.folder, ask, now=now))
 
-    async def counts(self, file: HubFile) -> bool:
+    async def counts(self, file: HubFile) -> bool | None:
         """What the line asks while it is down."""
         return await asyncio.to_thread(enrolment.is_accepted, file.url, self.folder, enrolment.http_request)
 

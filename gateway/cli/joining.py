@@ -60,7 +60,7 @@ def join(
         print_line("Nothing was done.")
         raise typer.Exit(ExitCode.NEGATIVE)
     member = _join_hub(house, claim)
-    write_membership(home, house.storage.folder, member)
+    write_membership(home, house.storage.folder, claim.url, member)
     print_line(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
     support = support_code(house.storage.folder / HUB_FOLDER)
     if support is not None:
@@ -94,15 +94,14 @@ def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
             raise Failure(what, "Ask the operator of the hub for another claim.", ExitCode.NEGATIVE) from error
 
 
-def write_membership(file: "Path", storage: "Path", member: "HubMembership") -> None:
-    """Write the box's membership of its hub into the house file, and keep the comments."""
+def write_membership(file: "Path", storage: "Path", url: str, member: "HubMembership") -> None:
+    """Write the box's membership of the hub at `url` into the house file, and keep the comments."""
     from gateway.config.editor import EditRejected, read_home_text, write_home
-    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join
-    from gateway.integrations.hub_client.house_file import text_with_membership
+    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join, text_with_membership
 
     with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Try again: the same code still counts."):
         try:
-            write_home(file, text_with_membership(read_home_text(file), file, storage, member))
+            write_home(file, text_with_membership(read_home_text(file), file, storage, url, member))
         except EditRejected as rejected:
             raise Failure(str(rejected), rejected.todo) from rejected
         finish_join(storage / HUB_FOLDER)

@@ -13,9 +13,8 @@ import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
-from types import MappingProxyType
 from typing import assert_never
 
 from devices.reports import UnreadablePayload
@@ -25,14 +24,14 @@ from gateway.config.home import Home
 from gateway.config.stream_url import valid_stream_url
 from gateway.system.text import sanitized
 
-MDNS_SERVICES: Mapping[str, str] = MappingProxyType({
+MDNS_SERVICES = {
     "_rtsp._tcp.local.": "camera",
     "_axis-video._tcp.local.": "camera",
     "_esphomelib._tcp.local.": "ESPHome node",
     "_mqtt._tcp.local.": "broker",
     "_secure-mqtt._tcp.local.": "broker",
     "_home-assistant._tcp.local.": "Home Assistant",
-})  # fmt: skip
+}
 """The service types that are looked for, and what calls itself so."""
 
 ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
@@ -41,7 +40,6 @@ ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
 BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # of a sensor on a battery
 
 _ADD_OPTIONS = ("kind", "vendor", "address")  # keys with an option of their own in `perron add`; the others use --set
-_EMPTY: Mapping[str, str] = MappingProxyType({})
 _KIND_BY_USE = {
     UsableKind.LOCK: "lock",
     UsableKind.DOOR: "door",
@@ -73,7 +71,7 @@ class DiscoveredDevice:
     name: str
     address: str = ""
     known_as: str | None = None
-    add_fields: Mapping[str, str] = _EMPTY
+    add_fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def add_arguments(self) -> tuple[str, ...]:
@@ -136,14 +134,13 @@ def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[D
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield replace(
             useless, key=f"{address} {use.kind}", text_key=_KIND_BY_USE[use.kind], known_as=id_,
-            add_fields=_EMPTY if id_ else _add_fields(base, found.friendly_name, use),
+            add_fields={} if id_ else _add_fields(base, found.friendly_name, use),
         )  # fmt: skip
     if not found.uses:
         yield useless
 
 
 def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
-    """Yield the lock that publishes its mode on this topic of Z-Wave JS UI."""
     address = topic.removesuffix(ZWAVE_LOCK_SUFFIX)
     name = address.rpartition("/")[2]
     known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
@@ -153,7 +150,7 @@ def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
     )
     yield DiscoveredDevice(
         key=address, source=DiscoverySource.BROKER, text_key="lock", name=sanitized(name), address="Z-Wave",
-        known_as=known, add_fields=_EMPTY if known else offer,
+        known_as=known, add_fields={} if known else offer,
     )  # fmt: skip
 
 
@@ -170,7 +167,7 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
         sets["keys.base"] = base
     match use.kind:
         case UsableKind.BUTTON:
-            return _EMPTY
+            return {}
         case UsableKind.SIREN:
             sets["topics.event"] = f"{base}/BUTTON"
         case UsableKind.DOOR if not use.answers:
@@ -193,7 +190,7 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
     kind, device_name = MDNS_SERVICES[service], sanitized(name.removesuffix(f".{service}"))
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
-    offer = _EMPTY
+    offer: Mapping[str, str] = {}
     if kind == "camera" and known is None:
         with contextlib.suppress(ValueError):
             offer = _safe_offer(device_name, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
@@ -205,9 +202,6 @@ def read_mdns_service(home: Home, service: str, name: str, host: str, port: int)
 
 def _safe_offer(name: str, **fields: str) -> Mapping[str, str]:
     """Return the fields to offer; empty if an announced value has characters that cannot be typed or seen."""
-    is_safe = all(map(str.isprintable, fields.values()))
-    return MappingProxyType({"id": _id_from_name(name), **fields}) if is_safe else _EMPTY
-
-
-def _id_from_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device"
+    if not all(map(str.isprintable, fields.values())):
+        return {}
+    return {"id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device", **fields}

@@ -23,7 +23,10 @@ _PROPOSALS_ADAPTER: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Propos
 
 
 class ProposalFile:
-    """The folder with proposals.json and one login file for each proposed camera with an account."""
+    """The folder with proposals.json and one login file for each proposed camera with an account.
+
+    What writes or deletes a file raises OSError if it cannot; the old content stays.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,11 +43,7 @@ class ProposalFile:
             return ()
 
     def write(self, proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-        """Store the proposals without the oldest done ones, and return what was stored.
-
-        Raises:
-            OSError: the file cannot be written, and its old content stays.
-        """
+        """Store the proposals without the oldest done ones, and return what was stored."""
         old = [proposal for proposal in proposals if proposal.done][:-MAX_DONE_PROPOSALS]
         proposals = tuple(proposal for proposal in proposals if proposal not in old)
         self._make_folder()
@@ -56,11 +55,7 @@ class ProposalFile:
         return self._folder / f"{proposal.id}.login"
 
     def store_login(self, proposal: Proposal, login: tuple[str, str]) -> None:
-        """Store the user and the password of a proposed camera.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Store the user and the password of a proposed camera."""
         self._make_folder()
         write_whole(self.login_path(proposal), f"{login[0]}:{login[1]}\n".encode())
 
@@ -68,11 +63,7 @@ class ProposalFile:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def delete_logins(self, *, but: Collection[Path]) -> None:
-        """Delete all login files except those in `but`.
-
-        Raises:
-            OSError: a file could not be deleted.
-        """
+        """Delete all login files except those in `but`."""
         half = self._folder.glob(".*.login.new")  # files of an interrupted write
         for file in {*self._folder.glob("*.login"), *half} - set(but):
             file.unlink()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from hashlib import sha256
-from types import MappingProxyType
 
 from devices.reports import DoorState, LockState
 from gateway.config.home import EntranceSection, Home
@@ -102,43 +101,41 @@ class TrialProcedure:
     is_optional: bool = False
 
 
-TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = MappingProxyType(
-    {
-        WalkTrial.DOOR_SENSOR: TrialProcedure(goals=(TrialGoal.CLOSED, TrialGoal.OPEN, TrialGoal.CLOSED)),
-        WalkTrial.BOLT: TrialProcedure(
-            goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good_answer=TrialAnswer.YES, asks_lock=True
-        ),
-        WalkTrial.BOLT_IN_AIR: TrialProcedure(
-            goals=(TrialGoal.OPEN, TrialGoal.BOLT_OUT, TrialGoal.FREE),
-            forbidden_goals=frozenset({TrialGoal.LOCKED}),
-            is_optional=True,
-        ),
-        WalkTrial.JAM: TrialProcedure(
-            goals=(TrialGoal.FREE, TrialGoal.NOT_PROVEN),
-            forbidden_goals=frozenset({TrialGoal.LOCKED}),
-            asks_lock=True,
-            is_optional=True,
-        ),
-        WalkTrial.WAY_OUT: TrialProcedure(
-            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good_answer=TrialAnswer.YES, asks_lock=True
-        ),
-        WalkTrial.KEY: TrialProcedure(
-            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED),
-            good_answer=TrialAnswer.YES,
-            asks_lock=True,
-            is_optional=True,
-        ),
-        WalkTrial.ANSWER: TrialProcedure(goals=(TrialGoal.ANSWERED,)),
-        WalkTrial.PICTURE: TrialProcedure(good_answer=TrialAnswer.NO),
-        WalkTrial.COVERED: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
-        WalkTrial.CUT: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
-        WalkTrial.BROKER: TrialProcedure(goals=(TrialGoal.BROKER_GONE, TrialGoal.BROKER_BACK)),
-        WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good_answer=TrialAnswer.YES),
-        WalkTrial.DELIVERY: TrialProcedure(
-            goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good_answer=TrialAnswer.YES, asks_lock=True
-        ),
-    }
-)
+TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = {
+    WalkTrial.DOOR_SENSOR: TrialProcedure(goals=(TrialGoal.CLOSED, TrialGoal.OPEN, TrialGoal.CLOSED)),
+    WalkTrial.BOLT: TrialProcedure(
+        goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good_answer=TrialAnswer.YES, asks_lock=True
+    ),
+    WalkTrial.BOLT_IN_AIR: TrialProcedure(
+        goals=(TrialGoal.OPEN, TrialGoal.BOLT_OUT, TrialGoal.FREE),
+        forbidden_goals=frozenset({TrialGoal.LOCKED}),
+        is_optional=True,
+    ),
+    WalkTrial.JAM: TrialProcedure(
+        goals=(TrialGoal.FREE, TrialGoal.NOT_PROVEN),
+        forbidden_goals=frozenset({TrialGoal.LOCKED}),
+        asks_lock=True,
+        is_optional=True,
+    ),
+    WalkTrial.WAY_OUT: TrialProcedure(
+        goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good_answer=TrialAnswer.YES, asks_lock=True
+    ),
+    WalkTrial.KEY: TrialProcedure(
+        goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED),
+        good_answer=TrialAnswer.YES,
+        asks_lock=True,
+        is_optional=True,
+    ),
+    WalkTrial.ANSWER: TrialProcedure(goals=(TrialGoal.ANSWERED,)),
+    WalkTrial.PICTURE: TrialProcedure(good_answer=TrialAnswer.NO),
+    WalkTrial.COVERED: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
+    WalkTrial.CUT: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
+    WalkTrial.BROKER: TrialProcedure(goals=(TrialGoal.BROKER_GONE, TrialGoal.BROKER_BACK)),
+    WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good_answer=TrialAnswer.YES),
+    WalkTrial.DELIVERY: TrialProcedure(
+        goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good_answer=TrialAnswer.YES, asks_lock=True
+    ),
+}
 """The table of the walk test: what each trial must show. Nothing else says so."""
 
 

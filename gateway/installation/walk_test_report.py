@@ -126,7 +126,6 @@ class _ReportPainter:
         self._draw_line(heading.to(self._language), bold=True, size=12)
 
     def head(self, box: PublicKey) -> None:
-        """Draw house, entrance, person, time and status."""
         walk, zone = self._walk, ZoneInfo(self._home.timezone)
         self._draw_line(self._title, bold=True, size=16)
         self._draw_line(sanitized(self._home.name), size=12)
@@ -141,7 +140,6 @@ class _ReportPainter:
         self._draw_line(status_text, bold=True, ink=ink, size=11)
 
     def trials(self) -> None:
-        """Draw the trials and their results."""
         self._draw_heading(_("What was tried"))
         for step in self._walk.steps:
             self._ensure_room(6)
@@ -157,7 +155,6 @@ class _ReportPainter:
         return f"{title}. {question}" if question else title
 
     def devices(self, measured: Mapping[str, Measurement]) -> None:
-        """Draw the capabilities of the entrance's devices, and what is missing."""
         self._draw_heading(_("What each device can promise"))
         for of, found in _capabilities_by_subject(self._home, self._walk, measured):
             self._draw_line(of, bold=True)
@@ -166,7 +163,6 @@ class _ReportPainter:
                 self._draw_line(one.text.to(self._language).replace("`", ""), ink=ink, indent=4)
 
     def pictures(self, pictures: Mapping[str, bytes]) -> None:
-        """Draw the pictures, two in a row."""
         if not pictures:
             return
         self._draw_heading(_("What the cameras see"))
@@ -181,7 +177,6 @@ class _ReportPainter:
                 self._y += tall + 10
 
     def signature(self) -> None:
-        """Draw the space for date and signature."""
         self._ensure_room(34)
         self._y += 6
         self._draw_line(_("Date and signature of the installer").to(self._language))

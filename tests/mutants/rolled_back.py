@@ -128,7 +128,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the doctor finds a damaged store good",
-        file="gateway/installation/diagnostics/store.py",
+        file="gateway/installation/diagnostics/house.py",
         old="= find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)\n    if damage is not None:\n",
         new="= find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)\n    if False:\n",
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),

@@ -10,9 +10,14 @@ from typing import Final
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
-from gateway.installation.diagnostics.batteries import battery_findings, state_topics
 from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
-from gateway.installation.diagnostics.devices import DEVICE_TIMEOUT_S, device_finding, device_subject
+from gateway.installation.diagnostics.devices import (
+    DEVICE_TIMEOUT_S,
+    battery_findings,
+    device_finding,
+    device_subject,
+    state_topics,
+)
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context

@@ -2,47 +2,38 @@
 
 import errno
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from gateway.system.i18n import Text, _
 from gateway.system.mqtt_settings import BrokerSection
 
-_OS_ERRORS: Mapping[int, Text] = MappingProxyType({
-    errno.ENOENT: _("No such file or directory"), errno.EACCES: _("Permission denied"),
-})  # fmt: skip
+_OS_ERRORS = {errno.ENOENT: _("No such file or directory"), errno.EACCES: _("Permission denied")}
 _ANOTHER_AUTHORITY_TODO = _(
     "Copy authority.pem anew out of the folder of the broker that you mean; ask who answers there if it is another."
 )
 # The texts of `gateway.mqtt.tls.error_text`, each with its remedy.
-_TLS_ERRORS: Mapping[str, tuple[Text, Text]] = MappingProxyType(
-    {
-        reason.message: (reason, todo)
-        for reason, todo in (
-            (
-                _("its certificate has expired"),
-                _("Renew it where the broker runs: `perron broker-config {folder} --renew`."),
-            ),
-            (
-                _("its certificate is not good yet: one of the two clocks is wrong"),
-                _("Set the clock of this machine and of the broker's."),
-            ),
-            (
-                _("its certificate is another name's"),
-                _("Write it for that name: `perron broker-config {folder} --name {host}`, or correct broker.host."),
-            ),
-            (_("its certificate comes from another authority than broker.tls.ca"), _ANOTHER_AUTHORITY_TODO),
-            (
-                _("it does not speak TLS"),
-                _(
-                    "Start the broker with the mosquitto.conf that `perron broker-config` wrote, or correct "
-                    "broker.port."
-                ),
-            ),
-            (_("no TLS connection came about"), _ANOTHER_AUTHORITY_TODO),
-        )
-    }
-)
+_TLS_ERRORS = {
+    reason.message: (reason, todo)
+    for reason, todo in (
+        (
+            _("its certificate has expired"),
+            _("Renew it where the broker runs: `perron broker-config {folder} --renew`."),
+        ),
+        (
+            _("its certificate is not good yet: one of the two clocks is wrong"),
+            _("Set the clock of this machine and of the broker's."),
+        ),
+        (
+            _("its certificate is another name's"),
+            _("Write it for that name: `perron broker-config {folder} --name {host}`, or correct broker.host."),
+        ),
+        (_("its certificate comes from another authority than broker.tls.ca"), _ANOTHER_AUTHORITY_TODO),
+        (
+            _("it does not speak TLS"),
+            _("Start the broker with the mosquitto.conf that `perron broker-config` wrote, or correct broker.port."),
+        ),
+        (_("no TLS connection came about"), _ANOTHER_AUTHORITY_TODO),
+    )
+}
 
 
 def file_error(error: BaseException | None) -> Text:

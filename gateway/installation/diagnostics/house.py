@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
+from gateway.evidence.rollback import STORE_FILE, current_doubt
 from gateway.installation.capability import CapabilityEvidence, entrance_capabilities
 from gateway.installation.diagnostics.broker import BROKER, DEVICES, examine_broker, unqueried_findings
 from gateway.installation.diagnostics.connection_errors import file_error
@@ -20,10 +21,13 @@ from gateway.installation.diagnostics.devices import device_subject
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, bad, doubtful, good, joined, overdue
 from gateway.installation.diagnostics.hub import HUB, examine_hub
 from gateway.installation.diagnostics.phones import PHONES, phone_findings
-from gateway.installation.diagnostics.store import STORE, store_findings
 from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_subject
 from gateway.installation.records import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults
+from gateway.protocol.keys import KeyUnusable
+from gateway.runtime.maintenance.startup_checks import unexpected_files
+from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
+from gateway.storage.integrity import find_damage
 from gateway.system import fault_log
 from gateway.system.clock import kernel_synchronised, machine_time
 from gateway.system.i18n import Text, _
@@ -32,12 +36,14 @@ from gateway.system.regular_file import read_bytes
 
 CLOCK: Final = _("clock")
 DISK: Final = _("disk")
+STORE: Final = _("store")
 FAULTS: Final = _("set aside")
 PAGES: Final = _("pages")
 ENTRANCES: Final = _("entrances")
 BROKER_FILES: Final = _("broker files")
 FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # an older fault counts as repaired
 EXAMINATION_TIMEOUT_S: Final = 4.7  # of all checks; an unfinished one is a finding
+STORE_CHECK_TIMEOUT_S: Final = 2.5  # to read the whole store
 
 _abandoned_tasks: set[asyncio.Task[None]] = set()  # references to cancelled tasks until they end
 _running_checks: set[tuple[Text, Path]] = set()  # checks in threads: subject and storage folder
@@ -259,6 +265,56 @@ def clock_finding(home: Home) -> Finding:
             "`source: host` under `clock:` in the house file."
         ),
     )
+
+
+def store_findings(home: Home) -> Iterator[Finding]:
+    """Return the findings about the store, read-only; empty before the first start."""
+    try:
+        yield from _store_findings(home)
+    except (OSError, KeyUnusable) as error:
+        yield bad(
+            STORE,
+            _("cannot be looked at ({why})", why=file_error(error)),
+            _("Look at the disk and at the rights of storage.folder, then examine again."),
+        )
+
+
+def _store_findings(home: Home) -> Iterator[Finding]:
+    folder = home.storage.folder
+    unexpected = tuple(unexpected_files(folder))
+    for _path, statement in unexpected:
+        yield bad(
+            STORE,
+            statement,
+            _("Something else stands in the place of one of the box's files, and no gateway begins: move it away."),
+        )
+    if unexpected or not os.path.lexists(folder / STORE_FILE):
+        return
+    damage = find_damage(folder / STORE_FILE, within=STORE_CHECK_TIMEOUT_S)
+    if damage is not None:
+        yield bad(
+            STORE,
+            _("{file} is damaged ({why})", file=folder / STORE_FILE, why=damage),
+            _(
+                "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron "
+                "restore FILE`. Without a backup the box begins as a new one in an empty folder.",
+                folder=folder,
+            ),
+        )
+        return
+    doubt = current_doubt(folder, home.entrances)
+    if doubt is None:
+        yield good(STORE, _("whole, and the one that the box used last"))
+    else:
+        yield bad(
+            STORE,
+            _("in doubt: {why}", why=STORE_DOUBT_TEXTS[doubt]),
+            _(
+                "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start. "
+                'Else start the gateway, look after each door and say so on the page Home ("I have looked after the '
+                'door"); what was announced before has to be announced again.'
+            ),
+        )
 
 
 def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:

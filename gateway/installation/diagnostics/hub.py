@@ -1,7 +1,6 @@
 """Examines the connection to the hub: the box's certificate, the hub's broker, the hub itself, its clock."""
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -92,7 +91,6 @@ async def _broker_finding(section: HubSection) -> Finding:
 
 
 def _broker_error(error: OSError | ConfigError) -> tuple[Text, Text]:
-    """Return what is wrong with the hub's broker and what to do."""
     match error:
         case TimeoutError():
             return _("{where} does not answer"), _(
@@ -165,13 +163,10 @@ async def _is_accepted(home: Home, section: HubSection) -> bool | None:
     if not is_enrolled_by_claim(home, section) or (folder / enrolment.NEXT_KEY_FILE).exists():
         return None
     send = partial(enrolment.http_request, timeout_s=HUB_TIMEOUT_S)
-    with contextlib.suppress(enrolment.HubUnavailable, enrolment.HubError, enrolment.DamagedIdentity, OSError):
-        return await asyncio.to_thread(enrolment.is_accepted, section.url, folder, send)
-    return None
+    return await asyncio.to_thread(enrolment.is_accepted, section.url, folder, send)
 
 
 def _link_findings(home: Home, section: HubSection, *, in_gateway: bool) -> Iterator[Finding]:
-    """Yield the state of the gateway's connection to the hub, and what the hub has not acknowledged."""
     subject, folder = _("hub: line"), home.storage.folder
     link = read_status(folder / enrolment.HUB_FOLDER)
     if not in_gateway and reload.gateway_pid(folder) is None:

@@ -1,6 +1,7 @@
 """Examines a camera's stream, and reports why it failed and what to do."""
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,31 +34,28 @@ FAULT_TEXTS: Final[Mapping[StreamFault, Text]] = {
 
 
 class CameraLockouts:
-    """Counts the refused logins of each camera over several examinations."""
+    """Counts the refused logins of each camera's account over several examinations."""
 
     def __init__(self) -> None:
-        self._refusals: dict[str, tuple[tuple[object, ...], list[float]]] = {}  # by whom, and when
+        self._refusal_times = defaultdict[tuple[object, ...], deque[float]](lambda: deque(maxlen=REFUSALS_BEFORE_PAUSE))
 
     def is_paused(self, id_: str, camera: CameraDevice, now: float) -> bool:
         """Return whether the camera must not be tried now (`now`: monotonic seconds)."""
-        account, refused = self._refusals.get(id_, ((), []))
-        return (
-            account == _account(camera) and sum(now - at < ACCOUNT_PAUSE_S for at in refused) >= REFUSALS_BEFORE_PAUSE
-        )
+        times = self._refusal_times[_account(id_, camera)]
+        return len(times) == REFUSALS_BEFORE_PAUSE and now - times[0] < ACCOUNT_PAUSE_S
 
     def record(self, id_: str, camera: CameraDevice, probe: ProbeResult, now: float) -> None:
         """Record the result of a probe."""
-        if probe.unopened is not OpenFailure.LOGIN_REFUSED:
-            self._refusals.pop(id_, None)
-            return
-        account, refused = self._refusals.get(id_, ((), []))
-        before = refused[1 - REFUSALS_BEFORE_PAUSE :] if account == _account(camera) else []
-        self._refusals[id_] = (_account(camera), [*before, now])
+        times = self._refusal_times[_account(id_, camera)]
+        if probe.unopened is OpenFailure.LOGIN_REFUSED:
+            times.append(now)
+        else:
+            times.clear()
 
 
-def _account(camera: CameraDevice) -> tuple[object, ...]:
-    """Return what identifies a camera's login, without the secret."""
-    return camera.url, camera.credentials_file, file_version(camera.credentials_file)
+def _account(id_: str, camera: CameraDevice) -> tuple[object, ...]:
+    """Return what identifies a camera's login, without the secret; it changes with the file."""
+    return id_, camera.url, camera.credentials_file, file_version(camera.credentials_file)
 
 
 async def stream_finding(id_: str, camera: CameraDevice, lockouts: CameraLockouts | None = None) -> Finding:

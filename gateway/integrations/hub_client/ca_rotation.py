@@ -46,11 +46,8 @@ class _AuthorityChain(enrolment.HubResponse):
 def follow_authorities(url: str, folder: Path, get: HttpGet) -> bool:
     """Read which authorities follow the trusted ones; return whether there are new ones.
 
-    The box trusts all of them until its own certificate comes from the newest: then only that one.
-
-    Raises:
-        WrongHub: the answer is not such a list. HubError: the hub refuses. HubUnavailable: it cannot be reached.
-        DamagedIdentity, OSError: the folder's files cannot be used.
+    The box trusts all of them until its own certificate comes from the newest: then only that one. The
+    exceptions are those of `enrolment`.
     """
     before, mine = enrolment.trusted_authorities(folder), enrolment.read_identity(folder)
     known = list(before)

@@ -8,8 +8,14 @@ identity.
 
 The box does not trust the web server's certificate: the answer to a claim carries a MAC under the claim's secret and
 the authority of the code's fingerprint; a renewed certificate must come from that authority, for the requested key.
+
+What asks the hub raises `HubUnavailable` (it cannot be reached, or failed), `HubError` (it refuses) or `WrongHub` (the
+answer has another form, or is not for this box). What uses the folder raises OSError, or `DamagedIdentity` for a file
+without the identity or authority that it should have. What changes the text of the house file raises EditRejected if it
+is not a valid one, or would not be one.
 """
 
+import contextlib
 import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +36,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gateway.config.editor import check_home, with_top_section
 from gateway.protocol import enrolment as wire
 from gateway.protocol import support_code as supportcode
 from gateway.protocol.keys import PublicKey
@@ -90,7 +97,9 @@ class _BrokerAddress(HubResponse):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
-class _JoinResponse(HubResponse):
+class HubMembership(HubResponse):
+    """A hub's answer to a claim, and what the section `hub` of the house file says of it."""
+
     home: Annotated[str, StringConstraints(pattern=wire.HOME_ID_PATTERN)]
     shard: Annotated[int, Field(ge=0, le=65535)]
     broker: _BrokerAddress
@@ -103,18 +112,6 @@ class _JoinResponse(HubResponse):
 
 class _RenewalResponse(HubResponse):
     certificate: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubMembership:
-    """A box's membership of a hub: the section `hub` of the house file."""
-
-    url: str
-    home: str
-    shard: int
-    host: str
-    port: int
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +138,7 @@ class HubIdentity:
 
 
 def read_identity(folder: Path) -> HubIdentity | None:
-    """Read the box's identity; None if it has joined no hub.
-
-    Raises:
-        DamagedIdentity: the file contains no identity.
-        OSError: the file cannot be read.
-    """
+    """Read the box's identity; None if it has joined no hub."""
     file = folder / IDENTITY_FILE
     if not file.exists():
         return None
@@ -158,13 +150,9 @@ def read_identity(folder: Path) -> HubIdentity | None:
 
 
 def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost) -> HubMembership:
-    """Join by a claim's code; return the section for the house file. Repeated after a crash, the result is the same.
+    """Join by a claim's code; return what the house file has to say. Repeated after a crash, the result is the same.
 
     Until `finish_join` the same code may be used once more: the house file is written between the two.
-
-    Raises:
-        WrongHub: another server answered. HubError: the hub refuses. HubUnavailable: it cannot be reached.
-        OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, secret = _next_key(folder, code.claim), wire.secret_key(code.secret)
@@ -174,7 +162,7 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
         "box_key": box.text,
         "mac": wire.request_mac(secret, code.claim, csr, box.text),
     }
-    joined = read_answer(_JoinResponse, post(f"{code.url}/v1/claims/{code.claim}", request))
+    joined = read_answer(HubMembership, post(f"{code.url}/v1/claims/{code.claim}", request))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
@@ -188,19 +176,36 @@ def join_hub(code: wire.ClaimCode, box: PublicKey, folder: Path, post: HttpPost)
     store_support_code(folder, joined.support_code)
     write_whole(folder / AUTHORITY_FILE, authority.public_bytes(serialization.Encoding.PEM))
     _write_identity(folder, key, certificate)
-    return HubMembership(
-        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
-        key=joined.key,
-    )  # fmt: skip
+    return joined
 
 
 def finish_join(folder: Path) -> None:
-    """Delete the claim, after the house file names the hub.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Delete the claim, after the house file names the hub."""
     (folder / NEXT_KEY_FILE).unlink(missing_ok=True)
+
+
+def text_with_membership(text: str, file: Path, storage: Path, url: str, member: HubMembership) -> str:
+    """Return the text of the house file with this membership of the hub at `url`, in place of an existing one."""
+    folder, beside = storage / HUB_FOLDER, file.resolve().parent
+    own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
+    identity = str(own / IDENTITY_FILE)
+    section = {
+        "url": url, "home": member.home, "host": member.broker.host, "port": member.broker.port, "shard": member.shard,
+        "key": member.key, "tls": {"ca": str(own / AUTHORITY_FILE), "certificate": identity, "key": identity},
+    }  # fmt: skip
+    edited = with_top_section(text, file, "hub", section)
+    check_home(edited, file)
+    return edited
+
+
+def text_without_membership(text: str, file: Path, home: str) -> str:
+    """Return the text of the house file without its membership as this home; another membership stays."""
+    section = check_home(text, file).hub
+    if section is None or section.home != home:
+        return text
+    edited = with_top_section(text, file, "hub", None)
+    check_home(edited, file)
+    return edited
 
 
 def support_code(folder: Path) -> str | None:
@@ -215,11 +220,7 @@ def support_code(folder: Path) -> str | None:
 
 
 def store_support_code(folder: Path, text: str) -> bool:
-    """Store the hub's support code; return whether it changed. An invalid one is not stored.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Store the hub's support code; return whether it changed. An invalid one is not stored."""
     code = supportcode.parse_support_code(text)
     if code is None or support_code(folder) == supportcode.format_support_code(code):
         return False
@@ -236,28 +237,20 @@ def authority_fingerprint(folder: Path) -> str | None:
         return None
 
 
-def is_accepted(url: str, folder: Path, post: HttpPost) -> bool:
+def is_accepted(url: str, folder: Path, post: HttpPost) -> bool | None:
     """Return whether the hub still accepts this box: its broker only refuses, without a reason.
 
-    The request confirms the present certificate, which changes nothing where it is valid.
-
-    Raises:
-        HubUnavailable: the hub cannot be reached. HubError: the hub gives another answer.
-        DamagedIdentity, OSError: there is no identity.
+    The request confirms the present certificate, which changes nothing where it is valid. None: the hub gives another
+    answer or none, or there is no identity.
     """
-    mine = read_identity(folder)
-    if mine is None:
-        raise DamagedIdentity(f"{folder / IDENTITY_FILE} is not there: let the box join anew.")
-    return _hub_accepts(lambda: _confirm(url, mine, post))
+    with contextlib.suppress(HubUnavailable, HubError, DamagedIdentity, OSError):
+        mine = read_identity(folder)
+        return None if mine is None else _hub_accepts(lambda: _confirm(url, mine, post))
+    return None
 
 
 def leave_hub(url: str, folder: Path, post: HttpPost) -> bool:
-    """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined.
-
-    Raises:
-        HubUnavailable: the hub cannot be reached. HubError: the hub gives another answer.
-        DamagedIdentity, OSError: the identity is unusable.
-    """
+    """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined."""
     mine = read_identity(folder)
     if mine is None:
         return False
@@ -276,12 +269,7 @@ def _hub_accepts(request: Callable[[], object]) -> bool:
 
 
 def renew_certificate(url: str, folder: Path, post: HttpPost, *, now: datetime) -> HubIdentity | None:
-    """Renew the certificate if due, or finish an interrupted renewal; None: nothing to do.
-
-    Raises:
-        WrongHub: the answer is not for this box. HubError: the hub refuses. HubUnavailable: it cannot be reached.
-        DamagedIdentity, OSError: the folder's files cannot be used.
-    """
+    """Renew the certificate if due, or finish an interrupted renewal; None: nothing to do."""
     mine = read_identity(folder)
     if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.is_renewal_due(now)):
         return None
@@ -344,11 +332,7 @@ def _write_identity(folder: Path, key: ec.EllipticCurvePrivateKey, certificate: 
 
 
 def parse_authority(pem: str) -> x509.Certificate:
-    """Parse an authority.
-
-    Raises:
-        WrongHub: the text is not the certificate of an authority.
-    """
+    """Parse an authority."""
     try:
         authority = x509.load_pem_x509_certificate(pem.encode())
         key = authority.public_key()
@@ -390,11 +374,7 @@ def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> 
 
 
 def trusted_authorities(folder: Path) -> list[x509.Certificate]:
-    """Return the authorities that the box trusts there, the newest last.
-
-    Raises:
-        DamagedIdentity, OSError: the file cannot be read.
-    """
+    """Return the authorities that the box trusts there, the newest last."""
     file = folder / AUTHORITY_FILE
     try:
         return x509.load_pem_x509_certificates(read_regular(file, at_most=MAX_BODY_BYTES))
@@ -429,11 +409,7 @@ M = TypeVar("M", bound=HubResponse)
 
 
 def read_answer(model: type[M], body: bytes) -> M:
-    """Parse a hub's answer.
-
-    Raises:
-        WrongHub: the answer does not have this form.
-    """
+    """Parse a hub's answer."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -441,11 +417,7 @@ def read_answer(model: type[M], body: bytes) -> M:
 
 
 def http_request(address: str, body: Mapping[str, object] | None = None, timeout_s: float = HTTP_TIMEOUT_S) -> bytes:
-    """Send a request to a hub, by HTTPS, or by HTTP on this machine; without a body it is a GET.
-
-    Raises:
-        HubError: the hub refuses. HubUnavailable: the hub cannot be reached, or failed.
-    """
+    """Send a request to a hub, by HTTPS, or by HTTP on this machine; without a body it is a GET."""
     scheme, _, rest = address.partition("://")
     if scheme != "https" and not is_loopback_host(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
         raise HubUnavailable("its address is no https:// one, and it is on another machine")

@@ -28,11 +28,7 @@ class LinkStatus(ConfigSection):
 
 
 def write_status(folder: Path, status: LinkStatus) -> None:
-    """Store the status.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Store the status; OSError: the file cannot be written."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(folder / STATUS_FILE, status.model_dump_json().encode())
 

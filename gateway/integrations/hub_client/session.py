@@ -33,7 +33,7 @@ from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
-from gateway.system.token_bucket import TokenBucket
+from gateway.system.token_bucket import FixedWindow, TokenBucket
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +106,9 @@ class Uplink:
         self._reconnect = asyncio.Event()
         self._renumbered = False
         self._sending = SendWindow()
-        self._error_logged_mono = self._status_written_mono = self._support_code_mono = float("-inf")
+        self._status_written_mono = float("-inf")
+        self._error_rate = FixedWindow(1, ERROR_LOG_INTERVAL_S)
+        self._support_code_rate = FixedWindow(1, SUPPORT_CODE_INTERVAL_S)
         self._folder, self._support_code = home.storage.folder / HUB_FOLDER, ""
         self._status = LinkStatus(home=section.home, up=False, since=clock.now().utc, waiting=0, leaving=leaving)
         self._written_status: LinkStatus | None = None
@@ -330,10 +332,9 @@ class Uplink:
 
     async def _store_support_code(self, support: str | None) -> None:
         """Store the code by which customers name this home, as sent by the hub."""
-        mono = self._monotonic()
-        if support is None or support == self._support_code or mono - self._support_code_mono < SUPPORT_CODE_INTERVAL_S:
+        if support is None or support == self._support_code or not self._support_code_rate.take(self._monotonic()):
             return
-        self._support_code, self._support_code_mono = support, mono
+        self._support_code = support
         try:
             if await asyncio.to_thread(store_support_code, self._folder, support):
                 log.info("support_code_learnt")
@@ -435,9 +436,7 @@ class Uplink:
 
     def _log_error(self, what: str, **more: object) -> None:
         """Log an error once a minute: no hub may fill the disk with it."""
-        mono = self._monotonic()
-        if mono - self._error_logged_mono >= ERROR_LOG_INTERVAL_S:
-            self._error_logged_mono = mono
+        if self._error_rate.take(self._monotonic()):
             log.warning(what, **more)
 
 

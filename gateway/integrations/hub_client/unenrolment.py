@@ -22,7 +22,6 @@ from gateway.config.writer import HomeFileWriter
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.integrations.hub_client.enrolment import DamagedIdentity, HubError, HubUnavailable, WrongHub
-from gateway.integrations.hub_client.house_file import text_without_membership
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
@@ -72,10 +71,7 @@ class Unenrolment:
             return None
         with contextlib.suppress(HubUnavailable, HubError, WrongHub, DamagedIdentity, OSError):
             await asyncio.to_thread(follow_authorities, self.section.url, self._folder, enrolment.http_request)
-        try:
-            return await asyncio.to_thread(enrolment.is_accepted, self.section.url, self._folder, self.post)
-        except (HubUnavailable, HubError, DamagedIdentity, OSError):
-            return None
+        return await asyncio.to_thread(enrolment.is_accepted, self.section.url, self._folder, self.post)
 
     async def end(self, *, immediately: Callable[[], bool]) -> None:
         """Report to the hub that the home leaves, and delete the identity here.
@@ -116,7 +112,7 @@ async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting
     await store.handover.set_task(TASK_HUB_LEFT, section.home)
     await store.handover.set_task(TASK_LEAVE_HUB, None)
     try:
-        await rewriting.write(lambda text, file: text_without_membership(text, file, section.home))
+        await rewriting.write(lambda text, file: enrolment.text_without_membership(text, file, section.home))
     except (EditRejected, OSError) as error:
         log.error("hub_section_stays", why=str(error), todo="take `hub` out of the house file by hand")
 
@@ -164,7 +160,7 @@ def finish_wipe_at_hub(home: Home, file: Path | None = None, post: enrolment.Htt
     if section is not None and file is not None:
         try:
             before = read_home_text(file)
-            after = text_without_membership(before, file, section.home)
+            after = enrolment.text_without_membership(before, file, section.home)
             if after != before:
                 write_home(file, after)
         except (EditRejected, OSError) as error:

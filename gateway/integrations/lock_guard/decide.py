@@ -22,7 +22,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TypeVar, assert_never
 
 from devices import reports as r
@@ -93,12 +92,8 @@ def _own_locking_mono(state: m.GuardState) -> float:
     return max(state.gateway_heard_mono + state.settings.max_silence_s, state.next_try_mono)
 
 
-def _updated(mapping: Mapping[m.GuardPart, _V], part: m.GuardPart, value: _V) -> Mapping[m.GuardPart, _V]:
-    return MappingProxyType({**mapping, part: value})
-
-
 def _without(mapping: Mapping[m.GuardPart, _V], part: m.GuardPart) -> Mapping[m.GuardPart, _V]:
-    return MappingProxyType({key: value for key, value in mapping.items() if key is not part})
+    return {key: value for key, value in mapping.items() if key is not part}
 
 
 class _Transition:
@@ -119,7 +114,7 @@ class _Transition:
     ) -> None:
         """Send the next report of this part; a challenge that is issued with it is valid from now on."""
         seq = self.state.seqs.get(part, 0) + 1
-        self.state = replace(self.state, seqs=_updated(self.state.seqs, part, seq))
+        self.state = replace(self.state, seqs={**self.state.seqs, part: seq})
         if nonce is not None:
             issued = m.IssuedNonce(nonce, self.mono + self.state.settings.timing.nonce_life)
             self.state = replace(self.state, nonces=(*self.state.nonces, issued)[-MAX_NONCES:])
@@ -201,7 +196,7 @@ class _Transition:
         queue = self.state.queued_questions.get(part, ())
         if len(queue) < MAX_QUEUED_QUESTIONS:
             self.state = replace(
-                self.state, queued_questions=_updated(self.state.queued_questions, part, (*queue, claims.question))
+                self.state, queued_questions={**self.state.queued_questions, part: (*queue, claims.question)}
             )
         self.send_queued_query(part)
 
@@ -216,7 +211,7 @@ class _Transition:
         number = self.state.last_query_number + 1
         query = m.OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
         self.state = replace(
-            self.state, last_query_number=number, open_queries=_updated(self.state.open_queries, part, query)
+            self.state, last_query_number=number, open_queries={**self.state.open_queries, part: query}
         )
         self.commands.append(m.QueryRadioDevice(part, number))
         return number
@@ -259,7 +254,7 @@ class _Transition:
             self.refuse(command.id, r.OperationError.UNREACHABLE, "there is no radio")
         else:
             until = self.mono + PROBE_TIMEOUT_S
-            waiting = m.PendingUnlock(command, nonce, claims.counter, claims.question, until)
+            waiting = m.PendingUnlock(command, nonce, claims.counter, until)
             others = tuple(other for other in state.nonces if other != nonce)
             self.state = replace(state, pending_unlock=waiting, nonces=others)
             self.commands.append(m.ProbeRadioBroker())
@@ -291,8 +286,8 @@ class _Transition:
 
     def report_failure(self, failure: r.OperationError, why: str) -> None:
         """Handle a move that was not sent. Its counter stays spent, its intent obeyed: it is never tried again."""
-        id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
+        id_ = self.state.intents[-1] if self.state.intents else None
         self.send_report(m.GuardPart.LOCK, r.ErrorReport(id=id_, failure=failure))
 
     def lock(self, command: LockDoor, nonce: m.IssuedNonce | None) -> None:
@@ -427,7 +422,7 @@ class _Transition:
             if self.is_before_locking():
                 self.try_later("a device is lost")
         elif by_bridge or part in self.state.offline_parts:
-            back = _updated(self.state.back_since_mono, part, self.mono)
+            back = {**self.state.back_since_mono, part: self.mono}
             self.state = replace(self.state, offline_parts=self.state.offline_parts - {part}, back_since_mono=back)
             self.void_query(part)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
-from types import MappingProxyType
 
 from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorState, LockState, Report
@@ -155,7 +154,6 @@ class PendingUnlock:
     command: UnlockDoor
     nonce: IssuedNonce
     counter: int
-    question: str
     until_mono: float
 
 
@@ -198,14 +196,14 @@ class GuardState:
     questions: tuple[str, ...] = ()  # the last accepted ones: a copy of one queries nothing
     obeyed_lock_ids: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
     pending_unlock: PendingUnlock | None = None
-    seqs: Mapping[GuardPart, int] = field(default_factory=lambda: MappingProxyType({}))
+    seqs: Mapping[GuardPart, int] = field(default_factory=dict)
     last_query_number: int = 0
-    open_queries: Mapping[GuardPart, OpenQuery] = field(default_factory=lambda: MappingProxyType({}))
-    queued_questions: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    open_queries: Mapping[GuardPart, OpenQuery] = field(default_factory=dict)
+    queued_questions: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=dict)
     is_radio_connected: bool = False
     offline_parts: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
     # since when parts are online again
-    back_since_mono: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))
+    back_since_mono: Mapping[GuardPart, float] = field(default_factory=dict)
     bolt: LockState | None = None
     door: DoorState | None = None
     unlocked_at_mono: float | None = None  # when the bolt was last commanded to withdraw in this boot

@@ -15,7 +15,6 @@ from aiohttp import web
 from gateway.config.editor import EditRejected
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, WrongHub
-from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
 from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
 from gateway.runtime.maintenance import reload
@@ -128,10 +127,12 @@ class HubPage(Page):
             member = await asyncio.to_thread(
                 enrolment.join_hub, code, box.public_key, self._folder, enrolment.http_request
             )
-            entry = {"url": member.url, "home": member.home, "by": user.person}
+            entry = {"url": code.url, "home": member.home, "by": user.person}
             await box.store.log.append("hub_joined", entry, self._authorizer.now)
             folder = box.home.storage.folder
-            await box.home_file_writer.write(lambda text, file: text_with_membership(text, file, folder, member))
+            await box.home_file_writer.write(
+                lambda text, file: enrolment.text_with_membership(text, file, folder, code.url, member)
+            )
             await asyncio.to_thread(enrolment.finish_join, self._folder)
         except WrongHub:
             return _(
@@ -146,7 +147,7 @@ class HubPage(Page):
             )
         except (EditRejected, ConfigError, OSError) as error:
             return _NOTHING_CHANGED.with_facts(why=sanitized(str(error)))
-        log.info("hub_joined", url=member.url, home=member.home, by=user.person)
+        log.info("hub_joined", url=code.url, home=member.home, by=user.person)
         return None
 
     # ---- leaving ----------------------------------------------------------------------------------------------------

@@ -154,7 +154,8 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
     house.write_text("box: b\nname: A house\nstorage: {folder: var}\ndevices: {}\nentrances: {}\n")
     box = JoiningBox.new(tmp_path / "var" / "hub")
     async with whole(tmp_path) as (file, hub):
-        write_membership(house, tmp_path / "var", await box.join(await create_claim(hub, file)))
+        claim = await create_claim(hub, file)
+        write_membership(house, tmp_path / "var", claim.url, await box.join(claim))
         joined = load_home_file(house).hub
         assert joined is not None
         assert joined.home == box.identity.home

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from gateway.integrations.hub_client import enrolment
 from gateway.protocol.enrolment import ClaimCode
-from gateway.integrations.hub_client.house_file import text_with_membership
+from gateway.integrations.hub_client.enrolment import text_with_membership
 from gateway.config.editor import read_home_text, write_home
 from gateway.protocol.keys import PublicKey
 
@@ -31,8 +31,9 @@ what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[
 def step():
     if what == "join":
         file = folder.parent / "home.yaml"
-        member = enrolment.join_hub(ClaimCode.of(code), PublicKey.from_text(box), folder, enrolment.http_request)
-        write_home(file, text_with_membership(read_home_text(file), file, folder.parent, member))
+        claim = ClaimCode.of(code)
+        member = enrolment.join_hub(claim, PublicKey.from_text(box), folder, enrolment.http_request)
+        write_home(file, text_with_membership(read_home_text(file), file, folder.parent, claim.url, member))
         enrolment.finish_join(folder)
     else:
         enrolment.renew_certificate(url, folder, enrolment.http_request, now=datetime.fromisoformat(until))

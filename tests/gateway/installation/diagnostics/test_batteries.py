@@ -7,7 +7,7 @@ import pytest
 
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
-from gateway.installation.diagnostics.batteries import BATTERY_DEVICE_TEXTS, battery_findings
+from gateway.installation.diagnostics.devices import BATTERY_DEVICE_TEXTS, battery_findings
 from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
 from gateway.runtime.notifications.texts import BATTERY_TEXTS
 from gateway.system.clock import ClockSection

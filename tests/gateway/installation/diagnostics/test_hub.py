@@ -46,10 +46,11 @@ async def member(folder: Path, file: HubFile, hub: RunningHub) -> Home:
     """A house that has joined."""
     house = a_home(folder)
     box = JoiningBox.new(house.storage.folder / "hub")
-    joined = await box.join(await create_claim(hub, file))
+    claim = await create_claim(hub, file)
+    joined = await box.join(claim)
     pem = box.folder / "identity.pem"
     section = HubSection(
-        url=joined.url, home=joined.home, host=joined.host, port=joined.port, shard=joined.shard,
+        url=claim.url, home=joined.home, host=joined.broker.host, port=joined.broker.port, shard=joined.shard,
         tls=BrokerTls(ca=box.folder / "authority.pem", certificate=pem, key=pem),
     )  # fmt: skip
     return house.model_copy(update={"hub": section})

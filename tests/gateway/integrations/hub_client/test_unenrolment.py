@@ -14,8 +14,7 @@ from gateway.config.writer import HomeFileWriter
 from gateway.hub.config import HubFile
 from gateway.hub.database.tables import homes
 from gateway.integrations.hub_client import enrolment, unenrolment
-from gateway.integrations.hub_client.enrolment import HubUnavailable
-from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership
+from gateway.integrations.hub_client.enrolment import HubUnavailable, text_with_membership, text_without_membership
 from gateway.integrations.hub_client.unenrolment import Unenrolment, finish_pending
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store
@@ -58,8 +57,9 @@ class House:
         self.reread += 1
 
     async def joins(self, hub: RunningHub, at: HubFile, *, home: str | None = None) -> None:
-        member = await self.box.join(await create_claim(hub, at, home=home))
-        text = text_with_membership(self.file.read_text(), self.file, self.base.storage.folder, member)
+        claim = await create_claim(hub, at, home=home)
+        member = await self.box.join(claim)
+        text = text_with_membership(self.file.read_text(), self.file, self.base.storage.folder, claim.url, member)
         self.file.write_text(text)
 
     def farewell(self, ask: enrolment.HttpPost = enrolment.http_request) -> Unenrolment:

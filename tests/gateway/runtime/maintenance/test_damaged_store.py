@@ -20,8 +20,8 @@ from gateway.config.home import Home
 from gateway.evidence.rollback import MARK_FILE, STORE_FILE
 from gateway.installation.diagnostics.devices import device_subject
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, good, sentence_text
+from gateway.installation.diagnostics.house import store_findings as examined
 from gateway.installation.diagnostics.house import with_entrance_verdicts
-from gateway.installation.diagnostics.store import store_findings as examined
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.startup_checks import StartError, check_folder
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
