@@ -97,12 +97,9 @@ def walk_test_text(status: WalkTestStatus, entrance: str) -> Text:
     return WALK_TEST_CAPABILITIES[status].text.with_facts(entrance=entrance)
 
 
-def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> tuple[Capability, ...]:
-    """Return what a device can promise, what is missing, and from which source."""
-    return tuple(_device_capabilities(id_, home.devices[id_], measurement))
-
-
-def _device_capabilities(id_: str, device: AnyDevice, measurement: Measurement | None) -> Iterator[Capability]:
+def device_capabilities(home: Home, id_: str, measurement: Measurement | None) -> Iterator[Capability]:
+    """Yield what a device can promise, what is missing, and from which source."""
+    device = home.devices[id_]
     if isinstance(device, LockDevice):
         yield _bolt_capability(id_, measurement)
     if isinstance(device, LockDevice | CoverDevice):
@@ -132,11 +129,6 @@ def entrance_capabilities(
         ),
         replace(WALK_TEST_CAPABILITIES[walk_status], text=walk_test_text(walk_status, name)),
     )
-
-
-def proposed_latency_s(measurement: Measurement) -> float | None:
-    """Return the latency to declare, in whole seconds; None without an answer."""
-    return None if not measurement.seconds else float(int(max(measurement.seconds) * LATENCY_MARGIN_FACTOR) + 1)
 
 
 # ---- devices --------------------------------------------------------------------------------------------------------
@@ -226,7 +218,7 @@ def _latency_capabilities(id_: str, device: AnyDevice, measurement: Measurement 
             "It took {longest} s (median {median} s), longer than the {declared} s declared: write `latency: {fit}` "
             "under {device}."
         )
-        fit = f"{proposed_latency_s(measurement):g}"
+        fit = str(int(longest * LATENCY_MARGIN_FACTOR) + 1)  # in whole seconds
         yield Capability(_MISSING, text.with_facts(**facts, declared=f"{declared:g}", fit=fit, device=id_))
     else:
         text = _("Answers within {median} s (median), {longest} s at most; declared: {declared} s.")

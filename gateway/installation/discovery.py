@@ -180,12 +180,9 @@ def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
 
 
 def read_mdns_service(home: Home, service: str, name: str, host: str, port: int) -> DiscoveredDevice:
-    """Return the device behind one mDNS service; `host` is an announced address or name.
+    """Return the device behind one of MDNS_SERVICES; `host` is an announced address or name.
 
     A camera has `add_fields` only if the house file accepts its address.
-
-    Raises:
-        KeyError: `service` is not in MDNS_SERVICES.
     """
     kind, device_name = MDNS_SERVICES[service], sanitized(name.removesuffix(f".{service}"))
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

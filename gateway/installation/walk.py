@@ -257,11 +257,7 @@ def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
 
 
 def fitted_devices(home: Home, entrance: str) -> str:
-    """Return a digest of the devices of an entrance, which changes with each replaced device.
-
-    Raises:
-        KeyError: no such entrance.
-    """
+    """Return a digest of the devices of an entrance, which changes with each replaced device."""
     section = home.entrances[entrance]
     names = (section.lock, section.door, section.signal, *section.scanners, section.cameras.outside,
              *section.cameras.inside)  # fmt: skip

@@ -193,6 +193,6 @@ def _capabilities_by_subject(
     cameras = (section.cameras.outside, *section.cameras.inside)
     yield section.name, capability.entrance_capabilities(home, walk.entrance, {}, walk_test_status(walk))
     for id_ in dict.fromkeys((section.lock, section.door, *cameras)):
-        capabilities = capability.device_capabilities(home, id_, measured.get(id_))
+        capabilities = tuple(capability.device_capabilities(home, id_, measured.get(id_)))
         if capabilities:
             yield id_, capabilities

@@ -59,7 +59,8 @@ CAMERA_TRIALS = frozenset({WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, 
 class WalkTestRunner:
     """Runs the walk tests of all entrances; it observes an entrance after each of its changes.
 
-    `take_picture` returns a current JPEG of a camera. `on_change` is called when a walk test has changed.
+    `take_picture` returns a current JPEG of a camera. `on_change` is called when a walk test has changed. What stores
+    something raises OSError if it cannot; without a begun walk test it raises LookupError.
     """
 
     def __init__(  # noqa: PLR0913 - each argument is another part of the gateway
@@ -185,11 +186,7 @@ class WalkTestRunner:
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
     async def begin(self, name: str, by: str, *, person: str | None = None, asks_owner: bool = False) -> None:
-        """Begin a new walk test. What an earlier one forbade stays forbidden until this one is passed.
-
-        Raises:
-            OSError: it cannot be stored.
-        """
+        """Begin a new walk test. What an earlier one forbade stays forbidden until this one is passed."""
         before = self.status(name)
         self._unreadable.discard(name)
         old, now = self._walks.get(name), self._clock.now().utc
@@ -214,9 +211,7 @@ class WalkTestRunner:
         owner began the test: else another person could repeat that delivery months later and open the door.
 
         Raises:
-            LookupError: there is no walk test.
             ValueError: this trial does not accept that answer now.
-            OSError: it cannot be stored.
         """
         walk = walks.answer_trial(self._require_walk(name), number, answer, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
@@ -238,7 +233,6 @@ class WalkTestRunner:
 
         Raises:
             LookupError: this trial has no picture, or the camera gives none now.
-            OSError: it cannot be stored.
         """
         async with self._picture_lock:  # two pages must show the same picture
             return await self._load_picture(name, number)
@@ -296,9 +290,7 @@ class WalkTestRunner:
         """Query a device several times and store the measurement; or return why it cannot be queried.
 
         Raises:
-            KeyError: no such device.
             ConnectionError: the broker cannot be reached.
-            OSError: the measurement cannot be stored.
         """
         topics, now = device_topics(self._home, [device]), self._clock.now().utc
         try:

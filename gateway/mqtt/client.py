@@ -337,8 +337,9 @@ class MqttClient(_Client):
     All callbacks run in the event loop and must not block; an exception from one is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(reason)` after its last, `on_message` for each message
     in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB), so that the caller queries
-    the devices again. `session_number` returns a number that never repeats, also over restarts. `further_brokers` are
-    tried in turn. With `has_rate_limits` topics and accounts have rate limits (rate_limits.py).
+    the devices again. `session_number` returns a number that never repeats, also over restarts; without it
+    all sessions are 0. `further_brokers` are tried in turn. With `has_rate_limits` topics and accounts have rate limits
+    (rate_limits.py).
     """
 
     def __init__(  # noqa: PLR0913 - each callback and setting is independent
@@ -346,12 +347,12 @@ class MqttClient(_Client):
         *,
         broker: BrokerSection,
         subscriptions: Sequence[Subscription],
-        session_number: Callable[[], Awaitable[int]],
         on_message: Callable[[InboundMessage], None],
         on_up: Callable[[int], None],
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
+        session_number: Callable[[], Awaitable[int]] | None = None,
         birth_and_will: BirthAndWill | None = None,
         options: ConnectionOptions = HOUSE_OPTIONS,
         further_brokers: Sequence[BrokerSection] = (),
@@ -387,7 +388,7 @@ class MqttClient(_Client):
     async def _session(self) -> None:
         connection = self._connect(self._brokers[0])
         async with connection.open():
-            session = await self._session_number()
+            session = 0 if self._session_number is None else await self._session_number()
             qos = self._options.qos[self._session_count % len(self._options.qos)]
             await connection.subscribe(self._subscriptions, qos=qos)
             self._session_count += 1

@@ -1,7 +1,6 @@
 """The hub's MQTT connection: receives from boxes and publishes to one of them."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -62,7 +61,6 @@ class HubBrokerConnection:
     ) -> None:
         topics = ALL_SHARD_TOPICS if shards is None else tuple(f"up/{shard}/+/+" for shard in shards)
         self._on_connected, self._metrics = on_connected, metrics
-        self._sessions = itertools.count(1)
         self.is_connected = False
         self._mqtt = MqttClient(
             broker=brokers[0],
@@ -71,7 +69,6 @@ class HubBrokerConnection:
                 Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)
                 for topic in (*topics, reply_topic)
             ],
-            session_number=self._next_session,
             on_message=on_message,
             on_up=self._on_session_up,
             on_down=self._on_session_down,
@@ -103,9 +100,6 @@ class HubBrokerConnection:
     def publish_unacknowledged(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 0 what the box will request again if it is lost."""
         self._mqtt.publish(topic, payload, qos=0, expiry=MESSAGE_EXPIRY_S)
-
-    async def _next_session(self) -> int:
-        return next(self._sessions)
 
     def _on_session_up(self, _session: int) -> None:
         self.is_connected = True

@@ -10,14 +10,8 @@ from typing import Final
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
 from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, probe_devices
+from gateway.installation.diagnostics import devices
 from gateway.installation.diagnostics.connection_errors import connection_error, file_error, needs_port_check
-from gateway.installation.diagnostics.devices import (
-    DEVICE_TIMEOUT_S,
-    battery_findings,
-    device_finding,
-    device_subject,
-    state_topics,
-)
 from gateway.installation.diagnostics.finding import Finding, bad, doubtful, good, overdue
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
@@ -79,7 +73,7 @@ async def examine_broker(
 
 def unqueried_findings(home: Home, findings: list[Finding], seconds: float) -> Iterator[Finding]:
     """Yield the findings for an examination whose time was over before the devices were queried."""
-    subjects = {DEVICES, *map(device_subject, home.devices)}
+    subjects = {DEVICES, *map(devices.device_subject, home.devices)}
     if not any(finding.subject in subjects for finding in findings):
         yield overdue(BROKER, seconds)
         yield NOT_QUERIED
@@ -92,16 +86,16 @@ async def _probe_through_broker(home: Home, installer: BrokerSection, *, in_gate
     yield round_trip
     if home.broker.tls is not None:
         yield await certificate_finding(home.broker)
-    topics = [BRIDGE_STATE, *state_topics(home), *device_topics(home, home.devices)]
+    topics = [BRIDGE_STATE, *devices.state_topics(home), *device_topics(home, home.devices)]
     async with connect_once(installer, topics, monotonic=asyncio.get_running_loop().time) as session:
         answers = await probe_devices(
-            home, session, home.devices, timeout_s=DEVICE_TIMEOUT_S, correlation_prefix="doctor"
+            home, session, home.devices, timeout_s=devices.DEVICE_TIMEOUT_S, correlation_prefix="doctor"
         )
     yield await gateway_finding(home.broker, answers.retained.get(BRIDGE_STATE), in_gateway=in_gateway)
     for id_, device in home.devices.items():
         if device.definition.has_mqtt:
-            yield device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
-    for finding in battery_findings(home, answers.retained):
+            yield devices.device_finding(id_, device, answers.devices[id_], shows_people=not in_gateway)
+    for finding in devices.battery_findings(home, answers.retained):
         yield finding
 
 

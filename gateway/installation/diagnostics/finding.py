@@ -60,11 +60,7 @@ def joined(texts: Iterable[Fact], between: str = ", ") -> Text:
 
 
 def sentence_text(text: Text, language: Language, *, show: Callable[[Path], str] = str) -> str:
-    """Return a part of a finding in a language; `show` formats a path as the reader may type it.
-
-    Raises:
-        KeyError: a fact is missing.
-    """
+    """Return a part of a finding in a language; `show` formats a path as the reader may type it."""
     return _with_paths(text, show).to(language).strip()
 
 

@@ -138,11 +138,7 @@ async def _api_findings(home: Home, section: HubSection) -> tuple[Finding, ...]:
 
 
 def _hub_time(url: str) -> datetime:
-    """Return the hub's time from the Date header of its answer.
-
-    Raises:
-        OSError: the hub does not answer. ValueError: the answer has no valid date.
-    """
+    """Return the hub's time from the Date header; OSError: the hub does not answer, ValueError: no valid date."""
     if not url.startswith(("https://", "http://")):
         raise ValueError("no address of a hub")
     try:

@@ -97,7 +97,6 @@ class Uplink:
         self._leave_at_once, self._crash_point = False, reached
         self._unenrolment = unenrolment
         self._boot = secrets.token_hex(8)
-        self._sessions = 0
         self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
         self._ack: bytes | None = None
         self._work_pending = asyncio.Event()
@@ -120,7 +119,6 @@ class Uplink:
         self._mqtt = MqttClient(
             broker=section.broker,
             subscriptions=[Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)],
-            session_number=self._next_session,
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,
@@ -250,10 +248,6 @@ class Uplink:
         changed = {"up": up, "since": self._clock.now().utc, "why": why, "cut_off": cut_off}
         self._status = self._status.model_copy(update=changed)
         self._work_pending.set()
-
-    async def _next_session(self) -> int:
-        self._sessions += 1
-        return self._sessions
 
     # ---- jobs -------------------------------------------------------------------------------------------------------
 

@@ -102,7 +102,6 @@ class GuardProcess:
                 )
                 for channel in (TopicSuffix.SET, TopicSuffix.GET)
             ],
-            session_number=_session_number,
             on_message=self._on_house_message,
             on_up=lambda _session: log.info("house_found"),
             on_down=lambda why: log.warning("house_lost", why=why),
@@ -120,7 +119,6 @@ class GuardProcess:
                 )
                 for topic, parts in self._sources.items()
             ],
-            session_number=_session_number,
             on_message=self._on_radio_message,
             on_up=self._on_radio_connected,
             on_down=self._on_radio_disconnected,
@@ -295,11 +293,6 @@ class GuardProcess:
     def _on_probe_answer(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().code is not None:  # whatever the answer: it is alive
             self._handle_event(m.GuardSignal.RADIO_ANSWERED)
-
-
-async def _session_number() -> int:
-    """Return a constant: sessions are not distinguished here, because each query has its own random value."""
-    return 0
 
 
 def _query_number(correlation: bytes | None) -> int | None:

@@ -1,7 +1,7 @@
 """Adds a device or an entrance to home.yaml: the installer proposes, the owner accepts."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -185,7 +185,7 @@ def _remark_text(remark: Remark) -> Text:
     return TEXTS[f"add.no.{remark.text_key}"].with_facts(**facts)
 
 
-def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
+def _capabilities(view: ProposalView, measured: Mapping[str, Any]) -> Iterable[Capability]:
     if view.house is None:
         return ()
     if view.proposal.kind == ENTRANCE:

@@ -164,7 +164,7 @@ class HubPage(Page):
         if uplink is None:  # the box is not this home any more; only home.yaml still says so
             try:
                 await self._services.home_file_writer.write(
-                    lambda text, file: text_without_membership(text, file, section.home)
+                    lambda text, file: enrolment.text_without_membership(text, file, section.home)
                 )
             except (EditRejected, OSError) as failure:
                 error = _NOTHING_CHANGED.with_facts(why=sanitized(str(failure)))

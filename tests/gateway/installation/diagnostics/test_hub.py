@@ -113,7 +113,12 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
         for changes, row, says, todo in (
             ({"host": "nobody.invalid"}, BROKER, "nobody knows this name", "DNS"),
             ({"port": free_port()}, BROKER, "nobody listens", "Ask whoever runs the hub"),
-            ({"tls": section.tls.model_copy(update={"ca": ca})}, BROKER, "another authority", "stands between"),
+            (
+                {"tls": section.tls.model_copy(update={"ca": ca})},
+                BROKER,
+                "another authority",
+                "intercepts the connection",
+            ),
             (
                 {"tls": section.tls.model_copy(update={"ca": tmp_path / "no.pem"})},
                 BROKER,
