@@ -102,8 +102,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code is spent before the house file is written",
         file="gateway/integrations/hub_client/enrolment.py",
-        old="    _write_identity(folder, key, one, authority)\n",
-        new=("    _write_identity(folder, key, one, authority)\n    (folder / NEXT_KEY_FILE).unlink()\n"),
+        old=("    _write_identity(folder, key, certificate)\n    return joined\n"),
+        new=(
+            "    _write_identity(folder, key, certificate)\n    (folder / NEXT_KEY_FILE).unlink()\n    return joined\n"
+        ),
         tests=(f"{PAGE}::test_what_broke_off_between_the_hub_s_yes_and_the_house_file_goes_on_with_the_same_code",),
     ),
 )

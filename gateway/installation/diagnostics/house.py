@@ -149,14 +149,15 @@ async def _thread_findings(
 
     def run() -> None:
         result.set_running_or_notify_cancel()
+        findings = None
         try:
             findings = tuple(check())
-        except Exception as bug:  # noqa: BLE001 - who waits for the findings raises it
+        finally:
             _running_checks.discard(check_id)
-            result.set_exception(bug)
-        else:
-            _running_checks.discard(check_id)
-            result.set_result(findings)
+            if findings is None:
+                result.set_exception(RuntimeError("a check of the box's files has a bug: its traceback was printed"))
+            else:
+                result.set_result(findings)
 
     if check_id not in _running_checks:
         _running_checks.add(check_id)

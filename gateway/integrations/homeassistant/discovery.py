@@ -127,17 +127,13 @@ def _device_message(home: Home, section: HomeAssistantSection, entrance: str) ->
 
 def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dict[str, Message]:
     """Return the settings of each entity by its key in the entrance's state."""
-    language, state, command_topic = (
-        home.language,
-        homeassistant_topic(entrance, "state"),
-        homeassistant_topic(entrance, "set"),
-    )
+    language, state = home.language, homeassistant_topic(entrance, "state")
     components: dict[str, Message] = {
         "lock": {
             "name": _("Lock").to(language),
             "platform": "lock",
             **_value_config(state, "lock"),
-            "command_topic": command_topic,
+            "command_topic": homeassistant_topic(entrance, "set"),
             "payload_lock": HomeAssistantCommand.LOCK.value,
             "payload_unlock": HomeAssistantCommand.UNLOCK.value,
             "json_attributes_topic": state,
@@ -163,9 +159,11 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
             **_enum_config(DELIVERY_STATES),
             **_expiring_config(state, "delivery"),
         },
-        "lock_battery": _battery_config(_("Lock battery").to(language)) | _expiring_config(state, "lock_battery"),
-        "door_battery": _battery_config(_("Door sensor battery").to(language))
-        | _expiring_config(state, "door_battery"),
+        "lock_battery": {**_battery_config(_("Lock battery").to(language)), **_expiring_config(state, "lock_battery")},
+        "door_battery": {
+            **_battery_config(_("Door sensor battery").to(language)),
+            **_expiring_config(state, "door_battery"),
+        },
         "event": {
             "name": _("Event").to(language),
             "platform": "event",
@@ -180,14 +178,20 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> dic
             "image_topic": homeassistant_topic(entrance, "picture"),
             "content_type": "image/jpeg",
         }
+    return components | dict(_buttons(home, section, entrance)) | dict(_auxiliary_batteries(home, entrance))
+
+
+def _buttons(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, Message]]:
     for part, name, icon in (
         ("stop", _("Stop deliveries"), "mdi:hand-back-right"),
         ("somebody_home", pgettext("a switch", "Somebody is home"), "mdi:home-account"),
     ):
         if part in section.may:
-            press = {"command_topic": command_topic, "payload_press": HomeAssistantCommand[part.upper()].value}
-            components[part] = {"name": name.to(language), "platform": "button", "icon": icon, **press}
-    return components | dict(_auxiliary_batteries(home, entrance))
+            press = {
+                "command_topic": homeassistant_topic(entrance, "set"),
+                "payload_press": HomeAssistantCommand[part.upper()].value,
+            }
+            yield part, {"name": name.to(home.language), "platform": "button", "icon": icon, **press}
 
 
 def _auxiliary_batteries(home: Home, entrance: str) -> Iterator[tuple[str, Message]]:
