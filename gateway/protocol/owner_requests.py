@@ -111,13 +111,13 @@ AnyOwnerRequest = Annotated[
     | OwnerHoldRequest,
     Field(discriminator="do"),
 ]
-_REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
+REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
 def parse_owner_request(payload: bytes) -> AnyOwnerRequest | str:
     """Parse one request, or return why it is refused: one line that quotes nothing, so it is safe to log."""
     try:
-        return _REQUEST_ADAPTER.validate_python(parse(payload))
+        return REQUEST_ADAPTER.validate_python(parse(payload))
     except MalformedPayload as error:
         return str(error)
     except ValidationError as error:

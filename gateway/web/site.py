@@ -182,21 +182,12 @@ class PagesSite(Page):
         if pages.plain_port is not None and context is not None:
             self.plain_port = self._accept_on_port(pages.plain_port, None)
             self._allowed_hosts |= allowed_hosts(pages.host, self.plain_port, pages.names)
-        log.info("pages", at=list(self.addresses), trust=self.trust_url)
+        scheme, names = "http" if context is None else "https", self._host_names()
+        trust = None  # the address at which a phone gets the box's own authority
+        if self.certificate is not None and self.plain_port is not None:
+            trust = f"http://{names[0]}:{self.plain_port}/certificate"
+        log.info("pages", at=[f"{scheme}://{name}:{self.port}/" for name in names], trust=trust)
         await self._show_claim_code()
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses of the pages, one for each name of the box."""
-        scheme = "http" if self.certificate is None and self._pages.certificate is None else "https"
-        return tuple(f"{scheme}://{name}:{self.port}/" for name in self._host_names())
-
-    @property
-    def trust_url(self) -> str | None:
-        """The address at which a phone gets the box's own authority; None without one."""
-        if self.certificate is None or self.plain_port is None:
-            return None
-        return f"http://{self._host_names()[0]}:{self.plain_port}/certificate"
 
     def _host_names(self) -> tuple[str, ...]:
         at = ip_address(self._pages.host)

@@ -33,7 +33,7 @@ STATIC_FILES = (
 # The keys of the texts that the page's script shares with the home's own pages.
 SHARED_KEYS = frozenset({
     "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
-    "next.title", "safe_mode", "stop", "visit.approve", "visit.film", "visit.title", "visit.veto",
+    "next.title", "safe_mode", "stop", "visit.film", "visit.title",
 })  # fmt: skip
 _TITLE = _("My home, from elsewhere")
 SHARED_KEY_PREFIXES = ("brand.", "day.", "door.", "phase.")

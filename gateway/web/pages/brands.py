@@ -13,7 +13,6 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.pages.home import permission_password_form, required_right, submit_owner_request
 from gateway.web.server.brand_terms import (
-    key_fingerprint,
     place_names,
     question_facts,
     read_terms,
@@ -32,10 +31,8 @@ class BrandsPage(Page):
     async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._authorizer.language(request), self._services.store.brands
         facts = [self._brand_facts(permission, language) for permission in brands.permissions()]
-        return self._authorizer.render_page(
-            request, "brands", brands=[brand for brand in facts if brand is not None], keys=brands.waiting_keys(),
-            brand_name=self._services.brand_name, key_fingerprint=key_fingerprint,
-        )  # fmt: skip
+        shown = [brand for brand in facts if brand is not None]
+        return self._authorizer.render_page(request, "brands", brands=shown, keys=brands.waiting_keys())
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._services.home, permission.terms, self._services.store.brands

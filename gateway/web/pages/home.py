@@ -6,11 +6,11 @@ from datetime import datetime
 
 import structlog
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from gateway.domain.delivery.permission import Permission, PermissionTerms, extends_permission
 from gateway.domain.pause import PauseRefusal, PlannedPause, parse_local_time
-from gateway.protocol.owner_requests import AnyOwnerRequest, OwnerPermitRequest
+from gateway.protocol.owner_requests import REQUEST_ADAPTER, OwnerPermitRequest
 from gateway.system.i18n import Text
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
@@ -20,8 +20,6 @@ from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
-
-_REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
 class HomePage(Page):
@@ -107,7 +105,7 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
         web.HTTPException: the form is no request, or it was not done; else a redirect to `back`.
     """
     try:
-        owner_request = _REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
+        owner_request = REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
     except ValidationError as error:
         raise web.HTTPBadRequest from error
     if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":

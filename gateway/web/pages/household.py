@@ -10,7 +10,6 @@ from gateway.system.i18n import Text
 from gateway.web.auth.accounts import AccountError, CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.pages.activity import activity_lines, browser_name
-from gateway.web.pages.remote_browsers import browser_facts
 from gateway.web.server.authorization import account_error_text
 from gateway.web.server.fragments import qr_svg
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_refused
@@ -76,12 +75,14 @@ class HouseholdPage(Page):
     async def _settings(self, request: web.Request, user: CurrentUser, *, error: Text | None = None) -> web.Response:
         language, folder = self._authorizer.language(request), self._services.home.storage.folder
         sessions = self._authorizer.accounts.sessions(user.person, self._authorizer.now)
+        may_end_any = has_right(user.role, UserRight.PEOPLE)
         return self._authorizer.render_page(
             request,
             "settings",
             sessions=[(session, browser_name(session.browser, language)) for session in sessions],
             mine=user.session,
-            enrolled=browser_facts(self._authorizer, user),
+            enrolled=self._services.store.browsers.browsers(None if may_end_any else user.person),
+            device=user.device,
             error=error,
             reloaded=reload.read_report(folder) if has_right(user.role, UserRight.DEVICES) else None,
             backup=last_backup(folder),

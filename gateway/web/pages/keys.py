@@ -1,19 +1,15 @@
 """Shows the box's own key, its authority for HTTPS, and the keys of brands."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 from aiohttp import web
 
 from gateway.protocol.keys import PUBLIC_KEY_FILE
-from gateway.storage import StoredBrandKey
-from gateway.system.i18n import Language, Text, _
+from gateway.system.i18n import Text, _
 from gateway.system.pki.authority import IssuedCertificate
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.brand_terms import key_fingerprint
-from gateway.web.server.context import person_name
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_not_done
 
 KEYS_PATH = "/settings/keys"
@@ -40,23 +36,14 @@ class KeysPage(Page):
         self, request: web.Request, _user: CurrentUser, *, notice: Text | None = None, error: Text | None = None
     ) -> web.Response:
         pages, certificate = self._services.home.pages, self._certificate()
-        language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
-        brands = [self._key_facts(language, key) for key in self._services.store.brand_keys.all() if key.x in enrolled]
+        brand_keys = [key for key in self._services.store.brand_keys.all() if key.x in enrolled]
         return self._authorizer.render_page(
             request, "keys", notice=notice, error=error, file=PUBLIC_KEY_FILE,
-            page=KEYS_PATH, brands=brands,
+            page=KEYS_PATH, brand_keys=brand_keys,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),
         )  # fmt: skip
-
-    def _key_facts(self, language: Language, key: StoredBrandKey) -> dict[str, str | datetime | None]:
-        return {
-            "x": key.x, "kid": key.kid, "brand": self._services.brand_name(key.brand), "since": key.since,
-            "withdrawn": key.withdrawn,
-            "used": key.used, "distrusted": key.distrusted, "fingerprint": key_fingerprint(key),
-            "who": person_name(self._services.store.accounts, key.by) or _("somebody").to(language),
-        }  # fmt: skip
 
     @get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", UserRight.KEYS)
     async def _public_key(self, _request: web.Request, _user: CurrentUser) -> web.Response:

@@ -1,12 +1,9 @@
 """Shows what is stored, where and how long, and who watched; sets when inside cameras may be watched."""
 
-from functools import partial
-
 from aiohttp import web
 
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.server.context import person_name
 from gateway.web.server.page import Page, form_texts, get, post
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
@@ -33,7 +30,6 @@ class PrivacyPage(Page):
             insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
             views=self._services.store.privacy.views(at_most=MAX_LINES_SHOWN),
             erasures=self._services.store.privacy.erasures(at_most=MAX_LINES_SHOWN),
-            person_name=partial(person_name, self._services.store.accounts),
         )
 
     @post("/settings/privacy/retention", UserRight.RETENTION)

@@ -6,8 +6,6 @@ happens on this page only, so nobody can enrol a browser from afar, and neither 
 
 import json
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,8 +15,8 @@ from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, en
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.i18n import _
 from gateway.web.auth.accounts import CurrentUser
-from gateway.web.auth.roles import UserRight, has_right
-from gateway.web.server.authorization import Authorizer, Unauthorized
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.authorization import Unauthorized
 from gateway.web.server.page import Conflict, Page, form_texts, post
 
 MAX_LABEL_CHARACTERS = 64
@@ -71,14 +69,6 @@ class RemoteBrowsersPage(Page):
         if browser is None or not await browsers.end(id_, self._authorizer.now, by=user.person):
             raise web.HTTPNotFound
         return self._authorizer.done_response(request, "/settings")
-
-
-def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str, Any]]:
-    """Return the browsers that the user may end: the user's own, or with the right `PEOPLE` all."""
-    everybody = has_right(user.role, UserRight.PEOPLE)
-    browsers = authorizer.services.store.browsers.browsers(None if everybody else user.person)
-    return [{"id": browser.id, "label": browser.label, "who": browser.person.name, "since": browser.since,
-             "here": browser.device == user.device} for browser in browsers]  # fmt: skip
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:

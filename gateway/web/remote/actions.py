@@ -81,18 +81,11 @@ class OrderExecutor:
         match order:
             case browser_messages.StopOrder():
                 return await wait_stopped(self.stop(order, person))
-            case browser_messages.DecideOrder():
-                decision = owner_requests.OwnerDecideRequest(
-                    id=_new_id(), do="approve" if order.do == "approve" else "refuse", visit=order.visit
-                )
-                return await self._submit_for_visit(order.entrance, order.visit, decision, person)
-            case browser_messages.AcknowledgeOrder():
-                request = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=order.visit)
-                return await self._submit_for_visit(order.entrance, order.visit, request, person)
+            case browser_messages.DecideOrder() | browser_messages.AcknowledgeOrder():
+                do = "refuse" if order.do == "veto" else order.do
+                return await self._submit(order.entrance, person, {"do": do, "visit": order.visit})
             case browser_messages.LockOrder():
-                return await self._submit(
-                    order.entrance, owner_requests.OwnerLockRequest(id=_new_id(), do="lock"), person
-                )
+                return await self._submit(order.entrance, person, {"do": "lock"})
             case browser_messages.PermitOrder():
                 return await self._permit(order, person)
             case browser_messages.DenyOrder():
@@ -104,19 +97,15 @@ class OrderExecutor:
             case _:
                 assert_never(order)
 
-    async def _submit_for_visit(
-        self, entrance: str, visit: str, request: owner_requests.AnyOwnerRequest, person: str
-    ) -> str | None:
+    async def _submit(self, entrance: str, person: str, fields: Mapping[str, str]) -> str | None:
+        """Submit a request; one about a visit only while that visit runs."""
         try:
-            state, _ = self._services.entrance_state(entrance)
+            visit = self._services.entrance_state(entrance)[0].visit
         except KeyError:
             return NOT_FOUND
-        running = state.visit is not None and state.visit.id == visit
-        return await self._submit(entrance, request, person) if running else NOT_FOUND
-
-    async def _submit(self, entrance: str, request: owner_requests.AnyOwnerRequest, person: str) -> str | None:
-        if entrance not in self._services.home.entrances:
+        if "visit" in fields and (visit is None or visit.id != fields["visit"]):
             return NOT_FOUND
+        request = owner_requests.REQUEST_ADAPTER.validate_python({**fields, "id": _new_id()})
         return None if await self._services.inbox.submit_request(entrance, request, person) is None else NOT_DONE
 
     async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:

@@ -7,6 +7,7 @@ stop counts even where nothing can be stored.
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -41,8 +42,9 @@ REFUSAL_LOG_INTERVAL_S = 60.0  # seconds between two log lines about refused ord
 STORE_RETRY_DELAY_S = 5.0  # seconds until the next attempt on a full disk
 
 
+@lru_cache(maxsize=64)
 def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
-    """Derive the keys between the box and a browser."""
+    """Derive the keys between the box and a browser. Cached, since it takes time."""
     return derive_keys(
         load_private_key(browser.own), Jwk.model_validate_json(browser.agree), home=browser.home, browser=browser.id
     )

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol.box_hub import SealedQuery
-from gateway.protocol.browser_envelope import MAX_DOWN_BYTES, MAX_UP_BYTES, EnvelopeKeys, decrypt, encrypt
+from gateway.protocol.browser_envelope import MAX_DOWN_BYTES, MAX_UP_BYTES, decrypt, encrypt
 from gateway.storage import StoreFailed
-from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.changes import ChangeNotifier
 from gateway.system.containment import Containment
 from gateway.web.remote.orders import STORE_RETRY_DELAY_S, OrderQueue, browser_keys
@@ -17,8 +16,6 @@ from gateway.web.remote.queries import QueryService
 from gateway.web.server.context import GatewayServices
 
 log = structlog.get_logger(__name__)
-
-MAX_CACHED_KEYS = 64  # browsers whose derived keys are kept, since deriving takes time
 
 
 class RemoteSessions:
@@ -39,7 +36,6 @@ class RemoteSessions:
         )
         self.accept_job = self._orders.accept_job
         self._queries = QueryService(services, changes)
-        self._keys: dict[bytes, EnvelopeKeys] = {}
 
     async def run(self) -> None:
         """Perform orders until cancelled."""
@@ -64,7 +60,7 @@ class RemoteSessions:
         browser = self._browsers.browser(query.browser)
         if browser is None or browser.home != self._home:
             return None
-        keys = self._keys_of(browser)
+        keys = browser_keys(browser)
         opened = decrypt(keys.up, browser.id, query.sealed.encode(), largest=MAX_UP_BYTES)
         if opened is None or opened.raw:
             return None
@@ -75,12 +71,3 @@ class RemoteSessions:
         if len(text) + len(raw) >= MAX_DOWN_BYTES:
             text, raw = self._queries.refusal(opened.text, "too_much"), b""
         return encrypt(keys.down, browser.id, text, raw, random=secrets.token_bytes)
-
-    def _keys_of(self, browser: EnrolledBrowser) -> EnvelopeKeys:
-        """Return the keys of a browser, derived once for each enrolment."""
-        keys = self._keys.get(browser.own)
-        if keys is None or keys.browser != browser.id:
-            if len(self._keys) >= MAX_CACHED_KEYS:
-                self._keys.clear()
-            keys = self._keys[browser.own] = browser_keys(browser)
-        return keys

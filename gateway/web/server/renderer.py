@@ -14,7 +14,8 @@ from gateway.protocol.hash_chain import canonical_json
 from gateway.system.i18n import Language, Text, language_names, pgettext, template_functions
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
-from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.brand_terms import key_fingerprint
+from gateway.web.server.context import GatewayServices, Viewer, person_name
 from gateway.web.server.fragments import FRAGMENTS
 from gateway.web.texts.catalogue import TEXTS, offered
 
@@ -55,6 +56,8 @@ class Renderer:
                 t=t,
                 **functions,
                 part=partial(self.render_fragment, viewer=viewer),
+                brand_name=self._services.brand_name,
+                person_name=partial(person_name, self._services.store.accounts),
                 languages=offered(str(facts.get("path", "/"))),
                 zone=self._services.zone,
                 retention_days=self._services.retention_days,
@@ -84,6 +87,7 @@ def _templates() -> Environment:
         day=_day,
         moment=_moment,
         spaced=format_fingerprint,
+        fingerprint=key_fingerprint,
     )
     environment.globals.update(language_names=language_names())
     return environment

@@ -89,14 +89,14 @@ function asking(one, state, acts) {
     by && !one.fingerprints?.length && h("p", { class: "notice bad" }, say("brand.keyless")),
     told(by ? one.asked : one.terms, state),
     may("decide_brands") && permitting(one, state, acts),
-    may("decide_brands") && h("div", { class: "wishes" }, twice(say("brand.refuse"), () => order({ do: "refuse", brand: one.id }, one.name), { of: one.name, key: `refuse ${one.id}` })));
+    may("decide_brands") && h("div", { class: "wishes" }, twice(say("away.do.refuse"), () => order({ do: "refuse", brand: one.id }, one.name), { of: one.name, key: `refuse ${one.id}` })));
 }
 
 function waitingKey(one, key, { may, order }) {
   const judge = (label, word, kind) => twice(label, () => order({ do: word, brand: one.id, key: key.key }, one.name), { kind, of: one.name, key: `${word} ${one.id} ${key.key}` });
   return h("article", { class: "brand", "data-key-of": one.id }, h("h3", {}, name(one.name), " ", h("b", {}, say("away.key"))), h("p", { class: "small" }, say("brand.new_key.why")),
     h("p", {}, `${say("brand.key")} `, h("code", { class: "fingerprint" }, plain(key.fingerprint))),
-    may("decide_brands") && h("div", { class: "wishes" }, judge(say("brand.new_key.approve"), "approve-key", ""), judge(say("brand.new_key.refuse"), "refuse-key", "quiet")));
+    may("decide_brands") && h("div", { class: "wishes" }, judge(say("away.do.approve-key"), "approve-key", ""), judge(say("away.do.refuse-key"), "refuse-key", "quiet")));
 }
 
 // What waits for somebody's yes: brands, and new keys of those that are let in.
@@ -111,6 +111,6 @@ export function brands(state, acts) {
   const others = state.brands.filter((one) => one.standing !== "pending" && !one.open);
   if (!others.length) return [h("p", {}, say("away.brands.none"))];
   return others.map((one) => h("details", { "data-brand": one.id }, h("summary", {}, name(one.name), " ", h("b", {}, say(`brand.${one.standing}`))), told(one.terms, state),
-    may("decide_brands") && one.standing === "granted" && h("div", { class: "wishes" }, twice(say("brand.revoke"), () => order({ do: "revoke", brand: one.id }, one.name), { kind: "stop", of: one.name, key: `revoke ${one.id}` })),
+    may("decide_brands") && one.standing === "granted" && h("div", { class: "wishes" }, twice(say("away.do.revoke"), () => order({ do: "revoke", brand: one.id }, one.name), { kind: "stop", of: one.name, key: `revoke ${one.id}` })),
     may("decide_brands") && permitting(one, state, acts)));
 }

@@ -98,8 +98,8 @@ function visit(entrance, { may, order }) {
     one.brand && h("p", {}, name(one.brand), one.place && " · ", one.place && name(one.place)),
     asks && one.deadline && h("p", { class: "countdown" }, left(one.deadline)),
     asks && h("div", { class: "wishes" },
-      one.asks && twice(say("visit.approve"), () => order({ do: "approve", ...about }, entrance.name), { kind: "", key: `approve ${one.id}` }),
-      twice(say("visit.veto"), () => order({ do: "veto", ...about }, entrance.name), { kind: "stop", key: `veto ${one.id}` })));
+      one.asks && twice(say("away.do.approve"), () => order({ do: "approve", ...about }, entrance.name), { kind: "", key: `approve ${one.id}` }),
+      twice(say("away.do.veto"), () => order({ do: "veto", ...about }, entrance.name), { kind: "stop", key: `veto ${one.id}` })));
 }
 
 function wishes(entrance, alone, { may, order, live }) {
@@ -107,7 +107,7 @@ function wishes(entrance, alone, { may, order, live }) {
   const of = entrance.name;
   return h("div", { class: "wishes" },
     word === "handed" && running && may("acknowledge") && twice(say("acknowledge"), () => order({ do: "acknowledge", entrance: id, visit: running.id }, of), { of, key: `acknowledge ${running.id}` }),
-    may("lock") && !running && word !== "locked" && twice(say("away.lock"), () => order({ do: "lock", entrance: id }, of), { of, key: `lock ${id}` }),
+    may("lock") && !running && word !== "locked" && twice(say("away.do.lock"), () => order({ do: "lock", entrance: id }, of), { of, key: `lock ${id}` }),
     may("stop") && !entrance.stopped && !alone && twice(say("away.stop.one"), () => order({ do: "stop", entrance: id }, of), { of, key: `stop ${id}` }),
     may("watch_live") && (entrance.cameras ?? []).filter((one) => one.watch).map((one) => h("button", { type: "button", class: "quiet", "data-key": `live ${one.id}`, press: () => live(one.id) }, say("away.live", { camera: plain(one.id) }))));
 }

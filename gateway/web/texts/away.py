@@ -9,7 +9,6 @@ AWAY_TEXTS: Mapping[str, Text] = {
     "away.stop.one": _("Stop this entrance"),
     "away.stopped": _("Stopped: nothing opens here."),
     "away.paused": _("Paused until: {until}"),
-    "away.lock": pgettext("to do", "Lock"),
     "away.sure": _("{what}: press once more"),
     "away.until": _("until {day}"),
     "away.asked_by": _("Asked by way of {hub}. No answer is a no."),
