@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum, auto
+from enum import Enum
 
 from gateway.domain.now import Now
 from gateway.storage import (
@@ -24,6 +24,7 @@ from gateway.storage import (
     Store,
 )
 from gateway.system.clock import EARLIEST_TIME
+from gateway.system.i18n import _
 from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle
 from gateway.web.auth.passwords import PasswordHashing, PasswordWeakness, password_weakness
 from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
@@ -42,28 +43,29 @@ _LAST_USE_INTERVAL = timedelta(minutes=5)  # the use of a session is stored at m
 _QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find a place in the queue
 
 
-class AccountError(StrEnum):
-    """Why an operation on an account was refused."""
+class AccountError(Enum):
+    """Why an operation on an account was refused, as the reader learns it."""
 
-    WRONG = auto()  # name or password; the answer does not tell which
-    PASSWORD_WRONG = auto()  # of a user who is signed in
-    SIGNED_OUT = auto()  # the session ended meanwhile
-    NOT_ALLOWED = auto()  # the role has no such right
-    CONFIRM = auto()  # the password has to be confirmed first (`UserAccounts.confirm_password`)
-    CLAIMED = auto()  # the box has an owner
-    CODE_WRONG = auto()
-    CODE_USED = auto()  # an owner recovered access by it already
-    CODE_OLD = auto()  # it has expired, or a newer one was made
-    CODE_VOID = auto()  # none was made, or too many wrong ones: make one on the box
-    INVITATION_GONE = auto()  # unknown, used, withdrawn or too old; the answer does not tell which
-    NAME_BAD = auto()  # 1 to 64 printable characters
-    NAME_TAKEN = auto()
-    PASSWORD_SHORT = auto()
-    PASSWORD_LONG = auto()
-    PASSWORD_COMMON = auto()
-    UNKNOWN = auto()  # no such person, session or invitation
-    LAST_OWNER = auto()  # the last owner cannot be removed
-    BUSY = auto()  # not possible while a visit runs
+    WRONG = _("Name or password is wrong.")  # name or password; the answer does not tell which
+    PASSWORD_WRONG = _("This password is wrong.")  # of a user who is signed in
+    SIGNED_OUT = _("This session has ended.")
+    NOT_ALLOWED = _("Your role does not allow it.")
+    CONFIRM = _("Your password is asked for once more.")  # first `UserAccounts.confirm_password`
+    CLAIMED = _("This box has an owner already.")
+    CODE_WRONG = _("This is not the code: read it once more, only the newest counts.")
+    CODE_USED = _("This code has been used: make another one on the box.")  # an owner recovered access by it already
+    CODE_OLD = _("This code is too old, or another one was made since: make another one on the box.")
+    CODE_VOID = _("This code is void: restart the box, it shows another one.")  # none was made, or too many wrong ones
+    # unknown, used, withdrawn or too old; the answer does not tell which
+    INVITATION_GONE = _("This invitation is no longer good.")
+    NAME_BAD = _("A name has 1 to 64 characters.")
+    NAME_TAKEN = _("This name is taken.")
+    PASSWORD_SHORT = _("Ten characters at least.")
+    PASSWORD_LONG = _("That is too long.")
+    PASSWORD_COMMON = _("This password is too well known.")
+    UNKNOWN = _("There is no such thing (any more).")  # no such person, session or invitation
+    LAST_OWNER = _("A house is never without an owner.")
+    BUSY = _("Not during a visit: try again when it is over.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,12 +442,12 @@ def credential_error(name: str, password: str) -> AccountError | None:
 
 
 def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:
-    return None if weak is None else AccountError(f"password_{weak}")
+    return None if weak is None else AccountError[f"PASSWORD_{weak.name}"]
 
 
 def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
-    """Return why a change of accounts was not made; None: it was. Both enumerations have the same values."""
-    return None if outcome is AccountChangeResult.DONE else AccountError(outcome.value)
+    """Return why a change of accounts was not made; None: it was. Both enumerations have the same names."""
+    return None if outcome is AccountChangeResult.DONE else AccountError[outcome.name]
 
 
 def invitation_error(outcome: AccountChangeResult) -> AccountError | None:

@@ -13,13 +13,12 @@ from gateway.installation import records
 from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
 from gateway.installation.proposal_checks import PROPOSAL_KINDS, ProposalRequest, Remark
 from gateway.installation.proposal_workflow import ProposalState, ProposalView
-from gateway.system.i18n import Language, Text, _
+from gateway.system.i18n import Language, Text
 from gateway.system.text import escape_invisible, sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.pages.add_device_form import FORM_FIELDS, entered_values, initial_values, read_form
 from gateway.web.pages.installation import capability_facts
-from gateway.web.server.context import person_name
 from gateway.web.server.page import DISK_FULL, Conflict, Page, form_texts, get, post
 from gateway.web.texts.catalogue import TEXTS
 
@@ -30,16 +29,15 @@ class AddDevicePage(Page):
     """The page of proposals for home.yaml."""
 
     @get(ADD_DEVICE_PATH, UserRight.DEVICES)
-    async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         kind = request.query.get("kind", "")
         if kind not in FORM_FIELDS:
-            return await self._render(request, user)
-        return await self._render(request, user, kind=kind, values=initial_values(kind, request.query))
+            return await self._render(request)
+        return await self._render(request, kind=kind, values=initial_values(kind, request.query))
 
     async def _render(  # noqa: PLR0913 - the parts of the page
         self,
         request: web.Request,
-        user: CurrentUser,
         *,
         kind: str = "",
         values: Mapping[str, Sequence[str]] | None = None,
@@ -51,7 +49,7 @@ class AddDevicePage(Page):
         home = await self._services.proposals.read_house_with_all()
         measured = await asyncio.to_thread(records.read_measurements, self._services.home.storage.folder)
         language = self._authorizer.language(request)
-        proposals = [self._proposal_facts(view, user, measured, language) for view in views]
+        proposals = [self._proposal_facts(view, measured, language) for view in views]
         return self._authorizer.render_page(
             request,
             "add_device",
@@ -64,8 +62,8 @@ class AddDevicePage(Page):
             values=values or {},
             devices=home.devices,
             field_errors={key: _remark_text(remark) for key, remark in (field_errors or {}).items()},
-            waiting=[one for one in proposals if one["state"] == ProposalState.PROPOSED],
-            accepted=[one for one in proposals if one["state"] != ProposalState.PROPOSED],
+            waiting=[facts for facts in proposals if facts["view"].state == ProposalState.PROPOSED],
+            accepted=[facts for facts in proposals if facts["view"].state != ProposalState.PROPOSED],
             writable=await asyncio.to_thread(self._services.proposals.is_writable),
             file=self._services.proposals.file,
             edited=bool(views) and await asyncio.to_thread(self._services.proposals.is_edited),
@@ -73,19 +71,10 @@ class AddDevicePage(Page):
             command=self._password_command(),
         )
 
-    def _proposal_facts(
-        self, view: ProposalView, user: CurrentUser, measured: Mapping[str, Any], language: Language
-    ) -> Mapping[str, Any]:
-        proposal, accounts = view.proposal, self._services.store.accounts
-        accepted = proposal.accepted
+    def _proposal_facts(self, view: ProposalView, measured: Mapping[str, Any], language: Language) -> Mapping[str, Any]:
         return {
-            "proposal": proposal,
             "view": view,
-            "state": view.state,
-            "by": person_name(accounts, proposal.by) or _("somebody"),
-            "accepted_by": None if accepted is None else person_name(accounts, accepted.by),
             "objections": [_remark_text(remark) for remark in view.objections],
-            "problems": () if view.reload_report is None else view.reload_report.problems,
             "cautions": [
                 TEXTS[f"add.note.{remark.text_key}"].with_facts(
                     **{key: sanitized(fact) for key, fact in remark.facts.items()}
@@ -93,7 +82,6 @@ class AddDevicePage(Page):
                 for remark in view.cautions
             ],
             "capabilities": capability_facts(_capabilities(view, measured), language),
-            "mine": proposal.by == user.person,
         }
 
     # ---- requests ----------------------------------------------------------------------------------------------------
@@ -107,11 +95,11 @@ class AddDevicePage(Page):
         home, values = await self._services.proposals.read_house_with_all(), entered_values(kind, form)
         proposal = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(proposal, ProposalRequest):
-            return await self._render(request, user, kind=kind, values=values, field_errors=proposal, status=422)
+            return await self._render(request, kind=kind, values=values, field_errors=proposal, status=422)
         objections = await self._services.proposals.propose(proposal, by=user.person, now=self._authorizer.now)
         if objections:
             errors = [_remark_text(remark) for remark in objections]
-            return await self._render(request, user, kind=kind, values=values, errors=errors, status=422)
+            return await self._render(request, kind=kind, values=values, errors=errors, status=422)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
@@ -120,11 +108,11 @@ class AddDevicePage(Page):
         form = await request.post()
         error = await self._authorizer.password_error(request, user)
         if error is not None:
-            return await self._render(request, user, errors=[error], status=422)
+            return await self._render(request, errors=[error], status=422)
         chosen = [str(id_) for id_ in form.getall("take", ())]
         objections = await self._services.proposals.accept(chosen, by=user.person, now=self._authorizer.now)
         if objections:
-            return await self._render(request, user, errors=[_remark_text(one) for one in objections], status=409)
+            return await self._render(request, errors=[_remark_text(one) for one in objections], status=409)
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     @post(f"{ADD_DEVICE_PATH}/refuse", UserRight.ENROL)
@@ -147,7 +135,7 @@ class AddDevicePage(Page):
         except OSError as error:
             raise Conflict(DISK_FULL) from error
         if not discarded:
-            return await self._render(request, user, errors=[TEXTS["add.no.none"]], status=409)
+            return await self._render(request, errors=[TEXTS["add.no.none"]], status=409)
         self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 

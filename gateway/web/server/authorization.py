@@ -14,7 +14,7 @@ from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
 from gateway.web.server.renderer import Renderer
 from gateway.web.server.security_headers import Handler, local_path
-from gateway.web.texts.catalogue import TEXTS, offered
+from gateway.web.texts.catalogue import offered
 
 LANGUAGE_COOKIE = "language"  # the cookie's name
 PASSWORD_FIELD = "password_again"  # noqa: S105 - the name of a field, no password
@@ -229,7 +229,7 @@ def account_error_text(error: AccountError | RetryAfter) -> Text:
     """Word an error of an account."""
     if isinstance(error, RetryAfter):
         return _("Too many tries: wait {seconds} s.", seconds=str(error.seconds))
-    return TEXTS[f"refused.{error}"]
+    return error.value
 
 
 def cookie_name(request: web.Request, name: str) -> str:

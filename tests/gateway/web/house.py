@@ -58,9 +58,14 @@ class AccountsHouse:
     def now(self) -> Now:
         return self.watch.now
 
+    async def claim_code(self) -> str:
+        code = await self.accounts.make_claim_code(self.now)
+        assert isinstance(code, str)
+        return code
+
     async def owner(self, name: str = "Anna") -> SessionSecrets:
         """Claimed by somebody."""
-        code = await self.accounts.make_claim_code(self.now)
+        code = await self.claim_code()
         return signed_in(await self.accounts.claim(code, name, ANNA_PASSWORD, self.now))
 
     async def guest(self, owner: SessionSecrets, name: str, role: Role = Role.HOUSEHOLD) -> SessionSecrets:

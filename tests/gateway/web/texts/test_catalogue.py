@@ -12,7 +12,6 @@ from gateway.runtime.maintenance.decommission import WipeObstacleReason
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.apprise import SendResult
 from gateway.runtime.notifications.contacts import PhoneUrlError
-from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
 from gateway.web.server.fragments import DoorSummary
@@ -27,7 +26,7 @@ SOURCES = {
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "error.", "turn.",
-            "refused.", "role.", "link.", "label.kind.", "lock.", "pause.no.",
+            "role.", "link.", "label.kind.", "lock.", "pause.no.",
             "unfit.", "phone.heard.", "way.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",
             "away.do.", "away.way.", "away.heard.", "away.gone.", "away.no.")  # fmt: skip
@@ -58,7 +57,6 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"pause.no.{no}" for no in PauseRefusal),
         *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why")),
         *(f"turn.{turn}{how}" for turn in CourierStep for how in ("", ".how")),
-        *(f"refused.{why}" for why in AccountError),
         *(f"link.{why}" for why in action_links.LinkError),
         *(f"label.kind.{kind}" for kind in LABEL_KINDS),
         *(f"way.{why}" for why in WipeObstacleReason),
