@@ -6,11 +6,11 @@ autumn, a pause takes the wider of its two meanings, so it never ends sooner tha
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from zoneinfo import ZoneInfo
 
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 from gateway.domain.visit.state import PausePeriod
 
@@ -37,8 +37,7 @@ class PauseRefusal(StrEnum):
     UNKNOWN = auto()  # no pause has this id: it has ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPause:
+class PlannedPause(Frozen):
     """A pause that is not over. `entrance` None: all entrances; `by` None: set without an account."""
 
     id: str

@@ -6,11 +6,11 @@ so that the hub cannot alter the request or add a key. The owner sees all of it 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from gateway.domain.frozen import Frozen
 from gateway.protocol.brand_statement import (
     MAX_CLOCK_SKEW_S,
     MAX_REQUEST_LIFETIME_S,
@@ -32,8 +32,7 @@ REASON_NOT_YET_VALID: Final = "the box does not know the time, or the question i
 MAX_ANSWER_WAIT = timedelta(days=7)  # for the owner's answer, also if the hub would wait longer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRequest:
+class ConsentRequest(Frozen):
     """A brand's request for consent. `is_signed`: by a key of its own; else it has none, and all is the hub's claim.
 
     `token_digest`: the SHA-256 that identifies the request for ever. `keys`: the key that signed it, and those for
@@ -49,8 +48,7 @@ class ConsentRequest:
     keys: tuple[RequestedKey, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedConsentMessage:
+class VerifiedConsentMessage(Frozen):
     """A verified message about a brand. `is_known_brand`: the house recognised it by a key that it has.
 
     `connection`: the hub's id of the connection that the brand asks for. `keys`: public keys of a known brand for

@@ -15,7 +15,6 @@ the entry's number nor the hash before it, because two numbers would show how mu
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
@@ -26,6 +25,7 @@ from pydantic import Field, StringConstraints
 
 from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, WireModel
 from gateway.domain.delivery.result import DoorResult
+from gateway.domain.frozen import Frozen
 from gateway.protocol.hash_chain import (
     ChainBreak,
     ChainEntry,
@@ -126,8 +126,7 @@ class DeliveryRecord(WireModel):
     token: _Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedVisit:
+class RecordedVisit(Frozen):
     """The log of one visit. `rows`: its rows, oldest first (gateway/storage/decisions.py).
 
     `before`: the entrance's rows from shortly before, in which a scanner may have read the parcels. `celsius`: the

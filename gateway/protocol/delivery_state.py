@@ -4,9 +4,8 @@ The state is coarse, because a retailer must not learn when nobody is home or wh
 contains no readiness, and only those reasons that a retailer can act on or that say what happened to a parcel.
 """
 
-from dataclasses import dataclass
-
 from gateway.domain.delivery.promise import DeliveryResult, State
+from gateway.domain.frozen import Frozen
 
 PUBLIC_REASONS = frozenset({
     # of a permission
@@ -36,8 +35,7 @@ FINAL_STATES = frozenset(
 _STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStatus:
+class DeliveryStatus(Frozen):
     """The state of a delivery for its retailer."""
 
     state: State

@@ -10,9 +10,10 @@ sends. The hub's answer has a MAC too. Nobody sends the secret itself.
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
+
+from gateway.domain.frozen import Frozen
 
 JOIN_PATH = "/join#"
 HOME_ID_PATTERN = r"^home-[a-z2-7]{26}$"
@@ -31,8 +32,7 @@ class InvalidClaimCode(ValueError):  # noqa: N818 - the name states the fault
     """The text is not the code of a claim."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimCode:
+class ClaimCode(Frozen):
     """The content of a claim's code. `authority`: SHA-256 of the hub's authority as DER, in hex."""
 
     url: str

@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 import rfc8785
 
+from gateway.domain.frozen import Frozen
+
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
 
 GENESIS = bytes(32)
@@ -28,16 +30,14 @@ class HiddenBody:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainHead:
+class ChainHead(Frozen):
     """The last entry of a chain: its number and hash."""
 
     seq: int = 0
     hash: bytes = GENESIS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainEntry:
+class ChainEntry(Frozen):
     """One stored entry: its number, its body and its hash."""
 
     seq: int
@@ -54,8 +54,7 @@ class ChainFault(StrEnum):
     REPEATED = auto()  # it is there twice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainBreak:
+class ChainBreak(Frozen):
     """The first bad entry of a chain."""
 
     seq: int

@@ -5,13 +5,14 @@ The terminal, a visit's page and its report each put into words what their reade
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.domain.frozen import Frozen
 
 
 class HappeningKind(StrEnum):
@@ -54,16 +55,14 @@ class HappeningKind(StrEnum):
     PHASE_ENTERED = auto()  # the phase; `previous`: the one before
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedCode:
+class LoggedCode(Frozen):
     """A scanned code as the log has it: its last characters, and whether it is a courier's."""
 
     end: str
     is_courier: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(Frozen):
     """One thing that happened, at the box's time in UTC; `is_clock_trusted`: the box was certain of its clock then.
 
     `previous`: the value of the last happening of this kind at this entrance (None: there was none). `is_retained`: the

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import av
 import av.error
 
+from gateway.domain.frozen import Frozen
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
 from gateway.video.sidecar import (
     FilmHashChain,
@@ -32,8 +32,7 @@ MAX_UNDECLARED_GAP: Final = timedelta(seconds=0.5)
 READ_BYTES: Final = 1 << 20  # bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedFilm:
+class ClosedFilm(Frozen):
     """A film that has ended. `facts`: None if no picture reached the disk. `why`: None if it ended at a request."""
 
     camera: str

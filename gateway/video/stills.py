@@ -11,18 +11,18 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Final
 
 from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from gateway.domain.frozen import Frozen
 
 DECODE_TIMEOUT_S: Final = 60.0  # seconds for one film
 MAX_SIDE_PX: Final = 1280  # the longer side
 MAX_MEMORY_BYTES: Final = 4 << 30  # of address space, because a forged header may request more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Still:
+class Still(Frozen):
     """One picture as JPEG. `second`: how many seconds after the film's first picture it was taken."""
 
     second: float

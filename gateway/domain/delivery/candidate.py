@@ -1,13 +1,14 @@
 """Combines an order, its permission and its past visits into one candidate for `decide`, with its refusal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 
 _DOUBTABLE_STATES = frozenset(
@@ -25,8 +26,7 @@ _DOUBTABLE_STATES = frozenset(
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt for one opening
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitDelivery:
+class VisitDelivery(Frozen):
     """A delivery order and its permission as stored, at the moment of the event that carries them."""
 
     id: str
@@ -47,8 +47,7 @@ class VisitDelivery:
     parcels: frozenset[str] = frozenset()  # normalised parcel codes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryContext:
+class DeliveryContext(Frozen):
     """What the house adds to every delivery: its box, its zone, and the entrances that require a courier token.
 
     `distrusted`: the revoked public keys, each with its brand; it may change while the gateway runs.

@@ -1,7 +1,6 @@
 """Defines what the owner permits a brand to do. An empty list allows nothing; to allow everything, name everything."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from typing import Annotated
@@ -12,6 +11,7 @@ from pydantic import AfterValidator
 from gateway.domain.day import clamp_instant
 from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
@@ -32,8 +32,7 @@ def _clamp(instant: datetime | None) -> datetime | None:
     return instant if instant is None or instant.tzinfo is None else clamp_instant(instant)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PermissionTerms:
+class PermissionTerms(Frozen):
     """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
 
     An `expires` beyond the years 2000 to 2200 raises ValueError. When pydantic reads a stored permission, it clamps the
@@ -68,8 +67,7 @@ class PermissionTerms:
             raise ValueError("an expiry lies in the years 2000 to 2200")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permission:
+class Permission(Frozen):
     """The owner's decision on one brand; `version` rises with every change."""
 
     brand: str

@@ -4,7 +4,6 @@ The wire models are strict: unknown keys, wrong types, and times that are not RF
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from typing import Annotated, Literal, Self
@@ -23,6 +22,7 @@ from pydantic import (
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
 
 MAX_WINDOW = timedelta(days=7)
 MAX_PARCELS = 50
@@ -167,8 +167,7 @@ class Claims(WireModel):
     delivery: Annotated[Offer | Update | Cancel, Field(discriminator="do")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryOrder:
+class DeliveryOrder(Frozen):
     """The newest accepted version of a delivery order, as it is stored."""
 
     brand: str
@@ -232,8 +231,7 @@ class State(StrEnum):
     EXPIRED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderUsage:
+class OrderUsage(Frozen):
     """The effect of past visits on an order.
 
     `used` openings are reserved or consumed; `withdrawals` of the bolt were reserved and may have been sent.
@@ -247,8 +245,7 @@ class OrderUsage:
     house: DoorResult | None = None  # the newest visit's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderStatus:
+class OrderStatus(Frozen):
     """The state and, for `refused` and `not_delivered`, its stable reason."""
 
     state: State

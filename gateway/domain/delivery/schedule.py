@@ -1,26 +1,24 @@
 """Computes what an entrance must do at which time for its expected deliveries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 
 # How long before a window the gateway checks readiness (24 h before finds a weak battery in time), and at its start.
 READINESS_CHECK_LEADS = (timedelta(hours=24), timedelta(minutes=60), timedelta(minutes=5), timedelta(0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedDelivery:
+class ExpectedDelivery(Frozen):
     """A delivery that may still come, and when its entrance's readiness for it was last checked."""
 
     delivery: VisitDelivery
     checked: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntranceAgenda:
+class EntranceAgenda(Frozen):
     """What an entrance must do now, and when to compute it again.
 
     `expecting`: a window is open or near. `ring`: the cameras' ring buffer must run; `ring_until`: and, as far as is

@@ -3,7 +3,6 @@
 The runtime commits the new state before it performs any command that increases access.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from devices.commands import Light, Sound
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.frozen import Frozen
 
 
 class ScanAnswer(StrEnum):
@@ -70,8 +70,7 @@ class AlarmCode(StrEnum):
     WRONG_CODE_LIMIT = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerScan:
+class AnswerScan(Frozen):
     """Answer a scan at its scanner. It does not set the signal: a separate `ShowSignal` does that where needed."""
 
     scan: str
@@ -80,15 +79,13 @@ class AnswerScan:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RingBell:
+class RingBell(Frozen):
     """Ring the buzzer at the door; the signal's confirmation comes back as `BellConfirmed`."""
 
     visit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReserveOpening:
+class ReserveOpening(Frozen):
     """Store the unlock intent; the transaction rechecks the three versions and counts one opening and withdrawal."""
 
     visit: str
@@ -98,16 +95,14 @@ class ReserveOpening:
     stop_epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unlock:
+class Unlock(Frozen):
     """Withdraw the bolt, once. `life`: seconds from the moment of publishing until the command expires."""
 
     visit: str
     life: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Frozen):
     """Throw the bolt; `n` numbers the tries in this part of the visit."""
 
     visit: str
@@ -115,8 +110,7 @@ class Lock:
     life: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseGarageDoor:
+class CloseGarageDoor(Frozen):
     """Close the garage door; `n` counts the tries since it opened. `life` as in `Unlock`."""
 
     visit: str
@@ -124,8 +118,7 @@ class CloseGarageDoor:
     life: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryDevice:
+class QueryDevice(Frozen):
     """Query a device ("lock", "door" or, at a garage, "way") for its state; the answer returns `number`."""
 
     device: str
@@ -133,16 +126,14 @@ class QueryDevice:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumeOpening:
+class ConsumeOpening(Frozen):
     """Mark the reserved opening as used."""
 
     visit: str
     delivery: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseOpening:
+class ReleaseOpening(Frozen):
     """Release the reserved opening, and the withdrawal too if the unlock was certainly not sent."""
 
     visit: str
@@ -150,16 +141,14 @@ class ReleaseOpening:
     withdrawal: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRecording:
+class StartRecording(Frozen):
     """Record all cameras of the entrance, pre-roll first, as this part of the visit (or incident)."""
 
     visit: str
     part: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopRecording:
+class StopRecording(Frozen):
     """End the recording; `keep` False deletes what was recorded (nobody came in)."""
 
     visit: str
@@ -167,8 +156,7 @@ class StopRecording:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealProof:
+class SealProof(Frozen):
     """Write and sign the manifest of this part of the visit."""
 
     visit: str
@@ -176,16 +164,14 @@ class SealProof:
     gaps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowSignal:
+class ShowSignal(Frozen):
     """Set the signal at the door."""
 
     light: Light
     sound: Sound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyOwner:
+class NotifyOwner(Frozen):
     """Notify the owner. `picture`: with a new picture from the camera that sees the courier."""
 
     notification: Annotated[Notification, Field(alias="saying")]  # the name in stored messages
@@ -195,23 +181,20 @@ class NotifyOwner:
     picture: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RaiseAlarm:
+class RaiseAlarm(Frozen):
     """Raise an alarm; `detail` names the device or place where one matters."""
 
     code: AlarmCode
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogNote:
+class LogNote(Frozen):
     """Write an entry to the log; nothing else follows from it."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportParcelResult:
+class ReportParcelResult(Frozen):
     """Report the parcels' result, once per visit: nothing more of it will come under this visit.
 
     A visit in which nobody came in, whose opening was released and which may be tried again, reports no result: the
@@ -224,8 +207,7 @@ class ReportParcelResult:
     missing: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportDoorResult:
+class ReportDoorResult(Frozen):
     """Report the door result, once.
 
     After the owner acknowledged a door that was handed over, a second report says that it is locked again.
@@ -236,8 +218,7 @@ class ReportDoorResult:
     door_result: DoorResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportReadiness:
+class ReportReadiness(Frozen):
     """Report whether the entrance is ready for this delivery; `lacking` is empty when it is."""
 
     delivery: str

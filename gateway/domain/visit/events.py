@@ -1,14 +1,12 @@
 """Defines every event that can happen at one entrance."""
 
-from dataclasses import dataclass
-
 from devices.reports import AlarmPanelState, BatteryLevel, DoorReport, LockReport, OperationError, PresenceState
 from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportContext:
+class ReportContext(Frozen):
     """How a report reached the gateway; this decides what it proves.
 
     `answers` is the number of the gateway's query that it answers, None for an unsolicited report. `boot` and `seq` are
@@ -22,43 +20,37 @@ class ReportContext:
     seq: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restarted:
+class Restarted(Frozen):
     """First event after a boot, before any report. `safe_mode`: the third crash within a minute."""
 
     safe_mode: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerUp:
+class BrokerUp(Frozen):
     """A new broker session; session numbers never repeat, not even after a restart."""
 
     session: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerDown:
+class BrokerDown(Frozen):
     """The connection to the broker is lost: from here on nothing is observed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockReported:
+class LockReported(Frozen):
     """The lock reported the state of its bolt."""
 
     report: LockReport
     context: ReportContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoorReported:
+class DoorReported(Frozen):
     """The door sensor reported the state of the door."""
 
     report: DoorReport
     context: ReportContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceAdvanced:
+class SequenceAdvanced(Frozen):
     """The lock ("lock") or the door sensor ("door") published something that does not concern bolt or door.
 
     Examples are a battery level and the progress of a command. The event only advances the device's sequence number:
@@ -70,8 +62,7 @@ class SequenceAdvanced:
     context: ReportContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatteryReported:
+class BatteryReported(Frozen):
     """The lock ("lock"), the door sensor ("door") or a device beside them ("fridge/ID") reported its battery.
 
     `rules.battery_level` maps a report to critical, low or good. Never sent for a retained message that is good: bad
@@ -83,8 +74,7 @@ class BatteryReported:
     percent: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockFailed:
+class LockFailed(Frozen):
     """The lock, or the device that relays its commands, reports that a command failed, and why.
 
     `command` is the command's id, None if the report does not name it.
@@ -94,20 +84,17 @@ class LockFailed:
     command: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceOffline:
+class DeviceOffline(Frozen):
     """The link of the lock ("lock") or the door sensor ("door") is down: its state is unknown from here on."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportsMissed:
+class ReportsMissed(Frozen):
     """The receive queue overflowed and reports were lost: the state of every device is unknown until queried again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraChanged:
+class CameraChanged(Frozen):
     """A camera's state changed.
 
     Only changes arrive; the proofs at 4 Hz stay between video and `perform`. `recording` is about the running clip.
@@ -119,66 +106,57 @@ class CameraChanged:
     recording: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskChanged:
+class DiskChanged(Frozen):
     """Whether films and log can be stored: the reserved space is free and the last write succeeded."""
 
     ok: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkTestChanged:
+class WalkTestChanged(Frozen):
     """The state of the entrance's walk test; `failed`: it forbids unattended visits. Also sent at each start."""
 
     failed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FridgeReported:
+class FridgeReported(Frozen):
     """A fridge reported its state."""
 
     place: str
     fridge: FridgeState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresenceReported:
+class PresenceReported(Frozen):
     """A presence device reported where its person is. Never sent for a retained message that says "away"."""
 
     device: str
     presence: PresenceState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmPanelReported:
+class AlarmPanelReported(Frozen):
     """The alarm panel reported its mode. Never sent for a retained message with good news."""
 
     panel: AlarmPanelState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObstructionReported:
+class ObstructionReported(Frozen):
     """The opener of a garage door reported whether something blocks the door's way."""
 
     obstruction: Obstruction
     context: ReportContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BellPressed:
+class BellPressed(Frozen):
     """Somebody outside pressed the bell: at a garage, the courier who has finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeMatch:
+class CodeMatch(Frozen):
     """One delivery that contains the scanned code."""
 
     kind: CodeKind
     delivery: VisitDelivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scanned:
+class Scanned(Frozen):
     """A scanner or camera read a code at the door; `code` is normalised.
 
     `id` is random, made by the runtime: it becomes the id of the visit and of the intent. `expected_only`: a camera
@@ -193,100 +171,86 @@ class Scanned:
     expected_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScansDropped:
+class ScansDropped(Frozen):
     """This many scans were dropped unread because a scanner floods. The runtime sends it at most once a minute."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BellConfirmed:
+class BellConfirmed(Frozen):
     """The signal at the door confirmed that it rang for this visit."""
 
     visit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseholdAnswered:
+class HouseholdAnswered(Frozen):
     """Somebody inside pressed the answer button."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerDecided:
+class OwnerDecided(Frozen):
     """The owner's decision on a visit that waits for approval."""
 
     visit: str
     yes: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(Frozen):
     """The owner's stop; an epoch that is not newer than the last is ignored."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopLifted:
+class StopLifted(Frozen):
     """The owner lifts the stop."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerAcknowledged:
+class OwnerAcknowledged(Frozen):
     """The owner checked a door that was handed over, or ends safe mode (`visit` None)."""
 
     visit: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockoutCleared:
+class LockoutCleared(Frozen):
     """The owner lets a locked-out scanner try again."""
 
     scanner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeChanged:
+class HomeChanged(Frozen):
     """The household says whether somebody is home, and whether it is away (then hand use raises an alarm)."""
 
     somebody_home: bool
     away: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PausesChanged:
+class PausesChanged(Frozen):
     """All pauses of this entrance as they are in the store now."""
 
     pauses: tuple[PausePeriod, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockRequested:
+class LockRequested(Frozen):
     """Somebody requests to lock now (a person's id; None: without an account); `id` is random, made by the runtime."""
 
     id: str
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowChanged:
+class WindowChanged(Frozen):
     """Whether a delivery's window is open or near at this entrance."""
 
     near: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreflightDue:
+class PreflightDue(Frozen):
     """It is time to check whether the entrance is ready for this delivery."""
 
     delivery: VisitDelivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactsChanged:
+class FactsChanged(Frozen):
     """The stored delivery changed: after an update, a cancellation, a revocation, or an intent that was rolled back.
 
     `pauses` is set where the intent was rolled back, otherwise None.
@@ -308,16 +272,14 @@ class UnsentReason:
     UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would go unnoticed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnlockNotSent:
+class UnlockNotSent(Frozen):
     """Not one byte of the unlock went to the broker; this is certain. `why` is one of `UnsentReason`."""
 
     visit: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmClosed:
+class FilmClosed(Frozen):
     """The clips of this part are closed, hashed and named; `gaps` are declared gaps."""
 
     visit: str
@@ -325,16 +287,14 @@ class FilmClosed:
     gaps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofSealed:
+class ProofSealed(Frozen):
     """The manifest of this part is signed and on disk."""
 
     visit: str
     part: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerExpired:
+class TimerExpired(Frozen):
     """The earliest deadline in `Entrance.timers` has passed."""
 
 

@@ -5,7 +5,7 @@ monotonic seconds; only a delivery's window is UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum, auto
 from typing import Generic, TypeVar
@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from devices.reports import AlarmPanelState, BatteryLevel, DoorState, LockState, PresenceState
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 
 
@@ -116,8 +117,7 @@ WALK_TEST = "walk-test"  # the brand of the delivery of a walk test
 T = TypeVar("T", LockState, DoorState, Obstruction)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact(Generic[T]):
+class Fact(Frozen, Generic[T]):
     """A device's reported value; bad news counts at once, good news only as the answer to a later query."""
 
     value: T
@@ -129,8 +129,7 @@ class Fact(Generic[T]):
     seq: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraState:
+class CameraState(Frozen):
     """The newest state of one camera from the video process; only changes arrive here."""
 
     live: bool = False  # packets, rising timestamps, decodable pictures
@@ -145,8 +144,7 @@ class CodeKind(StrEnum):
     COURIER = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Frozen):
     """The configuration of this entrance. Times are in seconds unless stated otherwise."""
 
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
@@ -178,8 +176,7 @@ class Rules:
     lockup_shown: float = 60.0  # how long the result of a lock request is shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Visit(Frozen):
     """One visit under one delivery."""
 
     id: str  # also the intent's id: one visit, one intent
@@ -227,8 +224,7 @@ class Visit:
     unsealed_parts: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanLockout:
+class ScanLockout(Frozen):
     """Unknown codes of one scanner, or of one camera that reads labels.
 
     Of a camera only `tried_codes`, `locked_out_until` and `recent_codes` are used.
@@ -246,8 +242,7 @@ class ScanLockout:
     excused_deliveries: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingScan:
+class PendingScan(Frozen):
     """One of the two codes, parcel or courier token, for this version of the delivery; the other is still missing."""
 
     delivery: str
@@ -258,8 +253,7 @@ class PendingScan:
     scanner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight:
+class Preflight(Frozen):
     """A delivery whose readiness is tracked. `lacking` was last reported; None before the first report."""
 
     delivery: VisitDelivery
@@ -268,8 +262,7 @@ class Preflight:
     report_due: bool = False  # a report is due even when nothing has changed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PausePeriod:
+class PausePeriod(Frozen):
     """A pause set by the household: no delivery may begin from `start` until before `end` (UTC). `id` names it."""
 
     id: str
@@ -288,8 +281,7 @@ class LockRequestResult(StrEnum):
     VISIT = auto()  # a visit runs: it locks by itself, and a stop is what ends it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockRequest:
+class LockRequest(Frozen):
     """A request to lock while no visit runs: the step of its chain of queries, and in the end its result.
 
     `lock_sent`: a lock command was sent; before that the relocking step is only `DOOR_BEFORE`.
@@ -302,8 +294,7 @@ class LockRequest:
     result: LockRequestResult | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatteryTrend:
+class BatteryTrend(Frozen):
     """How a battery discharges: the percentage at `since` (UTC), and the newest."""
 
     since: datetime
@@ -311,16 +302,14 @@ class BatteryTrend:
     last: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FridgeState:
+class FridgeState(Frozen):
     """The reported state of a fridge: measured temperature or None, its door."""
 
     temp_c: float | None = None
     door: DoorState = DoorState.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrance:
+class Entrance(Frozen):
     """The whole state of one entrance."""
 
     id: str
