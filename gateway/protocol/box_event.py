@@ -14,7 +14,7 @@ W = TypeVar("W", bound=WireModel)
 
 def sign_event(event: BoxEvent, sign: jws.Sign) -> bytes:
     """Sign an event with the box's key: the same event gives the same bytes."""
-    return _sign(jws.BoxEventHeader(), event, sign)
+    return jws.sign_claims(jws.BoxEventHeader(), event, sign)
 
 
 def verify_event(token: bytes, key: PublicKey) -> BoxEvent | RejectionCode:
@@ -24,16 +24,12 @@ def verify_event(token: bytes, key: PublicKey) -> BoxEvent | RejectionCode:
 
 def sign_statement(statement: Statement, sign: jws.Sign) -> str:
     """Sign the statement of an account: a token of its own, so that it can be shown without the event around it."""
-    return _sign(jws.DeliveryRecordHeader(), statement, sign).decode()
+    return jws.sign_claims(jws.DeliveryRecordHeader(), statement, sign).decode()
 
 
 def verify_statement(token: bytes, key: PublicKey) -> Statement | RejectionCode:
     """Return the statement that this key signed, or why the token is rejected."""
     return _verify(jws.DeliveryRecordHeader(), Statement, token, key)
-
-
-def _sign(header: jws.Header, claims: WireModel, sign: jws.Sign) -> bytes:
-    return jws.sign(header, claims.model_dump_json(exclude_none=True).encode(), sign)
 
 
 def _verify(header: jws.Header, model: type[W], token: bytes, key: PublicKey) -> W | RejectionCode:

@@ -59,8 +59,7 @@ W = TypeVar("W", bound=BrandStatement)
 
 def sign_brand_statement(statement: BrandStatement, sign: jws.Sign, *, kid: str) -> str:
     """Sign a statement with the private half of the brand's key `kid`."""
-    payload = statement.model_dump_json(exclude_none=True).encode()
-    return jws.sign(statement.header(kid=kid), payload, sign).decode()
+    return jws.sign_claims(statement.header(kid=kid), statement, sign).decode()
 
 
 def verify_brand_statement(

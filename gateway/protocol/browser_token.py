@@ -33,7 +33,7 @@ class TokenRejection(StrEnum):
 def sign(claims: BrowserTokenClaims | Order, signer: jws.Sign) -> bytes:
     """Sign a token or an order."""
     kind = jws.BrowserTokenHeader if isinstance(claims, BrowserTokenClaims) else jws.OrderHeader
-    return jws.sign(kind(kid=claims.iss), claims.model_dump_json(exclude_none=True).encode(), signer)
+    return jws.sign_claims(kind(kid=claims.iss), claims, signer)
 
 
 def read_unverified(token: bytes) -> BrowserTokenClaims | None:

@@ -107,7 +107,7 @@ class ConsentMessage(WireModel):
 
 def sign_consent(request: ConsentMessage, sign: jws.Sign) -> bytes:
     """Sign a request with the hub's key."""
-    return jws.sign(jws.ConsentRequestHeader(), request.model_dump_json(exclude_none=True).encode(), sign)
+    return jws.sign_claims(jws.ConsentRequestHeader(), request, sign)
 
 
 def sign_consent_within_limit(request: ConsentMessage, sign: jws.Sign) -> bytes:
@@ -149,7 +149,7 @@ def parse_consent(token: bytes) -> ConsentMessage | None:
     if len(token) > MAX_CONSENT_BYTES or parts is None:
         return None
     try:
-        if loads(parts.header) != jws.ConsentRequestHeader().model_dump():
+        if loads(parts.header) != jws.ConsentRequestHeader().members:
             return None
         return jws.parse_claims(ConsentMessage, parts.payload)
     except ValueError:

@@ -44,12 +44,12 @@ def hub_key_id(fingerprint: str) -> str:
 
 def sign_delivery(claims: Claims, private: OKPKey, *, kid: str) -> bytes:
     """Sign a message as a brand."""
-    return jws.sign(jws.DeliveryHeader(kid=kid), _payload(claims), jws.signer(private))
+    return jws.sign_claims(jws.DeliveryHeader(kid=kid), claims, jws.signer(private))
 
 
 def sign_for_brand(claims: HubClaims, private: OKPKey, *, kid: str) -> bytes:
     """Sign a message as the hub."""
-    return jws.sign(jws.HubDeliveryHeader(kid=kid), _payload(claims), jws.signer(private))
+    return jws.sign_claims(jws.HubDeliveryHeader(kid=kid), claims, jws.signer(private))
 
 
 def verify_delivery(
@@ -66,10 +66,6 @@ def verify_hub_delivery(token: bytes, keys: Mapping[str, OKPKey], *, box: str, n
     """Return the claims of this box's hub, or why they are rejected. `keys`: the hub's, by their `kid`."""
     enrolled = {kid: EnrolledKey(ISSUER, public) for kid, public in keys.items()}
     return _verify(token, enrolled, HubClaims, jws.HubDeliveryHeader, audiences={box}, now=now)
-
-
-def _payload(claims: Claims) -> bytes:
-    return claims.model_dump_json(exclude_none=True).encode()
 
 
 def _verify(  # noqa: PLR0913 - the token, and everything that it is compared with

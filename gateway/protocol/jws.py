@@ -13,14 +13,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from gateway.domain.frozen import Frozen
 from gateway.protocol.strict_json import loads
 from gateway.system.base64url import decode_base64url, encode_base64url
 
@@ -34,117 +35,102 @@ Sign = Callable[[bytes], bytes]
 """Signs bytes with one private key. An ES256 signature is r and s, 32 bytes each."""
 
 
-class Header(BaseModel):
-    """A protected header. Its fields are its members, in the order in which they are written."""
+class Header(Frozen):
+    """A protected header of a kind of token for which the verifier knows the only key. Each kind has a class.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    `members` are written in their order.
+    """
 
-    alg: Algorithm
+    alg: ClassVar[Algorithm] = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
+    typ: ClassVar[str]
+
+    def __init_subclass__(cls, *, typ: str = "") -> None:
+        super().__init_subclass__()
+        cls.typ = typ
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """The members: these and no others."""
+        return {"alg": self.alg, "typ": self.typ}
 
     def encode(self) -> bytes:
         """Encode the header as the first part of a token."""
-        return _encode(json.dumps(self.model_dump(), separators=(",", ":")).encode())
-
-
-class FixedHeader(Header):
-    """Header of a kind of token for which the verifier knows the only key."""
-
-    alg: Literal["Ed25519"] = "Ed25519"  # RFC 9864: names the curve, which the older name EdDSA leaves open
-    typ: str
+        return _encode(json.dumps(self.members, separators=(",", ":")).encode())
 
 
 class EnrolledHeader(Header):
     """Header of a kind of token that one of several enrolled keys signs."""
 
-    alg: Literal["Ed25519"] = "Ed25519"
     kid: str
-    typ: str
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """The members: these and no others."""
+        return {"alg": self.alg, "kid": self.kid, "typ": self.typ}
 
 
 class BrowserHeader(Header):
     """Header of a kind of token that a browser signs by WebCrypto; `kid` is the browser's id."""
 
-    alg: Literal["ES256"] = "ES256"
-    typ: str
+    alg: ClassVar[Algorithm] = "ES256"
     kid: str
 
+    @property
+    def members(self) -> Mapping[str, str]:
+        """The members: these and no others."""
+        return {"alg": self.alg, "typ": self.typ, "kid": self.kid}
 
-class DeliveryHeader(EnrolledHeader):
+
+class DeliveryHeader(EnrolledHeader, typ="perron-delivery+jwt"):
     """A brand offers, updates or cancels a delivery."""
 
-    typ: Literal["perron-delivery+jwt"] = "perron-delivery+jwt"
 
-
-class HubDeliveryHeader(EnrolledHeader):
+class HubDeliveryHeader(EnrolledHeader, typ="perron-hub-delivery+jwt"):
     """The hub offers, updates or cancels a delivery for a brand that does not sign."""
 
-    typ: Literal["perron-hub-delivery+jwt"] = "perron-hub-delivery+jwt"
 
-
-class ConsentStatementHeader(EnrolledHeader):
+class ConsentStatementHeader(EnrolledHeader, typ="perron-ask+jwt"):
     """A brand asks a home for its consent."""
 
-    typ: Literal["perron-ask+jwt"] = "perron-ask+jwt"
 
-
-class NextKeyHeader(EnrolledHeader):
+class NextKeyHeader(EnrolledHeader, typ="perron-next-key+jwt"):
     """A brand vouches for a further key of its own."""
 
-    typ: Literal["perron-next-key+jwt"] = "perron-next-key+jwt"
 
-
-class EndHeader(EnrolledHeader):
+class EndHeader(EnrolledHeader, typ="perron-end+jwt"):
     """A brand ends its connection to a home."""
 
-    typ: Literal["perron-end+jwt"] = "perron-end+jwt"
 
-
-class KeyPossessionHeader(EnrolledHeader):
+class KeyPossessionHeader(EnrolledHeader, typ="perron-brand-key+jwt"):
     """A brand proves that it has the private half of the key `kid`."""
 
-    typ: Literal["perron-brand-key+jwt"] = "perron-brand-key+jwt"
 
-
-class ConsentRequestHeader(FixedHeader):
+class ConsentRequestHeader(Header, typ="perron-connect+jwt"):
     """The hub relays a brand's request for consent."""
 
-    typ: Literal["perron-connect+jwt"] = "perron-connect+jwt"
 
-
-class BoxEventHeader(FixedHeader):
+class BoxEventHeader(Header, typ="perron-event+jwt"):
     """A box reports an event to the hub."""
 
-    typ: Literal["perron-event+jwt"] = "perron-event+jwt"
 
-
-class DeliveryRecordHeader(FixedHeader):
+class DeliveryRecordHeader(Header, typ="perron-account+jwt"):
     """A box states its account of a delivery."""
 
-    typ: Literal["perron-account+jwt"] = "perron-account+jwt"
 
-
-class ToGuardHeader(FixedHeader):
+class ToGuardHeader(Header, typ="perron-to-guard+jws"):
     """The gateway sends a command to the lock guard."""
 
-    typ: Literal["perron-to-guard+jws"] = "perron-to-guard+jws"
 
-
-class FromGuardHeader(FixedHeader):
+class FromGuardHeader(Header, typ="perron-from-guard+jws"):
     """The lock guard reports to the gateway."""
 
-    typ: Literal["perron-from-guard+jws"] = "perron-from-guard+jws"
 
-
-class BrowserTokenHeader(BrowserHeader):
+class BrowserTokenHeader(BrowserHeader, typ="perron-browser+jwt"):
     """A browser signs in to a hub."""
 
-    typ: Literal["perron-browser+jwt"] = "perron-browser+jwt"
 
-
-class OrderHeader(BrowserHeader):
+class OrderHeader(BrowserHeader, typ="perron-order+jwt"):
     """A browser sends an order to the box."""
-
-    typ: Literal["perron-order+jwt"] = "perron-order+jwt"
 
 
 class RejectionCode(StrEnum):
@@ -221,6 +207,11 @@ def sign(header: Header, payload: bytes, signer: Sign) -> bytes:
     return signing_input + b"." + _encode(signer(signing_input))
 
 
+def sign_claims(header: Header, claims: BaseModel, signer: Sign) -> bytes:
+    """Return the token of these claims; what is None is left out."""
+    return sign(header, claims.model_dump_json(exclude_none=True).encode(), signer)
+
+
 def split(token: bytes) -> CompactJws | None:
     """Decode the parts of a token without verifying anything; None: it is no compact JWS."""
     try:
@@ -268,12 +259,12 @@ def verify_enrolled(
         header = loads(parts.header)
     except ValueError:
         return RejectedMessage(RejectionCode.MALFORMED, "the header is not JSON as it should be")
-    if not isinstance(header, dict) or header.keys() - kind.model_fields.keys():
+    if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
         return RejectedMessage(RejectionCode.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
-    for name, code in (("typ", RejectionCode.WRONG_TYPE), ("alg", RejectionCode.WRONG_ALGORITHM)):
-        expected = kind.model_fields[name].default
-        if header.get(name) != expected:
-            return RejectedMessage(code, f"{name} is {expected}")
+    if header.get("typ") != kind.typ:
+        return RejectedMessage(RejectionCode.WRONG_TYPE, f"typ is {kind.typ}")
+    if header.get("alg") != kind.alg:
+        return RejectedMessage(RejectionCode.WRONG_ALGORITHM, f"alg is {kind.alg}")
     kid = header.get("kid")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:

@@ -23,7 +23,7 @@ def proof_error(proof: str, key: PublicKey, *, brand: str, kid: str, hub: str) -
     parts = jws.split(token)
     if parts is None:
         return "the proof is not a JWS in compact form"
-    if _read(parts.header) != header.model_dump():
+    if _read(parts.header) != header.members:
         return f"the proof's header is alg {header.alg}, this kid and typ {header.typ}, nothing else"
     if not jws.signature_holds(token, header.alg, key.jwk):
         return "the proof is not signed by this key"

@@ -6,7 +6,7 @@ The terminal, a visit's page and its report each put into words what their reade
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum, auto
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Literal
 
@@ -16,43 +16,46 @@ from gateway.domain.frozen import Frozen
 
 
 class HappeningKind(StrEnum):
-    """What can happen. The comment says what `Happening.value` is; without one it is empty."""
+    """What can happen: the log's name of an event (with a plus, if the event says yes) or of a command.
 
-    BOLT_REPORTED = auto()  # the state of the bolt
-    DOOR_REPORTED = auto()  # the state of the door
-    FRIDGE_REPORTED = auto()  # the place; `temp_c` is set
-    CODE_SCANNED = auto()  # the id of the scan, which becomes the id of its visit
-    LOCK_FAILED = auto()  # why
-    DEVICE_OFFLINE = auto()  # the device
-    BROKER_CONNECTED = auto()
-    BROKER_LOST = auto()
-    RESTARTED = auto()
-    SAFE_MODE_STARTED = auto()
-    DISK_FAILED = auto()
-    WINDOW_NEAR = auto()
-    WINDOW_OVER = auto()
-    HOUSEHOLD_ANSWERED = auto()
-    OWNER_ALLOWED = auto()
-    OWNER_REFUSED = auto()
-    STOPPED = auto()
-    STOP_LIFTED = auto()
-    OWNER_ACKNOWLEDGED = auto()
-    PAUSES_CHANGED = auto()  # the number of pauses
-    LOCK_REQUESTED = auto()
-    UNLOCK_NOT_SENT = auto()  # why
-    PROOF_SEALED = auto()  # the visit
-    SCAN_ANSWERED = auto()  # the `ScanAnswer`; `subject`: the scanner; `detail`: the `Refusal`
-    BELL_RUNG = auto()
-    OPENING_RESERVED = auto()
-    UNLOCK_SENT = auto()
-    LOCK_SENT = auto()  # the number of the try
-    GARAGE_CLOSE_SENT = auto()  # the number of the try
-    ALARM_RAISED = auto()  # the `AlarmCode`; `detail`: the device or place
-    PARCELS_REPORTED = auto()  # the `Outcome`; `subject`: the delivery
-    DOOR_RESULT_REPORTED = auto()  # the `DoorResult`
-    NOTE_LOGGED = auto()  # the note
-    READINESS_CHECKED = auto()  # `subject`: the delivery; `lacking`: what it waits for
-    PHASE_ENTERED = auto()  # the phase; `previous`: the one before
+    The comment says what `Happening.value` is; without one it is empty.
+    """
+
+    BOLT_REPORTED = "LockHeard"  # the state of the bolt
+    DOOR_REPORTED = "DoorHeard"  # the state of the door
+    FRIDGE_REPORTED = "FridgeHeard"  # the place; `temp_c` is set
+    CODE_SCANNED = "Scanned"  # the id of the scan, which becomes the id of its visit
+    LOCK_FAILED = "LockFailed"  # why
+    DEVICE_OFFLINE = "DeviceLost"  # the device
+    BROKER_CONNECTED = "BrokerUp"
+    BROKER_LOST = "BrokerDown"
+    RESTARTED = "Restarted"
+    SAFE_MODE_STARTED = "Restarted+"
+    DISK_FAILED = "DiskChanged"
+    WINDOW_NEAR = "WindowChanged+"
+    WINDOW_OVER = "WindowChanged"
+    HOUSEHOLD_ANSWERED = "SomebodyAnswered"
+    OWNER_ALLOWED = "OwnerDecided+"
+    OWNER_REFUSED = "OwnerDecided"
+    STOPPED = "Stopped"
+    STOP_LIFTED = "StopLifted"
+    OWNER_ACKNOWLEDGED = "OwnerAcknowledged"
+    PAUSES_CHANGED = "PausesChanged"  # the number of pauses
+    LOCK_REQUESTED = "LockAsked"
+    UNLOCK_NOT_SENT = "UnlockNotSent"  # why
+    PROOF_SEALED = "Sealed"  # the visit
+    SCAN_ANSWERED = "Answer"  # the `ScanAnswer`; `subject`: the scanner; `detail`: the `Refusal`
+    BELL_RUNG = "Ring"
+    OPENING_RESERVED = "Reserve"
+    UNLOCK_SENT = "Unlock"
+    LOCK_SENT = "Lock"  # the number of the try
+    GARAGE_CLOSE_SENT = "Close"  # the number of the try
+    ALARM_RAISED = "Alarm"  # the `AlarmCode`; `detail`: the device or place
+    PARCELS_REPORTED = "ParcelResult"  # the `Outcome`; `subject`: the delivery
+    DOOR_RESULT_REPORTED = "HouseResult"  # the `DoorResult`
+    NOTE_LOGGED = "Note"  # the note
+    READINESS_CHECKED = "Readiness"  # `subject`: the delivery; `lacking`: what it waits for
+    PHASE_ENTERED = "phase"  # the phase; `previous`: the one before
 
 
 class LoggedCode(Frozen):
@@ -135,45 +138,8 @@ class _Step(_LogPart):
     phase_before: str | None = None
 
 
-_EVENT_KINDS: Mapping[tuple[str, bool], HappeningKind] = {
-    ("LockHeard", False): HappeningKind.BOLT_REPORTED,
-    ("DoorHeard", False): HappeningKind.DOOR_REPORTED,
-    ("FridgeHeard", False): HappeningKind.FRIDGE_REPORTED,
-    ("Scanned", False): HappeningKind.CODE_SCANNED,
-    ("LockFailed", False): HappeningKind.LOCK_FAILED,
-    ("DeviceLost", False): HappeningKind.DEVICE_OFFLINE,
-    ("BrokerUp", False): HappeningKind.BROKER_CONNECTED,
-    ("BrokerDown", False): HappeningKind.BROKER_LOST,
-    ("Restarted", False): HappeningKind.RESTARTED,
-    ("Restarted", True): HappeningKind.SAFE_MODE_STARTED,
-    ("DiskChanged", False): HappeningKind.DISK_FAILED,
-    ("WindowChanged", True): HappeningKind.WINDOW_NEAR,
-    ("WindowChanged", False): HappeningKind.WINDOW_OVER,
-    ("SomebodyAnswered", False): HappeningKind.HOUSEHOLD_ANSWERED,
-    ("OwnerDecided", True): HappeningKind.OWNER_ALLOWED,
-    ("OwnerDecided", False): HappeningKind.OWNER_REFUSED,
-    ("Stopped", False): HappeningKind.STOPPED,
-    ("StopLifted", False): HappeningKind.STOP_LIFTED,
-    ("OwnerAcknowledged", False): HappeningKind.OWNER_ACKNOWLEDGED,
-    ("PausesChanged", False): HappeningKind.PAUSES_CHANGED,
-    ("LockAsked", False): HappeningKind.LOCK_REQUESTED,
-    ("UnlockNotSent", False): HappeningKind.UNLOCK_NOT_SENT,
-    ("Sealed", False): HappeningKind.PROOF_SEALED,
-}
+_KINDS = {kind.value: kind for kind in HappeningKind}
 _REPORTS = frozenset({HappeningKind.BOLT_REPORTED, HappeningKind.DOOR_REPORTED, HappeningKind.FRIDGE_REPORTED})
-_COMMAND_KINDS: Mapping[str, HappeningKind] = {
-    "Answer": HappeningKind.SCAN_ANSWERED,
-    "Ring": HappeningKind.BELL_RUNG,
-    "Reserve": HappeningKind.OPENING_RESERVED,
-    "Unlock": HappeningKind.UNLOCK_SENT,
-    "Lock": HappeningKind.LOCK_SENT,
-    "Close": HappeningKind.GARAGE_CLOSE_SENT,
-    "Alarm": HappeningKind.ALARM_RAISED,
-    "ParcelResult": HappeningKind.PARCELS_REPORTED,
-    "HouseResult": HappeningKind.DOOR_RESULT_REPORTED,
-    "Note": HappeningKind.NOTE_LOGGED,
-    "Readiness": HappeningKind.READINESS_CHECKED,
-}
 
 
 def narrative(rows: Iterable[object]) -> Iterator[Happening]:
@@ -196,7 +162,7 @@ class NarrativeReader:
         except ValidationError:
             return
         happened = partial(Happening, at=step.at, is_clock_trusted=step.trusted, entrance=step.entrance)
-        event, kind = step.event, _EVENT_KINDS.get((step.event.event, step.event.flag))
+        event, kind = step.event, _KINDS.get(f"{step.event.event}+" if step.event.flag else step.event.event)
         value = str(len(event.pauses)) if event.pauses is not None else event.value or ""
         if kind is not None and (value or kind not in _REPORTS):
             key = step.entrance, kind
@@ -206,9 +172,9 @@ class NarrativeReader:
             )  # fmt: skip
             self._last_reports[key] = value
         for command in step.commands:
-            if command.command in _COMMAND_KINDS:
+            if command.command in _KINDS:
                 yield happened(
-                    kind=_COMMAND_KINDS[command.command], value=str(command.value or ""), code=event.scanned_code(),
+                    kind=_KINDS[command.command], value=str(command.value or ""), code=event.scanned_code(),
                     subject=command.subject or "", detail=command.detail or "", lacking=command.lacking,
                 )  # fmt: skip
         if step.phase != step.phase_before:

@@ -86,11 +86,6 @@ class VideoClient:
         return self._pid
 
     @property
-    def child_pid(self) -> int | None:
-        """The id of the process that this client started, until it was reaped."""
-        return self._child_pid
-
-    @property
     def proofs(self) -> Mapping[str, CameraProof]:
         """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()

@@ -123,11 +123,6 @@ class Liveness:
         """Whether the camera is live and its picture changed within `MOVEMENT_TIMEOUT_S`."""
         return self.is_live(now) and now - self._moved_at <= MOVEMENT_TIMEOUT_S
 
-    @property
-    def stuck_since(self) -> float | None:
-        """Since when timestamps do not rise; None while they rise."""
-        return self._rose_at if self._not_rising >= MAX_STUCK_PICTURES else None
-
     def _frame_interval_s(self) -> float:
         """Return the mean seconds between two packets."""
         return (self._last_packet - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0

@@ -11,16 +11,9 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import Frozen
 from gateway.domain.now import Now
 
-_DOUBTABLE_STATES = frozenset(
-    {
-        State.AWAITING_LABEL,
-        State.AWAITING_PERMISSION,
-        State.SCHEDULED,
-        State.WINDOW_OPEN,
-        State.REFUSED,
-        State.EXPIRED,
-    }
-)
+_DOUBTABLE_STATES = frozenset({
+    State.AWAITING_LABEL, State.AWAITING_PERMISSION, State.SCHEDULED, State.WINDOW_OPEN, State.REFUSED, State.EXPIRED,
+})  # fmt: skip
 """The states that follow from the order and the time alone; a visit or a decision causes every other state."""
 
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt for one opening
@@ -114,7 +107,7 @@ def delivery_status(
 
 def next_change_at(order: DeliveryOrder, status: OrderStatus, *, now: Now) -> datetime | None:
     """Return the next instant at which time alone changes `status`, which held at `now`; None: never."""
-    if status.is_final or status.state is State.VISITING:
+    if status.state.is_final or status.state is State.VISITING:
         return None
     if status.state is State.SCHEDULED and order.start > now.utc:
         return order.start

@@ -130,16 +130,13 @@ def is_within_terms(start: datetime, end: datetime, terms: PermissionTerms, *, z
 
     An hour that the clocks repeat in autumn is checked twice; an hour that they skip in spring is not checked.
     """
-    return all(_is_piece_within_terms(wall, length, terms) for wall, length in _wall_clock_pieces(start, end, zone))
+    return allowed_spans(start, end, terms, zone=zone) == [(start, end)]
 
 
 def allowed_spans(
     start: datetime, end: datetime, terms: PermissionTerms, *, zone: ZoneInfo
 ) -> list[tuple[datetime, datetime]]:
-    """Return the parts of `start` to `end` within the allowed days and hours, in order, none touching the next.
-
-    A span inside one of these parts satisfies `is_within_terms`; a span that extends beyond does not.
-    """
+    """Return the parts of `start` to `end` within the allowed days and hours, in order, none touching the next."""
     spans: list[tuple[datetime, datetime]] = []
     opens, closes = parse_hours(terms.hours)
     at = start.astimezone(UTC)
@@ -202,17 +199,3 @@ def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> dateti
                 high = middle
         return high.replace(microsecond=0)
     return end
-
-
-def _is_piece_within_terms(wall: datetime, length: timedelta, terms: PermissionTerms) -> bool:
-    opens, closes = parse_hours(terms.hours)
-    end = wall + length
-    while wall < end:
-        today = wall.replace(hour=0, minute=0, second=0, microsecond=0)
-        for day in (today - _DAY, today):
-            if DAYS[day.weekday()] in terms.days and day + opens <= wall < day + closes:
-                wall = day + closes
-                break
-        else:
-            return False
-    return True

@@ -230,6 +230,13 @@ class State(StrEnum):
     CANCELLED = auto()
     EXPIRED = auto()
 
+    @property
+    def is_final(self) -> bool:
+        """Whether time alone no longer changes it."""
+        return self in {
+            State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED,
+        }  # fmt: skip
+
 
 class OrderUsage(Frozen):
     """The effect of past visits on an order.
@@ -250,16 +257,6 @@ class OrderStatus(Frozen):
 
     state: State
     reason: str | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Return whether time alone can no longer change the state."""
-        return self.state in _FINAL_STATES
-
-
-_FINAL_STATES = frozenset(
-    {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED},
-)
 
 
 def order_status(

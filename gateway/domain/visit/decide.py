@@ -92,10 +92,10 @@ def _check_rest(step: Step) -> None:
 
 def apply_event(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
-    if isinstance(event, facts.DeviceEvent):
+    if isinstance(event, e.DeviceEvent):
         facts.apply_event(step, event)
         return
-    if isinstance(event, HouseholdEvent):
+    if isinstance(event, e.HouseholdEvent):
         _on_household_event(step, event)
         return
     match event:
@@ -139,20 +139,7 @@ def _is_running(step: Step, visit: str) -> bool:
     return step.state.visit is not None and step.state.visit.id == visit
 
 
-HouseholdEvent = (
-    e.HouseholdAnswered
-    | e.OwnerDecided
-    | e.Stopped
-    | e.StopLifted
-    | e.OwnerAcknowledged
-    | e.LockoutCleared
-    | e.HomeChanged
-    | e.PausesChanged
-    | e.LockRequested
-)
-
-
-def _on_household_event(step: Step, event: HouseholdEvent) -> None:
+def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
     """Apply a decision of the owner or the household."""
     match event:
         case e.HouseholdAnswered():

@@ -298,29 +298,25 @@ class TimerExpired(Frozen):
     """The earliest deadline in `Entrance.timers` has passed."""
 
 
-Event = (
-    Restarted
-    | BrokerUp
+DeviceEvent = (
+    BrokerUp
     | BrokerDown
     | LockReported
     | DoorReported
     | SequenceAdvanced
+    | ObstructionReported
     | BatteryReported
-    | LockFailed
     | DeviceOffline
     | ReportsMissed
     | CameraChanged
     | DiskChanged
     | WalkTestChanged
     | FridgeReported
-    | PresenceReported
-    | AlarmPanelReported
-    | ObstructionReported
-    | BellPressed
-    | Scanned
-    | ScansDropped
-    | BellConfirmed
-    | HouseholdAnswered
+)
+"""An event of a device or of its link."""
+
+HouseholdEvent = (
+    HouseholdAnswered
     | OwnerDecided
     | Stopped
     | StopLifted
@@ -329,6 +325,20 @@ Event = (
     | HomeChanged
     | PausesChanged
     | LockRequested
+)
+"""A decision of the owner or the household."""
+
+Event = (
+    DeviceEvent
+    | HouseholdEvent
+    | Restarted
+    | LockFailed
+    | PresenceReported
+    | AlarmPanelReported
+    | BellPressed
+    | Scanned
+    | ScansDropped
+    | BellConfirmed
     | WindowChanged
     | PreflightDue
     | FactsChanged

@@ -15,29 +15,11 @@ from gateway.domain.visit.state import CameraState, Entrance, Fact, Obstruction,
 from gateway.domain.visit.step import Step
 
 GOOD_DOOR_NEWS: frozenset[LockState | DoorState] = frozenset({DoorState.CLOSED})
-GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {
-    LockState.LOCKED,
-    Obstruction.CLEAR,
-}  # these need proof
-
-DeviceEvent = (
-    e.BrokerUp
-    | e.BrokerDown
-    | e.LockReported
-    | e.DoorReported
-    | e.SequenceAdvanced
-    | e.ObstructionReported
-    | e.BatteryReported
-    | e.DeviceOffline
-    | e.ReportsMissed
-    | e.CameraChanged
-    | e.DiskChanged
-    | e.WalkTestChanged
-    | e.FridgeReported
-)
+# These need proof
+GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {LockState.LOCKED, Obstruction.CLEAR}
 
 
-def apply_event(step: Step, event: DeviceEvent) -> None:
+def apply_event(step: Step, event: e.DeviceEvent) -> None:
     """Update the facts from one event of a device or of its link."""
     match event:
         case e.BrokerUp(session=session):
