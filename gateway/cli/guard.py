@@ -27,8 +27,7 @@ def guard(
     from gateway.integrations.lock_guard.file import load_guard_file
     from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger
     from gateway.integrations.lock_guard.process import GuardProcess
-    from gateway.protocol.guard_keys import load_key
-    from gateway.protocol.keys import KeyUnusable
+    from gateway.protocol.keys import KeyUnusable, load_key
     from gateway.system.config_section import ConfigError
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
@@ -64,9 +63,8 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.protocol.guard_keys import command_key, create_key, renew_command_key
     from gateway.protocol.jws import public_x
-    from gateway.protocol.keys import KeyUnusable
+    from gateway.protocol.keys import KeyUnusable, command_key, create_key, renew_command_key
 
     try:
         if new is not None:

@@ -53,17 +53,10 @@ def _printable(text: str) -> str:
 class JobKind(StrEnum):
     """The kind of a job."""
 
-    DELIVERY = auto()
-    """A delivery's offer, update or cancel, signed by its brand."""
-
-    HUB_DELIVERY = auto()
-    """The same for a brand without keys, signed by the hub; refused unless the permission allows that."""
-
-    CONNECT = auto()
-    """A brand asks for permission."""
-
-    OWNER = auto()
-    """A permit, stop or approval that a member of the household signed in a browser."""
+    DELIVERY = auto()  # a delivery's offer, update or cancel, signed by its brand
+    HUB_DELIVERY = auto()  # the same for a brand without keys, signed by the hub; the permission must allow that
+    CONNECT = auto()  # a brand asks for permission
+    OWNER = auto()  # a permit, stop or approval that a member of the household signed in a browser
 
 
 class Job(WireModel):
@@ -85,14 +78,9 @@ class JobReceipt(WireModel):
 class JobOutcome(StrEnum):
     """The result of a message that the hub passed on."""
 
-    ANSWERED = auto()
-    """The answer, accepted or rejected, is on the disk."""
-
-    RETRY_LATER = auto()
-    """The box does not know the time, or the message is not valid yet: the same bytes may be accepted later."""
-
-    REJECTED = auto()
-    """Too many messages were rejected recently, so no answer is stored."""
+    ANSWERED = auto()  # the answer, accepted or rejected, is on the disk
+    RETRY_LATER = auto()  # the box does not know the time, or the message is not valid yet: it may be accepted later
+    REJECTED = auto()  # too many messages were rejected recently, so no answer is stored
 
 
 class OpenDelivery(WireModel):

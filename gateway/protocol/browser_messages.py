@@ -4,7 +4,7 @@ An order changes something: the browser signs and numbers it, and the box stores
 stores nothing.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -54,8 +54,6 @@ class StopOrder(WireModel):
 
     do: Literal["stop"]
     entrance: Id | None = None
-    life: ClassVar = IMMEDIATE_ORDER_LIFETIME_S
-    gives: ClassVar = False
 
 
 class DecideOrder(WireModel):
@@ -64,8 +62,6 @@ class DecideOrder(WireModel):
     do: Literal["veto", "approve"]
     entrance: Id
     visit: VisitId
-    life: ClassVar = IMMEDIATE_ORDER_LIFETIME_S
-    gives: ClassVar = True  # an approval does; a refusal needs the clock too, which does no harm
 
 
 class LockOrder(WireModel):
@@ -73,8 +69,6 @@ class LockOrder(WireModel):
 
     do: Literal["lock"]
     entrance: Id
-    life: ClassVar = IMMEDIATE_ORDER_LIFETIME_S
-    gives: ClassVar = False
 
 
 class AcknowledgeOrder(WireModel):
@@ -83,8 +77,6 @@ class AcknowledgeOrder(WireModel):
     do: Literal["acknowledge"]
     entrance: Id
     visit: VisitId
-    life: ClassVar = IMMEDIATE_ORDER_LIFETIME_S
-    gives: ClassVar = True
 
 
 class PermitOrder(WireModel):
@@ -94,8 +86,6 @@ class PermitOrder(WireModel):
     brand: Id
     ask: RequestDigest
     terms: OrderedTerms
-    life: ClassVar = DEFERRED_ORDER_LIFETIME_S
-    gives: ClassVar = True
 
 
 class DenyOrder(WireModel):
@@ -103,36 +93,22 @@ class DenyOrder(WireModel):
 
     do: Literal["refuse", "revoke"]
     brand: Id
-    life: ClassVar = DEFERRED_ORDER_LIFETIME_S
-    gives: ClassVar = False
 
 
-class ApproveKeyOrder(WireModel):
-    """Accept a new key of a permitted brand."""
+class KeyOrder(WireModel):
+    """Accept a new key of a permitted brand, or refuse a key, also one that was accepted before."""
 
-    do: Literal["approve-key"]
+    do: Literal["approve-key", "refuse-key"]
     brand: Id
     key: PublicX
-    life: ClassVar = DEFERRED_ORDER_LIFETIME_S
-    gives: ClassVar = True
-
-
-class RefuseKeyOrder(WireModel):
-    """Refuse a key of a brand, or accept it no longer."""
-
-    do: Literal["refuse-key"]
-    brand: Id
-    key: PublicX
-    life: ClassVar = DEFERRED_ORDER_LIFETIME_S
-    gives: ClassVar = False
 
 
 OrderAction = Annotated[
-    StopOrder | DecideOrder | LockOrder | AcknowledgeOrder | PermitOrder | DenyOrder | ApproveKeyOrder | RefuseKeyOrder,
+    StopOrder | DecideOrder | LockOrder | AcknowledgeOrder | PermitOrder | DenyOrder | KeyOrder,
     Field(discriminator="do"),
 ]
-"""The action of an order. `life`: its longest lifetime in seconds. `gives`: it grants access or confirms that all is
-well, so it counts only while the box knows the time; an action that takes access away always counts."""
+_MAY_WAIT = frozenset({"permit", "refuse", "revoke", "approve-key", "refuse-key"})
+_TAKE_ACCESS = frozenset({"stop", "lock", "refuse", "revoke", "refuse-key"})
 
 
 class Order(WireModel):
@@ -145,6 +121,19 @@ class Order(WireModel):
     iat: Seconds
     exp: Seconds
     order: OrderAction
+
+    @property
+    def max_lifetime_s(self) -> int:
+        """The longest time in seconds for which the order may be valid."""
+        return DEFERRED_ORDER_LIFETIME_S if self.order.do in _MAY_WAIT else IMMEDIATE_ORDER_LIFETIME_S
+
+    @property
+    def gives(self) -> bool:
+        """Whether it grants access or confirms that all is well: then it counts only while the box knows the time.
+
+        A refusal at the door needs the clock too, which does no harm. An order that takes access away always counts.
+        """
+        return self.order.do not in _TAKE_ACCESS
 
 
 # ---- queries --------------------------------------------------------------------------------------------------------

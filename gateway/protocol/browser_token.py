@@ -71,7 +71,7 @@ def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | 
         order = jws.parse_claims(Order, payload)
     except ValueError:
         return TokenRejection.WRONG_CLAIMS
-    if order.iss != browser or not 0 < order.exp - order.iat <= order.order.life:
+    if order.iss != browser or not 0 < order.exp - order.iat <= order.max_lifetime_s:
         return TokenRejection.WRONG_CLAIMS
     return order if order.aud == home else TokenRejection.WRONG_AUDIENCE
 

@@ -55,21 +55,13 @@ _Token = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9
 class RecordEntryKind(StrEnum):
     """The kind of a record entry."""
 
-    PARCEL = auto()
-    """A scanner read one of the parcels at the door; `code`: its last four characters."""
-
-    UNLOCKED = auto()
-    """The lock reported the bolt withdrawn."""
-
+    PARCEL = auto()  # a scanner read one of the parcels at the door; `code`: its last four characters
+    UNLOCKED = auto()  # the lock reported the bolt withdrawn
     OPENED = auto()
     CLOSED = auto()
-
+    # Of a cold delivery's place, to a tenth: at the start of the visit and at each change in it
     TEMPERATURE = auto()
-    """The temperature of a cold delivery's place, to a tenth: at the start of the visit and at each change in it."""
-
-    LOCKED_AGAIN = auto()
-    """Door and bolt were proven closed, each by an answer to a new query."""
-
+    LOCKED_AGAIN = auto()  # door and bolt were proven closed, each by an answer to a new query
     HANDED_TO_OWNER = auto()
     NOT_OPENED = auto()
 
@@ -249,6 +241,5 @@ def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak
 
 
 def _hashed_body(entry: RecordEntry) -> bytes:
-    """Return the bytes that a line's hash covers beside its number."""
     whole: dict[str, Any] = json.loads(entry.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
     return canonical_json(whole)

@@ -4,22 +4,23 @@ A hash covers the body's digest, not the body itself, so an extract for one visi
 without showing the bodies of the other entries (`HiddenBody`).
 """
 
-import json
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from hashlib import sha256
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import rfc8785
 
 from gateway.domain.frozen import Frozen
+from gateway.protocol.strict_json import loads
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
 
 GENESIS = bytes(32)
 """The hash before the first entry, which has number 1."""
 
+MAX_JSON_DEPTH = 64
 _LINK_TAG = b"perron log 1\0"  # a hash of this chain is never one of another protocol
 
 
@@ -77,11 +78,7 @@ def parse_json(data: bytes) -> Json:
     Raises:
         ValueError: not JSON, not UTF-8, a key twice in one object, NaN or infinity, or nested too deeply.
     """
-    try:
-        value: Json = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
-    except RecursionError as failure:
-        raise ValueError("nested too deeply") from failure
-    return value
+    return cast("Json", loads(data, deepest=MAX_JSON_DEPTH))
 
 
 def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
@@ -120,14 +117,3 @@ def find_break(entries: Iterable[ChainEntry], *, after: ChainHead | None = None)
             return ChainBreak(seq=entry.seq, fault=ChainFault.CHANGED)
         head = ChainHead(seq=entry.seq, hash=entry.hash)
     return None
-
-
-def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -1,6 +1,8 @@
-"""Makes, loads and renews the box's keys: the Ed25519 key with which it signs, and the secret key of one-time links.
+"""Makes, loads and renews the private keys of box and guard.
 
-The box makes them at its first start and never sends them.
+The box has an Ed25519 key with which it signs, a secret key of one-time links, and a key for the guard's commands. The
+command key is a key of its own: so it can be renewed without affecting any proof, and nothing else that the box signs
+can be used as a command. A key is made where it is used and never sent.
 """
 
 import secrets
@@ -21,6 +23,7 @@ from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.regular_file import FileTooLarge
 
 PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
+COMMAND_KEY_FILE = "command.key.pem"
 LINK_KEY_BYTES = 32
 MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
@@ -154,8 +157,7 @@ class BoxKey:
         """
         path = folder / PRIVATE_KEY_FILE
         try:
-            _refuse_shared_file(path)
-            return cls(parse_private_key(str(path), read_regular(path, at_most=MAX_PEM_BYTES)))
+            return cls(parse_private_key(str(path), _read_private(path)))
         except FileNotFoundError as failure:
             raise KeyMissing(f"{path} is gone: start the gateway, which says what to do") from failure
         except FileTooLarge as failure:
@@ -184,8 +186,7 @@ def link_key(folder: Path) -> bytes:
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, secrets.token_bytes(LINK_KEY_BYTES))
-    _refuse_shared_file(path)
-    key = read_regular(path, at_most=MAX_PEM_BYTES)
+    key = _read_private(path)
     if len(key) != LINK_KEY_BYTES:
         raise KeyUnusable(f"{path} holds no link key: delete it, and a new one is made (links sent before end)")
     return key
@@ -198,6 +199,50 @@ def renew_link_key(folder: Path) -> None:
         OSError: the folder cannot be written.
     """
     write_whole(folder / LINK_KEY_FILE, secrets.token_bytes(LINK_KEY_BYTES))
+
+
+def renew_command_key(folder: Path) -> OKPKey:
+    """Replace the gateway's key by a new one. A running gateway signs with the old one until it ends.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / COMMAND_KEY_FILE).unlink(missing_ok=True)
+    return create_key(folder / COMMAND_KEY_FILE)
+
+
+def command_key(folder: Path) -> OKPKey:
+    """Load the gateway's key from the box's folder of keys, or make and store it there.
+
+    Raises:
+        KeyUnusable: the file is damaged, or others may read it.
+        OSError: the folder cannot be read or written.
+    """
+    path = folder / COMMAND_KEY_FILE
+    return load_key(path) if path.exists() else create_key(path)
+
+
+def create_key(path: Path) -> OKPKey:
+    """Make a key and store it, readable by its owner only.
+
+    Raises:
+        OSError: the file cannot be written, or exists already.
+    """
+    if path.exists():
+        raise FileExistsError(17, "a key lies there already: it is not overwritten", str(path))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path, BoxKey.generate().pem)
+    return load_key(path)
+
+
+def load_key(path: Path) -> OKPKey:
+    """Load a private key.
+
+    Raises:
+        KeyUnusable: the file is damaged, not an Ed25519 key, or others may read it.
+        OSError: the file cannot be read.
+    """
+    return OKPKey.import_key(parse_private_key(str(path), _read_private(path, "key")))
 
 
 def set_aside(folder: Path, *names: str) -> None:
@@ -218,9 +263,10 @@ def set_aside(folder: Path, *names: str) -> None:
         sync_folder(folder)
 
 
-def _refuse_shared_file(path: Path) -> None:
+def _read_private(path: Path, kind: str = "box key") -> bytes:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")
+        raise KeyUnusable(f"{path} can be read by others: make a new {kind}, or chmod 600 if you trust them")
+    return read_regular(path, at_most=MAX_PEM_BYTES)
 
 
 def shown_ending(code: str) -> str:

@@ -26,9 +26,9 @@ from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher, PublishOptions
-from gateway.protocol.guard_keys import command_key
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_key
+from gateway.protocol.keys import command_key
 from gateway.system.token_bucket import FixedWindow
 
 HEARTBEAT_INTERVAL_S = 4.0  # seconds between two heartbeats; each answer brings the next challenge

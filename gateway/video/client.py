@@ -15,23 +15,7 @@ from types import MappingProxyType
 from typing import Final, assert_never
 
 from gateway.system.backoff import Backoff
-from gateway.video.ipc import (
-    FROM_VIDEO_ADAPTER,
-    BarcodeRead,
-    CameraProof,
-    ClipBegun,
-    ClipKey,
-    ClipsClosed,
-    ConfigureCameras,
-    FinishClip,
-    FromVideo,
-    PictureTaken,
-    RecordClip,
-    TakePicture,
-    ToVideo,
-    VideoHello,
-    WatchCameras,
-)
+from gateway.video import ipc
 
 log = logging.getLogger(__name__)
 
@@ -61,32 +45,27 @@ class VideoClient:
         *,
         command: Sequence[str],
         socket: Path,
-        configure: ConfigureCameras,
-        on_event: Callable[[FromVideo], None] = lambda _words: None,
+        configure: ipc.ConfigureCameras,
+        on_event: Callable[[ipc.FromVideo], None] = lambda _words: None,
     ) -> None:
         self.on_event = on_event
         self._command, self._socket, self._configure = tuple(command), socket, configure
         self._writer: asyncio.StreamWriter | None = None
         self._child_pid: int | None = None
-        self._pid: int | None = None
-        self._proofs: dict[str, CameraProof] = {}
+        self.pid: int | None = None  # of the video process, while connected
+        self._proofs: dict[str, ipc.CameraProof] = {}
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
-        self._recording: dict[ClipKey, RecordClip] = {}
-        self._finishing: dict[ClipKey, FinishClip] = {}
+        self._recording: dict[ipc.ClipKey, ipc.RecordClip] = {}
+        self._finishing: dict[ipc.ClipKey, ipc.FinishClip] = {}
         self._pictures: dict[str, asyncio.Future[bytes | None]] = {}
 
     @property
     def is_connected(self) -> bool:
         """Whether a video process has answered and is still connected."""
-        return self._pid is not None
+        return self.pid is not None
 
     @property
-    def pid(self) -> int | None:
-        """The video process's id while connected."""
-        return self._pid
-
-    @property
-    def proofs(self) -> Mapping[str, CameraProof]:
+    def proofs(self) -> Mapping[str, ipc.CameraProof]:
         """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
         return MappingProxyType(
@@ -117,17 +96,17 @@ class VideoClient:
                 self._watched[name] = name in labels
             else:
                 self._watched.pop(name, None)
-        self._send(WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
+        self._send(ipc.WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
 
-    def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:
+    def record(self, clip: ipc.ClipKey, cameras: Sequence[str], folder: str) -> None:
         """Film with these cameras until `finish`, also across a restart of the process."""
-        self._recording[clip] = RecordClip(clip=clip, cameras=tuple(cameras), folder=folder)
+        self._recording[clip] = ipc.RecordClip(clip=clip, cameras=tuple(cameras), folder=folder)
         self._send(self._recording[clip])
 
-    def finish(self, clip: ClipKey, *, keep: bool) -> None:
+    def finish(self, clip: ipc.ClipKey, *, keep: bool) -> None:
         """End a clip; `on_event` gets `ClipsClosed`, also from a later process. `keep` False deletes it."""
         self._recording.pop(clip, None)
-        self._finishing[clip] = FinishClip(clip=clip, keep=keep)
+        self._finishing[clip] = ipc.FinishClip(clip=clip, keep=keep)
         self._send(self._finishing[clip])
 
     async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
@@ -136,7 +115,7 @@ class VideoClient:
             return None
         request = secrets.token_hex(8)
         answer = self._pictures[request] = asyncio.get_running_loop().create_future()
-        self._send(TakePicture(camera=camera, request=request))
+        self._send(ipc.TakePicture(camera=camera, request=request))
         try:
             return await asyncio.wait_for(answer, timeout_s)
         except TimeoutError:
@@ -144,12 +123,11 @@ class VideoClient:
         finally:
             del self._pictures[request]
 
-    def _send(self, message: ToVideo) -> None:
-        if self._pid is not None and self._writer is not None and not self._writer.is_closing():
+    def _send(self, message: ipc.ToVideo) -> None:
+        if self.pid is not None and self._writer is not None and not self._writer.is_closing():
             self._writer.write(message.model_dump_json().encode() + b"\n")
 
     async def _connect_or_start(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Connect to the running process, or start one; None if it does not begin in time."""
         connection = await self._connect()
         if connection is not None:
             return connection
@@ -207,58 +185,56 @@ class VideoClient:
         try:
             while (message := await self._read_message(reader)) is not None:
                 self._on_message(message)
-                understood = understood or not isinstance(message, VideoHello)
+                understood = understood or not isinstance(message, ipc.VideoHello)
         finally:
             fading.cancel()
             with suppress(asyncio.CancelledError):
                 await fading
-            self._writer, self._pid = None, None
+            self._writer, self.pid = None, None
             writer.close()
             for name in tuple(self._proofs):
                 self._drop_proof(name)
         return understood or loop.time() - began > HANG_UP_TIMEOUT_S
 
-    async def _read_message(self, reader: asyncio.StreamReader) -> FromVideo | None:
-        """Return the next message; None if the process closed the connection or sent an invalid message."""
+    async def _read_message(self, reader: asyncio.StreamReader) -> ipc.FromVideo | None:
         try:
             line = await reader.readline()
             if line:
-                return FROM_VIDEO_ADAPTER.validate_json(line)
+                return ipc.FROM_VIDEO_ADAPTER.validate_json(line)
         except (ConnectionError, ValueError) as error:
             log.warning("the video process is given up: %r", error)
         else:
             log.warning("the video process is gone")
         return None
 
-    def _on_message(self, message: FromVideo) -> None:
+    def _on_message(self, message: ipc.FromVideo) -> None:
         match message:
-            case VideoHello(pid=pid):
-                self._pid = pid
+            case ipc.VideoHello(pid=pid):
+                self.pid = pid
                 self._send_all()
-            case CameraProof():
+            case ipc.CameraProof():
                 before = self._proofs.get(message.camera)
                 self._proofs[message.camera] = message
                 if before is not None and message.model_copy(update={"at": before.at}) == before:
                     return
-            case ClipsClosed(clip=clip):
+            case ipc.ClipsClosed(clip=clip):
                 self._finishing.pop(clip, None)
-            case PictureTaken(request=request, jpeg=jpeg):
+            case ipc.PictureTaken(request=request, jpeg=jpeg):
                 answer = self._pictures.get(request)
                 if answer is not None and not answer.done():
                     answer.set_result(None if jpeg is None else base64.b64decode(jpeg))
-            case ClipBegun() | BarcodeRead():
+            case ipc.ClipBegun() | ipc.BarcodeRead():
                 pass
             case _:
                 assert_never(message)
         self.on_event(message)
 
     def _send_all(self) -> None:
-        """Send the whole state to a process that may know nothing of it."""
         self._send(self._configure)
         for labels in (True, False):
             names = tuple(name for name, reads in self._watched.items() if reads is labels)
             if names:
-                self._send(WatchCameras(cameras=names, on=True, labels=names if labels else ()))
+                self._send(ipc.WatchCameras(cameras=names, on=True, labels=names if labels else ()))
         for record in self._recording.values():
             self._send(record)
         for finish in self._finishing.values():
@@ -274,10 +250,9 @@ class VideoClient:
                     self._drop_proof(name)
 
     def _drop_proof(self, name: str) -> None:
-        """Drop a camera's proof and report the camera as not live."""
         proof = self._proofs.pop(name)
         if proof.live or proof.moving or proof.recordings:
-            self.on_event(CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
+            self.on_event(ipc.CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
 
 
 def _peer_pid(writer: asyncio.StreamWriter) -> int | None:

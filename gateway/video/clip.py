@@ -15,6 +15,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from gateway.system.atomic_file import sync_folder
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
 from gateway.video.ring import EncodedPicture
 from gateway.video.sidecar import (
@@ -25,7 +26,6 @@ from gateway.video.sidecar import (
     SidecarLink,
     SidecarWriter,
     sidecar_path,
-    sync_folder,
     write_all,
 )
 

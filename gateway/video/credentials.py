@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER
+from gateway.system.regular_file import NotRegularFile, open_file
 
 MAX_LOGIN_FILE_BYTES: Final = 512
 
@@ -43,24 +44,18 @@ def read_login(file: Path) -> Login:
         LoginUnusable: the file cannot be read, other users can read or write it, or its content has another form.
     """
     try:
-        with open(file, "rb", opener=_open_nonblocking) as opened:
-            standing = os.fstat(opened.fileno())
-            if not stat.S_ISREG(standing.st_mode):
-                raise LoginUnusable(f"{file} is no file")
-            if stat.S_IMODE(standing.st_mode) & 0o077:
+        with open_file(file) as opened:  # without waiting: a pipe would block the camera's thread for ever
+            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
                 raise LoginUnusable(f"{file} can be read or written by others on this machine: chmod 600 {file}")
             text = opened.read(MAX_LOGIN_FILE_BYTES + 1)
+    except NotRegularFile as error:
+        raise LoginUnusable(f"{file} is no file") from error
     except OSError as error:
         raise LoginUnusable(f"{file} cannot be read ({error.strerror or 'unreadable'})") from error
     user, colon, password = _decode_line(file, text).partition(":")
     if not (user and colon and password):
         raise LoginUnusable(f"{file} must hold one line: user:password")
     return Login(user, password)
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Open without waiting, because a pipe without a writer would block the camera's thread for ever."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _decode_line(file: Path, text: bytes) -> str:
@@ -76,7 +71,7 @@ def _decode_line(file: Path, text: bytes) -> str:
 def file_version(file: Path | None) -> tuple[int, int] | None:
     """Return a value that changes when the file is rewritten; None if there is no file."""
     try:
-        standing = file.stat() if file is not None else None
+        status = file.stat() if file is not None else None
     except OSError:
         return None
-    return None if standing is None else (standing.st_mtime_ns, standing.st_mode)
+    return None if status is None else (status.st_mtime_ns, status.st_mode)

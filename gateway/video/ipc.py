@@ -4,9 +4,12 @@ The video process outlives the gateway. The next gateway that connects gets `Vid
 `at` are CLOCK_MONOTONIC seconds, which all processes of one boot share; `start` and `end` are UTC.
 
 On a second socket (`live_socket`) each connection is one viewer: one line (`LiveViewRequest`) is answered by one
-(`LiveViewAccepted`, after which chunks follow, see `gateway.video.chunk`, or `LiveViewRefused`).
+(`LiveViewRefused`, or `LiveViewAccepted`, after which chunks follow: fragmented MP4, each with a time). A chunk is,
+big-endian, 4 bytes with the length of the MP4 data; 8 bytes (float64) with the time; the data.
 """
 
+import struct
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from pathlib import Path
@@ -257,6 +260,28 @@ class LiveViewRefused(IpcMessage):
 
     kind: Literal["refused"] = "refused"
     why: LiveViewError
+
+
+CHUNK_HEADER = struct.Struct("!Id")
+MAX_CHUNK_BYTES = 64 << 20  # larger than any picture
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The init segment (ftyp, moov) if `init`, else one fragment (moof, mdat).
+
+    `at`: when its newest picture arrived; of the init segment, when the first picture after it arrived (monotonic
+    seconds).
+    """
+
+    at: float
+    data: bytes
+    init: bool = False
+
+
+def pack_chunk(at: float, data: bytes) -> bytes:
+    """Return a chunk in the form of the socket. The first chunk on a connection is the init segment."""
+    return CHUNK_HEADER.pack(len(data), at) + data
 
 
 def live_socket(socket: Path) -> Path:

@@ -7,15 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, assert_never
 
-from gateway.video.chunk import CHUNK_HEADER, MAX_CHUNK_BYTES, Chunk
-from gateway.video.ipc import (
-    TO_VIEWER_ADAPTER,
-    LiveViewAccepted,
-    LiveViewError,
-    LiveViewRefused,
-    LiveViewRequest,
-    live_socket,
-)
+from gateway.video import ipc
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +18,7 @@ CHUNK_TIMEOUT_S: Final = 5.0
 class LiveViewUnavailable(Exception):  # noqa: N818 - the name says the condition
     """There is no live view of the camera, because of `reason`."""
 
-    def __init__(self, reason: LiveViewError) -> None:
+    def __init__(self, reason: ipc.LiveViewError) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -38,7 +30,7 @@ class LiveView:
     process ends. The caller may then open another one. A cancelled call loses no chunk.
     """
 
-    def __init__(self, viewing: LiveViewAccepted, reader: asyncio.StreamReader) -> None:
+    def __init__(self, viewing: ipc.LiveViewAccepted, reader: asyncio.StreamReader) -> None:
         self.codec, self.width, self.height = viewing.codec, viewing.width, viewing.height
         self._reader = reader
         self._chunk_header: tuple[int, float] | None = None
@@ -47,7 +39,7 @@ class LiveView:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Chunk:
+    async def __anext__(self) -> ipc.Chunk:
         if self._has_ended:
             raise StopAsyncIteration
         try:
@@ -57,15 +49,15 @@ class LiveView:
             self._has_ended = True
             raise StopAsyncIteration from ended
 
-    async def _read_chunk(self) -> Chunk:
+    async def _read_chunk(self) -> ipc.Chunk:
         if self._chunk_header is None:
-            self._chunk_header = CHUNK_HEADER.unpack(await self._reader.readexactly(CHUNK_HEADER.size))
+            self._chunk_header = ipc.CHUNK_HEADER.unpack(await self._reader.readexactly(ipc.CHUNK_HEADER.size))
         size, at = self._chunk_header
-        if size > MAX_CHUNK_BYTES:
+        if size > ipc.MAX_CHUNK_BYTES:
             raise OSError(f"a chunk of {size} bytes")
         data = await self._reader.readexactly(size)
         self._chunk_header = None
-        chunk = Chunk(at, data, init=not self._has_begun)
+        chunk = ipc.Chunk(at, data, init=not self._has_begun)
         self._has_begun = True
         return chunk
 
@@ -83,11 +75,11 @@ async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> Asyn
     give_up = asyncio.get_running_loop().time() + timeout_s
     try:
         async with asyncio.timeout_at(give_up):
-            reader, writer = await asyncio.open_unix_connection(live_socket(socket))
+            reader, writer = await asyncio.open_unix_connection(ipc.live_socket(socket))
     except TimeoutError as error:
-        raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error
+        raise LiveViewUnavailable(ipc.LiveViewError.NO_ANSWER) from error
     except OSError as error:
-        raise LiveViewUnavailable(LiveViewError.NO_PROCESS) from error
+        raise LiveViewUnavailable(ipc.LiveViewError.NO_PROCESS) from error
     try:
         yield LiveView(await _request_view(reader, writer, camera, give_up), reader)
     finally:
@@ -98,19 +90,19 @@ async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> Asyn
 
 async def _request_view(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, deadline: float
-) -> LiveViewAccepted:
+) -> ipc.LiveViewAccepted:
     try:
-        writer.write(LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
+        writer.write(ipc.LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
         async with asyncio.timeout_at(deadline):
-            reply = TO_VIEWER_ADAPTER.validate_json(await reader.readline())
+            reply = ipc.TO_VIEWER_ADAPTER.validate_json(await reader.readline())
     except TimeoutError as error:
-        raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error
+        raise LiveViewUnavailable(ipc.LiveViewError.NO_ANSWER) from error
     except (OSError, ValueError) as error:
-        raise LiveViewUnavailable(LiveViewError.NO_PROCESS) from error
+        raise LiveViewUnavailable(ipc.LiveViewError.NO_PROCESS) from error
     match reply:
-        case LiveViewAccepted():
+        case ipc.LiveViewAccepted():
             return reply
-        case LiveViewRefused(why=why):
+        case ipc.LiveViewRefused(why=why):
             raise LiveViewUnavailable(why)
         case _:
             assert_never(reply)

@@ -43,7 +43,8 @@ class Liveness:
 
     def __init__(self, *, clock_region: Region | None, decodes_every_picture: bool, now: float) -> None:
         self._clock_region, self.decodes_every_picture = clock_region, decodes_every_picture
-        self._first_packet = self._last_packet = self._rose_at = self._not_black_at = now
+        self._first_packet = self._rose_at = self._not_black_at = now
+        self.last_packet_at = now  # monotonic seconds
         self._packets = self._not_rising = self._failed_decodes = 0
         self._highest = -math.inf
         self._failed_since = now
@@ -51,17 +52,12 @@ class Liveness:
         self._moved_at = self._clock_at = -math.inf
         self._previous: Luma | None = None
 
-    @property
-    def last_packet_at(self) -> float:
-        """When the newest packet arrived, or when the connection began (monotonic seconds)."""
-        return self._last_packet
-
     def add_packet(self, now: float, stream_time_s: float) -> None:
         """Record that a packet arrived, with its timestamp in the stream."""
         self._packets += 1
         if self._packets == 1:
             self._first_packet = now
-        self._last_packet = now
+        self.last_packet_at = now
         if stream_time_s > self._highest:
             self._highest, self._rose_at, self._not_rising = stream_time_s, now, 0
         else:
@@ -95,8 +91,8 @@ class Liveness:
     def faults(self, now: float) -> dict[StreamFault, float]:
         """Return the present faults, each with the time since when it lasts."""
         faults: dict[StreamFault, float] = {}
-        if now - self._last_packet > max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()):
-            faults[StreamFault.STALL] = self._last_packet
+        if now - self.last_packet_at > max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()):
+            faults[StreamFault.STALL] = self.last_packet_at
         if self._not_rising >= MAX_STUCK_PICTURES:
             faults[StreamFault.STUCK_TIMESTAMPS] = self._rose_at
         if (
@@ -124,8 +120,7 @@ class Liveness:
         return self.is_live(now) and now - self._moved_at <= MOVEMENT_TIMEOUT_S
 
     def _frame_interval_s(self) -> float:
-        """Return the mean seconds between two packets."""
-        return (self._last_packet - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0
+        return (self.last_packet_at - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0
 
     def _clock_rows(self, height: int) -> tuple[int, int]:
         """Return first and last row (exclusive) of the clock's region in `height` rows; (0, 0) without a clock."""
@@ -135,7 +130,6 @@ class Liveness:
         return int(top * height), min(height, int(np.ceil((top + tall) * height)))
 
     def _outside_clock(self, luma: Luma) -> Luma:
-        """Return the picture without the rows of the clock."""
         first, last = self._clock_rows(luma.shape[0])
         return np.concatenate((luma[:first:2, ::2], luma[last::2, ::2]))
 

@@ -22,27 +22,9 @@ from typing import Any, Final, assert_never
 
 from pydantic import ValidationError
 
+from gateway.video import ipc
 from gateway.video.camera import CameraReader
 from gateway.video.clip import CrashPoint
-from gateway.video.ipc import (
-    TO_VIDEO_ADAPTER,
-    CameraProof,
-    ClipFacts,
-    ClipKey,
-    ClipsClosed,
-    ConfigureCameras,
-    FinishClip,
-    FromVideo,
-    Gap,
-    PictureTaken,
-    RecordClip,
-    StreamFault,
-    TakePicture,
-    ToVideo,
-    VideoHello,
-    WatchCameras,
-    live_socket,
-)
 from gateway.video.recording import CameraContext, RecordingResult
 from gateway.video.recovery import ClosedFilm as Film
 from gateway.video.recovery import close_left_film, find_gaps, find_sidecars
@@ -94,11 +76,11 @@ class VideoProcess:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cameras: dict[str, CameraReader] = {}
         self._viewer_server = ViewerServer(self._cameras, viewer_limits)
-        self._clips: dict[ClipKey, RequestedClip] = {}
+        self._clips: dict[ipc.ClipKey, RequestedClip] = {}
         self._context: CameraContext | None = None
         self._gateway: asyncio.StreamWriter | None = None
         self._no_gateway_since = time.monotonic()
-        self._proofs: dict[str, CameraProof] = {}
+        self._proofs: dict[str, ipc.CameraProof] = {}
         self._camera_changed = asyncio.Event()  # a camera sent a message
         self._ending = asyncio.Event()
         self._no_gateway = asyncio.Event()  # no gateway is connected
@@ -114,7 +96,7 @@ class VideoProcess:
         loop.set_exception_handler(self._on_unhandled_error)
         with hold_socket(self._socket):
             server = await asyncio.start_unix_server(self._serve_gateway, self._socket, limit=MAX_LINE_BYTES)
-            live = live_socket(self._socket)
+            live = ipc.live_socket(self._socket)
             viewers = await asyncio.start_unix_server(self._viewer_server.serve, live, limit=MAX_REQUEST_BYTES)
             for path in (self._socket, live):
                 path.chmod(0o600)
@@ -154,10 +136,10 @@ class VideoProcess:
         self._gateway = writer
         self._no_gateway.clear()
         self._proofs.clear()
-        self._send(VideoHello(pid=os.getpid(), recording=tuple(self._clips)))
+        self._send(ipc.VideoHello(pid=os.getpid(), recording=tuple(self._clips)))
         try:
             while (line := await reader.readline()) and self._gateway is writer:
-                await self._handle(TO_VIDEO_ADAPTER.validate_json(line))
+                await self._handle(ipc.TO_VIDEO_ADAPTER.validate_json(line))
                 understood = True
         except ValidationError as error:
             log.error("the gateway sent an invalid message: %s", error)
@@ -173,7 +155,7 @@ class VideoProcess:
                 self._no_gateway_since = time.monotonic() if understood else self._no_gateway_since
                 self._no_gateway.set()
 
-    def _send(self, message: FromVideo) -> None:
+    def _send(self, message: ipc.FromVideo) -> None:
         writer = self._gateway
         if writer is None or writer.is_closing():
             return
@@ -182,35 +164,34 @@ class VideoProcess:
             log.warning("the gateway does not read: dropped")
             writer.transport.abort()
 
-    def _post_message(self, message: FromVideo) -> None:
-        """Send a message from a camera's thread."""
+    def _post_message(self, message: ipc.FromVideo) -> None:
         assert self._loop is not None  # noqa: S101 - cameras exist only while it runs
         self._loop.call_soon_threadsafe(self._on_camera_message, message)
 
-    def _on_camera_message(self, message: FromVideo) -> None:
+    def _on_camera_message(self, message: ipc.FromVideo) -> None:
         self._send(message)
         self._camera_changed.set()  # send the proof at once when a film begins, because an unlock waits for it
 
-    async def _handle(self, message: ToVideo) -> None:
+    async def _handle(self, message: ipc.ToVideo) -> None:
         match message:
-            case ConfigureCameras():
+            case ipc.ConfigureCameras():
                 await self._configure(message)
-            case WatchCameras(cameras=names, on=on, labels=labels):
+            case ipc.WatchCameras(cameras=names, on=on, labels=labels):
                 for name in names:
                     if name in self._cameras:
                         await asyncio.to_thread(self._cameras[name].watch, on=on, labels=name in labels)
-            case RecordClip():
+            case ipc.RecordClip():
                 await self._record(message)
-            case FinishClip():
+            case ipc.FinishClip():
                 await self._finish(message)
-            case TakePicture(camera=name, request=request):
+            case ipc.TakePicture(camera=name, request=request):
                 camera = self._cameras.get(name)
                 jpeg = await asyncio.to_thread(camera.picture) if camera else None
-                self._send(PictureTaken(request=request, jpeg=base64.b64encode(jpeg).decode() if jpeg else None))
+                self._send(ipc.PictureTaken(request=request, jpeg=base64.b64encode(jpeg).decode() if jpeg else None))
             case _:
                 assert_never(message)
 
-    async def _configure(self, request: ConfigureCameras) -> None:
+    async def _configure(self, request: ipc.ConfigureCameras) -> None:
         """Apply the configuration; close films of a killed process; end pre-rolls that the gateway does not want."""
         root = Path(request.folder)
         if self._context is None or self._context.root != root:
@@ -230,7 +211,7 @@ class VideoProcess:
                     if name in clips.cameras:
                         await asyncio.to_thread(camera.record, key, clips.folder)
 
-    async def _record(self, request: RecordClip) -> None:
+    async def _record(self, request: ipc.RecordClip) -> None:
         clips = self._clips.setdefault(request.clip, RequestedClip(request.folder, self._utc()))
         clips.cameras.update(request.cameras)
         for name in request.cameras:
@@ -239,9 +220,9 @@ class VideoProcess:
             else:
                 log.error("no camera %s is configured", name)
 
-    async def _finish(self, request: FinishClip) -> None:
+    async def _finish(self, request: ipc.FinishClip) -> None:
         if self._context is None:
-            self._send(ClipsClosed(clip=request.clip, clips=()))
+            self._send(ipc.ClipsClosed(clip=request.clip, clips=()))
             return
         root, clips = self._context.root, self._clips.pop(request.clip, None)
         answers = await asyncio.gather(
@@ -294,12 +275,12 @@ def hold_socket(socket: Path) -> Iterator[None]:
             raise AlreadyRunning(str(socket))
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
-        for left in (socket, live_socket(socket)):  # left by a killed process
+        for left in (socket, ipc.live_socket(socket)):  # left by a killed process
             left.unlink(missing_ok=True)
         try:
             yield
         finally:
-            for path in (socket, live_socket(socket)):
+            for path in (socket, ipc.live_socket(socket)):
                 path.unlink(missing_ok=True)
             pid_file.unlink(missing_ok=True)
     finally:
@@ -318,11 +299,11 @@ def close_left_films(root: Path) -> None:
 
 def collect_clip(
     root: Path,
-    request: FinishClip,
+    request: ipc.FinishClip,
     requested: RequestedClip | None,
     recorded: dict[str, RecordingResult],
     ended_at: datetime,
-) -> ClipsClosed:
+) -> ipc.ClipsClosed:
     """Return all films and gaps of a clip, of this process and of killed ones; delete them if `request.keep` is false.
 
     A gap follows a film that did not end at the request, at most until now.
@@ -332,7 +313,7 @@ def collect_clip(
         for path in paths:
             for film in (path.with_suffix(".mp4"), path.with_suffix(".mp4.part"), path):
                 film.unlink(missing_ok=True)
-        return ClipsClosed(clip=request.clip, clips=())
+        return ipc.ClipsClosed(clip=request.clip, clips=())
     films: dict[str, list[Film]] = {name: list(found.films) for name, found in recorded.items()}
     known = {film.facts.path for found in recorded.values() for film in found.films if film.facts}
     for path in paths:
@@ -340,8 +321,8 @@ def collect_clip(
             left = close_left_film(root, path)
             if left is not None:
                 films.setdefault(left.camera, []).append(left)
-    facts: list[ClipFacts] = []
-    gaps: list[tuple[str, Gap]] = []
+    facts: list[ipc.ClipFacts] = []
+    gaps: list[tuple[str, ipc.Gap]] = []
     for name in sorted(films.keys() | (requested.cameras if requested else set())):
         films_of_camera, result = films.get(name, []), recorded.get(name)
         facts += [film.facts for film in sorted(films_of_camera, key=lambda film: film.start) if film.facts]
@@ -358,10 +339,10 @@ def collect_clip(
             films_of_camera,
             requested_at=requested_at,
             ended_at=until,
-            initial_fault=result.initial_fault if result else StreamFault.UNREACHABLE,
+            initial_fault=result.initial_fault if result else ipc.StreamFault.UNREACHABLE,
         )
         gaps += [(name, gap) for gap in (*pre_roll_gaps, *found)]
-    return ClipsClosed(clip=request.clip, clips=tuple(facts), gaps=tuple(gaps))
+    return ipc.ClipsClosed(clip=request.clip, clips=tuple(facts), gaps=tuple(gaps))
 
 
 def regular_end(films: list[Film]) -> datetime | None:

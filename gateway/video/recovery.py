@@ -11,6 +11,7 @@ import av
 import av.error
 
 from gateway.domain.frozen import Frozen
+from gateway.system.atomic_file import sync_folder
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
 from gateway.video.sidecar import (
     FilmHashChain,
@@ -22,7 +23,6 @@ from gateway.video.sidecar import (
     SidecarWriter,
     parse_line,
     read_sidecar,
-    sync_folder,
 )
 
 log = logging.getLogger(__name__)

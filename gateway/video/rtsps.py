@@ -120,7 +120,6 @@ def _unverified_context() -> ssl.SSLContext:
 
 
 def _handshake(url: str, context: ssl.SSLContext) -> bytes:
-    """Make a TLS handshake, close, and return the certificate (DER)."""
     host, port = endpoint(url)
     with (
         socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as connection,
@@ -133,7 +132,6 @@ def _handshake(url: str, context: ssl.SSLContext) -> bytes:
 
 
 def _certificate_name(certificate: bytes) -> str:
-    """Return a name of the certificate."""
     try:
         read = x509.load_der_x509_certificate(certificate)
         names = [str(name.value) for name in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

@@ -14,8 +14,7 @@ from typing import Final, assert_never
 
 from gateway.video.broadcast import LiveEnd, LiveFragment, LiveInit, LivePiece, LiveSink
 from gateway.video.camera import CameraReader
-from gateway.video.chunk import pack_chunk
-from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, ToViewer
+from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, ToViewer, pack_chunk
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +81,6 @@ class ViewerServer:
     async def _serve_camera(
         self, reader: asyncio.StreamReader, viewer: "ViewerConnection", camera: CameraReader
     ) -> None:
-        """Send a camera's live view until the viewer leaves or sends anything more."""
         screening, first = self._camera_viewers.get(camera), False
         if screening is None:
             screening, first = CameraViewers(asyncio.get_running_loop()), True
@@ -108,7 +106,6 @@ class ViewerServer:
 
 
 async def _read_request(reader: asyncio.StreamReader) -> LiveViewRequest | None:
-    """Return the viewer's request; None if it is invalid, too long, or does not come in time."""
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return LiveViewRequest.model_validate_json(await reader.readline())

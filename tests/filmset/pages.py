@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 
-from gateway.video.chunk import Chunk
+from gateway.video.ipc import Chunk
 from gateway.video.live import LiveView, LiveViewUnavailable, open_live_view
 from tests.filmset.films import DecodedFilm, decode_film
 from tests.filmset.talk import TIMEOUT_S

@@ -25,8 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the hub signs is of the brands' type",
         file="gateway/protocol/jws.py",
-        old='typ: Literal["perron-hub-delivery+jwt"] = "perron-hub-delivery+jwt"',
-        new='typ: Literal["perron-delivery+jwt"] = "perron-delivery+jwt"',
+        old='class HubDeliveryHeader(EnrolledHeader, typ="perron-hub-delivery+jwt"):',
+        new='class HubDeliveryHeader(EnrolledHeader, typ="perron-delivery+jwt"):',
         tests=(f"{_API}test_deliveries.py::test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word",),
     ),
     Mutant(

@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         name="what lets somebody in counts while the time is not known",
         file="gateway/web/remote/orders.py",
-        old="return CLOCK_UNTRUSTED if order.order.gives else None",
+        old="return CLOCK_UNTRUSTED if order.gives else None",
         new="return None",
         tests=(ORDERS,),
     ),

@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         name="a camera may guess without end",
         file="gateway/domain/visit/scan.py",
-        old=("    if too_many:\n        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)\n"),
+        old=("    if too_many:\n        _lock_out(step, scan.scanner, c.AlarmCode.CAMERA_CODE_LIMIT)\n"),
         new=("    if too_many:\n        pass\n"),
         tests=(SCANS,),
     ),

@@ -10,8 +10,8 @@ from gateway.demo.scenario import ScenarioList, ScenarioRun
 from gateway.demo.scenarios.failures import EXPECT_BROKER_PAUSED, pause_broker
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.guard_keys import command_key, create_key
 from gateway.protocol.jws import public_x
+from gateway.protocol.keys import command_key, create_key
 from gateway.system.i18n import _
 from gateway.system.mqtt_settings import BrokerSection
 

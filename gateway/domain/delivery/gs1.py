@@ -36,59 +36,36 @@ def _x(max_chars: int) -> ElementFormat:
 # `n` at an identifier's end stands for any digit (the place of a decimal point, or a running number).
 ELEMENT_FORMATS: dict[str, ElementFormat] = {
     "00": _predefined(18),  # SSCC
-    "01": _predefined(14),  # GTIN
-    "02": _predefined(14),  # GTIN of the content
-    "10": _x(20),  # batch
-    **{ai: _predefined(6) for ai in ("11", "12", "13", "15", "16", "17")},  # dates
+    **dict.fromkeys(("01", "02"), _predefined(14)),  # GTIN, GTIN of the content
+    **dict.fromkeys(("11", "12", "13", "15", "16", "17"), _predefined(6)),  # dates
     "20": _predefined(2),  # variant
-    "21": _x(20),  # serial number
-    "22": _x(20),
-    "30": ElementFormat(8),  # count
-    "37": ElementFormat(8),  # count of the content
-    "240": _x(30),
-    "241": _x(30),
+    **dict.fromkeys(("10", "21", "22", "243", "254"), _x(20)),  # batch, serial number
+    **dict.fromkeys(("30", "37"), ElementFormat(8)),  # count, count of the content
+    **dict.fromkeys(("240", "241", "250", "251", "253"), _x(30)),
     "242": ElementFormat(6),
-    "243": _x(20),
-    "250": _x(30),
-    "251": _x(30),
-    "253": _x(30),
-    "254": _x(20),
     "255": ElementFormat(25),
-    **{f"{ai}n": _predefined(6) for ai in range(310, 317)},  # measures of trade items
-    **{f"{ai}n": _predefined(6) for ai in range(320, 338)},  # measures, logistic too (weight 330n)
-    **{f"{ai}n": _predefined(6) for ai in range(340, 370)},
-    "390n": ElementFormat(15),
-    "391n": ElementFormat(18),
-    "392n": ElementFormat(15),
-    "393n": ElementFormat(18),
-    "400": _x(30),  # order number
-    "401": _x(30),  # GINC, a consignment
+    # Measures of trade items, and logistic ones (weight 330n)
+    **{f"{ai}n": _predefined(6) for ai in (*range(310, 317), *range(320, 338), *range(340, 370))},
+    **dict.fromkeys(("390n", "392n"), ElementFormat(15)),
+    **dict.fromkeys(("391n", "393n"), ElementFormat(18)),
+    **dict.fromkeys(("400", "401", "403"), _x(30)),  # order number; GINC, a consignment; routing code
     "402": _n(17),  # GSIN, a shipment
-    "403": _x(30),  # routing code
     **{f"41{i}": _predefined(13) for i in range(8)},  # locations
     "420": _x(20),  # postcode
     "421": _x(12),  # country and postcode
-    "422": _n(3),
-    "423": ElementFormat(15),
-    "424": _n(3),
-    "425": ElementFormat(15),
-    "426": _n(3),
+    **dict.fromkeys(("422", "424", "426"), _n(3)),
+    **dict.fromkeys(("423", "425"), ElementFormat(15)),
     "427": _x(3),
     **{f"43{i:02}": _x(70) for i in range(9)},  # ship-to: company, name, address, phone
     "4309": _n(20),  # geographic coordinates
     **{f"43{i}": _x(70) for i in range(10, 21)},  # return-to, service description
     **{f"43{i}": _n(1) for i in range(21, 24)},  # dangerous goods, authority to leave, signature wanted
-    "4324": _n(10),  # not before, YYMMDDhhmm
-    "4325": _n(10),  # not after
+    **dict.fromkeys(("4324", "4325", "7003"), _n(10)),  # not before, not after, expiry: YYMMDDhhmm
     "4326": _n(6),  # release date
     **{f"43{i}": _x(7) for i in range(30, 34)},  # temperatures, hundredths of a degree, minus sign behind
-    "7003": _n(10),  # expiry date and time
     "7007": ElementFormat(12),
-    "8003": _x(30),
-    "8004": _x(30),
-    "8006": _n(18),
-    "8017": _n(18),
-    "8018": _n(18),
+    **dict.fromkeys(("8003", "8004"), _x(30)),
+    **dict.fromkeys(("8006", "8017", "8018"), _n(18)),
     "8020": _x(25),
     **{str(i): _x(90) for i in range(90, 100)},  # agreed between two companies
 }

@@ -54,7 +54,6 @@ def _to_utc(value: datetime) -> datetime:
 
 
 def _normalise_parcel(raw: str) -> str:
-    """Return one parcel's code in its normal form."""
     code = normalise(raw)
     match code:
         case InvalidBarcode(why=why):

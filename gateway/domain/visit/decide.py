@@ -140,7 +140,6 @@ def _is_running(step: Step, visit: str) -> bool:
 
 
 def _on_household_event(step: Step, event: e.HouseholdEvent) -> None:
-    """Apply a decision of the owner or the household."""
     match event:
         case e.HouseholdAnswered():
             _on_household_answer(step)
@@ -313,7 +312,6 @@ def _watch_bell_and_cameras(step: Step) -> None:
 
 
 def _reason_to_end(step: Step) -> Refusal | None:
-    """Return the reason that ends a visit before its intent, at any moment, or None."""
     state, visit = step.state, step.visit
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER

@@ -22,13 +22,8 @@ def settle(step: Step) -> None:
     else:
         step.clear_timers(Timer.AIR)
     if state.stopped and is_door_open(state) and not visit.stop_notified:
-        step.emit(
-            transitions.LEAVE,
-            c.RaiseAlarm(code=c.AlarmCode.STOPPED_INSIDE),
-            c.NotifyOwner(
-                notification=c.Notification.STOPPED_INSIDE, delivery=visit.delivery.id, visit=visit.id, picture=True
-            ),
-        )
+        step.emit(transitions.LEAVE, c.RaiseAlarm(code=c.AlarmCode.STOPPED_INSIDE))
+        step.notify_of_visit(c.Notification.STOPPED_INSIDE, picture=True)
         step.visit = replace(visit, stop_notified=True)
     elif step.timer_expired(Timer.OPEN_LONG):
         _notify_open_too_long(step)
@@ -74,11 +69,7 @@ def _notify_open_too_long(step: Step) -> None:
     if not _on_closed(step):
         step.emit(transitions.LEAVE if visit.stop_notified else transitions.CLOSE_THE_DOOR)
         if visit.open_notifications:
-            step.emit(
-                c.RaiseAlarm(code=c.AlarmCode.DOOR_LEFT_OPEN),
-                c.NotifyOwner(
-                    notification=c.Notification.DOOR_OPEN, delivery=visit.delivery.id, visit=visit.id, picture=True
-                ),
-            )
+            step.emit(c.RaiseAlarm(code=c.AlarmCode.DOOR_LEFT_OPEN))
+            step.notify_of_visit(c.Notification.DOOR_OPEN, picture=True)
         step.visit = replace(visit, open_notifications=visit.open_notifications + 1)
     step.set_timer(Timer.OPEN_LONG, step.state.rules.timing.open_again)

@@ -77,7 +77,6 @@ def lose_observation(step: Step, *devices: str) -> None:
 
 
 def _reset_courier_left(step: Step) -> None:
-    """Reset the courier's report that he left."""
     if step.state.visit is not None and step.visit.courier_left:
         step.visit = replace(step.visit, courier_left=False)
 
@@ -178,7 +177,6 @@ def _query_unproven(step: Step, device: str, old: Fact[T], context: e.ReportCont
 
 
 def _on_sequence_advanced(step: Step, device: str, context: e.ReportContext) -> None:
-    """Advance the device's sequence number."""
     if not _is_current(step.state, context):
         return
     if device == "lock" and not _is_outdated(step.state.bolt, context):

@@ -54,7 +54,6 @@ def _concerns(event: LockFailed, order: str) -> bool:
 
 
 def _awaits_lock(visit: Visit) -> bool:
-    """Return whether a command of the visit is outstanding."""
     return visit.phase is Phase.UNLOCKING or (visit.phase is Phase.RELOCKING and visit.relock in AWAITING_BOLT)
 
 

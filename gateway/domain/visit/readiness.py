@@ -174,7 +174,6 @@ def _replace_preflight(step: Step, before: Preflight, after: Preflight) -> None:
 
 
 def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the conditions that a retailer may read."""
     return tuple(
         dict.fromkeys(CLOSED_BY_HOUSEHOLD if condition in PRIVATE_CONDITIONS else condition for condition in lacking)
     )

@@ -3,7 +3,7 @@
 from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
-from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
+from gateway.domain.visit.commands import AlarmCode, Lock, Notification, RaiseAlarm
 from gateway.domain.visit.conditions import is_closed, is_door_open, is_fridge_open, is_locked
 from gateway.domain.visit.state import RelockStep, Timer
 from gateway.domain.visit.step import Step
@@ -76,11 +76,7 @@ def _wait_for_the_handle(step: Step) -> None:
     visit = step.visit
     step.emit(transitions.LIFT_THE_HANDLE)
     if not visit.handle_notified:
-        step.emit(
-            NotifyOwner(
-                notification=Notification.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True
-            )
-        )
+        step.notify_of_visit(Notification.LIFT_THE_HANDLE, picture=True)
     step.visit = replace(visit, relock=RelockStep.WAIT, handle_notified=True, jammed=False)
     step.clear_timers(Timer.ANSWER)
     step.set_timer(Timer.RELOCK, step.state.rules.handle)

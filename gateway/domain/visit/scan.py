@@ -3,16 +3,8 @@
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
+from gateway.domain.visit import commands as c
 from gateway.domain.visit import garage, transitions
-from gateway.domain.visit.commands import (
-    AlarmCode,
-    AnswerScan,
-    LogNote,
-    Notification,
-    NotifyOwner,
-    RaiseAlarm,
-    ScanAnswer,
-)
 from gateway.domain.visit.conditions import is_in_window, may_open
 from gateway.domain.visit.events import CodeMatch, Scanned
 from gateway.domain.visit.state import BEFORE_INTENT, CodeKind, PendingScan, Phase, ScanLockout, Timer
@@ -32,7 +24,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
     attempts = step.state.scan_lockouts.get(scan.scanner, ScanLockout())
     if scan.retained:
         if not attempts.retained_noted:  # a scanner that only sends such gets one line
-            step.emit(LogNote(what="retained_scan"))
+            step.emit(c.LogNote(what="retained_scan"))
             _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return
     recent_codes = tuple(
@@ -69,8 +61,8 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
     if not kinds:
         return False
     # The bolt may be out again
-    answer = ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT
-    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
+    answer = c.ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else c.ScanAnswer.WAIT
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=answer))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
         garage.courier_reports_left(step)
     if CodeKind.PARCEL in kinds:
@@ -110,7 +102,7 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
         attempts = replace(attempts, unknown_codes=counted, label_codes=frozenset({scan.code}), label_read_at=mono)
     _remember(step, scan.scanner, attempts)
     if too_many or len(attempts.unknown_codes) >= rules.wrong:
-        _lock_out(step, scan.scanner, AlarmCode.WRONG_CODE_LIMIT)
+        _lock_out(step, scan.scanner, c.AlarmCode.WRONG_CODE_LIMIT)
     transitions.answer_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
 
 
@@ -126,7 +118,7 @@ def _count_camera_code(step: Step, scan: Scanned) -> None:
     attempts, too_many = _count_tried_code(attempts, scan.code, step.now.mono, period=period, limit=limit)
     _remember(step, scan.scanner, attempts)
     if too_many:
-        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)
+        _lock_out(step, scan.scanner, c.AlarmCode.CAMERA_CODE_LIMIT)
 
 
 def _count_tried_code(
@@ -140,8 +132,8 @@ def _count_tried_code(
     return replace(attempts, tried_codes=tried), is_new and len(tried) >= limit
 
 
-def _lock_out(step: Step, scanner: str, alarm: AlarmCode) -> None:
-    step.emit(RaiseAlarm(code=alarm, detail=scanner))
+def _lock_out(step: Step, scanner: str, alarm: c.AlarmCode) -> None:
+    step.emit(c.RaiseAlarm(code=alarm, detail=scanner))
     until = step.now.mono + step.state.rules.timing.lockout
     _remember(
         step,
@@ -184,7 +176,6 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
 
 
 def _on_known_code(step: Step, scan: Scanned) -> None:
-    """Start a visit, keep a pending scan, or answer why not."""
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
     refusal = may_open(step.state, delivery, step.now)
@@ -196,7 +187,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
     others = _others_that_may_open(step, scan.matches, delivery)
     if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({one.brand for one in (delivery, *others)}))
-        step.emit(NotifyOwner(notification=Notification.CODE_OF_SEVERAL, detail=brands))
+        step.emit(c.NotifyOwner(notification=c.Notification.CODE_OF_SEVERAL, detail=brands))
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
         return
     _excuse_label(step, scan, delivery)
@@ -222,7 +213,6 @@ def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
 def _others_that_may_open(
     step: Step, matches: tuple[CodeMatch, ...], delivery: VisitDelivery
 ) -> tuple[VisitDelivery, ...]:
-    """Return deliveries of other brands that the same code may open now."""
     deliveries = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
     return tuple(other for other in deliveries if may_open(step.state, other, step.now) is None)
 
@@ -233,7 +223,6 @@ def _also_of_other_brand(pending: PendingScan, delivery: VisitDelivery) -> bool:
 
 
 def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
-    """Return a sort key for deliveries with this code; the likeliest sorts first."""
     delivery = match.delivery
     return (
         delivery.entrance != step.state.id,
@@ -244,7 +233,6 @@ def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
 
 
 def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[str]) -> None:
-    """Keep a parcel that waits for its courier token, or a courier token that waits for the parcel."""
     before = step.state.pending_scan
     delivery = match.delivery
     if before is not None and not _is_same_order(before, delivery):
@@ -253,7 +241,7 @@ def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[
         delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
     )
     step.state = replace(step.state, pending_scan=half)
-    step.emit(AnswerScan(scan=scan.id, scanner=scan.scanner, answer=ScanAnswer.WAIT), transitions.WAIT)
+    step.emit(c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT), transitions.WAIT)
     step.clear_timers(Timer.SIGNAL)
     step.set_timer(Timer.HALF, step.state.rules.timing.courier)
 

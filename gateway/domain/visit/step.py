@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.domain.frozen import replace
 from gateway.domain.now import Now
-from gateway.domain.visit.commands import Command, QueryDevice
+from gateway.domain.visit.commands import Command, Notification, NotifyOwner, QueryDevice
 from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer, Visit
 
 
@@ -33,6 +33,15 @@ class Step:
     def emit(self, *commands: Command) -> None:
         """Append commands for the runtime, in this order."""
         self.commands.extend(commands)
+
+    def notify_of_visit(self, notification: Notification, *, detail: str = "", picture: bool = False) -> None:
+        """Append a notification to the owner about the active visit."""
+        visit = self.visit
+        self.emit(
+            NotifyOwner(
+                notification=notification, delivery=visit.delivery.id, visit=visit.id, detail=detail, picture=picture
+            )
+        )
 
     def timer_expired(self, timer: Timer) -> bool:
         """Return whether the deadline is set and has passed."""

@@ -4,37 +4,21 @@ from devices.commands import Light, Sound
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
+from gateway.domain.visit import commands as c
 from gateway.domain.visit import film
-from gateway.domain.visit.commands import (
-    AlarmCode,
-    AnswerScan,
-    ConsumeOpening,
-    Notification,
-    NotifyOwner,
-    RaiseAlarm,
-    ReleaseOpening,
-    ReportDoorResult,
-    ReportParcelResult,
-    ReserveOpening,
-    RingBell,
-    ScanAnswer,
-    ShowSignal,
-    StopRecording,
-    Unlock,
-)
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.state import ClosingStep, Phase, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
 
-WAIT = ShowSignal(light=Light.AMBER, sound=Sound.WAIT)
-GO = ShowSignal(light=Light.GREEN, sound=Sound.GO)
-NO = ShowSignal(light=Light.RED, sound=Sound.NO)
-INSIDE = ShowSignal(light=Light.AMBER, sound=Sound.NONE)
-CLOSE_THE_DOOR = ShowSignal(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
-LIFT_THE_HANDLE = ShowSignal(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
-LEAVE = ShowSignal(light=Light.RED, sound=Sound.LEAVE)
-TROUBLE = ShowSignal(light=Light.RED, sound=Sound.ALARM)
-DARK = ShowSignal(light=Light.OFF, sound=Sound.NONE)
+WAIT = c.ShowSignal(light=Light.AMBER, sound=Sound.WAIT)
+GO = c.ShowSignal(light=Light.GREEN, sound=Sound.GO)
+NO = c.ShowSignal(light=Light.RED, sound=Sound.NO)
+INSIDE = c.ShowSignal(light=Light.AMBER, sound=Sound.NONE)
+CLOSE_THE_DOOR = c.ShowSignal(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
+LIFT_THE_HANDLE = c.ShowSignal(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
+LEAVE = c.ShowSignal(light=Light.RED, sound=Sound.LEAVE)
+TROUBLE = c.ShowSignal(light=Light.RED, sound=Sound.ALARM)
+DARK = c.ShowSignal(light=Light.OFF, sound=Sound.NONE)
 
 DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 
@@ -42,12 +26,12 @@ DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str]) -> None:
     """Accept a scan: ring, film, notify the owner, and query lock and door once more."""
     rules = step.state.rules
-    notification = Notification.ASKS_FOR_YES if delivery.needs_yes else Notification.AT_THE_DOOR
+    notification = c.Notification.ASKS_FOR_YES if delivery.needs_yes else c.Notification.AT_THE_DOOR
     step.emit(
-        AnswerScan(scan=scan.id, scanner=scan.scanner, answer=ScanAnswer.WAIT),
+        c.AnswerScan(scan=scan.id, scanner=scan.scanner, answer=c.ScanAnswer.WAIT),
         WAIT,
-        RingBell(visit=scan.id),
-        NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True),
+        c.RingBell(visit=scan.id),
+        c.NotifyOwner(notification=notification, delivery=delivery.id, visit=scan.id, picture=True),
     )
     film.begin(step, scan.id, 1)
     visit = Visit(id=scan.id, delivery=delivery, phase=Phase.RINGING, scanner=scan.scanner, parcels=parcels)
@@ -61,8 +45,8 @@ def end_unopened(step: Step) -> None:
     """Return to ready: nobody came in, so the film is deleted."""
     visit = step.visit
     step.emit(
-        StopRecording(visit=visit.id, part=visit.part, keep=False),
-        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED),
+        c.StopRecording(visit=visit.id, part=visit.part, keep=False),
+        c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.NOT_OPENED),
     )
     step.clear_phase_timers()
     step.state = replace(step.state, visit=None)
@@ -72,23 +56,21 @@ def refuse(step: Step, refusal: Refusal) -> None:
     """End the visit with a refusal; the delivery stays as it was."""
     visit = step.visit
     answer_no(step, visit.id, visit.scanner, refusal)
-    step.emit(
-        NotifyOwner(notification=Notification.NOT_OPENED, delivery=visit.delivery.id, visit=visit.id, detail=refusal)
-    )
+    step.notify_of_visit(c.Notification.NOT_OPENED, detail=refusal)
     end_unopened(step)
 
 
 def end_attended(step: Step) -> None:
     """End the visit without refusal or opening: somebody of the household attends to the courier."""
-    visit = step.visit
-    step.emit(DARK, NotifyOwner(notification=Notification.ATTENDED, delivery=visit.delivery.id, visit=visit.id))
+    step.emit(DARK)
+    step.notify_of_visit(c.Notification.ATTENDED)
     record_outcome(step, Outcome.ATTENDED)
     end_unopened(step)
 
 
 def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
     """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
-    step.emit(AnswerScan(scan=scan, scanner=scanner, answer=ScanAnswer.NO, refusal=refusal))
+    step.emit(c.AnswerScan(scan=scan, scanner=scanner, answer=c.ScanAnswer.NO, refusal=refusal))
     if step.state.visit is None or step.visit.id == scan:
         step.emit(NO)
         step.set_timer(Timer.SIGNAL, step.state.rules.signal)
@@ -98,14 +80,14 @@ def order_unlock(step: Step) -> None:
     """Reserve an opening and emit the one unlock of the visit. The store writes both before the unlock leaves."""
     visit, rules = step.visit, step.state.rules
     step.emit(
-        ReserveOpening(
+        c.ReserveOpening(
             visit=visit.id,
             delivery=visit.delivery.id,
             version=visit.delivery.version,
             permission_version=visit.delivery.permission_version,
             stop_epoch=step.state.stop_epoch,
         ),
-        Unlock(visit=visit.id, life=rules.timing.command_life),
+        c.Unlock(visit=visit.id, life=rules.timing.command_life),
     )
     step.invalidate("lock")
     armed_until = step.now.mono + rules.timing.command_life + rules.timing.skew
@@ -118,19 +100,19 @@ def order_unlock(step: Step) -> None:
 def release_unsent_opening(step: Step, why: Refusal) -> None:
     """Release opening and withdrawal of an unlock that certainly was not sent; the courier may scan again at once."""
     step.query("lock")
-    step.emit(ReleaseOpening(visit=step.visit.id, delivery=step.visit.delivery.id, withdrawal=True))
+    step.emit(c.ReleaseOpening(visit=step.visit.id, delivery=step.visit.delivery.id, withdrawal=True))
     refuse(step, why)
 
 
 def confirm_opened(step: Step) -> None:
     """Go on after the lock reported unlocked."""
-    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=ScanAnswer.GO), GO)
+    step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.GO), GO)
     step.transition(Phase.UNLOCKED, {Timer.NEVER: step.state.rules.timing.never})
 
 
 def refuse_and_relock(step: Step, refusal: Refusal) -> None:
     """Show the courier the refusal and go to RELOCKING; the visit goes on until the door is proven locked."""
-    step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=ScanAnswer.NO, refusal=refusal), NO)
+    step.emit(c.AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, answer=c.ScanAnswer.NO, refusal=refusal), NO)
     wait_then_lock(step, 0)
 
 
@@ -155,7 +137,7 @@ def wait_then_lock(step: Step, seconds: float) -> None:
 def consume_opening(step: Step) -> None:
     """Consume the reserved opening, once."""
     if not step.visit.reservation_settled:
-        step.emit(ConsumeOpening(visit=step.visit.id, delivery=step.visit.delivery.id))
+        step.emit(c.ConsumeOpening(visit=step.visit.id, delivery=step.visit.delivery.id))
         step.visit = replace(step.visit, reservation_settled=True)
 
 
@@ -165,7 +147,7 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
     if visit.outcome is None:
         partly = outcome is Outcome.PARTLY_DELIVERED
         missing = len(visit.delivery.parcels - visit.parcels) if partly else 0
-        step.emit(ReportParcelResult(visit=visit.id, delivery=visit.delivery.id, outcome=outcome, missing=missing))
+        step.emit(c.ReportParcelResult(visit=visit.id, delivery=visit.delivery.id, outcome=outcome, missing=missing))
         step.visit = replace(visit, outcome=outcome)
 
 
@@ -177,20 +159,18 @@ def record_outcome_if_opened(step: Step) -> None:
         record_outcome(step, Outcome.DELIVERED if complete else Outcome.PARTLY_DELIVERED)
 
 
-def hand_over_to_owner(step: Step, code: AlarmCode) -> None:
+def hand_over_to_owner(step: Step, code: c.AlarmCode) -> None:
     """Hand the door over to the owner because the box cannot repair it; the alarm repeats until they acknowledge."""
     record_outcome_if_opened(step)
     record_outcome(step, Outcome.UNKNOWN)
     consume_opening(step)
     visit = step.visit
-    step.emit(RaiseAlarm(code=code), TROUBLE)
+    step.emit(c.RaiseAlarm(code=code), TROUBLE)
     if visit.door_result is None:
-        step.emit(ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.HANDED_TO_OWNER))
-    step.emit(
-        NotifyOwner(
-            notification=Notification.LOOK_AFTER_THE_DOOR, delivery=visit.delivery.id, visit=visit.id, picture=True
+        step.emit(
+            c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.HANDED_TO_OWNER)
         )
-    )
+    step.notify_of_visit(c.Notification.LOOK_AFTER_THE_DOOR, picture=True)
     step.visit = replace(visit, door_result=DoorResult.HANDED_TO_OWNER, acknowledged=False)
     step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: step.state.rules.timing.alarm_again})
 
@@ -199,11 +179,9 @@ def enter_locked_again(step: Step) -> None:
     """Report that door and bolt are proven, and enter LOCKED_AGAIN. `relocking` has made the queries before."""
     visit = step.visit
     _settle_reservation(step)
-    step.emit(
-        ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.LOCKED_AGAIN),
-        NotifyOwner(notification=Notification.LOCKED_AGAIN, delivery=visit.delivery.id, visit=visit.id, picture=True),
-        DARK,
-    )
+    step.emit(c.ReportDoorResult(visit=visit.id, delivery=visit.delivery.id, door_result=DoorResult.LOCKED_AGAIN))
+    step.notify_of_visit(c.Notification.LOCKED_AGAIN, picture=True)
+    step.emit(DARK)
     step.visit = replace(step.visit, door_result=visit.door_result or DoorResult.LOCKED_AGAIN)
     step.transition(Phase.LOCKED_AGAIN, {Timer.POST_ROLL: step.state.rules.timing.post_roll})
 
@@ -223,7 +201,7 @@ def _settle_reservation(step: Step) -> None:
         consume_opening(step)
         return
     unsent = visit.not_sent is not None
-    step.emit(ReleaseOpening(visit=visit.id, delivery=visit.delivery.id, withdrawal=unsent))
+    step.emit(c.ReleaseOpening(visit=visit.id, delivery=visit.delivery.id, withdrawal=unsent))
     withdrawals_left = visit.delivery.withdrawals_left if unsent else visit.delivery.withdrawals_left - 1
     step.visit = replace(visit, reservation_settled=True)
     if withdrawals_left < 1:

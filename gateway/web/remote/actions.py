@@ -92,7 +92,7 @@ class OrderExecutor:
                 permissions = self._services.inbox.permissions
                 decide = permissions.revoke if order.do == "revoke" else permissions.refuse
                 return None if await decide(order.brand, person) is None else NOT_DONE
-            case browser_messages.ApproveKeyOrder() | browser_messages.RefuseKeyOrder():
+            case browser_messages.KeyOrder():
                 return await self._decide_key(order, person)
             case _:
                 assert_never(order)
@@ -125,16 +125,14 @@ class OrderExecutor:
         why = await permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
         return None if why is None else NOT_DONE
 
-    async def _decide_key(
-        self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
-    ) -> str | None:
+    async def _decide_key(self, order: browser_messages.KeyOrder, person: str) -> str | None:
         """Accept or refuse a waiting key, which the order names by the key itself."""
         waiting = self._services.store.brands.waiting_keys()
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND
-        permissions, approves = self._services.inbox.permissions, isinstance(order, browser_messages.ApproveKeyOrder)
-        decide = permissions.approve_key if approves else permissions.refuse_key
+        permissions = self._services.inbox.permissions
+        decide = permissions.approve_key if order.do == "approve-key" else permissions.refuse_key
         return None if await decide(order.brand, kid, person) is None else NOT_DONE
 
 

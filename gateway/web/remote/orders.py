@@ -182,7 +182,7 @@ class OrderQueue:
             return NOT_ALLOWED
         if now.trusted:
             return browser_token.validity_error(order, now.utc.timestamp())
-        return CLOCK_UNTRUSTED if order.order.gives else None
+        return CLOCK_UNTRUSTED if order.gives else None
 
     async def _execute(self, order: StoredOrder) -> None:
         """Perform a stored order, with the rights that its person has now."""
@@ -206,7 +206,7 @@ class OrderQueue:
     def _lateness_error(self, order: Order) -> str | None:
         """Return why it is too late for an order that lets somebody in; None for every other order."""
         now = self._clock.now()
-        if not order.order.gives:
+        if not order.gives:
             return None
         return browser_token.validity_error(order, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import ExitCode
-from gateway.protocol.guard_keys import load_key
 from gateway.protocol.jws import public_x
+from gateway.protocol.keys import load_key
 from tests.gateway.cli.terminal import HOME_YAML, run_perron
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.ledger import Ledger
 from gateway.integrations.lock_guard.process import GuardProcess
-from gateway.protocol.guard_keys import load_key
+from gateway.protocol.keys import load_key
 
 
 def main(config: Path, point: str) -> None:

@@ -19,9 +19,9 @@ from gateway.config.devices import GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.integrations.lock_guard import messages as w
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
-from gateway.protocol.guard_keys import command_key, create_key
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_x
+from gateway.protocol.keys import command_key, create_key
 from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, GuardClient
 from tests.gateway.integrations.lock_guard.beside import AT, LOCK, GuardInMemory
 

@@ -8,9 +8,8 @@ from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.messages import GuardSettings
 from gateway.integrations.lock_guard.timing import Timing
-from gateway.protocol.guard_keys import command_key, create_key, load_key
 from gateway.protocol.jws import public_x
-from gateway.protocol.keys import KeyUnusable
+from gateway.protocol.keys import KeyUnusable, command_key, create_key, load_key
 from gateway.system.config_section import ConfigError
 
 X = "2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ"

@@ -12,9 +12,9 @@ from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
-from gateway.protocol.guard_keys import command_key, create_key
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_x
+from gateway.protocol.keys import command_key, create_key
 from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, MAX_MESSAGES_PER_SECOND, GuardClient
 from tests.gateway.integrations.lock_guard.beside import AT
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, SET

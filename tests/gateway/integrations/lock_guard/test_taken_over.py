@@ -10,9 +10,9 @@ from devices.reports import AvailabilityReport, BoltMotion, LockReport, LockStat
 from devices.vendors import guard as words
 from devices.vendors.words import NO_DEVICE_REF
 from gateway.mqtt.packets import NotSent, NotSentReason
-from gateway.protocol.guard_keys import command_key, create_key, load_key
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import private_key, public_x
+from gateway.protocol.keys import command_key, create_key, load_key
 from tests.gateway.integrations.lock_guard.beside import AT
 from tests.gateway.integrations.lock_guard.yard import (
     COMMAND_LIFETIME_S,

@@ -31,8 +31,8 @@ from gateway.integrations.lock_guard.timing import Timing
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
-from gateway.protocol.guard_keys import command_key, create_key, load_key
 from gateway.protocol.jws import public_x
+from gateway.protocol.keys import command_key, create_key, load_key
 from gateway.runtime.guard_client import GuardClient
 from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import Mosquitto, mosquitto
