@@ -239,8 +239,12 @@ MUTANTS = (
     Mutant(
         name="a message chooses its own algorithm",
         file="gateway/protocol/jws.py",
-        old='    if header.get("alg") != kind.alg:\n',
-        new='    if header.get("alg") is None:\n',
+        old=(
+            '    if header.get("alg") != kind.alg:\n'
+            '        return RejectedMessage(RejectionCode.WRONG_ALGORITHM, f"alg is {kind.alg}")\n'
+            '    kid = header.get("kid")\n'
+        ),
+        new='    kid = header.get("kid")\n',
         tests=(SIGNATURE,),
     ),
     Mutant(
