@@ -32,9 +32,7 @@ from gateway.protocol.box_hub import (
     PermissionDecision,
     SealedQuery,
     SealedReply,
-    ack_topic,
-    jobs_topic,
-    query_topic,
+    down_topic,
     reply_topic,
     shard_of,
     token_digest,
@@ -183,12 +181,12 @@ class ScriptedBox:
 
     def took(self, incoming: InboundMessage) -> None:
         """Sort what the hub says."""
-        if incoming.topic == ack_topic(self.home):
+        if incoming.topic == down_topic(self.home, "ack"):
             self.acks.put_nowait(Ack.model_validate_json(incoming.payload))
-        elif incoming.topic == query_topic(self.home):
+        elif incoming.topic == down_topic(self.home, "ask"):
             self.asked.put_nowait(SealedQuery.model_validate_json(incoming.payload))
         else:
-            assert incoming.topic == jobs_topic(self.home)
+            assert incoming.topic == down_topic(self.home, "jobs")
             self.jobs.put_nowait(Job.model_validate_json(incoming.payload))
 
 
@@ -202,7 +200,7 @@ async def connected_to_broker(home: str, broker: Mosquitto, folder: Path) -> Asy
 @contextlib.asynccontextmanager
 async def connected_box(home: str, at: BrokerSection) -> AsyncIterator[ScriptedBox]:
     """Connect one, until left."""
-    topics = [jobs_topic(home), ack_topic(home), query_topic(home)]
+    topics = [down_topic(home, "jobs"), down_topic(home, "ack"), down_topic(home, "ask")]
     async with connect_once(at, topics, monotonic=time.monotonic) as line:
         one = ScriptedBox(home, line)
 

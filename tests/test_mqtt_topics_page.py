@@ -82,7 +82,7 @@ def of_the_house() -> set[str]:
 
 def of_the_hub() -> set[str]:
     home, via, shard = "{home}", "{via}", "{shard}"
-    down = {box_hub.jobs_topic(home), box_hub.ack_topic(home), box_hub.query_topic(home), box_hub.down_topics(home)}
+    down = {box_hub.down_topic(home, channel) for channel in get_args(box_hub.DownlinkChannel)}
     up = {box_hub.up_topic(0, home, what).replace("/0/", f"/{shard}/") for what in get_args(box_hub.UplinkChannel)}
     said = box_hub.reply_topic(0, home, via).replace("/0/", f"/{shard}/")
     return {*down, *up, said, box_hub.reply_subscription(via), *ALL_SHARD_TOPICS, f"up/{shard}/+/+"}

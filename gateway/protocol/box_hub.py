@@ -195,24 +195,15 @@ def token_digest(token: bytes) -> str:
     return sha256(token).hexdigest()
 
 
-def down_topics(home: str) -> str:
-    """Return the one topic filter of a box: in a cluster each further subscription would cost time."""
-    return f"dn/{home}/+"
+DownlinkChannel = Literal["jobs", "ack", "ask", "+"]
 
 
-def jobs_topic(home: str) -> str:
-    """Return the topic of a box's jobs."""
-    return f"dn/{home}/jobs"
+def down_topic(home: str, channel: DownlinkChannel) -> str:
+    """Return the topic on which a box receives: its jobs, the hub's acknowledgements, or its household's queries.
 
-
-def ack_topic(home: str) -> str:
-    """Return the topic on which the hub acknowledges a box's events."""
-    return f"dn/{home}/ack"
-
-
-def query_topic(home: str) -> str:
-    """Return the topic of the household's queries."""
-    return f"dn/{home}/ask"
+    With "+" it is the one topic filter of a box: in a cluster each further subscription would cost time.
+    """
+    return f"dn/{home}/{channel}"
 
 
 def reply_topic(shard: int, home: str, via: str) -> str:

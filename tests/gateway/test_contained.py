@@ -21,7 +21,7 @@ from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.diagnostics.house import fault_findings
 from gateway.integrations.hub_client.session import POLL_INTERVAL_S
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import Ack, Job, JobReceipt, SealedQuery, ack_topic, query_topic
+from gateway.protocol.box_hub import Ack, Job, JobReceipt, SealedQuery, down_topic
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.runtime import entrance as entrances
 from gateway.runtime import scheduler as windows
@@ -349,7 +349,7 @@ async def test_a_question_that_cannot_be_answered_keeps_no_other_from_its_answer
 
 def put(there: Hub, id_: str) -> None:
     asked = SealedQuery(via="hub-1", id=id_, browser=f"brw-{1:032x}", sealed="h..i.c.t")
-    there.say(query_topic(HOME), asked.model_dump_json().encode())
+    there.say(down_topic(HOME, "ask"), asked.model_dump_json().encode())
 
 
 async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told(
@@ -397,7 +397,7 @@ async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
             deadline = time.monotonic() + 20
             while raising.raised < len(ARBITRARY_EXCEPTIONS):
                 assert time.monotonic() < deadline
-                there.say(ack_topic(HOME), Ack(seq=0, head="0" * 64).model_dump_json().encode())
+                there.say(down_topic(HOME, "ack"), Ack(seq=0, head="0" * 64).model_dump_json().encode())
                 await asyncio.sleep(0.05)
             assert (await there.receipt(there.offers(make_offer(id="good")))).state == "received"
             await wait_until(lambda: there.results)

@@ -34,9 +34,7 @@ from gateway.protocol.box_hub import (
     Hello,
     Job,
     JobReceipt,
-    ack_topic,
-    down_topics,
-    jobs_topic,
+    down_topic,
     shard_of,
     token_digest,
     up_topic,
@@ -123,7 +121,7 @@ class ScaleHome:
             login = Login(
                 self.id, self._topic["gone"], self._keepalive, self._broker.password, qos=SUBSCRIBE_QOS[lines % 2]
             )
-            topics, began = (down_topics(self.id),), time.monotonic()
+            topics, began = (down_topic(self.id, "+"),), time.monotonic()
             try:
                 async with self._turn:
                     tls = self._broker.context(self._identity)
@@ -162,13 +160,13 @@ class ScaleHome:
     # ---- what is heard and said ----------------------------------------------------------------------------------
 
     def _on_message(self, topic: str, payload: bytes) -> None:
-        if topic == ack_topic(self.id):
+        if topic == down_topic(self.id, "ack"):
             ack = Ack.model_validate_json(payload)
             head = token_digest(self._journal[ack.seq - 1]) if 0 < ack.seq <= len(self._journal) else GENESIS_DIGEST
             assert ack.head == head, f"{self.id}: the hub keeps another chain than ours"
             self._stored_seq = max(self._stored_seq, ack.seq)
             self._sending.on_ack(self._stored_seq, time.monotonic())
-        elif topic == jobs_topic(self.id):
+        elif topic == down_topic(self.id, "jobs"):
             self.take(Job.model_validate_json(payload))
         self._send()
 

@@ -20,7 +20,7 @@ from gateway.hub.cluster.management_api import ACCOUNT_NAME, ManagementApi, read
 from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper
 from gateway.hub.database.store import HubStore
 from gateway.mqtt.client import connect_once
-from gateway.protocol.box_hub import Hello, ack_topic
+from gateway.protocol.box_hub import Hello, down_topic
 from tests.hubs import run_hub
 from tests.scale.mqtt5 import Login, Mqtt5Session, open_session, subscribe
 from tests.scale.rabbit import START_TIMEOUT_S
@@ -85,7 +85,7 @@ async def test_a_node_that_was_killed_knows_its_homes_and_one_made_anew_is_told_
         async with one.line() as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             await publish(line, one.topic("hello"), hello.model_dump_json().encode())
-            await next_message(line, ack_topic(one.home))
+            await next_message(line, down_topic(one.home, "ack"))
 
 
 async def test_no_home_reaches_where_accounts_are_kept_nor_comes_by_the_account_that_keeps_them(
@@ -182,7 +182,7 @@ async def end_account(one: JoinedBox) -> None:
 async def test_whoever_is_ended_says_nothing_on_another_s_topic_with_its_last_words(place: NodePlace) -> None:
     one, other = await join_homes(place, "one", "other")
     async with other.line() as line:
-        await Attacker(one).comes(ack_topic(other.home))
+        await Attacker(one).comes(down_topic(other.home, "ack"))
         await end_account(one)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(line.receive(), 2)

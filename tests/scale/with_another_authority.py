@@ -16,7 +16,7 @@ from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFET
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.mqtt.client import connect_once
-from gateway.protocol.box_hub import Hello, ack_topic
+from gateway.protocol.box_hub import Hello, down_topic
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.hubs import run_hub
 from tests.joins import DAY
@@ -62,9 +62,9 @@ async def is_let_in(one: JoinedBox) -> bool:
     hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
     for _ in range(20):  # the hub's own line is on its way back too
         try:
-            async with asyncio.timeout(5), one.line(ack_topic(one.home)) as line:
+            async with asyncio.timeout(5), one.line(down_topic(one.home, "ack")) as line:
                 await publish(line, one.topic("hello"), hello)
-                await next_message(line, ack_topic(one.home))
+                await next_message(line, down_topic(one.home, "ack"))
                 return True
         except TimeoutError:
             continue

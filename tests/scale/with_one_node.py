@@ -34,8 +34,7 @@ from gateway.protocol.box_hub import (
     Job,
     JobKind,
     JobReceipt,
-    ack_topic,
-    jobs_topic,
+    down_topic,
     reply_topic,
     shard_of,
     up_topic,
@@ -99,7 +98,7 @@ class JoinedBox:
     @contextlib.asynccontextmanager
     async def line(self, *topics: str) -> AsyncIterator[ShortSession]:
         """Connect as it, hearing as a box does."""
-        own = topics or (jobs_topic(self.home), ack_topic(self.home))
+        own = topics or (down_topic(self.home, "jobs"), down_topic(self.home, "ack"))
         async with connect_once(self.at(), own, monotonic=time.monotonic, qos=SUBSCRIBE_QOS[0]) as line:
             yield line
 
@@ -231,16 +230,16 @@ async def test_a_box_joins_gets_a_job_gives_its_receipt_and_its_event_is_acknowl
         async with one.line() as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert await publish(line, one.topic("hello"), hello.model_dump_json().encode()) == 0
-            first = Ack.model_validate_json(await next_message(line, ack_topic(one.home)))
+            first = Ack.model_validate_json(await next_message(line, down_topic(one.home, "ack")))
             assert (first.seq, first.head) == (0, GENESIS_DIGEST)
-            job = Job.model_validate_json(await next_message(line, jobs_topic(one.home)))
+            job = Job.model_validate_json(await next_message(line, down_topic(one.home, "jobs")))
             assert (job.job, job.token) == (away, "a.b.c")
             await wait_for_job(hub.hub, away, "parked", value=False)
             await publish(line, one.topic("status"), JobReceipt(job=away, state="received").model_dump_json().encode())
             await wait_for_job(hub.hub, away, "due", value=None)
             journal = EventJournal(one.home, one.box.key)
             await publish(line, one.topic("evt"), journal.add(make_result("lune", "d-1", State.DELIVERED)))
-            assert Ack.model_validate_json(await next_message(line, ack_topic(one.home))).seq == 1
+            assert Ack.model_validate_json(await next_message(line, down_topic(one.home, "ack"))).seq == 1
         later = await enqueue_job(hub.hub, one.home, b"d.e.f")
         await wait_for_job(hub.hub, later, "parked", value=True)
 
@@ -254,13 +253,21 @@ async def test_a_home_is_what_its_certificate_says_and_speaks_and_hears_under_it
         with pytest.raises(ConnectionError):
             async with connect_once(one.at(as_home=other.home), [], monotonic=time.monotonic):
                 pass
-        foreign = (jobs_topic(other.home), "dn/#", "dn/+/jobs", "#", "up/#", other.topic("evt"), f"up/+/{one.home}/evt")
+        foreign = (
+            down_topic(other.home, "jobs"),
+            "dn/#",
+            "dn/+/jobs",
+            "#",
+            "up/#",
+            other.topic("evt"),
+            f"up/+/{one.home}/evt",
+        )
         for topic in foreign:
             with pytest.raises(ConnectionError):
                 async with one.line(topic):
                     pass
         wrong = (
-            other.topic("evt"), jobs_topic(one.home), one.topic("more"),
+            other.topic("evt"), down_topic(one.home, "jobs"), one.topic("more"),
             up_topic((shard_of(one.home) + 1) % 64, one.home, "evt"),
         )  # fmt: skip
         for topic in wrong:
@@ -293,7 +300,7 @@ async def test_a_revoked_home_is_cut_off_and_neither_it_nor_an_ended_certificate
         async with anew.line() as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert await publish(line, anew.topic("hello"), hello.model_dump_json().encode()) == 0
-            assert await next_message(line, ack_topic(anew.home))
+            assert await next_message(line, down_topic(anew.home, "ack"))
 
 
 async def test_what_a_home_says_while_the_hub_is_away_is_kept_for_it(place: NodePlace) -> None:

@@ -19,7 +19,7 @@ from gateway.hub.cluster.rabbitmq import set_up
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import HubProcess
 from gateway.mqtt.client import ShortSession
-from gateway.protocol.box_hub import Hello, ack_topic, jobs_topic
+from gateway.protocol.box_hub import Hello, down_topic
 from tests.hubs import hub_file, run_hub
 from tests.scale.cluster import PORT, missing_requirement, start_nodes
 from tests.scale.network import bridge
@@ -138,13 +138,13 @@ async def test_a_home_at_one_node_is_cut_off_by_the_hub_at_the_other_when_it_is_
             await lose_subscription(pair, other, hub.hub)
         async with other.line() as anew:
             await say_hello(anew, other)
-            assert await next_message(anew, jobs_topic(other.home)), "what waited is here"
+            assert await next_message(anew, down_topic(other.home, "jobs")), "what waited is here"
 
 
 async def say_hello(line: ShortSession, one: JoinedBox) -> None:
     """Say hello and hear the answer."""
     await publish(line, one.topic("hello"), HELLO)
-    await next_message(line, ack_topic(one.home))
+    await next_message(line, down_topic(one.home, "ack"))
 
 
 async def lose_subscription(pair: NodePair, one: JoinedBox, hub: HubProcess) -> None:

@@ -23,7 +23,7 @@ from gateway.hub.config import Boxes, HubFile
 from gateway.hub.database.store import HubStore, log_unavailable
 from gateway.hub.database.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
-from gateway.protocol.box_hub import UplinkChannel, ack_topic
+from gateway.protocol.box_hub import UplinkChannel, down_topic
 from gateway.system.atomic_file import write_if_changed, write_whole
 from gateway.system.mosquitto import (
     BrokerListener,
@@ -164,7 +164,7 @@ class BrokerFileKeeper:
             tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
             broker = BrokerSection(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
             try:
-                async with connect_once(broker, [ack_topic(home)], monotonic=self._monotonic):
+                async with connect_once(broker, [down_topic(home, "ack")], monotonic=self._monotonic):
                     return True
             except ConnectionError as error:
                 log.warning("not_cut", home=home, why=str(error))

@@ -13,7 +13,7 @@ from gateway.hub.database.store import new_id
 from gateway.hub.http.operation import HouseholdBrowser
 from gateway.hub.http.problem import ApiProblem, Code
 from gateway.mqtt.packets import InboundMessage, NotSent
-from gateway.protocol.box_hub import SealedQuery, SealedReply, home_of_reply, query_topic, reply_subscription
+from gateway.protocol.box_hub import SealedQuery, SealedReply, down_topic, home_of_reply, reply_subscription
 
 ANSWER_TIMEOUT_S = 25  # a home answers an unchanged query after 20 s
 MAX_OPEN_QUERIES_PER_HOME = 24  # of one home
@@ -53,7 +53,7 @@ class BrowserRelay:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 published = await self.connection.publish(
-                    query_topic(browser.home), query.model_dump_json().encode(), expiry_s=ANSWER_TIMEOUT_S
+                    down_topic(browser.home, "ask"), query.model_dump_json().encode(), expiry_s=ANSWER_TIMEOUT_S
                 )
                 if isinstance(published, NotSent):
                     raise ApiProblem(Code.UNAVAILABLE)

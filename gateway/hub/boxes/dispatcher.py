@@ -29,7 +29,7 @@ from gateway.hub.database.store import StoreUnavailable, log_unavailable
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import Acknowledgement, NotSent
-from gateway.protocol.box_hub import Job, JobKind, JobReceipt, jobs_topic
+from gateway.protocol.box_hub import Job, JobKind, JobReceipt, down_topic
 from gateway.system.backoff import Backoff, lengthened
 
 log = structlog.get_logger(__name__)
@@ -260,5 +260,5 @@ class JobDispatcher:
             return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
         with self._containment.piece("dispatcher", job.id):
             message = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
-            return await connection.publish(jobs_topic(job.home), message.model_dump_json().encode())
+            return await connection.publish(down_topic(job.home, "jobs"), message.model_dump_json().encode())
         return None

@@ -24,7 +24,7 @@ from gateway.hub.database.store import StoreUnavailable
 from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
+from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, down_topic, home_of_topic
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ class Ingest:
         if result.events:
             self.rate_limits.spend(name, result.events, result.byte_count)
         if result.must_acknowledge:
-            self.publish(ack_topic(name), head.ack(row))
+            self.publish(down_topic(name, "ack"), head.ack(row))
         self._report(name, result)
 
     async def _store_messages(

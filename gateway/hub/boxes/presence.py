@@ -23,7 +23,7 @@ from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, finish_desp
 from gateway.hub.database.tables import homes
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
-from gateway.protocol.box_hub import ack_topic
+from gateway.protocol.box_hub import down_topic
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class HomePresence:
         last = ""
         while page := await finish_despite_cancel(self._page(last)):
             last, asked_at = page[-1][0].id, self._now()
-            answers = await asyncio.gather(*(connection.publish(ack_topic(row.id), ack) for row, ack in page))
+            answers = await asyncio.gather(*(connection.publish(down_topic(row.id, "ack"), ack) for row, ack in page))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the connection is lost; it starts again after the next connect
             gone = [row for (row, _), answer in zip(page, answers, strict=True) if has_no_subscriber(answer)]

@@ -23,7 +23,7 @@ from gateway.hub.database.store import log_unavailable
 from gateway.hub.database.tables import homes, jobs
 from gateway.hub.worker import WorkerContext
 from gateway.mqtt.packets import NotSent
-from gateway.protocol.box_hub import ack_topic
+from gateway.protocol.box_hub import down_topic
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ class StaleSubscriptions:
             if row is None:
                 return True
             ack = await acknowledgement_of(tx, row)
-        answer = await connection.publish(ack_topic(home), ack)
+        answer = await connection.publish(down_topic(home, "ack"), ack)
         if isinstance(answer, NotSent) or answer.code is None:
             return None
         return not has_no_subscriber(answer)

@@ -115,7 +115,7 @@ class Uplink:
         self._topic = {
             what: box_hub.up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")
         }
-        topic = box_hub.down_topics(section.home)
+        topic = box_hub.down_topic(section.home, "+")
         self._mqtt = MqttClient(
             broker=section.broker,
             subscriptions=[Subscription(topic=topic, wants_retained=False, overflow=OverflowPolicy.DROP_AND_QUERY)],
@@ -203,12 +203,12 @@ class Uplink:
             home, topic = self._section.home, incoming.topic
             if incoming.retain:
                 return
-            if topic == box_hub.query_topic(home):
+            if topic == box_hub.down_topic(home, "ask"):
                 self._on_question(incoming.payload)
-            elif topic == box_hub.ack_topic(home):
+            elif topic == box_hub.down_topic(home, "ack"):
                 self._ack = incoming.payload  # the newest contains everything
                 self._work_pending.set()
-            elif topic == box_hub.jobs_topic(home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
+            elif topic == box_hub.down_topic(home, "jobs") and self._jobs.qsize() < MAX_QUEUED_JOBS:
                 self._jobs.put_nowait(incoming.payload)
 
     def _on_question(self, payload: bytes) -> None:

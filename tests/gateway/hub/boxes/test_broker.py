@@ -28,7 +28,7 @@ from gateway.hub.database.store import HubStore
 from gateway.hub.deliveries import jobs
 from gateway.integrations.hub_client.enrolment import HubIdentity, _pem_key
 from gateway.mqtt.client import ShortSession, connect_once
-from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, ack_topic, jobs_topic, up_topic
+from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, down_topic, up_topic
 from gateway.system.mosquitto import MAX_PACKET_BYTES
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.hubs import RunningHub
@@ -160,14 +160,14 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
         assert joined is not None
         assert joined.home == box.identity.home
         async with connect_once(
-            joined.broker, [jobs_topic(joined.home), ack_topic(joined.home)], monotonic=time.monotonic
+            joined.broker, [down_topic(joined.home, "jobs"), down_topic(joined.home, "ack")], monotonic=time.monotonic
         ) as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert joined.shard is not None
             line.publish(up_topic(joined.shard, joined.home, "hello"), hello.model_dump_json().encode())
             async with asyncio.timeout(LONG):
                 answer = await line.receive()
-            assert answer.topic == ack_topic(joined.home)
+            assert answer.topic == down_topic(joined.home, "ack")
             assert Ack.model_validate_json(answer.payload).seq == 0
 
 
@@ -191,7 +191,7 @@ async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_co
 
         with pytest.raises(ConnectionError):
             await says_hello_and_hears_nothing()
-        async with connect_once(at, [jobs_topic(home)], monotonic=time.monotonic) as line:
+        async with connect_once(at, [down_topic(home, "jobs")], monotonic=time.monotonic) as line:
             line.publish(hello, began)
             async with asyncio.timeout(LONG):
                 assert Job.model_validate_json((await line.receive()).payload).job == job

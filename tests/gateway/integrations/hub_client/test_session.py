@@ -35,10 +35,8 @@ from gateway.protocol.box_hub import (
     PermissionDecision,
     SealedQuery,
     SealedReply,
-    ack_topic,
+    down_topic,
     home_of_topic,
-    jobs_topic,
-    query_topic,
     reply_topic,
     shard_of,
     token_digest,
@@ -117,14 +115,16 @@ class Hub:
     def ack(self, *, back: int = 0) -> None:
         kept = self.kept[: len(self.kept) - back]
         head = token_digest(kept[-1]) if kept else GENESIS_DIGEST
-        self.say(ack_topic(HOME), Ack(seq=len(kept), head=head, support=self.support).model_dump_json().encode())
+        self.say(
+            down_topic(HOME, "ack"), Ack(seq=len(kept), head=head, support=self.support).model_dump_json().encode()
+        )
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         assert isinstance(self.line.publish(topic, payload, retain=retain), Sent)
 
     def job(self, token: bytes, kind: JobKind = JobKind.DELIVERY, *, retain: bool = False) -> str:
         said = Job(job=f"job-{secrets.token_hex(8)}", kind=kind, token=token.decode())
-        self.say(jobs_topic(HOME), said.model_dump_json().encode(), retain=retain)
+        self.say(down_topic(HOME, "jobs"), said.model_dump_json().encode(), retain=retain)
         return said.job
 
     def offers(self, said: DeliveryBody) -> str:
@@ -213,7 +213,7 @@ async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_
             began = time.monotonic() - 0.1
             for number in range(1, 800):
                 asked = SealedQuery(via="hub-1", id=f"q-{number}", browser=f"brw-{1:032x}", sealed="h..i.c.t")
-                there.say(query_topic(HOME), asked.model_dump_json().encode())
+                there.say(down_topic(HOME, "ask"), asked.model_dump_json().encode())
             await wait_until(lambda: there.answers)
             assert (await there.receipt(there.job(b"h..i.c.t", JobKind.OWNER))).state == "received", "jobs go on"
             await assert_stays(
@@ -363,11 +363,11 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
             work = asyncio.create_task(house())
             for number in range(150):
                 there.job(b"a.b.%d" % number)
-                there.say(ack_topic(HOME), Ack(seq=number + 1, head="f" * 64).model_dump_json().encode())
-                there.say(ack_topic(HOME), b"\xff" * 1000)
+                there.say(down_topic(HOME, "ack"), Ack(seq=number + 1, head="f" * 64).model_dump_json().encode())
+                there.say(down_topic(HOME, "ack"), b"\xff" * 1000)
                 if number % 30 == 0:
-                    there.say(jobs_topic(HOME), b"x" * 60_000)
-                    there.say(jobs_topic(HOME), b'{"job":' * 2000)
+                    there.say(down_topic(HOME, "jobs"), b"x" * 60_000)
+                    there.say(down_topic(HOME, "jobs"), b'{"job":' * 2000)
                     await asyncio.sleep(PACE_S)
             await work
         assert slowest < 2.0, "a stop waits for no hub"
@@ -410,7 +410,7 @@ async def test_what_has_more_in_it_than_any_word_of_a_hub_is_not_even_read(
     ):  # fmt: skip
         await wait_until(lambda: there.hellos)
         many = b"{" + b",".join(b'"%d":1' % number for number in range(4000)) + b"}"
-        for topic in (jobs_topic(HOME), ack_topic(HOME)):
+        for topic in (down_topic(HOME, "jobs"), down_topic(HOME, "ack")):
             for payload in (many, b"[" * 39_000, b'{"job":"' + b"a" * 50_000 + b'"}'):
                 there.say(topic, payload)
                 await asyncio.sleep(READ_S)
