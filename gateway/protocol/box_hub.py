@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.domain.delivery.promise import DeliveryResult, Digest, Id, Instant, Name, Version, WireModel
+from gateway.domain.delivery.promise import DeliveryResult, Digest, Id, Instant, Name, Version, WireModel, printable
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.browser_messages import BrowserId
 from gateway.protocol.delivery_record import DeliveryRecord
@@ -42,12 +42,6 @@ _JWE = r"[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=f"^(?:{_JWS}|{_JWE})$")]
 Envelope = Annotated[str, StringConstraints(max_length=MAX_ENVELOPE_CHARS, pattern=f"^{_JWE}$")]
 EventNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():  # a control character would break a log line, and PostgreSQL refuses NUL
-        raise ValueError("printable characters only")
-    return text
 
 
 class JobKind(StrEnum):
@@ -72,7 +66,7 @@ class JobReceipt(WireModel):
 
     job: Id
     state: Literal["received", "refused"]
-    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)] | None = None
+    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(printable)] | None = None
 
 
 class JobOutcome(StrEnum):
@@ -113,7 +107,7 @@ class Hello(WireModel):
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
     open: Annotated[tuple[OpenDelivery, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceDescription, ...], Field(max_length=32)]
-    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_printable)]
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)]
     again: bool = False
 
 

@@ -8,16 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from devices.strict_json import MalformedPayload, parse
-from gateway.domain.delivery.promise import Instant
+from gateway.domain.delivery.promise import Instant, printable
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("printable characters only")
-    return text
 
 
 class OwnerRequest(BaseModel):
@@ -95,7 +89,7 @@ class OwnerHoldRequest(OwnerRequest):
 
     do: Literal["hold", "release", "erase"]
     visit: VisitId
-    why: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)] = "owner"
+    why: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(printable)] = "owner"
 
 
 AnyOwnerRequest = Annotated[

@@ -185,11 +185,9 @@ def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBa
     if any("(" in field or ")" in field for _, field in pairs):  # else two labels could get one normal form
         return InvalidBarcode("a GS1 field with brackets")
     value = "".join(f"({ai}){field}" for ai, field in pairs)
-    return (
-        ParcelCode(BarcodeKind.GS1, value)
-        if len(value) <= MAX_CODE_CHARS
-        else InvalidBarcode("a code has 1 to 128 characters")
-    )
+    if len(value) > MAX_CODE_CHARS:
+        return InvalidBarcode("a code has 1 to 128 characters")
+    return ParcelCode(BarcodeKind.GS1, value)
 
 
 def _plain_code(text: str) -> ParcelCode | InvalidBarcode:
@@ -198,9 +196,7 @@ def _plain_code(text: str) -> ParcelCode | InvalidBarcode:
         length = {"00": 18, "01": 14}[link[1]]
         if len(link[2]) != length or not gs1_checks(link[2]):
             return InvalidBarcode("not a GS1 Digital Link")
-        return (
-            ParcelCode(BarcodeKind.SSCC, link[2]) if link[1] == "00" else ParcelCode(BarcodeKind.GTIN, f"(01){link[2]}")
-        )
+        return _from_elements(((link[1], link[2]),))
     if not text.isascii():  # in capitals, some letters become one of A to Z, or two letters
         return ParcelCode(BarcodeKind.EXACT, text)
     compact = text.replace(" ", "").upper()

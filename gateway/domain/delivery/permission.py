@@ -1,6 +1,8 @@
 """Defines what the owner permits a brand to do. An empty list allows nothing; to allow everything, name everything."""
 
+import math
 import re
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from typing import Annotated
@@ -185,17 +187,15 @@ def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> dateti
     between.
     """
     offset = start.astimezone(zone).utcoffset()
-    low = start
-    while low < end:
-        high = min(low + timedelta(hours=6), end)
-        if high.astimezone(zone).utcoffset() == offset:
-            low = high
-            continue
-        while high - low > timedelta(seconds=1):
-            middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-            if middle.astimezone(zone).utcoffset() == offset:
-                low = middle
-            else:
-                high = middle
-        return high.replace(microsecond=0)
-    return end
+
+    def has_changed_after(seconds: float) -> bool:
+        return (start + timedelta(seconds=seconds)).astimezone(zone).utcoffset() != offset
+
+    length = (end - start).total_seconds()
+    low = 0.0
+    while not has_changed_after(high := min(low + 6 * 3600, length)):
+        if high == length:
+            return end
+        low = high
+    second = bisect_left(range(math.ceil(high)), x=True, lo=math.floor(low), key=has_changed_after)
+    return (start + timedelta(seconds=second)).replace(microsecond=0)

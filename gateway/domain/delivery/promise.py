@@ -73,7 +73,14 @@ def refuse_duplicates(parcels: tuple[str, ...]) -> tuple[str, ...]:
     return parcels
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Raise ValueError for a control character: it would break a log line, and PostgreSQL refuses NUL."""
+    if not text.isprintable():
+        raise ValueError("printable characters only")
+    return text
+
+
+def _printable_name(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise ValueError("printable characters only, no space at either end")
     return text
@@ -90,7 +97,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=80),
-    AfterValidator(_printable),
+    AfterValidator(_printable_name),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "format": "printable"}),
 ]
 Parcel = Annotated[

@@ -41,15 +41,11 @@ def build_agenda(
     The ring buffer runs from `near` before a window to the later of its end and `after` after the door was `locked_at`
     (the last visit's "locked again"). Without trusted time no delivery is expected, since nothing may open.
     """
-    welcome = [e for e in expected if e.delivery.refusal is None and e.delivery.end > now.utc]
-    lingers = None if locked_at is None or now.utc >= locked_at + after else locked_at + after
-    if not now.trusted:
-        return EntranceAgenda(
-            expecting=False, ring=lingers is not None, ring_until=lingers, checks=(), next_change_at=lingers
-        )
+    welcome = [e for e in expected if now.trusted and e.delivery.refusal is None and e.delivery.end > now.utc]
     open_or_near = [e.delivery for e in welcome if e.delivery.start - near <= now.utc]
-    ends = [d.end for d in open_or_near] + ([lingers] if lingers is not None else [])
-    coming = [
+    lingers = [locked_at + after] if locked_at is not None and now.utc < locked_at + after else []
+    ends = [d.end for d in open_or_near] + lingers
+    coming = lingers + [
         instant
         for e in welcome
         for instant in (
@@ -63,9 +59,7 @@ def build_agenda(
         ring=bool(ends),
         ring_until=max(ends, default=None),
         checks=tuple(e.delivery for e in welcome if _is_check_due(e, now.utc)),
-        next_change_at=min(
-            (i for i in [*coming, *([lingers] if lingers is not None else [])] if i > now.utc), default=None
-        ),
+        next_change_at=min((instant for instant in coming if instant > now.utc), default=None),
     )
 
 
