@@ -314,8 +314,8 @@ def collect_clip(
             for film in (path.with_suffix(".mp4"), path.with_suffix(".mp4.part"), path):
                 film.unlink(missing_ok=True)
         return ipc.ClipsClosed(clip=request.clip, clips=())
-    films: dict[str, list[Film]] = {name: list(found.films) for name, found in recorded.items()}
-    known = {film.facts.path for found in recorded.values() for film in found.films if film.facts}
+    films: dict[str, list[Film]] = {name: list(result.films) for name, result in recorded.items()}
+    known = {film.facts.path for result in recorded.values() for film in result.films if film.facts}
     for path in paths:
         if str(path.with_suffix(".mp4").relative_to(root)) not in known:
             left = close_left_film(root, path)
@@ -324,28 +324,19 @@ def collect_clip(
     facts: list[ipc.ClipFacts] = []
     gaps: list[tuple[str, ipc.Gap]] = []
     for name in sorted(films.keys() | (requested.cameras if requested else set())):
-        films_of_camera, result = films.get(name, []), recorded.get(name)
-        facts += [film.facts for film in sorted(films_of_camera, key=lambda film: film.start) if film.facts]
-        requested_at = (
-            result.requested_at
-            if result
-            else requested.requested_at
-            if requested
-            else min(film.start for film in films_of_camera)
-        )
+        films_of_camera = sorted(films.get(name, []), key=lambda film: film.start)
+        facts += [film.facts for film in films_of_camera if film.facts]
+        since = requested.requested_at if requested else films_of_camera[0].start
+        result = recorded.get(name) or RecordingResult(since, ipc.StreamFault.UNREACHABLE, (), ())
         until = ended_at if requested else regular_end(films_of_camera) or ended_at
-        pre_roll_gaps = result.pre_roll_gaps if result else ()
-        found = find_gaps(
-            films_of_camera,
-            requested_at=requested_at,
-            ended_at=until,
-            initial_fault=result.initial_fault if result else ipc.StreamFault.UNREACHABLE,
+        between = find_gaps(
+            films_of_camera, requested_at=result.requested_at, ended_at=until, initial_fault=result.initial_fault
         )
-        gaps += [(name, gap) for gap in (*pre_roll_gaps, *found)]
+        gaps += [(name, gap) for gap in (*result.pre_roll_gaps, *between)]
     return ipc.ClipsClosed(clip=request.clip, clips=tuple(facts), gaps=tuple(gaps))
 
 
 def regular_end(films: list[Film]) -> datetime | None:
-    """Return when the last of these films ended; None if it did not end at a request."""
-    last = max(films, key=lambda film: film.start, default=None)
+    """Return when the last of these films, oldest first, ended; None if it did not end at a request."""
+    last = films[-1] if films else None
     return last.facts.end if last and last.facts and last.why is None else None

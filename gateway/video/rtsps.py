@@ -48,7 +48,7 @@ def tls_options(source: CameraSource) -> Iterator[Mapping[str, str]]:
         ca = source.ca or system_store()
         yield {**options, "ca_file": str(ca)} if ca is not None else options
         return
-    certificate = _fetch_certificate(source)
+    certificate = _handshake(source.url, _unverified_context())
     if fingerprint_of(certificate) != source.fingerprint.replace(":", "").lower():
         raise CertificateUntrusted(OpenFailure.CERTIFICATE)
     descriptor = os.memfd_create("certificate")
@@ -68,7 +68,7 @@ def certificate_fingerprint(url: str) -> str | None:
     """Return the fingerprint of the certificate that the server shows now; None if it shows none."""
     try:
         return fingerprint_of(_handshake(url, _unverified_context()))
-    except (OSError, ValueError):
+    except CertificateUntrusted:
         return None
 
 
@@ -92,24 +92,9 @@ def diagnose_open_failure(source: CameraSource) -> OpenFailure:
         return OpenFailure.CERTIFICATE
     try:
         _handshake(source.url, context)
-    except ssl.SSLCertVerificationError:
-        return OpenFailure.CERTIFICATE
-    except ssl.SSLError:
-        return OpenFailure.NO_TLS
-    except OSError:
-        return OpenFailure.NO_ANSWER
+    except CertificateUntrusted as untrusted:
+        return untrusted.failure
     return OpenFailure.CERTIFICATE  # libav is stricter than OpenSSL
-
-
-def _fetch_certificate(source: CameraSource) -> bytes:
-    try:
-        return _handshake(source.url, _unverified_context())
-    except (ssl.SSLError, ValueError):
-        raise CertificateUntrusted(OpenFailure.NO_TLS) from None
-    except socket.gaierror:
-        raise CertificateUntrusted(OpenFailure.UNKNOWN_HOST) from None
-    except OSError:
-        raise CertificateUntrusted(OpenFailure.NO_ANSWER) from None
 
 
 def _unverified_context() -> ssl.SSLContext:
@@ -120,14 +105,24 @@ def _unverified_context() -> ssl.SSLContext:
 
 
 def _handshake(url: str, context: ssl.SSLContext) -> bytes:
+    """Make a TLS handshake, close, and return the certificate (DER)."""
     host, port = endpoint(url)
-    with (
-        socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as connection,
-        context.wrap_socket(connection, server_hostname=host) as secure,
-    ):
-        certificate = secure.getpeercert(binary_form=True)
+    try:
+        with (
+            socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as connection,
+            context.wrap_socket(connection, server_hostname=host) as secure,
+        ):
+            certificate = secure.getpeercert(binary_form=True)
+    except ssl.SSLCertVerificationError:
+        raise CertificateUntrusted(OpenFailure.CERTIFICATE) from None
+    except (ssl.SSLError, ValueError):
+        raise CertificateUntrusted(OpenFailure.NO_TLS) from None
+    except socket.gaierror:
+        raise CertificateUntrusted(OpenFailure.UNKNOWN_HOST) from None
+    except OSError:
+        raise CertificateUntrusted(OpenFailure.NO_ANSWER) from None
     if not certificate:
-        raise ValueError("no certificate was shown")
+        raise CertificateUntrusted(OpenFailure.NO_TLS)
     return certificate
 
 

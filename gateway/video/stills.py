@@ -4,9 +4,7 @@
 one JSON line for each given second: `{"second", "jpeg"}`, or null if the film has no picture there.
 """
 
-import base64
 import io
-import json
 import resource
 import subprocess
 import sys
@@ -15,18 +13,9 @@ from typing import Annotated, BinaryIO, Final
 
 from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from gateway.domain.frozen import Frozen
-
 DECODE_TIMEOUT_S: Final = 60.0  # seconds for one film
 MAX_SIDE_PX: Final = 1280  # the longer side
 MAX_MEMORY_BYTES: Final = 4 << 30  # of address space, because a forged header may request more
-
-
-class Still(Frozen):
-    """One picture as JPEG. `second`: how many seconds after the film's first picture it was taken."""
-
-    second: float
-    jpeg: bytes
 
 
 def _begins_as_jpeg(data: bytes) -> bytes:
@@ -35,14 +24,16 @@ def _begins_as_jpeg(data: bytes) -> bytes:
     return data
 
 
-class _StillLine(BaseModel):
+class Still(BaseModel):
+    """One picture as JPEG. `second`: how many seconds after the film's first picture it was taken."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     second: float
-    jpeg: Annotated[Base64Bytes, AfterValidator(_begins_as_jpeg)]
+    jpeg: Annotated[Base64Bytes, AfterValidator(_begins_as_jpeg)]  # base64 in JSON
 
 
-_LINE_ADAPTER: TypeAdapter[_StillLine | None] = TypeAdapter(_StillLine | None)
+_LINE_ADAPTER: TypeAdapter[Still | None] = TypeAdapter(Still | None)
 
 
 def take_stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]:
@@ -61,10 +52,9 @@ def take_stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None,
     stills: list[Still | None] = []
     for line in decoder.stdout.splitlines()[: len(seconds)]:
         try:
-            still = _LINE_ADAPTER.validate_json(line)
+            stills.append(_LINE_ADAPTER.validate_json(line))
         except ValidationError:  # the process was ended in the middle of a line
             break
-        stills.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
     return (*stills, *[None] * (len(seconds) - len(stills)))
 
 
@@ -97,7 +87,7 @@ def _take_still(film: BinaryIO, second: float) -> Still | None:
     image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
     written = io.BytesIO()
     image.save(written, "JPEG", quality=85)
-    return Still(second=at, jpeg=written.getvalue())
+    return Still.model_construct(second=at, jpeg=written.getvalue())
 
 
 def main() -> None:
@@ -106,9 +96,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for argument in sys.argv[1:]:
         still = _take_still(sys.stdin.buffer, float(argument))
-        line = None if still is None else {"second": still.second, "jpeg": base64.b64encode(still.jpeg).decode()}
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        sys.stdout.buffer.write(_LINE_ADAPTER.dump_json(still) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
