@@ -12,13 +12,13 @@ __all__ = ["Frozen", "replace"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Frozen:
-    """Makes each class below it a dataclass: frozen, and all its fields are named where one is made."""
+    """Makes each class below it a frozen dataclass, made with the names of its fields unless `kw_only` is False."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, kw_only: bool = True) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True, kw_only=True)(cls)
+        dataclass(frozen=True, kw_only=kw_only)(cls)
 
 
 if TYPE_CHECKING:

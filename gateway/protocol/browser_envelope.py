@@ -9,7 +9,7 @@ A plaintext is JSON without a line feed; in an answer bytes may follow after one
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal, Self
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import StringConstraints, model_validator
 
 from gateway.domain.delivery.promise import WireModel
+from gateway.domain.frozen import Frozen
 from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_UP_BYTES = 8_000  # bytes of plaintext from a browser
@@ -61,16 +62,14 @@ class Jwk(WireModel):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeContent:
+class EnvelopeContent(Frozen, kw_only=False):
     """The decrypted content of an envelope: its JSON, and the bytes after it."""
 
     text: bytes
     raw: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeKeys:
+class EnvelopeKeys(Frozen, kw_only=False):
     """The two keys between a box and one browser, one for each direction."""
 
     browser: str

@@ -26,15 +26,7 @@ from pydantic import Field, StringConstraints
 from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, WireModel
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.frozen import Frozen
-from gateway.protocol.hash_chain import (
-    ChainBreak,
-    ChainEntry,
-    ChainFault,
-    ChainHead,
-    canonical_json,
-    find_break,
-    link_hash,
-)
+from gateway.protocol import hash_chain
 
 MAX_CELSIUS = 100.0  # °C: readings beyond it, and readings that are no number, are left out
 MAX_LINES = 60  # lines, so that an event stays below MAX_EVENT_BYTES
@@ -43,7 +35,7 @@ PRE_VISIT_WINDOW = timedelta(seconds=70)
 END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
 """The states of an ended delivery; only these have a record."""
 
-_GENESIS = ChainHead(hash=sha256(b"perron account 1").digest())
+_GENESIS = hash_chain.ChainHead(hash=sha256(b"perron account 1").digest())
 _OPEN_DOOR_STATES = frozenset({"open", "ajar", "forced_open"})
 _SHOWN_CODE = re.compile(r"[!-~]{1,4}")
 _VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the visit uses the door
@@ -219,7 +211,7 @@ def chain_lines(entries: Sequence[RecordEntry]) -> tuple[tuple[RecordLine, ...],
     kept = ordered if not left_out else [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]
     head, lines = _GENESIS, list[RecordLine]()
     for n, entry in enumerate(kept, start=1):
-        head = ChainHead(seq=n, hash=link_hash(head.hash, n, _hashed_body(entry)))
+        head = hash_chain.ChainHead(seq=n, hash=hash_chain.link_hash(head.hash, n, _hashed_body(entry)))
         lines.append(RecordLine(**entry.model_dump(), n=n, hash=head.hash.hex()))
     return tuple(lines), left_out
 
@@ -229,17 +221,19 @@ def head_hash(lines: Sequence[RecordLine]) -> str:
     return lines[-1].hash if lines else _GENESIS.hash.hex()
 
 
-def first_break(lines: Sequence[RecordLine], statement: Statement) -> ChainBreak | None:
+def first_break(lines: Sequence[RecordLine], statement: Statement) -> hash_chain.ChainBreak | None:
     """Return the first line that differs from what the box signed; None: no line differs."""
-    entries = [ChainEntry(seq=line.n, body=_hashed_body(line), hash=bytes.fromhex(line.hash)) for line in lines]
-    found = find_break(entries, after=_GENESIS)
+    entries = [
+        hash_chain.ChainEntry(seq=line.n, body=_hashed_body(line), hash=bytes.fromhex(line.hash)) for line in lines
+    ]
+    found = hash_chain.find_break(entries, after=_GENESIS)
     if found is None and len(lines) != statement.lines:
-        return ChainBreak(seq=min(len(lines), statement.lines) + 1, fault=ChainFault.MISSING)
+        return hash_chain.ChainBreak(seq=min(len(lines), statement.lines) + 1, fault=hash_chain.ChainFault.MISSING)
     if found is None and head_hash(lines) != statement.head:
-        return ChainBreak(seq=len(lines), fault=ChainFault.CHANGED)
+        return hash_chain.ChainBreak(seq=len(lines), fault=hash_chain.ChainFault.CHANGED)
     return found
 
 
 def _hashed_body(entry: RecordEntry) -> bytes:
     whole: dict[str, Any] = json.loads(entry.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
-    return canonical_json(whole)
+    return hash_chain.canonical_json(whole)

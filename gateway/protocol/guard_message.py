@@ -10,8 +10,9 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import rfc8785
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
+from gateway.domain.delivery.promise import WireModel
 from gateway.protocol import jws
 
 MAX_MESSAGE_BYTES = 8 * 1024  # bytes of a token; a command needs about 700
@@ -23,11 +24,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Body = Annotated[str, StringConstraints(max_length=4096)]
 
 
-class _Claims(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ToGuard(_Claims):
+class ToGuard(WireModel):
     """The gateway's message: `set` moves the bolt, `get` queries a part, `beat` proves that the gateway runs.
 
     `lock` is the addressed guard. `question` is random and new for each message, and the answer repeats it. `nonce` is
@@ -42,7 +39,7 @@ class ToGuard(_Claims):
     body: Body = ""
 
 
-class FromGuard(_Claims):
+class FromGuard(WireModel):
     """The guard's report on a `part` (on itself: its challenge). `seq` counts the reports on this part in this boot.
 
     `counter` is that of the last unlock that it obeyed, `uptime_ms` its own clock, `nonce` a challenge that it accepts

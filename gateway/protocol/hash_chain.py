@@ -5,7 +5,6 @@ without showing the bodies of the other entries (`HiddenBody`).
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from hashlib import sha256
 from typing import TypeAlias, cast
@@ -24,8 +23,7 @@ MAX_JSON_DEPTH = 64
 _LINK_TAG = b"perron log 1\0"  # a hash of this chain is never one of another protocol
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenBody:
+class HiddenBody(Frozen, kw_only=False):
     """A body that is not shown: its SHA-256."""
 
     digest: bytes

@@ -11,7 +11,6 @@ beside this one. Pure.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import ClassVar, Literal, NamedTuple, Self, TypeVar
 
@@ -156,16 +155,14 @@ TRANSIENT_REJECTIONS = frozenset({RejectionCode.CLOCK_UNTRUSTED, RejectionCode.N
 """Rejections that end by themselves: the same bytes may be accepted later."""
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedMessage:
+class RejectedMessage(Frozen, kw_only=False):
     """A token is rejected; `why` is for people and contains nothing of the token's own text."""
 
     code: RejectionCode
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class EnrolledKey:
+class EnrolledKey(Frozen, kw_only=False):
     """One enrolled public key and the brand that it belongs to."""
 
     brand: str

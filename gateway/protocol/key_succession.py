@@ -2,12 +2,12 @@
 
 from base64 import b64decode
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, StringConstraints
 
+from gateway.domain.frozen import Frozen
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.signed_document import Id, KeyText, SignedDocument
@@ -36,8 +36,7 @@ class KeySuccession(SignedDocument):
         return self.is_signed_by(old) and new.verifies(b64decode(self.agreed), self.agreed_bytes())
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHistory:
+class KeyHistory(Frozen, kw_only=False):
     """The changes of one box's key, oldest first."""
 
     steps: tuple[KeySuccession, ...] = ()

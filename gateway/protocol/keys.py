@@ -7,7 +7,6 @@ can be used as a command. A key is made where it is used and never sent.
 
 import secrets
 import stat
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
+from gateway.domain.frozen import Frozen
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 from gateway.system.base64url import decode_base64url, encode_base64url
 from gateway.system.regular_file import FileTooLarge
@@ -40,8 +40,7 @@ class KeyDamaged(KeyUnusable):
     """The file is not a key."""
 
 
-@dataclass(frozen=True)
-class PublicKey:
+class PublicKey(Frozen, kw_only=False):
     """An Ed25519 public key of 32 bytes: verifies signatures, and has a fingerprint that people can compare."""
 
     raw: bytes

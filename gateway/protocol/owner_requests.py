@@ -5,19 +5,17 @@ Only the account `owner` may write there (the broker's ACL); retained copies are
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
 from devices.strict_json import MalformedPayload, parse
-from gateway.domain.delivery.promise import Instant, printable
+from gateway.domain.delivery.promise import Instant, WireModel, printable
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
 
 
-class OwnerRequest(BaseModel):
+class OwnerRequest(WireModel):
     """One request; `id` names it in the log and in the answer."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     id: VisitId
 

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -16,6 +15,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from gateway.domain.frozen import Frozen
 from gateway.video.ipc import LiveViewAccepted
 from gateway.video.ring import EncodedPicture, PreRollBuffer
 
@@ -31,8 +31,7 @@ MUXER_RETRY_DELAY_S: Final = 2.0  # seconds before a new muxer is made after one
 SPS_PATTERN: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](...)", re.DOTALL)  # H.264's sequence parameter set
 
 
-@dataclass(frozen=True, slots=True)
-class LiveInit:
+class LiveInit(Frozen, kw_only=False):
     """The init segment, which each viewer needs first. `at`: when the first picture arrived (monotonic seconds)."""
 
     accepted: LiveViewAccepted
@@ -40,8 +39,7 @@ class LiveInit:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFragment:
+class LiveFragment(Frozen, kw_only=False):
     """One picture. `key`: a viewer may begin with it. `at`: when it arrived (monotonic seconds)."""
 
     at: float
@@ -49,8 +47,7 @@ class LiveFragment:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LiveEnd:
+class LiveEnd(Frozen, kw_only=False):
     """The stream is lost. The next stream begins with a new `LiveInit`."""
 
 

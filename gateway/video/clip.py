@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from gateway.domain.frozen import Frozen
 from gateway.system.atomic_file import sync_folder
 from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
 from gateway.video.ring import EncodedPicture
@@ -50,8 +50,7 @@ CRASH_POINTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FilmPath:
+class FilmPath(Frozen, kw_only=False):
     """The files of a film, and what it shows. `path` is relative to the folder `root`."""
 
     root: Path

@@ -6,12 +6,13 @@ message between processes or log. A changed file takes effect at the next attemp
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER
+from gateway.domain.frozen import Frozen
 from gateway.system.regular_file import NotRegularFile, open_file
 
 MAX_LOGIN_FILE_BYTES: Final = 512
@@ -21,8 +22,7 @@ class LoginUnusable(Exception):  # noqa: N818 - the name says the condition
     """The file cannot be used. The text says why, without the file's content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Frozen, kw_only=False):
     """A user and a password. `repr` shows neither."""
 
     user: str = field(repr=False)

@@ -9,7 +9,6 @@ big-endian, 4 bytes with the length of the MP4 data; 8 bytes (float64) with the 
 """
 
 import struct
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from gateway.config.stream_url import StreamUrl
+from gateway.domain.frozen import Frozen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
@@ -266,8 +266,7 @@ CHUNK_HEADER = struct.Struct("!Id")
 MAX_CHUNK_BYTES = 64 << 20  # larger than any picture
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Frozen, kw_only=False):
     """The init segment (ftyp, moov) if `init`, else one fragment (moof, mdat).
 
     `at`: when its newest picture arrived; of the init segment, when the first picture after it arrived (monotonic

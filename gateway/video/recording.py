@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import av.error
 from av.video.stream import VideoStream
 
+from gateway.domain.frozen import Frozen
 from gateway.video.clip import ClipWriter, CrashPoint, FilmPath
 from gateway.video.ipc import ClipBegun, ClipKey, FromVideo, Gap, StreamFault
 from gateway.video.recovery import ClosedFilm, next_film_number
@@ -21,8 +21,7 @@ MAX_SYNC_AGE_S: Final = 1.0  # seconds for which a synced fragment proves that t
 DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is begun after the disk failed
 
 
-@dataclass(frozen=True, slots=True)
-class CameraContext:
+class CameraContext(Frozen, kw_only=False):
     """What all cameras of the process share. The cameras' threads call `publish` and `crash_point`."""
 
     root: Path
@@ -32,8 +31,7 @@ class CameraContext:
     crash_point: CrashPoint
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingResult:
+class RecordingResult(Frozen, kw_only=False):
     """What a camera filmed of a clip. `initial_fault`: why pictures were missing at `requested_at`, if they were."""
 
     requested_at: datetime

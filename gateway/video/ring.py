@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from gateway.domain.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPicture:
+class EncodedPicture(Frozen, kw_only=False):
     """One encoded picture: its bytes, times in the stream's time base, and when it arrived (monotonic seconds)."""
 
     data: bytes

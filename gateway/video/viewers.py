@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, assert_never
 
+from gateway.domain.frozen import Frozen
 from gateway.video.broadcast import LiveEnd, LiveFragment, LiveInit, LivePiece, LiveSink
 from gateway.video.camera import CameraReader
 from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, ToViewer, pack_chunk
@@ -25,8 +25,7 @@ MAX_GROUP_BYTES: Final = 4 << 20
 CLOSE_TIMEOUT_S: Final = 5.0  # seconds for a viewer to read what was sent
 
 
-@dataclass(frozen=True, slots=True)
-class ViewerLimits:
+class ViewerLimits(Frozen, kw_only=False):
     """Limits on viewers."""
 
     max_connections: int = 64  # of all cameras: more than a household, its hub and 50 viewers of one visit

@@ -12,13 +12,13 @@ import re
 from base64 import b32decode, b32encode
 from binascii import Error
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from hashlib import sha256
 
 from gateway.domain.delivery.carriers import CARRIER_BARCODES, is_tracking_number, tracking_number, usps_tracking_number
 from gateway.domain.delivery.check_digits import colissimo_checks, gs1_checks, s10_checks, ups_checks
 from gateway.domain.delivery.gs1 import FNC1, parse_bracketed, parse_element_string
+from gateway.domain.frozen import Frozen
 
 MAX_CODE_CHARS = 128
 COURIER_TOKEN_PREFIX = "perron:"  # noqa: S105 - it is printed before each code
@@ -40,23 +40,20 @@ class BarcodeKind(StrEnum):
     EXACT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelCode:
+class ParcelCode(Frozen, kw_only=False):
     """A code in its normal form."""
 
     kind: BarcodeKind
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidBarcode:
+class InvalidBarcode(Frozen, kw_only=False):
     """A text that is not a valid code, with the reason."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class BarcodeFormat:
+class BarcodeFormat(Frozen, kw_only=False):
     """One format of plain barcode: its pattern, in capitals and without spaces, and its check-digit function."""
 
     kind: BarcodeKind

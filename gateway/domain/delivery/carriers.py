@@ -8,13 +8,12 @@ shortens it by guess. docs/reference/parcel-numbers.md states the same for retai
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gateway.domain.delivery.check_digits import fedex_checks, gs1_checks, mondial_relay_checks, s10_checks
+from gateway.domain.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class CarrierBarcode:
+class CarrierBarcode(Frozen, kw_only=False):
     """One carrier's bar code: its pattern in capitals without blanks, and the tracking number in it.
 
     `number`: the template of the tracking number, from the pattern's groups. `checks`: called with the tracking number

@@ -5,14 +5,14 @@ element string with another one, because it could only guess its length.
 """
 
 import re
-from dataclasses import dataclass
+
+from gateway.domain.frozen import Frozen
 
 FNC1 = "\x1d"  # how a scanner writes the separator
 _DIGITS = frozenset("0123456789")
 
 
-@dataclass(frozen=True, slots=True)
-class ElementFormat:
+class ElementFormat(Frozen, kw_only=False):
     """The format of one application identifier's data: up to `max_chars` characters, or exactly as many."""
 
     max_chars: int
