@@ -31,7 +31,9 @@ JSON = "devices.strict_json"
 SDK = f"gateway.protocol.strict_json gateway.system.addresses gateway.system.backoff {JSON}"
 SHARED = "gateway.protocol gateway.domain gateway.system devices"
 BROKER = "gateway.mqtt gateway.config"
-DELIVERY = f"gateway.protocol gateway.domain.delivery gateway.domain.day gateway.domain.now gateway.system {JSON}"
+FROZEN = "gateway.domain.frozen"
+PURE = f"gateway.domain.delivery gateway.domain.day gateway.domain.now {FROZEN}"
+DELIVERY = f"gateway.protocol {PURE} gateway.system {JSON}"
 MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", "inbound_limits", "rate_limits", "tls"))
 
 
@@ -43,7 +45,7 @@ MQTT_CLIENT = " ".join(f"gateway.mqtt.{name}" for name in ("client", "packets", 
         ("gateway.hub.sdk", f"gateway.hub.sdk {SDK}"),
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
         ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
-        ("gateway.video", "gateway.video gateway.system gateway.config.stream_url"),
+        ("gateway.video", f"gateway.video gateway.system gateway.config.stream_url {FROZEN}"),
     ],
     ids=["hub", "retailer's client", "guard", "verify", "video process"],
 )
