@@ -18,6 +18,7 @@ from gateway.system.changes import ChangeNotifier
 from gateway.system.mqtt_settings import BrokerSection
 
 POLL_INTERVAL_S = 0.1  # seconds between two looks at a file or for a broker that is away
+TIMEOUT_MARGIN_S = 20.0  # beyond the expected time, for a busy machine
 MAX_SHOWN_MESSAGES = 12  # of what was seen last, when what was awaited did not come
 
 Value = TypeVar("Value")
@@ -119,24 +120,18 @@ class GatewayObserver:
         """Let later waits ignore all messages that have come so far."""
         self._mark, self._next = len(self.seen), {}
 
-    async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float) -> None:
+    async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float = TIMEOUT_MARGIN_S) -> None:
         """Wait until `condition` holds, at most `within` seconds."""
         try:
             await wait_for_change(self._changes, condition, within=within)
         except TimeoutError:
             raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.last_messages()}") from None
 
-    async def wait_for_event(self, kind: str, *, within: float, **facts: object) -> Body:
-        """Wait for the next event of this kind with these facts, and return it.
-
-        Each call continues after the event of this kind that the last call returned.
-
-        Raises:
-            WaitTimeout: none came within `within` seconds.
-        """
+    async def wait_for_event(self, kind: str, *, within: float = TIMEOUT_MARGIN_S, **facts: object) -> Body:
+        """Wait for the next event of this kind with these facts, after the one that the last call returned."""
         return await self._wait_for_next("event", within=within, kind=kind, **facts)
 
-    async def wait_for_message(self, about: str, *, urgent: bool, within: float) -> Body:
+    async def wait_for_message(self, about: str, *, urgent: bool, within: float = TIMEOUT_MARGIN_S) -> Body:
         """Wait for the owner's next message about this (an alarm is urgent), and return it."""
         return await self._wait_for_next("message", within=within, about=about, urgent=urgent)
 
@@ -224,7 +219,9 @@ class HouseLog:
         matches = (line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items())
         return next(matches, None)
 
-    async def wait_for_line(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
+    async def wait_for_line(
+        self, what: str, *, within: float = TIMEOUT_MARGIN_S, after: int = 0, **facts: object
+    ) -> LogLine:
         """Wait for a line of this kind with these facts, at most `within` seconds (`WaitTimeout`), and return it."""
         try:
             return await wait_for_change(self._changes, lambda: self.find(what, after=after, **facts), within=within)

@@ -6,8 +6,9 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel
@@ -87,6 +88,14 @@ class DemoPlan:
         """The lock's declared longest answer, in seconds."""
         lock = self.home.devices[self.section.lock]
         return lock.latency if isinstance(lock, LockDevice) else 0.0
+
+    def with_home(self, **update: object) -> Self:
+        """Return the plan with these sections of the home changed."""
+        return replace(self, home=self.home.model_copy(update=update))
+
+    def with_house(self, **update: object) -> Self:
+        """Return the plan with these parts of the simulated house changed."""
+        return replace(self, house=self.house.model_copy(update=update))
 
     def write(self, folder: Path) -> None:
         """Write the configuration files (JSON is YAML), and each brand's key for `perron retailer announce`."""

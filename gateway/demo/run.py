@@ -52,7 +52,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
         BrokerMissing: there is no broker.
         TemplateMissing: not in a clone of the repository.
     """
-    plan = scenario.apply_to(make_plan(folder, fast=fast, language=language))
+    plan = scenario.equip(make_plan(folder, fast=fast, language=language))
     async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:
         failure = await _play(scenario, stage, observer)
         await _wait_for_result(scenario.expected.retailer_state, stage.watch)

@@ -170,7 +170,7 @@ def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, res
         "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
         "what the owner was told": (tuple(about for about, _ in groupby(required)), expected.notifications),
         "sealed visits": (len(proofs.folders), expected.sealed_visits),
-        "sealed parts": (len(proofs.manifests), expected.sealed_parts),
+        "sealed parts": (len(proofs.manifests), expected.sealed_visits + expected.further_parts),
         "cameras with gaps": (
             frozenset(hole.camera for manifest in proofs.manifests for hole in manifest.gaps),
             expected.cameras_with_gaps,

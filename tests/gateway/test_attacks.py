@@ -22,8 +22,8 @@ from devices.vendors.words import DeviceRef
 from gateway.cli.broker import open_session, wait_for_message
 from gateway.config.devices import LockDevice
 from gateway.config.topics import BRIDGE_STATE, OFFER_TOPIC, RESULT_TOPIC, entrance_topic
-from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
-from gateway.demo.observers import Body
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.observers import TIMEOUT_MARGIN_S, Body
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun

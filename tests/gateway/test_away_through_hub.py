@@ -19,7 +19,7 @@ from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
 from gateway.config.home import PagesSection
-from gateway.demo.actors import TIMEOUT_MARGIN_S
+from gateway.demo.observers import TIMEOUT_MARGIN_S
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.actors import TIMEOUT_MARGIN_S
+from gateway.demo.observers import TIMEOUT_MARGIN_S
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode

@@ -8,7 +8,8 @@ import pytest
 
 from devices.simulators.control import PressBell
 from gateway.demo.scenario import ScenarioRun
-from gateway.demo.scenarios.garage import TRAVEL_S, WARNING_S, deliver_into_garage, with_garage_door
+from gateway.demo.scenarios.homes import TRAVEL_S, WARNING_S, with_garage_door
+from gateway.demo.scenarios.locks import deliver_into_garage
 from gateway.domain.visit.state import Phase
 from tests.waiting import assert_stays
 from tests.whole_house import run_whole_house

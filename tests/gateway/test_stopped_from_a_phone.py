@@ -108,7 +108,7 @@ class House:
 
 def held(plan: DemoPlan, port: int) -> DemoPlan:
     """The plan with pages, phases that wait for the stop, and one brand that asks the owner each time."""
-    plan = replace(plan, home=with_long_open_limit(plan.home), action_s=0.05)
+    plan = replace(with_long_open_limit(plan), action_s=0.05)
     section, (asks, *_) = plan.section, reversed(plan.home.brands)
     entrance = section.model_copy(update={"timing": section.timing.model_copy(update=HELD | QUICK)})
     lock = plan.home.devices[section.lock].model_copy(update={"latency": LATENCY})

@@ -11,7 +11,7 @@ from typing import Any
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
 from gateway.cli.house_log import run_beside
-from gateway.config.home import Home, MessagesSection
+from gateway.config.home import MessagesSection
 from gateway.demo.actors import DemoRetailer
 from gateway.demo.observers import ObservedMessage, WaitTimeout, wait_for_change
 from gateway.demo.page.cable import CableRelay
@@ -26,7 +26,7 @@ from gateway.demo.page.snapshot import (
     message_text,
 )
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import TemplateMissing
+from gateway.demo.plan import DemoPlan, TemplateMissing
 from gateway.demo.processes import ProcessDied
 from gateway.demo.result import LogLine
 from gateway.demo.rig_control import SetPhoneLanguages, read_box_status
@@ -186,11 +186,10 @@ class DemoRunner:
         """Return the scenario with messages and retailers that go through the cable."""
         phones = folder / "phones.txt"
 
-        def home(home: Home) -> Home:
-            phones.write_text(
-                "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES), encoding="utf-8"
-            )
-            return scenario.change_home(home).model_copy(update={"messages": MessagesSection(file=phones)})
+        def equip(plan: DemoPlan) -> DemoPlan:
+            addresses = "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES)
+            phones.write_text(addresses, encoding="utf-8")
+            return scenario.equip(plan).with_home(messages=MessagesSection(file=phones))
 
         async def play(play: ScenarioRun) -> None:
             self.change(stage="playing")
@@ -198,7 +197,7 @@ class DemoRunner:
             await play.stage.change_box(SetPhoneLanguages(languages=LANGUAGES))
             await scenario.play(play)
 
-        return replace(scenario, change_home=home, play=play)
+        return replace(scenario, equip=equip, play=play)
 
     async def _route_retailers(self, play: ScenarioRun) -> None:
         home = play.plan.home

@@ -11,9 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
-from gateway.config.home import Home
-from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoPerson, PromisedDelivery
-from gateway.demo.observers import Body, WaitTimeout
+from gateway.demo.actors import DemoPerson, PromisedDelivery
+from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import (
@@ -24,6 +23,7 @@ from gateway.demo.page.snapshot import (
     message_text,
 )
 from gateway.demo.page.words import LANGUAGES, TEXTS
+from gateway.demo.plan import DemoPlan
 from gateway.demo.result import PhysicalOpening, physical_openings
 from gateway.demo.rig_control import CrashPoint
 from gateway.demo.scenario import (
@@ -298,7 +298,6 @@ SHOW_EXPECTATION = Expectation(
     refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
     notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     sealed_visits=2,
-    sealed_parts=2,
     gateway_deaths=1,
 )
 
@@ -320,17 +319,17 @@ def make_show(page: DemoRunner, utc: datetime) -> Scenario:
         ),
         play=play_it,
         expected=SHOW_EXPECTATION,
-        change_home=lambda home: with_long_open_limit(without_permission(home, utc), MAX_DOOR_OPEN_S),
+        equip=lambda plan: with_long_open_limit(without_permission(plan, utc), MAX_DOOR_OPEN_S),
     )
 
 
-def without_permission(home: Home, utc: datetime) -> Home:
+def without_permission(plan: DemoPlan, utc: datetime) -> DemoPlan:
     """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now.
 
     In the last hour of a day it asks for the whole day: a span of hours may not run past midnight.
     """
-    hour = (utc - PROMISE_LEAD).astimezone(ZoneInfo(home.timezone)).hour
-    brand = home.brands[FIRST_BRAND]
+    hour = (utc - PROMISE_LEAD).astimezone(ZoneInfo(plan.home.timezone)).hour
+    brand = plan.home.brands[FIRST_BRAND]
     terms = brand.permission
     little = terms.model_copy(
         update={
@@ -340,9 +339,7 @@ def without_permission(home: Home, utc: datetime) -> Home:
             "hours": "00:00-24:00" if hour == 23 else f"{hour:02}:00-{hour + 2:02}:00",
         }
     )
-    return home.model_copy(
-        update={"brands": {**home.brands, FIRST_BRAND: brand.model_copy(update={"permission": little})}}
-    )
+    return plan.with_home(brands={**plan.home.brands, FIRST_BRAND: brand.model_copy(update={"permission": little})})
 
 
 def _on_each_phone(now: DemoSnapshot, notification: Body, *, pictured: bool = False) -> bool:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, garage, guarded, locks, parcels, people, promises
+from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
 
 SCENARIO_GROUPS: Mapping[str, tuple[Scenario, ...]] = {
     "parcels": tuple(parcels.SCENARIOS),
     "promises": tuple(promises.SCENARIOS),
     "people": tuple(people.SCENARIOS),
     "cameras": tuple(cameras.SCENARIOS),
-    "locks": (*locks.SCENARIOS, *guarded.SCENARIOS, *garage.SCENARIOS),
+    "locks": tuple(locks.SCENARIOS),
     "failures": tuple(failures.SCENARIOS),
 }
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)

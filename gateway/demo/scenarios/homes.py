@@ -1,41 +1,119 @@
-"""Scenarios of homes with unusual equipment."""
+"""Changes a run's plan into a home with unusual equipment."""
+
+from dataclasses import replace
 
 from devices.simulators.doorway import Position
-from devices.simulators.house import CameraPlan
-from devices.simulators.house import SimulatedHouse as HousePlan
+from devices.simulators.house import CameraPlan, DoorPlan, LockPlan, OpenerPlan, SimulatedBroker
+from gateway.config.devices import CoverDevice, DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home
-from gateway.demo.plan import with_open_limit
+from gateway.demo.plan import DemoPlan, GuardSetup, with_open_limit
+from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.jws import public_x
+from gateway.protocol.keys import command_key, create_key
+from gateway.system.mqtt_settings import BrokerSection
 
-LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside in a scenario
+LONG_OPEN_LIMIT_S = 60.0  # longer than a person stays inside, or a garage door open, in a scenario
+COMMAND_HOLD_S = 3.0  # for so long a lock keeps a command at the most
+WARNING_S, TRAVEL_S = 1.0, 3.0  # seconds, of the garage door
 
 
-def with_long_open_limit(home: Home, seconds: float = LONG_OPEN_LIMIT_S) -> Home:
+def with_long_open_limit(plan: DemoPlan, seconds: float = LONG_OPEN_LIMIT_S) -> DemoPlan:
     """Let each door stand open for so long."""
-    return home.model_copy(
-        update={"entrances": {name: with_open_limit(section, seconds) for name, section in home.entrances.items()}}
-    )
+    entrances = {name: with_open_limit(section, seconds) for name, section in plan.home.entrances.items()}
+    return plan.with_home(entrances=entrances)
 
 
-def with_approval(home: Home) -> Home:
+def with_approval(plan: DemoPlan) -> DemoPlan:
     """The owner wants to be asked each time."""
     brands = {
         name: brand.model_copy(update={"permission": brand.permission.model_copy(update={"ask_each_time": True})})
-        for name, brand in home.brands.items()
+        for name, brand in plan.home.brands.items()
     }
-    return home.model_copy(update={"brands": brands})
+    return plan.with_home(brands=brands)
 
 
-def with_resident_home(house: HousePlan) -> HousePlan:
+def with_short_command_life(plan: DemoPlan) -> DemoPlan:
+    """The lock keeps no command for longer than `COMMAND_HOLD_S`."""
+    lock = plan.home.devices[plan.section.lock].model_copy(update={"command_hold": COMMAND_HOLD_S})
+    return plan.with_home(devices={**plan.home.devices, plan.section.lock: lock})
+
+
+def with_resident_home(plan: DemoPlan) -> DemoPlan:
     """The resident is at home."""
-    return house.model_copy(update={"people": {"resident": Position.INSIDE}})
+    return plan.with_house(people={"resident": Position.INSIDE})
 
 
-def with_dark_hall(house: HousePlan) -> HousePlan:
+def with_dark_hall(plan: DemoPlan) -> DemoPlan:
     """The camera inside sees a dark, empty, noisy hall and burns no clock into its pictures."""
-    devices = {
-        name: plan.model_copy(update={"scene": "noisy_night", "burnt_in_clock": False})
-        if isinstance(plan, CameraPlan) and plan.sees is Position.INSIDE
-        else plan
-        for name, plan in house.devices.items()
+    dark = {
+        name: device.model_copy(update={"scene": "noisy_night", "burnt_in_clock": False})
+        for name, device in plan.house.devices.items()
+        if isinstance(device, CameraPlan) and device.sees is Position.INSIDE
     }
-    return house.model_copy(update={"devices": devices})
+    return plan.with_house(devices={**plan.house.devices, **dark})
+
+
+def with_garage_door(plan: DemoPlan) -> DemoPlan:
+    """Give the run's entrance an opener, and a sensor of the door's own whose "closed" stands for door and bolt."""
+    section = plan.section
+    opener = CoverDevice(
+        kind="cover", vendor="esphome", reverses=True, warning=WARNING_S, closing=3 * TRAVEL_S, latency=1.0
+    )
+    devices = {section.lock: opener, section.door: DoorDevice(kind="door", vendor="esphome")}
+    simulated = {
+        section.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL_S),
+        section.door: DoorPlan(kind="door", vendor="esphome"),
+    }
+    timing = section.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S})
+    garage = with_open_limit(section.model_copy(update={"living_space": False, "timing": timing}), LONG_OPEN_LIMIT_S)
+    plan = plan.with_house(devices={**plan.house.devices, **simulated})
+    return plan.with_home(devices={**plan.home.devices, **devices}, entrances={plan.entrance: garage})
+
+
+def with_guard(plan: DemoPlan) -> DemoPlan:
+    """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md describes."""
+    folder = plan.home.storage.folder.parent
+    lock, door = plan.section.lock, plan.section.door
+    lock_device, contact = plan.home.devices[lock], plan.home.devices[door]
+    if not isinstance(lock_device, LockDevice) or not isinstance(contact, DoorDevice):
+        raise TypeError("an entrance has a lock and a door sensor")
+    port, passwords, key_file = free_port(), folder / "radio", folder / "guard" / "guard.key.pem"
+    key = create_key(key_file)
+    file = GuardFile(
+        lock=lock,
+        gateway=public_x(command_key(plan.home.storage.folder / "key")),
+        key=key_file,
+        folder=key_file.parent,
+        silent=60,
+        latency=lock_device.latency,
+        house=plan.home.broker.account(lock),
+        radio=RadioSection(
+            # The guard publishes the commands there
+            broker=BrokerSection(port=port, password_file=passwords / "gateway.password"),
+            lock=RadioLock(vendor=lock_device.vendor, id=lock, address=lock_device.address),
+            door=RadioDoor(vendor=contact.vendor, id=door, address=contact.address),
+        ),
+    )
+    behind = Home(box=plan.home.box, name="The radio", broker=file.radio.broker,
+                  devices={lock: lock_device, door: contact}, entrances={})  # fmt: skip
+    in_front = {
+        lock: LockDevice(kind="lock", vendor="guard", address=lock, latency=lock_device.latency,
+                         guard=GuardSection(key=public_x(key))),
+        door: DoorDevice(kind="door", vendor="guard", address=lock),
+    }  # fmt: skip
+    radio = SimulatedBroker(port=port, passwords=passwords)
+    simulated = {name: _with_radio_broker(device, radio) for name, device in plan.house.devices.items()}
+    plan = plan.with_home(devices={**plan.home.devices, **in_front}).with_house(devices=simulated)
+    return replace(plan, guard_setup=GuardSetup(behind, file))
+
+
+def _with_radio_broker(device: object, radio: SimulatedBroker) -> object:
+    """Connect a device to the radio's broker; its lock is basic, so that only the guard refuses commands."""
+    match device:
+        case LockPlan():
+            return device.model_copy(update={"broker": radio, "guarded": False})
+        case DoorPlan():
+            return device.model_copy(update={"broker": radio})
+        case _:
+            return device

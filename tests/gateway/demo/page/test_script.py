@@ -13,10 +13,10 @@ from gateway.domain.delivery.permission import PermissionTerms, is_within_terms
 
 @pytest.mark.parametrize("hour", range(24))
 def test_the_show_can_be_played_at_each_hour_of_a_day(hour: int, tmp_path: Path) -> None:
-    home = make_plan(tmp_path, fast=True).home
+    plan = make_plan(tmp_path, fast=True)
     for minute in (0, 1, 2, 30, 59):
         now = datetime(2026, 11, 25, hour, minute, tzinfo=UTC)
-        hours = without_permission(home, now).brands[FIRST_BRAND].permission.hours
+        hours = without_permission(plan, now).home.brands[FIRST_BRAND].permission.hours
         TypeAdapter(Hours).validate_python(hours)
         promised = (now - PROMISE_LEAD, now + timedelta(seconds=PROMISE_DURATION_S))
-        assert is_within_terms(*promised, PermissionTerms(hours=hours), zone=ZoneInfo(home.timezone)), hours
+        assert is_within_terms(*promised, PermissionTerms(hours=hours), zone=ZoneInfo(plan.home.timezone)), hours
