@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from devices.simulators.control import REQUEST, HouseControl, Scan
 from gateway.cli.broker import open_session, publish
-from gateway.config.home import Home
 from gateway.config.topics import OFFER_TOPIC, entrance_topic
 from gateway.demo.observers import Body, GatewayObserver
-from gateway.demo.plan import RetailerKey
+from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.protocol.delivery_message import sign_delivery
@@ -31,7 +30,6 @@ OnAction = Callable[[str, str], None]
 class PromisedDelivery:
     """An announced delivery, and the box's answer to it."""
 
-    brand: str
     id: str
     codes: tuple[str, ...]
     courier_code: str
@@ -42,11 +40,9 @@ class PromisedDelivery:
 class DemoRetailer:
     """Announces deliveries, signed with a brand's key, with the broker's account for retailers."""
 
-    def __init__(
-        self, home: Home, entrance: str, signers: Sequence[RetailerKey], observer: GatewayObserver, on_action: OnAction
-    ) -> None:
-        self._home, self._entrance, self._signers, self._observer = home, entrance, signers, observer
-        self._on_action = on_action
+    def __init__(self, plan: DemoPlan, observer: GatewayObserver, on_action: OnAction) -> None:
+        self._plan, self._home, self._observer, self._on_action = plan, plan.home, observer, on_action
+        self._signers = tuple(plan.signers.values())
 
     async def promise(  # noqa: PLR0913 - a promise's fields, each with its usual value
         self,
@@ -61,31 +57,28 @@ class DemoRetailer:
     ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer (`WaitTimeout`). Windows are in seconds from now."""
         signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
-        section, now = self._home.entrances[self._entrance], machine_time().replace(microsecond=0)
-        window = Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in))
-        carrier = self._home.brands[signer.brand].permission.carriers[0]
+        now = machine_time().replace(microsecond=0)
         offer = Offer(
             id=id_ or f"order-{secrets.token_hex(3)}",
             version=1,
-            entrance=self._entrance,
-            carrier=carrier,
-            place=place or next(name for name, spot in section.places.items() if spot.fridge is None),
-            window=window,
+            entrance=self._plan.entrance,
+            carrier=self._home.brands[signer.brand].permission.carriers[0],
+            place=place or next(name for name, spot in self._plan.section.places.items() if spot.fridge is None),
+            window=Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in)),
             parcels=tuple(codes),
             courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
         self._on_action("retailer", f"announces {offer.id}")
-        answer = await self._send(signer, offer)
         return PromisedDelivery(
-            brand=signer.brand, id=offer.id, codes=tuple(codes), courier_code=new_courier_token(secret),
-            window=window, answer=answer,
+            answer=await self._send(signer, offer), id=offer.id, codes=offer.parcels, window=offer.window,
+            courier_code=new_courier_token(secret),
         )  # fmt: skip
 
-    async def cancel(self, id_: str, *, version: int = 2) -> Body:
+    async def cancel(self, id_: str) -> Body:
         """Cancel a delivery and wait for the box's answer (`WaitTimeout`)."""
         self._on_action("retailer", f"cancels {id_}")
-        return await self._send(self._signers[0], Cancel(id=id_, version=version))
+        return await self._send(self._signers[0], Cancel(id=id_, version=2))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
         seconds = int(machine_time().timestamp())
@@ -93,8 +86,8 @@ class DemoRetailer:
             iss=signer.brand, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
             jti=secrets.token_urlsafe(18), delivery=delivery,
         )  # fmt: skip
-        async with open_session(self._home.broker.account("retailer"), []) as guest:
-            await publish(guest, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
+        async with open_session(self._home.broker.account("retailer"), []) as session:
+            await publish(session, OFFER_TOPIC, sign_delivery(claims, signer.key, kid=signer.kid))
 
         def answers() -> list[Body]:
             return [body for body in self._observer.bodies("result") if body.get("answers") == claims.jti]
@@ -106,16 +99,16 @@ class DemoRetailer:
 class DemoOwner:
     """Sends the owner's requests, with the owner's own account."""
 
-    def __init__(self, home: Home, entrance: str, on_action: OnAction) -> None:
-        self._broker, self._topic = home.broker.account("owner"), entrance_topic(entrance, "set")
+    def __init__(self, plan: DemoPlan, on_action: OnAction) -> None:
+        self._broker, self._topic = plan.home.broker.account("owner"), entrance_topic(plan.entrance, "set")
         self._on_action = on_action
 
     async def send_request(self, action: str, **facts: str) -> None:
         """Publish one request (`gateway.protocol.owner_requests`)."""
         self._on_action("owner", action.replace("_", " "))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": action, **facts}
-        async with open_session(self._broker, []) as guest:
-            await publish(guest, self._topic, json.dumps(body).encode())
+        async with open_session(self._broker, []) as session:
+            await publish(session, self._topic, json.dumps(body).encode())
 
 
 PersonAction = Literal[

@@ -46,6 +46,9 @@ class ObservedMessage:
     body: Body
 
 
+DemoEvent = ObservedMessage | LogLine
+
+
 class GatewayObserver:
     """Receives and keeps the gateway's messages, and waits for the next one. Calls `on_message` with each.
 
@@ -72,26 +75,23 @@ class GatewayObserver:
         while True:
             with contextlib.suppress(ConnectionError):
                 clock = asyncio.get_running_loop().time
-                async with connect_once(self._broker, list(self._topics), monotonic=clock) as guest:
+                async with connect_once(self._broker, list(self._topics), monotonic=clock) as session:
                     while True:
-                        incoming = await guest.receive()
+                        incoming = await session.receive()
                         self._receive(self._topics[incoming.topic], incoming.payload)
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _receive(self, kind: str, payload: bytes) -> None:
         body = json.loads(payload)
-        match kind:
-            case "state":
-                self.state = body
-            case "bridge":
-                self.is_online = body["state"] == "online"
-                if not self.is_online:
-                    self.state = {}  # the last state is no longer known to be true
-            case "checkpoint":
-                with self._checkpoint_file.open("ab") as phone:
-                    phone.write(payload + b"\n")
-            case _:
-                pass
+        if kind == "state":
+            self.state = body
+        elif kind == "bridge":
+            self.is_online = body["state"] == "online"
+            if not self.is_online:
+                self.state = {}  # the last state is no longer known to be true
+        elif kind == "checkpoint":
+            with self._checkpoint_file.open("ab") as phone:
+                phone.write(payload + b"\n")
         seen = ObservedMessage(kind, body)
         self.seen.append(seen)
         self._on_message(seen)
@@ -214,17 +214,20 @@ class HouseLog:
         if whole:
             self._changes.notify()
 
-    def find(self, what: str, *, after: int = 0, **facts: object) -> LogLine | None:
-        """Return the first line of this kind with these facts, from line number `after` on; None: there is none."""
-        matches = (line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items())
-        return next(matches, None)
-
     async def wait_for_line(
         self, what: str, *, within: float = TIMEOUT_MARGIN_S, after: int = 0, **facts: object
     ) -> LogLine:
-        """Wait for a line of this kind with these facts, at most `within` seconds (`WaitTimeout`), and return it."""
+        """Wait for a line of this kind with these facts, from line number `after` on, and return it.
+
+        Raises:
+            WaitTimeout: none came within `within` seconds.
+        """
+
+        def find() -> LogLine | None:
+            return next((line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items()), None)
+
         try:
-            return await wait_for_change(self._changes, lambda: self.find(what, after=after, **facts), within=within)
+            return await wait_for_change(self._changes, find, within=within)
         except TimeoutError:
             last = "; ".join(_line_text(line) for line in self.lines[-MAX_SHOWN_MESSAGES:])
             facts_text = ", ".join(f"{name} {value}" for name, value in facts.items())

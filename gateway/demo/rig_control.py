@@ -28,57 +28,55 @@ CrashPoint = Literal[
 ]
 
 
-class RigCommand(BaseModel):
-    """One request; unknown keys are refused."""
+class RigMessage(BaseModel):
+    """A request or an answer; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SetClock(RigCommand):
+class SetClock(RigMessage):
     """Shift the wall clock by `offset` seconds."""
 
     do: Literal["set_clock"] = "set_clock"
     offset: float
 
 
-class SetFreeSpace(RigCommand):
+class SetFreeSpace(RigMessage):
     """Set the free space of the disk in bytes; None: the real one."""
 
     do: Literal["set_free"] = "set_free"
     bytes: int | None
 
 
-class KillAtPoint(RigCommand):
+class KillAtPoint(RigMessage):
     """Kill the process (SIGKILL) when it reaches this point; None: at once."""
 
     do: Literal["die_at"] = "die_at"
     point: CrashPoint | None
 
 
-class StopAtPoint(RigCommand):
+class StopAtPoint(RigMessage):
     """Deliver an owner's stop when the process reaches this point."""
 
     do: Literal["stop_at"] = "stop_at"
     point: CrashPoint
 
 
-class SetPhoneLanguages(RigCommand):
+class SetPhoneLanguages(RigMessage):
     """Set the languages of the phones, in the order of their file."""
 
     do: Literal["speak"] = "speak"
     languages: tuple[str, ...]
 
 
-class GetBoxStatus(RigCommand):
+class GetBoxStatus(RigMessage):
     """Ask for a `BoxStatus`; change nothing."""
 
     do: Literal["look"] = "look"
 
 
-class BoxStatus(BaseModel):
+class BoxStatus(RigMessage):
     """The box's present proofs of live pictures, by camera, and whether it trusts its clock."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     proofs: dict[str, CameraProof]
     clock: bool

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
-from gateway.demo.observers import GatewayObserver, ObservedMessage, WaitTimeout
+from gateway.demo.observers import DemoEvent, GatewayObserver, WaitTimeout
 from gateway.demo.picture import draw_picture
 from gateway.demo.plan import make_plan
 from gateway.demo.processes import log_tail
-from gateway.demo.result import LogLine
 from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.stage import Stage, open_stage
 from gateway.demo.verdict import Judgement, judge, retailer_states
@@ -21,13 +20,17 @@ PICTURE_NAME = "visit.svg"
 
 
 class DemoObserver:
-    """Observes a run. This one does nothing; `gateway.demo.terminal` has one that prints."""
+    """Observes a run. This one only passes events on to `listener`; `gateway.demo.terminal` has one that prints."""
+
+    listener: Callable[[DemoEvent], None] | None = None
 
     def on_start(self, what: str) -> None:
         """Called with the name of a part before it starts."""
 
-    def on_event(self, what: ObservedMessage | LogLine) -> None:
+    def on_event(self, event: DemoEvent) -> None:
         """Called with each message of the gateway and each line of the house's physical log."""
+        if self.listener is not None:
+            self.listener(event)
 
     def on_action(self, who: str, what: str) -> None:
         """Called before a person, the house or the box does something: `who` does `what`."""
@@ -65,12 +68,12 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
 
 async def _wait_for_result(expected: str | None, watch: GatewayObserver) -> None:
     """Wait for the retailer's last result, which comes beside the visit; `judge` checks later whether it came."""
+
+    def has_come() -> bool:
+        return expected is None or retailer_states(watch)[-1:] == [expected]
+
     with contextlib.suppress(WaitTimeout):
-        await watch.wait_until(
-            f"the retailer told {expected}",
-            lambda: expected is None or retailer_states(watch)[-1:] == [expected],
-            within=LAST_RESULT_TIMEOUT_S,
-        )
+        await watch.wait_until(f"the retailer told {expected}", has_come, within=LAST_RESULT_TIMEOUT_S)
 
 
 async def _play(scenario: Scenario, stage: Stage, observer: DemoObserver) -> str | None:

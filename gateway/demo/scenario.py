@@ -80,9 +80,8 @@ class ScenarioRun:
         self.courier, self.resident, self.thief = (
             DemoPerson(name, stage.house, narrate, plan.action_s) for name in ("courier", "resident", "thief")
         )
-        self.owner = DemoOwner(plan.home, plan.entrance, narrate)
-        signers = tuple(plan.signers.values())
-        self.retailer = DemoRetailer(plan.home, plan.entrance, signers, stage.watch, narrate)
+        self.owner = DemoOwner(plan, narrate)
+        self.retailer = DemoRetailer(plan, stage.watch, narrate)
         self._online_since = 0
 
     @property
@@ -199,13 +198,13 @@ class ScenarioRun:
 
     async def wait_for_incident_seal(self) -> None:
         """Wait until an incident's film is sealed; the owner's phone then gets a checkpoint that names it."""
-        await self.watch.wait_until(
-            "an incident's seal", self._is_incident_sealed, within=self.timing.film_closes + TIMEOUT_MARGIN_S
-        )
 
-    def _is_incident_sealed(self) -> bool:
-        sealed = (body.get("sealed") or {} for body in self.watch.bodies("checkpoint"))
-        return any(str(part.get("visit", "")).startswith("incident-") for part in sealed)
+        def is_sealed() -> bool:
+            sealed = (body.get("sealed") or {} for body in self.watch.bodies("checkpoint"))
+            return any(str(part.get("visit", "")).startswith("incident-") for part in sealed)
+
+        within = self.timing.film_closes + TIMEOUT_MARGIN_S
+        await self.watch.wait_until("an incident's seal", is_sealed, within=within)
 
     async def wait_for_visit_end(self) -> None:
         """Wait until the door is proven locked and the proof sealed."""
@@ -260,18 +259,17 @@ class ScenarioRun:
         """Wait until the same code counts as a new scan."""
         await asyncio.sleep(self.timing.merge + 0.2)
 
-    async def wait_for_refusal(self, refusal: Refusal, *, due: float = 0) -> Body:
-        """Wait for a refusal with this reason and return its event."""
-        within = due + TIMEOUT_MARGIN_S
-        return await self.watch.wait_for_event("answer", within=within, word="no", refusal=refusal.value)
+    async def wait_for_refusal(self, refusal: Refusal, *, due: float = 0) -> None:
+        """Wait for a refusal with this reason."""
+        await self.watch.wait_for_event("answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value)
 
     async def wait_for_notification(self, notification: Notification) -> Body:
         """Wait for this notification to the owner and return it."""
         return await self.watch.wait_for_message(notification.value, urgent=False)
 
-    async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
-        """Wait for an alarm and return it. Alarms are messages to the owner, which survive a crash of the box."""
-        return await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
+    async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> None:
+        """Wait for an alarm. Alarms are messages to the owner, which survive a crash of the box."""
+        await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
 
 
 ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]

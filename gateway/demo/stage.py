@@ -11,10 +11,9 @@ from pathlib import Path
 from devices.simulators.control import HouseControl
 from gateway.cli.house_log import run_beside
 from gateway.cli.simulation import control_socket
-from gateway.demo.observers import GatewayObserver, HouseLog, ObservedMessage
+from gateway.demo.observers import DemoEvent, GatewayObserver, HouseLog
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
-from gateway.demo.result import LogLine
 from gateway.demo.rig_control import RigChange, change_box
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
@@ -100,7 +99,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
     folder: Path,
     *,
     on_start: OnStart,
-    on_event: Callable[[ObservedMessage | LogLine], None],
+    on_event: Callable[[DemoEvent], None],
     is_rigged: bool = True,
     module: str = "gateway.demo.rigged",
 ) -> AsyncIterator[Stage]:

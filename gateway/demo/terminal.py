@@ -5,9 +5,9 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from gateway.demo.observers import ObservedMessage
+from gateway.demo.observers import DemoEvent
 from gateway.demo.page.event_lines import line_of_event, line_text
-from gateway.demo.result import LogLine, PhysicalOpening
+from gateway.demo.result import PhysicalOpening
 from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judgement
@@ -33,9 +33,10 @@ class TerminalObserver(DemoObserver):
         """Print what somebody does."""
         self._print(what if who in {"house", "show"} else f"{who} {what}")
 
-    def on_event(self, what: ObservedMessage | LogLine) -> None:
+    def on_event(self, event: DemoEvent) -> None:
         """Print what the gateway published or what physically happened, where it is worth a line."""
-        line = line_of_event(what)
+        super().on_event(event)
+        line = line_of_event(event)
         if line is not None and not line.key.startswith(NARRATED_KEYS):
             self._print(line_text(line, SOURCE))
 

@@ -1,7 +1,7 @@
 """Describes what happens in a scenario in one plain line."""
 
-from gateway.demo.observers import ObservedMessage
-from gateway.demo.page.snapshot import DemoEvent, LineShown, message_text
+from gateway.demo.observers import DemoEvent, ObservedMessage
+from gateway.demo.page.snapshot import LineShown, message_text
 from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
 from gateway.system.i18n import Language

@@ -1,7 +1,5 @@
 """The owner's phones, one for each language: they receive the box's messages as Apprise's JSON."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -25,14 +23,12 @@ class PhoneMessage:
 
 
 class _Attachment(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(val_json_bytes="base64")
 
-    base64: str
+    base64: bytes
 
 
 class _AppriseMessage(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
     title: str
     message: str
     type: str
@@ -63,10 +59,10 @@ class DemoPhone:
         await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
-        buzz = parse_message(await request.read())
-        if buzz is None:
+        message = parse_message(await request.read())
+        if message is None:
             raise web.HTTPBadRequest
-        self._on_message(replace(buzz, language=request.match_info["language"]))
+        self._on_message(replace(message, language=request.match_info["language"]))
         return web.Response(text="")
 
 
@@ -74,12 +70,12 @@ def parse_message(body: bytes) -> PhoneMessage | None:
     """Read what Apprise's `json://` sends; None where it is something else. A picture that is no JPEG is left out."""
     try:
         message = _AppriseMessage.model_validate_json(body)
-        picture = base64.b64decode(message.attachments[0].base64, validate=True) if message.attachments else None
-    except (ValidationError, binascii.Error):
+    except ValidationError:
         return None
+    picture = message.attachments[0].base64 if message.attachments else b""
     return PhoneMessage(
         title=message.title,
         text=message.message,
         urgent=message.type == "warning",
-        picture=picture if picture is not None and picture.startswith(JPEG_MAGIC) else None,
+        picture=picture if picture.startswith(JPEG_MAGIC) else None,
     )

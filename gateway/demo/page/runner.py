@@ -13,22 +13,15 @@ from gateway.cli.failure import Failure
 from gateway.cli.house_log import run_beside
 from gateway.config.home import MessagesSection
 from gateway.demo.actors import DemoRetailer
-from gateway.demo.observers import ObservedMessage, WaitTimeout, wait_for_change
+from gateway.demo.observers import TIMEOUT_MARGIN_S, DemoEvent, ObservedMessage, WaitTimeout, wait_for_change
 from gateway.demo.page.cable import CableRelay
 from gateway.demo.page.event_lines import line_of_event
 from gateway.demo.page.phone import DemoPhone, PhoneMessage
 from gateway.demo.page.proof import read_sealed_film
-from gateway.demo.page.snapshot import (
-    DemoEvent,
-    DemoSnapshot,
-    PhoneMessageShown,
-    apply_event,
-    message_text,
-)
+from gateway.demo.page.snapshot import DemoSnapshot, PhoneMessageShown, apply_event, message_text
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan, TemplateMissing
 from gateway.demo.processes import ProcessDied
-from gateway.demo.result import LogLine
 from gateway.demo.rig_control import SetPhoneLanguages, read_box_status
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario, ScenarioRun
@@ -135,7 +128,9 @@ class DemoRunner:
                 self._message_times[message_text(event.body, language)] = datetime.fromisoformat(event.body["at"])
         self.show(snapshot)
 
-    async def wait_until(self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float) -> None:
+    async def wait_until(
+        self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float = TIMEOUT_MARGIN_S
+    ) -> None:
         """Wait until the snapshot satisfies a condition, at most `within` seconds (`WaitTimeout`)."""
         try:
             await wait_for_change(self.changes, lambda: condition(self.snapshot), within=within)
@@ -152,7 +147,6 @@ class DemoRunner:
 
     async def _play(self, title: str) -> None:
         self.show(DemoSnapshot(run=self.snapshot.run + 1, title=title, stage="setting"))
-        complaints: tuple[str, ...]
         try:
             complaints = await self._play_and_judge(title)
         except (ProcessDied, WaitTimeout, Impossible, Failure, BrokerMissing, TemplateMissing, OSError) as failure:
@@ -167,9 +161,9 @@ class DemoRunner:
         self._message_times.clear()
         folder = self._folder_for(title)
         self.current_box = folder / "box"
-        is_show = title == SHOW_TITLE
-        scenario = self._make_show(self, self._utc()) if is_show else find_scenarios(title)[0]
-        observer = _PageObserver(self, self._make_observer(scenario))
+        scenario = self._make_show(self, self._utc()) if title == SHOW_TITLE else find_scenarios(title)[0]
+        observer = self._make_observer(scenario)
+        observer.listener = self.apply
         async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
             wired = self._with_cable(scenario, folder, await self.cable.connect(phone.port))
             try:
@@ -200,12 +194,9 @@ class DemoRunner:
         return replace(scenario, equip=equip, play=play)
 
     async def _route_retailers(self, play: ScenarioRun) -> None:
-        home = play.plan.home
-        outside = home.broker.model_copy(update={"port": await self.cable.connect(home.broker.port)})
-        signers = tuple(play.plan.signers.values())
-        play.retailer = DemoRetailer(
-            home.model_copy(update={"broker": outside}), play.plan.entrance, signers, play.watch, play.narrate
-        )
+        broker = play.plan.home.broker
+        outside = broker.model_copy(update={"port": await self.cable.connect(broker.port)})
+        play.retailer = DemoRetailer(play.plan.with_home(broker=outside), play.watch, play.narrate)
 
     async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
         """Show the newest film, if there is one and the run has not shown it itself."""
@@ -241,20 +232,3 @@ class DemoRunner:
                 believed = {name: is_live(status.proofs, name) for name in status.proofs}
                 self.change(believed=believed, clock=status.clock)
             await asyncio.sleep(POLL_INTERVAL_S)
-
-
-class _PageObserver(DemoObserver):
-    """Passes each event of a run to the page and to a further observer."""
-
-    def __init__(self, runner: DemoRunner, other: DemoObserver) -> None:
-        self._runner, self._other = runner, other
-
-    def on_start(self, what: str) -> None:
-        self._other.on_start(what)
-
-    def on_event(self, what: ObservedMessage | LogLine) -> None:
-        self._runner.apply(what)
-        self._other.on_event(what)
-
-    def on_action(self, who: str, what: str) -> None:
-        self._other.on_action(who, what)

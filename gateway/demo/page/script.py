@@ -15,13 +15,7 @@ from gateway.demo.actors import DemoPerson, PromisedDelivery
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
-from gateway.demo.page.snapshot import (
-    DemoPermissionRequest,
-    DemoSnapshot,
-    LineShown,
-    for_next_delivery,
-    message_text,
-)
+from gateway.demo.page.snapshot import DemoPermissionRequest, DemoSnapshot, LineShown, for_next_delivery, message_text
 from gateway.demo.page.words import LANGUAGES, TEXTS
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import PhysicalOpening, physical_openings
@@ -107,7 +101,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     def granted() -> bool:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
-    await play.watch.wait_until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
+    await play.watch.wait_until("the owner's yes stored", granted)
     act.page.change(asked=replace(request, granted=True))
     await act.show_line("show.granted", read=1.2)
 
@@ -115,7 +109,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
 async def everything_is_proven_good(act: ShowState) -> None:
     """Lock, door, cameras and clock turn green because the box itself says so."""
     await act.play.wait_until_ready()
-    await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted)
     act.play.watch.mark_seen()
     await act.show_line("show.ready", read=READING_TIME_S)
 
@@ -143,7 +137,7 @@ async def the_box_decides_alone(act: ShowState) -> None:
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
     await play.wait_for_ringing()
-    await act.page.wait_until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("all five ticked", _all_checks_passed)
     await act.show_line("show.decided")
     play.require(not act.page.cable.is_plugged, "the cable is out")
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
@@ -157,7 +151,7 @@ async def the_door_opens_once(act: ShowState) -> None:
     await act.show_line("show.unlocks", read=1.5)
     await play.courier.does("open")
     await play.wait_for_phase(Phase.INSIDE)
-    await act.page.wait_until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("the opening spent", lambda now: now.spent)
     await act.show_line("show.opens", read=READING_TIME_S)
 
 
@@ -214,14 +208,12 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     act.delivery = await play.announce_delivery(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
     act.log_position = len(play.log.lines)
     act.page.show(for_next_delivery(act.page.snapshot))
-    await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("the cameras believed", _all_cameras_trusted)
     await act.show_line("show.thief")
     await play.thief.does("arrive")
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
-    await act.page.wait_until(
-        "a frozen picture greyed", lambda now: (now.believed or {}).get(DOOR_CAMERA) is False, within=TIMEOUT_MARGIN_S
-    )
+    await act.page.wait_until("a frozen picture greyed", lambda now: (now.believed or {}).get(DOOR_CAMERA) is False)
     took = clock() - frozen
     play.require(
         took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
@@ -238,7 +230,7 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
     play, parcels = act.play, act.current_delivery()
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
-    await act.page.wait_until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("the cameras believed", _all_cameras_trusted)
     await act.show_line("show.unfrozen")
     await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
@@ -254,7 +246,7 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     await play.courier.comes_out()
     await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
-    await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1, within=TIMEOUT_MARGIN_S)
+    await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1)
     await act.show_line("show.openings", read=READING_TIME_S, count=str(act.page.snapshot.openings))
 
 

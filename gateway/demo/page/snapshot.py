@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.demo.observers import Body, ObservedMessage
+from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.result import LogLine, physical_openings
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
@@ -107,9 +107,6 @@ class ProofVerified:
     where: str = ""
 
 
-DemoEvent = ObservedMessage | LogLine
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSnapshot:
     """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
@@ -193,19 +190,28 @@ def apply_event(now: DemoSnapshot, event: DemoEvent) -> DemoSnapshot:
 # ---- what the gateway says ------------------------------------------------------------------------------------------
 
 
-def _apply_message(now: DemoSnapshot, seen: ObservedMessage) -> DemoSnapshot:
-    body = seen.body
-    match seen.kind:
-        case "state":
+def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
+    body = message.body
+    match message.kind, body.get("kind"):
+        case "state", _:
             return _apply_state(now, body)
-        case "bridge":
-            online = body["state"] == "online"
-            if online:
-                return replace(now, online=True, died=False)
+        case "bridge", _ if body["state"] == "online":
+            return replace(now, online=True, died=False)
+        case "bridge", _:
             alone = replace(now, proven=False, connected=False, believed=None, clock=False)  # nothing of it is known
             return replace(alone, online=False, died=now.died or now.online)
-        case "event":
-            return _apply_gateway_event(now, body)
+        case "event", "answer" if body["refusal"] is not None:
+            crossed = FAILED_CHECKS.get(Refusal(body["refusal"]))
+            refused = replace(_reset_checks(now), refusal=body["refusal"], settled=True)
+            return refused if crossed is None else _with_checks(refused, **{crossed: False})
+        case "event", "answer" if body["word"] == "wait":
+            return _with_checks(_reset_checks(now), parcel=True)
+        case "event", "phase" if body["phase"] == "ready":
+            return replace(now, settled=True)
+        case "event", "phase" if body["phase"] == Phase.RINGING:  # all that can be decided at once was decided: yes
+            return _with_checks(now, parcel=True, hour=True, brand=True, courier=True)
+        case "event", "spend" | "release":
+            return replace(now, spent=body["kind"] == "spend")
         case _:
             return now
 
@@ -219,26 +225,6 @@ def _apply_state(now: DemoSnapshot, body: Body) -> DemoSnapshot:
     if now.checks is not None and body["phase"] == Phase.RINGING and cameras and len(filming) == len(cameras):
         return _with_checks(state, filming=True)
     return state
-
-
-def _apply_gateway_event(now: DemoSnapshot, body: Body) -> DemoSnapshot:
-    match body["kind"]:
-        case "answer" if body["refusal"] is not None:
-            crossed = FAILED_CHECKS.get(Refusal(body["refusal"]))
-            refused = replace(_reset_checks(now), refusal=body["refusal"], settled=True)
-            return refused if crossed is None else _with_checks(refused, **{crossed: False})
-        case "answer" if body["word"] == "wait":
-            return _with_checks(_reset_checks(now), parcel=True)
-        case "phase" if body["phase"] == "ready":
-            return replace(now, settled=True)
-        case "phase" if body["phase"] == Phase.RINGING:  # all that can be decided at once was decided: yes
-            return _with_checks(now, parcel=True, hour=True, brand=True, courier=True)
-        case "spend":
-            return replace(now, spent=True)
-        case "release":
-            return replace(now, spent=False)
-        case _:
-            return now
 
 
 def _reset_checks(now: DemoSnapshot) -> DemoSnapshot:
