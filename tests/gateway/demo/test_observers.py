@@ -69,6 +69,6 @@ async def test_half_a_line_of_the_house_log_waits_for_its_other_half(tmp_path: P
     with file.open("a") as more:
         more.write('or", "state": "open"}\n')
     log.read_new_lines()
-    assert log.find("door", state="open") is not None
+    assert await log.wait_for_line("door", state="open", within=0.05)
     with pytest.raises(WaitTimeout, match=r"in the house: door state closed. Seen instead: bolt withdrawn; door open"):
         await log.wait_for_line("door", state="closed", within=0.05)
