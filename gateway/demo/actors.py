@@ -30,6 +30,7 @@ OnAction = Callable[[str, str], None]
 class PromisedDelivery:
     """An announced delivery, and the box's answer to it."""
 
+    brand: str
     id: str
     codes: tuple[str, ...]
     courier_code: str
@@ -71,14 +72,14 @@ class DemoRetailer:
         )
         self._on_action("retailer", f"announces {offer.id}")
         return PromisedDelivery(
-            answer=await self._send(signer, offer), id=offer.id, codes=offer.parcels, window=offer.window,
-            courier_code=new_courier_token(secret),
+            brand=signer.brand, id=offer.id, codes=offer.parcels, courier_code=new_courier_token(secret),
+            window=offer.window, answer=await self._send(signer, offer),
         )  # fmt: skip
 
-    async def cancel(self, id_: str) -> Body:
+    async def cancel(self, id_: str, *, version: int = 2) -> Body:
         """Cancel a delivery and wait for the box's answer (`WaitTimeout`)."""
         self._on_action("retailer", f"cancels {id_}")
-        return await self._send(self._signers[0], Cancel(id=id_, version=2))
+        return await self._send(self._signers[0], Cancel(id=id_, version=version))
 
     async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
         seconds = int(machine_time().timestamp())

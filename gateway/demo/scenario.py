@@ -267,9 +267,9 @@ class ScenarioRun:
         """Wait for this notification to the owner and return it."""
         return await self.watch.wait_for_message(notification.value, urgent=False)
 
-    async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> None:
-        """Wait for an alarm. Alarms are messages to the owner, which survive a crash of the box."""
-        await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
+    async def wait_for_alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
+        """Wait for an alarm and return it. Alarms are messages to the owner, which survive a crash of the box."""
+        return await self.watch.wait_for_message(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
 
 
 ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]

@@ -6,15 +6,13 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.demo.observers import DemoEvent
-from gateway.demo.page.event_lines import line_of_event, line_text
+from gateway.demo.page.event_lines import line_of_event
+from gateway.demo.page.snapshot import line_text
 from gateway.demo.result import PhysicalOpening
 from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judgement
 from gateway.system.i18n import SOURCE
-
-NARRATED_KEYS = ("line.person.", "line.parcel", "line.answers", "line.fault", "line.link.", "line.scan")
-"""The keys of lines that the scenario narrates itself."""
 
 
 class TerminalObserver(DemoObserver):
@@ -37,7 +35,7 @@ class TerminalObserver(DemoObserver):
         """Print what the gateway published or what physically happened, where it is worth a line."""
         super().on_event(event)
         line = line_of_event(event)
-        if line is not None and not line.key.startswith(NARRATED_KEYS):
+        if line is not None and not line.is_narrated:
             self._print(line_text(line, SOURCE))
 
     def _print(self, text: str) -> None:

@@ -4,7 +4,7 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +15,15 @@ from gateway.demo.actors import DemoPerson, PromisedDelivery
 from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
-from gateway.demo.page.snapshot import DemoPermissionRequest, DemoSnapshot, LineShown, for_next_delivery, message_text
-from gateway.demo.page.words import LANGUAGES, TEXTS
+from gateway.demo.page.snapshot import (
+    DemoPermissionRequest,
+    DemoSnapshot,
+    LineShown,
+    for_next_delivery,
+    line_text,
+    message_text,
+)
+from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import PhysicalOpening, physical_openings
 from gateway.demo.rig_control import CrashPoint
@@ -32,7 +39,7 @@ from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase
-from gateway.system.i18n import Text
+from gateway.system.i18n import Text, _
 
 FAST_DURATION_S, NORMAL_DURATION_MIN = 70, 3  # about how long it takes at --fast and at real times
 FREEZE_TIMEOUT_S = 2.0  # seconds within which a frozen picture must be greyed
@@ -59,13 +66,11 @@ class ShowState:
     message_count: int = 0  # of both phones, before the cable was pulled
     log_position: int = 0  # the lines of the house's log before the second courier
 
-    async def show_line(
-        self, key: str, *, read: float = 0.0, message: Mapping[str, Any] | None = None, **facts: str
-    ) -> None:
-        """Show one line for `read` seconds; `message`: the box's message, which becomes the line's fact `text`."""
-        self.page.change(says=LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
-        shown = facts if message is None else {**facts, "text": message["text"]}
-        self.play.narrate("show", TEXTS[key].to(self.page.language, **shown))
+    async def show_line(self, text: Text, *, read: float = 0.0, **facts: Any) -> None:  # noqa: ANN401 - of `LineShown`
+        """Show one line for `read` seconds."""
+        line = LineShown(text=text, chapter=self.chapter, **facts)
+        self.page.change(says=line)
+        self.play.narrate("show", line_text(line, self.page.language))
         await asyncio.sleep(read)
 
     def current_delivery(self) -> PromisedDelivery:
@@ -92,9 +97,10 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
         within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     act.page.change(asked=request)
-    await act.show_line(
-        "show.asks", brand=request.brand, carrier=request.carrier, place=request.place, hours=request.hours
-    )
+    await act.show_line(_(
+        "{brand} asks to be let in. By {carrier}: {place} only, {hours}.", brand=request.brand, carrier=request.carrier,
+        place=request.place, hours=request.hours,
+    ))  # fmt: skip
     await act.page.wait_for_approval(within=2 * READING_TIME_S)
     await play.owner.send_request("permit", brand=FIRST_BRAND)
 
@@ -103,7 +109,7 @@ async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
 
     await play.watch.wait_until("the owner's yes stored", granted)
     act.page.change(asked=replace(request, granted=True))
-    await act.show_line("show.granted", read=1.2)
+    await act.show_line(_("The owner says yes."), read=1.2)
 
 
 async def everything_is_proven_good(act: ShowState) -> None:
@@ -111,7 +117,7 @@ async def everything_is_proven_good(act: ShowState) -> None:
     await act.play.wait_until_ready()
     await act.page.wait_until("the cameras and the clock believed", _all_cameras_trusted)
     act.play.watch.mark_seen()
-    await act.show_line("show.ready", read=READING_TIME_S)
+    await act.show_line(_("Lock, door, cameras, clock: all proven good."), read=READING_TIME_S)
 
 
 async def the_cable_is_pulled(act: ShowState) -> None:
@@ -119,26 +125,26 @@ async def the_cable_is_pulled(act: ShowState) -> None:
     act.message_count = len(act.page.snapshot.phone)
     act.page.cable.pull()
     act.page.change(cable=False)
-    await act.show_line("show.pulled", read=READING_TIME_S)
+    await act.show_line(_("The internet is unplugged. The box is alone."), read=READING_TIME_S)
 
 
 async def the_courier_rings(act: ShowState) -> None:
     """Nobody is home."""
     await act.play.courier.does("arrive")
     await act.play.house.ask(ask.PressBell())
-    await act.show_line("show.rings", read=READING_TIME_S)
+    await act.show_line(_("The courier rings. Nobody is home."), read=READING_TIME_S)
 
 
 async def the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
     play, parcels = act.play, act.current_delivery()
-    await act.show_line("show.scans")
+    await act.show_line(_("He holds up the label and his one-time code."))
     await play.courier.scans(parcels.codes[0])
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
     await play.wait_for_ringing()
     await act.page.wait_until("all five ticked", _all_checks_passed)
-    await act.show_line("show.decided")
+    await act.show_line(_("All is right. The box decided alone, without the internet."), tone="good")
     play.require(not act.page.cable.is_plugged, "the cable is out")
     play.require(len(act.page.snapshot.phone) == act.message_count, "nothing has left the house")
 
@@ -148,20 +154,20 @@ async def the_door_opens_once(act: ShowState) -> None:
     play = act.play
     await play.wait_for_unlocked()
     act.visit = str(play.watch.state["visit"])
-    await act.show_line("show.unlocks", read=1.5)
+    await act.show_line(_("The bolt turns."), read=1.5)
     await play.courier.does("open")
     await play.wait_for_phase(Phase.INSIDE)
     await act.page.wait_until("the opening spent", lambda now: now.spent)
-    await act.show_line("show.opens", read=READING_TIME_S)
+    await act.show_line(_("The door opens. The promise is used: it cannot open again."), read=READING_TIME_S)
 
 
 async def the_parcel_is_put_down(act: ShowState) -> None:
     """In, down, out, shut."""
     courier = act.play.courier
     await courier.does("walk_in")
-    await act.show_line("show.inside")
+    await act.show_line(_("The parcel is put down, the film runs."))
     await courier.does("put_parcel", "walk_out", "close")
-    await act.show_line("show.out")
+    await act.show_line(_("Out, and the door is shut."))
     await courier.does("leave")
 
 
@@ -169,7 +175,7 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
     await play.wait_for_locked_again()
-    await act.show_line("show.locked", read=1.2)
+    await act.show_line(_("The bolt is out: locked again, proven."), read=1.2)
     play.require(len(page.snapshot.phone) == act.message_count, "nothing has left the house while the cable was out")
     page.cable.plug()
     page.change(cable=True)
@@ -178,7 +184,9 @@ async def the_phone_hears_of_it(act: ShowState) -> None:
         "“locked again” on the phone, with a picture",
         lambda now: _on_each_phone(now, notification, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
-    await act.show_line("show.back", read=READING_TIME_S, message=notification)
+    await act.show_line(
+        _("The internet is back, the phone buzzes: “{text}”"), read=READING_TIME_S, message=notification
+    )
 
 
 async def the_film_is_sealed(act: ShowState) -> None:
@@ -188,17 +196,17 @@ async def the_film_is_sealed(act: ShowState) -> None:
     film = await asyncio.to_thread(read_sealed_film, play.plan, act.visit)
     act.page.change(film=film)
     play.require(len(film.moments) > 4, "the timeline tells the visit")
-    await act.show_line("show.sealed", read=3 * READING_TIME_S)
+    await act.show_line(_("Film and log are sealed. Scrub the film: the timeline follows."), read=3 * READING_TIME_S)
 
 
 async def the_same_label_again(act: ShowState) -> None:
     """Red: already used."""
     play = act.play
-    await act.show_line("show.again")
+    await act.show_line(_("The same label, once more."), is_live=True)
     await play.courier.does("arrive")
     await play.courier.scans(act.current_delivery().codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
-    await act.show_line("show.used", read=READING_TIME_S)
+    await act.show_line(_("No: already used."), read=READING_TIME_S, tone="bad")
     await play.courier.does("leave")
 
 
@@ -209,7 +217,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     act.log_position = len(play.log.lines)
     act.page.show(for_next_delivery(act.page.snapshot))
     await act.page.wait_until("the cameras believed", _all_cameras_trusted)
-    await act.show_line("show.thief")
+    await act.show_line(_("Another courier comes. A thief freezes the camera: the picture looks perfect."))
     await play.thief.does("arrive")
     await play.set_fault(DOOR_CAMERA, "frozen")
     frozen = clock()
@@ -219,10 +227,11 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
         took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
     )
     await play.thief.does("leave")
-    await act.show_line("show.greyed", read=READING_TIME_S, seconds=_number_text(took))
+    seconds = f"{took:.1f}"
+    await act.show_line(_("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S)
     await play.scan_codes(act.current_delivery())
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
-    await act.show_line("show.shut", read=READING_TIME_S)
+    await act.show_line(_("The door stays shut: no living picture, no opening."), read=READING_TIME_S, tone="bad")
     play.require(not _openings_since(act), "the door has stayed shut")
 
 
@@ -231,28 +240,29 @@ async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     play, parcels = act.play, act.current_delivery()
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
     await act.page.wait_until("the cameras believed", _all_cameras_trusted)
-    await act.show_line("show.unfrozen")
+    await act.show_line(_("The camera is back. He scans again."))
     await play.kill_gateway(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
     await play.log.wait_for_line(
         "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.log_position, state="withdrawn"
     )
-    await act.show_line("show.killed")
+    await act.show_line(_("In mid-opening, the box is killed."), tone="bad")
     await play.courier.does("open")
     await play.wait_for_gateway()
-    await act.show_line("show.revived", read=READING_TIME_S)
+    await act.show_line(_("It restarts, finds the courier, films on."), read=READING_TIME_S)
     await play.courier.does("walk_in", "put_parcel")
     await play.courier.comes_out()
     await play.wait_for_visit_end()
     play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
     await act.page.wait_until("openings 1 on the page", lambda now: now.openings == 1)
-    await act.show_line("show.openings", read=READING_TIME_S, count=str(act.page.snapshot.openings))
+    count = str(act.page.snapshot.openings)
+    await act.show_line(_("Locked again. Openings: {count}.", count=count), read=READING_TIME_S)
 
 
 async def one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
-    await act.show_line("show.changed")
+    await act.show_line(_("One single byte of the film is changed."))
     stage = act.play.stage
     intact, broken = await asyncio.to_thread(
         verify_changed_copy, stage.folder, stage.plan, act.visit, stage.checkpoint_file
@@ -262,7 +272,9 @@ async def one_byte_is_changed(act: ShowState) -> None:
     await asyncio.sleep(READING_TIME_S / 2)
     act.page.change(verified=broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
-    await act.show_line("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
+    second = f"{broken.second or 0.0:.1f}"
+    text = _("Verification points at the second: {second}.", second=second)
+    await act.show_line(text, read=2 * READING_TIME_S, tone="bad")
 
 
 CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
@@ -356,10 +368,6 @@ def _all_cameras_trusted(now: DemoSnapshot) -> bool:
 
 def _all_checks_passed(now: DemoSnapshot) -> bool:
     return now.checks is not None and all(now.checks.values())
-
-
-def _number_text(value: float) -> str:
-    return f"{value:.1f}"
 
 
 def _openings_since(act: ShowState) -> tuple[PhysicalOpening, ...]:

@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.demo.page import script
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
-from gateway.demo.page.words import LANGUAGES, page_texts, scenario_line
+from gateway.demo.page.words import LANGUAGES, page_functions, page_texts, with_hard_spaces
 from gateway.demo.scenarios import SCENARIO_GROUPS
 from gateway.evidence.folders import VISITS_FOLDER
-from gateway.system.i18n import Language, accepted, language_names
+from gateway.system.i18n import Language, _, accepted, language_names
 from gateway.web.server import live_video
 from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers
 
@@ -52,7 +52,7 @@ class DemoSite:
         self._is_opened = False  # whether anybody has opened the page
         self._environment = Environment(
             loader=PackageLoader("gateway.demo.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
+            lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
         )  # fmt: skip
         app = web.Application(
             middlewares=[host_guard(lambda host: host in self._known_hosts), self._authorize],
@@ -99,8 +99,9 @@ class DemoSite:
             return await handler(request)
         if self._is_key(request.cookies.get(ACCESS_COOKIE, "")):
             return await handler(request)
-        why = page_texts(self._language_of(request))["key.missing"]
-        return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
+        why = _("Scan the terminal's QR, or open its whole address: without it this page shows nothing.")
+        text = with_hard_spaces(why.to(self._language_of(request)))
+        return web.Response(status=web.HTTPForbidden.status_code, text=f"{text}\n")
 
     async def _exchange_key(self, request: web.Request) -> web.Response:
         """Set a cookie in place of the secret, so that the address bar no longer shows the secret."""
@@ -125,23 +126,22 @@ class DemoSite:
 
     async def _serve_page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
-        texts, is_fast = page_texts(language), self._demo_runner.is_fast
-        about = texts["about.fast" if is_fast else "about.slow"]
+        texts = page_texts(language)
         text = self._environment.get_template("demo.html").render(
             t=texts.__getitem__,
             language=language,
             languages=LANGUAGES,
             names=language_names(),
             words=json.dumps(texts, ensure_ascii=False),
-            about=about.format(seconds=script.FAST_DURATION_S, minutes=script.NORMAL_DURATION_MIN),
+            is_fast=self._demo_runner.is_fast,
+            seconds=script.FAST_DURATION_S,
+            minutes=script.NORMAL_DURATION_MIN,
             checks=CHECK_NAMES,
             cameras=CAMERA_IDS,
             chapters=len(script.CHAPTERS),
             show=SHOW_TITLE,
-            groups=[
-                (group, [(scenario.title, scenario_line(scenario, language)) for scenario in scenarios])
-                for group, scenarios in SCENARIO_GROUPS.items()
-            ],
+            groups=SCENARIO_GROUPS,
+            **page_functions(language),
         )
         return web.Response(text=text, content_type="text/html")
 

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from gateway.demo.observers import Body, DemoEvent, ObservedMessage
+from gateway.demo.page.words import with_hard_spaces
 from gateway.demo.result import LogLine, physical_openings
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import worded
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, in_language
 
 CHECK_NAMES = ("parcel", "hour", "brand", "courier", "filming")
 MAX_MESSAGES = 4  # on the phone at a time, the newest
@@ -43,15 +44,18 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineShown:
-    """The one line in plain words: a key of `words.py` and what is put in. `chapter` counts from 1; 0 is none.
+    """The one line in plain words; its `tone` is good, bad or neither. `chapter` counts from 1; 0 is none.
 
-    `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page.
+    `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page. With an
+    `is_live` line the page turns back to the live film. At a terminal an `is_narrated` line has been printed already.
     """
 
-    key: str
-    facts: Mapping[str, str]
+    text: Text
+    tone: str = ""
     chapter: int = 0
     message: Mapping[str, Any] | None = None
+    is_live: bool = False
+    is_narrated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +169,18 @@ def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
     del body["scans"], body["moves"], body["settled"]
     messages = [message for message in body["phone"] if message.pop("language") == language]
     body |= {"phone": messages[-MAX_MESSAGES:], "buzzes": len(messages)}
-    if body["says"] is not None and (message := body["says"].pop("message")) is not None:
-        body["says"]["facts"]["text"] = message_text(message, language)
+    if (line := snapshot.says) is not None:
+        text = line_text(line, language)
+        body["says"] = {"text": text, "tone": line.tone, "chapter": line.chapter, "live": line.is_live}
     return body
+
+
+def line_text(line: LineShown, language: Language) -> str:
+    """Return the text of a line, as the page shows it."""
+    facts = {name: with_hard_spaces(in_language(fact, language)) for name, fact in line.text.facts}
+    if line.message is not None:
+        facts["text"] = message_text(line.message, language)
+    return with_hard_spaces(line.text.template(language)).format(**facts)
 
 
 def message_text(message: Mapping[str, Any], language: Language) -> str:

@@ -1,19 +1,20 @@
 """Lists all scenarios in the order of `perron demo --list`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
+from gateway.system.i18n import Text, _
 
-SCENARIO_GROUPS: Mapping[str, tuple[Scenario, ...]] = {
-    "parcels": tuple(parcels.SCENARIOS),
-    "promises": tuple(promises.SCENARIOS),
-    "people": tuple(people.SCENARIOS),
-    "cameras": tuple(cameras.SCENARIOS),
-    "locks": tuple(locks.SCENARIOS),
-    "failures": tuple(failures.SCENARIOS),
+SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
+    _("Parcels"): parcels.SCENARIOS,
+    _("Codes and promises"): promises.SCENARIOS,
+    _("People"): people.SCENARIOS,
+    _("Cameras"): cameras.SCENARIOS,
+    _("Lock and door"): locks.SCENARIOS,
+    _("The box fails"): failures.SCENARIOS,
 }
-SCENARIOS: tuple[Scenario, ...] = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)
+SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)
 
 
 class UnknownScenario(Exception):  # noqa: N818 - it says what is the matter

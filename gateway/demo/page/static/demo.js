@@ -12,11 +12,7 @@ let heard = Date.now();
 let last = null;
 
 function say(key, facts = {}) {
-  const text = words[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => {
-    const fact = String(facts[name] ?? "");
-    return fact.startsWith("@") ? (words[fact.slice(1)] ?? fact.slice(fact.indexOf(".") + 1)) : fact;
-  });
+  return (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(facts[name] ?? ""));
 }
 
 function put(element, text) { if (element.textContent !== text) element.textContent = text; }
@@ -25,7 +21,7 @@ function tone(element, kind) { for (const one of ["good", "warm", "bad"]) elemen
 // ---- the line and what is ticked
 
 function line(now) {
-  let text = now.says ? say(now.says.key, now.says.facts) : say(now.stage === "rest" ? "rest" : "turn.setting");
+  let text = now.says ? now.says.text : say(now.stage === "rest" ? "rest" : "turn.setting");
   if (now.stage === "setting") text = say("turn.setting");
   if (now.stage === "over") {
     const title = now.title === SHOW ? say("turn.the_show") : now.title;
@@ -33,8 +29,8 @@ function line(now) {
     if (now.title === SHOW && !now.complaints.length && !now.stopped) text = say("show.over");
   }
   put(at("line"), text);
-  const refused = ["show.used", "show.killed", "show.verified", "line.refused", "line.died", "show.shut"].includes(now.says?.key) && now.stage === "playing";
-  tone(at("line"), refused || now.complaints.length ? "bad" : now.says?.key === "show.decided" ? "good" : "");
+  const bad = now.says?.tone === "bad" && now.stage === "playing";
+  tone(at("line"), bad || now.complaints.length ? "bad" : now.says?.tone === "good" ? "good" : "");
   document.querySelectorAll(".progress li").forEach((step, place) => step.classList.toggle("past", place < (now.says?.chapter ?? 0)));
   document.querySelector(".progress").hidden = now.title !== SHOW;
 }
@@ -161,7 +157,7 @@ function film(now) {
     swap(Boolean(now.film));
     if (now.film) { followFilms(); document.querySelector(".reel video").play().catch(() => {}); }
   }
-  if (sealedShown && now.says?.key === "show.again" && last?.says?.key !== "show.again") swap(false);
+  if (sealedShown && now.says?.live && !last?.says?.live) swap(false);
   if (now.film && now.stage === "over" && last?.stage !== "over") swap(true); // there is nothing live any more
 }
 

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from gateway.demo.page import script
 from gateway.demo.page.snapshot import CHECK_NAMES
-from gateway.demo.page.words import TEXTS, page_texts, scenario_line
+from gateway.demo.page.words import TEXTS, page_functions, page_texts
 from gateway.demo.scenarios import SCENARIO_GROUPS, SCENARIOS
-from gateway.domain.delivery.result import Outcome, Refusal
-from gateway.domain.visit.state import Phase
 
 PAGE = Path(script.__file__).parent
 SOURCES = {
@@ -17,15 +15,15 @@ SOURCES = {
     for path in PAGE.rglob(kind)
     if path.name != "words.py"
 }
-# keys that are put together: by a check, a device, a person, a camera, a light, what the house is, a group
-FAMILIES = ("check.", "health.", "device.", "who.", "camera.", "light.", "house.", "group.", "line.")
+# keys that are put together: by a check, a device, a camera, a light, what the house is
+FAMILIES = ("check.", "health.", "camera.", "light.", "house.")
 
 
 def test_no_text_is_left_over_and_none_that_is_asked_for_is_missing() -> None:
     quoted = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z0-9_]+)+|[a-z_]+)["'`]""")
     used = {key for text in SOURCES.values() for key in quoted.findall(text)}
     assert {key for key in TEXTS if not key.startswith(FAMILIES)} - used == set()
-    asked = re.compile(r"""\b(?:t|say|_line)\(\s*["']([^"'~]+)["']\s*[,)]""")
+    asked = re.compile(r"""\b(?:t|say)\(\s*["']([^"'~]+)["']\s*[,)]""")
     for path, text in SOURCES.items():
         for key in asked.findall(text):
             assert key in page_texts("en"), f"{path.name}: {key}"
@@ -37,19 +35,16 @@ def test_whatever_is_put_together_has_words() -> None:
         *(f"check.{one}" for one in (*CHECK_NAMES, "yes", "no", "open")),
         *(f"light.{one}" for one in ("off", "amber", "green", "red")),
         *(f"house.{one}" for one in ("locked", "shut", "unlocked", "open", "forced", "dead")),
-        *(f"phase.{phase}" for phase in Phase),
-        *(f"outcome.{outcome}" for outcome in Outcome),
-        *(f"refusal.{refusal}" for refusal in Refusal),
-        *(f"group.{group}" for group in SCENARIO_GROUPS),
-        *(f"who.{who}" for who in ("courier", "resident", "thief")),
     ]
     assert [key for key in needed if key not in known] == []
 
 
 def test_each_scenario_has_its_line_in_french_too_and_one_button() -> None:
     assert [one for ones in SCENARIO_GROUPS.values() for one in ones] == list(SCENARIOS)
-    assert all(scenario_line(scenario, "fr") != scenario_line(scenario, "en") for scenario in SCENARIOS)
+    assert all(scenario.summary.to("fr") != scenario.summary.to("en") for scenario in SCENARIOS)
 
 
 def test_french_signs_stay_with_their_word() -> None:
-    assert all(not re.search(r" [:;!?»]|« ", text) for text in page_texts("fr").values())
+    in_words = page_functions("fr")["in_words"]
+    worded = [*page_texts("fr").values(), *(in_words(scenario.summary) for scenario in SCENARIOS)]
+    assert all(not re.search(r" [:;!?»]|« ", text) for text in worded)
