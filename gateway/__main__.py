@@ -10,20 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import (
-    act,
-    brokerconfig,
-    enrolment,
-    guard,
-    household,
-    hub,
-    hubauthority,
-    hubhomes,
-    joining,
-    maintenance,
-    retailer,
-    schema,
-)
+from gateway.cli import act, brokerconfig, enrolment, guard, household, hub, retailer, schema
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, relative_path
 from gateway.cli.options import CommandGroup, HomeFile, command_epilog, exit_unless, print_line
@@ -65,7 +52,7 @@ def run(
     house = load_home(home)
     brief = sys.stdout.isatty() and not verbose
     if brief:
-        use_short_log(house, print_line)
+        use_short_log(house)
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
                    f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
     else:
@@ -80,15 +67,13 @@ def run(
         failure_on(DatabaseRefused, f"{folder} cannot be used: {{why}}.", newer, ExitCode.STORE_UNUSABLE),
         failure_on(ConfigError, "{why}", "Then try again; `perron doctor` tries the broker and each phone."),
         failure_on(FolderInUse, "{why}", "End that one first, or name another storage.folder.", ExitCode.NO_ANSWER),
+        failure_on(StartError, code=ExitCode.STORE_UNUSABLE),
     ):
         check_files(house.broker)
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()
-        try:
-            asyncio.run(run_gateway(house, home))
-        except StartError as error:
-            raise Failure(str(error), error.todo, ExitCode.STORE_UNUSABLE) from error
+        asyncio.run(run_gateway(house, home))
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
 
@@ -178,14 +163,12 @@ def scan(
 @cli.example("perron doctor", "perron doctor --home /etc/perron/home.yaml")
 def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
-    from gateway.cli.doctor import report
+    from gateway.cli.installing import report
 
     exit_unless(asyncio.run(report(load_home(home), Console())))
 
 
-for module in (
-    schema, brokerconfig, guard, act, hub, hubhomes, hubauthority, joining, household, enrolment, maintenance, retailer,
-):  # fmt: skip
+for module in (schema, brokerconfig, guard, act, hub, household, enrolment, retailer):
     cli.add_typer(module.commands)
 
 

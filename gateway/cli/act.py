@@ -47,8 +47,7 @@ def hands(
     from gateway.cli.simulation import control_socket
 
     if not actions:
-        for line in list_actions():
-            print_line(line)
+        print_line(*list_actions())
         return
     requests = [(action, parse_action(action, who)) for action in actions]
     asyncio.run(_send_actions(control or control_socket(load_home(home)), requests))
@@ -66,13 +65,9 @@ def parse_action(action: str, who: str | None) -> "Request":
     if name not in known:
         raise Failure(f"{name.replace('_', ' ')!r} is no action.", "`perron hands` lists them all.")
     parameters = [field for field in known[name].model_fields if field != "do"]
-    fields: dict[str, object] = {"do": name}
-    if who is not None and "who" in parameters:
-        fields["who"] = who
-    for word in words:
-        key, equals, value = word.partition("=")
-        if equals:
-            fields[key] = None if value == "null" else _parse_value(value) if key == "on" else value
+    fields: dict[str, object] = {"do": name, **({"who": who} if who is not None and "who" in parameters else {})}
+    for key, value in (word.split("=", 1) for word in words if "=" in word):
+        fields[key] = None if value == "null" else _parse_value(value) if key == "on" else value
     try:
         return REQUEST.validate_python(fields)
     except ValidationError as invalid:
@@ -83,7 +78,6 @@ def parse_action(action: str, who: str | None) -> "Request":
 
 
 def _parse_value(value: str) -> object:
-    """Parse a value: JSON, or else text."""
     try:
         return json.loads(value)
     except ValueError:

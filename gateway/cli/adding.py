@@ -20,17 +20,13 @@ from gateway.config.editor import (
 def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: bool = False) -> str:
     """Write a device or an entrance into the house file; return the new text of the file.
 
-    A missing file is created. `fields` maps keys (nested ones with points) to values in YAML.
-
-    Raises:
-        Failure: the name is taken, or the house would be invalid: nothing was written.
+    A missing file is created. `fields` maps keys (nested ones with points) to values in YAML. Nothing is written if the
+    name is taken or the house would be invalid.
     """
-    try:
+    with failure_on(EditRejected):
         section = build_section(kind, {key: parse_value(key, value) for key, value in fields.items()})
-        text = with_item(_read_or_template(file), file, id_, section, replace=replace)
+        text = with_item(read_home_text(file) if file.exists() else NEW_HOME_TEXT, file, id_, section, replace=replace)
         check_home(text, file)
-    except EditRejected as why:
-        raise Failure(str(why), why.todo) from why
     _write(file, text)
     return text
 
@@ -52,13 +48,6 @@ def parse_fields(pairs: Sequence[str]) -> dict[str, str]:
             raise Failure(f"{pair!r} is not key=value.", todo)
         fields[key] = value
     return fields
-
-
-def _read_or_template(file: Path) -> str:
-    try:
-        return read_home_text(file)
-    except FileNotFoundError:
-        return NEW_HOME_TEXT
 
 
 def _write(file: Path, text: str) -> None:

@@ -1,10 +1,10 @@
 """`perron backup` and `perron restore`: writes, inspects and restores a backup."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from gateway.cli.failure import ExitCode, Failure, error_text, failure_on, load_home
+from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import relative_path
 from gateway.config.home import Home
 from gateway.evidence.folders import VISITS_FOLDER
@@ -19,11 +19,7 @@ Output = Callable[[str], None]
 
 
 def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> None:
-    """Write a backup of the box of this house file.
-
-    Raises:
-        Failure: there is nothing to back up, or the file cannot be written; no partial file stays.
-    """
+    """Write a backup of the box of this house file; no partial file stays."""
     home = load_home(file)
     folder = home.storage.folder
     if not (folder / STORE_FILE).is_file():
@@ -31,13 +27,13 @@ def write_backup(file: Path, target: Path, *, films: bool, output: Output) -> No
     if folder in target.resolve().parents:
         raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
     now = read_clock(home.clock)
-    try:
+    todo = "Make room or name another place; run this as the box's own user."
+    unwritten = f"No backup was written to {target}: {{why}}."
+    with (
+        failure_on((OSError, StoreFailed, DatabaseRefused, KeyUnusable), unwritten, todo, ExitCode.NO_ANSWER),
+        failure_on(FileExistsError, "{why}.", "Name another one."),
+    ):
         backup = make_backup(home, file, target, now, films=films)
-    except FileExistsError as error:
-        raise Failure(f"{error}.", "Name another one.") from error
-    except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
-        todo = "Make room or name another place; run this as the box's own user."
-        raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.NO_ANSWER) from error
     output(f"Written and synced: {relative_path(target)}, {_content_text(backup.listing)}.")
     output("It contains the box's private key, its accounts and the films: keep it as you keep the key to the house.")
     if backup.open_to_others:
@@ -60,11 +56,7 @@ def inspect(archive: Path, *, output: Output) -> None:
 
 
 def restore_backup(archive: Path, file: Path, *, output: Output) -> None:
-    """Restore a backup into the storage folder of this house. If the house file is missing, write it too.
-
-    Raises:
-        Failure: it cannot be restored; the text says what did not change.
-    """
+    """Restore a backup into the storage folder of this house. If the house file is missing, write it too."""
     listing = _read_listing(archive)
     home = _prepare_home(archive, listing, file, output=output)
     _unpack(archive, home)
@@ -91,22 +83,19 @@ def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, output: 
     files = dict(restore.house_files(archive))
     files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
     place = file.resolve()
-    try:
+    with (
+        failure_on((OSError, ValueError), "The house's files cannot be written: {why}.", "Name another --home."),
+        failure_on(FolderInUse, "{why}", "End it first.", ExitCode.NO_ANSWER),
+        ExitStack() as undo,
+    ):
+        undo.callback(_undo_prepare, place)
         home = load_home(atomic_restore.write_files(files, place))
         _check_same_home(home, listing, file)
         home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(home.storage.folder):
             restore.mark_started(home.storage.folder)
             atomic_restore.commit(place)
-    except (OSError, ValueError) as error:
-        _undo_prepare(place)
-        raise Failure(f"The house's files cannot be written: {error_text(error)}.", "Name another --home.") from error
-    except FolderInUse as occupied:
-        _undo_prepare(place)
-        raise Failure(str(occupied), "End it first.", ExitCode.NO_ANSWER) from occupied
-    except Failure:
-        _undo_prepare(place)
-        raise
+        undo.pop_all()
     output(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
     return home
 

@@ -23,8 +23,8 @@ DOCTOR_HINT = "`perron doctor` looks for the cause."
 async def open_session(broker: BrokerSection, topics: Sequence[str]) -> AsyncIterator[ShortSession]:
     """Connect to the broker as `broker.username`, with `topics` subscribed."""
     try:
-        async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time) as guest:
-            yield guest
+        async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time) as session:
+            yield session
     except ConnectionError as error:
         why, todo = explain_error(str(error), broker)
         what = f"The broker cannot be used at {broker.host}:{broker.port} as {broker.username!r}: {why}."
@@ -42,15 +42,14 @@ def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
 
 
 def _is_reachable(broker: BrokerSection) -> bool:
-    """Whether the broker's port takes connections."""
     with contextlib.suppress(OSError), socket.create_connection((broker.host, broker.port), timeout=1):
         return True
     return False
 
 
-async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+async def publish(session: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
     """Publish once and wait until the broker has accepted it; `Failure` also if no client subscribes to the topic."""
-    outcome = guest.publish(topic, payload, expiry=expiry)
+    outcome = session.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
         raise Failure(f"Nothing was sent to {topic}: {outcome.reason.value}.", DOCTOR_HINT, ExitCode.NO_ANSWER)
     look = "It may have arrived: look."
@@ -73,13 +72,13 @@ async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: in
 
 
 async def wait_for_message(
-    guest: ShortSession, wanted: Callable[[InboundMessage], bool], *, within: float
+    session: ShortSession, wanted: Callable[[InboundMessage], bool], *, within: float
 ) -> InboundMessage | None:
     """Wait for a message that is `wanted`; None if none came within `within` seconds."""
     try:
         async with asyncio.timeout(within):
             while True:
-                incoming = await guest.receive()
+                incoming = await session.receive()
                 if wanted(incoming):
                     return incoming
     except TimeoutError:

@@ -97,18 +97,15 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 
 @contextmanager
 def _as_failure(folder: Path) -> Iterator[None]:
-    """Turn what is wrong with the folder into a `Failure`."""
     from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup
 
     authority = "Move that file away; a new authority has to be given to every device."
     with (
         failure_on(ValueError, "{why}.", authority),
         failure_on(OSError, f"{folder} cannot be used ({{why}}).", "Name another folder."),
+        failure_on(WeakBrokerSetup),
     ):
-        try:
-            yield
-        except WeakBrokerSetup as weak:
-            raise Failure(str(weak), weak.todo) from weak
+        yield
 
 
 def _check_user(name: str | None) -> str | None:
@@ -171,7 +168,6 @@ def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def _require_password_file(folder: Path, home: "Home") -> None:
-    """Refuse a house file that does not name the file of the gateway's password."""
     if home.broker.password_file is None:
         raise Failure(
             "broker.password_file is not in the house file, so the gateway would connect without an account.",
@@ -199,7 +195,6 @@ def _print_home_steps(folder: Path, certificate: "IssuedCertificate | None") -> 
 
 
 def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
-    """Renew the certificate if it is due."""
     from gateway.system.clock import machine_time
     from gateway.system.mosquitto import hand_over, reload
     from gateway.system.pki.broker import renew_broker_certificate

@@ -1,7 +1,7 @@
 """Runs the gateway for `perron run`, logs which entrances are ready, and formats the log as short lines."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -145,7 +145,10 @@ def _escaped(text: str) -> str:
     )
 
 
-_PLAIN_TEXTS: Mapping[HappeningKind, str] = {
+_PLAIN_TEXTS: Mapping[HappeningKind, str] = {  # `value` in words, `id` as it is in the log
+    HappeningKind.DEVICE_OFFLINE: "the {id} is lost",
+    HappeningKind.PROOF_SEALED: "film and log of visit {id} are sealed",
+    HappeningKind.PARCELS_REPORTED: "{subject}: {value}",
     HappeningKind.LOCK_FAILED: "the lock says that it did not obey: {value}",
     HappeningKind.BROKER_CONNECTED: "connected to the broker",
     HappeningKind.BROKER_LOST: "the broker is lost: nothing is known of lock and door",
@@ -173,12 +176,8 @@ def _happening_text(happening: Happening) -> str | None:
         case HappeningKind.BOLT_REPORTED | HappeningKind.DOOR_REPORTED:
             what = "bolt" if happening.kind is HappeningKind.BOLT_REPORTED else "door"
             return None if happening.value == happening.previous else f"the {what} is {value}"
-        case HappeningKind.DEVICE_OFFLINE:
-            return f"the {happening.value} is lost"
         case HappeningKind.PAUSES_CHANGED:
             return f"the household's pauses: {'none' if happening.value == '0' else happening.value}"
-        case HappeningKind.PROOF_SEALED:
-            return f"film and log of visit {happening.value} are sealed"
         case HappeningKind.SCAN_ANSWERED:
             why = f" ({REFUSAL_TEXTS[Refusal(happening.detail)].to(SOURCE)})" if happening.detail else ""
             return f"{happening.subject}{_code_text(happening.code)}: {happening.value}{why}"
@@ -186,8 +185,6 @@ def _happening_text(happening: Happening) -> str | None:
             return f"the gateway commands the lock to lock{_try_text(happening.value)}"
         case HappeningKind.GARAGE_CLOSE_SENT:
             return f"the gateway commands the garage door to close{_try_text(happening.value)}"
-        case HappeningKind.PARCELS_REPORTED:
-            return f"{happening.subject}: {value}"
         case HappeningKind.READINESS_CHECKED:
             return None if happening.lacking else f"ready for {happening.subject}"
         case HappeningKind.NOTE_LOGGED:
@@ -195,7 +192,8 @@ def _happening_text(happening: Happening) -> str | None:
         case HappeningKind.PHASE_ENTERED:
             return f"{_split_words(happening.previous or '')} -> {value}"
         case kind:
-            return _PLAIN_TEXTS[kind].format(value=value) if kind in _PLAIN_TEXTS else None
+            text = _PLAIN_TEXTS.get(kind)
+            return text and text.format(value=value, id=happening.value, subject=happening.subject)
 
 
 def _code_text(code: LoggedCode | None) -> str:
@@ -226,24 +224,16 @@ def use_full_log() -> None:
     structlog.configure(processors=[expand_event_commands, escape_unprintable, *structlog.get_config()["processors"]])
 
 
-def use_short_log(home: Home, output: Callable[[str], None]) -> None:
-    """Log short lines for a person; `output` prints each."""
-
-    class OutputLogger:
-        """The logger to which structlog writes its lines."""
-
-        def msg(self, line: str) -> None:
-            output(line)
-
-        debug = info = warning = error = critical = exception = msg
-
+def use_short_log(home: Home) -> None:
+    """Log short lines for a person."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             escape_unprintable,
             ShortLineRenderer(ZoneInfo(home.timezone)),
+            lambda _logger, _method, line: expand_commands(str(line)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),  # info
-        logger_factory=lambda *_names: OutputLogger(),
+        logger_factory=structlog.PrintLoggerFactory(),
     )

@@ -68,18 +68,15 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
 
     Where the simulated house runs, a courier in it holds the code up. Else the code is published in the scanner's own
     name, which pushes a real scanner of that account off the broker for a moment.
-
-    Raises:
-        Failure: it could not be done.
     """
     with suppress(FileNotFoundError, ConnectionError):
         await _simulate(control_socket(home), ask.Scan(code=code, scanner=scanner))
         return f"held before {scanner} of the simulated house"
     device = home.devices[scanner]
-    async with open_session(home.broker.account(scanner), []) as guest:
+    async with open_session(home.broker.account(scanner), []) as session:
         for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.device_ref):
             await publish(
-                guest, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER_TIMEOUT_S)
+                session, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER_TIMEOUT_S)
             )
     return f"published as {scanner}"
 
@@ -96,9 +93,6 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
 
     `deliver`: on "go" the courier of the simulated house carries the parcel in; this waits until the film is sealed.
     Returns False after "no".
-
-    Raises:
-        Failure: a code cannot be presented, or no answer came.
     """
     if any(not 1 <= len(code) <= MAX_CODE_CHARS for code in codes):
         raise Failure(f"A code has 1 to {MAX_CODE_CHARS} characters.", "Type what the barcode says.")
@@ -109,9 +103,9 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
                  if scanner in section.scanners}  # fmt: skip
     if not entrances:
         raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
-    async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
-        bridge = await wait_for_message(guest, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
-        door = _EntranceListener(home, guest, scanner, next(iter(entrances.values())), output)
+    async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as session:
+        bridge = await wait_for_message(session, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
+        door = _EntranceListener(home, session, scanner, next(iter(entrances.values())), output)
         word: ScanAnswer | None = None
         for code in codes:
             output(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
@@ -129,10 +123,11 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
 
 
 class _EntranceListener:
-    """Waits for an entrance's events and prints them in words."""
-
-    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, output: Output) -> None:
-        self._home, self._session, self._scanner, self._section, self._output = home, guest, scanner, section, output
+    def __init__(
+        self, home: Home, session: ShortSession, scanner: str, section: EntranceSection, output: Output
+    ) -> None:
+        self._home, self._session, self._scanner = home, session, scanner
+        self._section, self._output = section, output
         self._visit = ""
 
     async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:

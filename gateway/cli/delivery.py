@@ -56,9 +56,6 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     In the file a window's `start` and `end` may be written from now on: +5m, +2h. Without an `id` each message promises
     a new delivery. `courier`: the 16 secret bytes of the courier's one-time code, of which the message carries the
     SHA-256 only.
-
-    Raises:
-        Failure: the file is not a delivery; the text says where and why.
     """
     body = {"id": f"order-{secrets.token_hex(3)}", **_read_file(path)}
     if courier is not None:
@@ -139,7 +136,6 @@ async def announce_at_hub(  # noqa: PLR0913 - what is promised, and by whom
     connection says, unless `brand` and `home` (the message's `aud`) do.
 
     Raises:
-        Failure: the file or the key is wrong, or the connection has no home to sign for.
         HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     utc = machine_time()

@@ -42,13 +42,20 @@ def error_text(error: Exception) -> str:
 
 @contextmanager
 def failure_on(
-    errors: type[Exception] | tuple[type[Exception], ...], what: str, todo: str, code: ExitCode = ExitCode.INVALID
+    errors: type[Exception] | tuple[type[Exception], ...],
+    what: str = "{why}",
+    todo: str | None = None,
+    code: ExitCode = ExitCode.INVALID,
 ) -> Iterator[None]:
-    """Turn these errors of the block into a `Failure`; `{why}` in `what` becomes the error's text."""
+    """Turn these errors of the block into a `Failure`.
+
+    `{why}` in `what` becomes the error's text. Without `todo` the errors have an attribute `todo` of their own.
+    """
     try:
         yield
     except errors as error:
-        raise Failure(what.replace("{why}", error_text(error)), todo, code) from error
+        own_todo = getattr(error, "todo", "")
+        raise Failure(what.replace("{why}", error_text(error)), own_todo if todo is None else todo, code) from error
 
 
 def invalid_fields(error: "ValidationError", *, skip: int = 0, whole: str = "the whole") -> list[str]:

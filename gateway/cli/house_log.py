@@ -19,6 +19,15 @@ STABLE_CHECKS = 5  # checks without a change before a change of links is printed
 
 _CAUSE_TEXTS = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
 _PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
+_TEXTS = {
+    "parcel": "the {who} puts a parcel down {where}",
+    "signal": "{device}: light {light}, sound {sound}",
+    "shown": "{device} shows {word!r}",
+    "bell": "the {who} presses the {what} button of {device}",
+    "answer": "the {who} presses the {what} button of {device}",
+    "fault": "{device}: fault {fault} {on}",
+    "refused": "{device} refuses a command: {why}",
+}
 
 Output = Callable[[str], None]
 
@@ -62,28 +71,16 @@ def describe_line(line: Mapping[str, Any]) -> str | None:
             return f"the door is {line['state']}{', FORCED' if line.get('forced') else ''} (by the {line['by']})"
         case "person":
             return f"the {line['who']} {_PLACE_TEXTS[line['where']]}"
-        case "parcel":
-            return f"the {line['who']} puts a parcel down {line['where']}"
         case "fridge" if "door" in line:
             return f"{line['device']} is {line['door']}"
         case "fridge":
             return f"{line['device']}: {line['compartment']} at {line['temp_c']} °C"
-        case "signal":
-            return f"{line['device']}: light {line['light']}, sound {line['sound']}"
         case "scan":
             return f"{line['device']} reads a code that ends in {line['code'][-4:]}"
-        case "shown":
-            return f"{line['device']} shows {line['word']!r}"
-        case "bell" | "answer":
-            return f"the {line['who']} presses the {line['what']} button of {line['device']}"
-        case "fault":
-            return f"{line['device']}: fault {line['fault']} {line['on']}"
         case "link":
             return f"{line['device']}: its link is {'let up' if line['up'] else 'cut'}"
-        case "refused":
-            return f"{line['device']} refuses a command: {line['why']}"
-        case _:
-            return None
+        case kind:
+            return _TEXTS[kind].format_map(line) if kind in _TEXTS else None
 
 
 class DeviceLinkMonitor:

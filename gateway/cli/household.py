@@ -1,4 +1,4 @@
-"""The commands of a household: stop, pause, proofs and their papers, the way in, wiping."""
+"""The commands of a household: join a hub, stop, pause, proofs and their papers, the way in, wiping."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home, resolve_entrance
-from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
+from gateway.cli.lines import DEFAULT_HOME, home_option, relative_path, set_current_home
 from gateway.cli.options import (
     BOTH,
     CheckpointFile,
@@ -18,12 +18,103 @@ from gateway.cli.options import (
     exit_unless,
     known_language,
     known_or_both,
+    print_line,
 )
 
 if TYPE_CHECKING:  # `perron --help` answers without it
     from gateway.config.home import Home
+    from gateway.integrations.hub_client.enrolment import HubMembership
+    from gateway.protocol.enrolment import ClaimCode
 
 commands = CommandGroup()
+
+
+@commands.example(
+    "perron join 'https://hub.example/join#claim-4x3k2....'",
+    "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
+)
+def join(
+    code: Annotated[str, typer.Argument(help="What `perron hub-claim` told, in quotes.")],
+    *,
+    home: HomeFile = DEFAULT_HOME,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The house has joined a hub: leave that, or join it anew.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: both fingerprints were compared.")] = False,
+) -> None:
+    """Join a hub, so that retailers and the owner reach this house from outside.
+
+    The box makes a key that never leaves it and gets a certificate for it. It will believe the hub of the code alone,
+    whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
+    in, or of your household.
+    """
+    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, support_code
+    from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
+    from gateway.protocol.keys import BoxKey, KeyUnusable
+    from gateway.system.pki.pages import format_fingerprint
+
+    house = load_home(home)
+    try:
+        claim = ClaimCode.of(code)
+    except InvalidClaimCode as error:
+        todo = "Take it whole, in quotes, as `perron hub-claim` told it."
+        raise Failure(f"{str(error).capitalize()}.", todo) from error
+    if house.hub is not None and not replace:
+        raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
+    with failure_on((OSError, KeyUnusable), "The box's key cannot be used ({why}).", "Correct storage.folder."):
+        box = BoxKey.load_or_create(house.storage.folder / "key").public
+    fingerprint = format_fingerprint(claim.authority)
+    print_line(f"Hub:  {claim.url}\n      {proquint_words(claim.authority)}\n      SHA-256 {fingerprint}")
+    print_line(f"Box:  {house.box}\n      {box.fingerprint}")
+    if not yes and not typer.confirm("Is this the hub that you want to join?"):
+        print_line("Nothing was done.")
+        raise typer.Exit(ExitCode.NEGATIVE)
+    member = _join_hub(house, claim)
+    write_membership(home, house.storage.folder, claim.url, member)
+    print_line(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
+    support = support_code(house.storage.folder / HUB_FOLDER)
+    if support is not None:
+        print_line(f"Its support code, for retailers: {support}")
+    print_line(f"A gateway that runs takes it up by `perron reload{home_option(home)}`, another one when it starts.")
+
+
+def _join_hub(house: "Home", code: "ClaimCode") -> "HubMembership":
+    from gateway.integrations.hub_client import enrolment
+    from gateway.protocol.keys import BoxKey
+
+    folder = house.storage.folder / enrolment.HUB_FOLDER
+    wrong_hub = "Take a new code from whoever runs the hub; if it happens again, somebody may intercept the connection."
+    retry = "Try again: the same code still counts."
+    with (
+        failure_on(OSError, f"{folder} cannot be written ({{why}}).", "Correct storage.folder, then try again."),
+        failure_on(
+            enrolment.HubUnavailable, f"{code.url} does not answer as a hub: {{why}}.", retry, ExitCode.NO_ANSWER
+        ),
+        failure_on(
+            enrolment.WrongHub,
+            f"What answers at {code.url} is not the hub of this code: {{why}} Nothing of it was kept.",
+            wrong_hub,
+        ),
+    ):
+        box = BoxKey.load_or_create(house.storage.folder / "key").public
+        try:
+            return enrolment.join_hub(code, box, folder, enrolment.http_request)
+        except enrolment.HubError as error:
+            what = f"The hub refuses ({error.code}): {error}"
+            raise Failure(what, "Ask the operator of the hub for another claim.", ExitCode.NEGATIVE) from error
+
+
+def write_membership(file: Path, storage: Path, url: str, member: "HubMembership") -> None:
+    """Write the box's membership of the hub at `url` into the house file, and keep the comments."""
+    from gateway.config.editor import EditRejected, read_home_text, write_home
+    from gateway.integrations.hub_client.enrolment import HUB_FOLDER, finish_join, text_with_membership
+
+    with (
+        failure_on(OSError, f"{file} cannot be written ({{why}}).", "Try again: the same code still counts."),
+        failure_on(EditRejected),
+    ):
+        write_home(file, text_with_membership(read_home_text(file), file, storage, url, member))
+        finish_join(storage / HUB_FOLDER)
 
 
 @commands.example("perron stop", "perron stop front", "perron stop front --lift")
@@ -60,11 +151,18 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
     end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
 ) -> None:
     """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
-    from gateway.cli.pause import run as run_pause
+    from gateway.cli import pause as work
 
     house = load_home(home)
     where = None if entrance is None else resolve_entrance(house, entrance)
-    typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
+    if (until is not None) + show + (end is not None) != 1:
+        raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
+    if show:
+        typer.echo("\n".join(asyncio.run(work.list_pauses(house))))
+    elif end is not None:
+        typer.echo(asyncio.run(work.end_pause(house, end)))
+    elif until is not None:
+        typer.echo(asyncio.run(work.plan_pause(house, where, start=start, end=until)))
 
 
 @commands.example(

@@ -1,18 +1,28 @@
-"""A brand's signing keys on this machine: for trying things, never for a retailer's real promises."""
+"""A brand's signing keys on this machine, and what they sign: to try things, never for a retailer's real promises."""
 
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from pydantic import ValidationError
 
-from gateway.cli.failure import Failure, failure_on
+from gateway.cli.failure import Failure, failure_on, invalid_fields, read_yaml_file
 from gateway.config.home import Home
+from gateway.protocol.brand_statement import (
+    MAX_REQUEST_LIFETIME_S,
+    ConsentStatement,
+    EndStatement,
+    sign_brand_statement,
+)
+from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.jws import public_x
+from gateway.system.clock import machine_time
 
 NEW_KEY_HINT = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
 
@@ -38,9 +48,14 @@ def create_key(folder: Path, kid: str) -> OKPKey:
         failure_on(FileExistsError, f"{file} exists: a key is never written over.", "Take another kid."),
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-            out.write(json.dumps(key.as_dict(private=True)) + "\n")
+        write_new_secret(file, json.dumps(key.as_dict(private=True)))
     return key
+
+
+def write_new_secret(file: Path, line: str) -> None:
+    """Write a line to a new file that only its owner can read; `FileExistsError` if it exists."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(line + "\n")
 
 
 def home_yaml_lines(kid: str, key: OKPKey) -> str:
@@ -81,3 +96,29 @@ def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
     if not isinstance(private, Ed25519PrivateKey):
         raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY_HINT)
     return private.sign
+
+
+def read_terms(file: Path) -> AskedTerms:
+    """Read the requested terms."""
+    terms = read_yaml_file(file, "Name a file with the terms.")
+    try:
+        return AskedTerms.model_validate_json(json.dumps(terms))
+    except ValidationError as error:
+        todo = "See the example in `perron retailer connect --help`."
+        raise Failure(f"{file}: {invalid_fields(error)[0]}.", todo) from error
+
+
+def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
+    """Sign a request; it is valid for a month, so that the customer has time to open the page."""
+    now = int(machine_time().timestamp())
+    word = ConsentStatement(
+        iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
+        jti=secrets.token_urlsafe(16),
+    )  # fmt: skip
+    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)
+
+
+def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
+    """Sign the brand's end of a connection."""
+    word = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
+    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)

@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
+from contextvars import ContextVar
 from pathlib import Path
 
 DEFAULT_HOME = Path("config/home.yaml")
@@ -23,19 +23,13 @@ COMMANDS_WITHOUT_HOME = frozenset({
 _COMMAND_PATTERN = re.compile(r"`perron ((?:retailer )?[a-z][a-z-]*)([^`]*)`")
 
 
-@dataclass
-class _CurrentHome:
-    """The house file of this process; None: the command takes none."""
-
-    home: Path | None = None
-
-
-_current_home = _CurrentHome()
+_current_home: ContextVar[Path | None] = ContextVar("_current_home", default=None)
+"""The house file of this command; None: it takes none."""
 
 
 def set_current_home(home: Path) -> Path:
     """Remember the house file of this command for the lines that it prints; return it."""
-    _current_home.home = home
+    _current_home.set(home)
     return home
 
 
@@ -69,7 +63,7 @@ def expand_commands(text: str) -> str:
     """Replace each command like `perron doctor` in a text by a line to paste, for the house file in use."""
 
     def whole(match: re.Match[str]) -> str:
-        name, rest, home = match[1], match[2], _current_home.home
+        name, rest, home = match[1], match[2], _current_home.get()
         if home is None or name in COMMANDS_WITHOUT_HOME or "--home" in rest or "--help" in rest:
             return f"`{program_name()} {name}{rest}`"
         return f"`{program_name()} {name}{rest}{home_option(home)}`"

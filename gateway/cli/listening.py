@@ -34,7 +34,6 @@ async def listen_at_new_endpoint(hub: RetailerClient, options: ListenOptions, ur
     """Listen at an endpoint of its own, which is deleted at the end; SIGTERM ends it as Ctrl-C does.
 
     Raises:
-        Failure: address or port cannot be had.
         HubRefusal, HubUnreachable: the hub says no, or nothing.
     """
     here = replace(options, port=_free_port(options))

@@ -44,9 +44,6 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
 
     It differs from the template in what would keep a newcomer out: a brand's key of its own, any hour of any day, the
     machine's own word for the time, free ports where the usual ones are taken, and perhaps the `language`.
-
-    Raises:
-        Failure: there is no template, there is a house already, or it cannot be written.
     """
     file = folder / "home.yaml"
     if not TEMPLATE_PATH.is_file():

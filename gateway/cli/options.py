@@ -61,9 +61,10 @@ def exit_unless(good: bool, code: ExitCode = ExitCode.NEGATIVE) -> None:
         raise typer.Exit(code)
 
 
-def print_line(line: str) -> None:
-    """Print a line, with its commands expanded (`expand_commands`)."""
-    typer.echo(expand_commands(line))
+def print_line(*lines: str) -> None:
+    """Print each line, with its commands expanded (`expand_commands`)."""
+    for line in lines:
+        typer.echo(expand_commands(line))
 
 
 BOTH = "both"

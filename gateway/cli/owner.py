@@ -28,26 +28,22 @@ ANSWER_TIMEOUT_S = 10.0  # for the gateway to report that it has stopped
 
 
 async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
-    """Stop an entrance (or lift the stop) and return once the entrance itself says so: its newest state.
-
-    Raises:
-        Failure: the request could not be sent, or the entrance does not confirm it.
-    """
+    """Stop an entrance (or lift the stop) and return once the entrance itself says so: its newest state."""
     state = entrance_topic(entrance, "state")
     request = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
 
     def is_done(incoming: InboundMessage) -> bool:
         return json_body(incoming).get("stopped") is (not lift)
 
-    async with open_session(home.broker.account("owner"), [state]) as guest:
-        before = await wait_for_message(guest, lambda incoming: incoming.retain, within=1.0)
+    async with open_session(home.broker.account("owner"), [state]) as session:
+        before = await wait_for_message(session, lambda incoming: incoming.retain, within=1.0)
         await publish(
-            guest, entrance_topic(entrance, "set"), json.dumps(request).encode(), expiry=int(ANSWER_TIMEOUT_S)
+            session, entrance_topic(entrance, "set"), json.dumps(request).encode(), expiry=int(ANSWER_TIMEOUT_S)
         )
         if before is not None and is_done(before):
             # It stood so already, so no new state will come; that the gateway listens is known by now.
             return f"{entrance}: {'not stopped' if lift else 'stopped'} already"
-        now = await wait_for_message(guest, lambda new: not new.retain and is_done(new), within=ANSWER_TIMEOUT_S)
+        now = await wait_for_message(session, lambda new: not new.retain and is_done(new), within=ANSWER_TIMEOUT_S)
     if now is None:
         what = f"The entrance {entrance!r} does not confirm it within {ANSWER_TIMEOUT_S:.0f} s."
         todo = "Take it as not done: look after the door, and see the gateway's log."
@@ -58,11 +54,7 @@ async def stop_entrance(home: Home, entrance: str, *, lift: bool) -> str:
 def verify_folder(
     folder: Path, *, key: Path | None, checkpoint: Path | None, succession: Path | None = None
 ) -> tuple[bool, str]:
-    """Verify a visit's folder; return whether the proof holds, and the text to print.
-
-    Raises:
-        Failure: the key, the folder or the checkpoints cannot be read, so nothing was verified.
-    """
+    """Verify a visit's folder; return whether the proof holds, and the text to print."""
     if folder.is_file():
         return _verify_evidence(folder, key=key)
     public = check_readable(folder, key=key, checkpoint=checkpoint)
@@ -100,27 +92,20 @@ def _verify_evidence(file: Path, *, key: Path | None) -> tuple[bool, str]:
         f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
         *(f"  {_account_line(line)}" for line in newest.lines),
     ]
-    if last.sandbox:
-        lines.append("  of a sandbox, not a real home")
-    if last.message_sha256 is None:
-        lines.append(
-            "  the home did not note which message it took: whoever holds the key that signed this one"
-            " may have signed another of this version since"
-        )
-    if last.left_out:
-        lines.append(f"  {last.left_out} lines in the middle were left out by the box")
-    if not last.clock_trusted:
-        lines.append("  the box was not sure of the time at each of these")
-    lines.append(f"signed by {', '.join(signers)}")
-    if public is None:
-        lines.append(
-            "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is."
-        )
-    return True, "\n".join(lines)
+    notes = {
+        "  of a sandbox, not a real home": last.sandbox,
+        "  the home did not note which message it took: whoever holds the key that signed this one"
+        " may have signed another of this version since": last.message_sha256 is None,
+        f"  {last.left_out} lines in the middle were left out by the box": last.left_out,
+        "  the box was not sure of the time at each of these": not last.clock_trusted,
+        f"signed by {', '.join(signers)}": True,
+        "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is.":
+            public is None,
+    }  # fmt: skip
+    return True, "\n".join([*lines, *(note for note, holds in notes.items() if holds)])
 
 
 def _account_line(line: "AccountLine") -> str:
-    """Return one line of a box's delivery record as text."""
     more = f" …{line.code}" if line.code is not None else "" if line.celsius is None else f" {line.celsius:g} °C"
     return f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.what.replace('_', ' ')}{more}"
 

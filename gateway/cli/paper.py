@@ -65,9 +65,6 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
 
     Names, time zone and language are those of `house` only where the visit is its box's. `named`: somebody named that
     house file; one that merely lies in its usual place must show by its box's key that the visit is its own.
-
-    Raises:
-        Failure: folder, key or checkpoints cannot be read, or the file cannot be written.
     """
     public = check_readable(folder, key=key, checkpoint=checkpoint)
     visit = read_visit(folder, public_key=public, checkpoint=checkpoint)

@@ -1,6 +1,5 @@
 """`perron pause`: lets an owner without a phone plan, list and end pauses of deliveries."""
 
-import asyncio
 import json
 import re
 import secrets
@@ -60,8 +59,8 @@ async def list_pauses(home: Home) -> list[str]:
             online = body.get("state") == "online"
         return online and len(states) == len(topics)
 
-    async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
-        if await wait_for_message(guest, all_there, within=RETAINED_TIMEOUT_S) is None:
+    async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as session:
+        if await wait_for_message(session, all_there, within=RETAINED_TIMEOUT_S) is None:
             what = "The gateway does not run, so the present pauses are unknown."
             raise Failure(what, "Start it with `perron run`.", ExitCode.NO_ANSWER)
     entrances: dict[tuple[str, str, str], list[str]] = {}  # by start, end and id of a pause
@@ -76,17 +75,16 @@ async def list_pauses(home: Home) -> list[str]:
 
 
 async def _send_request(home: Home, entrance: str, request: Mapping[str, Any]) -> None:
-    """Send a request as the owner, and wait until the gateway accepts it."""
     ident = secrets.token_hex(8)
 
     def answers(incoming: InboundMessage) -> bool:
         body = json_body(incoming)
         return body.get("kind") == "wish" and body.get("id") == ident
 
-    async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as guest:
+    async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as session:
         payload = json.dumps({"id": ident, **request}).encode()
-        await publish(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
-        answer = await wait_for_message(guest, answers, within=ANSWER_TIMEOUT_S)
+        await publish(session, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
+        answer = await wait_for_message(session, answers, within=ANSWER_TIMEOUT_S)
     if answer is None:
         todo = "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything."
         raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.", todo, ExitCode.NO_ANSWER)
@@ -113,17 +111,3 @@ def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> da
 def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
     local = instant.astimezone(zone)
     return f"{local:%a %Y-%m-%d %H:%M}{f'{local:%z}' if is_ambiguous(instant, zone) else ''}"
-
-
-def run(  # noqa: PLR0913 - one argument an option of the command
-    home: Home, entrance: str | None, *, start: str, end_at: str | None, show: bool, ended: str | None
-) -> str:
-    """List, end, or plan: the command line must ask for exactly one of these."""
-    if (end_at is not None) + show + (ended is not None) != 1:
-        raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
-    if show:
-        return "\n".join(asyncio.run(list_pauses(home)))
-    if ended is not None:
-        return asyncio.run(end_pause(home, ended))
-    assert end_at is not None  # noqa: S101 - the one that is left
-    return asyncio.run(plan_pause(home, entrance, start=start, end=end_at))

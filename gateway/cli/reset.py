@@ -25,7 +25,6 @@ def wipe_box(
 
     Raises:
         FolderInUse: the box runs.
-        Failure: it was not wiped, or not to its end.
     """
     folder = home.storage.folder
     if not folder.is_dir():

@@ -61,11 +61,15 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
 
     With --api-key-file the key is written there, readable by you only, and not told.
     """
+    from gateway.cli.keys import write_new_secret
+
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
     answer = _request(hub, "", "POST", "/v1/sandbox")
     if api_key_file is not None:
-        _write_secret(api_key_file, str(answer.pop("api_key")))
+        with failure_on(OSError, f"{api_key_file} cannot be written ({{why}}).", "Name another file."):
+            api_key_file.parent.mkdir(parents=True, exist_ok=True)
+            write_new_secret(api_key_file, str(answer.pop("api_key")))
     _print_json(answer)
 
 
@@ -128,14 +132,14 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 
     With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
     """
-    from gateway.cli import consent
+    from gateway.cli import keys as brand_keys
 
-    key, terms = _read_api_key(api_key_file), consent.read_terms(file)
+    key, terms = _read_api_key(api_key_file), brand_keys.read_terms(file)
     more = {"reference": reference, "return_url": return_url}
     body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
     if key_file is not None:
         name = str(_request(hub, key, "GET", f"/v1/brands/{quote(brand, safe='')}")["name"])
-        body["signed"] = consent.sign_question(key_file, brand, name, terms, hub)
+        body["signed"] = brand_keys.sign_question(key_file, brand, name, terms, hub)
     _print_json(_request(hub, key, "POST", "/v1/connections", body))
 
 
@@ -149,12 +153,12 @@ def end(
     api_key_file: KeyFile = None,
 ) -> None:
     """End a connection; its home is told, by the brand's own word where --key-file signs it."""
-    from gateway.cli import consent
+    from gateway.cli import keys as brand_keys
 
     key = _read_api_key(api_key_file)
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
-    body = {} if key_file is None else {"signed": consent.sign_ending(key_file, str(brand), connection, hub)}
+    body = {} if key_file is None else {"signed": brand_keys.sign_ending(key_file, str(brand), connection, hub)}
     _print_json(_request(hub, key, "POST", f"/v1/connections/{quote(connection, safe='')}/end", body))
 
 
@@ -248,6 +252,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
     from gateway.hub.sdk.event_text import format_event
+    from gateway.system.atomic_file import write_whole
 
     begun = after or (None if place is None or not place.exists() else _read_secret(place, "", "--place", "") or None)
 
@@ -256,7 +261,8 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
         async for message in client.follow(begun):
             typer.echo(message.data if whole else format_event(message.data))
             if place is not None and message.id is not None:
-                _write_file(place, message.id + "\n")
+                with failure_on(OSError, f"{place} cannot be written ({{why}}).", "Name another file with --place."):
+                    write_whole(place, f"{message.id}\n".encode())
             events += 1
             if events == count:
                 return
@@ -363,21 +369,6 @@ def _read_secret(file: Path | None, variable: str, option: str, todo: str) -> st
         return file.read_text(encoding="ascii").strip()
 
 
-def _write_secret(file: Path, text: str) -> None:
-    """Write a secret, readable by its owner only."""
-    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another file."):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
-            out.write(text + "\n")
-
-
-def _write_file(file: Path, text: str) -> None:
-    from gateway.system.atomic_file import write_whole
-
-    with failure_on(OSError, f"{file} cannot be written ({{why}}).", "Name another file with --place."):
-        write_whole(file, text.encode())
-
-
 def _create_key(folder: Path, kid: str) -> None:
     from gateway.cli import keys as brand_keys
 
@@ -388,7 +379,6 @@ def _create_key(folder: Path, kid: str) -> None:
 
 
 def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
-    """Offer it to a box over its own broker."""
     from gateway.cli import delivery
     from gateway.cli import keys as brand_keys
     from gateway.cli.failure import load_home

@@ -25,11 +25,10 @@ from gateway.demo.page.runner import DemoRunner
 from gateway.demo.page.script import make_show
 from gateway.demo.page.site import DemoSite
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import TemplateMissing
-from gateway.demo.processes import ProcessDied
+from gateway.demo.processes import BUSY_HINT
 from gateway.demo.run import PICTURE_NAME, DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
+from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from gateway.demo.stage import Stage
 from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
@@ -95,8 +94,7 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     if scenario is None and not plays_by_itself and (lan or sys.stdin.isatty()):
         code = asyncio.run(_run_until_stopped(_serve_page(options, lan=lan), options))
     else:
-        with failure_on(UnknownScenario, "{why}", "Take a name from the list."):
-            chosen = find_scenarios(scenario or "delivered")
+        chosen = find_scenarios(scenario or "delivered")
         options.stays_up = not plays_by_itself and len(chosen) == 1 and sys.stdin.isatty()
         code = asyncio.run(play_scenarios(chosen, options))
     if code:
@@ -127,12 +125,10 @@ async def _run_until_stopped(work: Coroutine[Any, Any, int], options: DemoOption
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, end)
-    busy = "Is the machine very busy? Then try again."
     with (
         suppress(asyncio.CancelledError),
         failure_on(BrokerMissing, "{why}", "Then try again.", ExitCode.NO_ANSWER),
-        failure_on(TemplateMissing, "{why}", "Clone the repository and run `make demo` there."),
-        failure_on((ProcessDied, WaitTimeout), "{why}", busy, ExitCode.NO_ANSWER),
+        failure_on(WaitTimeout, "{why}", BUSY_HINT, ExitCode.NO_ANSWER),
     ):
         return await playing
     return 128 + signal.SIGINT

@@ -30,11 +30,20 @@ class WaitTimeout(Exception):  # noqa: N818 - it says what happened
     """An awaited event did not come in time; the text says which, and what came instead."""
 
 
-async def wait_for_change(changes: ChangeNotifier, read: Callable[[], Value | None], *, within: float) -> Value:
-    """Read after each change until there is something, at most `within` seconds (`TimeoutError`); return it."""
-    async with asyncio.timeout(within):
-        while not (value := read()):
-            await changes.wait_after(changes.count)
+async def wait_for_change(
+    changes: ChangeNotifier, read: Callable[[], Value | None], *, within: float, describe: Callable[[], str]
+) -> Value:
+    """Read after each change until there is something, and return it.
+
+    Raises:
+        WaitTimeout: nothing came within `within` seconds; `describe` says what was awaited.
+    """
+    try:
+        async with asyncio.timeout(within):
+            while not (value := read()):
+                await changes.wait_after(changes.count)
+    except TimeoutError:
+        raise WaitTimeout(f"awaited for {within:.0f} s{describe()}") from None
     return value
 
 
@@ -122,10 +131,9 @@ class GatewayObserver:
 
     async def wait_until(self, what: str, condition: Callable[[], bool], *, within: float = TIMEOUT_MARGIN_S) -> None:
         """Wait until `condition` holds, at most `within` seconds."""
-        try:
-            await wait_for_change(self._changes, condition, within=within)
-        except TimeoutError:
-            raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.last_messages()}") from None
+        await wait_for_change(
+            self._changes, condition, within=within, describe=lambda: f": {what}. Seen instead: {self.last_messages()}"
+        )
 
     async def wait_for_event(self, kind: str, *, within: float = TIMEOUT_MARGIN_S, **facts: object) -> Body:
         """Wait for the next event of this kind with these facts, after the one that the last call returned."""
@@ -226,13 +234,12 @@ class HouseLog:
         def find() -> LogLine | None:
             return next((line for line in self.lines[after:] if {"what": what, **facts}.items() <= line.items()), None)
 
-        try:
-            return await wait_for_change(self._changes, find, within=within)
-        except TimeoutError:
+        def describe() -> str:
             last = "; ".join(_line_text(line) for line in self.lines[-MAX_SHOWN_MESSAGES:])
             facts_text = ", ".join(f"{name} {value}" for name, value in facts.items())
-            why = f"awaited for {within:.0f} s in the house: {what} {facts_text}. Seen instead: {last}"
-            raise WaitTimeout(why) from None
+            return f" in the house: {what} {facts_text}. Seen instead: {last}"
+
+        return await wait_for_change(self._changes, find, within=within, describe=describe)
 
 
 def _line_text(line: LogLine) -> str:

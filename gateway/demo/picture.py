@@ -90,7 +90,6 @@ def _make_axis(result: ScenarioResult, log: Sequence[LogLine]) -> DemoTimeAxis:
 
 
 def _draw_grid(axis: DemoTimeAxis, height: float) -> Iterable[str]:
-    """Draw a line every so many whole seconds, at most a dozen lines."""
     whole = (axis.end - axis.start).total_seconds()
     every = next(step for step in (1, 2, 5, 10, 20, 60, 120, 300, 600, 3600) if whole / step <= 12 or step == 3600)
     for number in range(int(whole // every) + 1):
@@ -111,7 +110,6 @@ def _level_changes(log: Iterable[LogLine], what: str, high: str) -> list[tuple[d
 
 
 def _draw_steps(axis: DemoTimeAxis, track: Sequence[tuple[datetime, bool]], words: tuple[str, str]) -> Iterable[str]:
-    """Draw a line that steps up and down, with a word at each new level."""
     path, up = [f"M{LEFT_PX} {STEP_HEIGHT_PX}"], False
     labels = [_draw_text(LEFT_PX + 4, STEP_HEIGHT_PX - 4, words[0], "faint")]
     for at, high in track:
@@ -125,7 +123,6 @@ def _draw_steps(axis: DemoTimeAxis, track: Sequence[tuple[datetime, bool]], word
 
 
 def _draw_people(axis: DemoTimeAxis, log: Iterable[LogLine]) -> Iterable[str]:
-    """Draw where each person is, from each change to the next."""
     since: dict[str, tuple[datetime, str]] = {}
     end = {"outside": "#9aa5b1", "inside": "#5fad56"}
     for line in log:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
 from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
+from gateway.cli.failure import Failure
 from gateway.cli.keys import key_file_path
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
@@ -40,10 +41,6 @@ FAST_LATENCY_S = 1.0  # seconds: the lock's declared longest answer
 FAST_FPS = 8  # pictures a second: to draw, encode and decode them is most of a run's processor time
 FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
 ENGLISH_NAMES = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
-
-
-class TemplateMissing(Exception):  # noqa: N818 - it names the condition
-    """The files under `config/` are not there: the demo plays from a clone of the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +112,10 @@ def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> 
     """Make a run's plan out of the files under `config/`: ports of its own, keys of its own.
 
     `language` is that of the owner's messages; None: as in home.yaml.
-
-    Raises:
-        TemplateMissing: they are not there.
     """
     if not (CONFIG_PATH / "home.yaml").is_file():
-        raise TemplateMissing(
-            f"{CONFIG_PATH}/home.yaml is not there: `perron demo` plays from a clone of the repository"
-        )
+        what = f"{CONFIG_PATH}/home.yaml is not there: `perron demo` plays from a clone of the repository"
+        raise Failure(what, "Clone the repository and run `make demo` there.")
     home, house = load_home_file(CONFIG_PATH / "home.yaml"), read_house(CONFIG_PATH / "house.yaml")
     accounts = folder / "accounts"
     mqtt, rtsp = free_port(), free_port()

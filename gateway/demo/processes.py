@@ -9,16 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from gateway.cli.failure import ExitCode, Failure
 from gateway.mqtt.mosquitto.provisioning import end_process
 from gateway.system.parent_death import with_parent_death_signal
 
 STOP_TIMEOUT_S = 8.0  # seconds for a process to end by itself
 RESTART_DELAY_S = 0.3  # seconds until what died is started again, as systemd would
 POLL_INTERVAL_S = 0.02
-
-
-class ProcessDied(Exception):  # noqa: N818 - it says what happened
-    """A process of the run ended unexpectedly; the text names its log."""
+BUSY_HINT = "Is the machine very busy? Then try again."
 
 
 class LoggedProcess:
@@ -62,18 +60,15 @@ class LoggedProcess:
         await end_process(self._process, within=STOP_TIMEOUT_S)
 
     async def wait_until(self, what: str, is_ready: Callable[[], bool], *, within: float) -> None:
-        """Wait until `is_ready`.
-
-        Raises:
-            ProcessDied: it ended before, or was not ready within so many seconds.
-        """
+        """Wait until `is_ready`; `Failure` if it ended before, or was not ready within so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while not self.has_ended:
                     if is_ready():
                         return
                     await asyncio.sleep(POLL_INTERVAL_S)
-        raise ProcessDied(f"{what} did not start; its own words are in {self.log}:\n{log_tail(self.log)}")
+        words = f"{what} did not start; its own words are in {self.log}:\n{log_tail(self.log)}"
+        raise Failure(words, BUSY_HINT, ExitCode.NO_ANSWER)
 
 
 class SupervisedProcess:

@@ -51,9 +51,7 @@ async def run_scenario(  # noqa: PLR0913 - each option of a run has a name
     still up.
 
     Raises:
-        ProcessDied: a process did not start.
         BrokerMissing: there is no broker.
-        TemplateMissing: not in a clone of the repository.
     """
     plan = scenario.equip(make_plan(folder, fast=fast, language=language))
     async with open_stage(plan, folder, on_start=observer.on_start, on_event=observer.on_event) as stage:

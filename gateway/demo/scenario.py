@@ -299,21 +299,23 @@ class ScenarioList(list[Scenario]):
 
     def add(
         self,
-        title: str,
         summary: Text,
         expected: Expectation = EXPECT_DELIVERED,
         *,
+        title: str | None = None,
         equip: Callable[[DemoPlan], DemoPlan] = lambda plan: plan,
         **differences: Any,  # noqa: ANN401 - fields of `Expectation`
     ) -> Callable[[ScenarioScript], ScenarioScript]:
         """Return a decorator that adds a scenario which plays the function, in the house that `equip` changes.
 
-        It must result in what is `expected`, with these `differences`.
+        It must result in what is `expected`, with these `differences`. Without `title` the function's name is the
+        title: `_owner_stops__before` is "owner-stops:before".
         """
 
         def decorate(play: ScenarioScript) -> ScenarioScript:
+            name = title or play.__name__.removeprefix("_").replace("__", ":").replace("_", "-")
             expectation = replace(expected, **differences)
-            self.append(Scenario(title=title, summary=summary, play=play, expected=expectation, equip=equip))
+            self.append(Scenario(title=name, summary=summary, play=play, expected=expectation, equip=equip))
             return play
 
         return decorate

@@ -109,7 +109,7 @@ async def open_stage(  # noqa: PLR0913 - each part of a run has a name
     gateway's. `on_start` gets the name of each part before it starts, `on_event` each message and line of the log.
 
     Raises:
-        ProcessDied: a process did not start; the text ends with the last lines of its log.
+        Failure: a process did not start; the text ends with the last lines of its log.
         gateway.mqtt.mosquitto.provisioning.BrokerMissing: there is no broker.
     """
     plan.write(folder)

@@ -94,11 +94,12 @@ def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> Sc
     watch = stage.watch
     alarms = watch.messages(urgent=True)
     refusals = [body for body in watch.events("answer") if body["refusal"] is not None]
+    outcomes = watch.events("outcome")
     visits = stage.plan.home.storage.folder / "visits"
     newest = visits / proofs.manifests[-1].visit if proofs.manifests else None
     return ScenarioResult(
         scenario=scenario.title,
-        outcome=_read_outcome(watch.events("outcome"), is_refused=bool(refusals)),
+        outcome=Outcome(outcomes[-1]["outcome"]) if outcomes else Outcome.REFUSED if refusals else None,
         expected=scenario.expected.outcome,
         house=_read_door_result(watch.events("house"), has_answered=bool(watch.events("answer"))),
         ok=False,
@@ -114,12 +115,6 @@ def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> Sc
         proof=DemoProof(folder=relative_path(newest) if newest is not None else None, verified=not proofs.problems),
         house_log=relative_path(stage.log.path),
     )
-
-
-def _read_outcome(events: Sequence[Body], *, is_refused: bool) -> Outcome | None:
-    if events:
-        return Outcome(events[-1]["outcome"])
-    return Outcome.REFUSED if is_refused else None
 
 
 def _read_door_result(events: Sequence[Body], *, has_answered: bool) -> DoorResult | None:
@@ -156,7 +151,6 @@ def _clips(manifests: Iterable[Manifest]) -> Iterator[DemoClip]:
 
 
 def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, result: ScenarioResult) -> Iterator[str]:
-    """Yield each difference from the expectation."""
     watch = stage.watch
     notifications = [body["about"] for body in watch.messages(urgent=False, since_start=False)]
     required = [about for about in notifications if about not in expected.optional_notifications]

@@ -42,7 +42,7 @@ async def scene(*, entrances: int, each: int, camera: str | None = None) -> Asyn
     """Set it up, all entrances ready, `each` deliveries for each; take it down whatever happens.
 
     Raises:
-        gateway.demo.processes.ProcessDied: a process did not start; the text tells its last words.
+        gateway.cli.failure.Failure: a process did not start; the text tells its last words.
     """
     accounts = {name: secrets.token_urlsafe(12) for name in ACCOUNTS}
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))  # short: it holds a Unix socket

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from devices.simulators.house import CameraPlan
-from gateway.cli import doctor
+from gateway.cli import installing
 from gateway.demo.plan import DemoPlan
 from tests.foreign import ForeignCamera, foreign_camera
 from tests.foreign.papers import CertificateFiles, make_certificate
@@ -91,7 +91,7 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(
             await play.wait_for_unlocked()
             await play.courier.goes_in()
             seen = list(shown())
-            await doctor.report(play.plan.home, told)
+            await installing.report(play.plan.home, told)
             front.off()  # in the middle of the visit: what is then told and logged is looked at too
             account.write_text(f"{USER}:{SECRET}x\n", encoding="utf-8")
             front.on()

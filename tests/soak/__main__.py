@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from gateway.demo.processes import ProcessDied
+from gateway.cli.failure import Failure
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, find_scenarios
@@ -76,7 +76,7 @@ def play_scenario(scenario: Scenario) -> Iterator[str]:
     complaints: tuple[str, ...]
     try:
         complaints = asyncio.run(run_scenario(scenario, folder, fast=True, observer=DemoObserver())).complaints
-    except (ProcessDied, BrokerMissing, AssertionError) as failure:
+    except (Failure, BrokerMissing, AssertionError) as failure:
         complaints = (str(failure),)
     if complaints:
         told = "\n  ".join(complaints)
@@ -135,7 +135,7 @@ def run_floods(minutes: float, console: Console) -> Iterator[str]:
         for failure in flooded.run_soak(folder, minutes, console):
             failed = True
             yield f"flooded: {failure}\n  kept in {folder}; replay: python -m tests.soak --only-flood {minutes:g}"
-    except (ProcessDied, BrokerMissing, AssertionError) as failure:
+    except (Failure, BrokerMissing, AssertionError) as failure:
         failed = True
         yield f"flooded: {failure}\n  kept in {folder}"
     if not failed:

@@ -80,7 +80,6 @@ class CableRelay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay_connection(self, reader: _RelayReader, writer: asyncio.StreamWriter, port: int) -> None:
-        """Relay one accepted connection until both directions have ended."""
         with contextlib.closing(writer), contextlib.suppress(OSError):
             if not await self._wait_until_plugged(reader):
                 return

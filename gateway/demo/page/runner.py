@@ -20,8 +20,7 @@ from gateway.demo.page.phone import DemoPhone, PhoneMessage
 from gateway.demo.page.proof import read_sealed_film
 from gateway.demo.page.snapshot import DemoSnapshot, PhoneMessageShown, apply_event, message_text
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import DemoPlan, TemplateMissing
-from gateway.demo.processes import ProcessDied
+from gateway.demo.plan import DemoPlan
 from gateway.demo.rig_control import SetPhoneLanguages, read_box_status
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario, ScenarioRun
@@ -71,8 +70,6 @@ class DemoRunner:
         self._approved = asyncio.Event()
         self._message_times: dict[str, datetime] = {}
 
-    # ---- requests of the page ---------------------------------------------------------------------------------------
-
     def request_scenario(self, title: str) -> bool:
         """Request a scenario, or the show. False: the name is unknown, or a run is on."""
         is_known = title == SHOW_TITLE or title in {scenario.title for scenario in SCENARIOS}
@@ -106,8 +103,6 @@ class DemoRunner:
                 await asyncio.wait([self._task])
                 self._task = None
 
-    # ---- what the script asks --------------------------------------------------------------------------------------
-
     def show(self, snapshot: DemoSnapshot) -> None:
         """Let the page show this snapshot."""
         if snapshot != self.snapshot:
@@ -129,13 +124,12 @@ class DemoRunner:
         self.show(snapshot)
 
     async def wait_until(
-        self, description: str, condition: Callable[[DemoSnapshot], bool], *, within: float = TIMEOUT_MARGIN_S
+        self, what: str, condition: Callable[[DemoSnapshot], bool], *, within: float = TIMEOUT_MARGIN_S
     ) -> None:
         """Wait until the snapshot satisfies a condition, at most `within` seconds (`WaitTimeout`)."""
-        try:
-            await wait_for_change(self.changes, lambda: condition(self.snapshot), within=within)
-        except TimeoutError:
-            raise WaitTimeout(f"awaited on the page for {within:.0f} s: {description}") from None
+        await wait_for_change(
+            self.changes, lambda: condition(self.snapshot), within=within, describe=lambda: f" on the page: {what}"
+        )
 
     async def wait_for_approval(self, *, within: float) -> None:
         """Wait until the viewer presses the owner's yes, at most so many seconds."""
@@ -143,13 +137,11 @@ class DemoRunner:
             async with asyncio.timeout(within):
                 await self._approved.wait()
 
-    # ---- playing ----------------------------------------------------------------------------------------------------
-
     async def _play(self, title: str) -> None:
         self.show(DemoSnapshot(run=self.snapshot.run + 1, title=title, stage="setting"))
         try:
             complaints = await self._play_and_judge(title)
-        except (ProcessDied, WaitTimeout, Impossible, Failure, BrokerMissing, TemplateMissing, OSError) as failure:
+        except (WaitTimeout, Impossible, Failure, BrokerMissing, OSError) as failure:
             complaints = (str(failure),)
         self.all_passed = self.all_passed and not complaints
         self.change(stage="over", complaints=complaints)

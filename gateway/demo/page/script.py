@@ -5,14 +5,14 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
 from gateway.demo.actors import DemoPerson, PromisedDelivery
-from gateway.demo.observers import TIMEOUT_MARGIN_S, Body, WaitTimeout
+from gateway.demo.observers import TIMEOUT_MARGIN_S, Body
 from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
 from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import (
@@ -61,7 +61,7 @@ class ShowState:
     play: ScenarioRun
     page: DemoRunner
     chapter: int = 0
-    delivery: PromisedDelivery | None = None
+    delivery: PromisedDelivery = field(init=False)  # that the present courier brings
     visit: str = ""
     message_count: int = 0  # of both phones, before the cable was pulled
     log_position: int = 0  # the lines of the house's log before the second courier
@@ -72,12 +72,6 @@ class ShowState:
         self.page.change(says=line)
         self.play.narrate("show", line_text(line, self.page.language))
         await asyncio.sleep(read)
-
-    def current_delivery(self) -> PromisedDelivery:
-        """Return the delivery that the present courier brings."""
-        if self.delivery is None:
-            raise WaitTimeout("required: a promise")
-        return self.delivery
 
 
 async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
@@ -137,7 +131,7 @@ async def the_courier_rings(act: ShowState) -> None:
 
 async def the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
-    play, parcels = act.play, act.current_delivery()
+    play, parcels = act.play, act.delivery
     await act.show_line(_("He holds up the label and his one-time code."))
     await play.courier.scans(parcels.codes[0])
     await asyncio.sleep(0.6)
@@ -204,7 +198,7 @@ async def the_same_label_again(act: ShowState) -> None:
     play = act.play
     await act.show_line(_("The same label, once more."), is_live=True)
     await play.courier.does("arrive")
-    await play.courier.scans(act.current_delivery().codes[0])
+    await play.courier.scans(act.delivery.codes[0])
     await play.wait_for_refusal(Refusal.ALREADY_USED)
     await act.show_line(_("No: already used."), read=READING_TIME_S, tone="bad")
     await play.courier.does("leave")
@@ -229,7 +223,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
     await play.thief.does("leave")
     seconds = f"{took:.1f}"
     await act.show_line(_("Perron saw it within {seconds} s and greys it.", seconds=seconds), read=READING_TIME_S)
-    await play.scan_codes(act.current_delivery())
+    await play.scan_codes(act.delivery)
     await play.wait_for_refusal(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
     await act.show_line(_("The door stays shut: no living picture, no opening."), read=READING_TIME_S, tone="bad")
     play.require(not _openings_since(act), "the door has stayed shut")
@@ -237,7 +231,7 @@ async def a_thief_freezes_the_camera(act: ShowState) -> None:
 
 async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
-    play, parcels = act.play, act.current_delivery()
+    play, parcels = act.play, act.delivery
     await play.set_fault(DOOR_CAMERA, "frozen", on=False)
     await act.page.wait_until("the cameras believed", _all_cameras_trusted)
     await act.show_line(_("The camera is back. He scans again."))
@@ -347,7 +341,6 @@ def without_permission(plan: DemoPlan, utc: datetime) -> DemoPlan:
 
 
 def _on_each_phone(now: DemoSnapshot, notification: Body, *, pictured: bool = False) -> bool:
-    """Return whether each phone shows this message in its own language."""
     texts = {language: message_text(notification, language) for language in LANGUAGES}
     shown = [message for message in now.phone if message.picture or not pictured]
     return all(

@@ -6,6 +6,7 @@ import hmac
 import json
 import secrets
 import socket
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Self
@@ -69,8 +70,8 @@ class DemoSite:
             web.get("/static/{name}", self._serve_static),
             web.get("/favicon.ico", self._serve_icon),
             web.post("/play", self._start_play),
-            web.post("/stop", self._stop_play),
-            web.post("/yes", self._press_yes),
+            web.post("/stop", _press(runner.stop)),
+            web.post("/yes", _press(runner.approve)),
             web.post("/language", self._set_language),
         ])  # fmt: skip
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -89,8 +90,6 @@ class DemoSite:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._runner.cleanup()
-
-    # ---- who may come in --------------------------------------------------------------------------------------------
 
     @web.middleware
     async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,8 +114,6 @@ class DemoSite:
 
     def _is_key(self, text: str) -> bool:
         return self._access_key is not None and hmac.compare_digest(text.encode(), self._access_key.encode())
-
-    # ---- the page ---------------------------------------------------------------------------------------------------
 
     def _language_of(self, request: web.Request) -> Language:
         chosen = request.cookies.get(LANGUAGE_COOKIE)
@@ -165,23 +162,11 @@ class DemoSite:
         answer.set_cookie(LANGUAGE_COOKIE, str(chosen), httponly=True, samesite="Strict")
         return answer
 
-    # ---- requests ---------------------------------------------------------------------------------------------------
-
     async def _start_play(self, request: web.Request) -> web.Response:
         title = (await request.post()).get("title")
         if not self._demo_runner.request_scenario(str(title)):
             raise web.HTTPConflict
         return web.Response(status=204)
-
-    async def _stop_play(self, _request: web.Request) -> web.Response:
-        self._demo_runner.stop()
-        return web.Response(status=204)
-
-    async def _press_yes(self, _request: web.Request) -> web.Response:
-        self._demo_runner.approve()
-        return web.Response(status=204)
-
-    # ---- what is seen -----------------------------------------------------------------------------------------------
 
     async def _serve_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Send each changed snapshot, and a beat every second. The first viewer starts the show."""
@@ -236,6 +221,14 @@ class DemoSite:
         if picture is None:
             raise web.HTTPNotFound
         return web.Response(body=picture, content_type="image/jpeg")
+
+
+def _press(action: Callable[[], None]) -> Handler:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        action()
+        return web.Response(status=204)
+
+    return handler
 
 
 def lan_address() -> str:

@@ -200,9 +200,6 @@ def apply_event(now: DemoSnapshot, event: DemoEvent) -> DemoSnapshot:
     return _apply_message(now, event) if isinstance(event, ObservedMessage) else _apply_house_line(now, event)
 
 
-# ---- what the gateway says ------------------------------------------------------------------------------------------
-
-
 def _apply_message(now: DemoSnapshot, message: ObservedMessage) -> DemoSnapshot:
     body = message.body
     match message.kind, body.get("kind"):
@@ -249,9 +246,6 @@ def _reset_checks(now: DemoSnapshot) -> DemoSnapshot:
 
 def _with_checks(now: DemoSnapshot, **checks: bool) -> DemoSnapshot:
     return replace(now, checks={**(now.checks or dict.fromkeys(CHECK_NAMES)), **checks})
-
-
-# ---- what physically happens ----------------------------------------------------------------------------------------
 
 
 def _apply_house_line(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from gateway.cli.failure import Failure
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
 from gateway.system.i18n import Text, _
@@ -17,17 +18,9 @@ SCENARIO_GROUPS: Mapping[Text, Sequence[Scenario]] = {
 SCENARIOS = tuple(scenario for group in SCENARIO_GROUPS.values() for scenario in group)
 
 
-class UnknownScenario(Exception):  # noqa: N818 - it says what is the matter
-    """No scenario has this name."""
-
-
 def find_scenarios(title: str) -> tuple[Scenario, ...]:
-    """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants.
-
-    Raises:
-        UnknownScenario: there is none.
-    """
+    """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants."""
     scenarios = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
     if not scenarios:
-        raise UnknownScenario(f"there is no scenario {title!r}: `perron demo --list` tells all")
+        raise Failure(f"there is no scenario {title!r}: `perron demo --list` tells all", "Take a name from the list.")
     return scenarios

@@ -12,13 +12,13 @@ SCENARIOS = ScenarioList()
 HALL_CAMERA = "hall-camera"
 DOORBELL_CAMERA = "doorbell"
 
-SCENARIOS.add("empty-dark-hall", _("a dark, still, empty hall is no fault: delivered"), equip=with_dark_hall)(
-    ScenarioRun.deliver
-)
+
+@SCENARIOS.add(_("a dark, still, empty hall is no fault: delivered"), equip=with_dark_hall)
+async def _empty_dark_hall(play: ScenarioRun) -> None:
+    await play.deliver()
 
 
 @SCENARIOS.add(
-    "camera-frozen",
     _("the doorbell's picture freezes while it rings: the door stays shut"),
     EXPECT_STOPPED,
     refusals=(Refusal.CAMERA_UNAVAILABLE,),
@@ -33,7 +33,6 @@ async def _camera_frozen(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "camera-offline",
     _("the doorbell is offline: told before anybody comes, and the door stays shut"),
     EXPECT_STOPPED,
     refusals=(Refusal.CAMERA_UNAVAILABLE,),
@@ -49,7 +48,6 @@ async def _camera_offline(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "camera-lost-inside",
     _("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
     alarms=(AlarmCode.CAMERA_LOST,),
     cameras_with_gaps=frozenset({HALL_CAMERA}),
@@ -63,7 +61,6 @@ async def _camera_lost_inside(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "video-killed",
     _("the video process is killed with the courier inside: another films on, the gap is declared"),
     alarms=(AlarmCode.CAMERA_LOST,),
     cameras_with_gaps=frozenset({HALL_CAMERA, DOORBELL_CAMERA}),
@@ -78,7 +75,7 @@ async def _video_killed(play: ScenarioRun) -> None:
     await play.leave_and_seal()
 
 
-@SCENARIOS.add("label-by-camera", _("the camera at the door reads the parcel's label and the courier's code"))
+@SCENARIOS.add(_("the camera at the door reads the parcel's label and the courier's code"))
 async def _label_by_camera(play: ScenarioRun) -> None:
     """There is no scanner. The code is shown on the courier's phone."""
     parcels = await play.announce_delivery()

@@ -30,7 +30,7 @@ EXPECT_FOUND_UNLOCKING = replace(
 )
 
 
-@SCENARIOS.add("broker-restart", _("the broker dies with the courier inside and comes back: asked anew, locked again"))
+@SCENARIOS.add(_("the broker dies with the courier inside and comes back: asked anew, locked again"))
 async def _broker_restart(play: ScenarioRun) -> None:
     await play.enter_with_parcel()
     play.narrate("house", "the broker dies")
@@ -55,7 +55,6 @@ async def pause_broker(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "broker-paused",
     _("the broker stands still as the unlock is sent: the lock refuses the late copy, nothing opens"),
     EXPECT_UNLOCK_UNKNOWN,
 )
@@ -73,14 +72,13 @@ async def _until_ringing(play: ScenarioRun, point: CrashPoint) -> PromisedDelive
 
 
 @SCENARIOS.add(
-    "gateway-killed:before-commit",
     _("killed before the intent is stored: nothing used, a new scan works"),
     phases=(Phase.RINGING, "ready", *PHASES_WHOLE_VISIT),
     notifications=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     refusals=(Refusal.NOT_READY,),
     gateway_deaths=1,
 )
-async def _killed_before_commit(play: ScenarioRun) -> None:
+async def _gateway_killed__before_commit(play: ScenarioRun) -> None:
     parcels = await _until_ringing(play, "before-commit")
     await play.wait_for_gateway()
     await play.wait_for_phase("ready")
@@ -92,7 +90,7 @@ async def _killed_before_commit(play: ScenarioRun) -> None:
 def _add_spent(point: CrashPoint, summary: Text) -> None:
     """Add a kill after the intent is stored and before the unlock leaves."""
 
-    @SCENARIOS.add(f"gateway-killed:{point}", summary, EXPECT_SPENT)
+    @SCENARIOS.add(summary, EXPECT_SPENT, title=f"gateway-killed:{point}")
     async def _killed(play: ScenarioRun) -> None:
         await _until_ringing(play, point)
         await play.wait_for_gateway()
@@ -103,7 +101,7 @@ def _add_spent(point: CrashPoint, summary: Text) -> None:
 def _add_found(point: CrashPoint, summary: Text, expected: Expectation) -> None:
     """Add a kill after the unlock left: the courier goes in meanwhile, and the box finds him and locks behind him."""
 
-    @SCENARIOS.add(f"gateway-killed:{point}", summary, expected)
+    @SCENARIOS.add(summary, expected, title=f"gateway-killed:{point}")
     async def _killed(play: ScenarioRun) -> None:
         await _until_ringing(play, point)
         await play.log.wait_for_line("bolt", within=play.timing.ring + TIMEOUT_MARGIN_S, state="withdrawn")
@@ -124,7 +122,6 @@ _add_found("after-report", _("killed as the lock says unlocked: the courier insi
 
 
 @SCENARIOS.add(
-    "disk-full-inside",
     _("the disk fills up with the courier inside: alarm, filmed on, locked again"),
     alarms=(AlarmCode.DISK_FULL,),
 )
@@ -141,7 +138,6 @@ async def _disk_full_inside(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "clock-stepped-back",
     _("the window is over and the clock steps back into it: not believed, nothing opens"),
     EXPECT_REFUSED,
     refusals=(Refusal.CLOCK_UNTRUSTED,),
@@ -155,7 +151,6 @@ async def _clock_stepped_back(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "not-ready",
     _("the door's sensor is away: told before anybody comes; back again, the parcel is delivered"),
     refusals=(Refusal.NOT_READY,),
     notifications=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS),
@@ -174,7 +169,6 @@ async def _not_ready(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "safe-mode",
     _("three deaths within a minute: it locks, films and warns, and opens nothing until the owner has looked"),
     EXPECT_REFUSED,
     refusals=(Refusal.NOT_READY,),

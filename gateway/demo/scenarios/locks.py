@@ -9,13 +9,7 @@ from gateway.cli.broker import open_session
 from gateway.config.devices import LockDevice
 from gateway.config.topics import device_topic
 from gateway.demo.result import DoorMovement
-from gateway.demo.scenario import (
-    EXPECT_UNLOCK_UNKNOWN,
-    PHASES_WHOLE_VISIT,
-    Expectation,
-    ScenarioList,
-    ScenarioRun,
-)
+from gateway.demo.scenario import EXPECT_UNLOCK_UNKNOWN, PHASES_WHOLE_VISIT, Expectation, ScenarioList, ScenarioRun
 from gateway.demo.scenarios.failures import pause_broker
 from gateway.demo.scenarios.homes import with_garage_door, with_guard, with_short_command_life
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
@@ -40,7 +34,6 @@ EXPECT_JAMMED = Expectation(
 
 
 async def _acknowledge_incident(play: ScenarioRun) -> None:
-    """The owner has looked after the door; it is proven locked."""
     await play.wait_for_notification(Notification.NOT_READY)
     await _wait_and_acknowledge(play)
 
@@ -57,7 +50,6 @@ async def _wait_for_handover(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "lock-jammed",
     _("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
     EXPECT_JAMMED,
 )
@@ -72,7 +64,6 @@ async def _lock_jammed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "lock-silent",
     _("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
     EXPECT_JAMMED,
     equip=with_short_command_life,
@@ -96,7 +87,6 @@ async def _lock_silent(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "lock-late",
     _("the lock acts after its declared latency: unknown, spent, and locked again"),
     EXPECT_UNLOCK_UNKNOWN,
     movements=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
@@ -113,7 +103,6 @@ async def _lock_late(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "lock-lies",
     _("the lock is cut off and a liar says locked: not believed, handed to the owner"),
     EXPECT_JAMMED,
     alarms=(AlarmCode.NOT_LOCKED,),
@@ -145,7 +134,6 @@ async def _forge_locked_report(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "bolt-in-the-air",
     _("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
     EXPECT_JAMMED,
     movements=(
@@ -170,20 +158,19 @@ async def _bolt_in_the_air(play: ScenarioRun) -> None:
     await _acknowledge_incident(play)
 
 
-SCENARIOS.add(
-    "guarded",
-    _("a basic lock behind a guard and a broker of its own: the whole visit by signed orders"),
-    equip=with_guard,
-)(ScenarioRun.deliver)
+@SCENARIOS.add(
+    _("a basic lock behind a guard and a broker of its own: the whole visit by signed orders"), equip=with_guard
+)
+async def _guarded(play: ScenarioRun) -> None:
+    await play.deliver()
 
 
 @SCENARIOS.add(
-    "guarded:broker-paused",
     _("the house's broker stands still as the order leaves: the guard refuses the late copy, nothing opens"),
     EXPECT_UNLOCK_UNKNOWN,
     equip=with_guard,
 )
-async def _guarded_broker_paused(play: ScenarioRun) -> None:
+async def _guarded__broker_paused(play: ScenarioRun) -> None:
     """The basic lock never receives the order."""
     await pause_broker(play)
     await play.wait_for_visit_end()
@@ -198,7 +185,6 @@ async def deliver_into_garage(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "garage",
     _("a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word"),
     equip=with_garage_door,
 )

@@ -25,7 +25,6 @@ EXPECT_STOPPED = replace(
 
 
 @SCENARIOS.add(
-    "somebody-answers",
     _("somebody at home answers the bell: Perron leaves the door to them"),
     EXPECT_STOPPED,
     outcome=Outcome.ATTENDED,
@@ -42,7 +41,6 @@ async def _somebody_answers(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "family-key",
     _("the household comes home with its key: no film, no alarm, and no courier let in just then"),
     EXPECT_REFUSED,
     movements=(DoorMovement.UNLOCKED_BY_HAND, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED_BY_HAND),
@@ -57,8 +55,8 @@ async def _family_key(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.HOUSEHOLD_PRESENT)
 
 
-@SCENARIOS.add("owner-stops:before", _("the owner stops while it rings: the door stays shut"), EXPECT_STOPPED)
-async def _stopped_before(play: ScenarioRun) -> None:
+@SCENARIOS.add(_("the owner stops while it rings: the door stays shut"), EXPECT_STOPPED)
+async def _owner_stops__before(play: ScenarioRun) -> None:
     await play.scan_and_ring()
     await play.owner.send_request("stop")
     await play.wait_for_refusal(Refusal.STOPPED_BY_OWNER)
@@ -66,12 +64,11 @@ async def _stopped_before(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "owner-stops:at",
     _("the owner stops as the intent is stored: the unlock is never sent"),
     EXPECT_STOPPED,
     phases=(Phase.RINGING, Phase.UNLOCKING, "ready"),
 )
-async def _stopped_at(play: ScenarioRun) -> None:
+async def _owner_stops__at(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     await play.stage.change_box(StopAtPoint(point="before-commit"))
     await play.scan_codes(parcels)
@@ -82,7 +79,6 @@ async def _stopped_at(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "owner-stops:after",
     _("the owner stops an unlocked door that is still closed: locked at once"),
     EXPECT_STOPPED,
     house=DoorResult.LOCKED_AGAIN,
@@ -91,7 +87,7 @@ async def _stopped_at(play: ScenarioRun) -> None:
     notifications=(Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN),
     sealed_visits=1,
 )
-async def _stopped_after(play: ScenarioRun) -> None:
+async def _owner_stops__after(play: ScenarioRun) -> None:
     await play.scan_codes()
     await play.wait_for_unlocked()
     await play.owner.send_request("stop")
@@ -100,12 +96,11 @@ async def _stopped_after(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "owner-stops:inside",
     _("the owner stops with the courier inside: asked to leave, never locked in"),
     alarms=(AlarmCode.STOPPED_INSIDE,),
     notifications=(Notification.AT_THE_DOOR, Notification.STOPPED_INSIDE, Notification.LOCKED_AGAIN),
 )
-async def _stopped_inside(play: ScenarioRun) -> None:
+async def _owner_stops__inside(play: ScenarioRun) -> None:
     await play.enter_with_parcel()
     await play.owner.send_request("stop")
     await play.wait_for_alarm(AlarmCode.STOPPED_INSIDE)
@@ -114,7 +109,6 @@ async def _stopped_inside(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "paused",
     _("the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered"),
     refusals=(Refusal.PAUSED,),
     gateway_deaths=1,
@@ -136,7 +130,6 @@ async def _paused(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "lock-now",
     _("the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven"),
     EXPECT_NO_VISIT,
     movements=(DoorMovement.UNLOCKED_BY_HAND, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED),
@@ -157,7 +150,6 @@ async def _expect_lock_result(play: ScenarioRun, result: LockRequestResult) -> N
 
 
 @SCENARIOS.add(
-    "approval-silent",
     _("the owner wants to be asked and says nothing: that is a no"),
     EXPECT_STOPPED,
     phases=(Phase.RINGING, Phase.APPROVING, "ready"),
@@ -173,7 +165,6 @@ async def _approval_silent(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "forced-door",
     _("the door is forced without any visit: alarm, and a film of its own"),
     EXPECT_NO_VISIT,
     movements=(DoorMovement.FORCED, DoorMovement.UNLOCKED_BY_HAND, DoorMovement.CLOSED, DoorMovement.LOCKED_BY_HAND),

@@ -18,9 +18,7 @@ def _refused(refusal: Refusal, retailer_state: str) -> Expectation:
     return replace(EXPECT_REFUSED, refusals=(refusal,), retailer_state=retailer_state)
 
 
-@SCENARIOS.add(
-    "wrong-code", _("an unknown code is refused, and nothing moves"), _refused(Refusal.UNKNOWN_CODE, "window_open")
-)
+@SCENARIOS.add(_("an unknown code is refused, and nothing moves"), _refused(Refusal.UNKNOWN_CODE, "window_open"))
 async def _wrong_code(play: ScenarioRun) -> None:
     await play.announce_delivery()
     await play.courier.does("arrive")
@@ -28,7 +26,6 @@ async def _wrong_code(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "three-wrong-codes",
     _("three different unknown codes lock the scanner out, for the right code too"),
     EXPECT_REFUSED,
     refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
@@ -47,7 +44,6 @@ async def _three_wrong_codes(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "several-codes-on-one-label",
     _("a label's other barcodes are no wrong attempts: the parcel is delivered"),
     refusals=(Refusal.UNKNOWN_CODE,) * 3,
 )
@@ -60,26 +56,20 @@ async def _several_codes_on_one_label(play: ScenarioRun) -> None:
     await play.deliver(parcels)
 
 
-@SCENARIOS.add(
-    "too-early", _("an hour before the window the door stays shut"), _refused(Refusal.OUTSIDE_WINDOW, "scheduled")
-)
+@SCENARIOS.add(_("an hour before the window the door stays shut"), _refused(Refusal.OUTSIDE_WINDOW, "scheduled"))
 async def _too_early(play: ScenarioRun) -> None:
     parcels = await play.retailer.promise(starts_in=3600, ends_in=7200)
     await play.scan_refused_code(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
 
 
-@SCENARIOS.add("too-late", _("after the window's end the door stays shut"), _refused(Refusal.EXPIRED, "expired"))
+@SCENARIOS.add(_("after the window's end the door stays shut"), _refused(Refusal.EXPIRED, "expired"))
 async def _too_late(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=6)
     await play.wait_for_window_end(parcels)
     await play.scan_refused_code(parcels.codes[0], Refusal.EXPIRED)
 
 
-@SCENARIOS.add(
-    "already-used",
-    _("a delivered parcel's code opens nothing a second time"),
-    refusals=(Refusal.ALREADY_USED,),
-)
+@SCENARIOS.add(_("a delivered parcel's code opens nothing a second time"), refusals=(Refusal.ALREADY_USED,))
 async def _already_used(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     await play.deliver(parcels)
@@ -87,7 +77,6 @@ async def _already_used(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "scan-replayed",
     _("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
     gateway_deaths=1,
 )
@@ -106,7 +95,6 @@ async def _scan_replayed(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "courier-not-proven",
     _("a parcel without the courier's one-time code is refused"),
     _refused(Refusal.COURIER_NOT_PROVEN, "window_open"),
 )
@@ -116,11 +104,7 @@ async def _courier_not_proven(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
 
 
-@SCENARIOS.add(
-    "window-ends-inside",
-    _("the window ends while the courier is inside: the visit ends as ever"),
-    equip=with_long_open_limit,
-)
+@SCENARIOS.add(_("the window ends while the courier is inside: the visit ends as ever"), equip=with_long_open_limit)
 async def _window_ends_inside(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery(ends_in=play.timing.ring + play.timing.live + 4)
     await play.enter_with_parcel(parcels)
@@ -128,7 +112,7 @@ async def _window_ends_inside(play: ScenarioRun) -> None:
     await play.leave_and_seal()
 
 
-@SCENARIOS.add("cancelled", _("a cancelled delivery opens nothing"), _refused(Refusal.CANCELLED, "cancelled"))
+@SCENARIOS.add(_("a cancelled delivery opens nothing"), _refused(Refusal.CANCELLED, "cancelled"))
 async def _cancelled(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     answer = await play.retailer.cancel(parcels.id)
@@ -137,7 +121,6 @@ async def _cancelled(play: ScenarioRun) -> None:
 
 
 @SCENARIOS.add(
-    "cancelled-before-offer",
     _("a cancel that overtakes its offer: the offer is dead, its code unknown"),
     _refused(Refusal.UNKNOWN_CODE, "cancelled"),
 )
@@ -150,10 +133,7 @@ async def _cancelled_before_offer(play: ScenarioRun) -> None:
     await play.scan_refused_code(parcels.codes[0], Refusal.UNKNOWN_CODE)
 
 
-@SCENARIOS.add(
-    "code-collision",
-    _("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
-)
+@SCENARIOS.add(_("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"))
 async def _code_collision(play: ScenarioRun) -> None:
     parcels = await play.announce_delivery()
     other = await play.retailer.promise(codes=DEFAULT_PARCEL_CODES, brand=1)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 
@@ -376,7 +377,8 @@ def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
 
 @pytest.mark.slow
 def test_a_command_in_a_sentence_can_be_typed_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli.lines._current_home.home", None)  # an earlier test's command may have set it
+    # an earlier test's command may have set it
+    monkeypatch.setattr("gateway.cli.lines._current_home", ContextVar("home", default=None))
     assert expand_commands("Look: `perron doctor` tells.") == f"Look: `{program_name()} doctor` tells."
     assert expand_commands("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"
     told = run_perron("doctor", "--home", "/nowhere/home.yaml")

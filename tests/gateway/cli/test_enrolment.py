@@ -13,7 +13,7 @@ from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from gateway.cli import adding, discover, testing
+from gateway.cli import adding, installing
 from gateway.cli.failure import Failure
 from gateway.config.editor import ENTRANCE
 from gateway.config.home import Home
@@ -160,7 +160,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                     topic, payload = f"{address}/98/0/currentMode", b'{"value":255}'
                     assert await publish_reason_code(waves, topic, payload) in TAKEN
                 wrong, _ = await asyncio.gather(
-                    discover.discover_at_broker(home, 3, lambda seen: found.update({seen.key: seen})),
+                    installing.discover_at_broker(home, 3, lambda seen: found.update({seen.key: seen})),
                     discovery_scan.scan_network(
                         home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]
                     ),
@@ -189,7 +189,7 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
             )
         console = Console(file=screen, width=400, force_terminal=False)
         home = load_home_file(home_file)
-        await discover.discover(home, home_file, 4, console, interfaces=["127.0.0.1"])
+        await installing.discover(home, home_file, 4, console, interfaces=["127.0.0.1"])
     finally:
         await calling.async_close()
     text = screen.getvalue()
@@ -226,7 +226,7 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
             account_session(home, "observer", "perron/front-lock/availability") as watcher,
         ):
             await watcher.receive()
-            assert await testing.run_device_test(home, "front-lock", times=4, output=told.append)
+            assert await installing.run_device_test(home, "front-lock", times=4, output=told.append)
     finally:
         lock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -240,8 +240,8 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
 
 async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
     with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
-        await testing.run_device_test(home, "back-lock", times=1, output=print)
+        await installing.run_device_test(home, "back-lock", times=1, output=print)
     with pytest.raises(Failure, match="no device yet"):
-        await testing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, output=print)
+        await installing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, output=print)
     with pytest.raises(Failure, match="the lock of no entrance"):
-        await testing.lock_now(home, "front-scanner", output=print)
+        await installing.lock_now(home, "front-scanner", output=print)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ ODD = "it's a $(house).yaml"
 
 @pytest.fixture(autouse=True)
 def no_house_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines._current_home, "home", None)  # noqa: SLF001 - what one process notes of its command
+    monkeypatch.setattr(lines, "_current_home", ContextVar("home", default=None))  # what a process notes of its command
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:  # noqa: ANN401 - typer's command

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.owner import verify_folder
-from gateway.cli.rotation import change_key
+from gateway.cli.reloading import change_key
 from gateway.evidence.succession import NEXT_MARKER_FILE, SUCCESSION_FILE, read_key_history
 from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, PublicKey
 from gateway.runtime.maintenance.instance_lock import lock_folder

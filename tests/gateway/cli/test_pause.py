@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.cli.failure import ExitCode, Failure
-from gateway.cli.pause import end_pause, list_pauses, plan_pause, run
+from gateway.cli.household import pause
+from gateway.cli.pause import end_pause, list_pauses, plan_pause
 from gateway.config.home import Home
 from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import account_session, next_message, run_perron
@@ -110,15 +111,15 @@ async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_o
     ("asks", "said"),
     [
         ({}, "Say one of --to, --list and --end."),
-        ({"end_at": "+2h", "show": True}, "Say one of --to, --list and --end."),
-        ({"end_at": "tomorrow"}, "'tomorrow': This is no date with a time."),
-        ({"end_at": "2027-03-28 02:30"}, "the clocks are put forward"),
-        ({"start": "yesterday", "end_at": "+2h"}, "'yesterday': This is no date with a time."),
+        ({"until": "+2h", "show": True}, "Say one of --to, --list and --end."),
+        ({"until": "tomorrow"}, "'tomorrow': This is no date with a time."),
+        ({"until": "2027-03-28 02:30"}, "the clocks are put forward"),
+        ({"start": "yesterday", "until": "+2h"}, "'yesterday': This is no date with a time."),
     ],
 )
-def test_what_cannot_be_meant_is_told_before_anybody_is_asked(home: Home, asks: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_meant_is_told_before_anybody_is_asked(home_file: Path, asks: dict[str, Any], said: str) -> None:
     with pytest.raises(Failure, match=re.escape(said)) as caught:
-        run(home, None, **{"start": "now", "end_at": None, "show": False, "ended": None} | asks)
+        pause(home=home_file, **asks)
     assert caught.value.code == ExitCode.INVALID
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.rotation import change_key
+from gateway.cli.reloading import change_key
 from gateway.evidence.succession import NEXT_KEY_FILE, NEXT_MARKER_FILE, copy_key_history, read_key_history
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, PublicKey
@@ -18,7 +18,7 @@ from tests.shell.house import make_home
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gateway.cli.rotation import change_key
+from gateway.cli.reloading import change_key
 where = Path(sys.argv[1])
 left = None
 def watch(event, said):

@@ -124,7 +124,7 @@ def test_a_second_house_on_the_same_ports_is_told_so(home_file: Path, simulated:
     [
         ("devices: [", "is not valid YAML"),
         ("devices: {front-lock: {kind: look}}", "devices.front-lock"),
-        (None, "no such"),
+        (None, "does not exist"),
     ],
 )
 def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: str | None, told: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.survey import survey_lines
+from gateway.cli.installing import survey_lines
 from gateway.config.home import Home
 from gateway.evidence.rollback import STORE_FILE
 from gateway.storage import Store

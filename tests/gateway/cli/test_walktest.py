@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.walktest import show_walk_test, verify_report
+from gateway.cli.installing import show_walk_test, verify_report
 from gateway.config.home import Home, PagesSection
 from gateway.installation import records
 from gateway.installation.capability import WalkTestStatus

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.failure import Failure
 from gateway.demo.result import ScenarioResult
 from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
+from gateway.demo.scenarios import SCENARIOS, find_scenarios
 
 PROMISED = """
 delivered into-fridge wrong-code three-wrong-codes several-codes-on-one-label too-early too-late already-used
@@ -84,5 +85,5 @@ def test_a_bare_name_means_all_its_variants() -> None:
 
 
 def test_an_unknown_name_is_told_where_to_look() -> None:
-    with pytest.raises(UnknownScenario, match="perron demo --list"):
+    with pytest.raises(Failure, match="perron demo --list"):
         find_scenarios("nonsense")

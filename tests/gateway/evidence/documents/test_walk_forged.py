@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.walktest import verify_report
+from gateway.cli.installing import verify_report
 from gateway.config.home import Home
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialResult, WalkTest, walk_steps

@@ -1,0 +1,206 @@
+"""The installer's tools: `perron discover`, `doctor`, `test`, `survey` and `walk-test`."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from zoneinfo import ZoneInfo
+
+import segno
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.broker import json_body, open_session, publish, wait_for_message
+from gateway.cli.failure import ExitCode, Failure, error_text, failure_on
+from gateway.cli.lines import command_line, expand_commands, quoted_path
+from gateway.cli.options import print_line
+from gateway.config.home import Home
+from gateway.config.topics import entrance_topic
+from gateway.evidence.rollback import STORE_FILE
+from gateway.installation import discovery_scan, records
+from gateway.installation.capability import device_capabilities, walk_test_text
+from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
+from gateway.installation.diagnostics.finding import FindingVerdict, sentence_text
+from gateway.installation.diagnostics.house import examine_house
+from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.discovery_scan import DiscoveryHandler
+from gateway.installation.readiness_hours import summarise
+from gateway.installation.walk_test_report import verify_walk
+from gateway.mqtt.client import InboundMessage
+from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.storage import StoreFailed
+from gateway.storage.readonly import counted_readiness
+from gateway.system import i18n
+from gateway.system.clock import read_clock
+from gateway.system.regular_file import read_bytes
+from gateway.system.text import escape_invisible
+from gateway.web.pages.installation import INSTALLATION_PATH
+
+LOCK_TIMEOUT_S = 60.0  # for a lock request to end, however slow the lock
+MAX_REPORT_BYTES = 64 * 2**20  # a report holds one picture of each camera
+
+_VERDICT_TEXTS = {
+    FindingVerdict.GOOD: Text("ok", style="green"),
+    FindingVerdict.DOUBTFUL: Text("?", style="yellow"),
+    FindingVerdict.BAD: Text("BAD", style="red"),
+}
+
+
+async def report(home: Home, console: Console) -> bool:
+    """Show every finding as a row; True when nothing is red."""
+    table = Table("")
+    for heading in ("what", "how it is", "what to do"):
+        table.add_column(heading, overflow="fold")
+    findings = await examine_house(home)
+    for finding in findings:
+        parts = (finding.subject, finding.statement, finding.todo)
+        table.add_row(_VERDICT_TEXTS[finding.verdict], *(Text(_finding_text(part)) for part in parts))
+    console.print(table)
+    return all(finding.verdict is not FindingVerdict.BAD for finding in findings)
+
+
+def _finding_text(text: i18n.Text | None) -> str:
+    return "" if text is None else expand_commands(sentence_text(text, "en", show=quoted_path))
+
+
+async def discover(
+    home: Home, file: Path, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
+) -> str | None:
+    """Show the devices that announce themselves, for `seconds`; return what is wrong with the broker, or None.
+
+    `file`: the house file, which the commands name. `interfaces`: the addresses of this machine on whose networks mDNS
+    is heard; None: all of them.
+    """
+    devices: dict[str, DiscoveredDevice] = {}
+    with Live(_table((), file), console=console, refresh_per_second=4) as live:
+
+        def see(sighting: DiscoveredDevice) -> None:
+            devices[sighting.key] = sighting
+            live.update(_table(devices.values(), file))
+
+        wrong, _ = await asyncio.gather(
+            discover_at_broker(home, seconds, see),
+            discovery_scan.scan_network(home, seconds, see, interfaces=interfaces),
+        )
+    return wrong
+
+
+async def discover_at_broker(home: Home, seconds: float, on_found: DiscoveryHandler) -> str | None:
+    """Listen at the broker; return why that failed, or None."""
+    try:
+        async with open_session(home.broker.account("installer"), discovery_scan.discovery_topics(home)) as session:
+            await discovery_scan.scan_broker(home, session, seconds, on_found)
+    except Failure as failure:
+        return f"{failure} {failure.todo}"
+    return None
+
+
+def _table(devices: Iterable[DiscoveredDevice], file: Path) -> Table:
+    table = Table("where", "what", "name", "at", "in the house file as", "to add it")
+    for column in table.columns:
+        column.overflow = "fold"
+    for device in sorted(devices, key=lambda d: (d.known_as is not None, d.source, d.text_key, d.name)):
+        name, address = Text(escape_invisible(device.name)), Text(escape_invisible(device.address))
+        known = Text(device.known_as or "-", style="green" if device.known_as else "")
+        add = Text(command_line(*device.add_arguments, home=file) if device.add_arguments else "")
+        table.add_row(device.source.value, device.text_key, name, address, known, add)
+    return table
+
+
+async def run_device_test(home: Home, device: str, *, times: int, output: Callable[[str], None]) -> bool:
+    """Query a device `times` times and store the measurement; return whether it always answered."""
+    if device not in home.devices:
+        if not home.devices:
+            raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
+        raise Failure(f"The house has no device {device!r}. Known: {', '.join(home.devices)}.", "Name one of these.")
+    now = read_clock(home.clock).utc
+    async with open_session(home.broker.account("installer"), device_topics(home, [device])) as session:
+        with failure_on(ProbeKeyUnusable, "{why}.", "Ask on the box itself, as its own user."):
+            measurement = await measure_device(home, session, device, count=times, now=now)
+    if isinstance(measurement, str):
+        what = f"{device} cannot be measured: {measurement}."
+        raise Failure(what, "The walk test tries it: `perron walk-test`.", ExitCode.NEGATIVE)
+    seconds, spread = measurement.seconds, ""
+    if seconds:
+        spread = f": {min(seconds):.2f} s at least, {median(seconds):.2f} s median, {max(seconds):.2f} s at most"
+    output(f"{device}: {len(seconds)} of {measurement.asked} answered{spread}")
+    for capability in device_capabilities(home, device, measurement):
+        output(f"- {capability.text.to(home.language)}")
+    with failure_on(OSError, "What was measured cannot be kept ({why}).", "Look at storage.folder."):
+        records.store_measurements(home.storage.folder, {device: measurement})
+    return len(seconds) == measurement.asked
+
+
+async def lock_now(home: Home, device: str, *, output: Callable[[str], None]) -> bool:
+    """Let the gateway lock this lock, with all its queries; return whether it is proven locked."""
+    entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
+    if entrance is None:
+        raise Failure(f"{device} is the lock of no entrance.", "Only the gateway moves a lock, at an entrance.")
+    clock, state = asyncio.get_running_loop().time, entrance_topic(entrance, "state")
+
+    def lock_result(incoming: InboundMessage) -> object:
+        """Return the result of the lock request; None before the first request and while one runs."""
+        result = None if incoming.topic != state or incoming.retain else json_body(incoming).get("lockup")
+        return None if result == "running" else result
+
+    async with open_session(home.broker.account("owner"), [state]) as session:
+        began = clock()
+        request = {"id": f"test-{secrets.token_hex(4)}", "do": "lock"}
+        await publish(session, entrance_topic(entrance, "set"), json.dumps(request).encode())
+        end = await wait_for_message(session, lambda incoming: lock_result(incoming) is not None, within=LOCK_TIMEOUT_S)
+    if end is None:
+        what = f"What came of it is not known within {LOCK_TIMEOUT_S:g} s."
+        raise Failure(what, "Look at the door.", ExitCode.NO_ANSWER)
+    result = lock_result(end)
+    output(f"{device}: {result} after {clock() - began:.1f} s")
+    return result == "proven"
+
+
+def survey_lines(home: Home, entrance: str) -> Iterator[str]:
+    """Return a line for each device and one for each hour, in the house's time."""
+    with failure_on(
+        StoreFailed, "The store cannot be read ({why}).", "Start the gateway once with this version, then try again."
+    ):
+        summary = summarise(counted_readiness(home.storage.folder / STORE_FILE, entrance))
+    if not summary.hours:
+        yield "Nothing was counted yet: no window was near. What is so now: `perron doctor`."
+        return
+    zone = ZoneInfo(home.timezone)
+    for device in summary.devices:
+        yield f"{device.device}: not ready at {device.not_ready} of {device.checks} checks"
+    for hour, counts in summary.hours:
+        ready = "  ".join(f"{one.device} {one.ready}/{one.checks}" for one in counts)
+        yield f"{hour.astimezone(zone):%Y-%m-%d %H:%M}  {ready}"
+
+
+def show_walk_test(home: Home, entrance: str) -> None:
+    """Print how the entrance's walk test stands, and the address of its page as text and as a QR code."""
+    if home.pages is None:
+        what = "The walk test is a page, and this house has no pages."
+        raise Failure(what, "Add a section `pages:` to the house file.")
+    address = f"{home.pages.address}{INSTALLATION_PATH}/walk/{entrance}"
+    print_line(walk_test_text(records.read_walk_status(home, entrance), entrance).to(home.language))
+    print_line(f"Open this page on a phone, as owner or installer, with the gateway running: {address}")
+    segno.make(address, error="m").terminal(compact=True)
+
+
+def verify_report(report: Path, key: Path | None) -> str:
+    """Verify a report by the box's signature; return one line about it."""
+    beside = report.with_suffix(".signed.json")
+    try:
+        with failure_on(KeyUnusable, f"{key}: {{why}}.", "Name the box's public key, a PEM file."):
+            trusted = None if key is None else PublicKey.from_pem(read_bytes(key))
+        walk = verify_walk(read_bytes(beside), read_bytes(report, at_most=MAX_REPORT_BYTES), trusted)
+    except OSError as error:
+        what = f"{error.filename} cannot be read ({error_text(error)})" if error.filename else error_text(error)
+        folder = f"{records.INSTALLATION_FOLDER}/ of its storage folder"
+        todo = f"Name the report where the box wrote it, {folder}: {beside.name} lies beside it."
+        raise Failure(f"{what}.", todo) from error
+    if isinstance(walk, str):
+        raise Failure(f"{report}: {walk}.", "Take the report from the box again.", ExitCode.NEGATIVE)
+    fingerprint = PublicKey.from_text(walk.key).fingerprint
+    return f"signed by the box {walk.box} (key {fingerprint}): {walk.entrance}, begun {walk.begun}, {walk.standing}"
