@@ -38,7 +38,7 @@ from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
-from gateway.runtime.effects import PICTURE_TIMEOUT_S, CommandExecutor
+from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_configuration import entrance_rules, video_configuration
 from gateway.runtime.guard_client import GuardClient
@@ -364,11 +364,11 @@ class App:
         home, clock = self.home, self._clock
         self._walk_tests = WalkTestRunner(
             home, store=store, clock=clock, inbox=self._inbox, entrances=self._entrances, key=key,
-            take_picture=self._camera_picture, on_change=self._changes.notify,
+            take_picture=self._video.take_picture, on_change=self._changes.notify,
         )  # fmt: skip
         self._home_assistant = HomeAssistantBridge(
             home, publisher=self._mqtt, clock=clock, store=store, entrances=self._entrances,
-            submit_request=self._inbox.submit_request, picture=self._camera_picture,
+            submit_request=self._inbox.submit_request, picture=self._video.take_picture,
         )  # fmt: skip
         for name, running in self._entrances.items():
             running.commands.subscribe(partial(self._home_assistant.on_decision, name))
@@ -425,7 +425,7 @@ class App:
             contacts=self._contacts,
             video_socket=self.home.storage.folder / "video.sock",
             camera_proofs=lambda: self._video.proofs,
-            take_picture=self._camera_picture,
+            take_picture=self._video.take_picture,
             public_key=key.public,
             walk_tests=self._walk_tests,
             proposals=Proposals(
@@ -461,9 +461,6 @@ class App:
                 on_owner_job=self._remote_sessions.accept_job, on_question=self._remote_sessions.answer_query
             )
         return site
-
-    async def _camera_picture(self, camera: str) -> bytes | None:
-        return await self._video.take_picture(camera, PICTURE_TIMEOUT_S)
 
     def _notify_owner_of_box(self, command: c.NotifyOwner, message: int | None) -> None:
         """Send a notification that concerns no entrance; it is stored under the first entrance, if there is one."""

@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, assert_never
 
 import structlog
@@ -44,7 +45,6 @@ MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video whe
 MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
 ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
 REFUSAL_MEMORY_S = 60.0  # seconds for which a courier may still wait for a "no" that the broker did not accept
-PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the text matters more
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +143,14 @@ class CommandExecutor:
                 self._send(self._section.signal, signal, life=5)
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
-                picture = self._take_picture if with_picture else None
-                self.outbox.notify(command, state, now, message=message, picture=picture)
+                take_picture = partial(self.cameras.take_picture, self._section.cameras.outside)
+                self.outbox.notify(command, state, now, message=message, picture=take_picture if with_picture else None)
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
                 self.outbox.schedule_results()
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was all there is to do
             case _:
                 assert_never(command)
-
-    async def _take_picture(self) -> bytes | None:
-        return await self.cameras.take_picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
 
     def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
         now = self.clock.now()

@@ -31,7 +31,7 @@ def open_bounded(
     lines: list[socket.socket] = []
     end = threading.Timer(max_duration_s, _shut_down, (lines,))
     end.daemon = True
-    opener = build_opener(_NoRedirect, _Http(lines.append), _Https(lines.append))
+    opener = build_opener(_NoRedirect, _Tracked(lines.append))
     end.start()
     try:
         with opener.open(request, timeout=idle_timeout_s) as answer:
@@ -63,22 +63,18 @@ def _tracked_connection(
     return connection
 
 
-class _Http(HTTPHandler):
-    def __init__(self, note: Callable[[socket.socket], None]) -> None:
+class _Tracked(HTTPHandler, HTTPSHandler):
+    """Opens connections of both kinds, and calls `on_connect` with the socket of each."""
+
+    def __init__(self, on_connect: Callable[[socket.socket], None]) -> None:
         super().__init__()
-        self._note = note
+        self._on_connect = on_connect
 
     def http_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(partial(_tracked_connection, HTTPConnection, self._note), req)
-
-
-class _Https(HTTPSHandler):
-    def __init__(self, note: Callable[[socket.socket], None]) -> None:
-        super().__init__()
-        self._note = note
+        return self.do_open(partial(_tracked_connection, HTTPConnection, self._on_connect), req)
 
     def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(partial(_tracked_connection, HTTPSConnection, self._note), req)
+        return self.do_open(partial(_tracked_connection, HTTPSConnection, self._on_connect), req)
 
 
 class _NoRedirect(HTTPRedirectHandler):

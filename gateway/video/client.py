@@ -24,6 +24,7 @@ START_TIMEOUT_S: Final = 10.0  # seconds for a new process to begin to listen
 RESTART_BACKOFF: Final = Backoff(0.1, 5.0)  # before a process that died is started again
 HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process of another version closes the connection
 MAX_FAILED_SESSIONS: Final = 3  # sessions in a row that end before a message was understood
+PICTURE_TIMEOUT_S: Final = 1.0  # seconds that a message waits for its picture: the text matters more
 MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
 
 
@@ -109,7 +110,7 @@ class VideoClient:
         self._finishing[clip] = ipc.FinishClip(clip=clip, keep=keep)
         self._send(self._finishing[clip])
 
-    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
+    async def take_picture(self, camera: str, timeout_s: float = PICTURE_TIMEOUT_S) -> bytes | None:
         """Return a JPEG of what the camera sees now; None without a live picture or an answer within `timeout_s`."""
         if not self.is_connected:
             return None

@@ -89,7 +89,7 @@ class AlwaysProvenLink(VideoClient):
                 self.on_event(self._proof(name))
         self.on_event(ClipsClosed(clip=clip, clips=()))
 
-    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:  # noqa: ARG002 - the signature of VideoClient
+    async def take_picture(self, camera: str, timeout_s: float = 1.0) -> bytes | None:  # noqa: ARG002 - the signature of VideoClient
         """There is none."""
         return None
 

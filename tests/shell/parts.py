@@ -93,7 +93,7 @@ class FakeCameras:
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
         self.finished.append((clip, keep))
 
-    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
+    async def take_picture(self, camera: str, timeout_s: float = 1.0) -> bytes | None:
         assert camera
         assert timeout_s > 0
         return self.jpeg

@@ -59,10 +59,6 @@ class Decommissioning:
     schedule_results: Callable[[], None]
     restart: Callable[[], None]
 
-    def held_visit_count(self) -> int:
-        """Return the number of visits whose films are held."""
-        return self.store.privacy.counts().held
-
     def visit_obstacles(self) -> tuple[WipeObstacle, ...]:
         """Return the obstacles from running visits at the doors."""
         obstacles = []
@@ -85,7 +81,7 @@ class Decommissioning:
             coming = (one.delivery for one in self.store.deliveries.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
                 obstacles.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
-        if self.held_visit_count() and not held_too:
+        if self.store.privacy.counts().held and not held_too:
             obstacles.append(WipeObstacle(why=WipeObstacleReason.HELD))
         return tuple(obstacles)
 

@@ -91,7 +91,8 @@ class NotificationQueue:
         self._recent_messages: OrderedDict[int, ComposedMessage] = OrderedDict()
         self._unstored_numbers = itertools.count(-1, -1)
         self._sender_numbers = itertools.count(1)
-        self.writer = _NotificationWriter(self.home, self.store, self.key, self._recent_messages)
+        self._zone = ZoneInfo(self.home.timezone)
+        self._composer = MessageComposer(self.home, self.store)
         self._task_group: asyncio.TaskGroup | None = None
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
         self._senders: dict[str, _PhoneSender] = {}  # by the phone's name, in the order of the file
@@ -184,16 +185,9 @@ class NotificationQueue:
         for sender in self._senders.values():
             sender.wake()
 
-
-class _NotificationWriter:
-    def __init__(self, home: Home, store: Store, key: bytes, recent: Mapping[int, ComposedMessage]) -> None:
-        self._home, self._store, self._key, self._recent_messages = home, store, key, recent
-        self._zone = ZoneInfo(home.timezone)
-        self._composer = MessageComposer(home, store)
-
     def message(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message, with its picture if it was handed over; None while it may still be."""
-        if stored.entrance not in self._home.entrances:
+        if stored.entrance not in self.home.entrances:
             return None
         if timedelta() <= now.utc - stored.at < HANDOVER_GRACE:
             return self._recent_messages.get(stored.id)
@@ -203,14 +197,14 @@ class _NotificationWriter:
         self, group: Sequence[ComposedMessage], now: Now, language: Language | None
     ) -> batching.PhoneNotification:
         """Return one notification for a group of messages, oldest first, in a language (None: the house's)."""
-        language = language or self._home.language
+        language = language or self.home.language
         *_, newest = group
         if len(group) == 1:
             text = batching.message_text(newest, utc=now.utc, language=language, zone=self._zone)
         else:
             text = batching.grouped_text(group, utc=now.utc, language=language, zone=self._zone)
         return batching.PhoneNotification(
-            title=without_links(self._home.name),
+            title=without_links(self.home.name),
             text=text,
             urgent=newest.urgent,
             picture=newest.picture,
@@ -219,7 +213,7 @@ class _NotificationWriter:
 
     def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[batching.Button, ...]:
         """Return the actions that still make sense; none where phones cannot reach the box's pages."""
-        settings = self._home.messages
+        settings = self.home.messages
         if settings is None or settings.pages is None:
             return ()
         kind = AlarmCode if isinstance(message.about, AlarmCode) else message.about
@@ -229,8 +223,8 @@ class _NotificationWriter:
             if subject is None or now.utc >= expires:
                 continue
             message_id = f"{message.number}\n{message.at.isoformat()}"
-            nonce = action_links.derive_nonce(message_id, purpose, subject, self._key)
-            token = action_links.sign_link(purpose, subject, expires, nonce, self._key)
+            nonce = action_links.derive_nonce(message_id, purpose, subject, self.key)
+            token = action_links.sign_link(purpose, subject, expires, nonce, self.key)
             label = ACTION_LABELS[purpose].to(language)
             buttons.append(batching.Button(label=label, url=action_links.link_url(settings.pages, token)))
         return tuple(buttons)
@@ -242,12 +236,12 @@ class _NotificationWriter:
         if purpose in {LinkPurpose.APPROVE, LinkPurpose.VETO}:
             return None if message.visit is None else f"{entrance}.{message.visit}"
         brand = None if message.delivery is None else message.delivery.partition(".")[0]
-        permission = None if brand is None else self._store.brands.permission(brand)
+        permission = None if brand is None else self.store.brands.permission(brand)
         if permission is None or permission.standing is not PermissionStatus.PENDING:
             return None
         terms = permission.terms
         if purpose is LinkPurpose.PERMIT and (
-            not terms.let_in or terms.hub_signed or self._store.brands.is_guest(permission.brand)
+            not terms.let_in or terms.hub_signed or self.store.brands.is_guest(permission.brand)
         ):
             return None  # its terms must be seen, and an unknown brand examined, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
@@ -299,7 +293,7 @@ class _PhoneSender:
         await self._store_delivered()
         waiting = list(self._unstored_messages.values())
         for stored in self._store.pending(self.phone.name, now, until=now.utc + SEND_LEASE):
-            message = None if stored.id in self._delivered else self._queue.writer.message(stored, now)
+            message = None if stored.id in self._delivered else self._queue.message(stored, now)
             if message is not None:
                 waiting.append(message)
         groups = batching.group_messages(waiting, now.utc)
@@ -309,7 +303,7 @@ class _PhoneSender:
         group = await self._claim((untried or groups)[0], now)
         if not group:
             return False
-        await self._deliver(group, self._queue.writer.compose(group, now, self.language))
+        await self._deliver(group, self._queue.compose(group, now, self.language))
         return True
 
     async def _claim(self, group: tuple[ComposedMessage, ...], now: Now) -> tuple[ComposedMessage, ...]:

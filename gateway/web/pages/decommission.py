@@ -56,7 +56,7 @@ class DecommissionPage(Page):
             status=status,
             errors=errors,
             obstacles=() if errors else self._obstacle_texts(removal.obstacles(held_too=True)),
-            held=removal.held_visit_count(),
+            held=self._services.store.privacy.counts().held,
             link=link,
             offer=self._succession.current_offer(self._authorizer.now),
             counts=counts,
@@ -72,7 +72,7 @@ class DecommissionPage(Page):
         missing, name = [], self._services.home.name
         if name_key(fields.get("name", "")) != name_key(name):
             missing.append(_("This is not the house's name: {name}", name=sanitized(name)))
-        holds = self._services.decommissioning.held_visit_count() > 0
+        holds = self._services.store.privacy.counts().held > 0
         if holds and fields.get("held") != "1" and fields.get("films") != "leave":
             missing.append(TEXTS["way.held"])
         return missing
