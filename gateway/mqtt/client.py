@@ -20,10 +20,10 @@ import select
 import socket
 import statistics
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Unpack, cast
 
 import aiomqtt
 import structlog
@@ -43,6 +43,7 @@ from gateway.mqtt.packets import (
     InboundMessage,
     NotSent,
     NotSentReason,
+    PublishOptions,
     RoundTrip,
     Sent,
     whole_number,
@@ -294,33 +295,26 @@ class _Client:
     def __init__(self, connection: _Connection | None = None) -> None:
         self._connection = connection
 
-    def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 1,
-        retain: bool = False,
-        expiry: int | None = None,
-        correlation: bytes | None = None,
-        response_topic: str | None = None,
-        user_properties: Mapping[str, str] | None = None,
-        immediate: bool = False,
-    ) -> Sent | NotSent:
+    def publish(self, topic: str, payload: bytes, **options: Unpack[PublishOptions]) -> Sent | NotSent:
         """Publish: `Sent` if the bytes were written or parked, else `NotSent`, and not one byte leaves later.
 
         Without `immediate` a QoS 1 message may wait (in order) for acknowledgements of earlier ones, in this
-        connection only. `expiry` in whole seconds. It never blocks, and raises for no failure of network or broker.
+        connection only. It never blocks, and raises for no failure of network or broker.
         """
         if self._connection is None:
             return NotSent(NotSentReason.NO_BROKER)
+        user_properties = options.get("user_properties")
         properties = _properties(
-            PacketTypes.PUBLISH, MessageExpiryInterval=expiry, CorrelationData=correlation,
-            ResponseTopic=response_topic, UserProperty=list(user_properties.items()) if user_properties else None,
-        )  # fmt: skip
+            PacketTypes.PUBLISH,
+            MessageExpiryInterval=options.get("expiry"),
+            CorrelationData=options.get("correlation"),
+            ResponseTopic=options.get("response_topic"),
+            UserProperty=list(user_properties.items()) if user_properties else None,
+        )
+        qos, retain = options.get("qos", 1), options.get("retain", False)
         acknowledged = asyncio.get_running_loop().create_future()
         publication = _OutboundMessage(topic, payload, qos, retain, properties, acknowledged)
-        reason = self._connection.publish(publication, immediate=immediate)
+        reason = self._connection.publish(publication, immediate=options.get("immediate", False))
         return Sent(acknowledged) if reason is None else NotSent(reason)
 
     def round_trip(self) -> RoundTrip | None:

@@ -1,8 +1,10 @@
 """Received messages and results of publishing, independent of the client library."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from typing import TypedDict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,18 @@ class ConnectionOptions:
     max_backoff_s: float = 5.0
     session_expiry_s: int = 0
     qos: tuple[int, ...] = (1,)
+
+
+class PublishOptions(TypedDict, total=False):
+    """The fields of an MQTT 5 PUBLISH beside topic and payload: QoS 1 by default, `expiry` in whole seconds."""
+
+    qos: int
+    retain: bool
+    expiry: int | None
+    correlation: bytes | None
+    response_topic: str | None
+    user_properties: Mapping[str, str] | None
+    immediate: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

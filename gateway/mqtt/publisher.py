@@ -3,25 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol, Unpack
 
 from gateway.config.topics import BRIDGE_STATE
-from gateway.mqtt.client import NotSent, Sent
-from gateway.mqtt.packets import BirthAndWill
+from gateway.mqtt.packets import BirthAndWill, NotSent, PublishOptions, Sent
 
 GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
-
-
-class PublishOptions(TypedDict, total=False):
-    """What `gateway.mqtt.client.MqttClient.publish` takes beside topic and payload."""
-
-    qos: int
-    retain: bool
-    expiry: int | None
-    correlation: bytes | None
-    response_topic: str | None
-    user_properties: Mapping[str, str] | None
-    immediate: bool
 
 
 class Publisher(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Unpack, assert_never
 
 import structlog
 
@@ -29,7 +29,7 @@ from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
 from gateway.evidence.folders import visit_folder
-from gateway.mqtt.client import Acknowledgement, NotSent, Sent
+from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters import garage
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
@@ -253,27 +253,17 @@ class CommandExecutor:
                 self._show_result(command)
                 self._publish_event(now, {"visit": command.scan, **(event_body(command) or {})})
 
-    def _send(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
-        self,
-        device: str,
-        command: d.Command,
-        *,
-        life: float,
-        immediate: bool = False,
-        correlation: bytes | None = None,
-        response_topic: str | None = None,
+    def _send(
+        self, device: str, command: d.Command, *, life: float, **options: Unpack[PublishOptions]
     ) -> Sent | NotSent:
         configured = self.home.devices[device]
         publication = VENDORS[configured.vendor].encode_command(command, configured.device_ref)
         id_ = getattr(command, "id", None)
-        return self.publisher.publish(
-            device_topic(self.home, device, publication.suffix),
-            publication.payload,
-            expiry=max(1, round(life)),
-            correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
-            response_topic=response_topic,
-            immediate=immediate,
-        )
+        if isinstance(id_, str):
+            options.setdefault("correlation", id_.encode())
+        options["expiry"] = max(1, round(life))
+        topic = device_topic(self.home, device, publication.suffix)
+        return self.publisher.publish(topic, publication.payload, **options)
 
     def announce(self, command: c.Command, state: Entrance, now: Now) -> None:
         """Publish an event for the command, after every effect was started, so that listeners can follow.

@@ -24,8 +24,8 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
-from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
-from gateway.mqtt.publisher import Publisher, PublishOptions
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, PublishOptions, Sent
+from gateway.mqtt.publisher import Publisher
 from gateway.protocol.guard_message import FromGuard, ToGuard, sign_guard_message, verify_guard_message
 from gateway.protocol.jws import public_key
 from gateway.protocol.keys import command_key
@@ -112,16 +112,8 @@ class GuardClient:
             self._send_heartbeat(guard)
             return NotSent(NotSentReason.NO_CHALLENGE)
         unlocks = isinstance(words.decode_command(TopicSuffix.SET, payload), UnlockDoor)
-        sent = self._send(
-            guard,
-            "set",
-            TopicSuffix.SET,
-            _Query(None, self._mono()),
-            body=payload,
-            counter=guard.counter + 1 if unlocks else None,
-            expiry=expiry,
-            immediate=immediate,
-        )
+        query, counter = _Query(None, self._mono()), guard.counter + 1 if unlocks else None
+        sent = self._send(guard, "set", query, body=payload, counter=counter, expiry=expiry, immediate=immediate)
         if unlocks and isinstance(sent, Sent):
             guard.nonce = None  # used, whatever the result
         return sent
@@ -129,35 +121,25 @@ class GuardClient:
     def _query(self, guard: _GuardPeer, payload: bytes, query: _Query) -> Sent | NotSent:
         """Send a query with a challenge; without one the query waits for it."""
         if self._current_nonce(guard) is not None:
-            return self._send(guard, "get", TopicSuffix.GET, query, body=payload, expiry=round(ANSWER_TIMEOUT_S))
+            return self._send(guard, "get", query, body=payload, expiry=round(ANSWER_TIMEOUT_S))
         guard.queued_queries = [*guard.queued_queries, (payload, query)][-MAX_HELD_QUERIES:]
         return self._send_heartbeat(guard)
 
     def _current_nonce(self, guard: _GuardPeer) -> str | None:
         return guard.nonce if guard.nonce is not None and self._mono() < guard.nonce_until else None
 
-    def _send(  # noqa: PLR0913 - the parts of a signed message
-        self,
-        guard: _GuardPeer,
-        at: Literal["set", "get", "beat"],
-        channel: TopicSuffix,
-        query: _Query,
-        *,
-        body: bytes = b"",
-        counter: int | None = None,
-        expiry: int | None = None,
-        immediate: bool = False,
-    ) -> Sent | NotSent:
+    def _send(
+        self, guard: _GuardPeer, at: Literal["set", "get", "beat"], query: _Query, *, body: bytes = b"",
+        counter: int | None = None, **options: Unpack[PublishOptions],
+    ) -> Sent | NotSent:  # fmt: skip
         question = secrets.token_urlsafe(16)
         nonce = self._current_nonce(guard)
         claims = ToGuard(at=at, lock=guard.lock, question=question, nonce=nonce, counter=counter, body=body.decode())
         guard.open_queries = {
             id_: other for id_, other in guard.open_queries.items() if query.sent_at - other.sent_at <= ANSWER_TIMEOUT_S
         } | {question: query}
-        topic = device_topic(self._home, guard.lock, channel)
-        return self._publisher.publish(
-            topic, sign_guard_message(claims, guard.signing_key), expiry=expiry, immediate=immediate
-        )
+        topic = device_topic(self._home, guard.lock, TopicSuffix.SET if at == "set" else TopicSuffix.GET)
+        return self._publisher.publish(topic, sign_guard_message(claims, guard.signing_key), **options)
 
     def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()
@@ -166,7 +148,7 @@ class GuardClient:
             acknowledged.set_result(Acknowledgement(code=None, seconds=0.0))
             return Sent(acknowledged)
         guard.last_heartbeat_mono = now
-        return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
+        return self._send(guard, "beat", _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
     def on_connected(self) -> None:
         """Start a new broker session: earlier queries get no answer any more."""
