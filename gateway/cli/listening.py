@@ -7,12 +7,13 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import typer
 
 from gateway.cli.failure import failure_on
+from gateway.domain.frozen import Frozen
 from gateway.hub.sdk.event_text import format_event
 from gateway.hub.sdk.hub import RetailerClient
 from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
@@ -20,8 +21,7 @@ from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
 ENDPOINTS = "/v1/webhook_endpoints"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenOptions:
+class ListenOptions(Frozen):
     """Where to listen (port 0: a free one), for how many messages, and whether to print each as JSON."""
 
     host: str

@@ -4,7 +4,6 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from gateway.demo.observers import Body, GatewayObserver
 from gateway.demo.plan import DemoPlan, RetailerKey
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.domain.frozen import Frozen
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.system.clock import machine_time
 
@@ -26,8 +26,7 @@ OnAction = Callable[[str, str], None]
 """Called with who does what, before it is done."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromisedDelivery:
+class PromisedDelivery(Frozen):
     """An announced delivery, and the box's answer to it."""
 
     brand: str

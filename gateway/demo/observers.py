@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC
 from gateway.demo.result import LogLine
+from gateway.domain.frozen import Frozen
 from gateway.mqtt.client import connect_once
 from gateway.system.changes import ChangeNotifier
 from gateway.system.mqtt_settings import BrokerSection
@@ -47,8 +47,7 @@ async def wait_for_change(
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedMessage:
+class ObservedMessage(Frozen, kw_only=False):
     """One message from the gateway: its kind, which is the last level of its topic, and its body."""
 
     kind: str

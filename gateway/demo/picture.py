@@ -1,11 +1,11 @@
 """Draws a run as SVG: phases, bolt, door, people, films and messages over one time axis."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from xml.sax.saxutils import escape
 
 from gateway.demo.result import LogLine, ScenarioResult, instant_of
+from gateway.domain.frozen import Frozen
 
 WIDTH_PX, LEFT_PX, RIGHT_PX, TOP_PX = 1000, 150, 24, 56
 ROW_HEIGHT_PX, STEP_HEIGHT_PX = 34, 20  # pixels: from row to row, and the height of a step
@@ -22,8 +22,7 @@ FILM_COLOUR = "#c0392b"
 DARK_COLOURS = {"#3d6b9c", "#b4436c", "#4d9078", FILM_COLOUR}  # white letters are read best on these
 
 
-@dataclass(frozen=True, slots=True)
-class DemoTimeAxis:
+class DemoTimeAxis(Frozen, kw_only=False):
     """Maps instants to pixels."""
 
     start: datetime

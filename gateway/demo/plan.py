@@ -6,7 +6,7 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,7 @@ from gateway.cli.keys import key_file_path
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
@@ -43,8 +44,7 @@ FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
 ENGLISH_NAMES = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
 
 
-@dataclass(frozen=True, slots=True)
-class RetailerKey:
+class RetailerKey(Frozen, kw_only=False):
     """A retailer's signing key, made for this run."""
 
     brand: str
@@ -52,16 +52,14 @@ class RetailerKey:
     key: OKPKey
 
 
-@dataclass(frozen=True, slots=True)
-class GuardSetup:
+class GuardSetup(Frozen, kw_only=False):
     """The guard of a run: `home` has the accounts of the second broker, `file` is the guard's configuration."""
 
     home: Home
     file: GuardFile
 
 
-@dataclass(frozen=True, slots=True)
-class DemoPlan:
+class DemoPlan(Frozen, kw_only=False):
     """The configuration of one run: the gateway's home, the simulated house, the retailers' keys."""
 
     home: Home

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.demo.result import DoorMovement
 from gateway.demo.rig_control import CrashPoint, KillAtPoint
 from gateway.demo.stage import Stage
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
@@ -28,8 +29,7 @@ PHASES_WHOLE_VISIT: tuple[str, ...] = (
 USUAL_NOTIFICATIONS = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Frozen):
     """Everything that a run must result in; any other result fails it.
 
     `movements` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and
@@ -120,11 +120,9 @@ class ScenarioRun:
 
     async def wait_for_state(self, description: str, *, due: float = 0, **facts: object) -> None:
         """Wait until the entrance's published state has these facts."""
-
-        def has_facts() -> bool:
-            return facts.items() <= self.watch.state.items()
-
-        await self.watch.wait_until(description, has_facts, within=due + TIMEOUT_MARGIN_S)
+        await self.watch.wait_until(
+            description, lambda: facts.items() <= self.watch.state.items(), within=due + TIMEOUT_MARGIN_S
+        )
 
     async def wait_for_cameras(self) -> None:
         """Wait until each camera of the entrance has live pictures; they run while a window is open."""
@@ -275,8 +273,7 @@ class ScenarioRun:
 ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
+class Scenario(Frozen):
     """One scenario, or one variant of it; `equip` equips the house for it.
 
     `title` is its name on the command line: `name` or `name:variant`.

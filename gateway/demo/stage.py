@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from devices.simulators.control import HouseControl
@@ -15,6 +14,7 @@ from gateway.demo.observers import DemoEvent, GatewayObserver, HouseLog
 from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
 from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
 from gateway.demo.rig_control import RigChange, change_box
+from gateway.domain.frozen import Frozen
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 OnStart = Callable[[str], None]
@@ -66,8 +66,7 @@ class PrivateBroker:
                 os.kill(self._running.pid, number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(Frozen):
     """The running processes of one run. `folder` contains everything that is left of it afterwards."""
 
     plan: DemoPlan

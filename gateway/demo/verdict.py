@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from gateway.demo.result import (
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
 from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.frozen import Frozen
 from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name
 from gateway.evidence.verify import verify_proof
@@ -33,8 +33,7 @@ from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Frozen, kw_only=False):
     """The result, why it differs from what was expected (empty if it does not), and all that physically happened."""
 
     result: ScenarioResult
@@ -42,8 +41,7 @@ class Judgement:
     log: tuple[LogLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedProofs:
+class VerifiedProofs(Frozen, kw_only=False):
     """The sealed folders, their manifests in order of time, and each error of verification."""
 
     folders: tuple[Path, ...]

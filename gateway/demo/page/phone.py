@@ -1,18 +1,19 @@
 """The owner's phones, one for each language: they receive the box's messages as Apprise's JSON."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.domain.frozen import Frozen
+
 MAX_MESSAGE_BYTES = 4 << 20  # bytes of a message with its picture
 JPEG_MAGIC = b"\xff\xd8\xff"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneMessage:
+class PhoneMessage(Frozen):
     """One message on the phone; `picture` is a JPEG."""
 
     title: str

@@ -5,7 +5,7 @@ house (`LogLine`). What only the demo knows, runner and script write into the sn
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.demo.observers import Body, DemoEvent, ObservedMessage
 from gateway.demo.page.words import with_hard_spaces
 from gateway.demo.result import LogLine, physical_openings
 from gateway.domain.delivery.result import Refusal
+from gateway.domain.frozen import Frozen
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import worded
@@ -42,8 +43,7 @@ FAILED_CHECKS: Mapping[Refusal, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineShown:
+class LineShown(Frozen):
     """The one line in plain words; its `tone` is good, bad or neither. `chapter` counts from 1; 0 is none.
 
     `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page. With an
@@ -58,8 +58,7 @@ class LineShown:
     is_narrated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneMessageShown:
+class PhoneMessageShown(Frozen):
     """A message reached a phone `waited` seconds after its cause; `picture` is its address on the page."""
 
     language: Language
@@ -69,8 +68,7 @@ class PhoneMessageShown:
     waited: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoPermissionRequest:
+class DemoPermissionRequest(Frozen):
     """A brand without a permission asks to be let in: its terms, and in `granted` the owner's decision."""
 
     brand: str
@@ -80,8 +78,7 @@ class DemoPermissionRequest:
     granted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoTimelineEntry:
+class DemoTimelineEntry(Frozen):
     """One line of a sealed visit's timeline, in each language; `clock` is `at` in the house's time zone."""
 
     at: str
@@ -90,8 +87,7 @@ class DemoTimelineEntry:
     tone: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoFilm:
+class DemoFilm(Frozen):
     """A sealed film: its address on the page, its begin and end (RFC 3339), and the visit's timeline."""
 
     camera: str
@@ -101,8 +97,7 @@ class DemoFilm:
     moments: tuple[DemoTimelineEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofVerified:
+class ProofVerified(Frozen):
     """A proof was verified: it holds, or the second of the film at which it does not, of so many."""
 
     holds: bool
@@ -111,8 +106,7 @@ class ProofVerified:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSnapshot:
+class DemoSnapshot(Frozen):
     """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
 
     `title` is the scenario's, or the show's. `cable` is whether the internet is plugged in. `believed` is whether the
