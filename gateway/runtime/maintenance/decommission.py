@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
-from enum import StrEnum, auto
+from enum import Enum
 
 import structlog
 
@@ -17,6 +17,7 @@ from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.i18n import _
 
 log = structlog.get_logger(__name__)
 
@@ -24,14 +25,14 @@ ANNOUNCE_TIMEOUT_S = 5.0  # seconds for retailers to get the results: an absent 
 POLL_INTERVAL_S = 0.05
 
 
-class WipeObstacleReason(StrEnum):
-    """What prevents the wipe."""
+class WipeObstacleReason(Enum):
+    """What prevents the wipe, as the owner learns it."""
 
-    VISIT = auto()  # a courier is inside, or rings
-    INCIDENT = auto()  # a door opened without a delivery, and is being filmed
-    NOT_LOCKED = auto()  # locked is not proven
-    WINDOW = auto()  # a courier may come any moment
-    HELD = auto()  # films are held as evidence, and the owner did not confirm that they go too
+    VISIT = _("a visit is under way ({entrance})")
+    INCIDENT = _("a door opened without an order and is being filmed ({entrance})")
+    NOT_LOCKED = _("the door is not proven locked ({entrance})")
+    WINDOW = _("a delivery's window is open, a courier may come ({entrance})")
+    HELD = _("visits are held as evidence: tick that they go too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

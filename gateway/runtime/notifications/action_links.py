@@ -8,12 +8,13 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum, auto
+from enum import Enum, StrEnum
 from typing import Self, assert_never
 
 from gateway.domain.now import Now
 from gateway.protocol import owner_requests
 from gateway.system.base64url import decode_base64url, encode_base64url
+from gateway.system.i18n import _
 
 LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
@@ -47,13 +48,13 @@ class LinkPurpose(StrEnum):
         return purpose
 
 
-class LinkError(StrEnum):
-    """Why a link has no effect."""
+class LinkError(Enum):
+    """Why a link has no effect, as the reader learns it."""
 
-    FORGED = auto()  # this box did not sign it, or not in this form
-    EXPIRED = auto()
-    CLOCK_UNTRUSTED = auto()  # the expiry cannot be checked; only a stop works
-    USED = auto()  # not found here: `AccountStore.use_link` knows
+    FORGED = _("This link is not this box's.")  # this box did not sign it, or not in this form
+    EXPIRED = _("This link is no longer good.")
+    CLOCK_UNTRUSTED = _("The box's clock is not certain: sign in to do it.")  # only a stop works
+    USED = _("This link has been used.")  # not found here: `AccountStore.use_link` knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum, auto
+from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.system.regular_file import read_bytes, read_text
 from gateway.system.text import sanitized
 
@@ -79,17 +79,20 @@ URL_TEMPLATES: Mapping[str, str] = MappingProxyType({
 _FILE_PARAMETERS = re.compile(r"(template|attach\w*|pgp\w*|keyfile|subfile|config|include)\s*=", re.IGNORECASE)
 
 
-class PhoneUrlError(StrEnum):
-    """Why an address is not added."""
+class PhoneUrlError(Enum):
+    """Why an address is not added, as the reader learns it."""
 
-    NO_URL = auto()  # no scheme, too long, or characters that no URL has
-    NOT_LET_IN = auto()  # a page may not add this scheme
-    OPENS_FILES = auto()
-    INCOMPLETE = auto()  # the scheme is permitted, but Apprise cannot use the rest
-    KNOWN = auto()  # the file contains it already
-    TOO_MANY = auto()
-    NOT_INSTALLED = auto()  # the extra is not installed
-    FILE = auto()  # the file cannot be read: a manual edit is invalid
+    NO_URL = _("This is no address: it begins like {example}.")  # no scheme, too long, or characters that no URL has
+    NOT_LET_IN = _(  # a page may not add this scheme
+        "{scheme}:// is not let in here: see below what is. Anything else is written by hand, into the file, on the "
+        "box."
+    )
+    OPENS_FILES = _("This address would make the box read one of its files: it is not let in.")
+    INCOMPLETE = _("Something is missing: {scheme}:// is written {example}.")  # Apprise cannot use what follows it
+    KNOWN = _("This phone is there already.")
+    TOO_MANY = _("Too many: {most} phones at most.")
+    NOT_INSTALLED = _("The box lacks a module: `pip install 'perron[messages]'`, then restart it.")
+    FILE = _("The file of the addresses cannot be read: `perron doctor` says why.")  # a manual edit is invalid
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,7 @@ class ActionLinkPage(Page):
     ) -> web.Response:
         """Show what the link does, or what became of it; `decided`: the brand was decided on since it was sent."""
         if isinstance(link, LinkError):
-            return self._authorizer.render_page(
-                request, "action_link", status=410, label=None, error=TEXTS[f"link.{link}"]
-            )
+            return self._authorizer.render_page(request, "action_link", status=410, label=None, error=link.value)
         action, home = link_request(link), self._services.home
         permission, entrance = self._permission(action), home.entrances.get(action.entrance)
         standing, question = None, None

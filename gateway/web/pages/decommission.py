@@ -7,17 +7,14 @@ import structlog
 from aiohttp import web
 
 from gateway.evidence.export import export_name, stream_zip
-from gateway.runtime.maintenance.decommission import WipeObstacle
+from gateway.runtime.maintenance.decommission import WipeObstacle, WipeObstacleReason
 from gateway.system.i18n import Text, _
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import AccountError, CurrentUser, SessionSecrets, name_key
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import UserRight
-from gateway.web.pages.privacy import MEGABYTE_BYTES
 from gateway.web.server.authorization import Authorizer, account_error_text
-from gateway.web.server.fragments import qr_svg
 from gateway.web.server.page import Conflict, Page, browser_label, form_texts, get, post, raise_if_refused
-from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
@@ -60,13 +57,13 @@ class DecommissionPage(Page):
             link=link,
             offer=self._succession.current_offer(self._authorizer.now),
             counts=counts,
-            megabytes=-(-counts.film_bytes // MEGABYTE_BYTES),
-            qr=None if link is None else qr_svg(link, scale=4),
         )
 
     def _obstacle_texts(self, obstacles: Iterable[WipeObstacle]) -> list[Text]:
         names = {id_: sanitized(section.name) for id_, section in self._services.home.entrances.items()}
-        return [TEXTS[f"way.{one.why}"].with_facts(entrance=names.get(one.entrance or "", "")) for one in obstacles]
+        return [
+            obstacle.why.value.with_facts(entrance=names.get(obstacle.entrance or "", "")) for obstacle in obstacles
+        ]
 
     def _missing_confirmations(self, fields: Mapping[str, str]) -> list[Text]:
         missing, name = [], self._services.home.name
@@ -74,7 +71,7 @@ class DecommissionPage(Page):
             missing.append(_("This is not the house's name: {name}", name=sanitized(name)))
         holds = self._services.store.privacy.counts().held > 0
         if holds and fields.get("held") != "1" and fields.get("films") != "leave":
-            missing.append(TEXTS["way.held"])
+            missing.append(WipeObstacleReason.HELD.value)
         return missing
 
     # ---- export ------------------------------------------------------------------------------------------------------

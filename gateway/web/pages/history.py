@@ -15,8 +15,7 @@ from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.auth.tokens import LINK_BYTES, SecretToken
 from gateway.web.server.authorization import Authorizer
-from gateway.web.server.context import ViewLog, person_name
-from gateway.web.server.fragments import qr_svg
+from gateway.web.server.context import ViewLog
 from gateway.web.server.page import Page, form_texts, get, post
 from gateway.web.server.security_headers import local_path
 from gateway.web.server.visit_story import story_lines
@@ -48,10 +47,9 @@ class HistoryPages(Page):
             "history",
             visits=islice(visits, MAX_VISITS_SHOWN),
             brand_of=self._brand_of,
-            entrance_of=self._entrance_of,
             filters=filters,
             brands=self._services.store.brands.known(),
-            shares=self._share_facts(),
+            shares=self._shown_shares(),
             back="/history",
         )
 
@@ -68,10 +66,6 @@ class HistoryPages(Page):
     def _brand_of(self, film: FilmRecord) -> str | None:
         order = None if film.delivery is None else self._services.store.deliveries.order(film.delivery)
         return None if order is None else self._services.brand_name(order.brand)
-
-    def _entrance_of(self, film: FilmRecord) -> str:
-        section = self._services.home.entrances.get(film.entrance)
-        return film.entrance if section is None else section.name
 
     # ---- one visit --------------------------------------------------------------------------------------------------
 
@@ -90,13 +84,12 @@ class HistoryPages(Page):
             template,
             film=parts[0],
             brand=self._brand_of(parts[0]),
-            entrance_name=self._entrance_of(parts[0]),
             clips=_film_clips(parts),
             parts=parts,
             days=SHARE_DAYS,
             lines=story_lines(rows, language=self._authorizer.language(request), zone=self._services.zone),
             plots=[temperature_plot(place, readings) for place, readings in temperatures.items()],
-            shares=[share for share in self._share_facts() if share["visit"] == visit],
+            shares=[(share, film) for share, film in self._shown_shares() if share.visit == visit],
             back=f"/history/{visit}",
             **facts,
         )
@@ -163,7 +156,7 @@ class HistoryPages(Page):
         except LookupError as error:
             raise web.HTTPNotFound from error
         link = f"{request.scheme}://{request.host}/shared/{token.text}"
-        return self._render_visit(request, "visit", visit, link=link, qr=qr_svg(link, scale=3))
+        return self._render_visit(request, "visit", visit, link=link)
 
     @post("/shares/end", UserRight.SHARE_FILM)
     async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
@@ -180,14 +173,9 @@ class HistoryPages(Page):
             if maker is not None and maker.removed is None and has_right(Role(maker.role), UserRight.SHARE_FILM):
                 yield share
 
-    def _share_facts(self) -> list[Mapping[str, Any]]:
-        facts: list[Mapping[str, Any]] = []
-        for share in self._active_shares():
-            film = self._services.store.recordings.films(visit=share.visit)[0]
-            who = person_name(self._services.store.accounts, share.by)
-            facts.append({"id": share.id, "visit": share.visit, "who": who, "until": share.until,
-                          "began": film.began, "entrance": self._entrance_of(film)})  # fmt: skip
-        return facts
+    def _shown_shares(self) -> list[tuple[SharedVisit, FilmRecord]]:
+        recordings = self._services.store.recordings
+        return [(share, recordings.films(visit=share.visit)[0]) for share in self._active_shares()]
 
     def _share_of(self, request: web.Request) -> SharedVisit:
         token = SecretToken.parse(request.match_info["token"])

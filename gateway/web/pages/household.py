@@ -11,7 +11,6 @@ from gateway.web.auth.accounts import AccountError, CurrentUser
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.pages.activity import activity_lines, browser_name
 from gateway.web.server.authorization import account_error_text
-from gateway.web.server.fragments import qr_svg
 from gateway.web.server.page import Conflict, Page, form_texts, get, post, raise_if_refused
 
 INVITED_ROLES = (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER)
@@ -37,7 +36,7 @@ class HouseholdPage(Page):
         return self._authorizer.render_page(
             request, "household", people=[person for person in store.accounts.all_people() if person.removed is None],
             invitations=self._authorizer.accounts.invitations(now), link=link,
-            qr=None if link is None else qr_svg(link, scale=4), recovered=recovered, roles=INVITED_ROLES,
+            recovered=recovered, roles=INVITED_ROLES,
         )  # fmt: skip
 
     @post("/household/invite", UserRight.PEOPLE)

@@ -15,7 +15,6 @@ from gateway.system.text import sanitized
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.page import Conflict, Page, form_texts, get, post
-from gateway.web.texts.catalogue import TEXTS
 
 EXAMPLE_SCHEME = "ntfys"  # the form that is shown first: it needs no account, and works with one's own server
 PHONES_PATH = "/settings/messages"
@@ -74,14 +73,14 @@ class PhonesPage(Page):
         except LookupError as error:
             raise web.HTTPNotFound from error
         except ConfigError as error:
-            raise Conflict(TEXTS["unfit.file"]) from error
+            raise Conflict(PhoneUrlError.FILE.value) from error
         raise web.HTTPSeeOther(PHONES_PATH)
 
 
 def _url_error_text(error: PhoneUrlError, url: str) -> Text:
     scheme = sanitized(url.strip().partition("://")[0].lower())
     example = URL_TEMPLATES.get(scheme, URL_TEMPLATES[EXAMPLE_SCHEME])
-    return TEXTS[f"unfit.{error}"].with_facts(scheme=scheme, example=example, most=str(MAX_PHONES))
+    return error.value.with_facts(scheme=scheme, example=example, most=str(MAX_PHONES))
 
 
 def _removal_text(removed: RemovedPhone) -> Text:

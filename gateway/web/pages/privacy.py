@@ -8,7 +8,6 @@ from gateway.web.server.page import Page, form_texts, get, post
 
 MIN_RETENTION_DAYS, MAX_RETENTION_DAYS = 1, 30  # days: the law's limit for films (France)
 MAX_LINES_SHOWN = 50  # the newest views and erasures
-MEGABYTE_BYTES = 1_000_000
 
 
 class PrivacyPage(Page):
@@ -21,7 +20,6 @@ class PrivacyPage(Page):
             request,
             "privacy",
             counts=counts,
-            megabytes=-(-counts.film_bytes // MEGABYTE_BYTES),
             shortest=MIN_RETENTION_DAYS,
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,

@@ -43,11 +43,7 @@ QueryAnswer = tuple[Mapping[str, Any], bytes]
 
 
 class QueryRefused(Exception):  # noqa: N818 - a refusal is a normal answer, not an error
-    """A query that is not answered; `code` is one that the page has a text for."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    """A query that is not answered. Its argument is a code for which the page has a text."""
 
 
 class QueryService:
@@ -73,7 +69,7 @@ class QueryService:
         try:
             answer, raw = await self._answer_query(browser, question)
         except QueryRefused as refusal:
-            return self._response_body(question.id, {"refused": refusal.code}), b""
+            return self._response_body(question.id, {"refused": str(refusal)}), b""
         return self._response_body(question.id, {"answer": answer}), raw
 
     def refusal(self, text: bytes, code: str) -> bytes:

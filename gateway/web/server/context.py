@@ -133,6 +133,11 @@ class GatewayServices:
         known = self.store.brands.known().get(brand)
         return brand if known is None else known.name
 
+    def entrance_name(self, entrance: str) -> str:
+        """Return the name of an entrance; its id if home.yaml does not have it any more."""
+        section = self.home.entrances.get(entrance)
+        return entrance if section is None else section.name
+
     def place_name(self, delivery: VisitDelivery) -> str:
         """Return the name of the place of a delivery; its id if home.yaml does not have it any more."""
         place = self.home.entrances[delivery.entrance].places.get(delivery.place)

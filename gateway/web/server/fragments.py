@@ -155,7 +155,7 @@ def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -
         "number": current,
         "step": step,
         "words": installing,
-        "codes": tuple((code, qr_svg(code)) for code in services.walk_tests.codes(entrance)) if delivers else (),
+        "codes": tuple(services.walk_tests.codes(entrance)) if delivers else (),
         "is_live": camera is not None and camera.live,
         "reported": walk is not None and walk.reported,
     }

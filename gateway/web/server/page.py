@@ -1,6 +1,7 @@
 """What the modules of the pages share: the base of a page, the reading of its forms, and the usual outcomes."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
@@ -37,17 +38,9 @@ class Page:
         return [getattr(method, _ROUTE)(self._authorizer, getattr(self, method.__name__)) for method in methods]
 
 
-def get(path: str, right: UserRight | None = None, *, allow_head: bool = True) -> Callable[[M], M]:
-    """Serve GET at this address by a method of a page. With a right, it gets the user, who has the right now."""
-    return _route("GET", path, right, allow_head=allow_head)
+def _route(method: str, path: str, right: UserRight | None = None, **options: bool) -> Callable[[M], M]:
+    """Serve an address by a method of a page. With a right, the method gets the user, who has the right now."""
 
-
-def post(path: str, right: UserRight | None = None) -> Callable[[M], M]:
-    """Serve POST at this address by a method of a page. With a right, it gets the user, who has the right now."""
-    return _route("POST", path, right)
-
-
-def _route(method: str, path: str, right: UserRight | None, **options: bool) -> Callable[[M], M]:
     def mark(handler: M) -> M:
         def route(authorizer: Authorizer, bound: Callable[..., Awaitable[web.StreamResponse]]) -> web.RouteDef:
             return web.RouteDef(method, path, bound if right is None else authorizer.protect(right, bound), options)
@@ -56,6 +49,9 @@ def _route(method: str, path: str, right: UserRight | None, **options: bool) -> 
         return handler
 
     return mark
+
+
+get, post = partial(_route, "GET"), partial(_route, "POST")
 
 
 async def form_texts(request: web.Request) -> dict[str, str]:

@@ -16,7 +16,7 @@ from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import escape_invisible, isolate_direction
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, person_name
-from gateway.web.server.fragments import FRAGMENTS
+from gateway.web.server.fragments import FRAGMENTS, qr_svg
 from gateway.web.texts.catalogue import TEXTS, offered
 
 
@@ -57,6 +57,7 @@ class Renderer:
                 **functions,
                 part=partial(self.render_fragment, viewer=viewer),
                 brand_name=self._services.brand_name,
+                entrance_name=self._services.entrance_name,
                 person_name=partial(person_name, self._services.store.accounts),
                 languages=offered(str(facts.get("path", "/"))),
                 zone=self._services.zone,
@@ -88,6 +89,8 @@ def _templates() -> Environment:
         moment=_moment,
         spaced=format_fingerprint,
         fingerprint=key_fingerprint,
+        megabytes=lambda size: -(-size // 1_000_000),
+        qr=qr_svg,
     )
     environment.globals.update(language_names=language_names())
     return environment

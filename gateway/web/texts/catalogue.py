@@ -105,10 +105,6 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "day.fri": _("Fri"),
     "day.sat": _("Sat"),
     "day.sun": _("Sun"),
-    "link.forged": _("This link is not this box's."),
-    "link.expired": _("This link is no longer good."),
-    "link.clock_untrusted": _("The box's clock is not certain: sign in to do it."),
-    "link.used": _("This link has been used."),
     "role.owner": _("owner"),
     "role.household": _("household"),
     "role.installer": _("installer"),
@@ -125,28 +121,12 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     ),
     "brand.new_key.why": _("A key that you accepted vouches for this one. It opens nothing until you say yes."),
     "live.private": _("The inside can only be watched during a visit (Settings, Privacy)"),
-    "way.visit": _("a visit is under way ({entrance})"),
-    "way.incident": _("a door opened without an order and is being filmed ({entrance})"),
-    "way.not_locked": _("the door is not proven locked ({entrance})"),
-    "way.window": _("a delivery's window is open, a courier may come ({entrance})"),
-    "way.held": _("visits are held as evidence: tick that they go too"),
     "phone.heard.taken": _("Reached: look whether the phone shows it."),
     "phone.heard.refused": _(
         "Not reached: the service refused it, or nobody answers there. Look at the address, the account, and the box's "
         "way to the internet."
     ),
     "phone.heard.silent": _("Not reached: no answer within {seconds} s. Look at the box's way to the internet."),
-    "unfit.no_url": _("This is no address: it begins like {example}."),
-    "unfit.not_let_in": _(
-        "{scheme}:// is not let in here: see below what is. Anything else is written by hand, into the file, on the "
-        "box."
-    ),
-    "unfit.opens_files": _("This address would make the box read one of its files: it is not let in."),
-    "unfit.incomplete": _("Something is missing: {scheme}:// is written {example}."),
-    "unfit.known": _("This phone is there already."),
-    "unfit.too_many": _("Too many: {most} phones at most."),
-    "unfit.not_installed": _("The box lacks a module: `pip install 'perron[messages]'`, then restart it."),
-    "unfit.file": _("The file of the addresses cannot be read: `perron doctor` says why."),
     "link.brand.granted": _("{brand} is let in."),
     "link.brand.refused": _("{brand} is not let in."),
     "link.brand.revoked": _("{brand} is let in no longer."),

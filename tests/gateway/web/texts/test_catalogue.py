@@ -8,10 +8,7 @@ from gateway.domain.delivery.result import Outcome
 from gateway.domain.pause import PauseRefusal
 from gateway.domain.visit.state import LockRequestResult, Phase
 from gateway.installation.diagnostics.finding import FindingVerdict
-from gateway.runtime.maintenance.decommission import WipeObstacleReason
-from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.apprise import SendResult
-from gateway.runtime.notifications.contacts import PhoneUrlError
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABEL_KINDS, PHASE_STEPS, CourierStep
 from gateway.web.server.fragments import DoorSummary
@@ -27,7 +24,7 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "error.", "turn.",
             "role.", "link.", "label.kind.", "lock.", "pause.no.",
-            "unfit.", "phone.heard.", "way.", "house.file.", "examine.",
+            "phone.heard.", "house.file.", "examine.",
             "add.no.", "add.note.", "add.kind.", "add.stands.", "install.what.",
             "away.do.", "away.way.", "away.heard.", "away.gone.", "away.no.")  # fmt: skip
 
@@ -57,11 +54,8 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"pause.no.{no}" for no in PauseRefusal),
         *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why")),
         *(f"turn.{turn}{how}" for turn in CourierStep for how in ("", ".how")),
-        *(f"link.{why}" for why in action_links.LinkError),
         *(f"label.kind.{kind}" for kind in LABEL_KINDS),
-        *(f"way.{why}" for why in WipeObstacleReason),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
-        *(f"unfit.{why}" for why in PhoneUrlError),
         *(f"phone.heard.{heard}" for heard in SendResult),
         *(f"link.brand.{standing}" for standing in PermissionStatus),
         *(f"examine.{verdict}" for verdict in FindingVerdict),
