@@ -27,7 +27,7 @@ from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest, sorted_terms
 from gateway.web.server.brand_terms import key_fingerprint
 from gateway.web.server.context import GatewayServices, Viewer, ViewLog
-from gateway.web.server.fragments import FRAGMENTS
+from gateway.web.server.fragments import next_delivery_facts, pause_facts, state_facts, visit_facts
 from gateway.web.server.live_video import SnapshotCache, is_live
 
 QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
@@ -164,8 +164,8 @@ class QueryService:
     def _entrance_state(self, name: str, role: Role) -> dict[str, Any]:
         box, viewer = self._services, Viewer(language=self._services.home.language)
         state, _ = box.entrance_state(name)
-        section, facts = box.home.entrances[name], FRAGMENTS["state"](box, name, viewer)
-        pause = next((pause for pause in FRAGMENTS["pause"](box, name, viewer)["pauses"] if pause["holds"]), None)
+        section, facts = box.home.entrances[name], state_facts(box, name, viewer)
+        pause = next((pause for pause in pause_facts(box, name, viewer)["pauses"] if pause["holds"]), None)
         paused = None if pause is None else {"until": pause["planned"].end.isoformat(), "who": pause["who"]}
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": facts["door"],
@@ -181,7 +181,7 @@ class QueryService:
         }  # fmt: skip
 
     def _visit_state(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
-        facts = FRAGMENTS["visit"](self._services, entrance, viewer)
+        facts = visit_facts(self._services, entrance, viewer)
         if facts["visit"] is None:
             return None
         deadline = facts["deadline"]
@@ -191,7 +191,7 @@ class QueryService:
         }  # fmt: skip
 
     def _next_delivery(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
-        facts = FRAGMENTS["next"](self._services, entrance, viewer)
+        facts = next_delivery_facts(self._services, entrance, viewer)
         if facts["delivery"] is None:
             return None
         return {"brand": facts["brand"], "place": facts["place"],

@@ -12,6 +12,7 @@ from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import UserRight
 from gateway.web.server.context import GatewayServices, Viewer
+from gateway.web.server.fragments import FRAGMENTS
 from gateway.web.server.renderer import Renderer
 from gateway.web.server.security_headers import Handler, local_path
 from gateway.web.texts.catalogue import offered
@@ -206,23 +207,10 @@ class Authorizer:
         Raises:
             KeyError: it does not exist, or the viewer may not see it.
         """
-        user, right = viewer.user, FRAGMENT_RIGHTS.get(name.partition("/")[0])
+        user, right = viewer.user, FRAGMENTS[name.partition("/")[0]][0]
         if right is not None and (user is None or self.accounts.access_error(user, right, self.now) is not None):
             raise KeyError(name)
         return self.renderer.render_fragment(name, replace(viewer, language=language))
-
-
-FRAGMENT_RIGHTS: Mapping[str, UserRight] = {
-    "state": UserRight.SEE_STATE,
-    "visit": UserRight.SEE_STATE,
-    "lock": UserRight.LOCK,
-    "pause": UserRight.SAY_HOME,
-    "next": UserRight.SEE_HISTORY,
-    "timeline": UserRight.SEE_HISTORY,
-    "phones": UserRight.SETTINGS,
-    "walk": UserRight.WALK_TEST,
-}
-"""The right that each kind of fragment needs. A courier's fragment needs only the link."""
 
 
 def account_error_text(error: AccountError | RetryAfter) -> Text:

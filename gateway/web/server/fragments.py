@@ -17,6 +17,7 @@ from gateway.installation.capability import walk_test_text
 from gateway.installation.walk import WalkTrial, forbids_visits
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S
 from gateway.runtime.notifications.texts import battery_text, readiness_text
+from gateway.web.auth.roles import UserRight
 from gateway.web.server import courier_view
 from gateway.web.server.context import GatewayServices, Viewer, person_name, to_utc
 from gateway.web.server.visit_story import story_lines
@@ -50,7 +51,8 @@ def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
     return DoorSummary.UNKNOWN, since
 
 
-def _state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+def state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+    """Return the state of a door and its devices."""
     state, now = services.entrance_state(entrance)
     section = services.home.entrances[entrance]
     door, since = door_summary(state)
@@ -66,7 +68,8 @@ def _state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Ma
     }
 
 
-def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+def visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+    """Return the running visit, and what its viewer may decide."""
     state, now = services.entrance_state(entrance)
     visit = state.visit
     if visit is None:
@@ -84,7 +87,8 @@ def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> M
     }
 
 
-def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+def pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+    """Return the planned pauses."""
     _, now = services.entrance_state(entrance)
     return {
         "pauses": [
@@ -114,7 +118,8 @@ def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Ma
     }
 
 
-def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+def next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+    """Return the next delivery, and what is not ready for it."""
     state, now = services.entrance_state(entrance)
     upcoming = (row.delivery for row in services.store.deliveries.upcoming(entrance, now))
     usable = (delivery for delivery in upcoming if delivery.openings_left > 0)
@@ -170,14 +175,15 @@ def _phones_facts(services: GatewayServices, _: str, _viewer: Viewer) -> Mapping
     return {"phones": services.contacts.list_phones(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
 
 
-FRAGMENTS: Mapping[str, Callable[[GatewayServices, str, Viewer], Mapping[str, Any]]] = {
-    "state": _state_facts,
-    "visit": _visit_facts,
-    "lock": _lock_facts,
-    "pause": _pause_facts,
-    "next": _next_delivery_facts,
-    "timeline": _timeline_facts,
-    "courier": courier_view.courier_facts,
-    "phones": _phones_facts,
-    "walk": _walk_test_facts,
+FRAGMENTS: Mapping[str, tuple[UserRight | None, Callable[[GatewayServices, str, Viewer], Mapping[str, Any]]]] = {
+    "state": (UserRight.SEE_STATE, state_facts),
+    "visit": (UserRight.SEE_STATE, visit_facts),
+    "lock": (UserRight.LOCK, _lock_facts),
+    "pause": (UserRight.SAY_HOME, pause_facts),
+    "next": (UserRight.SEE_HISTORY, next_delivery_facts),
+    "timeline": (UserRight.SEE_HISTORY, _timeline_facts),
+    "courier": (None, courier_view.courier_facts),
+    "phones": (UserRight.SETTINGS, _phones_facts),
+    "walk": (UserRight.WALK_TEST, _walk_test_facts),
 }
+"""The right that each kind of fragment needs (a courier's needs only the link), and what it shows."""

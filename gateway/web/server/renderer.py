@@ -37,7 +37,7 @@ class Renderer:
             KeyError: no such fragment exists.
         """
         kind, _, of = name.partition("/")
-        return self._render(f"parts/{kind}.html", viewer, FRAGMENTS[kind](self._services, of, viewer))
+        return self._render(f"parts/{kind}.html", viewer, FRAGMENTS[kind][1](self._services, of, viewer))
 
     def _render(self, template: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
         functions = template_functions(viewer.language)
