@@ -75,9 +75,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a brand gets more than it has without the password",
-        file=f"{WEB}pages/home.py",
-        old=("    if terms is None or not extends_permission(before, terms):\n"),
-        new=("    if terms is not None or not extends_permission(before, terms):\n"),
+        file=f"{WEB}pages/brands.py",
+        old="        if extends_permission(self._services.store.brands.permission(brand), terms):\n",
+        new="        if not extends_permission(self._services.store.brands.permission(brand), terms):\n",
         tests=(GIVES,),
     ),
     Mutant(

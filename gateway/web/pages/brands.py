@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.day import FIRST_DAY, DayError, latest_day
-from gateway.domain.delivery.permission import DAYS, Permission
+from gateway.domain.delivery.permission import DAYS, Permission, extends_permission
 from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
-from gateway.web.pages.home import permission_password_form, required_right, submit_owner_request
+from gateway.web.pages.home import required_right, submit_owner_request
 from gateway.web.server.brand_terms import (
     place_names,
     question_facts,
@@ -103,11 +103,10 @@ class BrandsPage(Page):
             raise Conflict(_("Not done: {why}", why=bounds)) from error
         except ValueError as error:
             raise Conflict(_("Not done: {why}", why=str(error))) from error
-        form = await permission_password_form(
-            self._authorizer, request, user, terms, self._services.store.brands.permission(brand)
-        )
-        if form is not None:
-            return form
+        if extends_permission(self._services.store.brands.permission(brand), terms):
+            form = await self._authorizer.require_password(request, user)
+            if form is not None:
+                return form
         ask = str(fields["ask"]) if fields.get("ask") else None
         raise_if_not_done(await self._services.inbox.permissions.permit(brand, terms, user.person, ask=ask))
         raise web.HTTPSeeOther("/brands")

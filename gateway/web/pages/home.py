@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
-from gateway.domain.delivery.permission import Permission, PermissionTerms, extends_permission
+from gateway.domain.delivery.permission import extends_permission
 from gateway.domain.pause import PauseRefusal, PlannedPause, parse_local_time
 from gateway.protocol.owner_requests import REQUEST_ADAPTER, OwnerPermitRequest
 from gateway.system.i18n import Text
@@ -110,24 +110,11 @@ async def submit_owner_request(  # noqa: PLR0913 - user, entrance, request, and 
         raise web.HTTPBadRequest from error
     if isinstance(owner_request, OwnerPermitRequest) and owner_request.do == "permit":
         permission = authorizer.services.store.brands.permission(owner_request.brand)
-        terms = None if permission is None else permission.terms
-        form = await permission_password_form(authorizer, request, user, terms, permission)
-        if form is not None:
-            return form
+        if permission is not None and extends_permission(permission, permission.terms):
+            form = await authorizer.require_password(request, user)
+            if form is not None:
+                return form
     why = await authorizer.services.inbox.submit_request(entrance, owner_request, user.person)
     log.info("asked_on_a_page", entrance=entrance, do=owner_request.do, by=user.person, done=why is None)
     raise_if_not_done(why)
     return authorizer.done_response(request, local_path(back))
-
-
-async def permission_password_form(
-    authorizer: Authorizer,
-    request: web.Request,
-    user: CurrentUser,
-    terms: PermissionTerms | None,
-    before: Permission | None,
-) -> web.Response | None:
-    """Where a brand gets more than it has, take the password with the form; None, or the page that asks for it."""
-    if terms is None or not extends_permission(before, terms):
-        return None
-    return await authorizer.require_password(request, user)
