@@ -74,10 +74,9 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
         return f"held before {scanner} of the simulated house"
     device = home.devices[scanner]
     async with open_session(home.broker.account(scanner), []) as session:
-        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.device_ref):
-            await publish(
-                session, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER_TIMEOUT_S)
-            )
+        for message in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.device_ref):
+            topic = device_topic(home, scanner, message.suffix)
+            await publish(session, topic, message.payload, expiry=int(ANSWER_TIMEOUT_S))
     return f"published as {scanner}"
 
 

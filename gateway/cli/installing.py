@@ -34,7 +34,6 @@ from gateway.mqtt.client import InboundMessage
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.storage import StoreFailed
 from gateway.storage.readonly import counted_readiness
-from gateway.system import i18n
 from gateway.system.clock import read_clock
 from gateway.system.regular_file import read_bytes
 from gateway.system.text import escape_invisible
@@ -58,13 +57,10 @@ async def report(home: Home, console: Console) -> bool:
     findings = await examine_house(home)
     for finding in findings:
         parts = (finding.subject, finding.statement, finding.todo)
-        table.add_row(_VERDICT_TEXTS[finding.verdict], *(Text(_finding_text(part)) for part in parts))
+        texts = ("" if part is None else expand_commands(sentence_text(part, "en", show=quoted_path)) for part in parts)
+        table.add_row(_VERDICT_TEXTS[finding.verdict], *map(Text, texts))
     console.print(table)
     return all(finding.verdict is not FindingVerdict.BAD for finding in findings)
-
-
-def _finding_text(text: i18n.Text | None) -> str:
-    return "" if text is None else expand_commands(sentence_text(text, "en", show=quoted_path))
 
 
 async def discover(

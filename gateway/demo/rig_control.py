@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from gateway.video.ipc import CameraProof
+from gateway.video.ipc import CameraProof, IpcMessage
 
 CrashPoint = Literal[
     "before-commit",
@@ -28,54 +28,48 @@ CrashPoint = Literal[
 ]
 
 
-class RigMessage(BaseModel):
-    """A request or an answer; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SetClock(RigMessage):
+class SetClock(IpcMessage):
     """Shift the wall clock by `offset` seconds."""
 
     do: Literal["set_clock"] = "set_clock"
     offset: float
 
 
-class SetFreeSpace(RigMessage):
+class SetFreeSpace(IpcMessage):
     """Set the free space of the disk in bytes; None: the real one."""
 
     do: Literal["set_free"] = "set_free"
     bytes: int | None
 
 
-class KillAtPoint(RigMessage):
+class KillAtPoint(IpcMessage):
     """Kill the process (SIGKILL) when it reaches this point; None: at once."""
 
     do: Literal["die_at"] = "die_at"
     point: CrashPoint | None
 
 
-class StopAtPoint(RigMessage):
+class StopAtPoint(IpcMessage):
     """Deliver an owner's stop when the process reaches this point."""
 
     do: Literal["stop_at"] = "stop_at"
     point: CrashPoint
 
 
-class SetPhoneLanguages(RigMessage):
+class SetPhoneLanguages(IpcMessage):
     """Set the languages of the phones, in the order of their file."""
 
     do: Literal["speak"] = "speak"
     languages: tuple[str, ...]
 
 
-class GetBoxStatus(RigMessage):
+class GetBoxStatus(IpcMessage):
     """Ask for a `BoxStatus`; change nothing."""
 
     do: Literal["look"] = "look"
 
 
-class BoxStatus(RigMessage):
+class BoxStatus(IpcMessage):
     """The box's present proofs of live pictures, by camera, and whether it trusts its clock."""
 
     proofs: dict[str, CameraProof]
