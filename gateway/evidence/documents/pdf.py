@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import segno
 
@@ -76,8 +76,11 @@ class Sheet:
 
     def width(self, words: str, *, size: float, bold: bool = False) -> float:
         """Return the width of a line in millimetres."""
-        self._pdf.set_font(_FAMILY, "B" if bold else "", size)
+        self._set_font(size, bold=bold)
         return self._pdf.get_string_width(self.printable(words))
+
+    def _set_font(self, size: float, *, bold: bool) -> None:
+        self._pdf.set_font(_FAMILY, "B" if bold else "", size)
 
     def text(  # noqa: PLR0913 - the typography of a line
         self,
@@ -110,7 +113,6 @@ class Sheet:
         size: float,
         bold: bool = False,
         ink: Ink = Ink.BLACK,
-        align: Align = "left",
         leading: float = 1.3,
         most: int | None = None,
     ) -> float:
@@ -118,33 +120,19 @@ class Sheet:
         lines = self.lines(words, width=width, size=size, bold=bold)
         if most is not None and len(lines) > most:
             lines = [*lines[: most - 1], f"{lines[most - 1]}…"]
-        x = at[0] + {"left": 0.0, "centre": width / 2, "right": width}[align]
-        y = at[1]
+        x, y = at
         for line in lines:
-            self.text((x, y), line, size=size, bold=bold, ink=ink, align=align, within=width)
+            self.text((x, y), line, size=size, bold=bold, ink=ink, within=width)
             y += size * MM_PER_POINT * leading
         return y
 
     def lines(self, words: str, *, width: float, size: float, bold: bool = False) -> list[str]:
         """Break a paragraph into lines; a word that is longer than a line is broken too."""
-        lines = [""]
-        for word in _NO_BREAK_BLANK.sub("\N{NO-BREAK SPACE}", self.printable(words)).split(" "):
-            longer = f"{lines[-1]} {word}".strip(" ")
-            if self.width(longer, size=size, bold=bold) <= width:
-                lines[-1] = longer
-                continue
-            rest = word
-            if lines[-1]:
-                lines.append("")
-            while self.width(rest, size=size, bold=bold) > width:
-                end = next(
-                    n for n in range(len(rest), 0, -1) if n == 1 or self.width(rest[:n], size=size, bold=bold) <= width
-                )
-                lines[-1] = rest[:end]
-                lines.append("")
-                rest = rest[end:]
-            lines[-1] = rest
-        return lines
+        self._set_font(size, bold=bold)
+        line = " ".join(filter(None, self.printable(words).split(" ")))
+        line = _NO_BREAK_BLANK.sub("\N{NO-BREAK SPACE}", line)
+        lines = self._pdf.multi_cell(width, text=line, align="L", dry_run=True, output="LINES")
+        return cast("list[str]", lines)
 
     def printable(self, words: str) -> str:
         """Return the text without control characters, and with `MISSING_GLYPH` for characters that the font lacks."""

@@ -392,9 +392,9 @@ class _ReportPages:
         if self.evidence.outcome in reasons:
             return self._draw_paragraph(y, self._phrase(reasons[self.evidence.outcome]), size=11) + 4
         wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
-        for place, (view, moment) in enumerate(PICTURE_MOMENTS.items()):
+        for place, moment in enumerate(PICTURE_MOMENTS):
             x, top = MARGIN_MM + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
-            photo = self.evidence.photos.get(view)
+            photo = self.evidence.photos.get(moment)
             title = self._phrase(_("First picture")) if moment is None else MOMENT_TEXTS[moment].to(self.language)
             sheet.box((x, top), (wide, high), fill=Ink.PALE)
             label = x

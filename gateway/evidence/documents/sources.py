@@ -31,21 +31,8 @@ class VerificationOutcome(Enum):
     WRONG = auto()
 
 
-class PictureView(Enum):
-    """Which picture is wanted."""
-
-    FIRST = auto()
-    OPENED = auto()
-    CLOSED = auto()
-    LOCKED_AGAIN = auto()
-
-
-PICTURE_MOMENTS: Mapping[PictureView, VisitMoment | None] = {
-    PictureView.FIRST: None,
-    PictureView.OPENED: VisitMoment.OPENED,
-    PictureView.CLOSED: VisitMoment.CLOSED,
-    PictureView.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
-}
+PICTURE_MOMENTS = (None, VisitMoment.OPENED, VisitMoment.CLOSED, VisitMoment.LOCKED_AGAIN)
+"""The moments of which a report shows pictures; None: the first picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +48,14 @@ class Photo:
 class VisitEvidence:
     """A visit as its folder tells it. It proves something only if `outcome` is not `WRONG`.
 
-    `photos` lacks a view where the log has no such moment or no film shows it.
+    `photos` lacks a moment where the log has no such moment or no film shows it.
     """
 
     verdict: VerificationResult
     manifests: tuple[Manifest, ...] = ()
     hashes: tuple[str, ...] = ()  # SHA-256 of each manifest
     timeline: VisitTimeline = field(default_factory=VisitTimeline)
-    photos: Mapping[PictureView, Photo] = field(default_factory=dict)
+    photos: Mapping[VisitMoment | None, Photo] = field(default_factory=dict)
     key_compared: bool
     log_compared: bool
 
@@ -144,21 +131,21 @@ def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: st
 
 def _take_photos(
     folder: Path, manifests: list[Manifest], timeline: VisitTimeline
-) -> Iterator[tuple[PictureView, Photo]]:
+) -> Iterator[tuple[VisitMoment | None, Photo]]:
     """Take the pictures of each film that one is wanted of, all at once."""
-    views_of: dict[str, list[tuple[PictureView, ClipRecord, float]]] = {}
-    for view in PictureView:
-        film = _best_film(view, manifests, timeline)
+    moments_of: dict[str, list[tuple[VisitMoment | None, ClipRecord, float]]] = {}
+    for moment in PICTURE_MOMENTS:
+        film = _best_film(moment, manifests, timeline)
         if film is not None:
             clip, at = film
-            views_of.setdefault(clip.file, []).append((view, clip, (at - clip.start).total_seconds()))
-    for views in views_of.values():
-        clip = views[0][1]
-        stills = _sealed_stills(folder, clip, [second for _, _, second in views])
-        for (view, _, _), still in zip(views, stills, strict=True):
+            moments_of.setdefault(clip.file, []).append((moment, clip, (at - clip.start).total_seconds()))
+    for moments in moments_of.values():
+        clip = moments[0][1]
+        stills = _sealed_stills(folder, clip, [second for _, _, second in moments])
+        for (moment, _, _), still in zip(moments, stills, strict=True):
             if still is not None:
                 at = clip.start + timedelta(seconds=still.second)
-                yield view, Photo(camera=clip.camera, at=at, jpeg=still.jpeg)
+                yield moment, Photo(camera=clip.camera, at=at, jpeg=still.jpeg)
 
 
 def _sealed_stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tuple[Still | None, ...]:
@@ -173,18 +160,17 @@ def _sealed_stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tupl
 
 
 def _best_film(
-    view: PictureView, manifests: list[Manifest], timeline: VisitTimeline
+    moment: VisitMoment | None, manifests: list[Manifest], timeline: VisitTimeline
 ) -> tuple[ClipRecord, datetime] | None:
-    """Return the best film for a view: the outside camera for arrival and end, the inside camera between."""
+    """Return the best film for a moment: the outside camera for arrival and end, the inside camera between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
-    moment = PICTURE_MOMENTS[view]
     if moment is None:
         first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)
         return None if first is None else (first, first.start)
     event = timeline.first_of_each().get(moment)
     if event is None:
         return None
-    cameras = [outside, *inside] if view is PictureView.LOCKED_AGAIN else [*inside, outside]
+    cameras = [outside, *inside] if moment is VisitMoment.LOCKED_AGAIN else [*inside, outside]
     covering = [clip for clip in clips if clip.start <= event.at <= clip.end and clip.camera in cameras]
     return min(((clip, event.at) for clip in covering), key=lambda pair: cameras.index(pair[0].camera), default=None)

@@ -13,7 +13,8 @@ from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
 from gateway.evidence.documents.report import HouseNames, create_report
 from gateway.evidence.documents.report_words import MOMENT_TEXTS
-from gateway.evidence.documents.sources import PictureView, read_visit
+from gateway.evidence.documents.sources import read_visit
+from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
 from gateway.evidence.retention import Tombstone, erase_folder
 from gateway.evidence.verdict import ProofProblem, VerificationResult
@@ -93,10 +94,10 @@ def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> N
     told = read_visit(folder)
     taken = {view: (photo.camera, photo.at) for view, photo in told.photos.items()}
     assert taken == {
-        PictureView.FIRST: ("outside", SCAN),
-        PictureView.OPENED: ("hall", seconds_after(1.5)),
-        PictureView.CLOSED: ("hall", seconds_after(3)),
-        PictureView.LOCKED_AGAIN: ("outside", seconds_after(4.5)),
+        None: ("outside", SCAN),
+        VisitMoment.OPENED: ("hall", seconds_after(1.5)),
+        VisitMoment.CLOSED: ("hall", seconds_after(3)),
+        VisitMoment.LOCKED_AGAIN: ("outside", seconds_after(4.5)),
     }
     paper = printed(folder, tmp_path)
     assert paper.pictures == (2, 2, 2, 2)
@@ -200,7 +201,7 @@ def test_a_film_that_changes_after_verifying_gives_no_picture(tmp_path: Path, mo
         return found
 
     monkeypatch.setattr(accounts, "verify_proof", late)
-    assert set(read_visit(folder).photos) == {PictureView.OPENED, PictureView.CLOSED}  # those of the hall
+    assert set(read_visit(folder).photos) == {VisitMoment.OPENED, VisitMoment.CLOSED}  # those of the hall
 
 
 def test_what_the_log_does_not_tell_is_called_missing(tmp_path: Path) -> None:
