@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -49,31 +49,22 @@ class _VisitResult:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(eq=False, repr=False)
 class Archive:
     """The archive of the box. `post(entrance, event)` gives an event to an entrance; `state(entrance)` is its state."""
 
-    def __init__(  # noqa: PLR0913 - what an archive needs, named one by one
-        self,
-        home: Home,
-        *,
-        store: Store,
-        clock: Clock,
-        key: BoxKey,
-        post: Callable[[str, e.Event], None],
-        state: Callable[[str], Entrance],
-        publish: Callable[[str, Checkpoint], None],
-        contained: Containment | None = None,
-        marks: MarkWriter | None = None,
-    ) -> None:
-        self._containment = contained or Containment()
-        self._home = home
-        self._store = store
-        self._clock = clock
-        self._key = key
-        self._post_event = post
-        self._state_of = state
-        self._publish = publish
-        self._marks = marks or MarkWriter(home.storage.folder, box=home.box, key=key)
+    home: Home
+    _: KW_ONLY
+    store: Store
+    clock: Clock
+    key: BoxKey
+    post: Callable[[str, e.Event], None]
+    state: Callable[[str], Entrance]
+    publish: Callable[[str, Checkpoint], None]
+    marks: MarkWriter
+    contained: Containment = field(default_factory=Containment)
+
+    def __post_init__(self) -> None:
         self._film_ends: dict[tuple[str, int], datetime] = {}
         self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
         self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
@@ -108,7 +99,7 @@ class Archive:
     async def _run_queue(self) -> None:
         while True:
             work = await self._queue.get()
-            with self._containment.piece("proofs"):  # the entrance alarms where no seal comes
+            with self.contained.piece("proofs"):  # the entrance alarms where no seal comes
                 await self._do(work)
 
     async def _do(self, work: ClipsClosed | tuple[c.SealProof, Entrance]) -> None:
@@ -119,7 +110,7 @@ class Archive:
                 case (command, state):
                     result = _VisitResult(visit=state.visit, notes=command.gaps)
                     if await self._seal(command.visit, command.part, result):
-                        self._post_event(state.id, e.ProofSealed(visit=command.visit, part=command.part))
+                        self.post(state.id, e.ProofSealed(visit=command.visit, part=command.part))
 
     # ---- the work ---------------------------------------------------------------------------------------------------
 
@@ -138,20 +129,19 @@ class Archive:
             await self._add_clip(facts, inner, entrance=entrance, visit=visit, part=number)
         self._gaps[visit, number] = tuple(holes)
         notes = tuple(sorted({f"{hole.camera}:{hole.why}" for hole in holes}))
-        if entrance not in self._home.entrances:
+        if entrance not in self.home.entrances:
             return  # it is no longer configured; its films are kept and erased in their time
-        self._post_event(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
-        state = self._state_of(entrance)
+        self.post(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
+        state = self.state(entrance)
         if closed.clips and (state.visit is None or state.visit.id != visit):  # an incident, or a late end of a film
             over = state.grace_visit if state.grace_visit is not None and state.grace_visit.id == visit else None
             await self._seal(visit, number, _VisitResult(visit=over, notes=notes))
 
     async def _add_clip(self, facts: ClipFacts, holes: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
-        """Store a clip. If its file is missing, sealing declares it lost."""
         try:
-            size = (self._home.storage.folder / facts.path).stat().st_size
+            size = (self.home.storage.folder / facts.path).stat().st_size
         except OSError:
-            size = 0
+            size = 0  # sealing declares the film lost
         clip = StoredClip(
             path=facts.path,
             entrance=entrance,
@@ -166,39 +156,38 @@ class Archive:
             gaps=tuple((hole.start, hole.end) for hole in holes),
         )
         try:
-            await self._store.recordings.add_clip(clip, self._clock.now())
+            await self.store.recordings.add_clip(clip, self.clock.now())
         except StoreFailed as failure:
             log.error("clip_not_noted", path=facts.path, why=str(failure))
 
     def _part(self, visit: str, number: int) -> Part | None:
-        return next((part for part in self._store.recordings.films(visit=visit) if part.part == number), None)
+        return next((part for part in self.store.recordings.films(visit=visit) if part.part == number), None)
 
     def _entrance_of(self, visit: str) -> str | None:
-        """Return the entrance that works on this visit or incident now."""
-        return next((name for name in self._home.entrances if visit in _visits_in_progress(self._state_of(name))), None)
+        return next((name for name in self.home.entrances if visit in _visits_in_progress(self.state(name))), None)
 
     async def _seal(self, visit: str, number: int, result: _VisitResult) -> bool:
         """Seal a part, earlier ones first; False if it failed: each tidying tries again."""
         part = self._part(visit, number)
-        if part is None or part.erased is not None or part.entrance not in self._home.entrances:
+        if part is None or part.erased is not None or part.entrance not in self.home.entrances:
             log.error("part_unknown", visit=visit, part=number)
             return False
         draft = self._draft(part, result)
-        seqs = self._store.log.seqs_of_visit(visit)
-        first = min(seqs, default=self._store.log.head().seq + 1) - 1
-        after = ChainHead(seq=first, hash=(self._store.log.hash_at(first) or GENESIS) if first else GENESIS)
-        entries = hide_bodies(self._store.log.entries(after=first), but=frozenset(seqs))
-        folder = self._home.storage.folder / visit_folder(visit)
-        now = self._clock.now()
+        seqs = self.store.log.seqs_of_visit(visit)
+        first = min(seqs, default=self.store.log.head().seq + 1) - 1
+        after = ChainHead(seq=first, hash=(self.store.log.hash_at(first) or GENESIS) if first else GENESIS)
+        entries = hide_bodies(self.store.log.entries(after=first), but=frozenset(seqs))
+        folder = self.home.storage.folder / visit_folder(visit)
+        now = self.clock.now()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if result.visit is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
                 await self._write_receipt(folder, part, result.visit, now)
             sealed, checkpoint = await asyncio.to_thread(
-                seal_part, folder, draft, after=after, entries=entries, now=now, key=self._key
+                seal_part, folder, draft, after=after, entries=entries, now=now, key=self.key
             )
             await self._copy_key_history(folder)
-            await self._store.recordings.mark_sealed(visit, number, sealed.manifest_sha256, now)
+            await self.store.recordings.mark_sealed(visit, number, sealed.manifest_sha256, now)
         except EarlierPartUnsealed:
             earlier = await self._seal(visit, number - 1, _VisitResult(visit=result.visit))
             return earlier and await self._seal(visit, number, result)
@@ -208,13 +197,13 @@ class Archive:
             return False
         self._unsealed.pop((visit, number), None)
         await self._store_checkpoint(checkpoint)
-        self._publish(part.entrance, checkpoint)
+        self.publish(part.entrance, checkpoint)
         return True
 
     async def _copy_key_history(self, folder: Path) -> None:
         """Copy the key history into the folder: a verifier may know only a former key of the box."""
         try:
-            await asyncio.to_thread(copy_key_history, self._home.storage.folder / "key", folder)
+            await asyncio.to_thread(copy_key_history, self.home.storage.folder / "key", folder)
         except ValueError as failure:
             raise OSError(f"{SUCCESSION_FILE}: {failure}") from failure
 
@@ -225,9 +214,9 @@ class Archive:
         start detects the older copy too.
         """
         try:
-            await self._store.browsers.finish_ending()
-            await self._store.rollback.store_pending(self._clock.now())
-            await asyncio.to_thread(self._marks.write_signed, signed)
+            await self.store.browsers.finish_ending()
+            await self.store.rollback.store_pending(self.clock.now())
+            await asyncio.to_thread(self.marks.write_signed, signed)
         except (OSError, StoreFailed) as failure:  # the former checkpoint stays valid; the phone gets this one
             log.error("checkpoint_not_kept", why=str(failure))
 
@@ -246,14 +235,14 @@ class Archive:
         """Every hour, erase overdue films, finish interrupted work, and let the store forget."""
         while True:
             self._tidy_requested.clear()
-            now, days = self._clock.now(), self._retention_days
-            if self._store.handover.pending_task(TASK_ERASE_FILMS) is not None:
+            now, days = self.clock.now(), self._retention_days
+            if self.store.handover.pending_task(TASK_ERASE_FILMS) is not None:
                 await self._log_failure_of(self._erase_history())
             for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
                 await self._log_failure_of(self._erase(visit, why="retention", who="retention"))
             await self._log_failure_of(self._erase_orphaned_films(now, days))
-            for film in self._store.recordings.films():
-                running = film.entrance not in self._home.entrances or film.visit in self._running_visits()
+            for film in self.store.recordings.films():
+                running = film.entrance not in self.home.entrances or film.visit in self._running_visits()
                 if film.erased is not None and film.clips:
                     await self._log_failure_of(self._finish_erasure(film.visit))
                 elif film.erased is None and film.sealed is None and film.clips and not running:
@@ -261,7 +250,7 @@ class Archive:
                         await self._seal(
                             film.visit, film.part, self._unsealed.get((film.visit, film.part), _VisitResult())
                         )
-            await self._log_failure_of(self._store.forget(now, before=now.utc - timedelta(days=days)))
+            await self._log_failure_of(self.store.forget(now, before=now.utc - timedelta(days=days)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(TIDY_INTERVAL_S):
                     await self._tidy_requested.wait()
@@ -269,7 +258,7 @@ class Archive:
     @property
     def _retention_days(self) -> int:
         """The retention time in days: an owner's choice on a page, else that of `home.yaml`."""
-        return self._store.privacy.chosen_retention_days() or self._home.storage.retention_days
+        return self.store.privacy.chosen_retention_days() or self.home.storage.retention_days
 
     async def _erase_history(self) -> None:
         """Erase the rest of the former household's visits after a hand-over, their statements too.
@@ -277,25 +266,24 @@ class Archive:
         Retention erased films only and left the signed statements. This erases those too, and signs a tombstone that
         says "request".
         """
-        films = self._home.storage.folder / VISITS_FOLDER
+        films = self.home.storage.folder / VISITS_FOLDER
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
         async with self._folder_lock:
             for folder in folders:
-                erased = all(part.erased is not None for part in self._store.recordings.films(visit=folder.name))
+                erased = all(part.erased is not None for part in self.store.recordings.films(visit=folder.name))
                 if erased and folder.is_dir() and folder.name not in self._running_visits():
                     await self._erase_files(folder.name, why="request", who="owner")
-            await self._store.handover.forget_history(self._clock.now())
-            await self._store.handover.set_task(TASK_ERASE_FILMS, None)
+            await self.store.handover.forget_history(self.clock.now())
+            await self.store.handover.set_task(TASK_ERASE_FILMS, None)
 
     async def _erase_orphaned_films(self, now: Now, days: int) -> None:
-        """Erase overdue films that the store does not know."""
         known = {
             film.visit
-            for film in self._store.recordings.films()
+            for film in self.store.recordings.films()
             if film.held is not None or (film.clips and not film.erased)
         }
         known |= self._running_visits()
-        films = self._home.storage.folder / VISITS_FOLDER
+        films = self.home.storage.folder / VISITS_FOLDER
         for path in await asyncio.to_thread(orphaned_films, films, known, now=now, days=days):
             log.warning("forgotten_film_erased", visit=path.parent.name, file=path.name)
             path.unlink(missing_ok=True)
@@ -311,7 +299,7 @@ class Archive:
     async def _finish_erasure(self, visit: str) -> None:
         """Delete the files of a visit that the store has as erased; the log names the requester."""
         who = "owner"
-        for body in self._store.log.bodies_of_visit(visit):
+        for body in self.store.log.bodies_of_visit(visit):
             who = body.get("by", body["why"]) if body["kind"] == "erased" else who
         async with self._folder_lock:
             await self._erase_files(visit, why="retention" if who == "retention" else "request", who=who)
@@ -326,37 +314,37 @@ class Archive:
             raise LookupError(f"{visit} is not erased: {kept.erasure_refusal}")
         async with self._folder_lock:
             reason = who if by is None else "owner"  # in the log; there `by` names the person
-            if not await self._store.recordings.mark_erased(visit, reason, self._clock.now(), by=by):
+            if not await self.store.recordings.mark_erased(visit, reason, self.clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
             await self._erase_files(visit, why=why, who=who)
 
     async def _erase_files(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
-        parts = self._store.recordings.films(visit=visit)
+        parts = self.store.recordings.films(visit=visit)
         sealed = tuple(
             SealedPart(visit=visit, part=part.part, manifest_sha256=part.manifest_sha256)
             for part in parts
             if part.manifest_sha256 is not None
         )
-        at = self._clock.now().utc
-        stone = Tombstone(box=self._home.box, visit=visit, parts=sealed, at=at, why=why, who=who).signed(self._key)
-        folder = self._home.storage.folder / visit_folder(visit)
+        at = self.clock.now().utc
+        stone = Tombstone(box=self.home.box, visit=visit, parts=sealed, at=at, why=why, who=who).signed(self.key)
+        folder = self.home.storage.folder / visit_folder(visit)
         if folder.is_dir():
             try:
                 await asyncio.to_thread(erase_folder, folder, stone)
                 await self._copy_key_history(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
-        await self._store.recordings.delete_clips(visit)
+        await self.store.recordings.delete_clips(visit)
 
     def _running_visits(self) -> set[str]:
         """Return visits and incidents that an entrance still works on, or that may continue as a next part."""
-        return set().union(*(_visits_in_progress(self._state_of(name)) for name in self._home.entrances))
+        return set().union(*(_visits_in_progress(self.state(name)) for name in self.home.entrances))
 
     def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
         """Return visits with films; one that an entrance still works on has not ended."""
         running = self._running_visits()
         parts_of: dict[str, list[Part]] = defaultdict(list)
-        for film in self._store.recordings.films():
+        for film in self.store.recordings.films():
             if film.clips and film.erased is None:
                 parts_of[film.visit].append(film)
         return tuple(
@@ -369,20 +357,19 @@ class Archive:
         )
 
     async def _write_receipt(self, folder: Path, part: Part, running: Visit, now: Now) -> None:
-        """Write the courier's receipt beside the proof of the first part."""
         if part.part != 1 or running.outcome is None:
             return
         locked = running.door_result is DoorResult.LOCKED_AGAIN
         issued = CourierReceipt(
-            box=self._home.box,
+            box=self.home.box,
             visit=part.visit,
-            entrance=self._home.entrances[part.entrance].name,
+            entrance=self.home.entrances[part.entrance].name,
             carrier=running.delivery.carrier,
             parcels=tuple(sorted(shown_ending(code) for code in running.parcels)),
             outcome=running.outcome,
             came=part.began,
-            left=(self._store.entrances.locked_at(part.entrance) or now.utc) if locked else None,
-        ).signed(self._key)
+            left=(self.store.entrances.locked_at(part.entrance) or now.utc) if locked else None,
+        ).signed(self.key)
         await asyncio.to_thread(write_whole, folder / RECEIPT_FILE, issued.to_json())
 
     def _draft(self, part: Part, result: _VisitResult) -> ManifestDraft:
@@ -390,12 +377,12 @@ class Archive:
         running = result.visit
         delivery = None if running is None else running.delivery
         if delivery is None and part.delivery is not None:
-            delivery = self._store.deliveries.facts(part.delivery, self._clock.now())
-        filmed = max((clip.end for clip in part.clips), default=self._clock.now().utc)
+            delivery = self.store.deliveries.facts(part.delivery, self.clock.now())
+        filmed = max((clip.end for clip in part.clips), default=self.clock.now().utc)
         end = max(self._film_ends.get(key, filmed), part.began)
-        cameras = self._home.entrances[part.entrance].cameras
+        cameras = self.home.entrances[part.entrance].cameras
         return ManifestDraft(
-            box=self._home.box,
+            box=self.home.box,
             entrance=part.entrance,
             visit=part.visit,
             part=part.part,

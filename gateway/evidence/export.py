@@ -44,7 +44,6 @@ class _ZipBuffer(io.RawIOBase):
         return len(self._pieces[-1])
 
     def take(self) -> bytes:
-        """Return the bytes written since the last call."""
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken

@@ -31,8 +31,6 @@ class FragmentLink(BaseModel):
 
 
 class _SidecarStart(BaseModel):
-    """The fields of the first line that this module reads."""
-
     kind: Literal["head"]
     start: AwareDatetime
 

@@ -15,7 +15,7 @@ then, the box cannot detect it. The checkpoints on the owner's phone and the hub
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 
@@ -95,35 +95,34 @@ def foreign_visits(proofs: Sequence[SealedProof], hash_at: HashAt, acknowledged:
     )  # fmt: skip
 
 
+@dataclass(eq=False, repr=False)
 class MarkWriter:
     """Writes the mark, from the store's thread and from others, unless `is_held()` says that it must stay as it is.
 
     `crash_point` is called with the name of each point at which a test may end the process.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        box: str,
-        key: BoxKey,
-        is_held: Callable[[], bool] = lambda: False,
-        crash_point: Callable[[str], None] = lambda _point: None,
-    ) -> None:
-        self._file = folder / MARK_FILE
-        self._box, self._key, self._is_held, self._crash_point = box, key, is_held, crash_point
+    folder: Path
+    _: KW_ONLY
+    box: str
+    key: BoxKey
+    is_held: Callable[[], bool] = lambda: False
+    crash_point: Callable[[str], None] = lambda _point: None
+
+    def __post_init__(self) -> None:
+        self._file = self.folder / MARK_FILE
         self._lock = threading.Lock()
         self._seq = -1  # the entry that the mark names, once one was written
 
     def write(self, head: ChainHead, now: Now) -> bool:
         """Write the mark durably, unless a newer one exists; False if it was not written: the old one is unchanged."""
-        self._crash_point("before-mark")
+        self.crash_point("before-mark")
         try:
-            kept = self.write_signed(sign_checkpoint(head, box=self._box, now=now, key=self._key))
+            kept = self.write_signed(sign_checkpoint(head, box=self.box, now=now, key=self.key))
         except OSError as failure:
             log.error("mark_not_written", file=str(self._file), why=str(failure))
             return False
-        self._crash_point("after-mark")
+        self.crash_point("after-mark")
         return kept
 
     def write_signed(self, signed: Checkpoint) -> bool:
@@ -133,7 +132,7 @@ class MarkWriter:
             OSError: the disk did not take it.
         """
         with self._lock:
-            if self._is_held():
+            if self.is_held():
                 return False
             if signed.seq >= self._seq:
                 write_whole(self._file, signed.to_json())

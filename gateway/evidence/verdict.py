@@ -17,7 +17,7 @@ class ProofProblem(StrEnum):
     text: Text
     remedy: Text
 
-    def __new__(cls, code: str, text: Text, remedy: Text) -> Self:
+    def __new__(cls, code: str, text: Text, remedy: Text = _TELL_OWNER) -> Self:
         """Make a member whose value is its code."""
         problem = str.__new__(cls, code)
         problem._value_ = code
@@ -33,33 +33,25 @@ class ProofProblem(StrEnum):
         _("the manifest is not signed"),
         _("Let the box seal the visit again; until then it proves nothing."),
     )
-    SIGNATURE_WRONG = (
-        "signature_wrong",
-        _("manifest or signature was changed: they do not belong together"),
-        _TELL_OWNER,
-    )
+    SIGNATURE_WRONG = "signature_wrong", _("manifest or signature was changed: they do not belong together")
     FOREIGN_KEY = (
         "foreign_key",
         _("another box signed this"),
         _("Compare the fingerprints: use the key of the box that filmed."),
     )
-    KEY_REPLACED = "key_replaced", _("signed by a key that the box no longer had at that time"), _TELL_OWNER
+    KEY_REPLACED = "key_replaced", _("signed by a key that the box no longer had at that time")
     SUCCESSION_WRONG = "succession_wrong", _("the line of the box's keys is not as the box signed it"), _USE_COPY
     PART_MISSING = "part_missing", _("a part of the visit is missing"), _USE_COPY
-    PART_FOREIGN = "part_foreign", _("this part does not belong to the part before it"), _TELL_OWNER
-    MANIFEST_REPLACED = (
-        "manifest_replaced",
-        _("another manifest was sealed, as remembered outside the box"),
-        _TELL_OWNER,
-    )
+    PART_FOREIGN = "part_foreign", _("this part does not belong to the part before it")
+    MANIFEST_REPLACED = "manifest_replaced", _("another manifest was sealed, as remembered outside the box")
     LOG_MISSING = "log_missing", _("the log of the visit is missing"), _USE_COPY
-    LOG_CHANGED = "log_changed", _("an entry of the log was changed"), _TELL_OWNER
-    LOG_ENTRY_MISSING = "log_entry_missing", _("an entry of the log was taken out"), _TELL_OWNER
-    LOG_OUT_OF_ORDER = "log_out_of_order", _("entries of the log were put in another order"), _TELL_OWNER
-    LOG_REPEATED = "log_repeated", _("an entry of the log stands twice"), _TELL_OWNER
-    LOG_TRUNCATED = "log_truncated", _("the log was cut off"), _TELL_OWNER
-    LOG_REWRITTEN = "log_rewritten", _("the log is not the one remembered outside the box"), _TELL_OWNER
-    LOG_WENT_BACK = "log_went_back", _("the box's log was rolled back to an older copy"), _TELL_OWNER
+    LOG_CHANGED = "log_changed", _("an entry of the log was changed")
+    LOG_ENTRY_MISSING = "log_entry_missing", _("an entry of the log was taken out")
+    LOG_OUT_OF_ORDER = "log_out_of_order", _("entries of the log were put in another order")
+    LOG_REPEATED = "log_repeated", _("an entry of the log stands twice")
+    LOG_TRUNCATED = "log_truncated", _("the log was cut off")
+    LOG_REWRITTEN = "log_rewritten", _("the log is not the one remembered outside the box")
+    LOG_WENT_BACK = "log_went_back", _("the box's log was rolled back to an older copy")
     CHECKPOINT_UNREADABLE = (
         "checkpoint_unreadable",
         _("the remembered checkpoint cannot be read"),
@@ -71,16 +63,16 @@ class ProofProblem(StrEnum):
         _("Take this box's own."),
     )
     FILM_MISSING = "film_missing", _("a film is missing without a declared gap"), _USE_COPY
-    FILM_CHANGED = "film_changed", _("the film was changed"), _TELL_OWNER
-    FILM_CUT = "film_cut", _("the end of the film is missing"), _TELL_OWNER
-    FILM_LONGER = "film_longer", _("something was added after the end of the film"), _TELL_OWNER
-    FILM_SWAPPED = "film_swapped", _("this is another film than the one that was sealed"), _TELL_OWNER
+    FILM_CHANGED = "film_changed", _("the film was changed")
+    FILM_CUT = "film_cut", _("the end of the film is missing")
+    FILM_LONGER = "film_longer", _("something was added after the end of the film")
+    FILM_SWAPPED = "film_swapped", _("this is another film than the one that was sealed")
     CHAIN_MISSING = "chain_missing", _("the hash chain beside the film is missing"), _USE_COPY
-    CHAIN_CHANGED = "chain_changed", _("the hash chain beside the film was changed"), _TELL_OWNER
-    HOLE_UNDECLARED = "hole_undeclared", _("a camera's film lacks without a declared gap"), _TELL_OWNER
-    RECEIPT_WRONG = "receipt_wrong", _("the courier's receipt is not the box's own of this visit"), _TELL_OWNER
+    CHAIN_CHANGED = "chain_changed", _("the hash chain beside the film was changed")
+    HOLE_UNDECLARED = "hole_undeclared", _("a camera's film lacks without a declared gap")
+    RECEIPT_WRONG = "receipt_wrong", _("the courier's receipt is not the box's own of this visit")
     RECEIPT_MISSING = "receipt_missing", _("the courier's receipt is missing"), _USE_COPY
-    TOMBSTONE_WRONG = "tombstone_wrong", _("the note of erasure is not the box's own of this visit"), _TELL_OWNER
+    TOMBSTONE_WRONG = "tombstone_wrong", _("the note of erasure is not the box's own of this visit")
     ERASURE_UNFINISHED = (
         "erasure_unfinished",
         _("erased, yet something is still here"),

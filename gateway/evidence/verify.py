@@ -82,7 +82,6 @@ class _Verification:
         return None if self.signer is None else self.signer.fingerprint
 
     def read_sources(self, checkpoint: Path | None, line: KeyHistory | None) -> None:
-        """Read the checkpoints, the key history and the tombstone."""
         try:
             self.remembered = () if checkpoint is None else read_checkpoints(checkpoint)
         except (ValueError, OSError) as failure:
@@ -100,7 +99,6 @@ class _Verification:
             raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where) from failure
 
     def run(self) -> VerificationResult:
-        """Verify what the folder has: a visit, or an erased one."""
         if self.stone is not None:
             return self._verify_erased(self.stone)
         self._verify_parts(films=True)
@@ -213,7 +211,6 @@ class _Verification:
 
     @property
     def _kin(self) -> Collection[PublicKey]:
-        """All keys of the box that signed."""
         return () if self.signer is None else self.line.keys_of_same_box(self.signer)
 
     def _check_signature(self, point: Checkpoint, box: str | None = None) -> None:
@@ -252,7 +249,6 @@ class _Verification:
                 raise ProofDefect(ProofProblem.PART_MISSING, where)
 
     def _check_receipt(self) -> None:
-        """Check that the receipt exists if the first part names it, is of this visit, and has the box's signature."""
         manifest = self.parts[0].manifest
         named = manifest.receipt_sha256
         if named is None and not os.path.lexists(self.folder / RECEIPT_FILE):
@@ -276,7 +272,6 @@ class _Verification:
             raise ProofDefect(ProofProblem.RECEIPT_WRONG, where)
 
     def _notes(self) -> Iterator[str]:
-        """Yield facts that are not wrong but worth knowing."""
         if self.public_key is None:
             yield NOTE_NO_KEY
         if not self.remembered:
@@ -388,6 +383,5 @@ def _difference_text(clip: ClipRecord, difference: FilmDifference, links: Fragme
 
 
 def _file_names(manifest: Manifest) -> set[str]:
-    """The files of one part."""
     films = {name for clip in manifest.clips for name in (clip.file, clip.sidecar) if name is not None}
     return films | {manifest_name(manifest.part), signature_name(manifest.part), log_name(manifest.part), RECEIPT_FILE}

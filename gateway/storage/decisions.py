@@ -114,7 +114,6 @@ def _order_changed(db: Database, step: StoredDecision, house: DeliveryContext) -
 
 
 def _apply_command(db: Database, command: c.Command, step: StoredDecision) -> None:
-    """Store what one command changes."""
     match command:
         case c.ConsumeOpening():
             _settle_reservation(db, command.visit, "spent")

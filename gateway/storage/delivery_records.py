@@ -73,7 +73,6 @@ def _recorded_visit(db: Database, promise: DeliveryOrder, visit: str) -> Recorde
 
 
 def _steps_before(db: Database, entrance: str, seq: int, when: int) -> Iterator[dict[str, Any]]:
-    """Yield the entrance's decisions shortly before a visit."""
     query = (
         "SELECT body FROM entry WHERE kind = 'step' AND at BETWEEN ? AND ? AND seq < ? AND entrance = ?"
         " AND visit IS NULL AND body IS NOT NULL ORDER BY seq"

@@ -82,8 +82,6 @@ class PendingEvent:
 
 @dataclass(frozen=True, slots=True)
 class _EventChain:
-    """The position of the journal's chain of events."""
-
     base_seq: int
     base_head: str
     acknowledged: int
@@ -269,7 +267,6 @@ def _due_items(db: Database, kind: _ItemKind, now: Now, most: int) -> list[str]:
 
 
 def _postpone(db: Database, *, now: Now, kind: _ItemKind, key: str) -> None:
-    """Postpone an item that raised an unforeseen error."""
     match kind:
         case "delivery":
             later = now.utc + FAULT_RETRY_DELAY if now.trusted else None
@@ -337,7 +334,6 @@ def forget_before(db: Database, before: datetime) -> None:
 
 
 def _drop_events(db: Database, upto: int | None) -> None:
-    """Delete the events up to and with this one."""
     head = None if upto is None else _head_at(db, _chain(db), upto)
     if head is not None:
         db.execute("DELETE FROM uplink_event WHERE seq <= ?", (upto,))
@@ -369,7 +365,6 @@ def _is_valid_name(carrier: str) -> bool:
 
 
 def _write_browser(db: Database, signer: EventSigner, now: Now, ident: str) -> None:
-    """Write that a browser of the household is enrolled, or that it has ended."""
     query = (
         "SELECT b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE u.browser = ?"
     )
@@ -388,7 +383,6 @@ def _append_result(db: Database, signer: EventSigner, result: DeliveryResult, no
 
 
 def _append_event(db: Database, signer: EventSigner, now: Now, body: dict[str, Json]) -> None:
-    """Write the next event."""
     chain = _chain(db)
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
     seq, head = (chain.base_seq, chain.base_head) if row is None else (row[0], token_digest(row[1]))

@@ -151,7 +151,6 @@ class OfferProcessor:
         return blank.model_copy(update={"accepted": code is None, "code": code, **state})
 
     def _accept_order(self, db: Database, order: DeliveryOrder, *, new: bool, now: Now) -> str | None:
-        """Store the order, or return why not."""
         row = row_of(db, order.key)
         code = self._version_error(db, order, None if row is None else row.order, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):

@@ -19,6 +19,7 @@ from gateway.domain.visit.events import FactsChanged
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
+from gateway.evidence.rollback import MarkWriter
 from gateway.mqtt.client import InboundMessage
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.effects import CommandExecutor
@@ -118,6 +119,7 @@ class ShellBox:
             post=lambda name, event: self.entrances[name].post(event),
             state=lambda name: self.entrances[name].state,
             publish=lambda _entrance, signed: self.checkpoints.append(signed),
+            marks=MarkWriter(house.storage.folder, box=house.box, key=self.key),
         )
         self.entrances: dict[str, EntranceActor] = {name: self._entrance(name) for name in house.entrances}
         self.reception = Inbox(

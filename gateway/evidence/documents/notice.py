@@ -129,7 +129,6 @@ def door_notice(notice: Notice, *, languages: Sequence[Language], made: datetime
 
 
 def _courier_page_url(pages: str) -> str:
-    """The courier's page under the address of all pages."""
     parts = urlsplit(pages)
     plain = pages.isascii() and pages.isprintable() and " " not in pages
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or not plain:
@@ -141,8 +140,6 @@ def _courier_page_url(pages: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _NoticePage:
-    """One language's page."""
-
     sheet: Sheet
     notice: Notice
     language: Language

@@ -99,8 +99,6 @@ def draw_report(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ReportPages:
-    """Both pages of one report."""
-
     sheet: Sheet
     evidence: VisitEvidence
     language: Language
@@ -108,7 +106,6 @@ class _ReportPages:
     names: HouseNames
 
     def draw_first(self, made: datetime) -> None:
-        """Draw page 1: verification, delivery, times, cameras, seal."""
         self.sheet.add_page()
         self._draw_head(1)
         local = made.astimezone(self.zone)
@@ -125,7 +122,6 @@ class _ReportPages:
         self._draw_seal(min(y + 5, 222.0))
 
     def draw_second(self) -> None:
-        """Draw page 2: pictures and the timeline."""
         self.sheet.add_page()
         self._draw_head(2)
         y = 35.0
@@ -229,7 +225,6 @@ class _ReportPages:
         return self._draw_banner(y, height=height, ink=ink, sign=sign, title=self._phrase(title), lines=lines)
 
     def _draw_delivery(self, y: float) -> float:
-        """Two columns: what was promised, and what came of it."""
         manifest = self.evidence.manifests[0]
         top = self._draw_heading(y, _("Delivery"))
         delivery, missing = manifest.delivery, self._phrase(_("not in the proof"))
@@ -338,7 +333,6 @@ class _ReportPages:
             yield self._phrase(_("No declared gap."))
 
     def _draw_seal(self, y: float) -> None:
-        """Hashes and key, and against what they were compared."""
         sheet, evidence = self.sheet, self.evidence
         y = self._draw_heading(y, _("Seal"))
         rows = [
@@ -448,7 +442,6 @@ class _ReportPages:
             yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=_to_spans(clips), holes=_to_spans(holes))
 
     def _axis(self) -> TimelineAxis:
-        """Return the axis from the first known instant to the last."""
         spans = [span for one in self.evidence.manifests for span in (one.film, *one.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
         instants += [one.at for one in self.evidence.timeline.events]
@@ -483,6 +476,5 @@ def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
 
 
 def _one_line(words: str, most: int) -> str:
-    """Return a text on one line, with at most `most` characters."""
     line = " ".join(words.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
