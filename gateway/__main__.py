@@ -46,7 +46,8 @@ def run(
     from gateway.protocol.keys import KeyUnusable
     from gateway.runtime.maintenance.instance_lock import FolderInUse
     from gateway.runtime.maintenance.startup_checks import StartError
-    from gateway.storage import DatabaseRefused, StoreFailed
+    from gateway.storage import StoreFailed
+    from gateway.storage.models import DatabaseRefused
     from gateway.system.config_section import ConfigError
 
     house = load_home(home)

@@ -12,7 +12,8 @@ from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.runtime.maintenance import atomic_restore, restore
 from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE_FILE, BackupListing, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
-from gateway.storage import DatabaseRefused, StoreFailed
+from gateway.storage import StoreFailed
+from gateway.storage.models import DatabaseRefused
 from gateway.system.clock import read_clock
 
 Output = Callable[[str], None]

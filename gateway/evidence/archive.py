@@ -28,9 +28,10 @@ from gateway.evidence.seal import EarlierPartUnsealed, seal_part
 from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
 from gateway.protocol.hash_chain import GENESIS, ChainHead, hide_bodies
 from gateway.protocol.keys import BoxKey, shown_ending
-from gateway.storage import FilmRecord as Part
-from gateway.storage import Store, StoredClip, StoreFailed
+from gateway.storage import Store, StoreFailed
 from gateway.storage.handover import TASK_ERASE_FILMS
+from gateway.storage.models import FilmRecord as Part
+from gateway.storage.models import StoredClip
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment

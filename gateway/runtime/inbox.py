@@ -29,8 +29,9 @@ from gateway.protocol.keys import PublicKey
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import HouseholdPresence, MessageAnswer, Store, StoreFailed
+from gateway.storage import Store, StoreFailed
 from gateway.storage.consent_requests import ConsentIntakeResult
+from gateway.storage.models import HouseholdPresence, MessageAnswer
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 

@@ -2,7 +2,8 @@
 
 from hashlib import sha256
 
-from gateway.storage import AccountHolder, Invitation, NewAccount, SignInEntry
+from gateway.storage.models import AccountHolder, Invitation, NewAccount
+from gateway.storage.sessions import SignInEntry
 from tests.gateway.domain.delivery.shop import NOON
 
 

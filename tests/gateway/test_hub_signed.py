@@ -19,7 +19,8 @@ from gateway.protocol.box_hub import Job, JobKind, JobOutcome
 from gateway.protocol.delivery_message import HubClaims
 from gateway.protocol.jws import public_key
 from gateway.protocol.keys import BoxKey
-from gateway.storage import EventSigner, Store
+from gateway.storage import Store
+from gateway.storage.hub_journal import EventSigner
 from tests.gateway.domain.delivery.house import open_store, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_offer, make_update
 from tests.shell.box import box, run_box

@@ -30,7 +30,8 @@ from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import NotificationQueue
-from gateway.storage import CommitResult, Store, StoredDecision, StoreFailed
+from gateway.storage import Store, StoreFailed
+from gateway.storage.models import CommitResult, StoredDecision
 from gateway.system.changes import ChangeNotifier
 from gateway.video.client import VideoClient
 from gateway.video.ipc import ClipKey

@@ -27,7 +27,8 @@ from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
-from gateway.storage import EventSigner, Store, StoreFailed
+from gateway.storage import Store, StoreFailed
+from gateway.storage.hub_journal import EventSigner
 from gateway.system.backoff import Backoff, lengthened
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError

@@ -11,7 +11,7 @@ from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
 from gateway.storage import Store
-from gateway.storage import StoredMessage as Stored
+from gateway.storage.models import StoredMessage as Stored
 
 _COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner | c.RaiseAlarm)
 

@@ -26,8 +26,9 @@ from gateway.config.home import Home
 from gateway.runtime.notifications import apprise
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.queue import NotificationQueue
-from gateway.storage import PhoneStatus, Store
+from gateway.storage import Store
 from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
+from gateway.storage.models import PhoneStatus
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError

@@ -30,7 +30,7 @@ from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, ApprisePhone, 
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
-from gateway.storage import StoredMessage as Stored
+from gateway.storage.models import StoredMessage as Stored
 from gateway.system.backoff import Backoff, shortened
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment

@@ -13,16 +13,16 @@ from datetime import timedelta
 from enum import Enum
 
 from gateway.domain.now import Now
-from gateway.storage import (
+from gateway.storage import Store
+from gateway.storage.models import (
     AccountChangeResult,
     AccountHolder,
     ClaimResult,
     Invitation,
     NewAccount,
     Session,
-    SignInEntry,
-    Store,
 )
+from gateway.storage.sessions import SignInEntry
 from gateway.system.clock import EARLIEST_TIME
 from gateway.system.i18n import _
 from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.now import Now
-from gateway.storage import AccountStore
+from gateway.storage.accounts import AccountStore
 from gateway.storage.sessions import BackoffKind
 from gateway.system.addresses import client_network
 from gateway.system.backoff import Backoff

@@ -13,7 +13,9 @@ from pydantic import TypeAdapter
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.runtime.maintenance import recovery_codes
-from gateway.storage import HouseOffer, NewAccount, RecoveryCodeUse, RecoveryResult, SignInEntry, Store
+from gateway.storage import Store
+from gateway.storage.models import HouseOffer, NewAccount, RecoveryCodeUse, RecoveryResult
+from gateway.storage.sessions import SignInEntry
 from gateway.web.auth.accounts import (
     AccountError,
     CurrentUser,

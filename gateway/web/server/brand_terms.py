@@ -11,8 +11,8 @@ from gateway.domain.day import day_end, read_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, parse_hours
 from gateway.domain.now import Now
 from gateway.protocol.keys import PublicKey
-from gateway.storage import StoredBrandKey
 from gateway.storage.consent_requests import StoredConsentRequest
+from gateway.storage.models import StoredBrandKey
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS

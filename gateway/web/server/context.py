@@ -20,7 +20,8 @@ from gateway.protocol.keys import PublicKey
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance.decommission import Decommissioning
 from gateway.runtime.notifications.contacts import Contacts
-from gateway.storage import AccountStore, Store
+from gateway.storage import Store
+from gateway.storage.accounts import AccountStore
 from gateway.system.clock import Clock
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized

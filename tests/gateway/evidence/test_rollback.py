@@ -30,7 +30,8 @@ from gateway.evidence.rollback import (
 from gateway.evidence.succession import SUCCESSION_FILE, finish_key_change, prepare_key_change
 from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, KeyUnusable
-from gateway.storage import CommitResult, Store
+from gateway.storage import Store
+from gateway.storage.models import CommitResult
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, receive, visit_delivery
 from tests.gateway.domain.delivery.shop import NOW, make_home, make_offer

@@ -23,7 +23,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase, Timer
 from gateway.runtime.entrance import EntranceActor, code_text, new_scan
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
-from gateway.storage import StoredDecision
+from gateway.storage.models import StoredDecision
 from gateway.system.clock import Clock, ClockSection
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer, make_update

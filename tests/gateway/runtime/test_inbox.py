@@ -20,7 +20,8 @@ from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import Ack, JobOutcome, token_digest
 from gateway.protocol.delivery_message import sign_delivery
 from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
-from gateway.storage import EventSigner, StoreFailed
+from gateway.storage import StoreFailed
+from gateway.storage.hub_journal import EventSigner
 from tests.gateway.domain.delivery.shop import (
     PARCEL,
     SECRETS,

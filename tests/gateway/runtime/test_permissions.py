@@ -15,7 +15,7 @@ from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID, REASON_UNKNOWN_KEY, REASON_UNSIGNED
 from gateway.protocol.delivery_message import verify_delivery
 from gateway.runtime.permissions import PermissionService
-from gateway.storage import AccountChangeResult, HouseOffer, Store
+from gateway.storage import Store
 from gateway.storage.consent_requests import (
     MAX_OPEN_REQUESTS,
     MAX_REQUESTS_PER_DAY,
@@ -26,6 +26,7 @@ from gateway.storage.consent_requests import (
     ConsentIntakeResult,
 )
 from gateway.storage.hub_journal import EventSigner
+from gateway.storage.models import AccountChangeResult, HouseOffer
 from gateway.storage.snapshot import write_snapshot
 from gateway.system.clock import Clock, ClockSection
 from tests.gateway.domain.delivery.house import open_store

@@ -27,7 +27,8 @@ from gateway.protocol.box_hub import BoxEvent
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntryKind, Statement, first_break
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
-from gateway.storage import Store, StoredDecision
+from gateway.storage import Store
+from gateway.storage.models import StoredDecision
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     entrance_state,

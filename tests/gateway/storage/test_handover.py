@@ -9,8 +9,10 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import AccountChangeResult, EventSigner, HouseOffer, RecoveryCodeUse, RecoveryResult, Store
+from gateway.storage import Store
 from gateway.storage.handover import TASK_LEAVE_HUB
+from gateway.storage.hub_journal import EventSigner
+from gateway.storage.models import AccountChangeResult, HouseOffer, RecoveryCodeUse, RecoveryResult
 from tests.gateway.domain.delivery.house import IN_WINDOW, commit_reservation, make_step, open_store, receive
 from tests.gateway.domain.delivery.shop import NOON, NOW, make_claims, make_offer, sign_claims
 from tests.gateway.people import digest, invitation, newcomer, sign_in_entry

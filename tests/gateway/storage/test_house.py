@@ -25,8 +25,9 @@ from gateway.domain.visit.events import (
 )
 from gateway.domain.visit.state import FridgeState, Phase
 from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
-from gateway.storage import CommitResult, HouseholdPresence, Store, StoredClip, StoreFailed
+from gateway.storage import Store, StoreFailed
 from gateway.storage import box as box_module
+from gateway.storage.models import CommitResult, HouseholdPresence, StoredClip
 from tests.gateway.domain.delivery.house import (
     IN_WINDOW,
     entrance_state,

@@ -23,7 +23,9 @@ from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, Ack, BoxEv
 from gateway.protocol.delivery_message import sign_delivery, verify_delivery
 from gateway.protocol.jws import RejectedMessage
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.storage import EventSigner, MessageAnswer, Store, hub_journal
+from gateway.storage import Store, hub_journal
+from gateway.storage.hub_journal import EventSigner
+from gateway.storage.models import MessageAnswer
 from gateway.storage.snapshot import write_snapshot
 from tests.gateway.domain.delivery.house import make_step, open_store, visit_delivery
 from tests.gateway.domain.delivery.shop import (

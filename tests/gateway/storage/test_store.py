@@ -28,8 +28,9 @@ from gateway.domain.visit.state import (
     Timer,
 )
 from gateway.protocol.hash_chain import find_break
-from gateway.storage import CommitResult, Store, StoreFailed
+from gateway.storage import Store, StoreFailed
 from gateway.storage import rows as rows_module
+from gateway.storage.models import CommitResult
 from gateway.storage.schema import connect
 from gateway.storage.writer import Writer
 from tests.gateway.domain.delivery.house import (

@@ -16,8 +16,8 @@ from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.installation.proposal_checks import ProposalRequest
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
-from gateway.storage import StoredClip
 from gateway.storage.browsers import EnrolledBrowser
+from gateway.storage.models import StoredClip
 from gateway.web.auth.recovery import OwnerSuccession
 from gateway.web.auth.roles import Role
 from gateway.web.auth.tokens import SecretToken

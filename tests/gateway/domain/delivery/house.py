@@ -11,7 +11,8 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import Event, FactsChanged, TimerExpired
 from gateway.domain.visit.state import Entrance, Phase, Visit
-from gateway.storage import CommitResult, MessageAnswer, Store, StoredDecision
+from gateway.storage import Store
+from gateway.storage.models import CommitResult, MessageAnswer, StoredDecision
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims
 

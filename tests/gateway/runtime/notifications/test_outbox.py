@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.mqtt.client import Acknowledgement, NotSentReason
-from gateway.storage import CommitResult
+from gateway.storage.models import CommitResult
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
 from tests.shell.box import ShellBox, box, run_tasks

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage import AccountStore, StoreFailed
+from gateway.storage import StoreFailed
+from gateway.storage.accounts import AccountStore
 from gateway.storage.part import posts, writes
 from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets
 from gateway.web.auth.backoff import FADE_INTERVAL_S

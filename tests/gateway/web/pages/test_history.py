@@ -14,7 +14,7 @@ from yarl import URL
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.documents.visit_timeline import TemperatureReading
-from gateway.storage import StoredClip
+from gateway.storage.models import StoredClip
 from gateway.web.auth.roles import Role
 from gateway.web.pages.history import MAX_REPORTS, REPORT_RETRY_DELAY_S, temperature_plot
 from tests.gateway.domain.delivery.house import make_step

@@ -14,7 +14,7 @@ from gateway.config.home import HubSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.retention import read_tombstone
-from gateway.storage import StoredClip
+from gateway.storage.models import StoredClip
 from tests.filmset.cameras import CameraSet
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
