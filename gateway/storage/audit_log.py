@@ -18,6 +18,7 @@ from gateway.storage.log_names import field_of, kind_of
 from gateway.storage.part import StorePart, reads
 
 _PAGE_ROWS = 1000
+_LOGGED_DELIVERY_FIELDS = ("version", "permission_version", "refusal", "openings_left", "withdrawals_left")
 MAX_EXACT_INT = 2**53 - 1  # beyond it a JSON reader may read two numbers as one
 
 
@@ -29,24 +30,18 @@ class LogEncoder:
 
     def encode_event(self, event: Event) -> Json:
         """Encode an event: its kind and its fields. A code appears only as a keyed digest and its last 4 characters."""
-        match event:
-            case Scanned():
-                return {
-                    "event": "Scanned",
-                    "id": event.id,
-                    "scanner": event.scanner,
-                    "code": self.encode_code(event.code),
-                    "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
-                    "retained": event.retained,
-                    "expected_only": event.expected_only,
-                }
-            case _:
-                return self.encode(event, "event")
+        if not isinstance(event, Scanned):
+            return self.encode(event, "event")
+        digest = hmac.new(self.key, event.code.encode(errors="backslashreplace"), sha256).hexdigest()
+        return self._encode_fields(event, "event") | {
+            "code": {"hmac": digest, "last": _unicode(event.code[-4:])},
+            "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
+        }
 
-    def encode_code(self, code: str) -> Json:
-        """Encode a code as its keyed digest and its last 4 characters."""
-        digest = hmac.new(self.key, code.encode(errors="backslashreplace"), sha256).hexdigest()
-        return {"hmac": digest, "last": _unicode(code[-4:])}
+    def _encode_fields(self, value: Any, kind_key: str) -> dict[str, Json]:  # noqa: ANN401 - any dataclass
+        kind = type(value)
+        encoded = {field_of(kind, field.name): self.encode(getattr(value, field.name)) for field in fields(value)}
+        return {kind_key: kind_of(kind), **encoded}
 
     def encode(self, value: object, kind_key: str = "is") -> Json:
         """Encode a value as JSON. A dataclass has its kind under `kind_key`.
@@ -66,14 +61,8 @@ class LogEncoder:
             case datetime():
                 return rfc3339(value)
             case VisitDelivery():
-                return {
-                    "delivery": value.id,
-                    "version": value.version,
-                    "permission_version": value.permission_version,
-                    "refusal": None if value.refusal is None else value.refusal.value,
-                    "openings_left": value.openings_left,
-                    "withdrawals_left": value.withdrawals_left,
-                }
+                logged = {name: self.encode(getattr(value, name)) for name in _LOGGED_DELIVERY_FIELDS}
+                return {"delivery": value.id, **logged}
             case Mapping():
                 return {str(key): self.encode(one) for key, one in value.items()}
             case frozenset() | set():
@@ -82,10 +71,8 @@ class LogEncoder:
                 return [self.encode(one) for one in value]
             case UnsentReason():
                 return "NotSent"
-            case _ if is_dataclass(value):
-                kind = type(value)
-                said = {field_of(kind, field.name): self.encode(getattr(value, field.name)) for field in fields(value)}
-                return {kind_key: kind_of(kind), **said}
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                return self._encode_fields(value, kind_key)
             case _:
                 raise TypeError(f"the log has no word for {type(value).__name__}")
 

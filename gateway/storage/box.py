@@ -56,15 +56,9 @@ def store_time_floor(db: Database, utc: datetime) -> None:
     )
 
 
-def generation(db: Database) -> str:
-    """Return the random name that this database was given when it was made."""
-    return str(db.value(str, "SELECT generation FROM box"))
-
-
 class BoxState(StorePart):
     """The box's counters: `Store.box`."""
 
-    generation = reads(generation)
     record_start = writes(record_start)
     time_floor = reads(time_floor)
     raise_time_floor = writes(store_time_floor)

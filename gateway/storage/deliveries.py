@@ -1,7 +1,7 @@
 """Stores deliveries: what retailers announced, what a scan finds, what retailers must receive about them."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
@@ -115,10 +115,6 @@ class Deliveries(StorePart):
             row = rows.row_of(db, key)
             if row is not None and row.told == rows.comparable(result := row.result(self._context, now)):
                 rows.store_reported(db, row, result, self._context, now)
-
-    def next_change(self) -> datetime | None:
-        """Return the earliest instant at which a retailer may have to receive a result (1970: now)."""
-        return self.reader().value(datetime, "SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL")
 
     async def mark_reported(self, result: DeliveryResult, now: Now) -> None:
         """Store that the retailer received this result; if it has changed meanwhile, it is due again."""

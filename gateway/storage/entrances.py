@@ -1,4 +1,7 @@
-"""Stores each entrance: its state after the last decision, the owner's stop, the household's presence."""
+"""Stores each entrance: its state after the last decision, the owner's stop, the household's presence.
+
+Who asks for stop or presence of an entrance that the house does not have gets a `LookupError`.
+"""
 
 from datetime import datetime
 from typing import TypeVar
@@ -19,9 +22,6 @@ def set_stop(  # noqa: PLR0913 - what is stopped, and who stops it
     """Stop an entrance or lift the stop; return the new epoch.
 
     `above`: the epoch of a stop that holds in memory only, because the disk did not store it. The new one is higher.
-
-    Raises:
-        LookupError: the house has no such entrance.
     """
     update = "UPDATE entrance SET stopped = ?, stop_epoch = max(stop_epoch, ?) + 1 WHERE id = ? RETURNING stop_epoch"
     epoch = _existing(db.value(int, update, (on, above, entrance)), entrance)
@@ -30,35 +30,20 @@ def set_stop(  # noqa: PLR0913 - what is stopped, and who stops it
 
 
 def stop_of(db: Database, entrance: str) -> StopState:
-    """Return the owner's stop of an entrance.
-
-    Raises:
-        LookupError: the house has no such entrance.
-    """
+    """Return the owner's stop of an entrance."""
     query = "SELECT stopped, stop_epoch AS epoch FROM entrance WHERE id = ?"
     return _existing(db.record(StopState, query, (entrance,)), entrance)
 
 
 def set_presence(db: Database, entrance: str, home: HouseholdPresence, now: Now, *, by: str | None = None) -> None:
-    """Store whether somebody is home, and whether the household is away.
-
-    Raises:
-        LookupError: the house has no such entrance.
-    """
-    changed = db.execute(
-        "UPDATE entrance SET somebody_home = ?, away = ? WHERE id = ?", (home.somebody_home, home.away, entrance)
-    )
-    if changed.rowcount != 1:
-        raise LookupError(f"no entrance {entrance}")
+    """Store whether somebody is home, and whether the household is away."""
+    update = "UPDATE entrance SET somebody_home = ?, away = ? WHERE id = ?"
+    _existing(db.execute(update, (home.somebody_home, home.away, entrance)).rowcount or None, entrance)
     db.log("home", now.utc, {"somebody_home": home.somebody_home, "away": home.away}, by=by, entrance=entrance)
 
 
 def presence_of(db: Database, entrance: str) -> HouseholdPresence:
-    """Return what the household reported last.
-
-    Raises:
-        LookupError: the house has no such entrance.
-    """
+    """Return what the household reported last."""
     query = "SELECT somebody_home, away FROM entrance WHERE id = ?"
     return _existing(db.record(HouseholdPresence, query, (entrance,)), entrance)
 

@@ -57,6 +57,13 @@ _DUE_ITEMS: Mapping[_ItemKind, str] = {
     "decision": ("SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"),
 }
 
+_POSTPONEMENTS: Mapping[_ItemKind, str] = {  # after an unforeseen error
+    "delivery": "UPDATE uplink_delivery SET look_at = :later WHERE key = :key",
+    "browser": "UPDATE uplink_browser SET told = 1 WHERE browser = :key",
+    "decision": "UPDATE uplink_brand SET told = (SELECT version FROM permission p WHERE p.brand = uplink_brand.brand)"
+    " WHERE brand = :key",
+}
+
 _NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 
 SignEvent = Callable[[BoxEvent], bytes]
@@ -267,17 +274,8 @@ def _due_items(db: Database, kind: _ItemKind, now: Now, most: int) -> list[str]:
 
 
 def _postpone(db: Database, *, now: Now, kind: _ItemKind, key: str) -> None:
-    match kind:
-        case "delivery":
-            later = now.utc + FAULT_RETRY_DELAY if now.trusted else None
-            db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))
-        case "browser":
-            db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (key,))
-        case "decision":
-            version = "(SELECT version FROM permission WHERE permission.brand = uplink_brand.brand)"
-            db.execute(f"UPDATE uplink_brand SET told = {version} WHERE brand = ?", (key,))  # noqa: S608 - our own text
-        case _:
-            assert_never(kind)
+    later = now.utc + FAULT_RETRY_DELAY if now.trusted else None
+    db.execute(_POSTPONEMENTS[kind], {"key": key, "later": later})
 
 
 def _set_signer(db: Database, signer: EventSigner, now: Now) -> None:

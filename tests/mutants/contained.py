@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what cannot be told to the hub is tried again at each look",
         file="gateway/storage/hub_journal.py",
-        old='            db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))\n',
-        new="            del later\n",
+        old='"delivery": "UPDATE uplink_delivery SET look_at = :later WHERE key = :key",',
+        new='"delivery": "UPDATE uplink_delivery SET look_at = look_at WHERE key = :key",',
         tests=(f"{BOX}::test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told",),
     ),
     Mutant(
