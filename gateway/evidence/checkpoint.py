@@ -12,17 +12,16 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from gateway.domain.now import Now
-from gateway.evidence.manifest import ManifestModel
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainFault, ChainHead, find_break
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import FileName, Hash, Id, SignedDocument
+from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, SignedDocument
 from gateway.system.atomic_file import read_regular
 
 _MAX_FILE_BYTES = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
 
 
-class SealedPart(ManifestModel):
+class SealedPart(CanonicalModel):
     """A part of a visit that is sealed: the SHA-256 of its manifest."""
 
     visit: FileName

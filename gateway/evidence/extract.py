@@ -11,30 +11,30 @@ from typing import Annotated, TypeAlias, assert_never, cast
 from pydantic import Field, JsonValue, TypeAdapter
 
 from gateway.evidence.checkpoint import Checkpoint, check_log
-from gateway.evidence.manifest import LogPosition, Manifest, ManifestModel
+from gateway.evidence.manifest import LogPosition, Manifest
 from gateway.evidence.verdict import ProofDefect, ProofProblem
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, parse_json
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.signed_document import Hash
+from gateway.protocol.signed_document import CanonicalModel, Hash
 
 
-class _StartLine(ManifestModel):
+class _StartLine(CanonicalModel):
     after: LogPosition
 
 
-class _EntryLine(ManifestModel):
+class _EntryLine(CanonicalModel):
     seq: Annotated[int, Field(ge=1)]
     hash: Hash
     body: JsonValue
 
 
-class _HiddenEntryLine(ManifestModel):
+class _HiddenEntryLine(CanonicalModel):
     seq: Annotated[int, Field(ge=1)]
     hash: Hash
     hidden: Hash
 
 
-class _CheckpointLine(ManifestModel):
+class _CheckpointLine(CanonicalModel):
     checkpoint: Checkpoint
 
 

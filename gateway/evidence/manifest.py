@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.protocol.hash_chain import ChainHead, canonical_json
-from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
+from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, KeyText
 
 MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_UNDECLARED_GAP = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
@@ -22,13 +22,7 @@ Last4 = Annotated[str, StringConstraints(max_length=4)]
 GapReason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
 
 
-class ManifestModel(BaseModel):
-    """A piece of a manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FilmSpan(ManifestModel):
+class FilmSpan(CanonicalModel):
     """From one instant to a later one."""
 
     start: AwareDatetime
@@ -64,7 +58,7 @@ class ClipRecord(FilmSpan):
     sidecar_sha256: Hash | None = None
 
 
-class LogPosition(ManifestModel):
+class LogPosition(CanonicalModel):
     """An entry's place in the log's chain."""
 
     seq: int = Field(ge=0)
@@ -76,7 +70,7 @@ class LogPosition(ManifestModel):
         return ChainHead(seq=self.seq, hash=bytes.fromhex(self.hash))
 
 
-class LogExtract(ManifestModel):
+class LogExtract(CanonicalModel):
     """The visit's part of the log: what follows `after` up to `last`, in `file`."""
 
     file: FileName
@@ -85,7 +79,7 @@ class LogExtract(ManifestModel):
     last: LogPosition
 
 
-class DeliveryFacts(ManifestModel):
+class DeliveryFacts(CanonicalModel):
     """What was promised. Of codes only their last characters."""
 
     id: Annotated[str, StringConstraints(max_length=129)]  # the brand's id, a point, the brand's own id of it
@@ -97,7 +91,7 @@ class DeliveryFacts(ManifestModel):
     parcels: tuple[Last4, ...]
 
 
-class ManifestDraft(ManifestModel):
+class ManifestDraft(CanonicalModel):
     """The content of a part before it is sealed."""
 
     box: Id
@@ -146,18 +140,6 @@ class Manifest(ManifestDraft):
     def declared_gaps(self) -> tuple[str, ...]:
         """The declared gaps in words, each with its reason."""
         return (*(f"{gap.why}: {gap.where}" for gap in self.gaps), *self.notes)
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: it is anything else, be it by a blank.
-        """
-        manifest = cls.model_validate_json(data)
-        if manifest.to_json() != data:
-            raise ValueError("not in its canonical form")
-        return manifest
 
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""

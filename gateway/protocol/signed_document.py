@@ -18,14 +18,10 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 PLACEHOLDER_SIGNATURE = "A" * 86 + "=="  # of a document that is not signed yet
 
 
-class SignedDocument(BaseModel):
-    """A small signed document: the signature is over the canonical JSON of all other fields, `kind` among them."""
+class CanonicalModel(BaseModel):
+    """A model without other fields, whose JSON has one form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: KeyText = ""
-    # One spelling: of the last digit before the padding only two bits are used.
-    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")] = PLACEHOLDER_SIGNATURE
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -42,6 +38,14 @@ class SignedDocument(BaseModel):
     def to_json(self) -> bytes:
         """Return one line of canonical JSON."""
         return canonical_json(self.model_dump(mode="json"))
+
+
+class SignedDocument(CanonicalModel):
+    """A small signed document: the signature is over the canonical JSON of all other fields, `kind` among them."""
+
+    key: KeyText = ""
+    # One spelling: of the last digit before the padding only two bits are used.
+    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")] = PLACEHOLDER_SIGNATURE
 
     def signed_bytes(self) -> bytes:
         """Return the bytes that the signature covers."""

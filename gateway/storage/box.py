@@ -77,7 +77,7 @@ class BoxState(StorePart):
 
     async def record_shutdown(self, now: Now) -> None:
         """As the function `record_shutdown`; the writer also renews the mark outside the store."""
-        await self.writer.do_marked(lambda db: record_shutdown(db, now), now)
+        await self.writer.do(lambda db: record_shutdown(db, now), mark=now)
 
     def mark_with(self, write: Callable[[ChainHead, Now], bool]) -> None:
         """Have `write` renew the mark outside the store, in the writer's thread, after each commit that needs one.

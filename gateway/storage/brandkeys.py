@@ -174,7 +174,7 @@ class BrandKeys(StorePart):
         brand = self.brand_of(x)
         self._distrust_counts[x] += 1
         self._distrusted[x] = brand
-        await self.writer.do_marked(lambda db: distrust_key(db, x, now, by=by), now)
+        await self.writer.do(lambda db: distrust_key(db, x, now, by=by), mark=now)
 
     async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
         """Trust a public key again, once that is stored.

@@ -24,9 +24,7 @@ from gateway.storage.permissions import all_permissions, grant_test_brand, revok
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
 
-K = TypeVar("K")
 T = TypeVar("T")
-V = TypeVar("V")
 
 
 class BrandRegistry(StorePart):
@@ -68,10 +66,10 @@ class BrandRegistry(StorePart):
             known[row.brand] = brand.model_copy(update={"keys": enrolled})
         self._brands = MappingProxyType(known)
         counting = {key.kid: EnrolledKey(id_, public_key(key.x)) for id_, brand in known.items() for key in brand.keys}
-        _replace_items(self.keys, {**counting, **self._test_keys})
-        _replace_items(self.public_keys, brandkeys.public_keys_by_kid(known.values()))
-
-    # -- known brands
+        self.keys.clear()
+        self.keys.update(counting | self._test_keys)
+        self.public_keys.clear()
+        self.public_keys.update(brandkeys.public_keys_by_kid(known.values()))
 
     def known(self) -> Mapping[str, BrandSection]:
         """Return every brand of this house with its valid keys; a guest from its first request on, permitted or not."""
@@ -127,8 +125,6 @@ class BrandRegistry(StorePart):
     permission = reads(permission_of)
     permissions = reads(all_permissions)
 
-    # -- requests and decisions
-
     async def store_message(self, message: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
         """Store a brand's message from the hub (`consent_requests.store_message`).
 
@@ -139,9 +135,9 @@ class BrandRegistry(StorePart):
                 self._distrusted[x] = message.brand  # at once, also if the disk does not store it
         return await self._write(lambda db: consent_requests.store_message(db, message, self._home, now))
 
-    async def _write(self, work: Callable[[Database], T]) -> T:
+    async def _write(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
         try:
-            return await self.writer.do(work)
+            return await self.writer.do(work, mark=mark)
         finally:
             self.refresh()
 
@@ -168,14 +164,10 @@ class BrandRegistry(StorePart):
         Raises:
             LookupError: the brand is unknown, or the request or permission has changed since or is over.
         """
-        try:
-            decided, _ = await self.writer.do_marked(
-                lambda db: consent_requests.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version),
-                now,
-            )
-            return decided
-        finally:
-            self.refresh()
+        return await self._write(
+            lambda db: consent_requests.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version),
+            mark=now,
+        )
 
     async def permit(
         self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
@@ -209,8 +201,6 @@ class BrandRegistry(StorePart):
         """
         await self._write(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
 
-    # -- a walk test's brand and key
-
     grant_test_brand = writes(grant_test_brand)
     revoke_test_brand = writes(revoke_test_brand)
 
@@ -222,8 +212,3 @@ class BrandRegistry(StorePart):
         """Accept a walk test's key no longer."""
         self._test_keys.pop(kid, None)
         self.keys.pop(kid, None)
-
-
-def _replace_items(live: dict[K, V], new: Mapping[K, V]) -> None:
-    live.clear()
-    live.update(new)

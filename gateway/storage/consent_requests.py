@@ -71,9 +71,8 @@ class ConsentIntakeResult:
 def store_message(db: Database, message: VerifiedConsentMessage, home: HomeFile, now: Now) -> ConsentIntakeResult:
     """Store a brand's message from the hub and the message to the owner, in one transaction.
 
-    A repeated message changes nothing.
-
-    A request never changes the owner's decision: a brand that was permitted, refused or revoked gets that answer again.
+    A repeated message changes nothing. A request never changes the owner's decision: a brand that was permitted, refused
+    or revoked gets that answer again.
     """
     for x in message.withdrawn:
         brandkeys.withdraw_key(db, message.brand, x, now)
@@ -193,9 +192,7 @@ def _name_skeleton(name: str) -> str:
 def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
     """Return the terms of a simple yes: those that were requested and that this house has.
 
-    A request for any entrance gets none.
-
-    A simple yes never permits deliveries that the hub signs.
+    A request for any entrance gets none. A simple yes never permits deliveries that the hub signs.
     """
     entrances = frozenset(asked.entrances or ()) & frozenset(home.entrances)
     places = {place for name in entrances for place in home.entrances[name].places}

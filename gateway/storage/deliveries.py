@@ -40,9 +40,8 @@ class Deliveries(StorePart):
         def work(db: Database) -> MessageAnswer:
             return self._processor.answer(db, token, verified, now)
 
-        if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
-            return (await self.writer.do_marked(work, now))[0]
-        return await self.writer.do(work)
+        cancels = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
+        return await self.writer.do(work, mark=now if cancels else None)
 
     def matches(self, code: str, now: Now) -> tuple[CodeMatch, ...]:
         """Return the deliveries that have this normalised code; those that may come in are first."""

@@ -76,5 +76,4 @@ class Entrances(StorePart):
 
     async def set_stop(self, entrance: str, now: Now, *, on: bool, above: int = 0, by: str | None = None) -> int:
         """As the function `set_stop`; the writer also renews the mark outside the store."""
-        epoch, _ = await self.writer.do_marked(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by), now)
-        return epoch
+        return await self.writer.do(lambda db: set_stop(db, entrance, now, on=on, above=above, by=by), mark=now)

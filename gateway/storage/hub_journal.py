@@ -121,9 +121,8 @@ class HubJournal(StorePart):
         def work(db: Database) -> MessageAnswer | None:
             return self._accept_message(db, signer, token, verified, now)
 
-        if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
-            return (await self.writer.do_marked(work, now))[0]
-        return await self.writer.do(work)
+        cancels = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
+        return await self.writer.do(work, mark=now if cancels else None)
 
     async def write_due_events(self, now: Now) -> int:
         """Write events for deliveries and decisions that differ from what the hub knows; return their number."""

@@ -23,7 +23,6 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
 from gateway.protocol.delivery_message import MAX_CLOCK_SKEW_S, HubClaims
-from gateway.protocol.hash_chain import Json
 from gateway.protocol.jws import RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, outbox
 from gateway.storage.database import Database
@@ -197,9 +196,7 @@ def _refused(blank: DeliveryResult, code: str, *, why: str | None = None) -> Mes
 
 
 def _has_code_collision(db: Database, order: DeliveryOrder) -> bool:
-    """Return whether another open delivery of this brand has one of its codes.
-
-    That is one at the same entrance, in an overlapping window.
+    """Return whether another open delivery of this brand, here and in an overlapping window, has one of its codes.
 
     Other brands' codes do not matter here: otherwise each brand could learn and block the parcels of another. The door
     decides about a code that two brands announced (`domain/visit/scan.py`).
@@ -294,14 +291,8 @@ def _request_permission(db: Database, message: Offer | Update | Cancel, brand: s
 
 
 def _log_message(db: Database, claims: Claims, code: str | None, now: Now) -> None:
-    message = claims.delivery
-    facts: dict[str, Json] = {
-        "do": message.do,
-        "delivery": delivery_key(claims.iss, message.id),
-        "version": message.version,
-        "code": code,
-    }
-    db.log("message", now.utc, facts)
+    message, key = claims.delivery, delivery_key(claims.iss, claims.delivery.id)
+    db.log("message", now.utc, {"do": message.do, "delivery": key, "version": message.version, "code": code})
 
 
 def _log_rejection(db: Database, rejection: RejectedMessage, now: Now) -> None:

@@ -92,9 +92,8 @@ def set_language(db: Database, phone: str, language: str | None) -> None:
 def pending_messages(db: Database, phone: str, now: Now, *, until: datetime) -> tuple[StoredMessage, ...]:
     """Return the messages that wait for a phone and that no sender has claimed, oldest first.
 
-    Of more than 200, return the newest.
-
-    A claim beyond `until`, later than any claim made now would be, was made by a wrong clock and does not count.
+    Of more than 200, return the newest. A claim beyond `until`, later than any claim made now would be, was made by a
+    wrong clock and does not count.
     """
     query = (
         "SELECT m.id, m.at, m.entrance, m.visit, m.body FROM owed o JOIN message m ON m.id = o.message"

@@ -37,9 +37,6 @@ def _owner_count(db: Database) -> int:
     return db.number("SELECT count(*) FROM person WHERE role = ? AND removed IS NULL", (_OWNER_ROLE,))
 
 
-# ---- the first owner
-
-
 def set_claim_code(db: Database, secret: bytes, now: Now) -> ClaimResult:
     """Store a claim code in place of the old one and its tries: `DONE`, or `TAKEN`."""
     if has_owner(db):
@@ -75,9 +72,6 @@ def claim_box(db: Database, secret: bytes, owner: NewAccount, entry: SignInEntry
         add_account(db, owner, {"how": "claim"}, now)
         sign_in(db, owner.person.id, owner.password, entry)
     return tried
-
-
-# ---- people
 
 
 def add_account(db: Database, new: NewAccount, how: dict[str, Json], now: Now) -> None:
@@ -214,9 +208,6 @@ def record_failed_sign_ins(db: Database, ident: str, tries: int, now: Now) -> No
     )
     if noted < MAX_NOTED_BURSTS_PER_DAY:
         db.log("sign_in_wrong", now.utc, {"person": ident, "tries": tries})
-
-
-# ---- invitations
 
 
 def add_invitation(db: Database, invitation: Invitation, now: Now, *, lives: timedelta) -> None:

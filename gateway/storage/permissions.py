@@ -1,7 +1,5 @@
 """Stores the owner's decisions on brands."""
 
-from dataclasses import replace
-
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.now import Now
 from gateway.storage.database import Database
@@ -11,13 +9,12 @@ from gateway.storage.rows import TERMS_ADAPTER, mark_brand_for_check, permission
 def seed_permission(db: Database, permission: Permission, now: Now) -> None:
     """Store the permission that the house file gives a brand, unless the store has one of that brand."""
     if permission_of(db, permission.brand) is None:
-        _write(db, permission, now)
+        replace_permission(db, permission, now)
 
 
 def replace_permission(db: Database, permission: Permission, now: Now) -> None:
     """Store the permission that the house file gives a brand, in place of the one that the store has."""
-    old = permission_of(db, permission.brand)
-    _write(db, replace(permission, version=1 if old is None else old.version + 1), now)
+    _write(db, permission.brand, permission.standing, permission.terms, now)
 
 
 def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
@@ -37,42 +34,35 @@ def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
     old = permission_of(db, brand)
     if old is None:
         raise LookupError(f"no brand {brand}")
-    new = Permission(brand=brand, version=old.version + 1, standing=standing, terms=terms or old.terms)
-    _write(db, new, now, by=by)
+    new = _write(db, brand, standing, terms or old.terms, now, by=by)
     mark_brand_for_check(db, brand, now)
     return new
 
 
 def grant_test_brand(db: Database, brand: str, terms: PermissionTerms, now: Now, *, by: str | None = None) -> None:
     """Grant these terms to a brand that the house file does not name: a walk test's."""
-    old = permission_of(db, brand)
-    version = 1 if old is None else old.version + 1
-    new = Permission(brand=brand, version=version, standing=PermissionStatus.GRANTED, terms=terms)
-    _write(db, new, now, by=by)
+    _write(db, brand, PermissionStatus.GRANTED, terms, now, by=by)
 
 
 def revoke_test_brand(db: Database, brand: str, now: Now) -> bool:
     """Delete the permission of a walk test's brand; False: it has none."""
-    old = permission_of(db, brand)
-    if old is None:
+    if permission_of(db, brand) is None:
         return False
-    _write(db, replace(old, version=old.version + 1, standing=PermissionStatus.REVOKED), now)
+    decide_brand(db, brand, PermissionStatus.REVOKED, None, now)
     db.execute("DELETE FROM permission WHERE brand = ?", (brand,))
-    mark_brand_for_check(db, brand, now)
     return True
 
 
-def _write(db: Database, permission: Permission, now: Now, *, by: str | None = None) -> None:
-    terms = TERMS_ADAPTER.dump_json(permission.terms).decode()
-    db.execute(
-        "INSERT INTO permission (brand, version, standing, terms) VALUES (?, ?, ?, ?) ON CONFLICT (brand) DO UPDATE"
-        " SET version = excluded.version, standing = excluded.standing, terms = excluded.terms",
-        (permission.brand, permission.version, permission.standing, terms),
+def _write(  # noqa: PLR0913 - one argument a column, and who decides
+    db: Database, brand: str, standing: PermissionStatus, terms: PermissionTerms, now: Now, *, by: str | None = None
+) -> Permission:
+    version = db.number(
+        "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, ?, ?) ON CONFLICT (brand) DO UPDATE"
+        " SET version = version + 1, standing = excluded.standing, terms = excluded.terms RETURNING version",
+        (brand, standing, TERMS_ADAPTER.dump_json(terms).decode()),
     )
-    standing = permission.standing.value
-    db.log(
-        "permission", now.utc, {"brand": permission.brand, "version": permission.version, "standing": standing}, by=by
-    )
+    db.log("permission", now.utc, {"brand": brand, "version": version, "standing": standing.value}, by=by)
+    return Permission(brand=brand, version=version, standing=standing, terms=terms)
 
 
 def mark_asked(db: Database, brand: str, now: Now) -> bool:

@@ -112,9 +112,6 @@ def latest_timestamp(db: Database) -> datetime | None:
     )
 
 
-# ---- devices and wrong passwords
-
-
 def device(db: Database, ident: str) -> KnownDevice | None:
     """Return a device by its id."""
     return db.record(KnownDevice, "SELECT id, secret, person, seen FROM device WHERE id = ?", (ident,))

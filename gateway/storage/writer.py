@@ -51,6 +51,7 @@ class _Job:
     done: asyncio.Future[Any]
     mark: Now | None = None  # the time of the mark to write after the commit
     result: object = None
+    is_marked: bool = False
     error: BaseException | None = None
 
 
@@ -77,29 +78,25 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    async def do(self, work: Callable[[Database], T]) -> T:
+    async def do(self, work: Callable[[Database], T], *, mark: Now | None = None) -> T:
         """Run `work` in a transaction and return its result once it is on disk.
 
-        An exception of `work` undoes this work alone and is raised here.
+        An exception of `work` undoes this work alone and is raised here. With `mark`, then write the mark outside the
+        file, with this time.
 
         Raises:
             StoreFailed: the disk did not store it.
         """
-        return await self._submit(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # a job's future has the type of its own work
+        return (await self.do_marked(work, mark))[0]
 
-    async def do_marked(self, work: Callable[[Database], T], now: Now) -> tuple[T, bool]:
-        """Run `work` as `do`, then write the mark outside the file; second, return whether the mark was written.
-
-        Raises:
-            StoreFailed: the disk did not store the work itself.
-        """
-        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # a future of a job has the type of its work
-
-    async def _submit(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
+    async def do_marked(self, work: Callable[[Database], T], mark: Now | None) -> tuple[T, bool]:
+        """Run `work` as `do`; second, return whether the mark was written. Raises as `do`."""
         if self._is_closing:
             raise StoreFailed("the store is closed")
+        job = _Job(work, self._loop.create_future(), mark)
         self._jobs.put(job)
-        return await job.done
+        result: tuple[T, bool] = await job.done
+        return result
 
     def post(self, work: Callable[[Database], object]) -> None:
         """Run `work` in a transaction and do not wait: it may be lost. A failure of the disk is ignored."""
@@ -162,14 +159,14 @@ class Writer:
                 job.error = StoreFailed(str(error)) if is_failure else error
 
     def _write_mark(self, db: Database, group: list[_Job]) -> None:
-        """Write one mark for all jobs that need one, and return to each whether it was written."""
+        """Write one mark for all jobs that need one, and note in each whether it was written."""
         wanting = [job for job in group if job.mark is not None and job.error is None]
         now = wanting[-1].mark if wanting else None
         if now is None:
             return
         is_marked = self.marker(db, now)
         for job in wanting:
-            job.result = (job.result, is_marked)
+            job.is_marked = is_marked
 
     def _connect(self) -> Database:
         if self._connection is None:
@@ -220,7 +217,7 @@ def _resolve(group: list[_Job]) -> None:
         if job.error is not None:
             job.done.set_exception(job.error)
         else:
-            job.done.set_result(job.result)
+            job.done.set_result((job.result, job.is_marked))
 
 
 def _run_job(db: Database, job: _Job) -> None:

@@ -72,8 +72,6 @@ class Sheet:
         """The document's bytes."""
         return bytes(self._pdf.output())
 
-    # ---- text -------------------------------------------------------------------------------------------------------
-
     def width(self, words: str, *, size: float, bold: bool = False) -> float:
         """Return the width of a line in millimetres."""
         self._set_font(size, bold=bold)
@@ -138,8 +136,6 @@ class Sheet:
         """Return the text without control characters, and with `MISSING_GLYPH` for characters that the font lacks."""
         kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
         return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in kept)
-
-    # ---- shapes -----------------------------------------------------------------------------------------------------
 
     def box(  # noqa: PLR0913 - the style of a box
         self,

@@ -124,14 +124,14 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
 ) -> None:
     await receive(made.store, make_offer())
     full = True
-    put = made.store._writer._submit  # noqa: SLF001 - the disk
+    put = made.store._writer.do_marked  # noqa: SLF001 - the disk
 
-    async def failing(job: Any) -> object:  # noqa: ANN401 - the writer's own
+    async def failing(work: Any, mark: Any) -> object:  # noqa: ANN401 - the writer's own
         if full:
             raise StoreFailed("no space left on device")
-        return await put(job)
+        return await put(work, mark)
 
-    monkeypatch.setattr(made.store._writer, "_submit", failing)  # noqa: SLF001 - the same
+    monkeypatch.setattr(made.store._writer, "do_marked", failing)  # noqa: SLF001 - the same
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
             assert (answer.status, "it holds, but is not stored yet" in await answer.text()) == (409, True)
