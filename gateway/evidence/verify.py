@@ -218,7 +218,6 @@ class _Verification:
             raise ProofDefect(ProofProblem.CHECKPOINT_FOREIGN, f"checkpoint of entry {point.seq}")
 
     def _check_remembered(self, part: VerifiedPart) -> None:
-        """Compare the log and this manifest with the checkpoints that the phone kept."""
         manifest = part.manifest
         for point in self.remembered:
             self._check_signature(point, manifest.box)

@@ -13,6 +13,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, Claims
 from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
@@ -34,6 +35,12 @@ from gateway.storage.consent_requests import ConsentIntakeResult
 from gateway.storage.models import HouseholdPresence, MessageAnswer
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
+
+_STANDINGS = {
+    "permit": PermissionStatus.GRANTED,
+    "refuse_brand": PermissionStatus.REFUSED,
+    "revoke": PermissionStatus.REVOKED,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -347,9 +354,7 @@ class Inbox:
             case owner_requests.OwnerLockRequest():
                 running.post(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.OwnerPermitRequest():
-                brands = self.store.brands
-                decide = {"permit": brands.permit, "refuse_brand": brands.refuse, "revoke": brands.revoke}[request.do]
-                await decide(request.brand, now, by=by)
+                await self.store.brands.decide(request.brand, _STANDINGS[request.do], now, by=by)
                 self._on_brand_change(request.brand)
             case owner_requests.OwnerHoldRequest(do="erase"):
                 await self.erase(request.visit, by)

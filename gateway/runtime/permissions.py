@@ -42,16 +42,18 @@ class PermissionService:
         `version`: of the permission that the person saw: later decisions are not undone.
         """
         brands, now = self.store.brands, self.clock.now()
-        deciding = brands.decide(brand, PermissionStatus.GRANTED, terms, now, by=by, ask=ask, version=version)
+        deciding = brands.decide(brand, PermissionStatus.GRANTED, now, terms=terms, by=by, ask=ask, version=version)
         return await self._store_change(brand, deciding)
 
     async def refuse(self, brand: str, by: str) -> str | None:
         """Refuse a brand."""
-        return await self._store_change(brand, self.store.brands.refuse(brand, self.clock.now(), by=by))
+        decision = self.store.brands.decide(brand, PermissionStatus.REFUSED, self.clock.now(), by=by)
+        return await self._store_change(brand, decision)
 
     async def revoke(self, brand: str, by: str) -> str | None:
         """Revoke a brand's permission, also for deliveries that it has announced."""
-        return await self._store_change(brand, self.store.brands.revoke(brand, self.clock.now(), by=by))
+        decision = self.store.brands.decide(brand, PermissionStatus.REVOKED, self.clock.now(), by=by)
+        return await self._store_change(brand, decision)
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
         """Accept a brand's new key beside its other keys."""

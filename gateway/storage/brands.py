@@ -150,16 +150,17 @@ class BrandRegistry(StorePart):
         self,
         brand: str,
         standing: PermissionStatus,
-        terms: PermissionTerms | None,
         now: Now,
         *,
-        by: str | None,
+        terms: PermissionTerms | None = None,
+        by: str | None = None,
         ask: str | None = None,
         version: int | None = None,
     ) -> Permission:
         """Store the owner's decision on a brand, and return it.
 
-        `ask`: the digest of the request that the owner saw; `version`: of the permission that the owner saw.
+        `terms`: None keeps the present ones. `ask`: the digest of the request that the owner saw; `version`: of the
+        permission that the owner saw.
 
         Raises:
             LookupError: the brand is unknown, or the request or permission has changed since or is over.
@@ -168,20 +169,6 @@ class BrandRegistry(StorePart):
             lambda db: consent_requests.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version),
             mark=now,
         )
-
-    async def permit(
-        self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
-    ) -> Permission:
-        """Grant a brand these terms (None: its present ones); raises as `decide`."""
-        return await self.decide(brand, PermissionStatus.GRANTED, terms, now, by=by)
-
-    async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Refuse a brand; raises as `decide`."""
-        return await self.decide(brand, PermissionStatus.REFUSED, None, now, by=by)
-
-    async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
-        """Revoke a brand's permission; raises as `decide`."""
-        return await self.decide(brand, PermissionStatus.REVOKED, None, now, by=by)
 
     async def forget(self, brand: str, now: Now, *, by: str) -> None:
         """Delete a guest and its keys.

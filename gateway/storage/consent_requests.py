@@ -71,8 +71,8 @@ class ConsentIntakeResult:
 def store_message(db: Database, message: VerifiedConsentMessage, home: HomeFile, now: Now) -> ConsentIntakeResult:
     """Store a brand's message from the hub and the message to the owner, in one transaction.
 
-    A repeated message changes nothing. A request never changes the owner's decision: a brand that was permitted, refused
-    or revoked gets that answer again.
+    A repeated message changes nothing. A request never changes the owner's decision: a brand that was permitted,
+    refused or revoked gets that answer again.
     """
     for x in message.withdrawn:
         brandkeys.withdraw_key(db, message.brand, x, now)

@@ -13,6 +13,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -288,7 +289,7 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                 await made.store.deliveries.accept(
                     token, verify_delivery(token, enrolled_keys(), box=made.home.box, now=NOW), NOW
                 )
-            await made.store.brands.revoke("shop", made.clock.now(), by=None)
+            await made.store.brands.decide("shop", PermissionStatus.REVOKED, made.clock.now(), by=None)
             made.office.schedule_results()
             for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
                 tell = c.NotifyOwner(notification=about)
@@ -371,7 +372,7 @@ async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told
             said = make_offer(id=id_, parcels=(f"PARCEL{number}",), courier_sha256=f"{number:064x}")
             await there.receipt(there.offers(said))
         monkeypatch.setattr(HubJournal, "_write_delivery", poisoned)
-        await made.store.brands.revoke("shop", made.clock.now(), by=None)
+        await made.store.brands.decide("shop", PermissionStatus.REVOKED, made.clock.now(), by=None)
         await made.store._writer.do(lambda db: db.execute("UPDATE uplink_delivery SET look_at = 0").rowcount)  # noqa: SLF001 - their time has come
         await wait_until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
         await assert_stays(lambda: not task.done() and raising.raised <= 8, 2 * POLL_INTERVAL_S + 0.2)

@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from gateway.config.home import HubSection
-from gateway.domain.delivery.permission import PermissionTerms
+from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
@@ -70,14 +70,14 @@ async def test_by_default_no_brand_comes_by_the_hub_s_signature(store: Store) ->
 
 
 async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(store: Store) -> None:
-    await store.brands.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=ALLOWED)
     assert await heard(store, passed_on(make_offer())) is None
     assert await heard(store, passed_on(make_update())) is None
     found = store.deliveries.order("shop.d1")
     assert found is not None
     assert found.by_hub
     assert visit_delivery(store).refusal is None
-    await store.brands.permit("shop", NOW, terms=PLAIN)
+    await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=PLAIN)
     assert visit_delivery(store).refusal is Refusal.HUB_SIGNED_NOT_PERMITTED, "at the door too, at once"
     result = store.deliveries.result("shop.d1", NOW)
     assert result is not None
@@ -87,7 +87,7 @@ async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(st
 
 
 async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> None:
-    await store.brands.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=ALLOWED)
     await receive(store, make_offer())
     for said in (make_update(), make_cancel()):
         assert await heard(store, passed_on(said)) == NOT_PERMITTED
@@ -104,7 +104,7 @@ async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> N
     ],
 )
 async def test_another_s_signature_is_not_the_hub_s(store: Store, token: bytes, code: str) -> None:
-    await store.brands.permit("shop", NOW, terms=ALLOWED)
+    await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=ALLOWED)
     assert await heard(store, token) == code
     assert store.deliveries.order("shop.d1") is None
 

@@ -212,7 +212,6 @@ class _NoticePage:
             x += wide + 3
 
     def _draw_box_failure(self, top: float) -> None:
-        """Draw what to do if the box does not work: do not wait; the door opens by hand."""
         sheet = self.sheet
         sheet.box((MARGIN_MM, top), (CONTENT_WIDTH_MM, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
         question = self._phrase(_("Scanned, and no light?"))
@@ -229,7 +228,6 @@ class _NoticePage:
             x += wide
 
     def _draw_legal_texts(self, top: float) -> None:
-        """Draw who films, why, how long, and the contact; beside it the QR code of the courier's page."""
         sheet, page = self.sheet, self.notice.page
         wide = CONTENT_WIDTH_MM - (0 if page is None else 46)
         room = PAGE_HEIGHT_MM - 15 - top

@@ -376,7 +376,6 @@ class _ReportPages:
     # ---- page 2 -----------------------------------------------------------------------------------------------------
 
     def _draw_pictures(self, y: float) -> float:
-        """Draw four pictures with their times, or the reason for their absence."""
         sheet = self.sheet
         y = self._draw_heading(y + 3, _("Pictures from the films"))
         reasons = {

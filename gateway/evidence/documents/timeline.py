@@ -98,7 +98,6 @@ def draw_temperatures(
 
 
 def _draw_ticks(sheet: Sheet, axis: TimelineAxis, top: float, bottom: float, zone: ZoneInfo) -> None:
-    """Set round times of the house's clock."""
     seconds = (axis.end - axis.start).total_seconds()
     step = next((step for step in TICK_STEPS_S if seconds / step <= MAX_TICKS), 86_400)
     first = int(axis.start.timestamp()) // step * step + step

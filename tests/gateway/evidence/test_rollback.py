@@ -12,6 +12,7 @@ import pytest
 
 from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
@@ -241,7 +242,7 @@ async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no
 async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
     deeds: tuple[Callable[[Store], Awaitable[object]], ...] = (
         lambda store: store.entrances.set_stop("front", NOW, on=True),
-        lambda store: store.brands.revoke("shop", NOW),
+        lambda store: store.brands.decide("shop", PermissionStatus.REVOKED, NOW),
         lambda store: store.brand_keys.distrust(store.brand_keys.all()[0].x, NOW),
     )
     for number, deed in enumerate(deeds):

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
@@ -95,10 +96,10 @@ def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN
         before = here.made.store.brands.permission("shop")
         assert before is not None
         wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})
-        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=wider)
+        await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=wider)
         await here.knows(**{part: sorted(getattr(wider, part))})
         await here.stands(await here.offers(new_offer(**changes)), State.REFUSED, reason)
-        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=before.terms)
+        await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=before.terms)
         await here.knows(**{part: sorted(getattr(before.terms, part))})
 
     return way
@@ -149,9 +150,9 @@ async def inside_hours(here: HubHouse) -> None:
     terms = here.made.store.brands.permission("shop")
     assert terms is not None
     narrow = replace(terms.terms, hours="06:00-07:00")
-    await here.made.store.brands.permit("shop", here.made.clock.now(), terms=narrow)
+    await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=narrow)
     await here.stands(await here.offers(new_offer()), State.REFUSED, "outside_window")
-    await here.made.store.brands.permit("shop", here.made.clock.now(), terms=terms.terms)
+    await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=terms.terms)
 
 
 def visited(outcome: Outcome, left: Left, state: State, reason: str | None = None, missing: int = 0) -> Way:
@@ -230,7 +231,7 @@ async def no_longer_let_in(folder: Path) -> None:
     async with hub_house(folder) as here:
         made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
-        await here.made.store.brands.revoke("shop", here.made.clock.now())
+        await here.made.store.brands.decide("shop", PermissionStatus.REVOKED, here.made.clock.now())
         await here.stands(made, State.REFUSED, "brand_not_permitted")
 
 
@@ -244,7 +245,7 @@ async def permitted_less_while_the_line_was_down(folder: Path) -> None:
         before = here.made.store.brands.permission("shop")
         assert before is not None
         other = replace(before.terms, carriers=frozenset({"Other"}))
-        await here.made.store.brands.permit("shop", here.made.clock.now(), terms=other)
+        await here.made.store.brands.decide("shop", PermissionStatus.GRANTED, here.made.clock.now(), terms=other)
         made = await here.offers(new_offer())
         second = await here.offers(new_offer(carrier="Other"))
         async with run_uplink(here):

@@ -17,6 +17,7 @@ from devices.reports import (
     LockState,
 )
 from devices.vendors.words import TopicSuffix
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -139,7 +140,9 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: ShellBo
         nonlocal again
         if any(isinstance(one, c.ReserveOpening) for one in step.commands) and not again:
             again = True
-            await ready.store.brands.permit("shop", ready.clock.now())  # the same terms under a new version
+            await ready.store.brands.decide(
+                "shop", PermissionStatus.GRANTED, ready.clock.now()
+            )  # the same terms under a new version
 
     ready.journal.before = the_owner_says_yes_once_more
     ready.order.clear()
@@ -176,7 +179,7 @@ async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: ShellBox) 
 
     async def the_owner_is_quicker(step: StoredDecision) -> None:
         if any(isinstance(one, c.ReserveOpening) for one in step.commands):
-            await ready.store.brands.revoke("shop", ready.clock.now())
+            await ready.store.brands.decide("shop", PermissionStatus.REVOKED, ready.clock.now())
 
     ready.journal.before = the_owner_is_quicker
     await ready.commits(visit)

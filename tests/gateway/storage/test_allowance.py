@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.protocol.hash_chain import find_break
@@ -62,10 +63,10 @@ class House:
             case "spend" | "give back" | "not sent":
                 await self.settle(store, action, name)
             case "revoke":
-                await store.brands.revoke("shop", IN_WINDOW)
+                await store.brands.decide("shop", PermissionStatus.REVOKED, IN_WINDOW)
                 self.revoked = True
             case "permit":
-                await store.brands.permit("shop", IN_WINDOW)
+                await store.brands.decide("shop", PermissionStatus.GRANTED, IN_WINDOW)
                 self.revoked = False
             case "stop" | "lift":
                 self.epoch = await store.entrances.set_stop("garage", IN_WINDOW, on=action == "stop")

@@ -47,16 +47,16 @@ async def test_the_owners_word_on_a_brand_rises_in_version_and_outlives_the_conf
         answer = await receive(store, make_offer())
         assert answer.result.state is State.AWAITING_PERMISSION
         assert visit_delivery(store, now=NOW).refusal is Refusal.AWAITING_PERMISSION
-        granted = await store.brands.permit("shop", NOW)
+        granted = await store.brands.decide("shop", PermissionStatus.GRANTED, NOW)
         assert (granted.version, granted.standing) == (2, PermissionStatus.GRANTED)
         assert [r.state for r in store.deliveries.changed_results(NOW)] == [State.SCHEDULED]
-        assert (await store.brands.revoke("shop", NOW)).version == 3
+        assert (await store.brands.decide("shop", PermissionStatus.REVOKED, NOW)).version == 3
         assert [(r.state, r.reason) for r in store.deliveries.changed_results(NOW)] == [
             (State.REFUSED, "brand_not_permitted")
         ]
-        assert (await store.brands.refuse("farm", NOW)).standing is PermissionStatus.REFUSED
+        assert (await store.brands.decide("farm", PermissionStatus.REFUSED, NOW)).standing is PermissionStatus.REFUSED
         with pytest.raises(LookupError):
-            await store.brands.permit("nobody", NOW, terms=PermissionTerms())
+            await store.brands.decide("nobody", PermissionStatus.GRANTED, NOW, terms=PermissionTerms())
     async with open_store(tmp_path) as store:
         assert [(p.brand, p.version, p.standing) for p in store.brands.permissions()] == [
             ("farm", 2, PermissionStatus.REFUSED),
@@ -123,9 +123,9 @@ async def test_the_log_tells_who_asked_and_where_nobody_is_named_its_rows_are_as
         async with open_store(tmp_path / str(by)) as store:
             await filmed(store)
             since = store.log.head().seq
-            await store.brands.permit("shop", NOW, by=by)
-            await store.brands.refuse("shop", NOW, by=by)
-            await store.brands.revoke("shop", NOW, by=by)
+            await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, by=by)
+            await store.brands.decide("shop", PermissionStatus.REFUSED, NOW, by=by)
+            await store.brands.decide("shop", PermissionStatus.REVOKED, NOW, by=by)
             await store.entrances.set_stop("front", NOW, on=True, by=by)
             await store.entrances.set_stop("front", NOW, on=False, by=by)
             await store.entrances.set_presence("front", HouseholdPresence(somebody_home=True, away=False), NOW, by=by)

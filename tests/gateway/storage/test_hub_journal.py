@@ -13,7 +13,7 @@ from shutil import copyfile
 
 import pytest
 
-from gateway.domain.delivery.permission import PermissionTerms
+from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, DeliveryResult, State
 from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReportReadiness
@@ -171,7 +171,7 @@ async def test_what_is_not_believed_is_told_and_a_flood_of_it_is_not(tmp_path: P
 @pytest.mark.parametrize(
     ("change", "state", "now"),
     [
-        (lambda store: store.brands.revoke("shop", NOW), State.REFUSED, NOW),
+        (lambda store: store.brands.decide("shop", PermissionStatus.REVOKED, NOW), State.REFUSED, NOW),
         (lambda _store: asyncio.sleep(0), State.WINDOW_OPEN, noon_plus(hours=2)),
         (lambda _store: asyncio.sleep(0), State.EXPIRED, noon_plus(hours=4)),
         (lambda store: store.deliveries.accept(*_both(make_cancel()), NOW), State.CANCELLED, NOW),
@@ -212,7 +212,7 @@ async def test_of_what_never_came_by_the_hub_it_is_told_nothing(tmp_path: Path) 
         await store.hub_journal.set_signer(signer(), NOW)
         message = make_claims(make_offer(), brand="farm")
         await store.deliveries.accept(sign_claims(message), message, NOW)
-        await store.brands.revoke("farm", NOW)
+        await store.brands.decide("farm", PermissionStatus.REVOKED, NOW)
         await synced(store, hub, noon_plus(hours=4))
         assert hub.tokens == []
 
@@ -223,7 +223,7 @@ async def test_the_owner_s_decisions_on_a_brand_that_came_by_the_hub_are_told(tm
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
-        await store.brands.revoke("shop", NOW)
+        await store.brands.decide("shop", PermissionStatus.REVOKED, NOW)
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert [(one.brand, one.standing) for one in decided] == [("shop", "granted"), ("shop", "revoked")]
@@ -240,7 +240,7 @@ async def test_the_widest_permission_still_fits_into_an_event(tmp_path: Path) ->
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.brands.permit("shop", NOW, terms=terms)
+        await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=terms)
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert (decided[-1].standing, decided[-1].expires) == ("granted", terms.expires)
@@ -255,7 +255,12 @@ async def test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still
     async with open_store(tmp_path) as store:
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
-        await store.brands.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), expires=NOW.utc))
+        await store.brands.decide(
+            "shop",
+            PermissionStatus.GRANTED,
+            NOW,
+            terms=PermissionTerms(entrances=frozenset({"front"}), expires=NOW.utc),
+        )
     with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite", autocommit=True)) as db:
         (terms,) = db.execute("SELECT terms FROM permission WHERE brand = 'shop'").fetchone()
         changed = json.dumps(json.loads(terms) | {"expires": kept})
@@ -275,7 +280,12 @@ async def test_a_carrier_that_no_message_can_name_is_not_told_and_the_decision_i
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         carriers = frozenset({"Colissimo", "La\u00a0Poste", "DHL "})  # as a house file may have them
-        await store.brands.permit("shop", NOW, terms=PermissionTerms(entrances=frozenset({"front"}), carriers=carriers))
+        await store.brands.decide(
+            "shop",
+            PermissionStatus.GRANTED,
+            NOW,
+            terms=PermissionTerms(entrances=frozenset({"front"}), carriers=carriers),
+        )
         await synced(store, hub)
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert decided[-1].carriers == ("Colissimo",)
@@ -296,7 +306,7 @@ async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> No
         assert found is not None
         assert found.lacking == ("lock", "camera"), "the retailer on the house's own broker is told"
         assert len(results(hub)) == 1, "the hub is not, and nothing has changed for it"
-        await store.brands.revoke("shop", NOW)
+        await store.brands.decide("shop", PermissionStatus.REVOKED, NOW)
         await synced(store, hub)
         assert [one.lacking for one in results(hub)] == [None, None], "nor when it is told something else"
 
@@ -374,7 +384,7 @@ async def test_a_new_key_signs_what_is_not_acknowledged_anew(tmp_path: Path) -> 
         await store.hub_journal.set_signer(signer(), NOW)
         await accepted(store, make_offer())
         await synced(store, hub)
-        await store.brands.revoke("shop", NOW)
+        await store.brands.decide("shop", PermissionStatus.REVOKED, NOW)
         await store.hub_journal.write_due_events(NOW)
     before = list(hub.tokens)
     async with open_store(tmp_path) as store:
@@ -440,7 +450,8 @@ async def test_whatever_is_lost_or_put_back_the_hub_ends_with_what_the_box_knows
                     case 2:
                         await accepted(store, make_cancel(id=f"d{lot.randint(1, names + 1)}"), now=now)
                     case 3:
-                        await (store.brands.revoke if lot.random() < 0.5 else store.brands.permit)("shop", now)
+                        standing = PermissionStatus.REVOKED if lot.random() < 0.5 else PermissionStatus.GRANTED
+                        await store.brands.decide("shop", standing, now)
                     case 4:
                         await store.hub_journal.write_due_events(now)
                     case 5:

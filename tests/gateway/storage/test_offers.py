@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.config.home import BrandKeySection
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit import commands as c
@@ -463,7 +464,7 @@ async def test_a_permission_that_changes_is_told_and_overtakes(tmp_path: Path) -
         permission = store.brands.permission("shop")
         assert permission is not None
         narrow = replace(permission.terms, carriers=frozenset({"Chronopost"}))
-        await store.brands.permit("shop", NOW, terms=narrow)
+        await store.brands.decide("shop", PermissionStatus.GRANTED, NOW, terms=narrow)
         (result,) = store.deliveries.changed_results(NOW)
         assert (result.state, result.reason) == (State.REFUSED, "carrier_not_permitted")
         assert visit_delivery(store).refusal is Refusal.CARRIER_NOT_PERMITTED

@@ -79,7 +79,7 @@ async def test_what_the_original_used_after_the_copy_opens_nothing_in_it(tmp_pat
     await commit_reservation(original, "shop.d1", visit="v2")
     assert visit_delivery(original).refusal is Refusal.ALREADY_USED
     async with open_store(folder) as store:
-        await store.brands.permit("shop", LATER)
+        await store.brands.decide("shop", PermissionStatus.GRANTED, LATER)
         assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         assert visit_delivery(store, "shop.rings").refusal is Refusal.ALREADY_USED, "whatever came of it"
         for replayed in (
@@ -102,7 +102,7 @@ async def test_a_delivery_that_is_announced_anew_may_come_in_again(
     del original
     folder = await put_to_use(tmp_path)
     async with open_store(folder) as store:
-        await store.brands.permit("shop", LATER)
+        await store.brands.decide("shop", PermissionStatus.GRANTED, LATER)
         (result,) = [one for one in store.deliveries.changed_results(LATER) if one.delivery == "d1"]
         assert (result.state, result.reason) == ("refused", "announce_again"), "its retailer is told"
         anew = make_claims(said, now=noon_plus(hours=1, minutes=2))  # type: ignore[arg-type]  # one of two
@@ -126,7 +126,7 @@ async def test_before_the_time_is_known_nothing_counts_as_signed_since(tmp_path:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "copy" / "perron.sqlite")
     async with open_store(tmp_path / "copy") as store:
-        await store.brands.permit("shop", LATER)
+        await store.brands.decide("shop", PermissionStatus.GRANTED, LATER)
         early = make_claims(make_offer(id="new", parcels=("new",), courier_sha256="c" * 64), now=LATER)
         assert (await store.deliveries.accept(sign_claims(early), early, LATER)).result.code == "announce_again"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devices.reports import DoorState, LockState
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import State
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
@@ -166,11 +167,13 @@ async def change(store: Store, what: str) -> None:
         case "cancel":
             await receive(store, make_cancel())
         case "revoke":
-            await store.brands.revoke("shop", NOW)
+            await store.brands.decide("shop", PermissionStatus.REVOKED, NOW)
         case "permit":
             permission = store.brands.permission("shop")
             assert permission is not None
-            await store.brands.permit("shop", NOW, terms=replace(permission.terms, ask_each_time=True))
+            await store.brands.decide(
+                "shop", PermissionStatus.GRANTED, NOW, terms=replace(permission.terms, ask_each_time=True)
+            )
         case "stop":
             await store.entrances.set_stop("front", NOW, on=True)
         case "stop and lift":

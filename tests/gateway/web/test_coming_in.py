@@ -260,7 +260,7 @@ async def test_a_permission_s_link_from_before_a_revocation_permits_nothing(made
     permission = made.store.brands.permission(brand)
     assert permission is not None
     token = link(made, action_links.LinkPurpose.PERMIT, f"front.{brand}.{permission.version}")
-    await made.store.brands.revoke(brand, made.clock.now())
+    await made.store.brands.decide(brand, PermissionStatus.REVOKED, made.clock.now())
     async with serve_site(made) as site, ClientSession(site.address) as client, client.post(f"/link/{token}") as answer:
         assert answer.status == 410
     permission = made.store.brands.permission(brand)

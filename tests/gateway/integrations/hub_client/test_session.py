@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.config.home import HubSection
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
 from gateway.integrations.hub_client import session
 from gateway.integrations.hub_client.enrolment import support_code
@@ -262,7 +263,7 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
         await wait_until(lambda: len(there.decisions) == 2)
         assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
         assert there.decisions[0].entrances == ("front", "garage")
-        await made.store.brands.revoke("shop", made.clock.now())
+        await made.store.brands.decide("shop", PermissionStatus.REVOKED, made.clock.now())
         await wait_until(lambda: len(there.decisions) == 3)
         assert there.decisions[2].standing == "revoked"
         assert there.decisions[2].version > there.decisions[0].version

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.web.auth.accounts import AccountError, SessionSecrets
 from gateway.web.auth.roles import Role, UserRight
 from gateway.web.auth.tokens import SecretToken
@@ -393,7 +394,7 @@ async def test_the_hand_over_ends_every_installers_access_and_he_can_be_invited_
 async def test_who_let_a_brand_in_can_be_told(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
-        await house.store.brands.permit("shop", house.now, by=anna.user.person)
+        await house.store.brands.decide("shop", PermissionStatus.GRANTED, house.now, by=anna.user.person)
         bodies = [json.loads(e.body) for e in house.store.log.entries() if isinstance(e.body, bytes)]
         (permitted,) = [body for body in bodies if body["kind"] == "permission" and "by" in body]
         person = house.store.accounts.person(permitted["by"])
