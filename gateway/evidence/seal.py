@@ -62,15 +62,9 @@ def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three thing
     log = write_extract(after, entries, end)
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
+    gaps += undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)
     manifest = Manifest(
-        **dict(
-            draft.model_copy(
-                update={
-                    "clips": clips,
-                    "gaps": (*gaps, *undeclared_gaps(draft.film, cameras=draft.cameras, clips=clips, gaps=gaps)),
-                }
-            )
-        ),
+        **dict(draft) | {"clips": clips, "gaps": gaps},
         key=key.public.text,
         previous_sha256=None if previous is None else sha256(previous).hexdigest(),
         decisions=tuple(

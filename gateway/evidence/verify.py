@@ -7,6 +7,7 @@ the box, its films one by one, whether every camera's film is whole but for decl
 import os
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -52,34 +53,31 @@ def verify_proof(
     verification = _Verification(folder, public_key)
     try:
         verification.read_sources(checkpoint, line)
-        return verification.run()
+        stone = verification.stone
+        if stone is None:
+            verification.verify_parts(films=True)
+        erased = None if stone is None else verification.verify_erased(stone)
+        result = VerificationResult(erased=erased, notes=tuple(verification.notes()))
     except ProofDefect as defect:
-        return VerificationResult(
-            code=defect.problem,
-            where=defect.where,
-            parts=tuple(verification.parts),
-            fingerprint=verification.fingerprint,
-        )
+        result = VerificationResult(code=defect.problem, where=defect.where)
+    fingerprint = None if verification.signer is None else verification.signer.fingerprint
+    return replace(result, parts=tuple(verification.parts), fingerprint=fingerprint)
 
 
+@dataclass(eq=False, repr=False)
 class _Verification:
     """A folder, the key and the checkpoints with which it is compared, and the parts without a defect so far.
 
     Its methods raise `ProofDefect`.
     """
 
-    def __init__(self, folder: Path, public_key: PublicKey | None) -> None:
-        self.folder, self.public_key = folder, public_key
-        self.remembered: tuple[Checkpoint, ...] = ()
-        self.line = KeyHistory()
-        self.stone: Tombstone | None = None
-        self.parts: list[VerifiedPart] = []
-        self.signer: PublicKey | None = None
-
-    @property
-    def fingerprint(self) -> str | None:
-        """That of the key which signed, as far as it is known."""
-        return None if self.signer is None else self.signer.fingerprint
+    folder: Path
+    public_key: PublicKey | None
+    remembered: tuple[Checkpoint, ...] = ()
+    line: KeyHistory = field(default_factory=KeyHistory)
+    stone: Tombstone | None = None
+    parts: list[VerifiedPart] = field(default_factory=list)
+    signer: PublicKey | None = None  # the key which signed, as far as it is known
 
     def read_sources(self, checkpoint: Path | None, line: KeyHistory | None) -> None:
         try:
@@ -98,22 +96,11 @@ class _Verification:
             where = f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}"
             raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where) from failure
 
-    def run(self) -> VerificationResult:
-        if self.stone is not None:
-            return self._verify_erased(self.stone)
-        self._verify_parts(films=True)
-        return self._result()
-
-    def _result(self, erased: str | None = None) -> VerificationResult:
-        return VerificationResult(
-            parts=tuple(self.parts), notes=tuple(self._notes()), erased=erased, fingerprint=self.fingerprint
-        )
-
     def _accepts(self, key: PublicKey) -> bool:
         """Return whether a key is the box's: the given one, or one that the key history connects to it."""
         return self.public_key is None or key in self.line.keys_of_same_box(self.public_key)
 
-    def _verify_parts(self, *, films: bool) -> None:
+    def verify_parts(self, *, films: bool) -> None:
         count = _part_count(self.folder)
         if not count:
             raise ProofDefect(ProofProblem.NO_PROOF, f"no {manifest_name(1)} in {self.folder.name}")
@@ -131,7 +118,7 @@ class _Verification:
         self._check_later_part()
         self._check_receipt()
 
-    def _verify_erased(self, stone: Tombstone) -> VerificationResult:
+    def verify_erased(self, stone: Tombstone) -> str:
         key = self.signer = PublicKey.from_text(stone.key)
         if not self._accepts(key):
             raise ProofDefect(ProofProblem.FOREIGN_KEY, TOMBSTONE_FILE)
@@ -158,13 +145,13 @@ class _Verification:
             reason = f"on request of {stone.who}"
         else:
             self.public_key = key
-            self._verify_parts(films=False)
+            self.verify_parts(films=False)
             sealed = {part.manifest.part: part.sha256 for part in self.parts if part.manifest.visit == stone.visit}
             if sealed != hashes or len(sealed) != len(self.parts):
                 self.parts.clear()
                 where = f"{TOMBSTONE_FILE} names other manifests than those that are here"
                 raise ProofDefect(ProofProblem.TOMBSTONE_WRONG, where)
-        return self._result(f"{reason} at {stone.at:%Y-%m-%d %H:%M} UTC")
+        return f"{reason} at {stone.at:%Y-%m-%d %H:%M} UTC"
 
     def _read_manifest(self, number: int) -> VerifiedPart:
         name, signature_file = manifest_name(number), signature_name(number)
@@ -270,7 +257,7 @@ class _Verification:
         if where is not None:
             raise ProofDefect(ProofProblem.RECEIPT_WRONG, where)
 
-    def _notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         if self.public_key is None:
             yield NOTE_NO_KEY
         if not self.remembered:

@@ -1,7 +1,7 @@
 """Stores the brands' signing keys: since when each is trusted, when it was last used, whether it is distrusted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.config.home import BrandSection
 from gateway.domain.now import Now
@@ -94,14 +94,11 @@ def withdraw_key(db: Database, brand: str, x: str, now: Now) -> bool:
 
     A repeated withdrawal changes nothing, even if the owner trusted the key again meanwhile.
     """
-    changed = db.execute(
+    update = (
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
-        " WHERE x = ? AND brand = ? AND withdrawn IS NULL",
-        (now.utc, now.utc, x, brand),
+        " WHERE x = ? AND brand = ? AND withdrawn IS NULL"
     )
-    if changed.rowcount:
-        _log_key_change(db, "key_withdrawn", x, now, None)
-    return bool(changed.rowcount)
+    return _change_key(db, "key_withdrawn", now, update, (now.utc, now.utc, x, brand))
 
 
 def mark_used(db: Database, x: str, now: Now) -> None:
@@ -111,28 +108,27 @@ def mark_used(db: Database, x: str, now: Now) -> None:
 
 def distrust_key(db: Database, x: str, now: Now, *, by: str | None) -> None:
     """Distrust a key; a repeated call changes nothing."""
-    changed = db.execute(
-        "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (now.utc, by, x)
-    )
-    if changed.rowcount:
-        _log_key_change(db, "key_distrusted", x, now, by)
+    update = "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL"
+    _change_key(db, "key_distrusted", now, update, (now.utc, by, x), by=by)
 
 
 def trust_key(db: Database, x: str, now: Now, *, by: str | None) -> None:
     """Trust a key again from now on; a trusted key keeps its date."""
-    changed = db.execute(
-        "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL",
-        (now.utc, by, x),
-    )
-    if changed.rowcount:
-        _log_key_change(db, "key_trusted", x, now, by)
+    update = "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL"
+    _change_key(db, "key_trusted", now, update, (now.utc, by, x), by=by)
 
 
-def _log_key_change(db: Database, kind: str, x: str, now: Now, by: str | None) -> None:
-    """Log the change, and have the results of the brand's open deliveries compared again."""
-    kid, brand = db.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
+def _change_key(  # noqa: PLR0913 - what changes, and what the log says of it
+    db: Database, kind: str, now: Now, update: str, values: Sequence[object], *, by: str | None = None
+) -> bool:
+    """Update a key; if that changes it, log it and have the results of the brand's open deliveries compared again."""
+    row = db.execute(f"{update} RETURNING kid, brand, x", values).fetchone()
+    if row is None:
+        return False
+    kid, brand, x = row
     db.log(kind, now.utc, {"brand": brand, "kid": kid, "x": x}, by=by)
     mark_brand_for_check(db, brand, now)
+    return True
 
 
 def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:

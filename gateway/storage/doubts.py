@@ -96,15 +96,11 @@ def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, HashAt] | None]
 
 def read_condition(db: Database) -> StoreCondition:
     """Read what a store contains about itself."""
-    signer, mark_due, doubt = db.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
-    named = (visit for body in bodies_of_kind(db, "in_doubt") for visit in body.get("strange", ()))
-    return StoreCondition(
-        signer=signer,
-        mark_due=bool(mark_due),
-        doubt=doubt,
-        in_doubt=frozenset(db.column("SELECT id FROM entrance WHERE in_doubt = 1")),
-        foreign_visits=frozenset(map(str, named)),
-    )
+    in_doubt = frozenset(db.column("SELECT id FROM entrance WHERE in_doubt = 1"))
+    named = frozenset(str(visit) for body in bodies_of_kind(db, "in_doubt") for visit in body.get("strange", ()))
+    query = "SELECT signer, mark_due, doubt FROM box"
+    (condition,) = db.records(StoreCondition, query, in_doubt=in_doubt, foreign_visits=named)
+    return condition
 
 
 def doubt_at(condition: StoreCondition, entrances: Collection[str]) -> str | None:

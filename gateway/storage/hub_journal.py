@@ -184,11 +184,10 @@ class HubJournal(StorePart):
     def open_deliveries(self, now: Now) -> tuple[OpenDelivery, ...]:
         """Return the deliveries that came through the hub and may still come, at most 200."""
         query = (
-            "SELECT d.brand, d.id, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
+            "SELECT d.brand, d.id AS delivery, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
             " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
         )
-        rows = self.reader().execute(query, (now.utc, MAX_OPEN_DELIVERIES))
-        return tuple(OpenDelivery(brand=brand, delivery=id_, version=version) for brand, id_, version in rows)
+        return self.reader().records(OpenDelivery, query, (now.utc, MAX_OPEN_DELIVERIES))
 
     def has_due_events(self, now: Now) -> bool:
         """Return whether `write_due_events` may write an event."""

@@ -20,11 +20,10 @@ def find_damage(path: Path, *, within: float) -> str | None:
             late = threading.Timer(within, database.interrupt)
             late.start()
             try:
-                found: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
+                complaints = database.column("PRAGMA quick_check(1)")
             finally:
                 late.cancel()
                 late.join()  # it must not interrupt a closed connection
     except sqlite3.Error as error:
         return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES else None
-    first = found[0][0] if found else "ok"
-    return None if first == "ok" else " ".join(first.split())
+    return None if complaints in ([], ["ok"]) else " ".join(complaints[0].split())

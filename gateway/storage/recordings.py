@@ -58,11 +58,8 @@ def mark_sealed(db: Database, visit: str, part: int, manifest_sha256: str, now: 
     Raises:
         LookupError: the part never began.
     """
-    changed = db.execute(
-        "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?",
-        (manifest_sha256, now.utc, visit, part),
-    )
-    if changed.rowcount != 1:
+    update = "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?"
+    if not db.execute(update, (manifest_sha256, now.utc, visit, part)).rowcount:
         raise LookupError(f"no part {part} of {visit}")
     db.log("sealed", now.utc, {"part": part, "manifest": manifest_sha256}, visit=visit)
 
@@ -73,8 +70,7 @@ def set_hold(db: Database, visit: str, why: str | None, now: Now, *, by: str | N
     Raises:
         LookupError: the visit has no film.
     """
-    changed = db.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
-    if not changed.rowcount:
+    if not db.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit)).rowcount:
         raise LookupError(f"no film of {visit}")
     db.log("hold", now.utc, {"why": why}, by=by, visit=visit)
 
