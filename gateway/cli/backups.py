@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.cli.failure import ExitCode, Failure, failure_on, load_home
 from gateway.cli.lines import relative_path
 from gateway.config.home import Home
-from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.runtime.maintenance import atomic_restore, restore
 from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE_FILE, BackupListing, make_backup

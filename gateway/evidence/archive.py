@@ -19,8 +19,16 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
-from gateway.evidence.folders import VISITS_FOLDER, visit_folder
-from gateway.evidence.manifest import ClipRecord, DeliveryFacts, FilmGap, FilmSpan, ManifestDraft, manifest_name
+from gateway.evidence.manifest import (
+    VISITS_FOLDER,
+    ClipRecord,
+    DeliveryFacts,
+    FilmGap,
+    FilmSpan,
+    ManifestDraft,
+    manifest_name,
+    visit_folder,
+)
 from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
 from gateway.evidence.retention import FilmedVisit, Tombstone, erase_folder, orphaned_films, overdue_visits
 from gateway.evidence.rollback import MarkWriter

@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.evidence.rollback import KEYS_FOLDER, MARK_FILE
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.hash_chain import ChainEntry, HiddenBody

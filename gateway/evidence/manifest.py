@@ -14,6 +14,7 @@ from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import CanonicalModel, FileName, Hash, Id, KeyText
 
+VISITS_FOLDER = "visits"  # the folder of films and proofs, under the storage folder
 MAX_MANIFEST_BYTES = 4 * 2**20
 MAX_UNDECLARED_GAP = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
 
@@ -144,6 +145,11 @@ class Manifest(ManifestDraft):
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""
         return canonical_json(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
+
+
+def visit_folder(visit: str) -> str:
+    """Where a visit's films and proof lie, under the storage folder: all its parts together."""
+    return f"{VISITS_FOLDER}/{visit}"
 
 
 def manifest_name(part: int) -> str:

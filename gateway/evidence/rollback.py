@@ -24,8 +24,7 @@ import structlog
 from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
-from gateway.evidence.folders import VISITS_FOLDER
-from gateway.evidence.manifest import MAX_MANIFEST_BYTES, Manifest
+from gateway.evidence.manifest import MAX_MANIFEST_BYTES, VISITS_FOLDER, Manifest
 from gateway.protocol.hash_chain import GENESIS, ChainHead
 from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside

@@ -28,7 +28,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.conditions import is_closed, is_locked
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.archive import Archive
-from gateway.evidence.folders import visit_folder
+from gateway.evidence.manifest import visit_folder
 from gateway.mqtt.packets import Acknowledgement, NotSent, PublishOptions, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters import garage

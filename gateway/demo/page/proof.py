@@ -9,8 +9,7 @@ from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerifie
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import DemoPlan
 from gateway.evidence.extract import entry_bodies
-from gateway.evidence.folders import VISITS_FOLDER
-from gateway.evidence.manifest import ClipRecord, Manifest, log_name, manifest_name
+from gateway.evidence.manifest import VISITS_FOLDER, ClipRecord, Manifest, log_name, manifest_name
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.web.server.visit_story import story_lines

@@ -19,7 +19,7 @@ from gateway.demo.page.runner import SHOW_TITLE, DemoRunner
 from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
 from gateway.demo.page.words import LANGUAGES, page_functions, page_texts, with_hard_spaces
 from gateway.demo.scenarios import SCENARIO_GROUPS
-from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.system.i18n import Language, _, accepted, language_names
 from gateway.web.server import live_video
 from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers

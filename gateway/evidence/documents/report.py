@@ -11,9 +11,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
+from gateway.domain.delivery.result import DoorResult
 from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
-from gateway.evidence.documents.report_words import DOOR_RESULT_TEXTS, MOMENT_TEXTS, gap_text
 from gateway.evidence.documents.sources import PICTURE_MOMENTS, VerificationOutcome, VisitEvidence, read_visit
 from gateway.evidence.documents.timeline import (
     MARK_RADIUS_MM,
@@ -29,8 +29,9 @@ from gateway.evidence.manifest import FilmSpan, Manifest
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.protocol.keys import PublicKey
-from gateway.system.i18n import Language, Text, _
+from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized
+from gateway.video.ipc import StreamFault
 
 MARGIN_MM = 18.0
 CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
@@ -43,6 +44,37 @@ TABLE_MOMENTS = (
     VisitMoment.CLOSED,
     VisitMoment.LOCKED_AGAIN,
 )
+
+MOMENT_TEXTS: Mapping[VisitMoment, Text] = {
+    VisitMoment.SCANNED: _("Scan accepted"),
+    VisitMoment.UNLOCKED: pgettext("what happened", "Unlocked"),
+    VisitMoment.OPENED: _("Door opened"),
+    VisitMoment.CLOSED: _("Door closed"),
+    VisitMoment.LOCKED_AGAIN: pgettext("what happened", "Locked again, proven"),
+    VisitMoment.HANDED_TO_OWNER: _("Handed to the owner"),
+}
+
+DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = {
+    DoorResult.NOT_OPENED: _("the door was not opened"),
+    DoorResult.LOCKED_AGAIN: _("locked again"),
+    DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
+}
+
+# Why a film lacks: the video process's words and those of sealing.
+GAP_TEXTS: Mapping[str, Text] = {
+    "not_filmed": _("not filmed"),
+    "film_lost": _("film lost"),
+    StreamFault.UNREACHABLE: _("camera not reachable"),
+    StreamFault.STALL: _("no more pictures came"),
+    StreamFault.RESET: _("connection cut"),
+    StreamFault.STUCK_TIMESTAMPS: _("timestamps stood still"),
+    StreamFault.UNDECODABLE: _("pictures could not be decoded"),
+    StreamFault.BLACK: _("black picture"),
+    StreamFault.FROZEN: _("frozen picture"),
+    StreamFault.DISK: _("disk full or failing"),
+    StreamFault.CHANGED: _("the picture's format changed"),
+    StreamFault.INTERRUPTED: _("recording interrupted"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -477,3 +509,8 @@ def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
 def _one_line(words: str, most: int) -> str:
     line = " ".join(words.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def gap_text(why: str, language: Language) -> str:
+    """Return the reason of a gap in this language; an unknown reason is shown as the manifest has it."""
+    return GAP_TEXTS[why].to(language) if why in GAP_TEXTS else sanitized(why)

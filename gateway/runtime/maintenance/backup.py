@@ -28,7 +28,7 @@ from gateway.config.home import Home
 from gateway.config.loader import named_paths
 from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
-from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.protocol.keys import LINK_KEY_FILE, BoxKey
 from gateway.protocol.signed_document import Hash, Id, SignedDocument
 from gateway.runtime.maintenance import factory_reset

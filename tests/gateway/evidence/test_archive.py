@@ -16,7 +16,7 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.folders import visit_folder
+from gateway.evidence.manifest import visit_folder
 from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import read_tombstone
 from gateway.evidence.rollback import MARK_FILE, StoreDoubt, find_doubt

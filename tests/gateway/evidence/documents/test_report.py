@@ -11,8 +11,7 @@ import pytest
 from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
-from gateway.evidence.documents.report import HouseNames, create_report
-from gateway.evidence.documents.report_words import MOMENT_TEXTS
+from gateway.evidence.documents.report import MOMENT_TEXTS, HouseNames, create_report
 from gateway.evidence.documents.sources import read_visit
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan

@@ -6,8 +6,8 @@ from enum import Enum, StrEnum
 import pytest
 
 from gateway.domain.delivery.result import DoorResult, Outcome
-from gateway.evidence.documents import report_words
-from gateway.evidence.documents.report_words import gap_text
+from gateway.evidence.documents import report
+from gateway.evidence.documents.report import gap_text
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.evidence.receipt import OUTCOME_TEXTS
 from gateway.evidence.verdict import ProofProblem
@@ -15,8 +15,8 @@ from gateway.system.i18n import Text
 from gateway.video.ipc import StreamFault
 
 TABLES: list[tuple[Mapping[StrEnum, Text], Iterable[Enum]]] = [
-    (report_words.MOMENT_TEXTS, VisitMoment),  # type: ignore[list-item]  # each table has an enumeration of its own for keys
-    (report_words.DOOR_RESULT_TEXTS, DoorResult),  # type: ignore[list-item]  # the same
+    (report.MOMENT_TEXTS, VisitMoment),  # type: ignore[list-item]  # each table has an enumeration of its own for keys
+    (report.DOOR_RESULT_TEXTS, DoorResult),  # type: ignore[list-item]  # the same
     (OUTCOME_TEXTS, Outcome),  # type: ignore[list-item]  # the same
 ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config.home import HubSection
 from gateway.evidence import rollback
-from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.manifest import VISITS_FOLDER
 from gateway.integrations.homeassistant import bridge
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.runtime.maintenance import factory_reset, reload
